@@ -1,0 +1,95 @@
+"""Every error a user can meet, in one tree:
+
+VecsearchError
+├── InputError        ask differently: a path, a value, an id, a filter, a name
+│   ├── UsageError    the options contradict each other (the shell exits 2, as for what its parser rejects)
+│   ├── WrongDimension, EncoderMismatch, UnknownCollection, FilterError, UnreadableFile
+├── StorageError      the database is locked, damaged, full, read-only, or of another version
+│   ├── Locked, ReadOnly, Damaged, WrongVersion, NotADatabase, StorageFull
+└── UnavailableError  a model or a package is missing
+
+A message says what, expected and got, and the next command.
+"""
+
+from __future__ import annotations
+
+
+class VecsearchError(Exception):
+    """Root of every error that vecsearch raises on purpose."""
+
+
+class InputError(VecsearchError, ValueError):
+    """The request cannot be answered as asked; nothing was changed."""
+
+
+class UsageError(InputError):
+    """Two options contradict each other."""
+
+
+class FilterError(InputError):
+    """A `where` expression that cannot be understood."""
+
+
+class UnknownCollection(InputError):
+    """No collection of that name in the database."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        there = ", ".join(known) if known else "none yet"
+        super().__init__(f"no collection named {name!r} (there: {there}); see `vecsearch collections`")
+        self.name = name
+
+
+class UnreadableFile(InputError):
+    """A file that should have been readable: broken encoding, damaged, or no permission."""
+
+
+class WrongDimension(InputError):
+    """A vector of another length than the collection's."""
+
+    def __init__(self, expected: int, got: int) -> None:
+        super().__init__(
+            f"this collection holds {expected}-number vectors, got {got} numbers; use the encoder it was built with"
+        )
+        self.expected, self.got = expected, got
+
+
+class EncoderMismatch(InputError):
+    """The collection was built with another encoder than the one asked for."""
+
+    def __init__(self, collection: str, stored: str, asked: str) -> None:
+        super().__init__(
+            f"collection {collection!r} was built with encoder {stored}, not {asked}; their vectors cannot be mixed: "
+            f"leave the model out, or index into a new collection: vecsearch index PATH -c NEW_NAME --model {asked}"
+        )
+
+
+class StorageError(VecsearchError):
+    """The database cannot be read or written as it stands."""
+
+
+class Locked(StorageError):
+    """Another process is writing."""
+
+
+class ReadOnly(StorageError):
+    """A write to a database that was opened, or lies, read-only."""
+
+
+class Damaged(StorageError):
+    """The SQLite file is not sound."""
+
+
+class WrongVersion(StorageError):
+    """The database has another schema version than this program."""
+
+
+class NotADatabase(StorageError):
+    """The folder is no vecsearch database, or is not there."""
+
+
+class StorageFull(StorageError):
+    """No room left for the write; what was committed before is kept."""
+
+
+class UnavailableError(VecsearchError):
+    """A model or a package is missing or is not what it claims to be."""

@@ -1,0 +1,1 @@
+"""The read path: filter → dense and lexical → fusion → hits. Never writes."""
