@@ -93,3 +93,7 @@ class StorageFull(StorageError):
 
 class UnavailableError(VecsearchError):
     """A model or a package is missing or is not what it claims to be."""
+
+
+class VecsearchWarning(UserWarning):
+    """Something was done, but not quite as the user may expect."""

@@ -1,0 +1,84 @@
+"""What callers pass to the Python API, checked and in the form that the house works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.batches import checked_rows
+from vecsearch.core.checks import checked_query
+from vecsearch.core.errors import InputError
+from vecsearch.core.types import Draft, Metadata
+from vecsearch.documents import loaders
+from vecsearch.documents.validate import checked
+
+Vector: TypeAlias = NDArray[np.float32]
+AnyPath: TypeAlias = str | PathLike[str]
+
+
+def paths(paths: Sequence[AnyPath] | AnyPath) -> list[AnyPath]:
+    """One path or many, as a list."""
+    return [paths] if isinstance(paths, str | PathLike) else list(paths)
+
+
+def drafts(
+    texts: Sequence[str], ids: Sequence[str] | None, metadatas: Sequence[Metadata | None] | None, titles: Sequence[str | None] | None
+) -> list[Draft]:
+    """What `add` was given, one checked draft a text; ids are made up where not given. Raises InputError."""
+    if isinstance(texts, str):
+        raise InputError("add takes a list of texts; for one text: add([text])")
+    for what, values in (("ids", ids), ("metadatas", metadatas), ("titles", titles)):
+        if values is not None and (isinstance(values, str | Mapping) or len(values) != len(texts)):
+            raise InputError(f"{what} must be a list of {len(texts)}, one for each text")
+    found = [
+        checked(Draft(uuid4().hex if ids is None else ids[n], text, titles[n] if titles else None, (metadatas[n] if metadatas else None) or {}))
+        for n, text in enumerate(texts)
+    ]
+    seen: set[str] = set()
+    for draft in found:
+        if draft.id in seen:
+            raise InputError(f"the id {draft.id!r} is given twice")
+        seen.add(draft.id)
+    return found
+
+
+def rows(vectors: Any, count: int) -> Vector:
+    """`vectors` of `add` as unit rows, shape (count, dimension). Raises InputError."""
+    try:
+        matrix = np.asarray(vectors, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"vectors must be a matrix of numbers, one row for each text: {error}") from error
+    if matrix.ndim != 2 or len(matrix) != count or not matrix.shape[1]:
+        raise InputError(f"vectors must have the shape ({count}, dimension), got {matrix.shape}")
+    return checked_rows(matrix)
+
+
+def queries(query: Any) -> tuple[list[str] | None, Any, bool]:
+    """(texts or None, matrix or None, whether many were asked)."""
+    if isinstance(query, str):
+        return [checked_query(query)], None, False
+    if isinstance(query, Sequence) and query and all(isinstance(each, str) for each in query):
+        return [checked_query(each) for each in query], None, True
+    try:
+        matrix = np.asarray(query, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"a query is a text, a vector, or a list of either, got {query!r:.80}") from error
+    if matrix.ndim not in (1, 2) or not matrix.size:
+        raise InputError(f"a query vector has the shape (dimension,) or (queries, dimension), got {matrix.shape}")
+    return None, np.atleast_2d(matrix), matrix.ndim == 2
+
+
+def text_of(path: Path) -> Draft:
+    """A file as one draft, for `similar`. Raises InputError, UnreadableFile."""
+    try:
+        loaded = loaders.load_bytes(path.read_bytes(), suffix=path.suffix.lower(), name=path.name)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    text = "\n\n".join(draft.text for draft in loaded.drafts)
+    return Draft(path.name, text, loaded.drafts[0].title if len(loaded.drafts) == 1 else None)

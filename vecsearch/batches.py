@@ -1,0 +1,206 @@
+"""Documents → chunks → vectors → committed batches: the half of the write path that files, pipes and code share."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.errors import InputError, VecsearchWarning
+from vecsearch.core.settings import BATCH_CHUNKS, TITLE_SHARE_MAX
+from vecsearch.core.types import Draft, Precision, Span, Split
+from vecsearch.documents import chunker
+from vecsearch.encoding.protocol import Encoder
+from vecsearch.persistence import publish
+from vecsearch.persistence.database import Database
+from vecsearch.persistence.reader import Reader
+from vecsearch.persistence.writer import NewDocument, ReadSource, Writer, encoded_digest
+
+Matrix: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A document that is cut but not yet encoded; `texts` are what the encoder will see, one for each span."""
+
+    draft: Draft
+    source: str | None
+    digest: str
+    spans: tuple[Span, ...]
+    texts: tuple[str, ...]
+    weight: float
+    replaces: bool
+
+
+class Batches:
+    """Collects documents and commits them as soon as a batch of chunks is encoded. The caller holds the write lock."""
+
+    def __init__(
+        self, database: Database, name: str, *, encoder_of: Callable[[], Encoder], precision: Precision,
+        advance: Callable[[float, int], None] = lambda read, chunks: None,
+    ) -> None:  # fmt: skip
+        self._database, self._name = database, name
+        self._reader, self._writer = Reader(database, name), Writer(database, name)
+        self._encoder_of, self._precision, self._advance = encoder_of, precision, advance
+        self._waiting: list[Waiting] = []
+        self._read: list[ReadSource] = []
+        self._exists = False
+
+    def check_free(self, key: str, source: str | None) -> None:
+        """Raises InputError when a document of another source waits under this id."""
+        for other in self._waiting:
+            if other.draft.id == key and other.source != source:
+                raise InputError(conflict(key, other.source, source))
+
+    def add(self, draft: Draft, *, source: str | None, split: Split, weight: float = 0.0, replaces: bool = False) -> None:
+        """Cut a document and queue it; commits when a batch is full."""
+        spans, texts = cut(draft, split, self._encoder_of())
+        digest = content_digest(draft, split)
+        self._waiting.append(Waiting(draft, source, digest, spans, texts, weight, replaces))
+        if sum(len(each.texts) for each in self._waiting) >= BATCH_CHUNKS:
+            self.flush()
+
+    def add_encoded(self, draft: Draft, vector: Matrix) -> NewDocument:
+        """A document of one chunk whose vector the caller brings."""
+        digest = content_digest(draft, Split.TOKENS)
+        span = Span(0, len(draft.text))
+        return NewDocument(draft.id, None, draft.text, draft.title, draft.metadata, digest, (span,), vector[np.newaxis])
+
+    def finish(self, read: ReadSource) -> None:
+        """Mark a file as read, together with the last of its documents."""
+        self._read.append(read)
+        if not self._waiting:
+            self.flush()
+
+    def flush(self) -> None:
+        """Encode and commit what waits."""
+        waiting, read = self._waiting, self._read
+        if waiting:
+            self._ensure()
+            self._commit(waiting, read)
+        elif read and self._collection_exists():
+            self._writer.commit([], read)
+        self._waiting, self._read = [], []
+
+    def _commit(self, waiting: Sequence[Waiting], read: Sequence[ReadSource]) -> None:
+        vectors, staged = self._vectors(waiting)
+        new = [_stored(each, vectors) for each in waiting]
+        self._writer.commit(new, read)
+        if staged:
+            self._writer.drop_staged()
+        publish.publish_when_due(self._database, self._name)
+
+    def _vectors(self, waiting: Sequence[Waiting]) -> tuple[dict[str, Matrix], bool]:
+        """A vector for every text: known from before, else encoded, a batch at a time; what is more than a batch is staged."""
+        weights: dict[str, float] = {}
+        texts = {}
+        for each in waiting:
+            for text in each.texts:
+                key = encoded_digest(text)
+                texts[key] = text
+                weights[key] = weights.get(key, 0.0) + each.weight / len(each.texts)
+        vectors = self._known(waiting, list(texts))
+        staged = bool(vectors)
+        self._advance(sum(weights[key] for key in vectors), len(vectors))
+        missing = [key for key in texts if key not in vectors]
+        for start in range(0, len(missing), BATCH_CHUNKS):
+            some = missing[start : start + BATCH_CHUNKS]
+            rows = checked_rows(self._encoder_of().encode_documents([texts[key] for key in some]))
+            fresh = dict(zip(some, rows, strict=True))
+            vectors |= fresh
+            if len(missing) > BATCH_CHUNKS:
+                self._writer.stage(fresh)
+                staged = True
+            self._advance(sum(weights[key] for key in some), len(some))
+        return vectors, staged
+
+    def _known(self, waiting: Sequence[Waiting], keys: Sequence[str]) -> dict[str, Matrix]:
+        """Vectors of an interrupted run, and those of chunks that a changed document keeps."""
+        wanted = set(keys)
+        replaced = [each for each in waiting if each.replaces]
+        with self._reader.snapshot() as snapshot:
+            if snapshot is None:
+                return {}
+            found: dict[str, Matrix] = snapshot.staged(keys)
+            for each in replaced:
+                for title, text, vector in snapshot.chunk_vectors(each.draft.id):
+                    for body in {text, with_title(title, text)}:
+                        if (key := encoded_digest(body)) in wanted:
+                            found[key] = vector
+        return found
+
+    def _ensure(self) -> None:
+        if not self._exists:
+            encoder = self._encoder_of()
+            self._writer.ensure(
+                encoder=encoder.name, fingerprint=encoder.fingerprint, dimension=encoder.dimension, precision=self._precision
+            )
+            self._exists = True
+
+    def _collection_exists(self) -> bool:
+        with self._reader.snapshot() as snapshot:
+            return snapshot is not None
+
+
+def cut(draft: Draft, split: Split, encoder: Encoder) -> tuple[tuple[Span, ...], tuple[str, ...]]:
+    """A document's spans, and what the encoder sees for each: the title, a line break, the chunk."""
+    title = _fitting_title(draft, encoder)
+    used = len(encoder.token_spans(title + "\n")) if title else 0
+    spans = chunker.split(draft.text, by=split, budget=max(1, encoder.max_tokens - used), token_spans=encoder.token_spans)
+    if not spans:  # a title alone
+        return (Span(0, 0),), (title,)
+    return tuple(spans), tuple(with_title(title, draft.text[span.start : span.end]) for span in spans)
+
+
+def with_title(title: str | None, text: str) -> str:
+    """The text a chunk is encoded as. A chunk that begins with the title does not get it twice."""
+    return text if not title or text.lstrip("#=* \n").startswith(title) else f"{title}\n{text}"
+
+
+def content_digest(draft: Draft, split: Split) -> str:
+    """Changes with anything that changes a document's chunks or vectors."""
+    return hashlib.sha256("\0".join((draft.title or "", split.value, draft.text)).encode()).hexdigest()
+
+
+def checked_rows(rows: Matrix) -> Matrix:
+    """Rows that can be compared. Raises InputError for NaN, infinity or a zero row."""
+    if not np.isfinite(rows).all():
+        raise InputError("a vector holds NaN or infinity; every number must be finite")
+    norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    if not norms.all():
+        raise InputError("a vector is all zeros; it has no direction to compare")
+    return np.asarray(rows / norms, np.float32)
+
+
+def conflict(key: str, there: str | None, here: str | None) -> str:
+    """The message for one id from two sources."""
+    said = ["a document added from code or a pipe" if source is None else source for source in (there, here)]
+    return f"the id {key!r} is taken: it came from {said[0]}, and now from {said[1]}; give one of them another id"
+
+
+def _fitting_title(draft: Draft, encoder: Encoder) -> str:
+    title = (draft.title or "").strip()
+    tokens = encoder.token_spans(title)
+    most = max(1, int(encoder.max_tokens * TITLE_SHARE_MAX)) if draft.text.strip() else encoder.max_tokens
+    if len(tokens) <= most:
+        return title
+    warnings.warn(
+        f"the title of {draft.id!r} has {len(tokens)} tokens; its first {most} are encoded with every chunk, "
+        "all of it is searched by words",
+        VecsearchWarning,
+        stacklevel=2,
+    )
+    return title[: tokens[most - 1][1]]
+
+
+def _stored(waiting: Waiting, vectors: dict[str, Matrix]) -> NewDocument:
+    draft = waiting.draft
+    rows = np.stack([vectors[encoded_digest(text)] for text in waiting.texts])
+    return NewDocument(
+        draft.id, waiting.source, draft.text, draft.title, draft.metadata, waiting.digest, waiting.spans, rows
+    )

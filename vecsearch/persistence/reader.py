@@ -1,0 +1,255 @@
+"""Reading: one consistent snapshot of a collection at a time, for documents, chunks, text search and vectors alike. Never writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Select, func, select
+
+from vecsearch.core.conditions import Condition
+from vecsearch.core.types import ChunkPlace, Document, Hit, Listed, Metadata, Scored
+from vecsearch.persistence import fulltext
+from vecsearch.persistence.conditions import expression
+from vecsearch.persistence.database import Database
+from vecsearch.persistence.paths import absolute, below
+from vecsearch.persistence.state import CollectionState, find_state
+from vecsearch.persistence.tables import chunks, documents, sources, staged, vectors
+from vecsearch.persistence.vectors import Ids, dtype
+from vecsearch.persistence.view import View, ViewCache
+
+_T = TypeVar("_T")
+_MANY = 10_000  # values in one IN (…); SQLite takes 32,766
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """A file as the newest run left it; `digest` is empty until all of it is stored."""
+
+    id: int
+    path: str
+    digest: str
+    split: str
+    error: str | None
+    mounted: bool
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """What tells whether a document has changed."""
+
+    row: int
+    key: str
+    source: str | None
+    digest: str
+    metadata: Metadata
+
+
+class Reader:
+    """Snapshots of one collection."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._database, self._name = database, name
+        self._views = ViewCache(database.index_folder)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot | None]:
+        """The collection as it is now; None while it is not there."""
+        with self._database.reading() as connection:
+            state = find_state(connection, self._name)
+            yield None if state is None else Snapshot(connection, state, self._database.parent, self._views)
+
+
+class Snapshot:
+    """A collection as one read transaction sees it."""
+
+    def __init__(self, connection: Connection, state: CollectionState, parent: Path, views: ViewCache) -> None:
+        self._connection, self.state, self._parent, self._views = connection, state, parent, views
+
+    # -- vectors and words
+
+    @property
+    def view(self) -> View:
+        """The vectors."""
+        return self._views.at(self._connection, self.state)
+
+    def allowed(self, condition: Condition | None) -> Ids | None:
+        """Chunk ids, ascending, of the documents that a condition holds for; None for no condition."""
+        if condition is None:
+            return None
+        found = self._connection.scalars(self._chunk_ids(condition).order_by(chunks.c.id))
+        return np.fromiter(found, np.int64)
+
+    def lexical(self, query: str, *, limit: int, condition: Condition | None = None) -> list[Scored]:
+        """Up to `limit` chunks by BM25, best first; ties go to the lower id."""
+        among = None if condition is None else self._chunk_ids(condition)
+        return fulltext.matches(self._connection, self.state.id, query, limit=limit, condition=among)
+
+    def chunk_ids_of(self, document: int) -> Ids:
+        """A document's chunks, ascending."""
+        return np.fromiter(
+            self._connection.scalars(select(chunks.c.id).where(chunks.c.document_id == document).order_by(chunks.c.id)), np.int64
+        )
+
+    def _chunk_ids(self, condition: Condition) -> Select[tuple[int]]:
+        return (
+            select(chunks.c.id)
+            .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
+            .where(documents.c.collection_id == self.state.id, expression(condition))
+        )
+
+    # -- hits and documents
+
+    def hits(self, ranked: Sequence[Scored], similarities: Mapping[int, float]) -> list[Hit]:
+        """The text and place of each chunk, in the order given."""
+        rows = {}
+        for some in _portions([each.chunk_id for each in ranked]):
+            rows.update({row.id: row for row in self._connection.execute(self._hit_rows(some))})
+        return [self._hit(rows[each.chunk_id], each, similarities.get(each.chunk_id)) for each in ranked]
+
+    def _hit_rows(self, ids: Sequence[int]) -> Select[Any]:
+        length = chunks.c.end - chunks.c.start
+        return (
+            select(
+                chunks.c.id, chunks.c.ordinal, chunks.c.start, chunks.c.end, documents.c.key, documents.c.title,
+                documents.c.metadata, sources.c.path, func.substr(documents.c.text, chunks.c.start + 1, length).label("text"),
+            )
+            .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
+            .outerjoin(sources, sources.c.id == documents.c.source_id)
+            .where(chunks.c.id.in_(ids))
+        )  # fmt: skip
+
+    def _hit(self, row: Any, scored: Scored, similarity: float | None) -> Hit:
+        return Hit(
+            id=row.key, chunk=row.ordinal, score=scored.score, similarity=similarity, text=row.text, title=row.title,
+            uri=self._uri(row.path), start=row.start, end=row.end, metadata=json.loads(row.metadata),
+        )  # fmt: skip
+
+    def documents(self, keys: Sequence[str] | None = None, *, source: Path | None = None) -> list[Document]:
+        """Documents by id in the order asked for, or those of a file or folder by id; what is not there is left out."""
+        rows = [row for where in self._document_filters(keys, source) for row in self._connection.execute(self._full(where))]
+        found = {row.key: self._document(row) for row in rows}
+        return [found[key] for key in (dict.fromkeys(keys) if keys is not None else sorted(found)) if key in found]
+
+    def _document_filters(self, keys: Sequence[str] | None, source: Path | None) -> list[ColumnElement[bool]]:
+        if keys is None:
+            return [below(self._parent, source)] if source is not None else []
+        return [documents.c.key.in_(some) for some in _portions(list(keys))]
+
+    def _full(self, where: ColumnElement[bool]) -> Select[Any]:
+        return (
+            select(documents, sources.c.path)
+            .outerjoin(sources, sources.c.id == documents.c.source_id)
+            .where(documents.c.collection_id == self.state.id, where)
+        )
+
+    def _document(self, row: Any) -> Document:
+        places = self._connection.execute(
+            select(chunks.c.ordinal, chunks.c.start, chunks.c.end)
+            .where(chunks.c.document_id == row.id)
+            .order_by(chunks.c.ordinal)
+        )
+        cut = tuple(ChunkPlace(*place) for place in places)
+        return Document(row.key, self._uri(row.path), row.title, row.text, json.loads(row.metadata), cut)
+
+    def listing(self, *, limit: int, offset: int) -> list[Listed]:
+        """Documents by id, a page of them."""
+        amount = select(func.count()).where(chunks.c.document_id == documents.c.id).scalar_subquery()
+        rows = self._connection.execute(
+            select(documents.c.key, sources.c.path, documents.c.title, amount, documents.c.indexed_at)
+            .outerjoin(sources, sources.c.id == documents.c.source_id)
+            .where(documents.c.collection_id == self.state.id)
+            .order_by(documents.c.key)
+            .limit(limit)
+            .offset(offset)
+        )
+        return [Listed(key, self._uri(path), title, count, at) for key, path, title, count, at in rows]
+
+    def keys(self, condition: Condition | None = None, *, source: Path | None = None) -> list[str]:
+        """Ids of documents, ascending: all, those a condition holds for, or those of a file or folder."""
+        query = select(documents.c.key).where(documents.c.collection_id == self.state.id).order_by(documents.c.key)
+        if condition is not None:
+            query = query.where(expression(condition))
+        if source is not None:
+            query = query.join(sources, sources.c.id == documents.c.source_id).where(below(self._parent, source))
+        return list(self._connection.scalars(query))
+
+    def counts(self) -> tuple[int, int]:
+        """(documents, chunks)."""
+        amounts = [
+            self._connection.scalar(select(func.count()).where(table.c.collection_id == self.state.id))
+            for table in (documents, chunks)
+        ]
+        return amounts[0] or 0, amounts[1] or 0
+
+    def _uri(self, path: str | None) -> str | None:
+        return None if path is None else absolute(self._parent, path).as_posix()
+
+    # -- what the write path compares with
+
+    def sources(self) -> dict[str, StoredSource]:
+        """Every file that documents came from, by stored path."""
+        amount = select(func.count()).where(documents.c.source_id == sources.c.id).scalar_subquery()
+        rows = self._connection.execute(
+            select(
+                sources.c.id, sources.c.path, sources.c.digest, sources.c.split, sources.c.error, sources.c.mounted, amount
+            ).where(sources.c.collection_id == self.state.id)
+        )
+        return {row.path: StoredSource(*row) for row in rows}
+
+    def source_paths(self, below_path: Path) -> list[str]:
+        """Stored paths of the file at an absolute path, or of those below it."""
+        query = select(sources.c.path).where(sources.c.collection_id == self.state.id, below(self._parent, below_path))
+        return list(self._connection.scalars(query))
+
+    def stored(self, keys: Sequence[str]) -> dict[str, StoredDocument]:
+        """What is there under these ids."""
+        found = {}
+        for some in _portions(list(keys)):
+            rows = self._connection.execute(
+                select(documents.c.id, documents.c.key, sources.c.path, documents.c.digest, documents.c.metadata)
+                .outerjoin(sources, sources.c.id == documents.c.source_id)
+                .where(documents.c.collection_id == self.state.id, documents.c.key.in_(some))
+            )
+            found.update({key: StoredDocument(i, key, path, digest, json.loads(m)) for i, key, path, digest, m in rows})
+        return found
+
+    def keys_of_source(self, path: str) -> set[str]:
+        """Ids of the documents of one file, by stored path."""
+        query = select(documents.c.key).join(sources, sources.c.id == documents.c.source_id)
+        return set(self._connection.scalars(query.where(sources.c.collection_id == self.state.id, sources.c.path == path)))
+
+    def chunk_vectors(self, key: str) -> Iterator[tuple[str | None, str, np.ndarray[Any, np.dtype[np.float32]]]]:
+        """(title, text, float32 row) of every chunk of a document."""
+        text = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)
+        rows = self._connection.execute(
+            select(documents.c.title, text, vectors.c.vector)
+            .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
+            .join(vectors, vectors.c.chunk_id == chunks.c.id)
+            .where(documents.c.collection_id == self.state.id, documents.c.key == key)
+        )
+        kind = dtype(self.state.precision)
+        return ((title, body, np.frombuffer(row, kind).astype(np.float32)) for title, body, row in rows.all())
+
+    def staged(self, digests: Sequence[str]) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+        """Vectors kept from an interrupted run, by the sha256 of the encoded text."""
+        found = {}
+        for some in _portions(list(digests)):
+            rows = self._connection.execute(
+                select(staged.c.digest, staged.c.vector).where(
+                    staged.c.collection_id == self.state.id, staged.c.digest.in_(some)
+                )
+            )
+            found.update({d: np.frombuffer(v, dtype(self.state.precision)).astype(np.float32) for d, v in rows})
+        return found
+
+
+def _portions(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(values), _MANY):
+        yield values[start : start + _MANY]

@@ -1,0 +1,67 @@
+"""What a database holds, in numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from vecsearch.persistence.database import Database
+from vecsearch.persistence.publish import pending
+from vecsearch.persistence.state import CollectionState, all_states
+from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, documents, tombstones
+from vecsearch.persistence.vectors import dtype
+from vecsearch.persistence.view import index_path
+
+
+def names(database: Database) -> list[str]:
+    """Names of the collections, ascending."""
+    with database.reading() as connection:
+        return [state.name for state in all_states(connection)]
+
+
+def status(database: Database) -> dict[str, Any]:
+    """The fields of the shell's JSON; bytes are those on disk."""
+    with database.reading() as connection:
+        collections = [_collection(connection, database, state) for state in all_states(connection)]
+    total = sum(path.stat().st_size for path in database.folder.rglob("*") if path.is_file())
+    return {"db": str(database.folder), "format": SCHEMA_VERSION, "bytes": total, "collections": collections}
+
+
+def _collection(connection: Connection, database: Database, state: CollectionState) -> dict[str, Any]:
+    amounts = {
+        table.name: connection.scalar(select(func.count()).where(table.c.collection_id == state.id)) or 0
+        for table in (documents, chunks, tombstones)
+    }
+    text = connection.scalar(select(func.sum(func.length(documents.c.text))).where(documents.c.collection_id == state.id))
+    path = index_path(database.index_folder, state.id, state.generation)
+    waiting = pending(connection, state)
+    return {
+        "name": state.name,
+        "documents": amounts["documents"],
+        "chunks": amounts["chunks"],
+        "encoder": state.encoder,
+        "dimension": state.dimension,
+        "precision": state.precision.value,
+        "index": {
+            "kind": "exact",
+            "state": "none" if not state.generation else "missing" if not path.exists() else "behind" if waiting else "current",
+            "generation": state.generation,
+            "rows": state.index_rows,
+            "tail": waiting - amounts["tombstones"],
+            "deleted": amounts["tombstones"],
+        },
+        "bytes": {
+            "text": text or 0,
+            "vectors": amounts["chunks"] * state.dimension * dtype(state.precision).itemsize,
+            "index": _size(path),
+        },
+    }
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

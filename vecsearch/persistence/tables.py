@@ -1,0 +1,110 @@
+"""The format of the truth, column by column. A change here is a new migration; user_version mirrors its number.
+
+Not here: one contentless FTS5 table a collection (`fulltext`), so that term statistics belong to the collection.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION: Final = 1  # the newest migration; the first of them is 0001
+
+metadata = MetaData()
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("encoder", Text, nullable=False),  # what loads it again: a hub name, a folder, or the bundled name
+    Column("fingerprint", Text, nullable=False),  # weights, tokenizer, pooling, prompts, normalisation
+    Column("dimension", Integer, nullable=False),
+    Column("precision", Text, nullable=False),  # float16 | float32
+    Column("revision", Integer, nullable=False, server_default="0"),  # goes up with every committed change of rows
+    Column("generation", Integer, nullable=False, server_default="0"),  # of the index file; 0: none was published
+    Column("covers", Integer, nullable=False, server_default="0"),  # the highest chunk id in that file
+    Column("index_rows", Integer, nullable=False, server_default="0"),
+    Column("checksum", Text),  # of that file, "sha256:…"
+    Column("created_at", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+sources = Table(  # files; documents added from code or a pipe have none
+    "sources",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("path", Text, nullable=False),  # relative to the database's parent folder when below it, else absolute
+    Column("digest", Text, nullable=False),  # sha256 of the bytes; empty until every document of it is stored
+    Column("split", Text, nullable=False),
+    Column("error", Text),  # why the newest attempt failed; its documents are then those of the last good one
+    Column("mounted", Boolean, nullable=False),  # lay on another device than the root it was found under
+    Column("indexed_at", Text, nullable=False),
+    UniqueConstraint("collection_id", "path"),
+    sqlite_autoincrement=True,
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("source_id", ForeignKey("sources.id"), index=True),
+    Column("key", Text, nullable=False),  # the id that users see
+    Column("title", Text),
+    Column("text", Text, nullable=False),
+    Column("metadata", Text, nullable=False),  # a JSON object
+    Column("digest", Text, nullable=False),  # sha256 of what is encoded: title, text, split
+    Column("indexed_at", Text, nullable=False),
+    UniqueConstraint("collection_id", "key"),
+    sqlite_autoincrement=True,
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", Integer, primary_key=True),  # also the row of its vector and of its FTS5 entry; never reused
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("document_id", ForeignKey("documents.id"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("start", Integer, nullable=False),  # characters of documents.text, half open
+    Column("end", Integer, nullable=False),
+    UniqueConstraint("document_id", "ordinal"),
+    Index("chunks_of_collection", "collection_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+vectors = Table(  # apart from chunks, so that reading places does not page through numbers
+    "vectors",
+    metadata,
+    Column("chunk_id", ForeignKey("chunks.id"), primary_key=True, autoincrement=False),
+    Column("vector", LargeBinary, nullable=False),  # unit row, little-endian, in the collection's precision
+)
+
+tombstones = Table(  # chunks deleted since the index file was published; it may still hold them
+    "tombstones",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("chunk_id", Integer, primary_key=True, autoincrement=False),
+)
+
+staged = Table(  # vectors of a document longer than a batch, kept until its last chunk is encoded
+    "staged",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Text, primary_key=True),  # sha256 of the encoded text
+    Column("vector", LargeBinary, nullable=False),
+)
