@@ -8,9 +8,9 @@ from typing import Final
 LIMIT_MIN: Final = 1
 LIMIT_DEFAULT: Final = 10
 LIST_LIMIT_DEFAULT: Final = 20
-FUSION_DEPTH: Final = 100  # candidates that each retriever contributes to a fused answer, or `limit` where that is more
-QUERY_TERMS_MAX: Final = 64  # the rarest words of a query that the lexical search looks up
-TERM_IDF_FLOOR: Final = 0.1  # words with less than this share of the rarest word's idf do not retrieve
+FUSION_DEPTH: Final = 100  # candidates that each retriever gives at first to a fused answer, or `limit` where that is more
+QUERY_TERMS_MAX: Final = 64  # the rarest words of a query that the lexical search looks up …
+QUERY_TERMS_COUNTED_MAX: Final = 1_000  # … among so many of its first
 SELECTIVE_ROWS: Final = 20_000  # up to this many matching rows a filter is answered row by row, above by the index
 
 # -- writing

@@ -17,6 +17,7 @@ from vecsearch.core.types import ChunkPlace, Document, Hit, Listed, Metadata, Sc
 from vecsearch.persistence import fulltext
 from vecsearch.persistence.conditions import expression
 from vecsearch.persistence.database import Database
+from vecsearch.persistence.fulltext import Matches
 from vecsearch.persistence.paths import absolute, below
 from vecsearch.persistence.state import CollectionState, find_state
 from vecsearch.persistence.tables import chunks, documents, sources, staged, vectors
@@ -86,7 +87,7 @@ class Snapshot:
         found = self._connection.scalars(self._chunk_ids(condition).order_by(chunks.c.id))
         return np.fromiter(found, np.int64)
 
-    def lexical(self, query: str, *, limit: int, condition: Condition | None = None) -> list[Scored]:
+    def lexical(self, query: str, *, limit: int, condition: Condition | None = None) -> Matches:
         """Up to `limit` chunks by BM25, best first; ties go to the lower id."""
         among = None if condition is None else self._chunk_ids(condition)
         return fulltext.matches(self._connection, self.state.id, query, limit=limit, condition=among)

@@ -204,7 +204,7 @@ def _add_chunks(connection: Connection, state: CollectionState, document: int, n
     )
     connection.execute(insert(vectors), [{"chunk_id": i, "vector": b} for i, b in zip(ids, blobs, strict=True)])
     bodies = [(i, new.title, new.text[span.start : span.end]) for i, span in zip(ids, new.spans, strict=True)]
-    fulltext.insert(connection, state.id, bodies)
+    fulltext.add(connection, state.id, bodies)
 
 
 def _rows_of(connection: Connection, state: CollectionState, keys: Sequence[str]) -> list[int]:
@@ -224,7 +224,7 @@ def _remove(connection: Connection, state: CollectionState, rows: Sequence[int])
 
 def _remove_chunks(connection: Connection, state: CollectionState, rows: Sequence[int]) -> None:
     """Text index first: it needs the texts that the rows still hold."""
-    fulltext.delete_documents(connection, state.id, rows)
+    fulltext.remove_documents(connection, state.id, rows)
     of = select(chunks.c.id).where(chunks.c.document_id.in_(rows))
     marks = select(chunks.c.collection_id, chunks.c.id).where(chunks.c.document_id.in_(rows))
     connection.execute(insert(tombstones).from_select(["collection_id", "chunk_id"], marks))

@@ -6,9 +6,10 @@ filter before it counts to k, so that k rows come back whenever k rows match.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from math import inf
+from typing import TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from vecsearch.core.conditions import Condition
 from vecsearch.core.settings import FUSION_DEPTH
 from vecsearch.core.types import Hit, Mode, Scored
+from vecsearch.persistence.fulltext import Matches
 from vecsearch.persistence.reader import Snapshot
 from vecsearch.search.fusion import fuse
 
@@ -36,22 +38,56 @@ class Query:
 
 def search(snapshot: Snapshot, query: Query) -> list[Hit]:
     """Up to `limit` hits, best first; ties go to the chunk stored first."""
-    if query.mode is Mode.LEXICAL:
-        ranked = snapshot.lexical(query.text or "", limit=query.limit, condition=query.condition)
-        return snapshot.hits(ranked, {})
-    vector = query.vector
-    assert vector is not None
-    allowed = snapshot.allowed(query.condition)
-    depth = query.limit if query.mode is Mode.DENSE else max(query.limit, FUSION_DEPTH)
-    dense = snapshot.view.nearest(vector, depth, allowed=allowed)
-    similarities = {each.chunk_id: each.score for each in dense}
-    ranked = dense
-    if query.mode is Mode.HYBRID:
-        lexical = snapshot.lexical(query.text or "", limit=depth, condition=query.condition)
-        similarities |= _missing(snapshot, vector, lexical, similarities)
-        ranked = fuse(similarities, lexical)
-    kept = [each for each in ranked if query.min_score is None or similarities[each.chunk_id] >= query.min_score]
-    return snapshot.hits(kept[: query.limit], similarities)
+    match query.mode:
+        case Mode.LEXICAL:
+            return snapshot.hits(snapshot.lexical(_text(query), limit=query.limit, condition=query.condition).ranked, {})
+        case Mode.DENSE:
+            ranked = snapshot.view.nearest(_vector(query), query.limit, allowed=snapshot.allowed(query.condition))
+            similarities = {each.chunk_id: each.score for each in ranked}
+        case Mode.HYBRID:
+            ranked, similarities = _hybrid(snapshot, query)
+        case _:
+            assert_never(query.mode)
+    return snapshot.hits(_similar_enough(ranked, similarities, query)[: query.limit], similarities)
+
+
+def _hybrid(snapshot: Snapshot, query: Query) -> tuple[list[Scored], dict[int, float]]:
+    """The fused ranking, and cosines. Both retrievers look deeper until no chunk that neither has shown could still come in."""
+    vector, allowed = _vector(query), snapshot.allowed(query.condition)
+    depth = max(query.limit, FUSION_DEPTH)
+    while True:
+        dense = snapshot.view.nearest(vector, depth, allowed=allowed)
+        lexical = snapshot.lexical(_text(query), limit=depth, condition=query.condition)
+        similarities = {each.chunk_id: each.score for each in dense}
+        similarities |= _missing(snapshot, vector, lexical.ranked, similarities)
+        ranked = fuse(similarities, lexical.ranked, lexical.most)
+        if len(dense) < depth or _settled(dense, lexical, _similar_enough(ranked, similarities, query), query):
+            return ranked, similarities
+        depth *= 4
+
+
+def _settled(dense: Sequence[Scored], lexical: Matches, ranked: Sequence[Scored], query: Query) -> bool:
+    """Whether the best that an unseen chunk could get is too little (the stopping rule of Fagin's threshold algorithm)."""
+    nearest = dense[-1].score
+    if query.min_score is not None and nearest < query.min_score:
+        return True
+    said = lexical.ranked[-1].score / lexical.most if len(lexical.ranked) >= len(dense) else 0.0
+    return len(ranked) >= query.limit and ranked[query.limit - 1].score > nearest + said
+
+
+def _similar_enough(ranked: Sequence[Scored], similarities: Mapping[int, float], query: Query) -> list[Scored]:
+    least = -inf if query.min_score is None else query.min_score
+    return [each for each in ranked if similarities[each.chunk_id] >= least]
+
+
+def _text(query: Query) -> str:
+    assert query.text is not None
+    return query.text
+
+
+def _vector(query: Query) -> Vector:
+    assert query.vector is not None
+    return query.vector
 
 
 def similar(snapshot: Snapshot, vector: Vector, *, limit: int, condition: Condition | None, excluded: NDArray[np.int64]) -> list[Hit]:
@@ -66,7 +102,7 @@ def centre(rows: NDArray[np.float16] | NDArray[np.float32]) -> Vector:
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
 
 
-def _missing(snapshot: Snapshot, vector: Vector, lexical: Sequence[Scored], known: dict[int, float]) -> dict[int, float]:
+def _missing(snapshot: Snapshot, vector: Vector, lexical: Sequence[Scored], known: Mapping[int, float]) -> dict[int, float]:
     """The cosines of chunks that only the words found."""
     unknown = np.array(sorted(each.chunk_id for each in lexical if each.chunk_id not in known), np.int64)
     return snapshot.view.similarities(vector, unknown) if len(unknown) else {}
