@@ -1,8 +1,8 @@
 """vecsearch: a semantic-search vector database that lives in one folder.
 
-    with vecsearch.open("notes.vec") as notes:
-        notes.add(["bound", "leap", "hop"])
-        notes.search("jump")
+with vecsearch.open("notes.vec") as notes:
+    notes.add(["bound", "leap", "hop"])
+    notes.search("jump")
 """
 
 from __future__ import annotations
@@ -65,9 +65,41 @@ _HOMES = {
 }  # fmt: skip
 _HOME_OF = {name: module for module, members in _HOMES.items() for name in members}
 
-__all__ = [  # noqa: PLE0604, RUF022  the table above is the list
+__all__ = [
+    "ChunkPlace",
+    "Collection",
+    "Damaged",
+    "Document",
+    "Encoder",
+    "EncoderMismatch",
+    "Failure",
+    "FilterError",
+    "Finding",
+    "Hit",
+    "IndexReport",
+    "InputError",
+    "Listed",
+    "Locked",
+    "Mode",
+    "NotADatabase",
+    "OnConflict",
+    "Precision",
+    "ReadOnly",
+    "Severity",
+    "Skip",
+    "Split",
+    "StorageError",
+    "StorageFull",
+    "UnavailableError",
+    "UnknownCollection",
+    "UnreadableFile",
+    "UsageError",
+    "VecsearchError",
+    "VecsearchWarning",
+    "WrongDimension",
+    "WrongVersion",
     "__version__",
-    *_HOME_OF,
+    "open",
 ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 
 from vecsearch.batches import checked_rows
 from vecsearch.core.checks import checked_query
-from vecsearch.core.errors import InputError
-from vecsearch.core.types import Draft, Metadata
+from vecsearch.core.errors import InputError, VecsearchWarning, WrongDimension
+from vecsearch.core.types import Draft, Metadata, Mode
 from vecsearch.documents import loaders
 from vecsearch.documents.validate import checked
+from vecsearch.encoding.protocol import Encoder
 
 Vector: TypeAlias = NDArray[np.float32]
 AnyPath: TypeAlias = str | PathLike[str]
@@ -28,7 +30,10 @@ def paths(paths: Sequence[AnyPath] | AnyPath) -> list[AnyPath]:
 
 
 def drafts(
-    texts: Sequence[str], ids: Sequence[str] | None, metadatas: Sequence[Metadata | None] | None, titles: Sequence[str | None] | None
+    texts: Sequence[str],
+    ids: Sequence[str] | None,
+    metadatas: Sequence[Metadata | None] | None,
+    titles: Sequence[str | None] | None,
 ) -> list[Draft]:
     """What `add` was given, one checked draft a text; ids are made up where not given. Raises InputError."""
     if isinstance(texts, str):
@@ -37,7 +42,14 @@ def drafts(
         if values is not None and (isinstance(values, str | Mapping) or len(values) != len(texts)):
             raise InputError(f"{what} must be a list of {len(texts)}, one for each text")
     found = [
-        checked(Draft(uuid4().hex if ids is None else ids[n], text, titles[n] if titles else None, (metadatas[n] if metadatas else None) or {}))
+        checked(
+            Draft(
+                uuid4().hex if ids is None else ids[n],
+                text,
+                titles[n] if titles else None,
+                (metadatas[n] if metadatas else None) or {},
+            )
+        )
         for n, text in enumerate(texts)
     ]
     seen: set[str] = set()
@@ -72,6 +84,31 @@ def queries(query: Any) -> tuple[list[str] | None, Any, bool]:
     if matrix.ndim not in (1, 2) or not matrix.size:
         raise InputError(f"a query vector has the shape (dimension,) or (queries, dimension), got {matrix.shape}")
     return None, np.atleast_2d(matrix), matrix.ndim == 2
+
+
+def query_rows(
+    texts: list[str] | None, matrix: Any, mode: Mode, *, dimension: int, encoder_of: Callable[[], Encoder]
+) -> Sequence[Vector | None]:
+    """A unit vector for each query, None where the mode needs none. Warns of a text that is longer than the encoder's window."""
+    if texts is None:
+        if matrix.shape[1] != dimension:
+            raise WrongDimension(dimension, matrix.shape[1])
+        return list(checked_rows(matrix))
+    if mode is Mode.LEXICAL:
+        return [None] * len(texts)
+    encoder = encoder_of()
+    for text in texts:
+        if (tokens := len(encoder.token_spans(text))) > encoder.max_tokens:
+            warnings.warn(
+                f"the query has {tokens:,} tokens, {encoder.name} reads the first {encoder.max_tokens}; search a shorter text, "
+                "or use `similar`, which reads all of it",
+                VecsearchWarning,
+                stacklevel=3,
+            )
+    rows = encoder.encode_queries(texts)
+    if rows.shape[1] != dimension:  # a collection of vectors that the caller brought
+        raise WrongDimension(dimension, rows.shape[1])
+    return list(rows)
 
 
 def text_of(path: Path) -> Draft:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.errors import InputError, VecsearchWarning
+from vecsearch.core.errors import InputError, VecsearchWarning, WrongDimension
 from vecsearch.core.settings import BATCH_CHUNKS, TITLE_SHARE_MAX
 from vecsearch.core.types import Draft, Precision, Span, Split
 from vecsearch.documents import chunker
@@ -19,6 +19,7 @@ from vecsearch.encoding.protocol import Encoder
 from vecsearch.persistence import publish
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.reader import Reader
+from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.writer import NewDocument, ReadSource, Writer, encoded_digest
 
 Matrix: TypeAlias = NDArray[np.float32]
@@ -49,7 +50,7 @@ class Batches:
         self._encoder_of, self._precision, self._advance = encoder_of, precision, advance
         self._waiting: list[Waiting] = []
         self._read: list[ReadSource] = []
-        self._exists = False
+        self._state: CollectionState | None = None
 
     def check_free(self, key: str, source: str | None) -> None:
         """Raises InputError when a document of another source waits under this id."""
@@ -81,7 +82,9 @@ class Batches:
         """Encode and commit what waits."""
         waiting, read = self._waiting, self._read
         if waiting:
-            self._ensure()
+            holds, gives = self._ensure().dimension, self._encoder_of().dimension
+            if holds != gives:  # a collection of vectors that the caller brought
+                raise WrongDimension(holds, gives)
             self._commit(waiting, read)
         elif read and self._collection_exists():
             self._writer.commit([], read)
@@ -134,13 +137,13 @@ class Batches:
                             found[key] = vector
         return found
 
-    def _ensure(self) -> None:
-        if not self._exists:
+    def _ensure(self) -> CollectionState:
+        if self._state is None:
             encoder = self._encoder_of()
-            self._writer.ensure(
+            self._state = self._writer.ensure(
                 encoder=encoder.name, fingerprint=encoder.fingerprint, dimension=encoder.dimension, precision=self._precision
             )
-            self._exists = True
+        return self._state
 
     def _collection_exists(self) -> bool:
         with self._reader.snapshot() as snapshot:
@@ -201,6 +204,4 @@ def _fitting_title(draft: Draft, encoder: Encoder) -> str:
 def _stored(waiting: Waiting, vectors: dict[str, Matrix]) -> NewDocument:
     draft = waiting.draft
     rows = np.stack([vectors[encoded_digest(text)] for text in waiting.texts])
-    return NewDocument(
-        draft.id, waiting.source, draft.text, draft.title, draft.metadata, waiting.digest, waiting.spans, rows
-    )
+    return NewDocument(draft.id, waiting.source, draft.text, draft.title, draft.metadata, waiting.digest, waiting.spans, rows)

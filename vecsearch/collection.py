@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from os.path import abspath
 from pathlib import Path
-from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, TypeAlias, overload
 
@@ -18,16 +17,29 @@ from vecsearch import arguments
 from vecsearch.arguments import AnyPath
 from vecsearch.batches import Batches, checked_rows, cut
 from vecsearch.core.checks import checked_choice, checked_limit, checked_name, checked_query
-from vecsearch.core.errors import EncoderMismatch, InputError, StorageFull, UsageError, VecsearchWarning, WrongDimension
+from vecsearch.core.errors import InputError, UnknownCollection, UsageError, WrongDimension
 from vecsearch.core.settings import COLLECTION_DEFAULT, LIMIT_DEFAULT, LIST_LIMIT_DEFAULT, LOCK_TIMEOUT_S
-from vecsearch.core.types import Document, Draft, Hit, IndexReport, Listed, Metadata, Mode, OnConflict, Precision, Scan, Split, Where
+from vecsearch.core.types import (
+    Document,
+    Draft,
+    Hit,
+    IndexReport,
+    Listed,
+    Metadata,
+    Mode,
+    OnConflict,
+    Precision,
+    Scan,
+    Split,
+    Where,
+)
 from vecsearch.documents import loaders, sources
 from vecsearch.documents.validate import checked, checked_metadata
 from vecsearch.encoding import registry
 from vecsearch.encoding.protocol import Encoder
-from vecsearch.ingest import Ingest, Progress, Silent, Tally
+from vecsearch.ingest import Ingest, Progress, Silent
 from vecsearch.persistence import database as databases
-from vecsearch.persistence import publish
+from vecsearch.persistence import publish, summary
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.reader import Reader, Snapshot
 from vecsearch.persistence.state import CollectionState
@@ -39,7 +51,7 @@ from vecsearch.search.filters import parse_where
 Vector: TypeAlias = NDArray[np.float32]
 
 
-def open(  # noqa: A001  vecsearch.open reads as it should
+def open(
     path: AnyPath, *, collection: str = COLLECTION_DEFAULT, encoder: str | Encoder | None = None, readonly: bool = False,
     precision: str = Precision.FLOAT16, lock_timeout: float = LOCK_TIMEOUT_S,
 ) -> Collection:  # fmt: skip
@@ -91,9 +103,9 @@ class Collection:
     ) -> list[str]:  # fmt: skip
         """Store documents and give their ids, in order; all of them or, on bad input, none.
 
-        `ids` are made up where not given. `vectors`, shape (len(texts), dimension), are taken as the collection encoder's, one a document,
-        and normalised; no model is loaded. `on_conflict` says what happens to an id that is there: "error" (InputError,
-        nothing stored), "skip" or "replace". Raises InputError, WrongDimension, Locked, StorageFull.
+        `ids` are made up where not given. `vectors`, shape (len(texts), dimension), are taken as the collection encoder's, one a
+        document, and normalised; no model is loaded. `on_conflict` says what happens to an id that is there: "error"
+        (InputError, nothing stored), "skip" or "replace". Raises InputError, WrongDimension, Locked, StorageFull.
         """
         drafts = arguments.drafts(texts, ids, metadatas, titles)
         policy = checked_choice(OnConflict, on_conflict, "on_conflict")
@@ -124,22 +136,24 @@ class Collection:
         self, scan: Scan, *, split: str = Split.TOKENS, allow_empty: bool = False, progress: Progress | None = None
     ) -> IndexReport:
         """`index` of roots that have been scanned already."""
-        with self._indexing(split, progress) as (ingest, report):
-            ingest.run(scan, allow_empty=allow_empty)
-        return report(ingest.tally)
+        ingest = self._ingest(split, progress)
+        with self._database.locked():
+            return ingest.run(scan, allow_empty=allow_empty)
 
-    def index_lines(self, data: bytes, *, name: str = "stdin", split: str = Split.TOKENS, progress: Progress | None = None) -> IndexReport:
-        """Add or replace documents given as JSON lines; removes nothing."""
+    def index_lines(
+        self, data: bytes, *, name: str = "stdin", split: str = Split.TOKENS, progress: Progress | None = None
+    ) -> IndexReport:
+        """Add or replace documents given as JSON lines; removes nothing. Raises UnreadableFile."""
         loaded = loaders.load_bytes(data, suffix=".jsonl", name=name)
-        with self._indexing(split, progress) as (ingest, report):
-            ingest.upsert(loaded.drafts, loaded.errors, origin=name)
-        return report(ingest.tally)
+        ingest = self._ingest(split, progress)
+        with self._database.locked():
+            return ingest.upsert(loaded.drafts, loaded.errors, origin=name)
 
-    def update(self, id: str, *, text: str | None = None, title: str | None = None, metadata: Metadata | None = None) -> Document:  # noqa: A002
+    def update(self, id: str, *, text: str | None = None, title: str | None = None, metadata: Metadata | None = None) -> Document:
         """Change a document; gives it as it is then. `metadata` is merged key by key, None removes a key; metadata alone is
         changed without encoding. Raises InputError for an unknown id, or for a file's document whose text is to change."""
         with self._database.locked():
-            old = self._one(id)
+            old = self.get([id])[0]
             merged = {key: value for key, value in {**old.metadata, **(metadata or {})}.items() if value is not None}
             checked_metadata(merged)
             if text is None and title is None:
@@ -148,10 +162,15 @@ class Collection:
                 self._taken([id], OnConflict.REPLACE)
                 draft = Draft(id, old.text if text is None else text, old.title if title is None else title, merged)
                 self._add_texts([checked(draft)], {id})
-        return self._one(id)
+        return self.get([id])[0]
 
     def delete(
-        self, ids: str | Sequence[str] | None = None, *, where: Where | None = None, source: AnyPath | None = None, dry_run: bool = False
+        self,
+        ids: str | Sequence[str] | None = None,
+        *,
+        where: Where | None = None,
+        source: AnyPath | None = None,
+        dry_run: bool = False,
     ) -> list[str]:
         """Delete documents by id, by filter, or by the file or folder they came from; gives the ids (that would be) deleted.
 
@@ -196,8 +215,9 @@ class Collection:
     ) -> Any:  # fmt: skip
         """Hits, best first; for a list of texts or a matrix of vectors a list of such lists, one a query.
 
-        A vector, shape (dimension,), is searched densely. `where` filters by metadata before anything is counted: `limit` hits come back
-        whenever as many match. `min_score` is a least similarity (cosine). Raises InputError, WrongDimension, FilterError.
+        A vector, shape (dimension,), is searched densely. `where` filters by metadata before anything is counted: `limit` hits
+        come back whenever as many match. `min_score` is a least similarity (cosine).
+        Raises InputError, WrongDimension, FilterError.
         """
         chosen = checked_choice(Mode, mode, "mode")
         checked_limit(limit)
@@ -212,16 +232,16 @@ class Collection:
         state = self._state()
         if state is None:
             return [[] for _ in range(len(texts or matrix))] if many else []
-        rows = self._query_rows(state, texts, matrix, chosen)
+        rows = arguments.query_rows(texts, matrix, chosen, dimension=state.dimension, encoder_of=self._own_encoder)
         with self._snapshot() as snapshot:
             answers = [
                 engine.search(snapshot, engine.Query(text, row, chosen, limit, condition, min_score))
-                for text, row in zip(texts or [None] * len(rows), rows, strict=True)
+                for text, row in zip(texts or repeat(None, len(rows)), rows, strict=True)
             ]
         return answers if many else answers[0]
 
     def similar(
-        self, *, id: str | None = None, text: str | None = None, file: AnyPath | None = None, limit: int = LIMIT_DEFAULT,  # noqa: A002
+        self, *, id: str | None = None, text: str | None = None, file: AnyPath | None = None, limit: int = LIMIT_DEFAULT,
         where: Where | None = None, min_score: float | None = None,
     ) -> list[Hit]:  # fmt: skip
         """Chunks nearest to a stored document (the mean of its chunks; never itself), to a text, or to a file's text."""
@@ -230,7 +250,9 @@ class Collection:
         checked_limit(limit)
         condition = parse_where(where)
         if id is None:
-            vector = self._centre_of_text(arguments.text_of(Path(file)) if file is not None else Draft("text", checked_query(text)))
+            vector = self._centre_of_text(
+                arguments.text_of(Path(file)) if file is not None else Draft("text", checked_query(text))
+            )
         with self._snapshot() as snapshot:
             own = self._own_chunks(snapshot, id, file)
             if id is not None:
@@ -238,12 +260,14 @@ class Collection:
             hits = engine.similar(snapshot, vector, limit=limit, condition=condition, excluded=own)
         return [hit for hit in hits if min_score is None or (hit.similarity or 0.0) >= min_score]
 
-    def get(self, ids: str | Sequence[str] | None = None, *, where: Where | None = None, source: AnyPath | None = None) -> list[Document]:
+    def get(
+        self, ids: str | Sequence[str] | None = None, *, where: Where | None = None, source: AnyPath | None = None
+    ) -> list[Document]:
         """Documents with their text, in the order of `ids`. Raises InputError for an id that is not there."""
         if (ids is not None) + (where is not None) + (source is not None) != 1:
             raise UsageError("get takes ids, where, or source: exactly one of them")
         keys = self._chosen(ids, where, source)
-        with self._reading() as snapshot:
+        with self._reader.snapshot() as snapshot:
             return [] if snapshot is None else snapshot.documents(keys)
 
     def ls(self, *, limit: int = LIST_LIMIT_DEFAULT, offset: int = 0) -> list[Listed]:
@@ -251,16 +275,21 @@ class Collection:
         checked_limit(limit)
         if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
             raise InputError(f"offset must be a whole number of at least 0, got {offset!r}")
-        with self._reading() as snapshot:
+        with self._reader.snapshot() as snapshot:
             return [] if snapshot is None else snapshot.listing(limit=limit, offset=offset)
 
     def count(self, where: Where | None = None) -> int:
         """How many documents there are, or match."""
         condition = parse_where(where)
-        with self._reading() as snapshot:
+        with self._reader.snapshot() as snapshot:
             if snapshot is None:
                 return 0
             return snapshot.counts()[0] if condition is None else len(snapshot.keys(condition))
+
+    def check_exists(self) -> None:
+        """Raises UnknownCollection before the first write."""
+        with self._snapshot():
+            pass
 
     # -- encoders
 
@@ -271,58 +300,35 @@ class Collection:
             self._encoder(state)
 
     def _encoder(self, state: CollectionState | None) -> Encoder:
-        asked = self._asked if self._asked is not None or state is None else state.encoder
-        encoder = registry.load(asked)
-        if state is not None and encoder.fingerprint != state.fingerprint:
-            changed = " as it is now (its files have changed since)" if encoder.name == state.encoder else ""
-            raise EncoderMismatch(self.name, state.encoder, encoder.name + changed)
-        return encoder
+        if state is None:
+            return registry.load(self._asked)
+        return registry.load_same(self._asked, collection=self.name, stored=state.encoder, fingerprint=state.fingerprint)
 
-    def _query_rows(self, state: CollectionState, texts: list[str] | None, matrix: Any, mode: Mode) -> Sequence[Vector | None]:
-        if texts is None:
-            if matrix.shape[1] != state.dimension:
-                raise WrongDimension(state.dimension, matrix.shape[1])
-            return list(checked_rows(matrix))
-        if mode is Mode.LEXICAL:
-            return [None] * len(texts)
-        encoder = self._encoder(state)
-        for text in texts:
-            if (tokens := len(encoder.token_spans(text))) > encoder.max_tokens:
-                warnings.warn(
-                    f"the query has {tokens} tokens, {encoder.name} reads the first {encoder.max_tokens}; "
-                    "search a shorter text, or `similar` with the whole one", VecsearchWarning, stacklevel=3,
-                )  # fmt: skip
-        return list(encoder.encode_queries(texts))
+    def _own_encoder(self) -> Encoder:
+        return self._encoder(self._state())
 
     def _centre_of_text(self, draft: Draft) -> Vector:
-        encoder = self._encoder(self._state())
+        encoder = self._own_encoder()
         return engine.centre(checked_rows(encoder.encode_documents(cut(draft, Split.TOKENS, encoder)[1])))
 
     # -- inside
 
     @contextmanager
-    def _reading(self) -> Iterator[Snapshot | None]:
-        with self._reader.snapshot() as snapshot:
-            yield snapshot
-
-    @contextmanager
     def _snapshot(self) -> Iterator[Snapshot]:
         with self._reader.snapshot() as snapshot:
-            if snapshot is None:
-                raise InputError(f"collection {self.name!r} is empty; add documents first")
-            yield snapshot
+            if snapshot is not None:
+                yield snapshot
+                return
+        raise UnknownCollection(self.name, summary.names(self._database))
 
     def _state(self) -> CollectionState | None:
-        with self._reading() as snapshot:
+        with self._reader.snapshot() as snapshot:
             return None if snapshot is None else snapshot.state
-
-    def _one(self, key: str) -> Document:
-        return self.get([key])[0]
 
     def _chosen(self, ids: str | Sequence[str] | None, where: Where | None, source: AnyPath | None) -> list[str]:
         condition = parse_where(where)
         keys = None if ids is None else [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
-        with self._reading() as snapshot:
+        with self._reader.snapshot() as snapshot:
             if keys is not None:
                 there = {} if snapshot is None else snapshot.stored(keys)
                 if missing := [key for key in keys if key not in there]:
@@ -343,7 +349,7 @@ class Collection:
         return np.concatenate([NO_IDS, *(snapshot.chunk_ids_of(each.row) for each in stored.values())])
 
     def _taken(self, keys: Sequence[str], policy: OnConflict) -> set[str]:
-        with self._reading() as snapshot:
+        with self._reader.snapshot() as snapshot:
             stored = {} if snapshot is None else snapshot.stored(keys)
         if stored and policy is OnConflict.ERROR:
             raise InputError(f"the id {next(iter(stored))!r} is there already; use on_conflict='skip' or 'replace'")
@@ -352,14 +358,11 @@ class Collection:
                 raise InputError(f"{each.key!r} belongs to the file {each.source}; change the file and index it again")
         return set(stored)
 
-    def _batches(self, progress: Progress) -> Batches:
-        return Batches(
-            self._database, self.name, encoder_of=lambda: self._encoder(self._state()), precision=self._precision,
-            advance=progress.advance,
-        )  # fmt: skip
+    def _batches(self) -> Batches:
+        return Batches(self._database, self.name, encoder_of=self._own_encoder, precision=self._precision)
 
     def _add_texts(self, drafts: Sequence[Draft], taken: set[str]) -> None:
-        batches = self._batches(Silent())
+        batches = self._batches()
         for draft in drafts:
             batches.add(draft, source=None, split=Split.TOKENS, replaces=draft.id in taken)
         batches.flush()
@@ -368,7 +371,7 @@ class Collection:
         state = self._state() or self._ensure(rows.shape[1])
         if rows.shape[1] != state.dimension:
             raise WrongDimension(state.dimension, rows.shape[1])
-        batches = self._batches(Silent())
+        batches = self._batches()
         self._writer.commit([batches.add_encoded(draft, row) for draft, row in zip(drafts, rows, strict=True)])
 
     def _ensure(self, dimension: int) -> CollectionState:
@@ -379,37 +382,13 @@ class Collection:
         )
 
     def _forget(self, source: Path) -> None:
-        with self._reading() as snapshot:
+        with self._reader.snapshot() as snapshot:
             paths = [] if snapshot is None else snapshot.source_paths(source)
         if paths:
             self._writer.forget_sources(paths)
 
-    @contextmanager
-    def _indexing(self, split: str, progress: Progress | None) -> Iterator[tuple[Ingest, Any]]:
-        chosen = checked_choice(Split, split, "split")
-        started, shown = perf_counter(), progress or Silent()
-        with self._database.locked():
-            yield (
-                Ingest(
-                    reader=self._reader, writer=self._writer, batches=self._batches(shown), parent=self._database.parent,
-                    split=chosen, progress=shown,
-                ),
-                lambda tally: self._report(tally, perf_counter() - started),
-            )  # fmt: skip
-            self._publish()
-
-    def _publish(self) -> None:
-        """The rows are committed: a failed index file slows searches, and loses nothing."""
-        try:
-            if self._state() is not None:
-                publish.publish(self._database, self.name)
-        except StorageFull as error:
-            warnings.warn(str(error), VecsearchWarning, stacklevel=2)
-
-    def _report(self, tally: Tally, seconds: float) -> IndexReport:
-        with self._reading() as snapshot:
-            documents, chunks = (0, 0) if snapshot is None else snapshot.counts()
-        return IndexReport(
-            tally.added, tally.updated, tally.unchanged, tally.removed, tuple(tally.failed), tuple(tally.skipped), documents,
-            chunks, round(seconds, 3),
+    def _ingest(self, split: str, progress: Progress | None) -> Ingest:
+        return Ingest(
+            self._database, self.name, encoder_of=self._own_encoder, precision=self._precision,
+            split=checked_choice(Split, split, "split"), progress=progress or Silent(),
         )  # fmt: skip

@@ -9,18 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from vecsearch.core.checks import checked_name
-from vecsearch.core.errors import Damaged, InputError
+from vecsearch.core.errors import Damaged, InputError, UnknownCollection
 from vecsearch.core.types import Finding, Severity
 from vecsearch.encoding import identity
 from vecsearch.persistence import check, summary
 from vecsearch.persistence.database import Database
-from vecsearch.persistence.writer import drop_collection, rename_collection
+from vecsearch.persistence.writer import drop_collection
+from vecsearch.persistence.writer import rename_collection as rename
 
 
-def status(folder: str | PathLike[str]) -> dict[str, Any]:
-    """What the database holds: documents, chunks, encoder, index and bytes of every collection. Loads no model."""
+def status(folder: str | PathLike[str], *, collection: str | None = None) -> dict[str, Any]:
+    """What the database holds: documents, chunks, encoder, index and bytes of every collection, or of one. Loads no model.
+
+    Raises UnknownCollection.
+    """
     with _opened(folder) as database:
-        return summary.status(database)
+        found = summary.status(database)
+    if collection is None:
+        return found
+    named = {each["name"]: each for each in found["collections"]}
+    if collection not in named:
+        raise UnknownCollection(collection, list(named))
+    return {**found, "collections": [named[collection]]}
 
 
 def doctor(folder: str | PathLike[str]) -> list[Finding]:
@@ -44,13 +54,13 @@ def delete_collection(folder: str | PathLike[str], name: str) -> None:
         drop_collection(database, name)
 
 
-def rename_collection_to(folder: str | PathLike[str], old: str, new: str) -> None:
+def rename_collection(folder: str | PathLike[str], old: str, new: str) -> None:
     """Raises UnknownCollection, and InputError where the new name is taken."""
     checked_name(new)
     with _opened(folder, readonly=False) as database, database.locked():
         if new in summary.names(database):
             raise InputError(f"there is a collection named {new!r} already; delete it first or choose another name")
-        rename_collection(database, old, new)
+        rename(database, old, new)
 
 
 def models(folder: str | PathLike[str] | None = None) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """A filter over metadata as a tree of frozen values, independent of any query language.
 
-A key is looked up as it is first, then, when it has dots, as a path into nested objects. Comparisons are typed: a number never equals
-a string. A row without the key fails every comparison except the negated ones (`$ne`, `$nin`, `$not`).
+A key is looked up as it is first, then, when it has dots, as a path into nested objects. Comparisons are typed: a number
+never equals a string. A row without the key fails every comparison except the negated ones (`$ne`, `$nin`, `$not`).
 """
 
 from __future__ import annotations

@@ -47,9 +47,7 @@ class WrongDimension(InputError):
     """A vector of another length than the collection's."""
 
     def __init__(self, expected: int, got: int) -> None:
-        super().__init__(
-            f"this collection holds {expected}-number vectors, got {got} numbers; use the encoder it was built with"
-        )
+        super().__init__(f"this collection holds {expected}-number vectors, got {got} numbers; use the encoder it was built with")
         self.expected, self.got = expected, got
 
 

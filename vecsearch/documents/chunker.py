@@ -1,7 +1,7 @@
 """Where to cut a document: exact character offsets, every chunk within the encoder's window.
 
 A text longer than the window is cut into the fewest chunks that fit, of about equal length, each cut moved to a nearby
-end of paragraph, line, sentence or word. Chunks do not overlap, and joined they give the text back but for white space at the cuts.
+end of paragraph, line, sentence or word. Chunks do not overlap; joined they give the text back but for white space at cuts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from vecsearch.core.types import Span, Split
 TokenSpans: TypeAlias = Callable[[str], Sequence[tuple[int, int]]]
 
 _LINE: Final = re.compile(r"[^\n]+")
-_PARAGRAPH: Final = re.compile(r"(?:[^\n]*\S[^\n]*(?:\n|$))+")
+# anchored, or a long line of blanks would be tried from each of its places
+_PARAGRAPH: Final = re.compile(r"(?:^[^\n]*\S[^\n]*(?:\n|\Z))+", re.MULTILINE)
 
 
 def split(text: str, *, by: Split, budget: int, token_spans: TokenSpans) -> list[Span]:

@@ -1,4 +1,4 @@
-"""Any model that sentence-transformers loads, its prompts on the right side. torch is loaded at the first encoding, not before."""
+"""Any model that sentence-transformers loads, its prompts on the right side. Loads torch at the first encoding, not before."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SentenceTransformersEncoder:
         window = self._model.max_seq_length
         if window is None:
             window = getattr(self._model.tokenizer, "model_max_length", 512)
-        specials = self._model.tokenizer.num_special_tokens_to_add()
+        specials: int = self._model.tokenizer.num_special_tokens_to_add()
         return max(1, min(int(window), 8192) - specials - len(self.token_spans(self._document_prompt)))
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
@@ -79,7 +79,7 @@ class SentenceTransformersEncoder:
     @property
     def _document_prompt(self) -> str:
         prompts = self._model.prompts or {}
-        return next((prompts[key] for key in ("document", "passage", "corpus") if prompts.get(key)), "")
+        return next((prompt for key in ("document", "passage", "corpus") if (prompt := prompts.get(key))), "")
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -107,7 +107,7 @@ def _load(folder: Path, name: str) -> SentenceTransformer:
         from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise UnavailableError(f"sentence-transformers cannot be loaded ({error}); pip install sentence-transformers") from error
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     try:
         return SentenceTransformer(str(folder), device="cpu", local_files_only=True)

@@ -15,8 +15,8 @@ from vecsearch.persistence.database import Database
 from vecsearch.persistence.publish import is_sound, pending
 from vecsearch.persistence.state import CollectionState, all_states
 from vecsearch.persistence.tables import chunks, documents, sources, vectors
-from vecsearch.persistence.view import dead_rows, index_path
 from vecsearch.persistence.vectors import FlatIndex, dtype
+from vecsearch.persistence.view import dead_rows, index_path
 
 RESTORE = "restore a backup, or index the files again into a new database"
 _OPTIMIZE = "vecsearch optimize"
@@ -121,7 +121,9 @@ def _failed_sources(connection: Connection, state: CollectionState) -> Iterator[
     query = select(sources.c.path, sources.c.error).where(sources.c.collection_id == state.id, sources.c.error.is_not(None))
     for path, error in connection.execute(query):
         meaning = "what it gave before is kept"
-        yield Finding(Severity.NOTE, f"{state.name}: {path} could not be read: {error}", meaning, "mend the file and index it again")
+        yield Finding(
+            Severity.NOTE, f"{state.name}: {path} could not be read: {error}", meaning, "mend the file and index it again"
+        )
 
 
 def _leftovers(database: Database, states: list[CollectionState]) -> Iterator[Finding]:

@@ -18,16 +18,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from vecsearch.core.errors import (
-    Damaged,
-    Locked,
-    NotADatabase,
-    ReadOnly,
-    StorageError,
-    StorageFull,
-    VecsearchError,
-    WrongVersion,
-)
+from vecsearch.core.errors import Damaged, Locked, NotADatabase, ReadOnly, StorageError, StorageFull, VecsearchError, WrongVersion
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S
 from vecsearch.persistence import lock
 from vecsearch.persistence.tables import SCHEMA_VERSION
@@ -53,7 +44,7 @@ class Database:
 
     def __init__(self, folder: Path, *, readonly: bool = False, timeout: float = LOCK_TIMEOUT_S) -> None:
         """Open an existing database. Raises NotADatabase, WrongVersion, Damaged."""
-        self.folder = Path(os.path.abspath(folder))  # noqa: PTH100  a symbolic link stays the name the user gave
+        self.folder = Path(os.path.abspath(folder))  # a symbolic link stays the name the user gave
         self.readonly = readonly
         self.timeout = timeout
         if not is_database(self.folder):
@@ -132,7 +123,7 @@ def is_database(folder: Path) -> bool:
 
 def create(folder: Path) -> None:
     """Make an empty database: under a temporary name beside its place, then renamed, so that no half of one is ever there."""
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100
+    folder = Path(os.path.abspath(folder))
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise NotADatabase(_no_database(folder))
     try:

@@ -13,7 +13,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import CTE, Connection, Select, SelectBase, TableClause, func, insert, literal, literal_column, select, table, union_all
+from sqlalchemy import (
+    CTE,
+    Connection,
+    Select,
+    SelectBase,
+    TableClause,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    table,
+    union_all,
+)
 from sqlalchemy import column as sql_column
 
 from vecsearch.core.settings import QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX
@@ -22,9 +35,83 @@ from vecsearch.persistence.tables import chunks, documents
 
 # Words that say nothing about a subject. In a collection of four documents even "that" looks rare, so rarity alone cannot tell.
 FUNCTION_WORDS: Final = frozenset(
-    "a about an and any are as at be been but by can could did do does for from had has have he her his how i if in into is it "
-    "its me my no not of on or our she should so some such than that the their them then there these they this those to us was "
-    "we were what when where which who whom whose why will with would you your".split()
+    [
+        "a",
+        "about",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "he",
+        "her",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "me",
+        "my",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "our",
+        "she",
+        "should",
+        "so",
+        "some",
+        "such",
+        "than",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
+        "us",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+    ]
 )
 _WORD: Final = re.compile(r"[^\W_]+")
 _PIECE: Final = re.compile(r'"([^"]+)"|([^"\s]+)')
@@ -117,9 +204,8 @@ def terms(query: str) -> list[str]:
 def _arm(collection: int, term: str, correction: float, allowed: Any) -> Select[Any]:
     """(chunk, score) of every row that has one term."""
     name = _name(collection)
-    chunk = literal_column("rowid")
     score = -func.bm25(literal_column(name)) * correction
-    arm = select(chunk.label("chunk"), score.label("score")).select_from(_table(collection))
+    arm = select(literal_column("rowid").label("chunk"), score.label("score")).select_from(_table(collection))
     arm = arm.where(literal_column(name).op("MATCH")(term))
     # the plus keeps SQLite from looking the term up once for every allowed id
     return arm if allowed is None else arm.where(literal_column("+rowid").in_(select(allowed.c.id)))

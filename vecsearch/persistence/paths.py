@@ -1,4 +1,4 @@
-"""How paths of sources are stored: relative to the folder that the database lies in when below it, so that both can move together."""
+"""How paths of sources are stored: relative to the database's parent folder when below it, so that both can move together."""
 
 from __future__ import annotations
 

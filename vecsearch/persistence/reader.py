@@ -1,4 +1,4 @@
-"""Reading: one consistent snapshot of a collection at a time, for documents, chunks, text search and vectors alike. Never writes."""
+"""Reading: one consistent snapshot of a collection at a time, for documents, words and vectors alike. Never writes."""
 
 from __future__ import annotations
 
@@ -243,9 +243,7 @@ class Snapshot:
         found = {}
         for some in _portions(list(digests)):
             rows = self._connection.execute(
-                select(staged.c.digest, staged.c.vector).where(
-                    staged.c.collection_id == self.state.id, staged.c.digest.in_(some)
-                )
+                select(staged.c.digest, staged.c.vector).where(staged.c.collection_id == self.state.id, staged.c.digest.in_(some))
             )
             found.update({d: np.frombuffer(v, dtype(self.state.precision)).astype(np.float32) for d, v in rows})
         return found

@@ -1,7 +1,7 @@
 """The shadow: a FAISS index of unit vectors addressed by chunk id. The only module that knows FAISS.
 
-Exact whatever FAISS does: it proposes candidates by inner product, and the score of each is then computed from its own row alone, so
-that a row's score never depends on what stands beside it. Scores are cosines, larger is nearer; ties go to the lower id.
+Exact, whatever FAISS does: it proposes candidates by inner product, and the score of each is then computed from its own row
+alone, so that a score never depends on what stands beside it. Scores are cosines, larger is nearer; ties go to the lower id.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -52,8 +53,7 @@ class FlatIndex:
 
     def __init__(self, index: Any) -> None:
         """Wrap a FAISS IndexIDMap over a flat index; use `build` or `load`."""
-        import faiss
-
+        faiss = _faiss()
         self._index = index
         self._flat = faiss.downcast_index(index.index)
         self.ids: Ids = faiss.vector_to_array(index.id_map) if index.ntotal else NO_IDS
@@ -65,8 +65,7 @@ class FlatIndex:
     @classmethod
     def build(cls, dimension: int, precision: Precision, blocks: Iterable[tuple[Ids, Rows]]) -> FlatIndex:
         """An index in memory of blocks of (ids ascending, unit rows)."""
-        import faiss
-
+        faiss = _faiss()
         if precision is Precision.FLOAT32:
             flat = faiss.IndexFlatIP(dimension)
         else:
@@ -82,8 +81,7 @@ class FlatIndex:
 
         None when the file is missing, damaged, or not the one expected.
         """
-        import faiss
-
+        faiss = _faiss()
         try:
             if checksum_of(path) != checksum:
                 return None
@@ -93,8 +91,7 @@ class FlatIndex:
 
     def save(self, path: Path) -> str:
         """Write, make durable, rename into place; gives the checksum. Raises OSError when there is no room."""
-        import faiss
-
+        faiss = _faiss()
         temporary = path.with_name(f"{path.name}.tmp")
         try:
             faiss.write_index(self._index, str(temporary))
@@ -142,8 +139,7 @@ class FlatIndex:
         return found, cosines(rows, query)
 
     def _parameters(self, allowed: Ids | None, excluded: Ids) -> Any:
-        import faiss
-
+        faiss = _faiss()
         if allowed is None and not len(excluded):
             return None
         mask = np.zeros(int(self.ids[-1]) + 1, bool) if allowed is not None else np.ones(int(self.ids[-1]) + 1, bool)
@@ -154,6 +150,11 @@ class FlatIndex:
         parameters = faiss.SearchParameters(sel=selector)
         parameters.keep = selector  # FAISS holds a bare pointer to it
         return parameters
+
+
+def _faiss() -> Any:
+    """Loaded when the first index is built or read; its type stubs know less than it does."""
+    return import_module("faiss")
 
 
 def checksum_of(path: Path) -> str:

@@ -131,7 +131,8 @@ class Writer:
             state = get_state(connection, self._name)
             kind = dtype(state.precision)
             values = [
-                {"collection_id": state.id, "digest": digest, "vector": row.astype(kind).tobytes()} for digest, row in rows.items()
+                {"collection_id": state.id, "digest": digest, "vector": row.astype(kind).tobytes()}
+                for digest, row in rows.items()
             ]
             connection.execute(upsert(staged).on_conflict_do_nothing(), values)
 
@@ -179,12 +180,10 @@ def _put(connection: Connection, state: CollectionState, new: NewDocument, sourc
     values = {
         "source_id": source, "title": new.title, "metadata": _json(new.metadata), "digest": new.digest, "indexed_at": _now(),
     }  # fmt: skip
-    row = connection.scalar(
-        select(documents.c.id).where(documents.c.collection_id == state.id, documents.c.key == new.key)
-    )
+    row = connection.scalar(select(documents.c.id).where(documents.c.collection_id == state.id, documents.c.key == new.key))
     if row is None:
         statement = insert(documents).values(collection_id=state.id, key=new.key, text=new.text, **values)
-        row = connection.execute(statement).inserted_primary_key[0]
+        row = connection.execute(statement.returning(documents.c.id)).scalar_one()
     else:
         _remove_chunks(connection, state, [row])
         connection.execute(update(documents).where(documents.c.id == row).values(text=new.text, **values))

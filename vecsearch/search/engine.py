@@ -1,7 +1,7 @@
 """The read story: filter → dense and lexical → fusion → hits.
 
-Dense search ranks chunks by the cosine of their vectors with the query's, lexical search by BM25, and the default fuses both. Each sees the
-filter before it counts to k, so that k rows come back whenever k rows match.
+Dense search ranks chunks by the cosine of their vectors with the query's, lexical search by BM25, and the default fuses both.
+Each sees the filter before it counts to k, so that k rows come back whenever k rows match.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def _vector(query: Query) -> Vector:
     return query.vector
 
 
-def similar(snapshot: Snapshot, vector: Vector, *, limit: int, condition: Condition | None, excluded: NDArray[np.int64]) -> list[Hit]:
+def similar(
+    snapshot: Snapshot, vector: Vector, *, limit: int, condition: Condition | None, excluded: NDArray[np.int64]
+) -> list[Hit]:
     """Up to `limit` hits by cosine to a unit vector, none of them among the excluded chunks."""
     ranked = snapshot.view.nearest(vector, limit, allowed=snapshot.allowed(condition), excluded=excluded)
     return snapshot.hits(ranked, {each.chunk_id: each.score for each in ranked})

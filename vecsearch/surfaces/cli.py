@@ -1,0 +1,339 @@
+"""The shell: parse → one library call → print. Data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+import vecsearch
+from vecsearch.core.errors import InputError, NotADatabase, UsageError, VecsearchError, VecsearchWarning
+from vecsearch.core.settings import LIMIT_DEFAULT, LIST_LIMIT_DEFAULT
+from vecsearch.core.types import Mode, Severity, Split
+from vecsearch.surfaces import render
+from vecsearch.surfaces.options import Common, common, limit_option, min_score_option, source_option, where_option
+
+if TYPE_CHECKING:
+    from vecsearch.core.types import Hit, IndexReport
+    from vecsearch.ingest import Progress
+
+INTERRUPTED: Final = 130
+
+
+def run() -> int:
+    """Run the command line; gives the exit status: 0 done, 1 failed, 2 what the parser rejects, 130 interrupted."""
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", VecsearchWarning)
+    warnings.showwarning = _show_warning
+    try:
+        status = int(cli.main(standalone_mode=False, prog_name="vecsearch") or 0)
+        sys.stdout.flush()  # here, where a closed pipe can still be told from a failure
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        return _status_of(error)
+    return status
+
+
+def _status_of(error: BaseException) -> int:
+    """Say what went wrong, in one line; gives the exit status."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            _say("interrupted; what was committed is kept")
+            return INTERRUPTED
+        case BrokenPipeError() | SystemExit():  # click leaves with SystemExit when the pipe is closed
+            return _closed_pipe()
+        case VecsearchError():
+            _say(f"Error: {error}")
+            return 2 if isinstance(error, UsageError) else 1
+    if os.environ.get("VECSEARCH_DEBUG"):
+        raise error
+    _say(f"Error: {type(error).__name__}: {error}; set VECSEARCH_DEBUG=1 to see where")
+    return 1
+
+
+def _closed_pipe() -> int:
+    """Whoever read our answers has had enough: nothing more is flushed, nothing is said."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _say(f"Warning: {message}")
+
+
+def _say(line: str) -> None:
+    click.echo(render.printable(line), err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(vecsearch.__version__, prog_name="vecsearch")
+def cli() -> None:
+    """Semantic search over your own documents, in one folder."""
+
+
+# -- writing
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH… | -")
+@click.option(
+    "--split", type=click.Choice(list(Split)), default=Split.TOKENS.value, show_default=True,
+    help="Where to cut a document: chunks that fit the encoder, paragraphs, or lines.",
+)  # fmt: skip
+@click.option("--model", metavar="NAME", help="The encoder of a new collection: a hub name or a local folder.")
+@click.option("--allow-empty", is_flag=True, help="Believe that a folder that is empty now, or not mounted, lost all its files.")
+@common
+def index(options: Common, paths: Sequence[str], split: str, model: str | None, allow_empty: bool) -> int:
+    """Add or refresh files, folders and globs; with - documents from stdin, one JSON object a line.
+
+    A .jsonl file or stdin holds {"id", "text", "title", "metadata"} a line; any other key becomes metadata. Files that are
+    gone from a folder are removed, unchanged ones cost nothing.
+    """
+    if "-" in paths and len(paths) > 1:
+        raise click.UsageError("- (stdin) cannot be mixed with paths.")
+    stdin = paths == ("-",)
+    report = _index_stdin(options, split, model) if stdin else _index_paths(options, paths, split, model, allow_empty)
+    for line in render.trouble_lines(report):
+        if not options.as_json:
+            click.echo(line, err=True)
+    options.show(report.to_dict(), [] if options.quiet else [render.report_line(report)])
+    return 1 if report.failed else 0
+
+
+def _index_paths(options: Common, paths: Sequence[str], split: str, model: str | None, allow_empty: bool) -> IndexReport:
+    from vecsearch.core.types import IndexReport
+    from vecsearch.documents.sources import scan
+    from vecsearch.persistence.database import is_database
+
+    found = scan(paths)
+    folder = options.folder_to_make()
+    if not found.files and not is_database(folder):  # nothing to put in: make none
+        if not found.failed:
+            raise InputError(f"nothing to index: no readable file in {', '.join(paths)}")
+        return IndexReport(0, 0, 0, 0, found.failed, found.skipped, 0, 0, 0.0)
+    with vecsearch.open(folder, collection=options.name, encoder=model) as collection, _progress(options) as progress:
+        return collection.index_scanned(found, split=split, allow_empty=allow_empty, progress=progress)
+
+
+def _index_stdin(options: Common, split: str, model: str | None) -> IndexReport:
+    data = click.get_binary_stream("stdin").read()
+    if not data.strip():
+        raise InputError('stdin is empty; expected one JSON object a line, such as {"id": "1", "text": "…"}')
+    folder = options.folder_to_make()
+    with vecsearch.open(folder, collection=options.name, encoder=model) as collection, _progress(options) as progress:
+        return collection.index_lines(data, split=split, progress=progress)
+
+
+@contextmanager
+def _progress(options: Common) -> Iterator[Progress | None]:
+    if options.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from vecsearch.surfaces.progress import Bar
+
+    with Bar() as bar:
+        yield bar
+
+
+@cli.command()
+@click.argument("ids", nargs=-1, metavar="[ID…]")
+@where_option
+@source_option
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@common
+def delete(options: Common, ids: Sequence[str], where: Sequence[str], source: str | None, dry_run: bool) -> None:
+    """Delete documents by id, by metadata, or by the file or folder they came from."""
+    _one_of("ID…, --where or --source", bool(ids), bool(where), source is not None)
+    with options.reading() if dry_run else options.writing() as collection:
+        keys = collection.delete(list(ids) or None, where=_parsed(where), source=source, dry_run=dry_run)
+    said = "would delete" if dry_run else "deleted"
+    lines = [f"{said} {len(keys):,} document{'' if len(keys) == 1 else 's'}", *(keys if dry_run else [])]
+    options.show({"deleted": keys, "dry_run": dry_run}, [] if options.quiet else map(render.printable, lines))
+
+
+@cli.command()
+@common
+def optimize(options: Common) -> None:
+    """Fold new rows into the index file, merge the text index, give free space back."""
+    with options.writing() as collection:
+        collection.optimize()
+        name = collection.name
+    _show_status(options, only=name)
+
+
+# -- asking
+
+
+@cli.command()
+@click.argument("query", nargs=-1, required=True, metavar="QUERY")
+@limit_option(LIMIT_DEFAULT)
+@click.option(
+    "--mode", type=click.Choice(list(Mode)), default=Mode.HYBRID.value, show_default=True, help="By meaning, by words, or both."
+)
+@where_option
+@min_score_option
+@common
+def search(options: Common, query: Sequence[str], limit: int, mode: str, where: Sequence[str], min_score: float | None) -> None:
+    """Find what means, or says, what QUERY asks."""
+    started, text = perf_counter(), " ".join(query)
+    with options.reading() as collection:
+        hits = collection.search(text, limit=limit, mode=mode, where=_parsed(where), min_score=min_score)
+    _show_hits(options, text, mode, started, hits)
+
+
+@cli.command()
+@click.option("--id", "identifier", metavar="ID", help="Near a stored document, which is left out itself.")
+@click.option("--text", metavar="TEXT", help="Near a text.")
+@click.option("--file", "file", metavar="FILE", help="Near the text of a file.")
+@limit_option(LIMIT_DEFAULT)
+@where_option
+@min_score_option
+@common
+def similar(
+    options: Common, identifier: str | None, text: str | None, file: str | None, limit: int, where: Sequence[str],
+    min_score: float | None,
+) -> None:  # fmt: skip
+    """Find what is near a document, a text or a file."""
+    _one_of("--id, --text or --file", identifier is not None, text is not None, file is not None)
+    started = perf_counter()
+    with options.reading() as collection:
+        hits = collection.similar(id=identifier, text=text, file=file, limit=limit, where=_parsed(where), min_score=min_score)
+    _show_hits(options, identifier or text or file, Mode.DENSE.value, started, hits)
+
+
+def _show_hits(options: Common, query: str | None, mode: str, started: float, hits: Sequence[Hit]) -> None:
+    took = (perf_counter() - started) * 1000
+    options.show(render.answer(query, mode, took, hits), render.hit_lines(hits))
+    if not hits and not options.as_json and not options.quiet:
+        click.echo("nothing found", err=True)
+
+
+@cli.command()
+@click.argument("ids", nargs=-1, metavar="[ID…]")
+@source_option
+@common
+def get(options: Common, ids: Sequence[str], source: str | None) -> None:
+    """Print documents with their text and metadata."""
+    _one_of("ID… or --source", bool(ids), source is not None)
+    with options.reading() as collection:
+        documents = collection.get(list(ids) or None, source=source)
+    options.show(render.json_documents(documents), render.document_lines(documents))
+
+
+@cli.command()
+@limit_option(LIST_LIMIT_DEFAULT)
+@click.option("--offset", type=click.IntRange(min=0), default=0, show_default=True, help="Leave out so many at the beginning.")
+@common
+def ls(options: Common, limit: int, offset: int) -> None:
+    """List the documents by id, a page at a time."""
+    with options.reading() as collection:
+        listed, total = collection.ls(limit=limit, offset=offset), collection.count()
+    value = {"documents": [asdict(each) for each in listed], "total": total}
+    options.show(value, render.listing_lines(listed, total=total, offset=offset))
+
+
+@cli.command()
+@common
+def status(options: Common) -> None:
+    """Say what the database holds: documents, chunks, encoder, index, bytes."""
+    _show_status(options, only=options.collection)
+
+
+@cli.command()
+@common
+def models(options: Common) -> None:
+    """List the encoders at hand, and which collections use them."""
+    from vecsearch import maintenance
+
+    try:
+        folder = options.folder()
+    except NotADatabase:
+        folder = None
+    found = maintenance.models(folder)
+    options.show({"models": found}, render.model_lines(found))
+
+
+@cli.command()
+@common
+def doctor(options: Common) -> int:
+    """Check that the database is sound and the index agrees with it. Changes nothing."""
+    from vecsearch import maintenance
+
+    findings = maintenance.doctor(options.folder())
+    ok = all(finding.severity is not Severity.ERROR for finding in findings)
+    options.show({"ok": ok, "findings": [asdict(each) for each in findings]}, render.finding_lines(findings))
+    return 0 if ok else 1
+
+
+@cli.group(invoke_without_command=True)
+@common
+def collections(options: Common) -> None:
+    """List, delete or rename collections."""
+    if click.get_current_context().invoked_subcommand is None:
+        _list_collections(options)
+
+
+@collections.command("list")
+@common
+def list_collections(options: Common) -> None:
+    """List the collections."""
+    _list_collections(options)
+
+
+@collections.command("delete")
+@click.argument("name")
+@common
+def delete_collection(options: Common, name: str) -> None:
+    """Delete a collection with all its documents."""
+    from vecsearch import maintenance
+
+    maintenance.delete_collection(options.folder(), name)
+    options.show({"deleted": name}, [] if options.quiet else [f"deleted {name}"])
+
+
+@collections.command("rename")
+@click.argument("old")
+@click.argument("new")
+@common
+def rename_collection(options: Common, old: str, new: str) -> None:
+    """Give a collection another name."""
+    from vecsearch import maintenance
+
+    maintenance.rename_collection(options.folder(), old, new)
+    options.show({"renamed": old, "to": new}, [] if options.quiet else [f"{old} is now {new}"])
+
+
+def _list_collections(options: Common) -> None:
+    from vecsearch import maintenance
+
+    names = maintenance.collections(options.folder())
+    options.show({"collections": names}, map(render.printable, names))
+
+
+def _show_status(options: Common, *, only: str | None) -> None:
+    from vecsearch import maintenance
+
+    found = maintenance.status(options.folder(), collection=only)
+    options.show(found, render.status_lines(found))
+
+
+def _parsed(where: Sequence[str]) -> Any:
+    from vecsearch.search.filters import parse_shell
+
+    return parse_shell(where)
+
+
+def _one_of(what: str, *given: bool) -> None:
+    if sum(given) != 1:
+        raise click.UsageError(f"Give one of {what}.")

@@ -1,0 +1,119 @@
+"""The options that every command takes, and what they mean: which database, which collection, in which form."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+import vecsearch
+from vecsearch.core.errors import NotADatabase
+from vecsearch.core.settings import COLLECTION_DEFAULT, DATABASE_FOLDER
+from vecsearch.surfaces import render
+
+if TYPE_CHECKING:
+    from vecsearch.collection import Collection
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that every command takes."""
+
+    db: str | None
+    collection: str | None
+    as_json: bool
+    quiet: bool
+
+    @property
+    def name(self) -> str:
+        """The collection asked for, or the default one."""
+        return COLLECTION_DEFAULT if self.collection is None else self.collection
+
+    def folder(self) -> Path:
+        """The database to read. Raises NotADatabase when there is none to be found."""
+        found = self._found()
+        if found is None:
+            raise NotADatabase(
+                f"no database: no --db, no $VECSEARCH_DB, no {DATABASE_FOLDER}/ here or above; to make one: vecsearch index PATH"
+            )
+        return found
+
+    def folder_to_make(self) -> Path:
+        """The database to write, which need not be there yet."""
+        return self._found() or Path.cwd() / DATABASE_FOLDER
+
+    def _found(self) -> Path | None:
+        if self.db or os.environ.get("VECSEARCH_DB"):
+            return Path(self.db or os.environ["VECSEARCH_DB"]).expanduser()
+        here = Path.cwd()
+        return next((place / DATABASE_FOLDER for place in (here, *here.parents) if (place / DATABASE_FOLDER).is_dir()), None)
+
+    @contextmanager
+    def reading(self) -> Iterator[Collection]:
+        """The collection, to read from. Raises UnknownCollection."""
+        with vecsearch.open(self.folder(), collection=self.name, readonly=True) as collection:
+            collection.check_exists()
+            yield collection
+
+    @contextmanager
+    def writing(self) -> Iterator[Collection]:
+        """The collection of a database that is there, to write to. Raises UnknownCollection."""
+        from vecsearch.persistence.database import Database
+
+        Database(self.folder()).close()  # only `index` makes one
+        with vecsearch.open(self.folder(), collection=self.name) as collection:
+            collection.check_exists()
+            yield collection
+
+    def show(self, value: Any, lines: Iterable[str]) -> None:
+        """The value as JSON, or the lines."""
+        if self.as_json:
+            click.echo(render.as_json(value))
+            return
+        for line in lines:
+            click.echo(line)
+
+
+def common(command: _F) -> _F:
+    """Give a command the options that every command takes, as one value."""
+
+    def wrapped(db: str | None, collection: str | None, as_json: bool, quiet: bool, **options: Any) -> Any:
+        if quiet:
+            warnings.simplefilter("ignore")
+        return command(Common(db, collection, as_json, quiet), **options)
+
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Print data and errors only: no progress, summary or warning."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON value."),
+        click.option("-c", "--collection", metavar="NAME", help=f"The collection.  [default: {COLLECTION_DEFAULT}]"),
+        click.option(
+            "--db", metavar="DIR", help="The database folder.  [default: $VECSEARCH_DB, else the nearest .vecsearch/ upward]"
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+def limit_option(default: int) -> Callable[[_F], _F]:
+    """The option that says how many answers are wanted."""
+    return click.option("-n", "--limit", type=click.IntRange(min=1), default=default, show_default=True, help="How many at most.")
+
+
+where_option = click.option(
+    "--where",
+    multiple=True,
+    metavar="EXPR",
+    help="Only documents whose metadata match: key=value, key>=value … or JSON; repeat for AND.",
+)
+min_score_option = click.option("--min-score", type=float, metavar="COSINE", help="Only hits of at least this similarity.")
+source_option = click.option("--source", metavar="PATH", help="The documents of this file or folder.")

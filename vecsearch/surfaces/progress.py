@@ -1,0 +1,46 @@
+"""The progress of a long run, on a terminal, with rate and time left."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+
+class Bar:
+    """Shows itself from the first `begin` until the `with` block ends, then disappears."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("indexing"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), _Rate(), TimeRemainingColumn(),
+            console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("indexing", total=None, chunks=0)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def begin(self, total_bytes: int) -> None:
+        """The size of all the files to look at."""
+        self._bar.reset(self._task, total=max(1, total_bytes))
+
+    def advance(self, read_bytes: float, chunks: int) -> None:
+        """So much more is done, so many more chunks have a vector."""
+        done = self._bar.tasks[0].fields["chunks"] + chunks
+        self._bar.update(self._task, advance=read_bytes, chunks=done)
+
+
+class _Rate(ProgressColumn):
+    """Chunks so far, and a second."""
+
+    def render(self, task: Task) -> Text:
+        done, elapsed = task.fields["chunks"], task.elapsed or 0
+        rate = f", {done / elapsed:,.0f}/s" if done and elapsed else ""
+        return Text(f"{done:,} chunks{rate}", style="progress.data.speed")

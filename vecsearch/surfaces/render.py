@@ -1,0 +1,157 @@
+"""Answers as text for people and as JSON for programs: written once, for every surface. Prints nothing itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vecsearch.core.types import Document, Finding, Hit, IndexReport, Listed, plural
+
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_SNIPPET_LINES = 2
+
+
+def as_json(value: Any) -> str:
+    """One JSON value; characters that no terminal or file can take are replaced."""
+    return encodable(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def encodable(text: str) -> str:
+    """Half surrogate pairs, as in damaged file names, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def printable(text: str) -> str:
+    """What a document says must not steer the terminal: control characters become U+FFFD."""
+    return encodable(_UNSAFE.sub("\ufffd", text))
+
+
+# -- search
+
+
+def answer(query: str | None, mode: str, took_ms: float, hits: Sequence[Hit]) -> dict[str, Any]:
+    """The JSON of `search` and `similar`."""
+    return {"query": query, "mode": mode, "took_ms": round(took_ms, 1), "hits": [hit.to_dict() for hit in hits]}
+
+
+def hit_lines(hits: Sequence[Hit]) -> Iterator[str]:
+    """`score  id · title`, then the beginning of the chunk, within the width of the terminal."""
+    width = max(40, min(shutil.get_terminal_size().columns, 120))
+    for hit in hits:
+        yield from _hit(hit, width)
+
+
+def _hit(hit: Hit, width: int) -> Iterator[str]:
+    place = hit.id if hit.chunk == 0 else f"{hit.id}#{hit.chunk}"
+    head = " · ".join(part for part in (place, hit.title) if part and (part != hit.id or part is place))
+    body = " ".join(hit.text.split())
+    lead = f"{hit.score:6.3f}  "
+    if body in ("", hit.id, hit.title):
+        yield printable(lead + head)
+    elif len(lead + head) + 3 + len(body) <= width:
+        yield printable(f"{lead}{head} · {body}")
+    else:
+        yield printable(lead + head)
+        yield from (printable(f"{'':8}{line}") for line in _wrapped(body, width - 8))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(text, width, max_lines=_SNIPPET_LINES, placeholder=" …")
+
+
+# -- documents
+
+
+def document_lines(documents: Sequence[Document]) -> Iterator[str]:
+    """Each document's id, title, metadata and text."""
+    for number, document in enumerate(documents):
+        if number:
+            yield ""
+        yield printable(" · ".join(part for part in (document.id, document.title) if part))
+        if document.metadata:
+            yield printable(json.dumps(dict(document.metadata), ensure_ascii=False))
+        yield printable(document.text)
+
+
+def listing_lines(listed: Sequence[Listed], *, total: int, offset: int) -> Iterator[str]:
+    """`id · title  n chunks  time`, and how to see the rest."""
+    for each in listed:
+        name = " · ".join(part for part in (each.id, each.title) if part)
+        yield printable(f"{name}  ({plural(each.chunks, 'chunk')}, {each.indexed_at[:16].replace('T', ' ')})")
+    if total > offset + len(listed):
+        yield f"{offset + 1:,} to {offset + len(listed):,} of {total:,}; the next: --offset {offset + len(listed)}"
+
+
+def json_documents(documents: Sequence[Document]) -> dict[str, Any]:
+    """The JSON of `get`."""
+    keys = ("id", "uri", "title", "text", "metadata", "chunks")
+    return {"documents": [{key: asdict(document)[key] for key in keys} for document in documents]}
+
+
+# -- writing
+
+
+def report_line(report: IndexReport) -> str:
+    """What a run did, and what there is now."""
+    changes = ", ".join(f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed"))
+    totals = f"{plural(report.documents, 'document')}, {plural(report.chunks, 'chunk')}"
+    return f"{changes} · now {totals} · {report.seconds:.1f} s"
+
+
+def trouble_lines(report: IndexReport, *, most: int = 20) -> Iterator[str]:
+    """What failed, a line each; what was skipped, in one line."""
+    for failure in report.failed[:most]:
+        yield printable(f"failed: {failure.uri}: {failure.error}")
+    if len(report.failed) > most:
+        yield f"failed: {len(report.failed) - most:,} more; --json lists them all"
+    if report.skipped:
+        first = report.skipped[0]
+        yield printable(f"skipped: {plural(len(report.skipped), 'file')} without text, such as {first.uri} ({first.reason})")
+
+
+# -- the database
+
+
+def status_lines(status: dict[str, Any]) -> Iterator[str]:
+    """The database, then each collection."""
+    yield printable(f"{status['db']} · format {status['format']} · {_bytes(status['bytes'])}")
+    for each in status["collections"]:
+        index = each["index"]
+        yield printable(f"{each['name']}: {plural(each['documents'], 'document')}, {plural(each['chunks'], 'chunk')}")
+        yield printable(f"  encoder  {each['encoder']} · {each['dimension']} numbers · {each['precision']}")
+        waiting = f", {index['tail']:,} rows after it, {index['deleted']:,} deleted" if index["tail"] or index["deleted"] else ""
+        yield f"  index    {index['kind']} · {index['state']} · {plural(index['rows'], 'row')}{waiting}"
+        sizes = " · ".join(f"{what} {_bytes(size)}" for what, size in each["bytes"].items())
+        yield f"  bytes    {sizes}"
+
+
+def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Each finding with what it means and what mends it; a word of comfort when there is none."""
+    if not findings:
+        yield "all is well"
+    for finding in findings:
+        yield printable(f"{finding.severity}: {finding.what}")
+        yield printable(f"  {finding.meaning}; {finding.fix}")
+
+
+def model_lines(models: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Each encoder, whether it is on this machine, and who uses it."""
+    for model in models:
+        notes = ["default"] if model["default"] else []
+        notes += ["here" if model["available"] else "not on this machine"]
+        notes += [f"used by {', '.join(model['collections'])}"] if model["collections"] else []
+        yield printable(f"{model['name']}  ({'; '.join(notes)})")
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
