@@ -63,6 +63,11 @@ def _even(text: str, tokens: Sequence[tuple[int, int]], budget: int) -> Iterator
             yield Span(start, end)
             start = end
         first = cut
+    if start == 0:  # several tokens in one character hid the places: take the middle one
+        places = sorted({place for place, _ in tokens if place > 0})
+        start = places[len(places) // 2] if places else 0
+        if start:
+            yield Span(0, start)
     yield Span(start, len(text))
 
 

@@ -71,6 +71,7 @@ def _html(data: bytes, name: str) -> Loaded:
 
 _FRONT_MATTER: Final = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _FRONT_TITLE: Final = re.compile(r"^title[ \t]*[:=][ \t]*(.+)$", re.MULTILINE | re.IGNORECASE)
+_HEADING_MAX: Final = 1_000  # characters looked at: a longer one is no title
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ATX: Final = re.compile(r" {0,3}#{1,6}[ \t]+(.*)")
 _ATX_END: Final = re.compile(r"[ \t]#+[ \t]*$")
@@ -118,6 +119,7 @@ def _headings(text: str) -> Iterator[str]:
 
 
 def _plain(heading: str) -> str:
+    heading = heading[:_HEADING_MAX]
     for pattern, replacement in _MARKUP:
         heading = pattern.sub(replacement, heading)
     return " ".join(heading.split())
@@ -300,9 +302,9 @@ def _again(identifier: str, line: int) -> str:
 
 _PLAIN_SUFFIXES: Final = (
     ".txt .text .log .rst .org .adoc .asciidoc .tex .bib .srt .vtt .json .json5 .yaml .yml .toml .ini .cfg .conf .env "
-    ".properties .py .pyi .js .mjs .cjs .ts .tsx .jsx .vue .svelte .css .scss .less .c .h .cc .cpp .cxx .hh .hpp .cs .rs .go .java .kt "
-    ".kts .scala .groovy .gradle .rb .php .pl .pm .lua .swift .m .mm .r .jl .hs .ml .ex .exs .erl .clj .lisp .el .dart .nim .zig .f90 "
-    ".sh .bash .zsh .fish .ps1 .bat .sql .graphql .proto .tf .cmake .mk .diff .patch"
+    ".properties .py .pyi .js .mjs .cjs .ts .tsx .jsx .vue .svelte .css .scss .less .c .h .cc .cpp .cxx .hh .hpp .cs .rs .go "
+    ".java .kt .kts .scala .groovy .gradle .rb .php .pl .pm .lua .swift .m .mm .r .jl .hs .ml .ex .exs .erl .clj .lisp .el "
+    ".dart .nim .zig .f90 .sh .bash .zsh .fish .ps1 .bat .sql .graphql .proto .tf .cmake .mk .diff .patch"
 )
 
 SUFFIXES: Final[Mapping[str, Loader]] = {

@@ -3,6 +3,9 @@
 A walk leaves out what is hidden, caches, and vecsearch databases; it follows symbolic links but never in a circle.
 """
 
+# Paths stay the strings that scandir gives: a Path for each entry would cost more than the walk.
+# ruff: noqa: PTH111, PTH112, PTH113, PTH114, PTH116, PTH118, PTH119
+
 from __future__ import annotations
 
 import errno
@@ -95,16 +98,14 @@ def _root(given: str, found: _Found) -> None:
         found.fail("", "an empty path")
     elif os.path.lexists(path):
         _named(path, found)
-    elif not _MAGIC.search(given):
+    elif not _MAGIC.search(given) or "\0" in given:
         found.fail(path, "no such file or folder")
     elif not (matches := _expanded(given, found)):
         found.fail(path, "matches no file")
     else:
         for match in matches:
-            if not os.path.isdir(match):
+            if os.path.basename(match) not in IGNORED_FOLDERS and not _is_database(match):
                 _named(match, found)
-            elif os.path.basename(match) not in IGNORED_FOLDERS and not _is_database(match):
-                _walk(match, found)
 
 
 def _named(path: str, found: _Found) -> None:
@@ -152,7 +153,7 @@ def _walk(root: str, found: _Found) -> None:
         if parent is None and not entries:
             found.empty[root] = None
         if parent is None or not _is_database(path):
-            below = [entry.path for entry in entries if _is_folder(entry, found)]
+            below = [entry.path for entry in entries if _take(entry, found)]
             waiting.extend((each, folder) for each in reversed(below))
 
 
@@ -161,8 +162,8 @@ def _entries(path: str) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _is_folder(entry: os.DirEntry[str], found: _Found) -> bool:
-    """Whether to walk into an entry; anything else is taken in here."""
+def _take(entry: os.DirEntry[str], found: _Found) -> bool:
+    """Take in what an entry of a walk is; True for a folder to walk into."""
     if entry.name.startswith("."):
         return False
     if not _is_unicode(entry.name):

@@ -87,13 +87,14 @@ _UNLIKELY: Final = re.compile(
 )
 _UNLIKELY_SHARE: Final = 0.03
 _HIGH_LETTERS_SHARE: Final = 0.45
+_SYMBOLS_FEW: Final = 3  # that need no letters beside them
 
 # The old encodings charset-normalizer chooses from: among all that Python knows, rare ones win by accident.
 _NATIONAL: Final = (
     "cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 iso8859_2 iso8859_5 iso8859_6 iso8859_7 iso8859_8 koi8_r "
     "koi8_u cp866 cp850 mac_roman cp932 shift_jis euc_jp gb18030 big5 cp949 euc_kr"
 )
-_GUESS_HIGH_BYTES: Final = 40  # fewer do not tell one encoding from another
+_GUESS_HIGH_BYTES: Final = 24  # fewer do not tell one encoding from another
 _GUESS_CHAOS: Final = 0.1
 _GUESS_COHERENCE: Final = 0.2
 
@@ -224,7 +225,8 @@ def _western(data: bytes) -> str | None:
     high = len(data.translate(None, _LOW))
     unlikely = sum(1 for _ in _UNLIKELY.finditer(text))
     accented, letters = sum(1 for _ in _HIGH_LETTER.finditer(text)), sum(1 for _ in _LETTER.finditer(text))
-    return text if unlikely <= high * _UNLIKELY_SHARE and accented <= letters * _HIGH_LETTERS_SHARE else None
+    in_words = accented <= letters * _HIGH_LETTERS_SHARE and high <= letters + _SYMBOLS_FEW
+    return text if in_words and unlikely <= high * _UNLIKELY_SHARE else None
 
 
 def _national(data: bytes) -> str | None:

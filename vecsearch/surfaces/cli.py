@@ -88,7 +88,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH… | -")
 @click.option(
-    "--split", type=click.Choice(list(Split)), default=Split.TOKENS.value, show_default=True,
+    "--split", type=click.Choice([each.value for each in Split]), default=Split.TOKENS.value, show_default=True,
     help="Where to cut a document: chunks that fit the encoder, paragraphs, or lines.",
 )  # fmt: skip
 @click.option("--model", metavar="NAME", help="The encoder of a new collection: a hub name or a local folder.")
@@ -179,7 +179,7 @@ def optimize(options: Common) -> None:
 @click.argument("query", nargs=-1, required=True, metavar="QUERY")
 @limit_option(LIMIT_DEFAULT)
 @click.option(
-    "--mode", type=click.Choice(list(Mode)), default=Mode.HYBRID.value, show_default=True, help="By meaning, by words, or both."
+    "--mode", type=click.Choice([each.value for each in Mode]), default=Mode.HYBRID.value, show_default=True, help="By meaning, by words, or both."
 )
 @where_option
 @min_score_option

@@ -1,0 +1,47 @@
+# make demo   set up, index sample_data/ into .demo/, ask a few questions
+# make test   set up, then everything that CI checks
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+CHECKED := vecsearch migrations tests benchmarks
+export HF_HUB_OFFLINE := 1
+
+.PHONY: demo test lint test-slow clean
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("vecsearch needs Python 3.11 or newer, this is " + sys.version)'
+	@echo "Setting up $(VENV), once; this takes a minute or two."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+demo: export VECSEARCH_DB := .demo
+demo: $(READY)
+	@rm -rf .demo; set -e; \
+	ask() { printf '\n$$ vecsearch'; for word; do case "$$word" in *\ *) printf ' "%s"' "$$word";; *) printf ' %s' "$$word";; esac; done; \
+		echo; $(BIN)/vecsearch "$$@"; }; \
+	ask index sample_data/docs; \
+	ask index sample_data/words.txt --split lines -c words; \
+	ask index sample_data/words.jsonl -c entries; \
+	ask search jump -n 5 -c words; \
+	ask search jump -n 5 -c entries; \
+	ask search "a model on the runway" -n 2; \
+	ask search "a place that lends money" -n 2; \
+	ask similar --id bound -n 4 -c entries
+
+test: lint
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+lint: $(READY)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-slow: $(READY)
+	$(BIN)/pytest -m slow
+
+clean:
+	rm -rf $(VENV) .demo build dist

@@ -1,0 +1,104 @@
+"""What the tests share: the real encoder, the sample data, the shell in this process and in one of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # whoever asks the network in a test has failed
+os.environ.pop("VECSEARCH_DB", None)
+
+from vecsearch.encoding import registry
+from vecsearch.encoding.protocol import Encoder
+
+PROJECT = Path(__file__).parents[1]
+SAMPLE_DATA = PROJECT / "sample_data"
+SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+class CountingEncoder:
+    """The real encoder, which notes every text that it encodes."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.documents: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    def encode_documents(self, texts: Sequence[str]) -> Any:
+        self.documents.extend(texts)
+        return self._encoder.encode_documents(texts)
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    """The default encoder, loaded once a test process."""
+    return registry.load(None)
+
+
+@pytest.fixture
+def counting(encoder: Encoder) -> CountingEncoder:
+    return CountingEncoder(encoder)
+
+
+@pytest.fixture
+def shared() -> Callable[[str], Path]:
+    """A folder of the evaluation data beside the project; skips the test where it is absent."""
+
+    def find(name: str) -> Path:
+        path = SHARED_DATA / name
+        if not path.exists():
+            pytest.skip(f"evaluation data {name} is not beside the project")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
+    """Run a command line in this process, in an empty folder, so that the model is loaded once for many."""
+    from vecsearch.surfaces import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object, stdin: bytes = b"") -> Ran:
+        monkeypatch.setattr(sys, "argv", ["vecsearch", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin)))
+        capfd.readouterr()
+        status = cli.run()
+        out, err = capfd.readouterr()
+        return Ran(status, out, err)
+
+    yield run
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Callable[..., Ran]:
+    """Run a command line in a process of its own."""
+
+    def run(*arguments: object, stdin: str = "", env: Mapping[str, str] | None = None, **options: Any) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "vecsearch", *map(str, arguments)], cwd=tmp_path, input=stdin, text=True, capture_output=True,
+            timeout=300, env={**os.environ, **(env or {})}, check=False, **options,
+        )  # fmt: skip
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
