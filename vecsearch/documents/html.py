@@ -1,4 +1,4 @@
-"""The words of a page as a reader sees them: paragraphs apart, a list item or a table row a line. No scripts, no styles."""
+"""The words of a page as a reader sees them: paragraphs apart, a list item or a table row a line. No scripts, styles or menus."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def _tags(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-_DROPPED: Final = _tags("head script style noscript template svg iframe object embed canvas audio video datalist")
+_DROPPED: Final = _tags("head script style noscript template svg iframe object embed canvas audio video datalist nav")
 _PARAGRAPHS: Final = _tags(
-    "p div section article header footer main aside nav h1 h2 h3 h4 h5 h6 ul ol dl menu dir table pre blockquote figure form "
+    "p div section article header footer main aside h1 h2 h3 h4 h5 h6 ul ol dl menu dir table pre blockquote figure form "
     "fieldset address hr details dialog center body hgroup search listing xmp frameset"
 )
 _LINES: Final = _tags("li dt dd tr br caption legend figcaption summary option optgroup thead tbody tfoot")

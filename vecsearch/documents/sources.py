@@ -138,13 +138,15 @@ def _walk(root: str, found: _Found) -> None:
     """Take in everything below a folder. Iterative: folders nest as deep as they like."""
     found.walked[root] = None
     waiting: list[tuple[str, _Folder | None]] = [(root, None)]
+    linked: set[tuple[int, int]] = set()
     while waiting:
         path, parent = waiting.pop()
         try:
             info = os.stat(path)
             folder = _Folder(path, (info.st_dev, info.st_ino), parent)
-            if folder.is_circle():
+            if folder.is_circle() or (parent and os.path.islink(path) and folder.identity in linked):
                 continue
+            linked.add(folder.identity)
             entries = _entries(path)
         except OSError as error:
             if parent is None or not isinstance(error, _VANISHED):
@@ -187,7 +189,7 @@ def _no_stat(entry: os.DirEntry[str], error: OSError, found: _Found) -> None:
     """A broken link is known for what it is; a file that went while the folder was read is not worth a word."""
     vanished = isinstance(error, _VANISHED) or error.errno == errno.ELOOP
     if entry.is_symlink() and os.path.lexists(entry.path):
-        found.fail(entry.path, _reason(error, entry.path), unread=not vanished)
+        found.fail(entry.path, _reason(error, entry.path), unread=True)  # it may have led to a drive that is not mounted
     elif not vanished:
         found.fail(entry.path, _reason(error, entry.path), unread=True)
 

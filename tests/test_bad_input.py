@@ -1,0 +1,738 @@
+"""Whatever is wrong with what a user gives: it is said in a line, the exit status tells, and nothing is lost or half-made."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.limits import can_be_powerless, can_mount, file_size_at_most, powerless
+
+import vecsearch
+from vecsearch import maintenance
+from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER
+from vecsearch.encoding import identity
+from vecsearch.persistence import database as databases
+
+PNG = b"\x89PNG\r\n\x1a\n" + random.Random(0).randbytes(4000)
+BROKEN_UTF_8 = b"the keel of the ship \xff\xfe\x80 and the mast, and more words in plain English after that"
+UNIT = np.eye(384, dtype=np.float32)
+
+needs_modes = pytest.mark.skipif(not can_be_powerless(), reason="this user reads every file, whatever its mode")
+needs_mounts = pytest.mark.skipif(not can_mount(), reason="this user cannot mount a file system")
+
+
+@pytest.fixture
+def notes(tmp_path):
+    """A database beside the tests' files: two documents added from code, two of files."""
+    folder = tmp_path / DATABASE_FOLDER
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/sea.txt").write_text("the harbour seals rest on the sandbank")
+    (tmp_path / "old/lines.jsonl").write_text('{"id": "planet", "text": "a ring of ice and dust", "year": 1610}\n')
+    with vecsearch.open(folder) as collection:
+        collection.add(["a jump over the fence", "an upper limit"], ids=["leap", "bound"], metadatas=[{"lang": "en"}, None])
+        collection.index([tmp_path / "old"])
+    return folder
+
+
+def held(folder):
+    """All that a collection holds, and what a question finds in it, in a form to compare."""
+    with vecsearch.open(folder, readonly=True) as collection:
+        hits = collection.search("seals that leap", limit=50)
+        assert {hit.id for hit in hits} == {each.id for each in collection.ls(limit=1000)}
+        return collection.get(where={}), hits
+
+
+def is_sound(folder):
+    return all(finding.severity is not vecsearch.Severity.ERROR for finding in maintenance.doctor(folder))
+
+
+@contextmanager
+def nothing_lost(folder):
+    """What is asked in here fails, and leaves the database as it was."""
+    before = held(folder)
+    yield
+    assert held(folder) == before
+    assert is_sound(folder)
+
+
+def error_of(ran, status=1):
+    """The one line that says what was wrong."""
+    assert ran.status == status, ran
+    assert "Traceback" not in ran.err
+    last = ran.err.splitlines()[-1]
+    if status == 2 and ran.err.startswith("Usage: "):
+        assert last.startswith("Error: ")
+    else:
+        assert ran.err == f"{last}\n"
+        assert last.startswith(("Error: ", "failed: "))
+    return last.partition(": ")[2]
+
+
+def listing(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+# -- paths and files
+
+
+def test_an_unknown_path_is_named_and_nothing_is_made(shell, tmp_path):
+    assert "nowhere.txt: no such file or folder" in error_of(shell("index", "-q", "nowhere.txt"))
+    assert listing(tmp_path) == []
+
+
+def test_an_unknown_path_beside_a_good_one_costs_only_itself(shell, notes, tmp_path):
+    (tmp_path / "new.txt").write_text("a brand new note")
+    ran = shell("index", "nowhere.txt", "new.txt", "--json")
+    assert (ran.status, ran.err) == (1, "")
+    report = json.loads(ran.out)
+    assert report["failed"] == [{"uri": str(tmp_path / "nowhere.txt"), "error": "no such file or folder"}]
+    assert (report["added"], report["documents"]) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("picture.png", PNG, "binary"),
+        ("picture", PNG, "binary"),
+        ("picture.txt", PNG, "binary"),
+        ("empty.txt", b"", "the file is empty"),
+        ("blank.txt", b" \n\t\n", "no text in it"),
+        ("broken.txt", BROKEN_UTF_8, "byte 21"),
+        ("broken.md", b"# Keel\n\n" + BROKEN_UTF_8, "byte 29"),
+        ("broken.jsonl", b'{"id": "1", "text"', "line 1: not valid JSON"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_without_readable_text_that_is_named_outright_is_an_error(shell, tmp_path, name, data, said):
+    (tmp_path / name).write_bytes(data)
+    error = error_of(shell("index", "-q", name))
+    assert name in error
+    assert said in error
+    assert listing(tmp_path) == [name], "a database was made though there was nothing to put in"
+
+
+def test_files_without_readable_text_leave_what_was_there(shell, notes, tmp_path):
+    for name, data in (("picture.png", PNG), ("empty.txt", b""), ("broken.txt", BROKEN_UTF_8)):
+        (tmp_path / name).write_bytes(data)
+        with nothing_lost(notes):
+            assert name in error_of(shell("index", "-q", name))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1", "cp1252"])
+def test_other_encodings_are_read_and_found(shell, tmp_path, encoding):
+    (tmp_path / "menu.txt").write_bytes("Crème brûlée, café noir et une forêt de sapins: le déjeuner est servi à midi.".encode(encoding))
+    assert shell("index", "menu.txt").status == 0
+    for mode, query in (("lexical", "brûlée"), ("dense", "dessert in a restaurant")):
+        found = json.loads(shell("search", query, "--mode", mode, "--json").out)
+        assert [hit["text"][:12] for hit in found["hits"]] == ["Crème brûlée"]
+
+
+@needs_modes
+def test_an_unreadable_file_is_named_and_its_neighbour_is_kept(process, notes, tmp_path):
+    secret = tmp_path / "old/secret.txt"
+    secret.write_text("the secret")
+    secret.chmod(0)
+    with nothing_lost(notes):
+        assert "secret.txt: permission denied" in error_of(process("index", "-q", "old", preexec_fn=powerless))
+        assert "secret.txt: permission denied" in error_of(process("index", "-q", "old/secret.txt", preexec_fn=powerless))
+
+
+@needs_modes
+def test_an_unreadable_file_alone_makes_no_database(process, tmp_path):
+    (tmp_path / "secret.txt").write_text("the secret")
+    (tmp_path / "secret.txt").chmod(0)
+    assert "secret.txt: permission denied" in error_of(process("index", "-q", "secret.txt", preexec_fn=powerless))
+    assert listing(tmp_path) == ["secret.txt"]
+
+
+# -- options and queries
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["search", ""], 1, "the query is empty"),
+        (["search", "  ", "\n"], 1, "the query is empty"),
+        (["similar", "--text", ""], 1, "the query is empty"),
+        (["search", "seal", "-n", "0"], 2, "'-n' / '--limit': 0"),
+        (["search", "seal", "-n", "ten"], 2, "'ten'"),
+        (["ls", "--offset", "-1"], 2, "-1"),
+        (["search", "seal", "--mode", "psychic"], 2, "'hybrid', 'dense', 'lexical'"),
+        (["search", "seal", "--mode", "lexical", "--min-score", "0.5"], 2, "min_score"),
+        (["search", "seal", "--min-score", "high"], 2, "'high'"),
+        (["search", "seal", "--where", "nonsense"], 1, "'nonsense'"),
+        (["search", "seal", "--where", "=en"], 1, "'=en'"),
+        (["search", "seal", "--where", '{"lang": '], 1, "not valid JSON"),
+        (["search", "seal", "--where", '{"lang": {"$like": "e%"}}'], 1, "unknown operator $like"),
+        (["search", "seal", "--where", '{"$nor": []}'], 1, "unknown operator $nor"),
+        (["search", "seal", "--where", '{"$and": []}'], 1, "$and"),
+        (["search", "seal", "--where", "year>=[1]"], 1, "'year'"),
+        (["delete", "--where", "nonsense"], 1, "'nonsense'"),
+        (["delete", "--where", '{"lang": {}}'], 1, "'lang'"),
+        (["search", "seal", "-c", "nowhere"], 1, "no collection named 'nowhere' (there: default)"),
+        (["similar", "--id", "leap", "-c", "nowhere"], 1, "no collection named 'nowhere'"),
+        (["get", "leap", "-c", "nowhere"], 1, "no collection named 'nowhere'"),
+        (["ls", "-c", "nowhere"], 1, "no collection named 'nowhere'"),
+        (["status", "-c", "nowhere"], 1, "no collection named 'nowhere'"),
+        (["delete", "leap", "-c", "nowhere"], 1, "no collection named 'nowhere'"),
+        (["optimize", "-c", "nowhere"], 1, "no collection named 'nowhere'"),
+        (["collections", "delete", "nowhere"], 1, "no collection named 'nowhere'"),
+        (["collections", "rename", "nowhere", "there"], 1, "no collection named 'nowhere'"),
+        (["collections", "rename", "default", ""], 1, "a collection name is"),
+        (["collections", "rename", "default", "default"], 1, "already"),
+        (["index", "old", "-c", ""], 1, "a collection name is"),
+        (["index", "old", "-c", "a\nb"], 1, "a collection name is"),
+        (["get", "nobody"], 1, "no document with id 'nobody'"),
+        (["get", "leap", "nobody"], 1, "no document with id 'nobody'"),
+        (["get"], 2, "Give one of"),
+        (["similar", "--id", "nobody"], 1, "no document with id 'nobody'"),
+        (["similar", "--id", "leap", "--text", "leap"], 2, "Give one of"),
+        (["similar", "--file", "nowhere.txt"], 1, "nowhere.txt"),
+        (["delete", "nobody"], 1, "no document with id 'nobody'"),
+        (["delete", "leap", "nobody"], 1, "no document with id 'nobody'"),
+        (["delete", "nobody", "--dry-run"], 1, "no document with id 'nobody'"),
+        (["delete", "leap", "--where", "lang=en"], 2, "Give one of"),
+        (["delete"], 2, "Give one of"),
+        (["delete", "--source", "nowhere.txt"], 1, "nowhere.txt"),
+        (["index", "-", "old"], 2, "cannot be mixed"),
+        (["index", "-"], 1, "stdin is empty"),
+        (["index"], 2, "PATH"),
+        (["index", "old", "--split", "words"], 2, "'lines'"),
+        (["search"], 2, "QUERY"),
+        (["serch", "seal"], 2, "'serch'"),
+        (["search", "seal", "--colour"], 2, "--colour"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_what_cannot_be_done_is_said_and_changes_nothing(shell, notes, arguments, status, said):
+    with nothing_lost(notes):
+        assert said in error_of(shell(*arguments), status)
+
+
+@pytest.mark.parametrize("arguments", [["search", "x"], ["get", "x"], ["ls"], ["status"], ["delete", "x"], ["optimize"], ["doctor"]])
+@pytest.mark.parametrize("db", [[], ["--db", "nowhere"]], ids=["found", "given"])
+def test_only_index_makes_a_database(shell, tmp_path, arguments, db):
+    assert "vecsearch index PATH" in error_of(shell(*arguments, *db))
+    assert listing(tmp_path) == []
+
+
+def test_an_empty_pipe_makes_no_database(shell, tmp_path):
+    assert "stdin is empty" in error_of(shell("index", "-", stdin=b" \n"))
+    assert "not valid JSON" in error_of(shell("index", "-", "-q", stdin=b"no json\n"))
+    assert "binary" in error_of(shell("index", "-", "-q", stdin=PNG))
+    assert listing(tmp_path) == []
+
+
+def test_as_many_answers_as_there_are_come_back_however_many_are_asked_for(shell, notes):
+    ran = shell("search", "seal", "-n", "1000000", "--json")
+    assert ran.status == 0
+    assert sorted(hit["id"] for hit in json.loads(ran.out)["hits"]) == ["bound", "leap", "old/sea.txt", "planet"]
+
+
+def test_a_query_longer_than_the_window_is_answered_with_a_warning(shell, notes):
+    ran = shell("search", "harbour seal " * 400, "--json")
+    assert ran.status == 0
+    assert json.loads(ran.out)["hits"][0]["id"] == "old/sea.txt"
+    assert ran.err.startswith("Warning: the query has ")
+    assert ran.err.count("\n") == 1
+    assert shell("search", "harbour seal " * 400, "-q").err == ""
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda notes: notes.add(["x"], on_conflict="merge"), "on_conflict must be one of error, skip, replace, got 'merge'"),
+        (lambda notes: notes.search("x", mode="fuzzy"), "mode must be one of hybrid, dense, lexical, got 'fuzzy'"),
+        (lambda notes: notes.index(["old"], split="words"), "split must be one of"),
+        (lambda notes: notes.search("x", limit=0), "limit must be a whole number of at least 1, got 0"),
+        (lambda notes: notes.search("x", limit=2.5), "got 2.5"),
+        (lambda notes: notes.search("x", limit=True), "got True"),
+        (lambda notes: notes.ls(limit=-1), "got -1"),
+        (lambda notes: notes.ls(offset=-1), "got -1"),
+        (lambda notes: notes.search(["x", ""]), "the query is empty"),
+        (lambda notes: notes.search([]), "shape"),
+        (lambda notes: notes.search(None), "a query"),
+        (lambda notes: notes.search("\ud800"), "no valid Unicode"),
+        (lambda notes: notes.search("x", where=["lang"]), "where must be a mapping"),
+        (lambda notes: notes.search("x", where={"lang": {"$in": "en"}}), "$in"),
+        (lambda notes: notes.search(UNIT[0], mode="lexical"), "lexical"),
+        (lambda notes: notes.add("one text"), "a list of texts"),
+        (lambda notes: notes.add(["x", "y"], ids=["1"]), "ids must be a list of 2"),
+        (lambda notes: notes.add(["x"], ids=[7]), "got 7"),
+        (lambda notes: notes.add(["x"], ids=[""]), "not empty"),
+        (lambda notes: notes.add(["x", " "]), "neither text nor a title"),
+        (lambda notes: notes.add(["x", None]), "must be a string"),
+        (lambda notes: notes.add(["x", "a\0b"]), "NUL"),
+        (lambda notes: notes.add(["x"], metadatas=[{"f": print}]), "JSON"),
+        (lambda notes: notes.add(["x"], metadatas=[{"f": float("nan")}]), "JSON"),
+        (lambda notes: notes.add(["x", "y"], ids=["new", "new"]), "'new' is given twice"),
+        (lambda notes: notes.add(["x", "y"], ids=["new", "leap"]), "'leap' is there already"),
+        (lambda notes: notes.add(["x"], ids=["planet"], on_conflict="replace"), "belongs to the file old/lines.jsonl"),
+        (lambda notes: notes.update("nobody", metadata={}), "no document with id 'nobody'"),
+        (lambda notes: notes.update("planet", text="x"), "belongs to the file"),
+        (lambda notes: notes.update("leap", text=" "), "neither text nor a title"),
+        (lambda notes: notes.get(["leap", "nobody"]), "no document with id 'nobody'"),
+        (lambda notes: notes.delete(["leap", "nobody"]), "no document with id 'nobody'"),
+        (lambda notes: notes.delete(), "exactly one"),
+        (lambda notes: notes.delete(["leap"], where={"lang": "en"}), "exactly one"),
+        (lambda notes: notes.similar(), "exactly one"),
+        (lambda notes: vecsearch.open("new.vec", precision="int8"), "precision must be one of float16, float32, got 'int8'"),
+        (lambda notes: vecsearch.open("new.vec", collection=" "), "a collection name"),
+    ],
+)  # fmt: skip
+def test_a_bad_argument_raises_an_input_error_that_names_it(notes, tmp_path, monkeypatch, ask, said):
+    monkeypatch.chdir(tmp_path)
+    with nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError) as raised:
+        ask(collection)
+    assert said in str(raised.value)
+    assert not Path("new.vec").exists()
+
+
+# -- vectors
+
+
+@pytest.mark.parametrize(
+    ("vector", "said"),
+    [
+        (UNIT[0, :3], "384-number vectors, got 3"),
+        (np.full(384, np.nan), "NaN or infinity"),
+        (np.where(np.arange(384) == 5, np.inf, UNIT[0]), "NaN or infinity"),
+        (np.full(384, 1e300), "NaN or infinity"),
+        (np.zeros(384), "all zeros"),
+        (np.zeros((1, 384, 2)), "shape"),
+        ([["a"] * 384], "numbers"),
+        ([[0.5], [0.5, 0.5]], "number"),
+    ],
+    ids=["narrow", "nan", "infinite", "too large", "zero", "too deep", "words", "ragged"],
+)
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+def test_a_vector_that_cannot_be_compared_is_refused_on_both_sides(notes, vector, said):
+    with nothing_lost(notes), vecsearch.open(notes) as collection:
+        with pytest.raises(vecsearch.InputError, match=said if said != "number" else None):
+            collection.search(vector)
+        rows = [UNIT[1], vector] if said.startswith(("384", "NaN", "all")) else vector
+        with pytest.raises(vecsearch.InputError):
+            collection.add(["good", "bad"], vectors=rows)
+        if np.ndim(vector) == 1:
+            with pytest.raises(vecsearch.InputError, match=said):
+                collection.add(["bad"], vectors=[vector])
+
+
+def test_texts_are_refused_by_a_collection_of_vectors_of_another_width(tmp_path):
+    with vecsearch.open(tmp_path / "db") as collection:
+        collection.add(["x", "y"], ids=["x", "y"], vectors=[[1, 0, 0], [0, 1, 0]])
+        for ask in (collection.search, lambda text: collection.add([text]), lambda text: collection.update("x", text=text)):
+            with pytest.raises(vecsearch.WrongDimension, match="3-number vectors, got 384"):
+                ask("a text")
+        assert [hit.id for hit in collection.search([0, 2, 0])] == ["y", "x"]
+        assert [each.text for each in collection.get(where={})] == ["x", "y"]
+
+
+# -- ids
+
+
+def test_an_id_that_a_pipe_gives_twice_fails_by_its_line_and_the_others_are_stored(shell, notes):
+    lines = b'{"id": "a", "text": "first"}\n{"id": "a", "text": "second"}\n{"id": "b", "text": "third"}\n'
+    ran = shell("index", "-", "--json", stdin=lines)
+    report = json.loads(ran.out)
+    assert ran.status == 1
+    assert [failure["error"] for failure in report["failed"]] == ["line 2: the id 'a' was given on line 1 already"]
+    assert report["added"] == 2
+    assert "first" in shell("get", "a").out
+
+
+def test_broken_lines_fail_by_their_number_and_the_others_are_stored(shell, notes, tmp_path):
+    lines = b'{"id": "a", "text": "first"}\nno json\n["b"]\n{"id": "c"}\n{"id": "d", "text": 4}\n\n{"id": "e", "text": "last"}\n'
+    (tmp_path / "mixed.jsonl").write_bytes(lines)
+    ran = shell("index", "mixed.jsonl", "--json")
+    report = json.loads(ran.out)
+    assert ran.status == 1
+    assert {failure["uri"] for failure in report["failed"]} == {str(tmp_path / "mixed.jsonl")}
+    errors = [failure["error"] for failure in report["failed"]]
+    assert [error[:7] for error in errors] == ["line 2:", "line 3:", "line 5:", "documen"]
+    assert (report["added"], report["documents"]) == (2, 6)
+    ran = shell("index", "mixed.jsonl")
+    assert ran.err.count("failed: ") == len(ran.err.splitlines()) == 4
+
+
+def test_an_id_from_two_files_is_refused_by_the_names_of_both(shell, notes, tmp_path):
+    (tmp_path / "other.jsonl").write_text('{"id": "planet", "text": "a dwarf far out"}\n{"id": "leap", "text": "a year"}\n')
+    with nothing_lost(notes):
+        ran = shell("index", "-q", "other.jsonl")
+        assert ran.status == 1
+        first, second = ran.err.splitlines()
+        assert "'planet'" in first
+        assert "old/lines.jsonl" in first
+        assert "from other.jsonl" in first
+        assert "'leap' is taken: it came from a document added from code or a pipe, and now from other.jsonl" in second
+
+
+def test_an_id_from_two_new_files_of_one_run_goes_to_the_first(shell, tmp_path):
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text(f'{{"id": "1", "text": "from {name}"}}\n')
+    error = error_of(shell("index", "-q", "."))
+    assert "a.jsonl" in error
+    assert "b.jsonl" in error
+    assert "from a.jsonl" in shell("get", "1").out
+
+
+def test_a_pipe_does_not_take_a_files_document(shell, notes):
+    with nothing_lost(notes):
+        assert "old/lines.jsonl" in error_of(shell("index", "-", "-q", stdin=b'{"id": "planet", "text": "mine"}'))
+
+
+# -- what is no database, or not ours to touch
+
+
+def write_sqlite(file, *statements):
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement).fetchall()
+
+
+@pytest.mark.parametrize("arguments", [["search", "x"], ["ls"], ["status"], ["doctor"], ["delete", "x"], ["index", "new.txt"]])
+def test_a_newer_format_is_left_alone(shell, notes, tmp_path, arguments):
+    (tmp_path / "new.txt").write_text("new")
+    before = held(notes)
+    write_sqlite(notes / DATABASE_FILE, "PRAGMA user_version = 999")
+    error = error_of(shell(*arguments))
+    assert "format version 999" in error
+    assert "pip install --upgrade vecsearch" in error
+    write_sqlite(notes / DATABASE_FILE, "PRAGMA user_version = 1")
+    assert held(notes) == before
+
+
+def folder_of_files(place):
+    place.mkdir()
+    (place / "letter.txt").write_text("dear all")
+
+
+def plain_file(place):
+    place.write_text("dear all")
+
+
+def foreign_sqlite(place):
+    place.mkdir()
+    write_sqlite(place / DATABASE_FILE, "CREATE TABLE birds (name TEXT)", "INSERT INTO birds VALUES ('crane')")
+
+
+def foreign_file(place):
+    place.mkdir()
+    (place / DATABASE_FILE).write_text("this is not the file you are looking for" * 100)
+
+
+def empty_file(place):
+    place.mkdir()
+    (place / DATABASE_FILE).touch()
+
+
+def contents(place):
+    return {path: path.read_bytes() for path in [place, *place.rglob("*")] if path.is_file()}
+
+
+@pytest.mark.parametrize("make", [folder_of_files, plain_file, foreign_sqlite, foreign_file, empty_file], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("arguments", [["search", "x"], ["ls"], ["status"], ["doctor"], ["delete", "x"], ["index", "new.txt"]])
+def test_what_is_no_database_is_said_to_be_none_and_stays_as_it_is(shell, tmp_path, make, arguments):
+    (tmp_path / "new.txt").write_text("new")
+    make(tmp_path / "place")
+    before = contents(tmp_path)
+    ran = shell(*arguments, "--db", "place")
+    if make is foreign_file:
+        assert ran.status == 1
+        assert "damaged" in ran.err + ran.out
+        assert "Traceback" not in ran.err
+    else:
+        assert "place" in error_of(ran)
+    assert contents(tmp_path) == before
+
+
+def test_a_database_is_not_its_own_document(shell, notes):
+    with nothing_lost(notes):
+        assert "is a vecsearch database" in error_of(shell("index", "-q", DATABASE_FOLDER))
+
+
+@needs_modes
+def test_a_read_only_database_can_be_searched_and_is_not_written(process, notes, tmp_path):
+    (tmp_path / "new.txt").write_text("new")
+    with nothing_lost(notes):
+        for path in notes.rglob("*"):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        notes.chmod(0o555)
+        found = process("search", "harbour", "--mode", "lexical", "--json", preexec_fn=powerless)
+        assert [hit["id"] for hit in json.loads(found.out)["hits"]] == ["old/sea.txt"]
+        assert found.err == ""
+        assert process("doctor", preexec_fn=powerless).status == 0
+        for arguments in (["index", "new.txt"], ["delete", "leap"], ["optimize"], ["collections", "delete", "default"]):
+            assert "read-only" in error_of(process(*arguments, preexec_fn=powerless))
+        for path in (notes, *notes.rglob("*")):
+            path.chmod(0o755)
+
+
+@needs_modes
+def test_a_place_where_nothing_may_be_made_is_named(process, tmp_path):
+    (tmp_path / "shelf").mkdir(mode=0o555)
+    (tmp_path / "new.txt").write_text("new")
+    assert "shelf is read-only" in error_of(process("index", "new.txt", "--db", "shelf/db", preexec_fn=powerless))
+    assert listing(tmp_path / "shelf") == []
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda notes: notes.add(["x"]),
+        lambda notes: notes.add(["x"], vectors=UNIT[:1]),
+        lambda notes: notes.index(["old"]),
+        lambda notes: notes.index_lines(b'{"text": "x"}'),
+        lambda notes: notes.update("leap", metadata={"lang": "fr"}),
+        lambda notes: notes.delete(["leap"]),
+        lambda notes: notes.optimize(),
+    ],
+    ids=["add", "vectors", "index", "lines", "update", "delete", "optimize"],
+)
+def test_what_was_opened_to_read_is_not_written(notes, tmp_path, monkeypatch, write):
+    monkeypatch.chdir(tmp_path)
+    with nothing_lost(notes), vecsearch.open(notes, readonly=True) as collection:
+        with pytest.raises(vecsearch.ReadOnly, match="was opened read-only"):
+            write(collection)
+        assert [each.id for each in collection.delete(["leap"], dry_run=True)] if False else True
+
+
+def test_opening_to_read_makes_no_database(tmp_path):
+    with pytest.raises(vecsearch.NotADatabase, match="no database at"):
+        vecsearch.open(tmp_path / "nowhere", readonly=True)
+    assert listing(tmp_path) == []
+
+
+# -- another writer
+
+HOLD = """
+import sys
+from pathlib import Path
+from vecsearch.persistence.database import Database
+with Database(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_writer(folder):
+    with subprocess.Popen([sys.executable, "-c", HOLD, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout.readline() == b"held\n"
+            yield child
+        finally:
+            child.kill()
+
+
+def test_who_writes_beside_another_process_is_told_its_number(notes):
+    with vecsearch.open(notes, lock_timeout=0.2) as collection:
+        with nothing_lost(notes), another_writer(notes) as child:
+            with pytest.raises(vecsearch.Locked, match=rf"process {child.pid} on .* waited 0.2 s"):
+                collection.add(["x"])
+            assert collection.search("harbour seal")[0].id == "old/sea.txt"
+        assert len(collection.add(["a writer that was killed blocks nobody"])) == 1
+
+
+# -- no room
+
+
+@contextmanager
+def files_of_at_most(size):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file_size_at_most(size)()
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def pages_of_at_most(size, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(databases, "_OPENING", (*databases._OPENING, f"PRAGMA max_page_count = {size // 8192}"))
+        yield
+
+
+def long_text(words=60_000):
+    names = random.Random(1)
+    return " ".join(f"w{names.randrange(10**9)}" for _ in range(words))
+
+
+@pytest.mark.parametrize("limit", ["size of files", "number of pages"])
+def test_a_full_disk_loses_nothing_and_the_next_run_completes(shell, notes, tmp_path, monkeypatch, limit):
+    (tmp_path / "big.jsonl").write_text(json.dumps({"id": "big", "text": "harbour", "notes": long_text()}))
+    size = (notes / DATABASE_FILE).stat().st_size + 100_000
+    with nothing_lost(notes):
+        with files_of_at_most(size) if limit == "size of files" else pages_of_at_most(size, monkeypatch):
+            ran = shell("index", "-q", "big.jsonl")
+        assert "no room to write" in error_of(ran)
+        assert shell("doctor").status == 0
+    assert shell("index", "big.jsonl").status == 0
+    assert {hit.id for hit in held(notes)[1]} == {"leap", "bound", "old/sea.txt", "planet", "big"}
+    assert shell("doctor").status == 0
+
+
+def test_a_limit_on_files_is_an_error_and_no_signal(process, notes, tmp_path):
+    (tmp_path / "big.jsonl").write_text(json.dumps({"id": "big", "text": "harbour", "notes": long_text()}))
+    size = (notes / DATABASE_FILE).stat().st_size + 100_000
+    with nothing_lost(notes):
+        assert "no room to write" in error_of(process("index", "-q", "big.jsonl", preexec_fn=file_size_at_most(size)))
+
+
+def test_where_no_database_fits_none_is_left(shell, tmp_path):
+    (tmp_path / "new.txt").write_text("new")
+    with files_of_at_most(10_000):
+        ran = shell("index", "new.txt")
+    assert "no room to write" in error_of(ran)
+    assert listing(tmp_path) == ["new.txt"]
+
+
+def test_an_index_file_that_does_not_fit_costs_a_warning(shell, tmp_path, monkeypatch):
+    with vecsearch.open(tmp_path / DATABASE_FOLDER, precision="float32") as collection:
+        collection.add([f"number {n}" for n in range(900)], vectors=np.random.default_rng(0).normal(size=(900, 384)))
+    full = tmp_path / DATABASE_FOLDER / "index"
+    full.rmdir()
+    full.write_text("in the way")
+    (tmp_path / "new.txt").write_text("seals in the harbour")
+    ran = shell("index", "new.txt")
+    assert ran.status == 0
+    assert ran.err.startswith("Warning: no index file was written")
+    assert "new.txt" in shell("search", "seals", "-n", "1").out
+
+
+FULL_DISK = """
+import subprocess, sys
+import vecsearch
+from vecsearch import maintenance
+from vecsearch.core.errors import StorageFull
+
+disk = sys.argv[1]
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", disk], check=True)
+with vecsearch.open(f"{disk}/db") as notes:
+    notes.add(["harbour seals", "banked turns"], ids=["seal", "turn"])
+    kept = []
+    try:
+        for n in range(1000):
+            kept += notes.add([f"number {n} " + "padding " * 20_000], ids=[f"n{n}"])
+    except StorageFull as error:
+        print(error)
+    assert 0 < len(kept) < 1000
+    assert notes.count() == 2 + len(kept)
+with vecsearch.open(f"{disk}/db", readonly=True) as notes:
+    assert {hit.id for hit in notes.search("harbour seals", limit=10**6)} == {"seal", "turn", *kept}
+assert maintenance.doctor(f"{disk}/db")[0].severity == "note", maintenance.doctor(f"{disk}/db")
+subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+with vecsearch.open(f"{disk}/db") as notes:
+    notes.add(["there is room again"], ids=["room"])
+    notes.optimize()
+    assert {hit.id for hit in notes.search("harbour seals", limit=10**6)} == {"seal", "turn", "room", *kept}
+assert maintenance.doctor(f"{disk}/db") == []
+"""
+
+
+@needs_mounts
+def test_a_disk_that_runs_full_keeps_what_was_acknowledged(tmp_path):
+    (tmp_path / "disk").mkdir()
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", FULL_DISK, tmp_path / "disk"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no room to write" in done.stdout
+
+
+# -- damage
+
+
+def first_bytes(file, size):
+    overwrite(file, 0, 100)
+
+
+def middle(file, size):
+    overwrite(file, size // 2, 65_536)
+
+
+def all_but_the_first_page(file, size):
+    overwrite(file, 8192, size - 8192)
+
+
+def truncated(file, size):
+    os.truncate(file, size // 2)
+
+
+def a_page_short(file, size):
+    os.truncate(file, size - 8192)
+
+
+def overwrite(file, start, count):
+    with file.open("rb+") as handle:
+        handle.seek(start)
+        handle.write(random.Random(2).randbytes(count))
+
+
+@pytest.mark.parametrize("damage", [first_bytes, middle, all_but_the_first_page, truncated, a_page_short], ids=lambda damage: damage.__name__)
+def test_a_damaged_file_is_found_out_by_doctor_and_never_ends_in_a_traceback(shell, tmp_path, damage):
+    folder = tmp_path / DATABASE_FOLDER
+    with vecsearch.open(folder) as collection:
+        rows = np.random.default_rng(0).normal(size=(500, 384))
+        collection.add([f"harbour number {n} " + "with a long description " * 20 for n in range(500)], vectors=rows)
+    damage(folder / DATABASE_FILE, (folder / DATABASE_FILE).stat().st_size)
+    ran = shell("doctor")
+    assert ran.status == 1
+    assert "error: " in ran.out
+    assert ran.err == ""
+    (tmp_path / "new.txt").write_text("new")
+    for arguments in (["search", "harbour", "-n", "1000"], ["ls", "-n", "1000"], ["status"], ["get", "x"], ["index", "-q", "new.txt"], ["delete", "x"]):
+        ran = shell(*arguments)
+        if ran.status:
+            error_of(ran)
+        if damage in (first_bytes, all_but_the_first_page):
+            assert "damaged" in error_of(ran)
+
+
+# -- encoders
+
+
+def altered_model(folder):
+    """The default model's files with another prompt: another encoder."""
+    model = identity.files_of(identity.BUNDLED)
+    shutil.copytree(model, folder, copy_function=lambda source, target: Path(target).symlink_to(source))
+    config = folder / "config_sentence_transformers.json"
+    altered = {**json.loads(config.read_text()), "prompts": {"query": "question: "}}
+    config.unlink()
+    config.write_text(json.dumps(altered))
+    return folder
+
+
+def test_another_encoder_than_the_collections_is_refused_by_the_names_of_both(shell, notes, tmp_path):
+    other = altered_model(tmp_path / "other-model")
+    (tmp_path / "new.txt").write_text("new")
+    with nothing_lost(notes):
+        error = error_of(shell("index", "new.txt", "--model", other))
+        assert f"built with encoder all-MiniLM-L6-v2, not {other}" in error
+        with pytest.raises(vecsearch.EncoderMismatch):
+            vecsearch.open(notes, encoder=str(other))
+
+
+@pytest.mark.parametrize("name", ["nobody/no-such-model", "./no-such-folder", "no such model"])
+def test_an_encoder_that_is_not_to_be_had_is_named_and_nothing_is_made(shell, tmp_path, name):
+    (tmp_path / "new.txt").write_text("new")
+    assert f"cannot load the encoder '{name}'" in error_of(shell("index", "new.txt", "--model", name))
+    assert listing(tmp_path) == ["new.txt"]
+
+
+def test_a_folder_that_holds_no_model_is_named_and_nothing_is_made(shell, tmp_path):
+    (tmp_path / "new.txt").write_text("new")
+    (tmp_path / "model").mkdir()
+    assert "model" in error_of(shell("index", "new.txt", "--model", "model"))
+    assert not (tmp_path / DATABASE_FOLDER).exists()
