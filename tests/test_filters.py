@@ -1,0 +1,188 @@
+"""`where` in every form, against a plain reading of its rules."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vecsearch
+from vecsearch.search.filters import parse_shell
+
+METADATA: list[dict[str, Any]] = [
+    {}, {"lang": "en"}, {"lang": "de", "year": 2020}, {"lang": "en", "year": 2021.5}, {"year": "2020"}, {"lang": None},
+    {"lang": True, "year": 1}, {"lang": ["en", "de"], "year": 0}, {"lang": {"code": "en"}}, {"lang.code": "fr"},
+    {"lang": "English", "year": -3}, {"lang": [], "year": [2020]}, {"lang": "", "year": 10**20}, {"lang": [None, True, 1]},
+]  # fmt: skip
+VALUES = ["en", "de", "", "2020", 2020, 2021.5, 1, 0, -3, True, False, None, 10**20]
+KEYS = ["lang", "year", "lang.code", "nothing"]
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
+    opened = vecsearch.open(tmp_path_factory.mktemp("filters") / "f.vec")
+    count = len(METADATA)
+    opened.add(["text"] * count, ids=[str(n) for n in range(count)], metadatas=METADATA, vectors=np.eye(384)[:count])
+    return opened
+
+
+# -- the oracle
+
+
+def holds(where: dict[str, Any], metadata: dict[str, Any]) -> bool:
+    return all(entry(key, value, metadata) for key, value in where.items())
+
+
+def entry(key: str, value: Any, metadata: dict[str, Any]) -> bool:
+    match key:
+        case "$and":
+            return all(holds(each, metadata) for each in value)
+        case "$or":
+            return any(holds(each, metadata) for each in value)
+        case "$not":
+            return not holds(value, metadata)
+    operators = value if isinstance(value, dict) else {"$eq": value}
+    return all(operator(name, operand, *found(key, metadata)) for name, operand in operators.items())
+
+
+def found(key: str, metadata: dict[str, Any]) -> tuple[bool, Any]:
+    if key in metadata:
+        return True, metadata[key]
+    value: Any = metadata
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return False, None
+        value = value[part]
+    return True, value
+
+
+def operator(name: str, operand: Any, there: bool, value: Any) -> bool:
+    match name:
+        case "$eq":
+            return there and same(value, operand)
+        case "$ne":
+            return not (there and same(value, operand))
+        case "$in":
+            return there and any(same(value, each) for each in operand)
+        case "$nin":
+            return not (there and any(same(value, each) for each in operand))
+        case "$exists":
+            return there == operand
+        case "$not":
+            return not all(operator(inner, each, there, value) for inner, each in operand.items())
+        case "$contains":
+            if isinstance(value, list):
+                return any(same(each, operand) for each in value)
+            return isinstance(value, str) and isinstance(operand, str) and operand in value
+    if not there or kind(value) != kind(operand) or kind(value) not in ("number", "text"):
+        return False
+    return {"$gt": value > operand, "$gte": value >= operand, "$lt": value < operand, "$lte": value <= operand}[name]
+
+
+def kind(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return repr(value)
+    return "number" if isinstance(value, int | float) else "text" if isinstance(value, str) else type(value).__name__
+
+
+def same(left: Any, right: Any) -> bool:
+    return kind(left) == kind(right) and left == right
+
+
+# -- expressions
+
+values = st.sampled_from(VALUES)
+orderable = st.sampled_from([value for value in VALUES if isinstance(value, int | float | str) and not isinstance(value, bool)])
+operations = st.one_of(
+    st.fixed_dictionaries({"$eq": values}), st.fixed_dictionaries({"$ne": values}),
+    *(st.fixed_dictionaries({name: orderable}) for name in ("$gt", "$gte", "$lt", "$lte")),
+    st.fixed_dictionaries({"$in": st.lists(values, max_size=3)}), st.fixed_dictionaries({"$nin": st.lists(values, max_size=3)}),
+    st.fixed_dictionaries({"$exists": st.booleans()}), st.fixed_dictionaries({"$contains": values}),
+    st.fixed_dictionaries({"$gte": orderable, "$lte": orderable}),
+)  # fmt: skip
+conditions = st.dictionaries(
+    st.sampled_from(KEYS), values | operations | st.fixed_dictionaries({"$not": operations}), min_size=1, max_size=2
+)
+wheres = st.recursive(
+    conditions,
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"$and": st.lists(inner, min_size=1, max_size=2)}),
+        st.fixed_dictionaries({"$or": st.lists(inner, min_size=1, max_size=2)}),
+        st.fixed_dictionaries({"$not": inner}),
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(where=wheres)
+def test_a_filter_finds_exactly_the_documents_it_holds_for(collection: vecsearch.Collection, where: dict[str, Any]) -> None:
+    expected = {str(n) for n, metadata in enumerate(METADATA) if holds(where, metadata)}
+    assert {hit.id for hit in collection.search(np.ones(384), limit=100, where=where)} == expected
+    assert {document.id for document in collection.get(where=where)} == expected
+    assert collection.count(where) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"year": {"$near": 3}}, r"\$near"), ({"$xor": []}, r"\$xor"), ({"$and": []}, r"\$and"), ({"year": {}}, "year"),
+        ({"year": {"$gt": None}}, r"\$gt"), ({"year": {"$gt": True}}, r"\$gt"), ({"year": {"$in": 3}}, r"\$in"),
+        ({"year": float("nan")}, "finite"), ({"year": object()}, "JSON"), ({'a"b': 1}, "quote"), (["year"], "mapping"),
+        ({"year": {"$exists": "yes"}}, r"\$exists"), ({3: 1}, "string"),
+    ],
+)  # fmt: skip
+def test_what_is_no_filter_is_refused(collection: vecsearch.Collection, where: Any, said: str) -> None:
+    with pytest.raises(vecsearch.FilterError, match=said):
+        collection.search(np.ones(384), where=where)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["lang=en"], {"lang": {"$eq": "en"}}), (["year>=2020"], {"year": {"$gte": 2020}}), (["a!=true"], {"a": {"$ne": True}}),
+        (["a<1.5"], {"a": {"$lt": 1.5}}), (["a = b = c"], {"a": {"$eq": "b = c"}}), (['a="2020"'], {"a": {"$eq": "2020"}}),
+        (["a=1", "b=2"], {"$and": [{"a": {"$eq": 1}}, {"b": {"$eq": 2}}]}), (['{"a": {"$in": [1]}}'], {"a": {"$in": [1]}}),
+        (["a="], {"a": {"$eq": ""}}), (["a=null"], {"a": {"$eq": None}}), ([], None),
+    ],
+)  # fmt: skip
+def test_the_shell_s_forms(given: list[str], meant: Any) -> None:
+    assert parse_shell(given) == meant
+
+
+@pytest.mark.parametrize("given", ["lang", "=en", '{"a": ', '{"a": {"$near": 1}}'])
+def test_the_shell_names_what_it_cannot_read(given: str, tmp_path: Path, shell: Any) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    shell("index", "a.txt")
+    told = shell("search", "one", "--where", given)
+    assert (told.status, told.out) == (1, "")
+    assert told.err.startswith("Error: ")
+    assert "where" in told.err
+
+
+def test_k_rows_come_back_whenever_k_rows_match(tmp_path: Path) -> None:
+    """The rows that match lie far from the query: no candidate list reaches them."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(5_000, 384)) + np.eye(384)[0] * 5
+    rows[:30] = random.normal(size=(30, 384)) - np.eye(384)[0] * 5
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        metadatas = [{"rare": n < 30, "often": n % 2 == 0} for n in range(5_000)]
+        collection.add(["text"] * 5_000, vectors=rows, metadatas=metadatas, ids=[str(n) for n in range(5_000)])
+        collection.optimize()
+        for where, expected in (({"rare": True}, 30), ({"often": True}, 2_500), ({"rare": True, "often": True}, 15), ({}, 5_000)):
+            assert len(collection.search(np.eye(384)[0], where=where, limit=5_000)) == expected
+            assert len(collection.search(np.eye(384)[0], where=where, limit=12)) == 12
+
+
+def test_filters_are_the_same_in_every_mode_and_in_the_shell(tmp_path: Path, shell: Any) -> None:
+    lines = [json.dumps({"id": str(n), "text": f"bats fly at dusk, {n}", "even": n % 2 == 0, "n": n}) for n in range(20)]
+    (tmp_path / "x.jsonl").write_text("\n".join(lines))
+    shell("index", "x.jsonl")
+    for mode in ("dense", "lexical", "hybrid"):
+        told = shell("search", "bats", "--mode", mode, "--where", "even=true", "--where", "n>=10", "-n", 50, "--json")
+        assert {hit["id"] for hit in json.loads(told.out)["hits"]} == {"10", "12", "14", "16", "18"}

@@ -1,0 +1,208 @@
+"""Ranking: words, meaning, and both; in collections of four documents as in the sample data."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import vecsearch
+from tests.conftest import SAMPLE_DATA
+from vecsearch.core.types import Scored
+from vecsearch.persistence.fulltext import terms
+from vecsearch.search.fusion import fuse
+
+TINY = {
+    "fashion": "A fashion model walks the runway in a dress that nobody has worn before.",
+    "learning": "A machine learning model is trained on data so that it can make predictions.",
+    "river": "The bank of the river is where the herons stand and where that old boat lies.",
+    "savings": "The savings bank keeps deposits and makes loans to people that buy a house.",
+}
+TINY_QUERIES = {
+    "fashion model": "fashion", "machine learning model": "learning", "edge of the water": "river", "place that lends money": "savings",
+}  # fmt: skip
+
+
+# -- fusion
+
+similarities = st.dictionaries(st.integers(1, 30), st.floats(-1, 1), min_size=1, max_size=20)
+
+
+def test_fusion_adds_the_cosine_and_the_share_of_the_words() -> None:
+    fused = fuse({1: 0.5, 2: 0.75, 3: -0.25}, [Scored(3, 6.0), Scored(1, 2.0)], 8.0)
+    assert fused == [Scored(1, 0.75), Scored(2, 0.75), Scored(3, 0.5)]
+
+
+@given(cosines=similarities, most=st.floats(1, 100))
+def test_without_a_word_found_fusion_is_the_dense_ranking(cosines: dict[int, float], most: float) -> None:
+    assert [each.chunk_id for each in fuse(cosines, [], most)] == sorted(cosines, key=lambda chunk: (-cosines[chunk], chunk))
+
+
+@given(cosines=similarities, data=st.data())
+def test_more_of_the_words_never_lowers_a_chunk(cosines: dict[int, float], data: st.DataObject) -> None:
+    chunk = data.draw(st.sampled_from(sorted(cosines)))
+    less, more = sorted(data.draw(st.tuples(st.floats(0, 10), st.floats(0, 10))))
+    places = [[each.chunk_id for each in fuse(cosines, [Scored(chunk, score)], 10.0)].index(chunk) for score in (less, more)]
+    assert places[1] <= places[0]
+
+
+# -- words
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("place that lends money", ['"place"', '"lends"', '"money"']), ("to be or not to be", ['"to"', '"be"', '"or"', '"not"']),
+        ('the "new york" bank', ['"new york"', '"bank"']), ("state-of-the-art", ['"state"', '"art"']), ("?!", []),
+        ('unclosed "quote', ['"unclosed"', '"quote"']), ("NEAR(a b) AND x*", ['"near"', '"b"', '"x"']), ("jump Jump", ['"jump"']),
+    ],
+)  # fmt: skip
+def test_the_words_that_are_looked_up(query: str, expected: list[str]) -> None:
+    assert terms(query) == expected
+
+
+@given(query=st.text(max_size=60))
+def test_any_query_at_all_can_be_asked_in_lexical_mode(tiny: vecsearch.Collection, query: str) -> None:
+    if query.strip() and query.isprintable():
+        assert len(tiny.search(query, mode="lexical")) <= 4
+
+
+def test_quoted_words_must_follow_each_other(tiny: vecsearch.Collection) -> None:
+    assert [hit.id for hit in tiny.search('"bank of the river"', mode="lexical")] == ["river"]
+    assert tiny.search('"river bank"', mode="lexical") == []
+
+
+def test_a_word_of_every_row_still_finds_every_row(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        collection.add(["bat one", "bat two", "bat three bat"], ids=["1", "2", "3"])
+        hits = collection.search("bat", mode="lexical")
+    assert hits[0].id == "3"
+    assert {hit.id for hit in hits} == {"1", "2", "3"}
+    assert all(hit.score > 0 and hit.similarity is None for hit in hits)
+
+
+# -- tiny collections
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
+    opened = vecsearch.open(tmp_path_factory.mktemp("tiny") / "t.vec")
+    opened.add(list(TINY.values()), ids=list(TINY))
+    return opened
+
+
+@pytest.mark.parametrize(("query", "first"), TINY_QUERIES.items())
+def test_with_four_documents_each_query_finds_its_own_first(tiny: vecsearch.Collection, query: str, first: str) -> None:
+    hits = tiny.search(query)
+    assert hits[0].id == first
+    assert len(hits) == 4
+
+
+def test_bm25_in_a_collection_of_four_is_the_formula_s(tiny: vecsearch.Collection) -> None:
+    """"model" is in two rows of four, where FTS5's own idf is nought."""
+    first, second = tiny.search("model", mode="lexical")
+    lengths = {key: len(text.replace(",", "").split()) for key, text in TINY.items()}
+    mean = sum(lengths.values()) / 4
+    for hit in (first, second):
+        expected = math.log(1 + 2.5 / 2.5) * 2.2 / (1 + 1.2 * (0.25 + 0.75 * lengths[hit.id] / mean))
+        assert hit.score == pytest.approx(expected)
+
+
+def test_min_score_tests_the_similarity(tiny: vecsearch.Collection) -> None:
+    hits = tiny.search("machine learning model", min_score=0.15)
+    assert [hit.id for hit in hits] == ["learning", "fashion"]
+    assert all(hit.similarity >= 0.15 for hit in hits)
+    assert tiny.search("machine learning model", min_score=0.99) == []
+
+
+def test_the_first_answers_do_not_depend_on_how_many_are_asked_for(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    words = ["bat", "bank", "spring", "model", "crane"]
+    texts = [" ".join(random.choice(words, size=random.integers(1, 9))) for _ in range(700)]
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        collection.add(texts, ids=[str(n) for n in range(700)])
+        everything = [hit.id for hit in collection.search("a crane at the bank", limit=1_000_000)]
+        assert len(everything) == 700
+        for limit in (1, 10, 99, 100, 101, 500):
+            assert [hit.id for hit in collection.search("a crane at the bank", limit=limit)] == everything[:limit]
+
+
+# -- sample data
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("samples") / "s.vec"
+    for collection, file, split in (("words", "words.txt", "lines"), ("entries", "words.jsonl", "tokens"), ("docs", "docs", "tokens")):
+        with vecsearch.open(path, collection=collection) as opened:
+            assert opened.index([SAMPLE_DATA / file], split=split).failed == ()
+    return path
+
+
+JUMPS = ("jump", "leap", "hop", "skip")
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+@pytest.mark.parametrize("word", JUMPS)
+def test_bare_words_for_jumping_find_each_other(samples: Path, word: str, mode: str) -> None:
+    with vecsearch.open(samples, collection="words", readonly=True) as words:
+        found = [hit.text for hit in words.search(word, mode=mode, limit=10)]
+    assert set(JUMPS) <= set(found)
+
+
+def test_bound_joins_the_jumps_through_its_meaning(samples: Path) -> None:
+    with vecsearch.open(samples, collection="entries", readonly=True) as entries:
+        assert {"bound", *JUMPS} <= {hit.id for hit in entries.search("jump", limit=10)}
+        assert {"leap", "hop", "skip"} <= {hit.id for hit in entries.similar(id="bound", limit=10)}
+    with vecsearch.open(samples, collection="words", readonly=True) as words:
+        assert "bound" not in {hit.text for hit in words.search("jump", limit=50)}
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("a model on the runway", "fashion/life-on-the-catwalk.md"), ("a savings account", "finance/savings-account.html"),
+        ("edge of the water", "geography/river-banks.md"), ("flying mammal", "zoology/bats.html"),
+        ("season for planting seedlings", "gardening/spring-in-the-garden.md"),
+        ("leaning the wings to change direction", "aviation/banked-turn.txt"),
+    ],
+)  # fmt: skip
+def test_a_query_finds_the_sense_it_means(samples: Path, query: str, first: str) -> None:
+    with vecsearch.open(samples, collection="docs", readonly=True) as docs:
+        assert docs.search(query, limit=3)[0].id.endswith(first)
+
+
+def test_the_labelled_queries_find_what_they_ask_for(samples: Path) -> None:
+    """nDCG@10 with linear gain over the documents of the sample data."""
+    queries, relevant = labelled()
+    with vecsearch.open(samples, collection="docs", readonly=True) as docs:
+        means = {mode: np.mean([ndcg(docs, queries[each], relevant[each], mode) for each in relevant]) for mode in ("hybrid", "lexical")}
+    assert means["hybrid"] > 0.9
+    assert means["hybrid"] > means["lexical"]
+
+
+def labelled() -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+    lines = gzip.decompress((SAMPLE_DATA / "eval" / "queries.jsonl.gz").read_bytes()).decode().splitlines()
+    queries = {query["_id"]: query["text"] for query in map(json.loads, lines)}
+    relevant: dict[str, dict[str, int]] = {}
+    table = gzip.decompress((SAMPLE_DATA / "eval" / "qrels.tsv.gz").read_bytes()).decode()
+    for row in csv.DictReader(io.StringIO(table), delimiter="\t"):
+        relevant.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
+    return queries, relevant
+
+
+def ndcg(docs: vecsearch.Collection, query: str, relevant: dict[str, int], mode: str) -> float:
+    ids = list(dict.fromkeys(hit.id for hit in docs.search(query, limit=40, mode=mode)))[:10]
+    grades = [next((grade for name, grade in relevant.items() if each.endswith(name)), 0) for each in ids]
+    ideal = sorted(relevant.values(), reverse=True)[:10]
+    gain: Callable[[list[int]], float] = lambda found: sum(g / math.log2(n + 2) for n, g in enumerate(found))  # noqa: E731
+    return gain(grades) / gain(ideal)
