@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.limits import can_be_powerless, can_mount, file_size_at_most, powerless
 
 import vecsearch
+from tests.limits import can_be_powerless, can_mount, file_size_at_most, powerless
 from vecsearch import maintenance
 from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER
 from vecsearch.encoding import identity
@@ -31,17 +31,24 @@ needs_modes = pytest.mark.skipif(not can_be_powerless(), reason="this user reads
 needs_mounts = pytest.mark.skipif(not can_mount(), reason="this user cannot mount a file system")
 
 
-@pytest.fixture
-def notes(tmp_path):
-    """A database beside the tests' files: two documents added from code, two of files."""
-    folder = tmp_path / DATABASE_FOLDER
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old/sea.txt").write_text("the harbour seals rest on the sandbank")
-    (tmp_path / "old/lines.jsonl").write_text('{"id": "planet", "text": "a ring of ice and dust", "year": 1610}\n')
-    with vecsearch.open(folder) as collection:
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A folder with a database: two documents added from code, two of files."""
+    place = tmp_path_factory.mktemp("made")
+    (place / "old").mkdir()
+    (place / "old/sea.txt").write_text("the harbour seals rest on the sandbank")
+    (place / "old/lines.jsonl").write_text('{"id": "planet", "text": "a ring of ice and dust", "year": 1610}\n')
+    with vecsearch.open(place / DATABASE_FOLDER) as collection:
         collection.add(["a jump over the fence", "an upper limit"], ids=["leap", "bound"], metadatas=[{"lang": "en"}, None])
-        collection.index([tmp_path / "old"])
-    return folder
+        collection.index([place / "old"])
+    return place
+
+
+@pytest.fixture
+def notes(made, tmp_path):
+    """The test's own copy of that database, in the folder that the shell works in."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / DATABASE_FOLDER
 
 
 def held(folder):
@@ -130,7 +137,9 @@ def test_files_without_readable_text_leave_what_was_there(shell, notes, tmp_path
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1", "cp1252"])
 def test_other_encodings_are_read_and_found(shell, tmp_path, encoding):
-    (tmp_path / "menu.txt").write_bytes("Crème brûlée, café noir et une forêt de sapins: le déjeuner est servi à midi.".encode(encoding))
+    (tmp_path / "menu.txt").write_bytes(
+        "Crème brûlée, café noir et une forêt de sapins: le déjeuner est servi à midi.".encode(encoding)
+    )
     assert shell("index", "menu.txt").status == 0
     for mode, query in (("lexical", "brûlée"), ("dense", "dessert in a restaurant")):
         found = json.loads(shell("search", query, "--mode", mode, "--json").out)
@@ -219,7 +228,9 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(shell, notes, arguments
         assert said in error_of(shell(*arguments), status)
 
 
-@pytest.mark.parametrize("arguments", [["search", "x"], ["get", "x"], ["ls"], ["status"], ["delete", "x"], ["optimize"], ["doctor"]])
+@pytest.mark.parametrize(
+    "arguments", [["search", "x"], ["get", "x"], ["ls"], ["status"], ["delete", "x"], ["optimize"], ["doctor"]]
+)
 @pytest.mark.parametrize("db", [[], ["--db", "nowhere"]], ids=["found", "given"])
 def test_only_index_makes_a_database(shell, tmp_path, arguments, db):
     assert "vecsearch index PATH" in error_of(shell(*arguments, *db))
@@ -309,23 +320,31 @@ def test_a_bad_argument_raises_an_input_error_that_names_it(notes, tmp_path, mon
         (np.where(np.arange(384) == 5, np.inf, UNIT[0]), "NaN or infinity"),
         (np.full(384, 1e300), "NaN or infinity"),
         (np.zeros(384), "all zeros"),
-        (np.zeros((1, 384, 2)), "shape"),
-        ([["a"] * 384], "numbers"),
-        ([[0.5], [0.5, 0.5]], "number"),
     ],
-    ids=["narrow", "nan", "infinite", "too large", "zero", "too deep", "words", "ragged"],
+    ids=["narrow", "nan", "infinite", "too large", "zero"],
 )
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 def test_a_vector_that_cannot_be_compared_is_refused_on_both_sides(notes, vector, said):
     with nothing_lost(notes), vecsearch.open(notes) as collection:
-        with pytest.raises(vecsearch.InputError, match=said if said != "number" else None):
-            collection.search(vector)
-        rows = [UNIT[1], vector] if said.startswith(("384", "NaN", "all")) else vector
-        with pytest.raises(vecsearch.InputError):
-            collection.add(["good", "bad"], vectors=rows)
-        if np.ndim(vector) == 1:
+        for ask in (
+            lambda: collection.search(vector),
+            lambda: collection.search([vector, vector]),
+            lambda: collection.add(["bad"], vectors=[vector]),
+            lambda: collection.add(["bad", "bad"], ids=["new", "leap"], vectors=[vector, vector], on_conflict="replace"),
+        ):
             with pytest.raises(vecsearch.InputError, match=said):
-                collection.add(["bad"], vectors=[vector])
+                ask()
+
+
+@pytest.mark.parametrize("rows", [UNIT[:1], UNIT[:3], UNIT[0], UNIT[:2, :0], [["a"], ["b"]], [[0.5], [0.5, 0.5]], 7, "vectors"])
+def test_vectors_that_are_no_row_a_text_are_refused(notes, rows):
+    with nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError, match="vectors must"):
+        collection.add(["good", "bad"], vectors=rows)
+
+
+def test_one_bad_row_keeps_out_its_good_neighbours(notes):
+    with nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError):
+        collection.add(["good", "bad"], vectors=[UNIT[0], np.zeros(384)])
 
 
 def test_texts_are_refused_by_a_collection_of_vectors_of_another_width(tmp_path):
@@ -440,7 +459,9 @@ def contents(place):
     return {path: path.read_bytes() for path in [place, *place.rglob("*")] if path.is_file()}
 
 
-@pytest.mark.parametrize("make", [folder_of_files, plain_file, foreign_sqlite, foreign_file, empty_file], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [folder_of_files, plain_file, foreign_sqlite, foreign_file, empty_file], ids=lambda make: make.__name__
+)
 @pytest.mark.parametrize("arguments", [["search", "x"], ["ls"], ["status"], ["doctor"], ["delete", "x"], ["index", "new.txt"]])
 def test_what_is_no_database_is_said_to_be_none_and_stays_as_it_is(shell, tmp_path, make, arguments):
     (tmp_path / "new.txt").write_text("new")
@@ -504,7 +525,7 @@ def test_what_was_opened_to_read_is_not_written(notes, tmp_path, monkeypatch, wr
     with nothing_lost(notes), vecsearch.open(notes, readonly=True) as collection:
         with pytest.raises(vecsearch.ReadOnly, match="was opened read-only"):
             write(collection)
-        assert [each.id for each in collection.delete(["leap"], dry_run=True)] if False else True
+        assert collection.delete(["leap"], dry_run=True) == ["leap"]
 
 
 def test_opening_to_read_makes_no_database(tmp_path):
@@ -680,7 +701,9 @@ def overwrite(file, start, count):
         handle.write(random.Random(2).randbytes(count))
 
 
-@pytest.mark.parametrize("damage", [first_bytes, middle, all_but_the_first_page, truncated, a_page_short], ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize(
+    "damage", [first_bytes, middle, all_but_the_first_page, truncated, a_page_short], ids=lambda damage: damage.__name__
+)
 def test_a_damaged_file_is_found_out_by_doctor_and_never_ends_in_a_traceback(shell, tmp_path, damage):
     folder = tmp_path / DATABASE_FOLDER
     with vecsearch.open(folder) as collection:
@@ -692,7 +715,14 @@ def test_a_damaged_file_is_found_out_by_doctor_and_never_ends_in_a_traceback(she
     assert "error: " in ran.out
     assert ran.err == ""
     (tmp_path / "new.txt").write_text("new")
-    for arguments in (["search", "harbour", "-n", "1000"], ["ls", "-n", "1000"], ["status"], ["get", "x"], ["index", "-q", "new.txt"], ["delete", "x"]):
+    for arguments in (
+        ["search", "harbour", "-n", "1000"],
+        ["ls", "-n", "1000"],
+        ["status"],
+        ["get", "x"],
+        ["index", "-q", "new.txt"],
+        ["delete", "x"],
+    ):
         ran = shell(*arguments)
         if ran.status:
             error_of(ran)

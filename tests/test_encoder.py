@@ -26,11 +26,15 @@ def other_model(tmp_path: Path) -> Path:
     folder = tmp_path / "prompted-model"
     shutil.copytree(identity.files_of(identity.BUNDLED), folder)
     settings = folder / "config_sentence_transformers.json"
-    settings.write_text(json.dumps({**json.loads(settings.read_text()), "prompts": {"query": "query: ", "document": "passage: "}}))
+    settings.write_text(
+        json.dumps({**json.loads(settings.read_text()), "prompts": {"query": "query: ", "document": "passage: "}})
+    )
     return folder
 
 
-@pytest.mark.parametrize(("texts", "vectors"), [("scifact_queries_all1109", "scifact_queries"), ("scidocs_queries", "scidocs_queries")])
+@pytest.mark.parametrize(
+    ("texts", "vectors"), [("scifact_queries_all1109", "scifact_queries"), ("scidocs_queries", "scidocs_queries")]
+)
 def test_every_vector_equals_the_reference(texts: str, vectors: str, shared: Callable[[str], Path], encoder: Encoder) -> None:
     folder = shared("reference_minilm")
     queries = [json.loads(line) for line in (folder / f"{texts}.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -70,9 +74,10 @@ def test_changed_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_an_unknown_model_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(vecsearch.UnavailableError, match="nobody/no-such-model"), vecsearch.open(
-        tmp_path / "x.vec", encoder="nobody/no-such-model"
-    ) as collection:
+    with (
+        pytest.raises(vecsearch.UnavailableError, match="nobody/no-such-model"),
+        vecsearch.open(tmp_path / "x.vec", encoder="nobody/no-such-model") as collection,
+    ):
         collection.add(["a"])
 
 

@@ -61,7 +61,7 @@ def found(key: str, metadata: dict[str, Any]) -> tuple[bool, Any]:
     return True, value
 
 
-def operator(name: str, operand: Any, there: bool, value: Any) -> bool:
+def operator(name: str, operand: Any, there: bool, value: Any) -> bool:  # noqa: PLR0911
     match name:
         case "$eq":
             return there and same(value, operand)

@@ -21,7 +21,7 @@ def text_of(source):
         ("a <b>bo</b>ld\n\n word", "a bold word"),
         ("<span>a</span> <span>b</span>", "a b"),
         ("<p><a>Home</a><a>News</a></p>", "Home News"),
-            ("<nav><a>Home</a></nav><p>one", "one"),
+        ("<nav><a>Home</a></nav><p>one", "one"),
         ("caf&eacute; &amp; &#x1F600;&nbsp;x", "café & 😀 x"),
         ("data&shy;base", "database"),
         ("before <img src=x alt='a red cat'> after<img>", "before a red cat after"),

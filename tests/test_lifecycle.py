@@ -31,7 +31,9 @@ MODES = ("dense", "lexical", "hybrid")
 
 def texts(numbers: Sequence[int], *, version: str = "") -> list[str]:
     """Distinct short texts; some share all their words with others, so that scores tie."""
-    return [f"{TOPICS[n % 6]} {'and bats ' * (n % 3)}{'in the evening' if n % 5 == 0 else ''} {version} {n // 12}" for n in numbers]
+    return [
+        f"{TOPICS[n % 6]} {'and bats ' * (n % 3)}{'in the evening' if n % 5 == 0 else ''} {version} {n // 12}" for n in numbers
+    ]
 
 
 def add(path: Path, numbers: Sequence[int], *, version: str = "", on_conflict: str = "error") -> None:
@@ -303,7 +305,7 @@ def test_ids_of_rows_are_never_used_again(path: Path) -> None:
     with vecsearch.open(path) as collection:
         collection.delete(["d299"])
         collection.add(["a new one"], ids=["d299"])
-    assert [row.id for row in rows_of(path) if row.key == "d299"][0] > highest
+    assert next(row.id for row in rows_of(path) if row.key == "d299") > highest
 
 
 def test_a_damaged_index_is_a_note_to_doctor_and_optimize_mends_it(shell: Callable[..., object], tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ TINY = {
     "savings": "The savings bank keeps deposits and makes loans to people that buy a house.",
 }
 TINY_QUERIES = {
-    "fashion model": "fashion", "machine learning model": "learning", "edge of the water": "river", "place that lends money": "savings",
+    "fashion model": "fashion", "machine learning model": "learning", "edge of the water": "river",
+    "place that lends money": "savings",
 }  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def test_with_four_documents_each_query_finds_its_own_first(tiny: vecsearch.Coll
 
 
 def test_bm25_in_a_collection_of_four_is_the_formula_s(tiny: vecsearch.Collection) -> None:
-    """"model" is in two rows of four, where FTS5's own idf is nought."""
+    """ "model" is in two rows of four, where FTS5's own idf is nought."""
     first, second = tiny.search("model", mode="lexical")
     lengths = {key: len(text.replace(",", "").split()) for key, text in TINY.items()}
     mean = sum(lengths.values()) / 4
@@ -142,7 +143,11 @@ def test_the_first_answers_do_not_depend_on_how_many_are_asked_for(tmp_path: Pat
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("samples") / "s.vec"
-    for collection, file, split in (("words", "words.txt", "lines"), ("entries", "words.jsonl", "tokens"), ("docs", "docs", "tokens")):
+    for collection, file, split in (
+        ("words", "words.txt", "lines"),
+        ("entries", "words.jsonl", "tokens"),
+        ("docs", "docs", "tokens"),
+    ):
         with vecsearch.open(path, collection=collection) as opened:
             assert opened.index([SAMPLE_DATA / file], split=split).failed == ()
     return path
@@ -185,7 +190,10 @@ def test_the_labelled_queries_find_what_they_ask_for(samples: Path) -> None:
     """nDCG@10 with linear gain over the documents of the sample data."""
     queries, relevant = labelled()
     with vecsearch.open(samples, collection="docs", readonly=True) as docs:
-        means = {mode: np.mean([ndcg(docs, queries[each], relevant[each], mode) for each in relevant]) for mode in ("hybrid", "lexical")}
+        means = {
+            mode: np.mean([ndcg(docs, queries[each], relevant[each], mode) for each in relevant])
+            for mode in ("hybrid", "lexical")
+        }
     assert means["hybrid"] > 0.9
     assert means["hybrid"] > means["lexical"]
 

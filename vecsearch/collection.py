@@ -65,6 +65,7 @@ def open(
     checked_name(collection)
     kind = checked_choice(Precision, precision, "precision")
     if not readonly and not databases.is_database(folder):
+        registry.load(encoder)  # fails, if it must, before anything is made
         databases.create(folder)
     opened = Collection(Database(folder, readonly=readonly, timeout=lock_timeout), collection, encoder=encoder, precision=kind)
     try:

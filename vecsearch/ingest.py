@@ -226,6 +226,14 @@ class Ingest:
             self._tally.removed += self._writer.forget_sources(sorted(gone))
 
 
+def gives_documents(found: FoundFile) -> bool:
+    """Whether a file, read now, has anything to index."""
+    try:
+        return bool(load_bytes(found.path.read_bytes(), suffix=found.path.suffix.lower(), name=found.path.name).drafts)
+    except (UnreadableFile, NotText, NoText, OSError):
+        return False
+
+
 def _kept(why: str, missing: int) -> str:
     return (
         f"{why}, {plural(missing, 'file')} had been indexed from there: nothing was removed, in case a drive is not mounted; "

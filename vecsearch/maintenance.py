@@ -12,7 +12,7 @@ from vecsearch.core.checks import checked_name
 from vecsearch.core.errors import Damaged, InputError, UnknownCollection
 from vecsearch.core.types import Finding, Severity
 from vecsearch.encoding import identity
-from vecsearch.persistence import check, summary
+from vecsearch.persistence import check, publish, summary
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.writer import drop_collection
 from vecsearch.persistence.writer import rename_collection as rename
@@ -52,6 +52,7 @@ def delete_collection(folder: str | PathLike[str], name: str) -> None:
     """With all its documents. Raises UnknownCollection."""
     with _opened(folder, readonly=False) as database, database.locked():
         drop_collection(database, name)
+        publish.clear_leftovers(database)
 
 
 def rename_collection(folder: str | PathLike[str], old: str, new: str) -> None:

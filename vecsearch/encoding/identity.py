@@ -36,7 +36,11 @@ def files_of(name: str) -> Path:
     if name == BUNDLED:
         return _bundled()
     folder = Path(name)
-    return folder if folder.is_dir() else _snapshot(name)
+    if not folder.is_dir():
+        return _snapshot(name)
+    if not any((folder / each).is_file() for each in ("modules.json", "config.json")):
+        raise UnavailableError(f"the folder {folder} holds no model: it has neither a modules.json nor a config.json")
+    return folder
 
 
 def is_local(name: str) -> bool:

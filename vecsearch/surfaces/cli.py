@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,12 +16,13 @@ import click
 
 import vecsearch
 from vecsearch.core.errors import InputError, NotADatabase, UsageError, VecsearchError, VecsearchWarning
-from vecsearch.core.settings import LIMIT_DEFAULT, LIST_LIMIT_DEFAULT
+from vecsearch.core.settings import DATABASE_FOLDER, LIMIT_DEFAULT, LIST_LIMIT_DEFAULT
 from vecsearch.core.types import Mode, Severity, Split
 from vecsearch.surfaces import render
 from vecsearch.surfaces.options import Common, common, limit_option, min_score_option, source_option, where_option
 
 if TYPE_CHECKING:
+    from vecsearch.collection import Collection
     from vecsearch.core.types import Hit, IndexReport
     from vecsearch.ingest import Progress
 
@@ -76,7 +78,15 @@ def _say(line: str) -> None:
     click.echo(render.printable(line), err=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class InOrder(click.Group):
+    """Lists its commands in the order of this file, which is that of use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, as they were defined."""
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(vecsearch.__version__, prog_name="vecsearch")
 def cli() -> None:
     """Semantic search over your own documents, in one folder."""
@@ -95,10 +105,10 @@ def cli() -> None:
 @click.option("--allow-empty", is_flag=True, help="Believe that a folder that is empty now, or not mounted, lost all its files.")
 @common
 def index(options: Common, paths: Sequence[str], split: str, model: str | None, allow_empty: bool) -> int:
-    """Add or refresh files, folders and globs; with - documents from stdin, one JSON object a line.
+    """Add or refresh files, folders and globs.
 
-    A .jsonl file or stdin holds {"id", "text", "title", "metadata"} a line; any other key becomes metadata. Files that are
-    gone from a folder are removed, unchanged ones cost nothing.
+    With - it reads stdin. Stdin or a .jsonl file holds {"id", "text", "title", "metadata"} a line; any other key becomes
+    metadata. Files that are gone from a folder are removed, unchanged ones cost nothing.
     """
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("- (stdin) cannot be mixed with paths.")
@@ -112,27 +122,41 @@ def index(options: Common, paths: Sequence[str], split: str, model: str | None, 
 
 
 def _index_paths(options: Common, paths: Sequence[str], split: str, model: str | None, allow_empty: bool) -> IndexReport:
-    from vecsearch.core.types import IndexReport
     from vecsearch.documents.sources import scan
+    from vecsearch.ingest import gives_documents
     from vecsearch.persistence.database import is_database
 
     found = scan(paths)
-    folder = options.folder_to_make()
-    if not found.files and not is_database(folder):  # nothing to put in: make none
-        if not found.failed:
-            raise InputError(f"nothing to index: no readable file in {', '.join(paths)}")
-        return IndexReport(0, 0, 0, 0, found.failed, found.skipped, 0, 0, 0.0)
-    with vecsearch.open(folder, collection=options.name, encoder=model) as collection, _progress(options) as progress:
+    if not (found.files or found.failed or is_database(options.folder_to_make())):
+        raise InputError(f"nothing to index: no readable file in {', '.join(paths)}")
+    each_gives = map(gives_documents, found.files)  # lazily: the first that does is enough
+    with _making(options, model, each_gives) as collection, _progress(options) as progress:
         return collection.index_scanned(found, split=split, allow_empty=allow_empty, progress=progress)
 
 
 def _index_stdin(options: Common, split: str, model: str | None) -> IndexReport:
-    data = click.get_binary_stream("stdin").read()
+    from vecsearch.documents.loaders import load_bytes
+
+    data = sys.stdin.buffer.read()
     if not data.strip():
         raise InputError('stdin is empty; expected one JSON object a line, such as {"id": "1", "text": "…"}')
-    folder = options.folder_to_make()
-    with vecsearch.open(folder, collection=options.name, encoder=model) as collection, _progress(options) as progress:
+    drafts = load_bytes(data, suffix=".jsonl", name="stdin").drafts
+    with _making(options, model, drafts) as collection, _progress(options) as progress:
         return collection.index_lines(data, split=split, progress=progress)
+
+
+@contextmanager
+def _making(options: Common, model: str | None, documents: Iterable[object]) -> Iterator[Collection]:
+    """The collection to write to; in a database that is thrown away where there is none, and nothing to put into one."""
+    from tempfile import TemporaryDirectory
+
+    from vecsearch.persistence.database import is_database
+
+    folder = options.folder_to_make()
+    with ExitStack() as stack:
+        if not is_database(folder) and not any(documents):
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="vecsearch-"))) / DATABASE_FOLDER
+        yield stack.enter_context(vecsearch.open(folder, collection=options.name, encoder=model))
 
 
 @contextmanager
@@ -153,7 +177,7 @@ def _progress(options: Common) -> Iterator[Progress | None]:
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @common
 def delete(options: Common, ids: Sequence[str], where: Sequence[str], source: str | None, dry_run: bool) -> None:
-    """Delete documents by id, by metadata, or by the file or folder they came from."""
+    """Delete documents by id, metadata or file."""
     _one_of("ID…, --where or --source", bool(ids), bool(where), source is not None)
     with options.reading() if dry_run else options.writing() as collection:
         keys = collection.delete(list(ids) or None, where=_parsed(where), source=source, dry_run=dry_run)
@@ -165,7 +189,7 @@ def delete(options: Common, ids: Sequence[str], where: Sequence[str], source: st
 @cli.command()
 @common
 def optimize(options: Common) -> None:
-    """Fold new rows into the index file, merge the text index, give free space back."""
+    """Fold in what is new, give free space back."""
     with options.writing() as collection:
         collection.optimize()
         name = collection.name
@@ -179,7 +203,11 @@ def optimize(options: Common) -> None:
 @click.argument("query", nargs=-1, required=True, metavar="QUERY")
 @limit_option(LIMIT_DEFAULT)
 @click.option(
-    "--mode", type=click.Choice([each.value for each in Mode]), default=Mode.HYBRID.value, show_default=True, help="By meaning, by words, or both."
+    "--mode",
+    type=click.Choice([each.value for each in Mode]),
+    default=Mode.HYBRID.value,
+    show_default=True,
+    help="By meaning, by words, or both.",
 )
 @where_option
 @min_score_option
@@ -233,10 +261,10 @@ def get(options: Common, ids: Sequence[str], source: str | None) -> None:
 
 @cli.command()
 @limit_option(LIST_LIMIT_DEFAULT)
-@click.option("--offset", type=click.IntRange(min=0), default=0, show_default=True, help="Leave out so many at the beginning.")
+@click.option("--offset", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Skip so many.")
 @common
 def ls(options: Common, limit: int, offset: int) -> None:
-    """List the documents by id, a page at a time."""
+    """List the documents, a page at a time."""
     with options.reading() as collection:
         listed, total = collection.ls(limit=limit, offset=offset), collection.count()
     value = {"documents": [asdict(each) for each in listed], "total": total}
@@ -246,14 +274,14 @@ def ls(options: Common, limit: int, offset: int) -> None:
 @cli.command()
 @common
 def status(options: Common) -> None:
-    """Say what the database holds: documents, chunks, encoder, index, bytes."""
+    """Say what the database holds, in numbers."""
     _show_status(options, only=options.collection)
 
 
 @cli.command()
 @common
 def models(options: Common) -> None:
-    """List the encoders at hand, and which collections use them."""
+    """List the encoders, and who uses them."""
     from vecsearch import maintenance
 
     try:
@@ -267,7 +295,7 @@ def models(options: Common) -> None:
 @cli.command()
 @common
 def doctor(options: Common) -> int:
-    """Check that the database is sound and the index agrees with it. Changes nothing."""
+    """Check that everything is sound; change nothing."""
     from vecsearch import maintenance
 
     findings = maintenance.doctor(options.folder())

@@ -106,7 +106,9 @@ def common(command: _F) -> _F:
 
 def limit_option(default: int) -> Callable[[_F], _F]:
     """The option that says how many answers are wanted."""
-    return click.option("-n", "--limit", type=click.IntRange(min=1), default=default, show_default=True, help="How many at most.")
+    return click.option(
+        "-n", "--limit", metavar="N", type=click.IntRange(min=1), default=default, show_default=True, help="How many at most."
+    )
 
 
 where_option = click.option(
