@@ -1,0 +1,85 @@
+"""What is shipped: the wheel, the tables, the pages of names."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from tests.conftest import PROJECT
+from vecsearch.persistence.database import create
+from vecsearch.persistence.tables import SCHEMA_VERSION, metadata
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "--wheel-dir",
+        str(folder),
+    ]
+    subprocess.run([*command, str(PROJECT)], check=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_a_database_is_made_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    script = "import sys, vecsearch; sys.path.pop(0); collection = vecsearch.open('w.vec'); print(vecsearch.__file__)"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'installed')!r}); {script}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert str(tmp_path / "installed") in done.stdout
+    assert (tmp_path / "w.vec" / "vecsearch.db").is_file()
+
+
+def test_the_wheel_holds_the_package_and_its_migrations_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    shipped = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "vecsearch").rglob("*.py")}
+    migrations = {f"vecsearch/{path.relative_to(PROJECT).as_posix()}" for path in (PROJECT / "migrations").rglob("*.py")}
+    assert names == shipped | migrations
+
+
+def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
+    create(tmp_path / "m.vec")
+    engine = create_engine(f"sqlite:///{tmp_path / 'm.vec' / 'vecsearch.db'}")
+    made = inspect(engine)
+    for table in metadata.sorted_tables:
+        columns = {each["name"]: (bool(each["primary_key"]) or not each["nullable"]) for each in made.get_columns(table.name)}
+        assert columns == {each.name: not each.nullable for each in table.columns}, table.name
+        assert {index["name"] for index in made.get_indexes(table.name)} == {index.name for index in table.indexes}, table.name
+    assert set(made.get_table_names()) == {table.name for table in metadata.sorted_tables} | {"alembic_version"}
+    engine.dispose()
+
+
+def test_there_is_a_migration_for_every_version() -> None:
+    numbers = [int(path.name[:4]) for path in sorted((PROJECT / "migrations" / "versions").glob("[0-9]*.py"))]
+    assert numbers == list(range(1, SCHEMA_VERSION + 1))
+
+
+def test_no_module_is_longer_than_four_hundred_lines() -> None:
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in (PROJECT / "vecsearch").rglob("*.py")}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
+
+
+def test_the_lock_pins_every_dependency() -> None:
+    lock = (PROJECT / "requirements.lock").read_text()
+    pins = {line.partition("==")[0].lower().replace("_", "-") for line in lock.splitlines() if "==" in line}
+    project = (PROJECT / "pyproject.toml").read_text()
+    asked = {name.lower().replace("_", "-") for name in re.findall(r'^    "([A-Za-z0-9_-]+)>=', project, re.MULTILINE)}
+    assert asked <= pins
+    assert "torch==2.13.0\n" in lock
+    assert not re.search(r"https?:|file:|\+cpu| @ ", lock)
