@@ -1,0 +1,85 @@
+"""The README says what happens: its console session, its Python session and its command reference are run."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.conftest import PROJECT, SAMPLE_DATA, Ran
+from vecsearch.surfaces.cli import cli
+
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+COMMON = {"db", "collection", "as_json", "quiet"}
+
+
+def test_make_demo_prints_what_the_readme_shows(
+    tmp_path: Path, shell: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VECSEARCH_DB", ".demo")
+    shutil.copytree(SAMPLE_DATA, tmp_path / "sample_data")
+    session = README.partition("```console\n")[2].partition("\n```")[0]
+    steps = re.findall(r"^\$ vecsearch (.*)\n((?:(?!\$ ).*\n?)*)", session, re.MULTILINE)
+    assert len(steps) >= 5
+    for command, shown in steps:
+        told = shell(*shlex.split(command))
+        assert told.status == 0
+        assert_alike(told.out.strip(), shown.strip())
+    assert [command for command, _ in steps] == commands_of_make_demo()
+
+
+def assert_alike(printed: str, shown: str) -> None:
+    """Equal but for seconds, and for the third decimal of a score, in which processors may differ."""
+    number = re.compile(r"^ ?-?\d\.\d{3}(?=  )", re.MULTILINE)
+    assert [*map(float, number.findall(printed))] == pytest.approx([*map(float, number.findall(shown))], abs=0.002)
+    seconds = re.compile(r"\d+\.\d s$", re.MULTILINE)
+    assert seconds.sub("… s", number.sub("", printed)) == seconds.sub("… s", number.sub("", shown))
+
+
+def commands_of_make_demo() -> list[str]:
+    lines = (PROJECT / "Makefile").read_text().partition("\ndemo:")[2].partition("\n\n")[0].splitlines()
+    return [line.strip().removeprefix("ask ").rstrip("\\; ") for line in lines if line.strip().startswith("ask ")]
+
+
+def test_the_python_session_gives_what_the_readme_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    session = README.partition("```pycon\n")[2].partition("```")[0]
+    test = doctest.DocTestParser().get_doctest(session, {}, "README", None, 0)
+    assert len(test.examples) >= 2
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_the_command_reference_is_that_of_help() -> None:
+    table = README.partition("| --- | --- | --- |\n")[2]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.strip().splitlines()]
+    assert rows == [list(row) for row in reference(cli)]
+
+
+def reference(group: click.Group, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """(usage, options, help) of every command, from what `--help` is made of."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from reference(command, f"{name} ")
+            continue
+        arguments = [
+            each.metavar or each.name.upper() for each in command.params if isinstance(each, click.Argument) and each.name
+        ]
+        usage = " ".join([f"{prefix}{name}", *arguments]).replace("|", "or")
+        options = [each for each in command.params if isinstance(each, click.Option) and each.name not in COMMON]
+        assert len([each for each in command.params if each.name in COMMON]) == len(COMMON)
+        yield f"`{usage}`", " ".join(map(shown, options)), command.get_short_help_str(200)
+
+
+def shown(option: click.Option) -> str:
+    value = ""
+    if isinstance(option.type, click.Choice):
+        value = " " + " or ".join(option.type.choices)
+    elif not option.is_flag:
+        value = f" {option.metavar}"
+    return f"`{'/'.join(option.opts)}{value}`"
