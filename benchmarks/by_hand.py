@@ -1,0 +1,97 @@
+"""vecsearch beside sentence-transformers + faiss by hand: the same texts, each side a process of its own, taking turns.
+
+    python benchmarks/by_hand.py ../shared/data/scifact/corpus.jsonl --documents 1000 --rounds 3
+
+Indexing: vecsearch reads, splits, encodes, stores text, vectors and words; by hand encodes the same chunks and writes a flat
+index. Asking: one query from a cold shell. Prints seconds, start-up included, and vecsearch's share of the other side's time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import vecsearch
+from vecsearch.encoding.identity import BUNDLED, files_of
+
+INDEX = """
+import json, sys, faiss
+from sentence_transformers import SentenceTransformer
+texts = json.load(open(sys.argv[1]))
+rows = SentenceTransformer(sys.argv[3]).encode(texts, normalize_embeddings=True)
+index = faiss.IndexFlatIP(rows.shape[1])
+index.add(rows)
+faiss.write_index(index, sys.argv[2])
+"""
+ASK = """
+import json, sys, faiss
+from sentence_transformers import SentenceTransformer
+texts = json.load(open(sys.argv[1]))
+row = SentenceTransformer(sys.argv[3]).encode([sys.argv[4]], normalize_embeddings=True)
+for place in faiss.read_index(sys.argv[2]).search(row, 10)[1][0]:
+    print(texts[place][:200])
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path, help="a .jsonl file of documents")
+    parser.add_argument("--documents", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--query", default="vitamin D and the risk of heart disease")
+    asked = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    with TemporaryDirectory() as folder:
+        compare(Path(folder), asked)
+
+
+def compare(folder: Path, asked: argparse.Namespace) -> None:
+    lines, chunks, flat = folder / "some.jsonl", folder / "chunks.json", folder / "flat.faiss"
+    with asked.corpus.open(encoding="utf-8") as corpus:
+        lines.write_text("".join(islice(corpus, asked.documents)), encoding="utf-8")
+    with vecsearch.open(folder / "first.vec") as first:  # not timed: gives the chunks, and warms the disk for both sides
+        report = first.index([lines])
+        chunks.write_text(json.dumps(chunk_texts(first)), encoding="utf-8")
+    model = files_of(BUNDLED)
+    print(f"{report.documents} documents, {report.chunks} chunks, {os.cpu_count()} cores, {asked.rounds} rounds")
+    shell = [sys.executable, "-m", "vecsearch", "--db"]
+    counted = iter(range(asked.rounds))
+    race("index", asked.rounds,
+        ours=lambda: run(*shell, folder / f"{next(counted)}.vec", "index", lines),
+        theirs=lambda: run(sys.executable, "-c", INDEX, chunks, flat, model))  # fmt: skip
+    race("ask", asked.rounds,
+        ours=lambda: run(*shell, folder / "0.vec", "search", asked.query),
+        theirs=lambda: run(sys.executable, "-c", ASK, chunks, flat, model, asked.query))  # fmt: skip
+
+
+def chunk_texts(collection: vecsearch.Collection) -> list[str]:
+    """What the encoder saw for each chunk, as near as the public interface tells: title and span."""
+    documents = collection.get([listed.id for listed in collection.ls(limit=1_000_000)])
+    return [f"{each.title}\n{each.text[at.start : at.end]}" for each in documents for at in each.chunks]
+
+
+def race(what: str, rounds: int, ours: Callable[[], float], theirs: Callable[[], float]) -> None:
+    pairs = [(ours(), theirs()) for _ in range(rounds)]
+    ratios = [mine / other for mine, other in pairs]
+    print(f"{what}: vecsearch {statistics.median(a for a, _ in pairs):.1f} s, "
+          f"by hand {statistics.median(b for _, b in pairs):.1f} s, "
+          f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")  # fmt: skip
+
+
+def run(*command: object) -> float:
+    started = perf_counter()
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
