@@ -89,7 +89,7 @@ def race(what: str, rounds: int, ours: Callable[[], float], theirs: Callable[[],
 
 def run(*command: object) -> float:
     started = perf_counter()
-    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
     return perf_counter() - started
 
 

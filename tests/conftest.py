@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,9 +14,12 @@ from typing import Any
 
 import pytest
 
+import vecsearch
+
 os.environ["HF_HUB_OFFLINE"] = "1"  # whoever asks the network in a test has failed
 os.environ.pop("VECSEARCH_DB", None)
 
+from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.encoding import registry
 from vecsearch.encoding.protocol import Encoder
 
@@ -102,3 +106,23 @@ def process(tmp_path: Path) -> Callable[..., Ran]:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database: two documents added from code, two of files."""
+    place = tmp_path_factory.mktemp("made")
+    (place / "old").mkdir()
+    (place / "old/sea.txt").write_text("the harbour seals rest on the sandbank")
+    (place / "old/lines.jsonl").write_text('{"id": "planet", "text": "a ring of ice and dust", "year": 1610}\n')
+    with vecsearch.open(place / DATABASE_FOLDER) as collection:
+        collection.add(["a jump over the fence", "an upper limit"], ids=["leap", "bound"], metadatas=[{"lang": "en"}, None])
+        collection.index([place / "old"])
+    return place
+
+
+@pytest.fixture
+def notes(made: Path, tmp_path: Path) -> Path:
+    """The test's own copy of that database, in the folder that the shell works in."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / DATABASE_FOLDER

@@ -236,3 +236,10 @@ def on_a_terminal(command: list[str], folder: Path) -> tuple[str, str]:
 
 def test_the_version_is_told(shell: Shell) -> None:
     assert shell("--version") == Ran(0, "vecsearch, version 0.1.0\n", "")
+
+
+def test_the_common_options_may_stand_before_the_command(corpus: Path, shell: Shell, tmp_path: Path) -> None:
+    there = tmp_path / ".vecsearch"
+    assert json_of(shell("--db", there, "--json", "-c", "default", "ls"))["total"] == 4
+    assert json_of(shell("--db", tmp_path / "nowhere", "ls", "--db", there, "--json"))["total"] == 4
+    assert json_of(shell("--json", "--db", there, "collections"))["collections"] == ["default"]

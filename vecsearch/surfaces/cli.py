@@ -88,7 +88,8 @@ class InOrder(click.Group):
 
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(vecsearch.__version__, prog_name="vecsearch")
-def cli() -> None:
+@common
+def cli(_: Common) -> None:
     """Semantic search over your own documents, in one folder."""
 
 

@@ -83,12 +83,18 @@ class Common:
 
 
 def common(command: _F) -> _F:
-    """Give a command the options that every command takes, as one value."""
+    """Give a command the options that every command takes, as one value; they may stand before the command's name too."""
 
     def wrapped(db: str | None, collection: str | None, as_json: bool, quiet: bool, **options: Any) -> Any:
-        if quiet:
+        context = click.get_current_context()
+        before = context.find_object(Common) or Common(None, None, False, False)
+        given = Common(
+            db or before.db, before.collection if collection is None else collection, as_json or before.as_json, quiet or before.quiet
+        )
+        context.obj = given
+        if given.quiet:
             warnings.simplefilter("ignore")
-        return command(Common(db, collection, as_json, quiet), **options)
+        return command(given, **options)
 
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
     wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]

@@ -1,0 +1,50 @@
+"""What the tests of bad input and bad places ask of a command and of a database."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import numpy as np
+
+import vecsearch
+from vecsearch import maintenance
+
+UNIT = np.eye(384, dtype=np.float32)
+
+
+def held(folder):
+    """All that a collection holds, and what a question finds in it, in a form to compare."""
+    with vecsearch.open(folder, readonly=True) as collection:
+        hits = collection.search("seals that leap", limit=50)
+        assert {hit.id for hit in hits} == {each.id for each in collection.ls(limit=1000)}
+        return collection.get(where={}), hits
+
+
+def is_sound(folder):
+    return all(finding.severity is not vecsearch.Severity.ERROR for finding in maintenance.doctor(folder))
+
+
+@contextmanager
+def nothing_lost(folder):
+    """What is asked in here fails, and leaves the database as it was."""
+    before = held(folder)
+    yield
+    assert held(folder) == before
+    assert is_sound(folder)
+
+
+def error_of(ran, status=1):
+    """The one line that says what was wrong."""
+    assert ran.status == status, ran
+    assert "Traceback" not in ran.err
+    last = ran.err.splitlines()[-1]
+    if status == 2 and ran.err.startswith("Usage: "):
+        assert last.startswith("Error: ")
+    else:
+        assert ran.err == f"{last}\n"
+        assert last.startswith(("Error: ", "failed: "))
+    return last.partition(": ")[2]
+
+
+def listing(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))

@@ -1,0 +1,63 @@
+"""What is loaded, and when: no command that needs no model waits for one; and what the package offers is all there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vecsearch
+from vecsearch.core import errors
+
+MODEL = {"torch", "transformers", "sentence_transformers", "onnxruntime"}
+HEAVY = MODEL | {"faiss", "click", "alembic", "sqlalchemy", "numpy", "rich", "selectolax"}
+RUN = "import sys; from vecsearch.surfaces import cli; sys.argv[0] = 'vecsearch'; status = cli.run(); "
+TELL = "print('LOADED', *{name.partition('.')[0] for name in sys.modules}, file=sys.stderr); sys.exit(status)"
+
+
+def loaded(code: str, *arguments: object) -> set[str]:
+    """The top-level modules that a process of its own has loaded."""
+    done = subprocess.run([sys.executable, "-c", code + TELL, *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.splitlines()[-1].split()) - {"LOADED"}
+
+
+def test_the_package_alone_loads_next_to_nothing() -> None:
+    assert loaded("import sys, vecsearch; vecsearch.__version__; status = 0; ") & HEAVY == set()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["--version"]], ids=" ".join)
+def test_help_loads_click_and_no_more(arguments: list[str]) -> None:
+    assert loaded(RUN, *arguments) & HEAVY == {"click"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ls"], ["status"], ["get", "leap"], ["search", "fence", "--mode", "lexical"], ["similar", "--id", "leap"], ["models"],
+        ["collections"], ["doctor"], ["delete", "leap", "--dry-run"], ["index", "old"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_needs_no_encoding_loads_no_model(notes: Path, arguments: list[str]) -> None:
+    assert loaded(RUN, *arguments, "--db", notes) & MODEL == set()
+
+
+def test_indexing_what_is_unchanged_loads_no_model(notes: Path) -> None:
+    assert loaded(RUN, "index", notes.parent / "old", "--db", notes) & MODEL == set()
+
+
+def test_asking_by_meaning_does_load_the_model(notes: Path) -> None:
+    assert "torch" in loaded(RUN, "search", "fence", "--db", notes)  # so the tests above could fail
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(hasattr(vecsearch, name) for name in vecsearch.__all__)
+    assert dir(vecsearch) == sorted(vecsearch.__all__)
+
+
+def test_every_error_is_public() -> None:
+    defined = {name for name, each in vars(errors).items() if isinstance(each, type) and each.__module__ == errors.__name__}
+    assert defined <= set(vecsearch.__all__)
