@@ -37,7 +37,7 @@ def test_help_loads_click_and_no_more(arguments: list[str]) -> None:
     "arguments",
     [
         ["ls"], ["status"], ["get", "leap"], ["search", "fence", "--mode", "lexical"], ["similar", "--id", "leap"], ["models"],
-        ["collections"], ["doctor"], ["delete", "leap", "--dry-run"], ["index", "old"],
+        ["collections"], ["doctor"], ["delete", "leap", "--dry-run"],
     ],
     ids=" ".join,
 )  # fmt: skip
