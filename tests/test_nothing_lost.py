@@ -20,7 +20,7 @@ from tests.limits import can_be_powerless, can_mount, powerless
 from vecsearch import maintenance
 from vecsearch.core.settings import BATCH_CHUNKS, DATABASE_FOLDER
 
-PARTS = 8
+PARTS = 4
 Shell = Callable[..., Ran]
 
 
@@ -187,7 +187,7 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
     tmp_path: Path, counting: CountingEncoder, stop: signal.Signals, status: int
 ) -> None:
     lines = [
-        f"The {n}th entry of the log: " + "wind from the west, sea calm, all sails set. " * 4 for n in range(PARTS * BATCH_CHUNKS)
+        f"The {n}th entry of the log: " + "wind from the west, sea calm, all sails set. " * 2 for n in range(PARTS * BATCH_CHUNKS)
     ]
     for part in range(PARTS):
         (tmp_path / f"log{part:02}.jsonl").write_text(
