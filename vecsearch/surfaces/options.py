@@ -89,7 +89,10 @@ def common(command: _F) -> _F:
         context = click.get_current_context()
         before = context.find_object(Common) or Common(None, None, False, False)
         given = Common(
-            db or before.db, before.collection if collection is None else collection, as_json or before.as_json, quiet or before.quiet
+            db or before.db,
+            before.collection if collection is None else collection,
+            as_json or before.as_json,
+            quiet or before.quiet,
         )
         context.obj = given
         if given.quiet:
