@@ -31,6 +31,7 @@ demo: $(READY)
 	ask search "a place that lends money" -n 2; \
 	ask similar --id bound -n 4 -c entries
 
+test: export OMP_NUM_THREADS := 1
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
