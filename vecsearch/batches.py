@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.errors import InputError, VecsearchWarning, WrongDimension
-from vecsearch.core.settings import BATCH_CHUNKS, TITLE_SHARE_MAX
+from vecsearch.core.settings import BATCH_CHUNKS, ENCODE_ROWS, TITLE_SHARE_MAX
 from vecsearch.core.types import Draft, Precision, Span, Split
 from vecsearch.documents import chunker
 from vecsearch.encoding.protocol import Encoder
@@ -111,16 +111,24 @@ class Batches:
         staged = bool(vectors)
         self._advance(sum(weights[key] for key in vectors), len(vectors))
         missing = [key for key in texts if key not in vectors]
+        missing.sort(key=lambda key: len(texts[key]), reverse=True)  # texts of one length pad each other least
         for start in range(0, len(missing), BATCH_CHUNKS):
-            some = missing[start : start + BATCH_CHUNKS]
-            rows = checked_rows(self._encoder_of().encode_documents([texts[key] for key in some]))
-            fresh = dict(zip(some, rows, strict=True))
+            fresh = self._encoded(missing[start : start + BATCH_CHUNKS], texts, weights)
             vectors |= fresh
             if len(missing) > BATCH_CHUNKS:
                 self._writer.stage(fresh)
                 staged = True
-            self._advance(sum(weights[key] for key in some), len(some))
         return vectors, staged
+
+    def _encoded(self, keys: Sequence[str], texts: Mapping[str, str], weights: Mapping[str, float]) -> dict[str, Matrix]:
+        """A vector for each of these texts, and word of every pass: a batch takes seconds on a small machine."""
+        fresh: dict[str, Matrix] = {}
+        for start in range(0, len(keys), ENCODE_ROWS):
+            some = keys[start : start + ENCODE_ROWS]
+            rows = checked_rows(self._encoder_of().encode_documents([texts[key] for key in some]))
+            fresh |= zip(some, rows, strict=True)
+            self._advance(sum(weights[key] for key in some), len(some))
+        return fresh
 
     def _known(self, waiting: Sequence[Waiting], keys: Sequence[str]) -> dict[str, Matrix]:
         """Vectors of an interrupted run, and those of chunks that a changed document keeps."""
