@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.core.settings import DATABASE_FILE, MAX_FILE_BYTES
+from vecsearch.core.types import Selection
 from vecsearch.documents.sources import scan
 
 
@@ -128,6 +129,14 @@ def test_a_file_reached_twice_appears_once_and_being_named_wins(docs, monkeypatc
     assert found.complete == (docs,)
 
 
+@pytest.mark.parametrize("roots", [["docs", "docs/b"], ["docs/b", "docs"], ["docs/b/d", "docs/b", "docs"]])
+def test_roots_within_each_other_give_each_file_once(docs, monkeypatch, roots):
+    monkeypatch.chdir(docs.parent)
+    found = scan(roots)
+    assert sorted(files(found, docs)) == ["a.md", "b/c.txt", "b/d/e.txt"]
+    assert set(found.complete) == {docs.parent / root for root in roots}
+
+
 @pytest.mark.parametrize("path", ["gone.txt", "docs/a.md/below", "nul\0byte", "nul\0*"])
 def test_a_path_that_is_not_there_is_a_failure(docs, monkeypatch, path):
     monkeypatch.chdir(docs.parent)
@@ -196,25 +205,112 @@ def test_patterns_pass_over_hidden_names_caches_and_databases(docs):
     assert files(scan([docs / ".g*/*"]), docs) == [".git/x.txt"]
 
 
+# -- large files
+
+
+def test_each_file_has_its_size(docs):
+    (docs / "link.txt").symlink_to("a.md")
+    found = scan([docs, docs / "b/c.txt"])
+    assert {each.path.name: each.size for each in found.files} == {"a.md": 4, "c.txt": 7, "e.txt": 9, "link.txt": 4}
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "reason"),
+    [
+        (312_000_000, 256_000_000, "312 MB, larger than the limit of 256 MB"),
+        (256_000_001, 256_000_000, "256,000,001 bytes, larger than the limit of 256,000,000 bytes"),
+        (2_340_000_000, 1_500_000, "2.3 GB, larger than the limit of 1.5 MB"),
+        (1_200, 1, "1.2 kB, larger than the limit of 1 byte"),
+    ],
+)
+def test_a_file_over_the_limit_is_skipped_in_a_walk_and_a_failure_when_named(docs, size, limit, reason):
+    with (docs / "b/large.txt").open("wb") as file:
+        file.truncate(size)
+    selection, said = Selection(exclude=("a.md", "?.txt"), max_bytes=limit), f"{reason}; --max-size takes more"
+    found = scan([docs], selection=selection)
+    assert (found.files, found.complete, found.ignored) == ((), (docs,), ())
+    assert [(skip.uri, skip.reason) for skip in found.skipped] == [(str(docs / "b/large.txt"), said)]
+    for roots in ([docs / "b/large.txt"], [docs, docs / "b/*.txt"]):
+        named = scan(roots, selection=selection)
+        assert failures(named)[str(docs / "b/large.txt")] == said
+        assert named.skipped == ()
+
+
+def test_a_file_of_just_the_limit_is_taken(docs):
+    assert files(scan([docs], selection=Selection(max_bytes=7)), docs) == ["a.md", "b/c.txt"]
+    assert files(scan([docs / "a.md"], selection=Selection(max_bytes=4)), docs) == ["a.md"]
+
+
+def test_the_limit_without_a_word_is_the_one_on_the_settings_page(docs):
+    for extra in (0, 1):
+        with (docs / f"{extra}.txt").open("wb") as file:
+            file.truncate(MAX_FILE_BYTES + extra)
+    assert files(scan([docs]), docs) == ["0.txt", "a.md", "b/c.txt", "b/d/e.txt"]
+
+
 # -- links and other things that are no plain files
 
 
-def test_links_to_files_and_folders_are_followed(docs, tmp_path):
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other/x.txt").write_text("x")
-    (docs / "folder").symlink_to(tmp_path / "other")
-    (docs / "file.txt").symlink_to(tmp_path / "other/x.txt")
-    assert files(scan([docs]), docs) == ["a.md", "file.txt", "b/c.txt", "b/d/e.txt", "folder/x.txt"]
+def test_links_to_files_and_folders_below_the_root_are_followed(docs):
+    (docs / ".kept").mkdir()
+    (docs / ".kept/x.txt").write_text("x")
+    (docs / "folder").symlink_to(".kept")
+    (docs / "file.txt").symlink_to(docs / "a.md")
+    found = scan([docs])
+    assert files(found, docs) == ["a.md", "file.txt", "b/c.txt", "b/d/e.txt", "folder/x.txt"]
+    assert (found.failed, found.skipped, found.complete) == ((), (), (docs,))
+
+
+def test_a_link_that_leads_out_of_the_root_is_not_followed_and_says_where_it_leads(docs, tmp_path):
+    other = tmp_path / "docs-of-others"
+    other.mkdir()
+    (other / "x.txt").write_text("x")
+    (docs / "folder").symlink_to("../docs-of-others")
+    (docs / "file.txt").symlink_to(other / "x.txt")
+    (docs / "b/chain.txt").symlink_to("../file.txt")
+    found = scan([docs])
+    assert files(found, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
+    targets = {"folder": other, "file.txt": other / "x.txt", "b/chain.txt": other / "x.txt"}
+    assert {skip.uri: skip.reason for skip in found.skipped} == {
+        str(docs / name): f"symbolic link that leads out of the folder, to {target}; index {target} itself"
+        for name, target in targets.items()
+    }
+    assert (found.failed, found.complete) == ((), (docs,))
+
+
+def test_a_link_that_is_named_is_taken_and_a_root_that_is_one_ends_where_its_real_place_does(docs, tmp_path):
+    (docs / "b/up.md").symlink_to(docs / "a.md")
+    (docs / "b/down.txt").symlink_to(docs / "b/d/e.txt")
+    (tmp_path / "link").symlink_to(docs / "b")
+    assert files(scan([docs / "b/up.md"]), docs) == ["b/up.md"]
+    found = scan([tmp_path / "link"])
+    assert files(found, tmp_path) == ["link/c.txt", "link/down.txt", "link/d/e.txt"]
+    assert [skip.uri for skip in found.skipped] == [f"{tmp_path}/link/up.md"]
+    assert [skip.uri for skip in scan([tmp_path / "link", docs]).skipped] == [f"{tmp_path}/link/up.md"]
+
+
+@pytest.mark.parametrize("name", ["a-first", "z-last"])
+def test_a_folder_below_the_root_is_read_under_its_own_name_and_not_again_through_a_link(docs, name):
+    (docs / name).symlink_to("b")
+    (docs / "b" / name).symlink_to("d")
+    assert files(scan([docs]), docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
 
 
 @pytest.mark.parametrize("target", [".", "..", "../.."])
 def test_a_link_in_a_circle_ends(docs, target):
     (docs / "b/d/up").symlink_to(target)
     found = scan([docs])
-    assert {"a.md", "b/c.txt", "b/d/e.txt"} <= set(files(found, docs))
-    assert len(found.files) < 7
+    assert files(found, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
     assert (found.failed, found.complete) == ((), (docs,))
     assert len(scan([docs / "**" / "*.txt"]).files) == 2
+
+
+@pytest.mark.parametrize("chosen", [Selection(include=("*.md",)), Selection(exclude=("*.md",)), Selection(exclude=("gone",))])
+def test_a_broken_link_may_have_led_to_a_folder_so_only_its_own_name_leaves_it_out(docs, chosen):
+    (docs / "gone").symlink_to(docs / "drive")
+    found = scan([docs], selection=chosen)
+    assert failures(found) == ({} if chosen.exclude == ("gone",) else {str(docs / "gone"): "broken symbolic link"})
+    assert found.complete == ((docs,) if chosen.exclude == ("gone",) else ())
 
 
 def test_a_broken_link_is_a_failure_and_its_root_is_not_complete_since_a_drive_may_be_gone(docs):
@@ -233,7 +329,7 @@ def test_folders_that_link_to_each_other_are_walked_once_through_a_link(docs):
         (docs / name / "one.txt").write_text(name)
         for other in names:
             (docs / name / f"to-{other}").symlink_to(docs / other)
-    assert len(scan([docs]).files) < 40
+    assert len(scan([docs]).files) == len(names) + 3
 
 
 def test_pipes_and_sockets_are_skipped_in_a_walk_and_failures_when_named(docs, monkeypatch):

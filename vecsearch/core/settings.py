@@ -19,6 +19,16 @@ ENCODE_ROWS: Final = 32  # texts in one forward pass
 LOCK_TIMEOUT_S: Final = 30.0
 BUSY_TIMEOUT_MS: Final = 30_000
 
+# -- parsing, in a process of its own
+PARSE_SECONDS: Final = 60.0  # a file may take …
+PARSE_SECONDS_PER_MB: Final = 2.0  # … and so much more for each megabyte of it
+PARSE_MEMORY_BYTES: Final = 512_000_000
+PARSE_OUTPUT_CHARACTERS: Final = 50_000_000  # text that a file may give, or …
+PARSE_OUTPUT_RATIO: Final = 20  # … so many characters a byte of it, whichever is more
+READ_DOCUMENTS: Final = 128  # of one file, looked up and compared together
+PARSE_AHEAD_BYTES: Final = 16_000_000  # of answers that wait to be encoded
+FRAME_CHARACTERS: Final = 200_000  # sent together
+
 # -- the index file
 FOLD_ROWS: Final = 5_000  # publish when the tail, or the tombstones, exceed this many rows …
 FOLD_SHARE: Final = 0.03  # … or this share of the index, whichever is more
@@ -26,10 +36,13 @@ SEARCH_SLACK: Final = 32  # rows fetched beyond `limit`, so that exact rescoring
 READ_ROWS: Final = 8_192  # vectors fetched from SQLite in one go
 
 # -- chunks
+CONTEXT_SHARE_MAX: Final = 0.25  # of the encoder's window; a longer context is cut
 TITLE_SHARE_MAX: Final = 0.5  # of the encoder's window; a longer title is cut for encoding, with a warning
 CUT_SLACK: Final = 0.15  # of a chunk's length: how far a cut may move to reach the end of a paragraph, line or sentence
 
 # -- files
+MAX_FILE_BYTES: Final = 256_000_000  # a larger file is left out unless asked for
+READING: Final = 2  # goes up when a loader gives something else for the same bytes: files are then read again
 SNIFF_BYTES: Final = 65_536
 APPLICATION_ID: Final = 0x76656373  # "vecs"
 DATABASE_FILE: Final = "vecsearch.db"

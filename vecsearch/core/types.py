@@ -8,10 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from vecsearch.core.settings import MAX_FILE_BYTES
+
 JSON: TypeAlias = Any  # what json.loads gives
 Metadata: TypeAlias = Mapping[str, JSON]
 Where: TypeAlias = Mapping[str, Any]
 ChunkId: TypeAlias = int
+Place: TypeAlias = Mapping[str, JSON]  # see Section; of a chunk, lines and rows are [first, last]
 
 
 class Mode(StrEnum):
@@ -45,6 +48,14 @@ class Precision(StrEnum):
     FLOAT32 = "float32"
 
 
+class SourceState(StrEnum):
+    """How a file stands: all of it is held; the newest attempt failed, what it gave before is kept; a run was interrupted."""
+
+    INDEXED = "indexed"
+    FAILED = "failed"
+    UNFINISHED = "unfinished"
+
+
 class Severity(StrEnum):
     """How much a finding of `doctor` matters: errors concern the truth, notes what can be derived or repeated."""
 
@@ -61,22 +72,63 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """A stretch of a document's text, from character `start` to the next section's: where it stands in its source.
+
+    `place` has the keys that fit: page, slide, cell, message (numbers from 1), sheet, member (names), heading (the path of
+    headings, outermost first), time ([from, to] as HH:MM:SS.mmm), lines, rows (the number of the section's first line or row;
+    each line break in the text begins the next). `context` is what a reader sees above it: headings, a table's header row, a
+    code block's scope; it is encoded and indexed with every chunk that begins here, and is no part of the text. `apart`: no
+    chunk runs across its start (pages, slides, sheets). `level`: how good a place its start is to cut at, 1 the best, None no
+    better than the text says.
+    """
+
+    start: int
+    place: Place
+    context: str = ""
+    apart: bool = False
+    level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """A document as its source gives it, not yet cut or encoded. Needs text or a title."""
+    """A document as its source gives it, not yet cut or encoded. Needs text or a title.
+
+    `sections` ascend by `start`, the first at 0; none where there is nothing to say.
+    """
 
     id: str
     text: str
     title: str | None = None
     metadata: Metadata = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A part of a file that could not be read while the rest could: a line, a page, a member."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A chunk as the chunker makes it: characters [start, end), where they stand in the source, what stands above them."""
+
+    start: int
+    end: int
+    place: Place = field(default_factory=dict)
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkPlace:
-    """A chunk's ordinal in its document and the characters it covers."""
+    """A chunk's ordinal in its document, the characters it covers, and where they stand in the source."""
 
     chunk: int
     start: int
     end: int
+    place: Place = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +145,15 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One row of `ls`; `indexed_at` is UTC in ISO 8601, `chunks` a count."""
+    """One row of `ls`; `indexed_at` is UTC in ISO 8601, `chunks` a count, `state` and `error` those of the document's file."""
 
     id: str
     uri: str | None
     title: str | None
     chunks: int
     indexed_at: str
+    state: SourceState = SourceState.INDEXED
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +169,8 @@ class Hit:
     """One answer: the chunk `text[start:end]` of document `id`, best first in any list.
 
     `score` is the cosine (dense), BM25 (lexical) or the fused value (hybrid), which compares within one answer only;
-    `similarity` is the cosine in [-1, 1], None in lexical mode.
+    `similarity` is the cosine in [-1, 1], None in lexical mode. `place` is where the chunk stands in its source, as far as that
+    is known: page, slide, sheet, rows, heading, cell, lines, message, time, member.
     """
 
     id: str
@@ -128,6 +183,7 @@ class Hit:
     start: int
     end: int
     metadata: Metadata
+    place: Place = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields of the shell's JSON, in its order."""
@@ -150,9 +206,15 @@ class Skip:
     reason: str
 
 
+Item: TypeAlias = Draft | Problem | Skip  # what a loader gives, one after the other
+
+
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What one `index` run did. Counts are documents; `documents` and `chunks` are the collection's totals after it."""
+    """What one `index` run did. Counts are documents; `documents` and `chunks` are the collection's totals after it.
+
+    `planned` are ("add" | "update" | "remove", document id) pairs of a dry run, which changed nothing.
+    """
 
     added: int
     updated: int
@@ -163,10 +225,24 @@ class IndexReport:
     documents: int
     chunks: int
     seconds: float
+    planned: tuple[tuple[str, str], ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of the shell's JSON, in its order."""
-        return asdict(self)
+        """The fields of the shell's JSON, in its order; `planned` only after a dry run."""
+        fields = asdict(self)
+        return fields if self.planned is not None else {key: value for key, value in fields.items() if key != "planned"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that was indexed, or should have been. `indexed_at` is UTC in ISO 8601; `error` says why it failed."""
+
+    uri: str
+    state: SourceState
+    documents: int
+    chunks: int
+    indexed_at: str
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +256,27 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which files to take among those that a walk meets; a file that the user names is taken whatever the patterns say.
+
+    `include` and `exclude` are patterns in gitignore's notation, matched against the path relative to the folder that is walked;
+    a pattern that matches a folder holds for everything below it, a later one overrides an earlier one. No `include` takes all
+    files, and `exclude` wins. A file of more than `max_bytes` is left out, named or not.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_bytes: int = MAX_FILE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A readable regular file that a root led to. `named` is True when the user gave the file itself, not a folder."""
+    """A readable regular file that a root led to. `named` is True when the user gave the file itself, not a folder; `size` is
+    in bytes."""
 
     path: Path
     named: bool
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +284,9 @@ class Scan:
     """What the given roots hold.
 
     `complete` are the folders that were read without an error anywhere below: only below them may a missing file be
-    taken for deleted. `empty` are the folders among the roots that hold no entry at all.
+    taken for deleted. `empty` are the folders among the roots that hold no entry at all. `ignored` are the files, and the folders
+    with all that lies below, that an ignore file leaves out (no pattern of the `Selection` does): what was indexed from there
+    before is meant to go, but for what stands in `files`.
     """
 
     files: tuple[FoundFile, ...]
@@ -200,19 +294,7 @@ class Scan:
     skipped: tuple[Skip, ...]
     complete: tuple[Path, ...]
     empty: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What one file or stream gave. `errors` name the places that could not be read while the rest could.
-
-    A file that is one document gives exactly one draft, whose id the caller replaces by the path; `itemised` is True
-    for a file of many documents (.jsonl), whose drafts carry their own ids.
-    """
-
-    drafts: tuple[Draft, ...]
-    errors: tuple[str, ...] = ()
-    itemised: bool = False
+    ignored: tuple[Path, ...]
 
 
 def plural(count: int, noun: str) -> str:
