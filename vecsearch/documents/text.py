@@ -23,6 +23,14 @@ class NoText(UnreadableFile):
     """The file is empty, or there is nothing in it to index."""
 
 
+class Encrypted(UnreadableFile):
+    """The file asks for a password, and none of those given opens it."""
+
+    def __init__(self, kind: str, *, tried: bool = False) -> None:
+        opens = "none of the passwords given opens it" if tried else "give its password in a file: --password-file FILE"
+        super().__init__(f"{kind} is encrypted; {opens}")
+
+
 class UnknownEncoding(UnreadableFile):
     """The bytes may be text, but in which encoding cannot be told."""
 

@@ -1,0 +1,190 @@
+"""A PDF: each page apart, under the bookmarks that lead to it; comments and filled form fields follow their page's text.
+
+A scan has no text and is told so. What is wrong with one page costs that page.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import pypdfium2  # type: ignore[import-untyped]
+from pypdfium2 import raw as pdfium
+
+from vecsearch.core.errors import UnreadableFile
+from vecsearch.core.types import Item, Metadata, Problem, names
+from vecsearch.documents.loaders.office.properties import real_title
+from vecsearch.documents.loaders.outline import Outline, clean, outlined
+from vecsearch.documents.loaders.raw import Raw
+from vecsearch.documents.loaders.stated import stated
+from vecsearch.documents.text import Encrypted, NoText
+
+_HYPHENS: Final = re.compile(
+    "([^\\W\\d_]+)[\ufffe\x02]([^\\W\\d_]+)"
+)  # what PDFium marks: a hyphen at the end of a line, in a word
+_HYPHEN: Final = re.compile("[\ufffe\x02]")
+_WORD: Final = re.compile("[^\\W\\d_]+(?:-[^\\W\\d_]+)?")
+_DATE: Final = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(Z|[+-]\d\d)?'?(\d\d)?")
+_NOBODY: Final = re.compile(r"\W*(anonymous|unspecified|unknown)\W*$", re.IGNORECASE)  # what programs write for want of a name
+_NO_COMMENTS: Final = (pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP)
+_BOOKMARKS_MAX: Final = 10_000
+_NUMBERED: Final = r"^[ \t]*(?:[\dA-Z]+(?:\.\d+)*\.?[ \t]+)?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Bookmark:
+    level: int
+    title: str
+
+
+def pdf(raw: Raw) -> Iterator[Item]:
+    """A .pdf. Raises Encrypted, NoText, UnreadableFile."""
+    if not raw.head:
+        raise NoText("the file is empty")
+    document = _opened(raw)
+    try:
+        outline, faults = Outline(), dict[str, list[str]]()
+        bookmarks, known = _bookmarks(document), Counter[str]()
+        for number in range(1, len(document) + 1):
+            try:
+                text, beside = _page(document, number - 1)
+            except (pypdfium2.PdfiumError, ValueError) as error:
+                faults.setdefault(" ".join(str(error).split()) or "damaged", []).append(str(number))
+                text, beside = "", ""
+            known.update(_WORD.findall(text.lower()))
+            outline.apart({"page": number}, within=True)
+            _write(outline, _joined(text, known), bookmarks.get(number - 1, []))
+            outline.block(beside)
+        title, metadata = _stated(document)
+    finally:
+        document.close()
+    problems = [Problem(f"page{'s' * (len(pages) > 1)} {names(pages)}: {error}") for error, pages in faults.items()]
+    yield from outlined(raw, outline, title, metadata, problems, nothing="no text in it: a scan, perhaps")
+
+
+def _opened(raw: Raw) -> pypdfium2.PdfDocument:
+    refused = False
+    for password in (None, *raw.passwords):
+        try:
+            return pypdfium2.PdfDocument(raw.path if raw.content is None else raw.content, password=password)
+        except pypdfium2.PdfiumError as error:
+            refused = "password" in str(error).lower()
+            if "security" in str(error).lower():
+                raise UnreadableFile("a PDF is encrypted in a way that is not known") from error
+            if not refused:
+                raise UnreadableFile("a PDF is damaged") from error
+    raise Encrypted("a PDF", tried=bool(raw.passwords))
+
+
+def _page(document: pypdfium2.PdfDocument, index: int) -> tuple[str, str]:
+    """The text of a page, and of the comments and fields on it."""
+    page = document[index]
+    try:
+        words = page.get_textpage()
+        try:
+            text = str(words.get_text_range())
+        finally:
+            words.close()
+        return text, "\n".join(dict.fromkeys(filter(None, map(str.strip, _annotations(page)))))
+    finally:
+        page.close()
+
+
+def _annotations(page: pypdfium2.PdfPage) -> Iterator[str]:
+    for index in range(pdfium.FPDFPage_GetAnnotCount(page)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, index)
+        if not annotation:
+            continue
+        kind = pdfium.FPDFAnnot_GetSubtype(annotation)
+        if kind == pdfium.FPDF_ANNOT_WIDGET:
+            name, value = _string(annotation, b"T"), _string(annotation, b"V")
+            yield f"{name}: {value}" if name and value else value
+        elif kind not in _NO_COMMENTS:
+            yield _string(annotation, b"Contents")
+        pdfium.FPDFPage_CloseAnnot(annotation)
+
+
+def _string(annotation: object, key: bytes) -> str:
+    size = pdfium.FPDFAnnot_GetStringValue(annotation, key, None, 0)
+    buffer = (pdfium.FPDF_WCHAR * (size // 2 + 1))()
+    pdfium.FPDFAnnot_GetStringValue(annotation, key, buffer, size)
+    return bytes(buffer)[: max(size - 2, 0)].decode("utf-16-le", "ignore")
+
+
+# -- text
+
+
+def _joined(text: str, known: Counter[str]) -> str:
+    """Words that a line end parts put together; with the hyphen where the word stands so elsewhere, or goes on with a capital."""
+
+    def whole(parts: re.Match[str]) -> str:
+        one, two = parts[1] + parts[2], f"{parts[1]}-{parts[2]}"
+        keep = known[two.lower()] > known[one.lower()] or parts[2][0].isupper()
+        return two if keep else one
+
+    return _HYPHEN.sub("-", _HYPHENS.sub(whole, text))
+
+
+def _write(outline: Outline, text: str, bookmarks: list[_Bookmark]) -> None:
+    """A page's text, cut where the bookmarks' titles stand in it."""
+    text = clean(text)
+    for bookmark in bookmarks:
+        words = r"\s+".join(map(re.escape, bookmark.title.split()))
+        found = re.search(f"{_NUMBERED}{words}[ \\t]*$", text, re.MULTILINE | re.IGNORECASE)
+        if found:
+            outline.block(text[: found.start()])
+            outline.heading(bookmark.level, found[0])
+            text = text[found.end() :]
+        else:
+            outline.under(bookmark.level, bookmark.title)
+    outline.block(text)
+
+
+# -- what the document states
+
+
+def _bookmarks(document: pypdfium2.PdfDocument) -> dict[int, list[_Bookmark]]:
+    """Page → the bookmarks that lead to it, in their order; none where they are damaged."""
+    found: dict[int, list[_Bookmark]] = {}
+    try:
+        for count, each in enumerate(document.get_toc()):
+            target, title = each.get_dest(), " ".join(clean(each.get_title()).split())
+            if count >= _BOOKMARKS_MAX:
+                break
+            if target is not None and title and (page := target.get_index()) is not None:
+                found.setdefault(page, []).append(_Bookmark(each.level + 1, title))
+    except (pypdfium2.PdfiumError, ValueError):
+        pass
+    return found
+
+
+def _stated(document: pypdfium2.PdfDocument) -> tuple[str | None, Metadata]:
+    given = {key: clean(value) for key, value in document.get_metadata_dict(skip_empty=True).items()}
+    title, author = (value if (value := given.get(key, "")) and not _NOBODY.match(value) else "" for key in ("Title", "Author"))
+    return real_title(title), stated(
+        author=author.split(";"), created=_date(given.get("CreationDate", "")), modified=_date(given.get("ModDate", "")),
+        language=_language(document),
+    )  # fmt: skip
+
+
+def _language(document: pypdfium2.PdfDocument) -> str:
+    size = pdfium.FPDFCatalog_GetLanguage(document, None, 0)
+    buffer = ctypes.create_string_buffer(size + 2)
+    pdfium.FPDFCatalog_GetLanguage(document, ctypes.cast(buffer, ctypes.POINTER(pdfium.FPDF_WCHAR)), size)
+    return clean(buffer.raw[: max(size - 2, 0)].decode("utf-16-le", "ignore"))
+
+
+def _date(value: str) -> str:
+    """D:20240501134500+02'00' in ISO 8601, as much of it as there is."""
+    found = _DATE.match(value.strip())
+    if not found:
+        return ""
+    year, month, day, hour, minute, second, zone, minutes = found.groups()
+    if not (month and day and hour):
+        return "-".join(filter(None, (year, month, day)))
+    offset = "+00:00" if zone == "Z" else f"{zone}:{minutes or '00'}" if zone else ""
+    return f"{year}-{month}-{day}T{hour}:{minute or '00'}:{second or '00'}{offset}"
