@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vecsearch.core.types import Span, Split
+from vecsearch.core.types import Cut, Section, Split
 from vecsearch.documents.chunker import split
 
 PROSE = (
@@ -52,7 +52,7 @@ def token_spans():
     return registry.load(None).token_spans
 
 
-def holds(text, spans, *, budget, tokens):
+def holds(text, spans, *, budget, tokens, by=Split.TOKENS):
     """What every cut must keep to."""
     assert spans == sorted(spans, key=lambda span: span.start)
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
@@ -60,23 +60,27 @@ def holds(text, spans, *, budget, tokens):
     covered = [False] * len(text)
     for span in spans:
         piece = text[span.start : span.end]
-        assert piece == piece.strip() != ""
+        assert piece.strip()
+        assert by is not Split.LINES or "\n" not in piece
         assert len(tokens(piece)) <= budget or len(set(tokens(piece))) == 1
         covered[span.start : span.end] = [True] * len(piece)
-    assert all(inside or character.isspace() for inside, character in zip(covered, text, strict=True))
+    if by is Split.LINES:
+        assert all(inside or character.isspace() for inside, character in zip(covered, text, strict=True))
+    else:
+        assert "".join(text[span.start : span.end] for span in spans) == (text if text.strip() else "")
 
 
 @pytest.mark.parametrize("by", Split)
 @given(text=texts, budget=st.integers(1, 12))
-def test_chunks_are_ordered_apart_stripped_within_the_budget_and_cover_all_words(by, text, budget):
-    holds(text, split(text, by=by, budget=budget, token_spans=word_spans), budget=budget, tokens=word_spans)
+def test_chunks_are_ordered_within_the_budget_and_give_the_text_back(by, text, budget):
+    holds(text, split(text, by=by, budget=budget, token_spans=word_spans), budget=budget, tokens=word_spans, by=by)
 
 
 @pytest.mark.parametrize("by", Split)
 @given(text=texts, budget=st.integers(1, 12))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_the_same_holds_for_the_real_tokenizer(token_spans, by, text, budget):
-    holds(text, split(text, by=by, budget=budget, token_spans=token_spans), budget=budget, tokens=token_spans)
+    holds(text, split(text, by=by, budget=budget, token_spans=token_spans), budget=budget, tokens=token_spans, by=by)
 
 
 @pytest.mark.parametrize("by", Split)
@@ -85,8 +89,8 @@ def test_a_text_without_words_has_no_chunks(by, text):
     assert split(text, by=by, budget=5, token_spans=word_spans) == []
 
 
-def test_a_text_within_the_budget_is_one_chunk_without_the_space_around_it():
-    assert split("  two words\n", by=Split.TOKENS, budget=2, token_spans=word_spans) == [Span(2, 11)]
+def test_a_text_within_the_budget_is_one_chunk():
+    assert split("  two words\n", by=Split.TOKENS, budget=2, token_spans=word_spans) == [Cut(0, 12)]
 
 
 def test_lines_gives_a_chunk_a_line_and_passes_over_blank_ones():
@@ -98,7 +102,7 @@ def test_lines_gives_a_chunk_a_line_and_passes_over_blank_ones():
 def test_paragraphs_are_parted_by_lines_without_a_word():
     text = "one\ntwo\n\nthree\n \t \nfour\n\n\n\nfive"
     spans = split(text, by=Split.PARAGRAPHS, budget=9, token_spans=word_spans)
-    assert [text[span.start : span.end] for span in spans] == ["one\ntwo", "three", "four", "five"]
+    assert [text[span.start : span.end] for span in spans] == ["one\ntwo\n\n", "three\n \t \n", "four\n\n\n\n", "five"]
 
 
 @pytest.mark.parametrize("by", Split)
@@ -123,21 +127,104 @@ def test_prose_is_cut_into_about_the_fewest_chunks_of_about_equal_length(token_s
 def test_cuts_fall_at_the_ends_of_sentences_or_lines_where_some_are_near(token_spans):
     text = PROSE * 20
     spans = split(text, by=Split.TOKENS, budget=254, token_spans=token_spans)
-    assert all(text[span.start : span.end].endswith((".", ";", ",")) for span in spans)
+    assert all(text[span.start : span.end].rstrip().endswith((".", ";", ",")) for span in spans)
 
 
 def test_a_cut_falls_between_characters_that_are_several_tokens_each(token_spans):
     text = "국어"
     assert [len(token_spans(each)) for each in text] == [3, 2]
-    assert split(text, by=Split.TOKENS, budget=3, token_spans=token_spans) == [Span(0, 1), Span(1, 2)]
+    assert split(text, by=Split.TOKENS, budget=3, token_spans=token_spans) == [Cut(0, 1), Cut(1, 2)]
 
 
 def test_a_single_token_beyond_any_budget_stays_whole(token_spans):
     text = "a" * 300_000
-    assert split(text, by=Split.TOKENS, budget=254, token_spans=token_spans) == [Span(0, len(text))]
+    assert split(text, by=Split.TOKENS, budget=254, token_spans=token_spans) == [Cut(0, len(text))]
 
 
 @pytest.mark.parametrize("by", Split)
 def test_long_runs_of_white_space_cost_no_more_than_other_text(by):
     text = "a\n" + " " * 200_000 + "\nb"
-    assert [text[span.start : span.end] for span in split(text, by=by, budget=1, token_spans=word_spans)] == ["a", "b"]
+    assert [text[span.start : span.end].strip() for span in split(text, by=by, budget=1, token_spans=word_spans)] == ["a", "b"]
+
+
+# -- structure and places
+
+
+def cut(text, sections, *, budget, by=Split.TOKENS, cost=lambda _: 0):
+    return split(text, by=by, budget=budget, token_spans=word_spans, sections=sections, cost=cost)
+
+
+places = st.fixed_dictionaries({}, optional={"page": st.integers(1, 9), "lines": st.integers(1, 9), "rows": st.integers(1, 9)})
+
+
+@st.composite
+def structured(draw):
+    """A text with sections anywhere, even inside words and runs of white space."""
+    text = draw(texts)
+    starts = sorted({0, *draw(st.lists(st.integers(0, max(0, len(text) - 1)), max_size=8))})
+    levels = st.none() | st.integers(1, 3)
+    return text, [
+        Section(start, draw(places), draw(st.sampled_from(["", "a b", "one two three"])), draw(st.booleans()), draw(levels))
+        for start in starts
+    ]
+
+
+@pytest.mark.parametrize("by", Split)
+@given(given_=structured(), budget=st.integers(4, 12))
+def test_any_structure_gives_the_text_back_within_the_budget(by, given_, budget):
+    text, sections = given_
+    cost = lambda context: len(context.split())  # noqa: E731
+    cuts = cut(text, sections, budget=budget, by=by, cost=cost)
+    holds(text, cuts, budget=budget, tokens=word_spans, by=by)
+    for each in cuts:
+        assert len(word_spans(text[each.start : each.end])) + cost(each.context) <= budget
+        if by is Split.TOKENS:
+            inside = text[each.start : each.end]
+            words = range(each.start + len(inside) - len(inside.lstrip()) + 1, each.start + len(inside.rstrip()))
+            assert not any(section.apart and section.start in words for section in sections)
+
+
+def test_a_page_is_never_mixed_with_the_next():
+    text = "one two\n\nthree\n\nfour five six"
+    pages = [Section(0, {"page": 1}, apart=True), Section(9, {"page": 2}, apart=True), Section(16, {"page": 3}, apart=True)]
+    assert [(text[each.start : each.end], each.place) for each in cut(text, pages, budget=9)] == [
+        ("one two\n\n", {"page": 1}), ("three\n\n", {"page": 2}), ("four five six", {"page": 3}),
+    ]  # fmt: skip
+
+
+def test_a_blank_page_costs_no_chunk_and_no_character():
+    text = "\n\n \n\none\n\n\n\ntwo"
+    pages = [Section(at, {"page": n}, apart=True) for n, at in enumerate((0, 5, 10, 12), start=1)]
+    assert [(text[each.start : each.end], each.place["page"]) for each in cut(text, pages, budget=9)] == [
+        ("\n\n \n\none\n\n\n\n", 2), ("two", 4),
+    ]  # fmt: skip
+
+
+def test_a_long_text_is_cut_at_its_best_headings_and_small_neighbours_stay_together():
+    text = "# A\na a a\n# B\nb b b b b b\n## C\nc\n## D\nd\n# E\ne\n"
+    levels = {"# A": 1, "# B": 1, "## C": 2, "## D": 2, "# E": 1}
+    sections = [Section(text.index(f"{line}\n"), {"heading": [line]}, level=level) for line, level in levels.items()]
+    parts = [text[each.start : each.end] for each in cut(text, sections, budget=9)]
+    assert parts == ["# A\na a a\n", "# B\nb b b b b b\n", "## C\nc\n## D\nd\n", "# E\ne\n"]
+
+
+def test_lines_and_rows_are_counted_from_the_section_s_first():
+    text = "one\ntwo\n\nthree\nfour five\nsix\n"
+    cuts = cut(text, [Section(0, {"lines": 11}), Section(9, {"lines": 40})], budget=2)
+    assert [(text[each.start : each.end].split(), each.place["lines"]) for each in cuts] == [
+        (["one", "two"], [11, 12]), (["three", "four"], [40, 41]), (["five", "six"], [41, 42]),
+    ]  # fmt: skip
+
+
+def test_a_chunk_of_several_cues_lasts_from_the_first_to_the_last():
+    cues = [Section(0, {"time": ["00:01", "00:02"]}), Section(4, {"time": ["00:03", "00:05"]})]
+    assert [each.place for each in cut("one\ntwo\n", cues, budget=9)] == [{"time": ["00:01", "00:05"]}]
+
+
+def test_the_context_is_that_of_the_section_a_chunk_begins_in_and_counts():
+    text = "name age\nann 1\nben 2\ncleo 3\n"
+    sections = [Section(0, {}), Section(9, {}, "name age")]
+    cuts = cut(text, sections, budget=6, cost=lambda context: len(context.split()))
+    assert [(text[each.start : each.end].split(), each.context) for each in cuts] == [
+        (["name", "age", "ann", "1"], ""), (["ben", "2", "cleo", "3"], "name age"),
+    ]  # fmt: skip

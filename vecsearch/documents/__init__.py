@@ -1,1 +1,4 @@
-"""Reads what users have: sources (which files) → loaders (what they say) → chunker (where to cut). Never encodes or stores."""
+"""Reads what users have. Never encodes or stores.
+
+sources (which files) → parsing (apart, within limits) → loaders (what they say) → chunker (where to cut, and what place that is).
+"""

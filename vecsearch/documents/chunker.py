@@ -1,55 +1,146 @@
-"""Where to cut a document: exact character offsets, every chunk within the encoder's window.
+"""Where to cut a document: exact character offsets, every chunk within the encoder's window, each with its place.
 
-A text longer than the window is cut into the fewest chunks that fit, of about equal length, each cut moved to a nearby
-end of paragraph, line, sentence or word. Chunks do not overlap; joined they give the text back but for white space at cuts.
+Structure first: no chunk runs across a page, slide or sheet; a text longer than the window is cut at its best headings or
+definitions, neighbours that fit together stay together. What is still too long is cut into the fewest parts that fit, of about
+equal length, each cut moved to a nearby end of paragraph, line, sentence or word. Chunks do not overlap; joined they give the
+text back, character for character (by lines: but for the white space around a line).
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from vecsearch.core.settings import CUT_SLACK
-from vecsearch.core.types import Span, Split
+from vecsearch.core.types import Cut, Section, Span, Split
+from vecsearch.documents.places import Places
 
 TokenSpans: TypeAlias = Callable[[str], Sequence[tuple[int, int]]]
+Costs: TypeAlias = Callable[[str], int]
 
 _LINE: Final = re.compile(r"[^\n]+")
 # anchored, or a long line of blanks would be tried from each of its places
 _PARAGRAPH: Final = re.compile(r"(?:^[^\n]*\S[^\n]*(?:\n|\Z))+", re.MULTILINE)
 
 
-def split(text: str, *, by: Split, budget: int, token_spans: TokenSpans) -> list[Span]:
-    """Spans of a text, in order, none empty or only white space, none of more than `budget` tokens."""
-    pieces = {Split.TOKENS: _whole, Split.LINES: _lines, Split.PARAGRAPHS: _paragraphs}[by](text)
-    return [span for piece in pieces for span in _fitted(text, piece, budget, token_spans)]
+def split(
+    text: str, *, by: Split, budget: int, token_spans: TokenSpans, sections: Sequence[Section] = (), cost: Costs = lambda _: 0
+) -> list[Cut]:
+    """Chunks of a text, in order, none only white space, none of more than `budget` tokens.
+
+    `cost` is the number of tokens that a section's context takes of the budget. A text without a word has no chunks.
+    """
+    if not text.strip():
+        return []
+    document = _Document(text, sections or (Section(0, {}),), budget, token_spans, cost)
+    pieces = {Split.TOKENS: _units, Split.LINES: _lines, Split.PARAGRAPHS: _paragraphs}[by](document)
+    spans = [span for piece in pieces for span in document.fitted(piece)]
+    return Places(text, document.sections).cuts(spans if by is Split.LINES else _without_blanks(text, spans))
 
 
-def _whole(text: str) -> Iterator[Span]:
-    yield Span(0, len(text))
+def _units(document: _Document) -> Iterator[Span]:
+    return _between(0, len(document.text), [each.start for each in document.sections if each.apart])
 
 
-def _lines(text: str) -> Iterator[Span]:
-    return (Span(*match.span()) for match in _LINE.finditer(text))
+def _lines(document: _Document) -> Iterator[Span]:
+    for match in _LINE.finditer(document.text):
+        if line := match[0].strip():
+            start = match.start() + match[0].index(line)
+            yield Span(start, start + len(line))
 
 
-def _paragraphs(text: str) -> Iterator[Span]:
-    return (Span(*match.span()) for match in _PARAGRAPH.finditer(text))
+def _paragraphs(document: _Document) -> Iterator[Span]:
+    return _between(0, len(document.text), [match.start() for match in _PARAGRAPH.finditer(document.text)])
 
 
-def _fitted(text: str, piece: Span, budget: int, token_spans: TokenSpans) -> Iterator[Span]:
-    span = _stripped(text, piece)
-    if span.start == span.end:
-        return
-    tokens = token_spans(text[span.start : span.end])
-    if len(tokens) <= budget:
-        yield span
-        return
-    for part in _even(text[span.start : span.end], tokens, budget):
-        inside = Span(span.start + part.start, span.start + part.end)
-        # a part can hold a token more than it did inside the whole: then it is cut again, if it can be
-        yield from [span] if inside == span else _fitted(text, inside, budget, token_spans)
+def _between(start: int, end: int, cuts: Sequence[int]) -> Iterator[Span]:
+    """What lies between the cuts inside a range, nothing left out."""
+    edges = [start, *(cut for cut in cuts if start < cut < end), end]
+    return (Span(one, other) for one, other in pairwise(edges))
+
+
+def _without_blanks(text: str, spans: Sequence[Span]) -> list[Span]:
+    """White space alone goes to the chunk before it, at the beginning to the one after."""
+    kept: list[Span] = []
+    start = 0
+    for span in spans:
+        if text[span.start : span.end].strip():
+            kept.append(Span(start, span.end))
+        elif kept:
+            kept[-1] = Span(kept[-1].start, span.end)
+        start = kept[-1].end if kept else 0
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A text, its sections, and how much fits into a chunk."""
+
+    text: str
+    sections: Sequence[Section]
+    budget: int
+    token_spans: TokenSpans
+    cost: Costs
+    _starts: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._starts.extend(each.start for each in self.sections)
+
+    def fitted(self, piece: Span) -> Iterator[Span]:
+        """The piece itself where it fits, else parts of it that do."""
+        waiting = [piece]  # no recursion: a text can be cut as often as it has characters
+        while waiting:
+            span = waiting.pop()
+            tokens = self.token_spans(self.text[span.start : span.end])
+            budget = self._budget(span)
+            if len(tokens) <= budget:
+                yield span
+                continue
+            parts = self._parts(span, tokens, budget)
+            if len(parts) < 2:  # one token that cannot be cut
+                yield span
+            else:
+                waiting.extend(reversed(parts))
+
+    def _inside(self, span: Span) -> Sequence[Section]:
+        """The sections that begin within a range, after its own start."""
+        return self.sections[bisect_right(self._starts, span.start) : bisect_left(self._starts, span.end)]
+
+    def _budget(self, span: Span) -> int:
+        """Tokens left beside the longest context that a chunk of this range can have."""
+        own = self.sections[max(0, bisect_right(self._starts, span.start) - 1)]
+        return max(1, self.budget - max(self.cost(each) for each in {own.context, *(i.context for i in self._inside(span))}))
+
+    def _parts(self, span: Span, tokens: Sequence[tuple[int, int]], budget: int) -> list[Span]:
+        levels = [each for each in self._inside(span) if each.level is not None]
+        if levels:
+            best = min(each.level for each in levels if each.level is not None)
+            parts = list(_between(span.start, span.end, [each.start for each in levels if each.level == best]))
+            starts = [span.start + place for place, _ in tokens]
+            sizes = [bisect_left(starts, part.end) - bisect_left(starts, part.start) for part in parts]
+            groups = _grouped(parts, sizes, budget)
+            return groups if len(groups) > 1 else parts
+        text = self.text[span.start : span.end]
+        return [Span(span.start + part.start, span.start + part.end) for part in _even(text, tokens, budget)]
+
+
+def _grouped(parts: Sequence[Span], sizes: Sequence[int], budget: int) -> list[Span]:
+    """Neighbours that fit together, as one; about as many as needed, of about equal size."""
+    fair = sum(sizes) / -(-sum(sizes) // budget) if sum(sizes) else budget
+    groups: list[Span] = []
+    filled = 0
+    for part, size in zip(parts, sizes, strict=True):
+        if groups and filled + size <= budget and filled + size / 2 <= fair:
+            groups[-1] = Span(groups[-1].start, part.end)
+            filled += size
+        else:
+            groups.append(part)
+            filled = size
+    return groups
 
 
 def _even(text: str, tokens: Sequence[tuple[int, int]], budget: int) -> Iterator[Span]:
@@ -91,9 +182,3 @@ def _quality(text: str, place: int) -> int:
     if len(before) == 2 and before[0] in ".!?。" and before[1].isspace():
         return 2
     return int(before[-1:].isspace())
-
-
-def _stripped(text: str, span: Span) -> Span:
-    piece = text[span.start : span.end]
-    start = span.start + len(piece) - len(piece.lstrip())
-    return Span(start, max(start, span.start + len(piece.rstrip())))

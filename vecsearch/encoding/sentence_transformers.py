@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,12 +108,19 @@ def _load(folder: Path, name: str) -> SentenceTransformer:
         from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise UnavailableError(f"sentence-transformers cannot be loaded ({error}); pip install sentence-transformers") from error
+    _clear_scratch()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     try:
         return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise UnavailableError(f"the encoder {name!r} cannot be loaded from {folder}: {error}") from error
+
+
+def _clear_scratch() -> None:
+    """Importing torch makes a folder for compiled kernels among the temporary files; we compile none."""
+    with suppress(KeyError, OSError):
+        Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).rmdir()  # only if it is empty
 
 
 def _short_spans(text: str) -> list[tuple[int, int]]:

@@ -1,0 +1,62 @@
+"""What the parsing worker and its owner say to each other: frames of JSON, never pickles, since the files are not trusted."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import IO, Any, Final
+
+from vecsearch.core.types import Draft, Item, Problem, Section, Skip
+
+_LENGTH: Final = struct.Struct(">I")
+FRAME_MAX: Final = 512_000_000  # bytes; a longer frame is no answer of ours
+
+
+def send(stream: IO[bytes], value: Any) -> None:
+    """One frame. Raises OSError when nobody listens any more."""
+    data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    stream.write(_LENGTH.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> tuple[Any, int]:
+    """The next frame's value, and its size in bytes. Raises EOFError when the other side is gone."""
+    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
+    if length > FRAME_MAX:
+        raise EOFError(f"a frame of {length:,} bytes")
+    return json.loads(_exactly(stream, length).decode("utf-8", "surrogatepass")), length
+
+
+def packed(item: Item) -> list[Any]:
+    """An item as JSON values."""
+    match item:
+        case Draft():
+            sections = [[each.start, each.place, each.context, each.apart, each.level] for each in item.sections]
+            return ["draft", item.id, item.text, item.title, item.metadata, sections]
+        case Problem():
+            return ["problem", item.what]
+        case Skip():
+            return ["skip", item.uri, item.reason]
+
+
+def unpacked(values: list[Any]) -> Item:
+    """The item of `packed`."""
+    match values:
+        case ["draft", identifier, text, title, metadata, sections]:
+            return Draft(identifier, text, title, metadata, tuple(Section(*each) for each in sections))
+        case ["problem", what]:
+            return Problem(what)
+        case ["skip", uri, reason]:
+            return Skip(uri, reason)
+    raise ValueError(f"no item: {values!r:.80}")
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:  # a pipe gives what it has
+        block = stream.read(size - len(data))
+        if not block:
+            raise EOFError("the other side is gone")
+        data += block
+    return bytes(data)
