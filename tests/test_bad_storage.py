@@ -22,6 +22,7 @@ from tests.limits import can_be_powerless, can_mount, file_size_at_most, powerle
 from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER
 from vecsearch.encoding import identity
 from vecsearch.persistence import database as databases
+from vecsearch.persistence.tables import SCHEMA_VERSION
 
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(0).randbytes(4000)
 
@@ -46,7 +47,7 @@ def test_a_newer_format_is_left_alone(shell, notes, tmp_path, arguments):
     error = error_of(shell(*arguments))
     assert "format version 999" in error
     assert "pip install --upgrade vecsearch" in error
-    write_sqlite(notes / DATABASE_FILE, "PRAGMA user_version = 1")
+    write_sqlite(notes / DATABASE_FILE, f"PRAGMA user_version = {SCHEMA_VERSION}")
     assert held(notes) == before
 
 

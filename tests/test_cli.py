@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import Ran
 
-HIT = ["id", "chunk", "score", "similarity", "text", "title", "uri", "start", "end", "metadata"]
+HIT = ["id", "chunk", "score", "similarity", "text", "title", "uri", "start", "end", "metadata", "place"]
 Shell = Callable[..., Ran]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from tempfile import NamedTemporaryFile
+from typing import Any, BinaryIO, TypeAlias
 from uuid import uuid4
 
 import numpy as np
@@ -14,9 +17,10 @@ from numpy.typing import NDArray
 
 from vecsearch.batches import checked_rows
 from vecsearch.core.checks import checked_query
-from vecsearch.core.errors import InputError, VecsearchWarning, WrongDimension
+from vecsearch.core.errors import InputError, UnreadableFile, VecsearchWarning, WrongDimension
 from vecsearch.core.types import Draft, Metadata, Mode
-from vecsearch.documents import loaders
+from vecsearch.documents.loaders.raw import Raw
+from vecsearch.documents.parsing import Parser, Reading, Request
 from vecsearch.documents.validate import checked
 from vecsearch.encoding.protocol import Encoder
 
@@ -113,9 +117,23 @@ def query_rows(
 
 def text_of(path: Path) -> Draft:
     """A file as one draft, for `similar`. Raises InputError, UnreadableFile."""
+    with Parser() as parser:
+        (drafts,) = (_drafts_of(reading) for reading in parser.read([Request(path.absolute(), path.name)]))
+    text = "\n\n".join(draft.text for draft in drafts)
+    return Draft(path.name, text, drafts[0].title if len(drafts) == 1 else None)
+
+
+def _drafts_of(reading: Reading) -> list[Draft]:
     try:
-        loaded = loaders.load_bytes(path.read_bytes(), suffix=path.suffix.lower(), name=path.name)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
-    text = "\n\n".join(draft.text for draft in loaded.drafts)
-    return Draft(path.name, text, loaded.drafts[0].title if len(loaded.drafts) == 1 else None)
+        return [item for item in reading.items() if isinstance(item, Draft)]
+    except UnreadableFile as error:
+        raise UnreadableFile(f"cannot read {reading.request.path}: {error}") from error
+
+
+@contextmanager
+def spooled(stream: BinaryIO, name: str) -> Iterator[Raw]:
+    """JSON lines that come through a pipe, as a file, which can be read more than once."""
+    with NamedTemporaryFile(prefix="vecsearch-", suffix=".jsonl") as copy:
+        shutil.copyfileobj(stream, copy)
+        copy.flush()
+        yield Raw(name, ".jsonl", path=Path(copy.name))

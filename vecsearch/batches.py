@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.errors import InputError, VecsearchWarning, WrongDimension
-from vecsearch.core.settings import BATCH_CHUNKS, ENCODE_ROWS, TITLE_SHARE_MAX
-from vecsearch.core.types import Draft, Precision, Span, Split
+from vecsearch.core.settings import BATCH_CHUNKS, CONTEXT_SHARE_MAX, ENCODE_ROWS, TITLE_SHARE_MAX
+from vecsearch.core.types import Cut, Draft, Precision, Split
 from vecsearch.documents import chunker
 from vecsearch.encoding.protocol import Encoder
 from vecsearch.persistence import publish
@@ -27,12 +27,12 @@ Matrix: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A document that is cut but not yet encoded; `texts` are what the encoder will see, one for each span."""
+    """A document that is cut but not yet encoded; `texts` are what the encoder will see, one for each cut."""
 
     draft: Draft
     source: str | None
     digest: str
-    spans: tuple[Span, ...]
+    cuts: tuple[Cut, ...]
     texts: tuple[str, ...]
     weight: float
     replaces: bool
@@ -49,51 +49,62 @@ class Batches:
         self._reader, self._writer = Reader(database, name), Writer(database, name)
         self._encoder_of, self._precision, self._advance = encoder_of, precision, advance
         self._waiting: list[Waiting] = []
+        self._ready: list[NewDocument] = []
         self._read: list[ReadSource] = []
         self._state: CollectionState | None = None
 
-    def check_free(self, key: str, source: str | None) -> None:
-        """Raises InputError when a document of another source waits under this id."""
-        for other in self._waiting:
-            if other.draft.id == key and other.source != source:
-                raise InputError(conflict(key, other.source, source))
+    def is_waiting(self, key: str, *, other_than: str | None) -> bool:
+        """Whether a document of another source than this waits under an id."""
+        waiting = [(each.draft.id, each.source) for each in self._waiting] + [(each.key, each.source) for each in self._ready]
+        return any(other == key and source != other_than for other, source in waiting)
 
     def add(self, draft: Draft, *, source: str | None, split: Split, weight: float = 0.0, replaces: bool = False) -> None:
         """Cut a document and queue it; commits when a batch is full."""
-        spans, texts = cut(draft, split, self._encoder_of())
+        cuts, texts = cut(draft, split, self._encoder_of())
         digest = content_digest(draft, split)
-        self._waiting.append(Waiting(draft, source, digest, spans, texts, weight, replaces))
+        self._waiting.append(Waiting(draft, source, digest, cuts, texts, weight, replaces))
         if sum(len(each.texts) for each in self._waiting) >= BATCH_CHUNKS:
+            self.flush()
+
+    def add_twin(self, draft: Draft, digest: str, twin: int, *, source: str | None, weight: float = 0.0) -> None:
+        """Queue a document that says what another (its row) says already: it is neither cut nor encoded."""
+        with self._reader.snapshot() as snapshot:
+            assert snapshot is not None
+            cuts, vectors = snapshot.chunks_of(twin)
+        self._ready.append(NewDocument(draft.id, source, draft.text, draft.title, draft.metadata, digest, cuts, vectors))
+        self._advance(weight, len(cuts))
+        if sum(len(each.cuts) for each in self._ready) >= BATCH_CHUNKS:
             self.flush()
 
     def add_encoded(self, draft: Draft, vector: Matrix) -> NewDocument:
         """A document of one chunk whose vector the caller brings."""
-        digest = content_digest(draft, Split.TOKENS)
-        span = Span(0, len(draft.text))
-        return NewDocument(draft.id, None, draft.text, draft.title, draft.metadata, digest, (span,), vector[np.newaxis])
+        digest = f"brought:{content_digest(draft, Split.TOKENS)}"  # no other text is given a vector that a caller made up
+        whole = Cut(0, len(draft.text))
+        return NewDocument(draft.id, None, draft.text, draft.title, draft.metadata, digest, (whole,), vector[np.newaxis])
 
     def finish(self, read: ReadSource) -> None:
         """Mark a file as read, together with the last of its documents."""
         self._read.append(read)
-        if not self._waiting:
+        if not self._waiting and (not self._ready or len(self._read) >= BATCH_CHUNKS):
             self.flush()
 
     def flush(self) -> None:
         """Encode and commit what waits."""
-        waiting, read = self._waiting, self._read
+        waiting, ready, read = self._waiting, self._ready, self._read
         if waiting:
             holds, gives = self._ensure().dimension, self._encoder_of().dimension
             if holds != gives:  # a collection of vectors that the caller brought
                 raise WrongDimension(holds, gives)
-            self._commit(waiting, read)
+        if waiting or ready:
+            self._commit(waiting, ready, read)
         elif read and self._collection_exists():
             self._writer.commit([], read)
-        self._waiting, self._read = [], []
+        self._waiting, self._ready, self._read = [], [], []
 
-    def _commit(self, waiting: Sequence[Waiting], read: Sequence[ReadSource]) -> None:
+    def _commit(self, waiting: Sequence[Waiting], ready: Sequence[NewDocument], read: Sequence[ReadSource]) -> None:
         vectors, staged = self._vectors(waiting)
         new = [_stored(each, vectors) for each in waiting]
-        self._writer.commit(new, read)
+        self._writer.commit([*new, *ready], read)
         if staged:
             self._writer.drop_staged()
         publish.publish_when_due(self._database, self._name)
@@ -131,18 +142,17 @@ class Batches:
         return fresh
 
     def _known(self, waiting: Sequence[Waiting], keys: Sequence[str]) -> dict[str, Matrix]:
-        """Vectors of an interrupted run, and those of chunks that a changed document keeps."""
+        """Vectors of an interrupted run, and of chunks that a changed document keeps."""
         wanted = set(keys)
-        replaced = [each for each in waiting if each.replaces]
         with self._reader.snapshot() as snapshot:
             if snapshot is None:
                 return {}
             found: dict[str, Matrix] = snapshot.staged(keys)
-            for each in replaced:
-                for title, text, vector in snapshot.chunk_vectors(each.draft.id):
-                    for body in {text, with_title(title, text)}:
-                        if (key := encoded_digest(body)) in wanted:
-                            found[key] = vector
+            replaced = [each.draft.id for each in waiting if each.replaces]
+            for each in snapshot.vectors_of(replaced):
+                key = encoded_digest(encoded_text(each.title, each.context, each.text))
+                if key in wanted:
+                    found[key] = each.vector
         return found
 
     def _ensure(self) -> CollectionState:
@@ -158,24 +168,33 @@ class Batches:
             return snapshot is not None
 
 
-def cut(draft: Draft, split: Split, encoder: Encoder) -> tuple[tuple[Span, ...], tuple[str, ...]]:
-    """A document's spans, and what the encoder sees for each: the title, a line break, the chunk."""
+def cut(draft: Draft, split: Split, encoder: Encoder) -> tuple[tuple[Cut, ...], tuple[str, ...]]:
+    """A document's chunks, and what the encoder sees for each."""
     title = _fitting_title(draft, encoder)
     used = len(encoder.token_spans(title + "\n")) if title else 0
-    spans = chunker.split(draft.text, by=split, budget=max(1, encoder.max_tokens - used), token_spans=encoder.token_spans)
-    if not spans:  # a title alone
-        return (Span(0, 0),), (title,)
-    return tuple(spans), tuple(with_title(title, draft.text[span.start : span.end]) for span in spans)
+    fitting = {context: _fitting_context(context, encoder) for context in {each.context for each in draft.sections}}
+    costs = {context: len(encoder.token_spans(context + "\n")) if context else 0 for context in fitting.values()}
+    sections = [replace(each, context=fitting[each.context]) for each in draft.sections]
+    cuts = chunker.split(
+        draft.text, by=split, budget=max(1, encoder.max_tokens - used), token_spans=encoder.token_spans, sections=sections,
+        cost=lambda context: costs.get(context, 0),
+    )  # fmt: skip
+    if not cuts:  # a title alone
+        return (Cut(0, 0),), (title,)
+    return tuple(cuts), tuple(encoded_text(title, each.context, draft.text[each.start : each.end]) for each in cuts)
 
 
-def with_title(title: str | None, text: str) -> str:
-    """The text a chunk is encoded as. A chunk that begins with the title does not get it twice."""
-    return text if not title or text.lstrip("#=* \n").startswith(title) else f"{title}\n{text}"
+def encoded_text(title: str | None, context: str, text: str) -> str:
+    """What a chunk is encoded as: title, context and text, each on a line; the title once, where the text begins with it."""
+    text = text.strip()
+    above = context if not title or text.lstrip("#=* \n").startswith(title) else f"{title}\n{context}" if context else title
+    return f"{above}\n{text}" if above and text else above or text
 
 
 def content_digest(draft: Draft, split: Split) -> str:
-    """Changes with anything that changes a document's chunks or vectors."""
-    return hashlib.sha256("\0".join((draft.title or "", split.value, draft.text)).encode()).hexdigest()
+    """Changes with anything that changes a document's chunks, their places or vectors."""
+    said = (draft.title or "", split.value, draft.text, *(repr(each) for each in draft.sections))
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()
 
 
 def checked_rows(rows: Matrix) -> Matrix:
@@ -209,7 +228,14 @@ def _fitting_title(draft: Draft, encoder: Encoder) -> str:
     return title[: tokens[most - 1][1]]
 
 
+def _fitting_context(context: str, encoder: Encoder) -> str:
+    """As much of a context as leaves most of the window to the text."""
+    tokens = encoder.token_spans(context)
+    most = max(1, int(encoder.max_tokens * CONTEXT_SHARE_MAX))
+    return context if len(tokens) <= most else context[: tokens[most - 1][1]]
+
+
 def _stored(waiting: Waiting, vectors: dict[str, Matrix]) -> NewDocument:
     draft = waiting.draft
     rows = np.stack([vectors[encoded_digest(text)] for text in waiting.texts])
-    return NewDocument(draft.id, waiting.source, draft.text, draft.title, draft.metadata, waiting.digest, waiting.spans, rows)
+    return NewDocument(draft.id, waiting.source, draft.text, draft.title, draft.metadata, waiting.digest, waiting.cuts, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import repeat
 from os.path import abspath
 from pathlib import Path
@@ -13,12 +13,12 @@ from typing import Any, Self, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch import arguments
+from vecsearch import arguments, chosen
 from vecsearch.arguments import AnyPath
 from vecsearch.batches import Batches, checked_rows, cut
 from vecsearch.core.checks import checked_choice, checked_limit, checked_name, checked_query
 from vecsearch.core.errors import InputError, UnknownCollection, UsageError, WrongDimension
-from vecsearch.core.settings import COLLECTION_DEFAULT, LIMIT_DEFAULT, LIST_LIMIT_DEFAULT, LOCK_TIMEOUT_S
+from vecsearch.core.settings import COLLECTION_DEFAULT, LIMIT_DEFAULT, LIST_LIMIT_DEFAULT, LOCK_TIMEOUT_S, MAX_FILE_BYTES
 from vecsearch.core.types import (
     Document,
     Draft,
@@ -30,10 +30,13 @@ from vecsearch.core.types import (
     OnConflict,
     Precision,
     Scan,
+    Selection,
+    Source,
     Split,
     Where,
-)
+)  # fmt: skip
 from vecsearch.documents import loaders, sources
+from vecsearch.documents.loaders.raw import Raw
 from vecsearch.documents.validate import checked, checked_metadata
 from vecsearch.encoding import registry
 from vecsearch.encoding.protocol import Encoder
@@ -43,7 +46,6 @@ from vecsearch.persistence import publish, summary
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.reader import Reader, Snapshot
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.vectors import NO_IDS, Ids
 from vecsearch.persistence.writer import Writer
 from vecsearch.search import engine
 from vecsearch.search.filters import parse_where
@@ -124,31 +126,29 @@ class Collection:
         return [draft.id for draft in drafts]
 
     def index(
-        self, paths: Sequence[AnyPath], *, split: str = Split.TOKENS, allow_empty: bool = False, progress: Progress | None = None
-    ) -> IndexReport:
+        self, paths: Sequence[AnyPath] | AnyPath | Scan, *, split: str = Split.TOKENS, include: Sequence[str] = (),
+        exclude: Sequence[str] = (), max_bytes: int = MAX_FILE_BYTES, passwords: Sequence[str] = (), allow_empty: bool = False,
+        dry_run: bool = False, progress: Progress | None = None,
+    ) -> IndexReport:  # fmt: skip
         """Add, refresh and remove documents so that the collection holds what the files, folders and globs at `paths` hold.
 
-        Never raises for a file that cannot be read: it stands in the report's `failed`, and what it gave before is kept.
-        Files that vanished are removed only below folders that were read completely.
+        Never raises for a file that cannot be read: it stands in the report's `failed`, and what it gave before is kept. Files
+        that vanished are removed only below folders that were read completely. `include` and `exclude` are patterns as in
+        .gitignore, for files met in folders; `passwords` are tried on encrypted files. `dry_run` changes nothing and reports
+        what would be done.
         """
-        return self.index_scanned(sources.scan(arguments.paths(paths)), split=split, allow_empty=allow_empty, progress=progress)
-
-    def index_scanned(
-        self, scan: Scan, *, split: str = Split.TOKENS, allow_empty: bool = False, progress: Progress | None = None
-    ) -> IndexReport:
-        """`index` of roots that have been scanned already."""
-        ingest = self._ingest(split, progress)
-        with self._database.locked():
+        scan = paths if isinstance(paths, Scan) else sources.scan(
+            arguments.paths(paths), selection=Selection(tuple(include), tuple(exclude), max_bytes)
+        )  # fmt: skip
+        ingest = self._ingest(split, progress, passwords, dry_run)
+        with nullcontext() if dry_run else self._database.locked():
             return ingest.run(scan, allow_empty=allow_empty)
 
-    def index_lines(
-        self, data: bytes, *, name: str = "stdin", split: str = Split.TOKENS, progress: Progress | None = None
-    ) -> IndexReport:
-        """Add or replace documents given as JSON lines; removes nothing. Raises UnreadableFile."""
-        loaded = loaders.load_bytes(data, suffix=".jsonl", name=name)
+    def index_lines(self, lines: Raw, *, split: str = Split.TOKENS, progress: Progress | None = None) -> IndexReport:
+        """Add or replace documents given as JSON lines that are no file of the user's; removes nothing. Raises UnreadableFile."""
         ingest = self._ingest(split, progress)
         with self._database.locked():
-            return ingest.upsert(loaded.drafts, loaded.errors, origin=name)
+            return ingest.upsert(loaders.load(lines), origin=lines.name, size=lines.size)
 
     def update(self, id: str, *, text: str | None = None, title: str | None = None, metadata: Metadata | None = None) -> Document:
         """Change a document; gives it as it is then. `metadata` is merged key by key, None removes a key; metadata alone is
@@ -255,7 +255,7 @@ class Collection:
                 arguments.text_of(Path(file)) if file is not None else Draft("text", checked_query(text))
             )
         with self._snapshot() as snapshot:
-            own = self._own_chunks(snapshot, id, file)
+            own = chosen.chunks(snapshot, self.name, key=id, file=file)
             if id is not None:
                 vector = engine.centre(snapshot.view.fetch(own)[1])
             hits = engine.similar(snapshot, vector, limit=limit, condition=condition, excluded=own)
@@ -278,6 +278,16 @@ class Collection:
             raise InputError(f"offset must be a whole number of at least 0, got {offset!r}")
         with self._reader.snapshot() as snapshot:
             return [] if snapshot is None else snapshot.listing(limit=limit, offset=offset)
+
+    def sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
+        """The files that documents come from, by path: all, or those whose newest attempt failed."""
+        with self._reader.snapshot() as snapshot:
+            return [] if snapshot is None else snapshot.source_listing(limit=limit, offset=offset, failed=failed)
+
+    def count_sources(self, *, failed: bool = False) -> int:
+        """How many files there are, or have failed."""
+        with self._reader.snapshot() as snapshot:
+            return 0 if snapshot is None else snapshot.source_count(failed=failed)
 
     def count(self, where: Where | None = None) -> int:
         """How many documents there are, or match."""
@@ -328,26 +338,8 @@ class Collection:
 
     def _chosen(self, ids: str | Sequence[str] | None, where: Where | None, source: AnyPath | None) -> list[str]:
         condition = parse_where(where)
-        keys = None if ids is None else [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
         with self._reader.snapshot() as snapshot:
-            if keys is not None:
-                there = {} if snapshot is None else snapshot.stored(keys)
-                if missing := [key for key in keys if key not in there]:
-                    raise InputError(f"no document with id {missing[0]!r} in collection {self.name!r}; see `vecsearch ls`")
-                return keys
-            if snapshot is None:
-                return []
-            found = snapshot.keys(condition, source=None if source is None else Path(abspath(source)))
-            if source is not None and not found:
-                raise InputError(f"nothing was indexed from {abspath(source)}; see `vecsearch ls`")
-            return found
-
-    def _own_chunks(self, snapshot: Snapshot, key: str | None, file: AnyPath | None) -> Ids:
-        keys = [key] if key is not None else snapshot.keys(source=Path(abspath(file))) if file is not None else []
-        stored = snapshot.stored(keys)
-        if key is not None and key not in stored:
-            raise InputError(f"no document with id {key!r} in collection {self.name!r}; see `vecsearch ls`")
-        return np.concatenate([NO_IDS, *(snapshot.chunk_ids_of(each.row) for each in stored.values())])
+            return chosen.documents(snapshot, self.name, ids=ids, condition=condition, source=source)
 
     def _taken(self, keys: Sequence[str], policy: OnConflict) -> set[str]:
         with self._reader.snapshot() as snapshot:
@@ -388,8 +380,8 @@ class Collection:
         if paths:
             self._writer.forget_sources(paths)
 
-    def _ingest(self, split: str, progress: Progress | None) -> Ingest:
+    def _ingest(self, split: str, progress: Progress | None, passwords: Sequence[str] = (), dry: bool = False) -> Ingest:
         return Ingest(
             self._database, self.name, encoder_of=self._own_encoder, precision=self._precision,
-            split=checked_choice(Split, split, "split"), progress=progress or Silent(),
+            split=checked_choice(Split, split, "split"), progress=progress or Silent(), passwords=passwords, dry=dry,
         )  # fmt: skip

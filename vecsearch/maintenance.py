@@ -42,9 +42,9 @@ def doctor(folder: str | PathLike[str]) -> list[Finding]:
         return [Finding(Severity.ERROR, str(error), "the file that holds everything is damaged", check.RESTORE)]
 
 
-def collections(folder: str | PathLike[str]) -> list[str]:
-    """Names, ascending."""
-    with _opened(folder) as database:
+def collections(folder: str | PathLike[str], *, upgrade: bool = False) -> list[str]:
+    """Names, ascending. `upgrade` brings a database of an older format up to date first."""
+    with _opened(folder, readonly=not upgrade) as database:
         return summary.names(database)
 
 

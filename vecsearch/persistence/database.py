@@ -43,7 +43,8 @@ class Database:
     """An open database folder. Close it, or use it in `with`."""
 
     def __init__(self, folder: Path, *, readonly: bool = False, timeout: float = LOCK_TIMEOUT_S) -> None:
-        """Open an existing database. Raises NotADatabase, WrongVersion, Damaged."""
+        """Open an existing database; one of an older format is upgraded, unless `readonly`. Raises NotADatabase, WrongVersion,
+        Damaged."""
         self.folder = Path(os.path.abspath(folder))  # a symbolic link stays the name the user gave
         self.readonly = readonly
         self.timeout = timeout
@@ -51,7 +52,9 @@ class Database:
             raise NotADatabase(_no_database(self.folder))
         self._engine = _engine(self.folder, readonly=readonly, timeout=timeout)
         try:
-            self._check_version()
+            version = self._version()
+            if version < SCHEMA_VERSION:
+                self._upgrade(version)
         except BaseException:
             self.close()
             raise
@@ -102,18 +105,52 @@ class Database:
             finally:
                 raw.close()
 
-    def _check_version(self) -> None:
+    def _version(self) -> int:
+        """The schema version of what is there. Raises NotADatabase, WrongVersion for what this program cannot read."""
         with self.reading() as connection:
             application, version = (
-                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("application_id", "user_version")
+                int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()) for name in ("application_id", "user_version")
             )
-        if application != APPLICATION_ID:
+        if application != APPLICATION_ID or version < 1:
             raise NotADatabase(f"{self.folder / DATABASE_FILE} is an SQLite file of another program, not of vecsearch")
-        if version != SCHEMA_VERSION:
-            cure = "upgrade vecsearch: pip install --upgrade vecsearch" if version > SCHEMA_VERSION else "restore a backup"
+        if version > SCHEMA_VERSION:
             raise WrongVersion(
-                f"{self.folder} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; {cure}"
+                f"{self.folder} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
+                "upgrade vecsearch: pip install --upgrade vecsearch"
             )
+        return version
+
+    def _upgrade(self, version: int) -> None:
+        """To this program's format, in place, in one transaction, after a copy of what was there."""
+        if self.readonly:
+            raise WrongVersion(
+                f"{self.folder} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
+                f"the next write upgrades it, after a backup: vecsearch optimize --db {self.folder}"
+            )
+        with self.locked():
+            version = self._version()  # another process may have been quicker
+            if version == SCHEMA_VERSION:
+                return
+            self._copy_to(self.folder / f"backup-of-format-{version}.db")
+            with self.transaction() as connection:
+                migrate(connection)
+
+    def _copy_to(self, copy: Path) -> None:
+        """A whole and durable copy of the SQLite file, or none."""
+        unfinished = copy.with_suffix(".tmp")
+        unfinished.unlink(missing_ok=True)
+        try:
+            self.run_outside_transaction(f"VACUUM INTO {_quoted(str(unfinished))}")
+            with unfinished.open("rb+") as file:
+                os.fsync(file.fileno())
+            unfinished.replace(copy)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        sync_folder(self.folder)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def is_database(folder: Path) -> bool:

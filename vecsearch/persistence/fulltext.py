@@ -132,17 +132,18 @@ def drop(connection: Connection, collection: int) -> None:
     connection.exec_driver_sql(f"DROP TABLE {_name(collection)}")
 
 
-def add(connection: Connection, collection: int, rows: Iterable[tuple[int, str | None, str]]) -> None:
-    """Index (chunk id, document title, chunk text) rows."""
-    entries = [{"rowid": chunk, "title": title or "", "body": body} for chunk, title, body in rows]
+def add(connection: Connection, collection: int, rows: Iterable[tuple[int, str | None, str, str]]) -> None:
+    """Index (chunk id, document title, chunk context, chunk text) rows."""
+    entries = [{"rowid": chunk, "title": f"{title or ''} {context}", "body": body} for chunk, title, context, body in rows]
     connection.execute(insert(_table(collection)), entries)
 
 
 def remove_documents(connection: Connection, collection: int, rows: Sequence[int]) -> None:
     """Take out every chunk of these documents (row ids), whose rows must still be there."""
     body = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)
+    above = func.coalesce(documents.c.title, "") + " " + func.coalesce(chunks.c.context, "")
     entries = (
-        select(literal("delete"), chunks.c.id, func.coalesce(documents.c.title, ""), body)
+        select(literal("delete"), chunks.c.id, above, body)
         .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
         .where(documents.c.id.in_(rows))
     )

@@ -7,24 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from vecsearch.core.conditions import Condition
-from vecsearch.core.types import ChunkPlace, Document, Hit, Listed, Metadata, Scored
+from vecsearch.core.portions import portions
+from vecsearch.core.types import ChunkPlace, Cut, Document, Hit, Listed, Metadata, Place, Scored, Source
 from vecsearch.persistence import fulltext
+from vecsearch.persistence import sources as source_rows
 from vecsearch.persistence.conditions import expression
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.fulltext import Matches
 from vecsearch.persistence.paths import absolute, below
 from vecsearch.persistence.state import CollectionState, find_state
-from vecsearch.persistence.tables import chunks, documents, sources, staged, vectors
-from vecsearch.persistence.vectors import Ids, dtype
+from vecsearch.persistence.tables import CONTENT_PREFIX, chunks, documents, sources, staged, vectors
+from vecsearch.persistence.vectors import Ids, Vector, dtype
 from vecsearch.persistence.view import View, ViewCache
 
-_T = TypeVar("_T")
 _MANY = 10_000  # values in one IN (…); SQLite takes 32,766
 
 
@@ -38,6 +39,7 @@ class StoredSource:
     split: str
     error: str | None
     mounted: bool
+    reading: int
     documents: int
 
 
@@ -50,6 +52,16 @@ class StoredDocument:
     source: str | None
     digest: str
     metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVector:
+    """A chunk's vector, unit float32, and what was encoded: the document's title, the chunk's context and its text."""
+
+    title: str | None
+    context: str
+    text: str
+    vector: np.ndarray[Any, np.dtype[np.float32]]
 
 
 class Reader:
@@ -110,7 +122,7 @@ class Snapshot:
     def hits(self, ranked: Sequence[Scored], similarities: Mapping[int, float]) -> list[Hit]:
         """The text and place of each chunk, in the order given."""
         rows = {}
-        for some in _portions([each.chunk_id for each in ranked]):
+        for some in portions([each.chunk_id for each in ranked], _MANY):
             rows.update({row.id: row for row in self._connection.execute(self._hit_rows(some))})
         return [self._hit(rows[each.chunk_id], each, similarities.get(each.chunk_id)) for each in ranked]
 
@@ -118,7 +130,7 @@ class Snapshot:
         length = chunks.c.end - chunks.c.start
         return (
             select(
-                chunks.c.id, chunks.c.ordinal, chunks.c.start, chunks.c.end, documents.c.key, documents.c.title,
+                chunks.c.id, chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.place, documents.c.key, documents.c.title,
                 documents.c.metadata, sources.c.path, func.substr(documents.c.text, chunks.c.start + 1, length).label("text"),
             )
             .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
@@ -129,7 +141,7 @@ class Snapshot:
     def _hit(self, row: Any, scored: Scored, similarity: float | None) -> Hit:
         return Hit(
             id=row.key, chunk=row.ordinal, score=scored.score, similarity=similarity, text=row.text, title=row.title,
-            uri=self._uri(row.path), start=row.start, end=row.end, metadata=json.loads(row.metadata),
+            uri=self._uri(row.path), start=row.start, end=row.end, metadata=json.loads(row.metadata), place=_place(row.place),
         )  # fmt: skip
 
     def documents(self, keys: Sequence[str] | None = None, *, source: Path | None = None) -> list[Document]:
@@ -141,7 +153,7 @@ class Snapshot:
     def _document_filters(self, keys: Sequence[str] | None, source: Path | None) -> list[ColumnElement[bool]]:
         if keys is None:
             return [below(self._parent, source)] if source is not None else []
-        return [documents.c.key.in_(some) for some in _portions(list(keys))]
+        return [documents.c.key.in_(some) for some in portions(keys, _MANY)]
 
     def _full(self, where: ColumnElement[bool]) -> Select[Any]:
         return (
@@ -151,26 +163,29 @@ class Snapshot:
         )
 
     def _document(self, row: Any) -> Document:
-        places = self._connection.execute(
-            select(chunks.c.ordinal, chunks.c.start, chunks.c.end)
-            .where(chunks.c.document_id == row.id)
-            .order_by(chunks.c.ordinal)
-        )
-        cut = tuple(ChunkPlace(*place) for place in places)
+        query = select(chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.place).where(chunks.c.document_id == row.id)
+        rows = self._connection.execute(query.order_by(chunks.c.ordinal))
+        cut = tuple(ChunkPlace(ordinal, start, end, _place(place)) for ordinal, start, end, place in rows)
         return Document(row.key, self._uri(row.path), row.title, row.text, json.loads(row.metadata), cut)
 
     def listing(self, *, limit: int, offset: int) -> list[Listed]:
         """Documents by id, a page of them."""
         amount = select(func.count()).where(chunks.c.document_id == documents.c.id).scalar_subquery()
         rows = self._connection.execute(
-            select(documents.c.key, sources.c.path, documents.c.title, amount, documents.c.indexed_at)
+            select(
+                documents.c.key, sources.c.path, documents.c.title, amount, documents.c.indexed_at, sources.c.digest,
+                sources.c.error,
+            )
             .outerjoin(sources, sources.c.id == documents.c.source_id)
             .where(documents.c.collection_id == self.state.id)
             .order_by(documents.c.key)
             .limit(limit)
             .offset(offset)
-        )
-        return [Listed(key, self._uri(path), title, count, at) for key, path, title, count, at in rows]
+        )  # fmt: skip
+        return [
+            Listed(key, self._uri(path), title, count, at, source_rows.state_of(digest, error), error)
+            for key, path, title, count, at, digest, error in rows
+        ]
 
     def keys(self, condition: Condition | None = None, *, source: Path | None = None) -> list[str]:
         """Ids of documents, ascending: all, those a condition holds for, or those of a file or folder."""
@@ -199,10 +214,25 @@ class Snapshot:
         amount = select(func.count()).where(documents.c.source_id == sources.c.id).scalar_subquery()
         rows = self._connection.execute(
             select(
-                sources.c.id, sources.c.path, sources.c.digest, sources.c.split, sources.c.error, sources.c.mounted, amount
+                sources.c.id,
+                sources.c.path,
+                sources.c.digest,
+                sources.c.split,
+                sources.c.error,
+                sources.c.mounted,
+                sources.c.reading,
+                amount,
             ).where(sources.c.collection_id == self.state.id)
         )
         return {row.path: StoredSource(*row) for row in rows}
+
+    def source_listing(self, *, limit: int | None = None, offset: int = 0, failed: bool = False) -> list[Source]:
+        """A page of the files by path, all or those whose newest attempt failed."""
+        return source_rows.listing(self._connection, self.state, self._parent, failed=failed, limit=limit, offset=offset)
+
+    def source_count(self, *, failed: bool = False) -> int:
+        """How many files there are, or have failed."""
+        return source_rows.count(self._connection, self.state, failed=failed)
 
     def source_paths(self, below_path: Path) -> list[str]:
         """Stored paths of the file at an absolute path, or of those below it."""
@@ -212,7 +242,7 @@ class Snapshot:
     def stored(self, keys: Sequence[str]) -> dict[str, StoredDocument]:
         """What is there under these ids."""
         found = {}
-        for some in _portions(list(keys)):
+        for some in portions(list(keys), _MANY):
             rows = self._connection.execute(
                 select(documents.c.id, documents.c.key, sources.c.path, documents.c.digest, documents.c.metadata)
                 .outerjoin(sources, sources.c.id == documents.c.source_id)
@@ -226,22 +256,45 @@ class Snapshot:
         query = select(documents.c.key).join(sources, sources.c.id == documents.c.source_id)
         return set(self._connection.scalars(query.where(sources.c.collection_id == self.state.id, sources.c.path == path)))
 
-    def chunk_vectors(self, key: str) -> Iterator[tuple[str | None, str, np.ndarray[Any, np.dtype[np.float32]]]]:
-        """(title, text, float32 row) of every chunk of a document."""
+    def vectors_of(self, keys: Sequence[str]) -> Iterator[StoredVector]:
+        """Every chunk of the documents under these ids."""
         text = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)
-        rows = self._connection.execute(
-            select(documents.c.title, text, vectors.c.vector)
-            .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
-            .join(vectors, vectors.c.chunk_id == chunks.c.id)
-            .where(documents.c.collection_id == self.state.id, documents.c.key == key)
-        )
         kind = dtype(self.state.precision)
-        return ((title, body, np.frombuffer(row, kind).astype(np.float32)) for title, body, row in rows.all())
+        for some in portions(keys, _MANY):
+            rows = self._connection.execute(
+                select(documents.c.title, chunks.c.context, text, vectors.c.vector)
+                .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
+                .join(vectors, vectors.c.chunk_id == chunks.c.id)
+                .where(documents.c.collection_id == self.state.id, documents.c.key.in_(some))
+            )
+            for title, context, body, row in rows:
+                yield StoredVector(title, context or "", body, np.frombuffer(row, kind).astype(np.float32))
+
+    def twins(self, digests: Sequence[str]) -> dict[str, int]:
+        """A document (its row) for each of these contents that is there; see `documents.digest`."""
+        found: dict[str, int] = {}
+        prefix = func.substr(documents.c.digest, 1, CONTENT_PREFIX)
+        for some in portions({digest[:CONTENT_PREFIX] for digest in digests}, _MANY):
+            query = select(documents.c.digest, documents.c.id).where(documents.c.collection_id == self.state.id, prefix.in_(some))
+            found.update((digest, row) for digest, row in self._connection.execute(query))
+        return {digest: found[digest] for digest in digests if digest in found}
+
+    def chunks_of(self, document: int) -> tuple[tuple[Cut, ...], Vector]:
+        """A document's chunks with their float32 vectors, in its order."""
+        rows = self._connection.execute(
+            select(chunks.c.start, chunks.c.end, chunks.c.place, chunks.c.context, vectors.c.vector)
+            .join(vectors, vectors.c.chunk_id == chunks.c.id)
+            .where(chunks.c.document_id == document)
+            .order_by(chunks.c.ordinal)
+        ).all()
+        joined = np.frombuffer(b"".join(row.vector for row in rows), dtype(self.state.precision)).astype(np.float32)
+        cuts = tuple(Cut(row.start, row.end, _place(row.place), row.context or "") for row in rows)
+        return cuts, joined.reshape(len(rows), self.state.dimension)
 
     def staged(self, digests: Sequence[str]) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
         """Vectors kept from an interrupted run, by the sha256 of the encoded text."""
         found = {}
-        for some in _portions(list(digests)):
+        for some in portions(list(digests), _MANY):
             rows = self._connection.execute(
                 select(staged.c.digest, staged.c.vector).where(staged.c.collection_id == self.state.id, staged.c.digest.in_(some))
             )
@@ -249,6 +302,5 @@ class Snapshot:
         return found
 
 
-def _portions(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    for start in range(0, len(values), _MANY):
-        yield values[start : start + _MANY]
+def _place(stored: str | None) -> Place:
+    return {} if stored is None else json.loads(stored)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, func
 
-SCHEMA_VERSION: Final = 1  # the newest migration; the first of them is 0001
+SCHEMA_VERSION: Final = 2  # the newest migration; the first of them is 0001
 
 metadata = MetaData()
 
@@ -42,6 +42,7 @@ sources = Table(  # files; documents added from code or a pipe have none
     Column("error", Text),  # why the newest attempt failed; its documents are then those of the last good one
     Column("mounted", Boolean, nullable=False),  # lay on another device than the root it was found under
     Column("indexed_at", Text, nullable=False),
+    Column("reading", Integer, nullable=False, server_default="1"),  # settings.READING of the loaders that read it
     UniqueConstraint("collection_id", "path"),
     sqlite_autoincrement=True,
 )
@@ -56,11 +57,14 @@ documents = Table(
     Column("title", Text),
     Column("text", Text, nullable=False),
     Column("metadata", Text, nullable=False),  # a JSON object
-    Column("digest", Text, nullable=False),  # sha256 of what is encoded: title, text, split
+    Column("digest", Text, nullable=False),  # sha256 of what is encoded: title, text, split, sections
     Column("indexed_at", Text, nullable=False),
     UniqueConstraint("collection_id", "key"),
     sqlite_autoincrement=True,
 )
+
+CONTENT_PREFIX: Final = 16  # characters of a digest that its index holds
+Index("documents_of_content", documents.c.collection_id, func.substr(documents.c.digest, 1, CONTENT_PREFIX))
 
 chunks = Table(
     "chunks",
@@ -71,6 +75,8 @@ chunks = Table(
     Column("ordinal", Integer, nullable=False),
     Column("start", Integer, nullable=False),  # characters of documents.text, half open
     Column("end", Integer, nullable=False),
+    Column("place", Text),  # a JSON object: page, lines, heading …; NULL where nothing is known
+    Column("context", Text),  # encoded and indexed with the chunk besides the title; NULL for none
     UniqueConstraint("document_id", "ordinal"),
     Index("chunks_of_collection", "collection_id", "id"),
     sqlite_autoincrement=True,

@@ -12,20 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from vecsearch.core.types import Metadata, Precision, Span, Split
+from vecsearch.core.portions import portions
+from vecsearch.core.settings import READING
+from vecsearch.core.types import Cut, Metadata, Precision, Split
 from vecsearch.persistence import fulltext
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.state import CollectionState, find_state, get_state
 from vecsearch.persistence.tables import chunks, collections, documents, sources, staged, tombstones, vectors
 from vecsearch.persistence.vectors import Vector, dtype
 
-_T = TypeVar("_T")
 _MANY = 10_000
 # AUTOINCREMENT's own record, which remembers deleted rows too
 _HIGHEST_CHUNK = "SELECT seq FROM sqlite_sequence WHERE name = 'chunks'"
@@ -33,7 +33,7 @@ _HIGHEST_CHUNK = "SELECT seq FROM sqlite_sequence WHERE name = 'chunks'"
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document ready to store: `vectors` holds one unit float32 row for each span."""
+    """A document ready to store: `vectors` holds one unit float32 row for each cut."""
 
     key: str
     source: str | None
@@ -41,7 +41,7 @@ class NewDocument:
     title: str | None
     metadata: Metadata
     digest: str
-    spans: tuple[Span, ...]
+    cuts: tuple[Cut, ...]
     vectors: Vector
 
 
@@ -85,8 +85,9 @@ class Writer:
             for document in new:
                 _put(connection, state, document, source_ids)
             for source in read:
-                _remove(connection, state, _rows_of(connection, state, source.gone))
                 _mark_read(connection, state, source)
+                of = _source_rows(connection, state, [source.path])[source.path]
+                _remove(connection, state, _rows_of(connection, state, source.gone, source=of))
 
     def change(self, metadatas: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
@@ -102,7 +103,7 @@ class Writer:
         """Delete documents by id; gives how many were there. A file of theirs counts as not yet read again."""
         with self._changing() as (connection, state):
             rows = _rows_of(connection, state, keys)
-            for some in _portions(rows):
+            for some in portions(rows, _MANY):
                 of = select(documents.c.source_id).where(documents.c.id.in_(some))
                 connection.execute(update(sources).where(sources.c.id.in_(of)).values(digest=""))
             return _remove(connection, state, rows)
@@ -111,19 +112,19 @@ class Writer:
         """Delete files with all their documents; gives how many documents."""
         with self._changing() as (connection, state):
             removed = 0
-            for some in _portions(paths):
+            for some in portions(paths, _MANY):
                 of = select(sources.c.id).where(sources.c.collection_id == state.id, sources.c.path.in_(some))
                 rows = connection.scalars(select(documents.c.id).where(documents.c.source_id.in_(of))).all()
                 removed += _remove(connection, state, rows)
                 connection.execute(delete(sources).where(sources.c.id.in_(of)))
             return removed
 
-    def note_failure(self, path: str, error: str) -> None:
-        """Remember why a known file could not be read this time; its documents stay."""
+    def note_failures(self, errors: Mapping[str, str]) -> None:
+        """Remember why files could not be read this time, by stored path; what they gave before stays."""
         with self._database.transaction() as connection:
             state = get_state(connection, self._name)
-            known = (sources.c.collection_id == state.id, sources.c.path == path)
-            connection.execute(update(sources).where(*known).values(error=error))
+            for path, row in _source_rows(connection, state, errors).items():
+                connection.execute(update(sources).where(sources.c.id == row).values(error=errors[path]))
 
     def stage(self, rows: Mapping[str, Vector]) -> None:
         """Keep vectors of a document that is not complete yet, by the sha256 of the encoded text."""
@@ -192,30 +193,34 @@ def _put(connection: Connection, state: CollectionState, new: NewDocument, sourc
 
 def _add_chunks(connection: Connection, state: CollectionState, document: int, new: NewDocument) -> None:
     first = 1 + (connection.exec_driver_sql(_HIGHEST_CHUNK).scalar() or 0)
-    ids = range(first, first + len(new.spans))
+    ids = range(first, first + len(new.cuts))
     blobs = [row.tobytes() for row in np.ascontiguousarray(new.vectors).astype(dtype(state.precision))]
     connection.execute(
         insert(chunks),
         [
-            {"id": i, "collection_id": state.id, "document_id": document, "ordinal": n, "start": span.start, "end": span.end}
-            for n, (i, span) in enumerate(zip(ids, new.spans, strict=True))
+            {
+                "id": i, "collection_id": state.id, "document_id": document, "ordinal": n, "start": cut.start, "end": cut.end,
+                "place": _json(cut.place) if cut.place else None, "context": cut.context or None,
+            }
+            for n, (i, cut) in enumerate(zip(ids, new.cuts, strict=True))
         ],
-    )
+    )  # fmt: skip
     connection.execute(insert(vectors), [{"chunk_id": i, "vector": b} for i, b in zip(ids, blobs, strict=True)])
-    bodies = [(i, new.title, new.text[span.start : span.end]) for i, span in zip(ids, new.spans, strict=True)]
+    bodies = [(i, new.title, cut.context, new.text[cut.start : cut.end]) for i, cut in zip(ids, new.cuts, strict=True)]
     fulltext.add(connection, state.id, bodies)
 
 
-def _rows_of(connection: Connection, state: CollectionState, keys: Sequence[str]) -> list[int]:
+def _rows_of(connection: Connection, state: CollectionState, keys: Sequence[str], *, source: int | None = None) -> list[int]:
+    """Rows of documents by id, of one source where that is given: by now another may have taken the id over."""
     rows: list[int] = []
-    for some in _portions(list(dict.fromkeys(keys))):
+    for some in portions(list(dict.fromkeys(keys)), _MANY):
         found = select(documents.c.id).where(documents.c.collection_id == state.id, documents.c.key.in_(some))
-        rows.extend(connection.scalars(found))
+        rows.extend(connection.scalars(found if source is None else found.where(documents.c.source_id == source)))
     return rows
 
 
 def _remove(connection: Connection, state: CollectionState, rows: Sequence[int]) -> int:
-    for some in _portions(rows):
+    for some in portions(rows, _MANY):
         _remove_chunks(connection, state, some)
         connection.execute(delete(documents).where(documents.c.id.in_(some)))
     return len(rows)
@@ -235,7 +240,7 @@ def _source_rows(connection: Connection, state: CollectionState, paths: Iterable
     """Rows of files, made as not yet read where they are new."""
     found = {}
     for path in paths:
-        values = {"path": path, "digest": "", "split": "", "mounted": False, "indexed_at": _now()}
+        values = {"path": path, "digest": "", "split": "", "mounted": False, "indexed_at": _now(), "reading": READING}
         connection.execute(upsert(sources).values(collection_id=state.id, **values).on_conflict_do_nothing())
         row = select(sources.c.id).where(sources.c.collection_id == state.id, sources.c.path == path)
         found[path] = connection.execute(row).scalar_one()
@@ -245,7 +250,7 @@ def _source_rows(connection: Connection, state: CollectionState, paths: Iterable
 def _mark_read(connection: Connection, state: CollectionState, source: ReadSource) -> None:
     values = {
         "digest": source.digest, "split": source.split.value, "error": source.error, "mounted": source.mounted,
-        "indexed_at": _now(),
+        "indexed_at": _now(), "reading": READING,
     }  # fmt: skip
     statement = upsert(sources).values(collection_id=state.id, path=source.path, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["collection_id", "path"], set_=values))
@@ -257,8 +262,3 @@ def _json(metadata: Metadata) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _portions(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    for start in range(0, len(values), _MANY):
-        yield values[start : start + _MANY]

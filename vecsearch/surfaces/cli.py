@@ -5,26 +5,23 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 import vecsearch
-from vecsearch.core.errors import InputError, NotADatabase, UsageError, VecsearchError, VecsearchWarning
-from vecsearch.core.settings import DATABASE_FOLDER, LIMIT_DEFAULT, LIST_LIMIT_DEFAULT
-from vecsearch.core.types import Mode, Severity, Split
-from vecsearch.surfaces import render
+from vecsearch.core.errors import NotADatabase, UsageError, VecsearchError, VecsearchWarning
+from vecsearch.core.settings import LIMIT_DEFAULT, LIST_LIMIT_DEFAULT
+from vecsearch.core.types import Mode, Severity
+from vecsearch.surfaces import indexing, render, watching
+from vecsearch.surfaces.indexing import IndexRun, index_options
 from vecsearch.surfaces.options import Common, common, limit_option, min_score_option, source_option, where_option
 
 if TYPE_CHECKING:
-    from vecsearch.collection import Collection
-    from vecsearch.core.types import Hit, IndexReport
-    from vecsearch.ingest import Progress
+    from vecsearch.core.types import Hit
 
 INTERRUPTED: Final = 130
 
@@ -97,78 +94,39 @@ def cli(_: Common) -> None:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH… | -")
-@click.option(
-    "--split", type=click.Choice([each.value for each in Split]), default=Split.TOKENS.value, show_default=True,
-    help="Where to cut a document: chunks that fit the encoder, paragraphs, or lines.",
-)  # fmt: skip
-@click.option("--model", metavar="NAME", help="The encoder of a new collection: a hub name or a local folder.")
+@click.argument("paths", nargs=-1, metavar="PATH… | -")
+@index_options
 @click.option("--allow-empty", is_flag=True, help="Believe that a folder that is empty now, or not mounted, lost all its files.")
+@click.option("--retry-failed", is_flag=True, help="Only files that failed before, all of them or those at PATH….")
+@click.option("--dry-run", is_flag=True, help="Only say what would be added, updated and removed.")
 @common
-def index(options: Common, paths: Sequence[str], split: str, model: str | None, allow_empty: bool) -> int:
+def index(options: Common, paths: Sequence[str], allow_empty: bool, retry_failed: bool, dry_run: bool, **chosen: Any) -> int:
     """Add or refresh files, folders and globs.
 
     With - it reads stdin. Stdin or a .jsonl file holds {"id", "text", "title", "metadata"} a line; any other key becomes
     metadata. Files that are gone from a folder are removed, unchanged ones cost nothing.
     """
-    if "-" in paths and len(paths) > 1:
-        raise click.UsageError("- (stdin) cannot be mixed with paths.")
-    stdin = paths == ("-",)
-    report = _index_stdin(options, split, model) if stdin else _index_paths(options, paths, split, model, allow_empty)
-    for line in render.trouble_lines(report):
-        if not options.as_json:
-            click.echo(line, err=True)
-    options.show(report.to_dict(), [] if options.quiet else [render.report_line(report)])
-    return 1 if report.failed else 0
+    if not paths and not retry_failed:
+        raise click.UsageError("Missing argument 'PATH… | -'.")
+    if "-" in paths and (len(paths) > 1 or retry_failed or dry_run):
+        raise click.UsageError("- (stdin) cannot be mixed with paths, --retry-failed or --dry-run.")
+    run = IndexRun.of(chosen)
+    if paths == ("-",):
+        report = indexing.stdin(options, run)
+    elif retry_failed:
+        report = indexing.failed(options, paths, run, dry_run=dry_run)
+    else:
+        report = indexing.paths(options, paths, run, allow_empty=allow_empty, dry_run=dry_run)
+    return indexing.show(options, report)
 
 
-def _index_paths(options: Common, paths: Sequence[str], split: str, model: str | None, allow_empty: bool) -> IndexReport:
-    from vecsearch.documents.sources import scan
-    from vecsearch.ingest import gives_documents
-    from vecsearch.persistence.database import is_database
-
-    found = scan(paths)
-    if not (found.files or found.failed or is_database(options.folder_to_make())):
-        raise InputError(f"nothing to index: no readable file in {', '.join(paths)}")
-    each_gives = map(gives_documents, found.files)  # lazily: the first that does is enough
-    with _making(options, model, each_gives) as collection, _progress(options) as progress:
-        return collection.index_scanned(found, split=split, allow_empty=allow_empty, progress=progress)
-
-
-def _index_stdin(options: Common, split: str, model: str | None) -> IndexReport:
-    from vecsearch.documents.loaders import load_bytes
-
-    data = sys.stdin.buffer.read()
-    if not data.strip():
-        raise InputError('stdin is empty; expected one JSON object a line, such as {"id": "1", "text": "…"}')
-    drafts = load_bytes(data, suffix=".jsonl", name="stdin").drafts
-    with _making(options, model, drafts) as collection, _progress(options) as progress:
-        return collection.index_lines(data, split=split, progress=progress)
-
-
-@contextmanager
-def _making(options: Common, model: str | None, documents: Iterable[object]) -> Iterator[Collection]:
-    """The collection to write to; in a database that is thrown away where there is none, and nothing to put into one."""
-    from tempfile import TemporaryDirectory
-
-    from vecsearch.persistence.database import is_database
-
-    folder = options.folder_to_make()
-    with ExitStack() as stack:
-        if not is_database(folder) and not any(documents):
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="vecsearch-"))) / DATABASE_FOLDER
-        yield stack.enter_context(vecsearch.open(folder, collection=options.name, encoder=model))
-
-
-@contextmanager
-def _progress(options: Common) -> Iterator[Progress | None]:
-    if options.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from vecsearch.surfaces.progress import Bar
-
-    with Bar() as bar:
-        yield bar
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@index_options
+@common
+def watch(options: Common, paths: Sequence[str], **chosen: Any) -> None:
+    """Index files and folders, then keep up with their changes until interrupted."""
+    watching.watch(options, paths, IndexRun.of(chosen))
 
 
 @cli.command()
@@ -190,11 +148,14 @@ def delete(options: Common, ids: Sequence[str], where: Sequence[str], source: st
 @cli.command()
 @common
 def optimize(options: Common) -> None:
-    """Fold in what is new, give free space back."""
-    with options.writing() as collection:
-        collection.optimize()
-        name = collection.name
-    _show_status(options, only=name)
+    """Fold in what is new, give free space back: in one collection, or in all."""
+    from vecsearch import maintenance
+
+    names = maintenance.collections(options.folder(), upgrade=True) if options.collection is None else [options.collection]
+    for name in names:
+        with replace(options, collection=name).writing() as collection:
+            collection.optimize()
+    _show_status(options, only=options.collection)
 
 
 # -- asking
@@ -263,13 +224,26 @@ def get(options: Common, ids: Sequence[str], source: str | None) -> None:
 @cli.command()
 @limit_option(LIST_LIMIT_DEFAULT)
 @click.option("--offset", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Skip so many.")
+@click.option("--sources", is_flag=True, help="List the files that they come from: state, chunks, when, and what is wrong.")
+@click.option("--failed", is_flag=True, help="List the files whose newest attempt failed.")
 @common
-def ls(options: Common, limit: int, offset: int) -> None:
-    """List the documents, a page at a time."""
+def ls(options: Common, limit: int, offset: int, sources: bool, failed: bool) -> None:
+    """List the documents, or their files, a page at a time."""
+    if sources or failed:
+        _list_sources(options, limit, offset, failed)
+        return
     with options.reading() as collection:
         listed, total = collection.ls(limit=limit, offset=offset), collection.count()
-    value = {"documents": [asdict(each) for each in listed], "total": total}
+    value = {"documents": [render.json_listed(each) for each in listed], "total": total}
     options.show(value, render.listing_lines(listed, total=total, offset=offset))
+
+
+def _list_sources(options: Common, limit: int, offset: int, failed: bool) -> None:
+    with options.reading() as collection:
+        listed = collection.sources(failed=failed, limit=limit, offset=offset)
+        total = collection.count_sources(failed=failed)
+    value = {"sources": [asdict(each) for each in listed], "total": total}
+    options.show(value, render.source_lines(listed, total=total, offset=offset))
 
 
 @cli.command()

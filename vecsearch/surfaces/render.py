@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from vecsearch.core.types import Document, Finding, Hit, IndexReport, Listed, plural
+from vecsearch.core.types import Document, Finding, Hit, IndexReport, Listed, Place, Source, SourceState, plural
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SNIPPET_LINES = 2
+_FAILED_SHOWN = 5
 
 
 def as_json(value: Any) -> str:
@@ -47,7 +48,8 @@ def hit_lines(hits: Sequence[Hit]) -> Iterator[str]:
 
 def _hit(hit: Hit, width: int) -> Iterator[str]:
     place = hit.id if hit.chunk == 0 else f"{hit.id}#{hit.chunk}"
-    head = " · ".join(part for part in (place, hit.title) if part and (part != hit.id or part is place))
+    title = None if hit.title == hit.id else hit.title
+    head = " · ".join(filter(None, (place, place_words(hit.place, hit.title), title)))
     body = " ".join(hit.text.split())
     lead = f"{hit.score:6.3f}  "
     if body in ("", hit.id, hit.title):
@@ -57,6 +59,21 @@ def _hit(hit: Hit, width: int) -> Iterator[str]:
     else:
         yield printable(lead + head)
         yield from (printable(f"{'':8}{line}") for line in _wrapped(body, width - 8))
+
+
+def place_words(place: Place, title: str | None) -> str:
+    """`page 3`, `sheet Costs, rows 2–40`, `lines 10–24, Install › Linux` …; empty where nothing but the title is known."""
+    said = [str(place["member"])] if "member" in place else []
+    said += [f"{what} {place[what]}" for what in ("page", "slide", "cell", "message") if what in place]
+    said += [f"sheet {place['sheet']}"] if "sheet" in place else []
+    said += [_range(what, *place[what]) for what in ("rows", "lines") if what in place]
+    said += ["–".join(str(each).partition(".")[0] for each in place["time"])] if "time" in place else []
+    said += [" › ".join(heading for heading in place.get("heading", ()) if heading != title)]
+    return ", ".join(filter(None, said))
+
+
+def _range(what: str, first: int, last: int) -> str:
+    return f"{what.removesuffix('s')} {first}" if first == last else f"{what} {first}–{last}"
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -83,25 +100,52 @@ def listing_lines(listed: Sequence[Listed], *, total: int, offset: int) -> Itera
     """`id · title  n chunks  time`, and how to see the rest."""
     for each in listed:
         name = " · ".join(part for part in (each.id, each.title) if part)
-        yield printable(f"{name}  ({plural(each.chunks, 'chunk')}, {each.indexed_at[:16].replace('T', ' ')})")
+        state = "" if each.state is SourceState.INDEXED else f", {each.state}"
+        yield printable(f"{name}  ({plural(each.chunks, 'chunk')}, {each.indexed_at[:16].replace('T', ' ')}{state})")
+    if total > offset + len(listed):
+        yield f"{offset + 1:,} to {offset + len(listed):,} of {total:,}; the next: --offset {offset + len(listed)}"
+
+
+def source_lines(listed: Sequence[Source], *, total: int, offset: int) -> Iterator[str]:
+    """`state  path  n documents, n chunks, time`, then what is wrong, and how to see the rest."""
+    for each in listed:
+        amounts = f"{plural(each.documents, 'document')}, {plural(each.chunks, 'chunk')}"
+        yield printable(f"{each.state:10}  {each.uri}  ({amounts}, {each.indexed_at[:16].replace('T', ' ')})")
+        if each.error:
+            yield printable(f"{'':12}{each.error}")
     if total > offset + len(listed):
         yield f"{offset + 1:,} to {offset + len(listed):,} of {total:,}; the next: --offset {offset + len(listed)}"
 
 
 def json_documents(documents: Sequence[Document]) -> dict[str, Any]:
     """The JSON of `get`."""
-    keys = ("id", "uri", "title", "text", "metadata", "chunks")
-    return {"documents": [{key: asdict(document)[key] for key in keys} for document in documents]}
+    return {"documents": [_json_document(document) for document in documents]}
+
+
+def _json_document(document: Document) -> dict[str, Any]:
+    fields = asdict(document)
+    chunks = [{key: value for key, value in chunk.items() if key != "place" or value} for chunk in fields["chunks"]]
+    return {**{key: fields[key] for key in ("id", "uri", "title", "text", "metadata")}, "chunks": chunks}
+
+
+def json_listed(listed: Listed) -> dict[str, Any]:
+    """A document in the JSON of `ls`; the state and error of its file only where that is not well."""
+    fields = asdict(listed)
+    well = ("state", "error") if listed.state is SourceState.INDEXED else ()
+    return {key: value for key, value in fields.items() if key not in well}
 
 
 # -- writing
 
 
-def report_line(report: IndexReport) -> str:
-    """What a run did, and what there is now."""
+def report_lines(report: IndexReport) -> Iterator[str]:
+    """What a run did, and what there is now; what a dry run would do, document by document."""
+    for verb, key in report.planned or ():
+        yield printable(f"{verb:6}  {key}")
     changes = ", ".join(f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed"))
     totals = f"{plural(report.documents, 'document')}, {plural(report.chunks, 'chunk')}"
-    return f"{changes} · now {totals} · {report.seconds:.1f} s"
+    would = "a dry run: " if report.planned is not None else ""
+    yield f"{would}{changes} · now {totals} · {report.seconds:.1f} s"
 
 
 def trouble_lines(report: IndexReport, *, most: int = 20) -> Iterator[str]:
@@ -127,6 +171,11 @@ def status_lines(status: dict[str, Any]) -> Iterator[str]:
         yield printable(f"  encoder  {each['encoder']} · {each['dimension']} numbers · {each['precision']}")
         waiting = f", {index['tail']:,} rows after it, {index['deleted']:,} deleted" if index["tail"] or index["deleted"] else ""
         yield f"  index    {index['kind']} · {index['state']} · {plural(index['rows'], 'row')}{waiting}"
+        yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in each["sources"].items())
+        for failed in each["failed"][:_FAILED_SHOWN]:
+            yield printable(f"    failed {failed['uri']}: {failed['error']}")
+        if each["sources"]["failed"] > _FAILED_SHOWN:
+            yield "    all of them: vecsearch ls --failed"
         sizes = " · ".join(f"{what} {_bytes(size)}" for what, size in each["bytes"].items())
         yield f"  bytes    {sizes}"
 

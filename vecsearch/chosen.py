@@ -1,0 +1,47 @@
+"""Which stored documents are meant: by id, by filter, or by the file or folder that they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os.path import abspath
+from pathlib import Path
+
+import numpy as np
+
+from vecsearch.arguments import AnyPath
+from vecsearch.core.conditions import Condition
+from vecsearch.core.errors import InputError
+from vecsearch.persistence.reader import Snapshot
+from vecsearch.persistence.vectors import NO_IDS, Ids
+
+
+def documents(
+    snapshot: Snapshot | None, collection: str, *, ids: str | Sequence[str] | None, condition: Condition | None,
+    source: AnyPath | None,
+) -> list[str]:  # fmt: skip
+    """Ids, those given in their order. Raises InputError for an id that is not there, or a source that gave nothing."""
+    if ids is not None:
+        keys = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
+        there = {} if snapshot is None else snapshot.stored(keys)
+        if missing := [key for key in keys if key not in there]:
+            raise _unknown(missing[0], collection)
+        return keys
+    if snapshot is None:
+        return []
+    found = snapshot.keys(condition, source=None if source is None else Path(abspath(source)))
+    if source is not None and not found:
+        raise InputError(f"nothing was indexed from {abspath(source)}; see `vecsearch ls`")
+    return found
+
+
+def chunks(snapshot: Snapshot, collection: str, *, key: str | None, file: AnyPath | None) -> Ids:
+    """Row ids of the chunks of a document, or of all those of a file; none for neither. Raises InputError for an unknown id."""
+    keys = [key] if key is not None else snapshot.keys(source=Path(abspath(file))) if file is not None else []
+    stored = snapshot.stored(keys)
+    if key is not None and key not in stored:
+        raise _unknown(key, collection)
+    return np.concatenate([NO_IDS, *(snapshot.chunk_ids_of(each.row) for each in stored.values())])
+
+
+def _unknown(key: str, collection: str) -> InputError:
+    return InputError(f"no document with id {key!r} in collection {collection!r}; see `vecsearch ls`")

@@ -1,0 +1,50 @@
+"""The files that documents came from, as users see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, func, select
+
+from vecsearch.core.types import Source, SourceState
+from vecsearch.persistence.paths import absolute
+from vecsearch.persistence.state import CollectionState
+from vecsearch.persistence.tables import chunks, documents, sources
+
+
+def listing(
+    connection: Connection,
+    state: CollectionState,
+    parent: Path,
+    *,
+    failed: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[Source]:
+    """A page of the files by path, all or those whose newest attempt failed."""
+    of = documents.c.source_id == sources.c.id
+    document_count = select(func.count()).where(of).scalar_subquery()
+    chunk_count = select(func.count()).join_from(documents, chunks, chunks.c.document_id == documents.c.id).where(of)
+    query = select(
+        sources.c.path, sources.c.digest, sources.c.error, sources.c.indexed_at, document_count, chunk_count.scalar_subquery()
+    ).where(sources.c.collection_id == state.id)
+    if failed:
+        query = query.where(sources.c.error.is_not(None))
+    rows = connection.execute(query.order_by(sources.c.path).limit(limit).offset(offset))
+    return [
+        Source(absolute(parent, path).as_posix(), state_of(digest, error), documents_, chunks_, at, error)
+        for path, digest, error, at, documents_, chunks_ in rows
+    ]
+
+
+def count(connection: Connection, state: CollectionState, *, failed: bool = False) -> int:
+    """How many files there are, or have failed."""
+    query = select(func.count()).where(sources.c.collection_id == state.id)
+    return connection.scalar(query.where(sources.c.error.is_not(None)) if failed else query) or 0
+
+
+def state_of(digest: str | None, error: str | None) -> SourceState:
+    """How a file stands by its row; a document without a file is indexed."""
+    if error is not None:
+        return SourceState.FAILED
+    return SourceState.UNFINISHED if digest == "" else SourceState.INDEXED
