@@ -393,9 +393,11 @@ def test_opendocument_slides_stand_apart_with_their_notes():
 
 @pytest.mark.parametrize(("kind", "suffix"), [("text", ".odt"), ("presentation", ".odp"), ("spreadsheet", ".ods")])
 def test_an_encrypted_opendocument_file_is_told(kind, suffix):
-    locked = '<m xmlns:manifest="m"><manifest:file-entry><manifest:encryption-data/></manifest:file-entry></m>'
+    entry = '<file-entry full-path="content.xml"><encryption-data><algorithm algorithm-name="{}"/></encryption-data></file-entry>'
     with pytest.raises(Encrypted):
-        items(opendocument(kind, "", manifest=locked), suffix)
+        items(opendocument(kind, "", manifest=f"<m>{entry.format('aes256-cbc')}</m>"), suffix)
+    with pytest.raises(UnreadableFile, match="encrypted in a way that is not known"):
+        items(opendocument(kind, "", manifest=f"<m>{entry.format('blowfish')}</m>"), suffix)
 
 
 # -- books and rich text
@@ -551,7 +553,9 @@ def test_old_slides_come_with_their_titles():
     assert one.text.startswith("Sample Powerpoint Slide\n\nCreated with Microsoft")
 
 
-@pytest.mark.parametrize("name", ["tika__testWORD_protected_passtika.docx", "tika__testEXCEL_protected_passtika.xlsx"])
+@pytest.mark.parametrize(
+    "name", ["tika__testWORD_protected_passtika.docx", "tika__testEXCEL_protected_passtika.xlsx", "tika__testODTEncrypted.odt"]
+)
 def test_an_encrypted_document_opens_with_its_password_only(name):
     assert loaded(name, passwords=("wrong", "tika")).text
     with pytest.raises(Encrypted, match="give its password"):

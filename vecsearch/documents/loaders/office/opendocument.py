@@ -11,6 +11,7 @@ from typing import Final
 
 from vecsearch.core.errors import UnreadableFile
 from vecsearch.core.types import Item, Metadata
+from vecsearch.documents.loaders.office.locked import unlocked
 from vecsearch.documents.loaders.office.numbering import whole
 from vecsearch.documents.loaders.office.package import Package, Xml, attribute, child, descendants, local, package
 from vecsearch.documents.loaders.office.properties import real_title
@@ -18,7 +19,6 @@ from vecsearch.documents.loaders.outline import Outline, outlined
 from vecsearch.documents.loaders.raw import Raw
 from vecsearch.documents.loaders.stated import stated
 from vecsearch.documents.loaders.table import table_text
-from vecsearch.documents.text import Encrypted
 
 _GONE: Final = frozenset(
     ["tracked-changes", "forms", "sequence-decls", "note-citation", "creator", "date", "date-string", "creator-initials"]
@@ -37,15 +37,8 @@ def odp(raw: Raw) -> Iterator[Item]:
     return _read(raw, "an OpenDocument presentation")
 
 
-def check_open(document: Package, kind: str, *, tried: bool) -> None:
-    """Raise Encrypted for an OpenDocument file whose parts ask for a password."""
-    if any(True for _ in descendants(document.xml("META-INF/manifest.xml"), "encryption-data")):
-        raise Encrypted(kind, tried=tried)
-
-
 def _read(raw: Raw, kind: str) -> Iterator[Item]:
-    document = package(raw, kind)
-    check_open(document, kind, tried=bool(raw.passwords))
+    document = package(unlocked(raw, kind), kind)
     if (content := document.xml("content.xml")) is None:
         raise UnreadableFile(f"{kind} is damaged: it has no text part")
     writer = _Writer()

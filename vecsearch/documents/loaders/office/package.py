@@ -81,12 +81,12 @@ def package(raw: Raw, kind: str) -> Package:
     head = raw.head
     if not head:
         raise NoText("the file is empty")
-    stream = io.BytesIO(opened(raw, kind)) if head.startswith(OLE_MAGIC) else raw.open()
+    content = opened(raw, kind) if head.startswith(OLE_MAGIC) else raw.content
     try:
-        archive = zipfile.ZipFile(stream)
+        archive = zipfile.ZipFile(io.BytesIO(content) if content is not None else raw.path or "")  # which it closes itself
     except _DAMAGED as error:
         raise UnreadableFile(f"{kind} is damaged: it is no whole zip file") from error
-    _check_size(archive, stream.seek(0, io.SEEK_END))
+    _check_size(archive, raw.size if content is None else len(content))
     return Package(archive, {name.replace("\\", "/").lower(): name for name in archive.namelist()})
 
 

@@ -16,8 +16,9 @@ import python_calamine
 from vecsearch.core.errors import UnreadableFile
 from vecsearch.core.types import Item, Metadata, Problem
 from vecsearch.documents.loaders.office.core_properties import core_properties
+from vecsearch.documents.loaders.office.locked import unlocked
 from vecsearch.documents.loaders.office.ole import OLE_MAGIC, container, opened, properties
-from vecsearch.documents.loaders.office.opendocument import check_open, meta
+from vecsearch.documents.loaders.office.opendocument import meta
 from vecsearch.documents.loaders.office.package import Package, package
 from vecsearch.documents.loaders.office.sheet_notes import notes
 from vecsearch.documents.loaders.outline import Outline, outlined
@@ -59,9 +60,8 @@ def _opened(raw: Raw) -> tuple[bytes, Package | None]:
     data = opened(raw, _KIND) if raw.head.startswith(OLE_MAGIC) else raw.data
     if data.startswith(OLE_MAGIC):
         return data, None
-    document = package(Raw(raw.name, raw.suffix, content=data), _KIND)
-    check_open(document, _KIND, tried=bool(raw.passwords))
-    return data, document
+    plain = unlocked(Raw(raw.name, raw.suffix, content=data, passwords=raw.passwords), _KIND)
+    return plain.data, package(plain, _KIND)
 
 
 def _book(data: bytes) -> python_calamine.CalamineWorkbook:
