@@ -176,6 +176,28 @@ def test_equal_files_are_stored_twice_and_encoded_once(docs: Path, counting: Cou
     assert len({hit.score for hit in keels}) == 1
 
 
+@pytest.mark.parametrize("by", [1, -1])
+def test_contents_that_change_places_keep_their_own_vectors(docs: Path, counting: CountingEncoder, by: int) -> None:
+    """Every line takes over the text of the next, or of the one before it, and batches end anywhere among them."""
+
+    def write(shift: int) -> None:
+        lines = [{"id": str(n), "text": f"entry {(n + shift) % 700} of the log"} for n in range(700)]
+        (docs / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    write(0)
+    counted(docs.parent, counting, docs)
+    write(by)
+    (docs / "first.jsonl").write_text("".join(json.dumps({"id": f"new {n}", "text": f"new {n}"}) + "\n" for n in range(50)))
+    assert counted(docs.parent, counting, docs).updated == 700
+    with vecsearch.open(docs.parent / DATABASE_FOLDER, encoder=counting) as collection:
+        for n in range(0, 700, 7):
+            text = f"entry {(n + by) % 700} of the log"
+            (hit,) = collection.search(counting.encode_documents([text])[0], limit=1)
+            assert (hit.id, hit.text) == (str(n), text)
+            assert hit.similarity == pytest.approx(1, abs=1e-3)
+    assert maintenance.doctor(docs.parent / DATABASE_FOLDER) == []
+
+
 def test_a_vector_that_a_caller_made_up_is_not_given_to_a_file(docs: Path, counting: CountingEncoder) -> None:
     with vecsearch.open(docs.parent / DATABASE_FOLDER) as collection:
         collection.add(["a keel"], ids=["mine"], vectors=[[1.0] * 384])

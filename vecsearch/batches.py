@@ -50,30 +50,38 @@ class Batches:
         self._encoder_of, self._precision, self._advance = encoder_of, precision, advance
         self._waiting: list[Waiting] = []
         self._ready: list[NewDocument] = []
+        self._sources: dict[str, str | None] = {}  # of the documents in both, by id
+        self._chunks = 0  # in both
         self._read: list[ReadSource] = []
         self._state: CollectionState | None = None
 
     def is_waiting(self, key: str, *, other_than: str | None) -> bool:
         """Whether a document of another source than this waits under an id."""
-        waiting = [(each.draft.id, each.source) for each in self._waiting] + [(each.key, each.source) for each in self._ready]
-        return any(other == key and source != other_than for other, source in waiting)
+        return key in self._sources and self._sources[key] != other_than
 
     def add(self, draft: Draft, *, source: str | None, split: Split, weight: float = 0.0, replaces: bool = False) -> None:
         """Cut a document and queue it; commits when a batch is full."""
         cuts, texts = cut(draft, split, self._encoder_of())
         digest = content_digest(draft, split)
         self._waiting.append(Waiting(draft, source, digest, cuts, texts, weight, replaces))
-        if sum(len(each.texts) for each in self._waiting) >= BATCH_CHUNKS:
-            self.flush()
+        self._queued(draft, source, len(cuts))
 
-    def add_twin(self, draft: Draft, digest: str, twin: int, *, source: str | None, weight: float = 0.0) -> None:
-        """Queue a document that says what another (its row) says already: it is neither cut nor encoded."""
+    def add_twin(self, draft: Draft, digest: str, twin: int, *, source: str | None, weight: float = 0.0) -> bool:
+        """Queue a document that says what another (its row) says: it is neither cut nor encoded. False where that has changed."""
         with self._reader.snapshot() as snapshot:
-            assert snapshot is not None
-            cuts, vectors = snapshot.chunks_of(twin)
+            found = None if snapshot is None else snapshot.chunks_of(twin, digest=digest)
+        if found is None:
+            return False
+        cuts, vectors = found
         self._ready.append(NewDocument(draft.id, source, draft.text, draft.title, draft.metadata, digest, cuts, vectors))
         self._advance(weight, len(cuts))
-        if sum(len(each.cuts) for each in self._ready) >= BATCH_CHUNKS:
+        self._queued(draft, source, len(cuts))
+        return True
+
+    def _queued(self, draft: Draft, source: str | None, chunks: int) -> None:
+        self._sources[draft.id] = source
+        self._chunks += chunks
+        if self._chunks >= BATCH_CHUNKS:
             self.flush()
 
     def add_encoded(self, draft: Draft, vector: Matrix) -> NewDocument:
@@ -100,6 +108,7 @@ class Batches:
         elif read and self._collection_exists():
             self._writer.commit([], read)
         self._waiting, self._ready, self._read = [], [], []
+        self._sources, self._chunks = {}, 0
 
     def _commit(self, waiting: Sequence[Waiting], ready: Sequence[NewDocument], read: Sequence[ReadSource]) -> None:
         vectors, staged = self._vectors(waiting)

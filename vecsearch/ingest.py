@@ -262,9 +262,7 @@ class Ingest:
     ) -> None:
         if self._dry:
             return
-        if twin is not None:
-            self._batches.add_twin(draft, digest, twin, source=run.source, weight=weight)
-        else:
+        if twin is None or not self._batches.add_twin(draft, digest, twin, source=run.source, weight=weight):
             self._batches.add(draft, source=run.source, split=self._split, weight=weight, replaces=prior is not None)
 
     def _accepted(self, draft: Draft, prior: StoredDocument | None, run: FileRun, *, last: bool) -> bool:

@@ -279,8 +279,10 @@ class Snapshot:
             found.update((digest, row) for digest, row in self._connection.execute(query))
         return {digest: found[digest] for digest in digests if digest in found}
 
-    def chunks_of(self, document: int) -> tuple[tuple[Cut, ...], Vector]:
-        """A document's chunks with their float32 vectors, in its order."""
+    def chunks_of(self, document: int, *, digest: str) -> tuple[tuple[Cut, ...], Vector] | None:
+        """A document's chunks with their float32 vectors, in its order; None where its content is another by now."""
+        if self._connection.scalar(select(documents.c.digest).where(documents.c.id == document)) != digest:
+            return None
         rows = self._connection.execute(
             select(chunks.c.start, chunks.c.end, chunks.c.place, chunks.c.context, vectors.c.vector)
             .join(vectors, vectors.c.chunk_id == chunks.c.id)
