@@ -72,11 +72,11 @@ def contents(database: Path) -> list[tuple[object, ...]]:
 
 def test_memory_does_not_grow_with_the_number_of_documents(shared: Callable[[str], Path], tmp_path: Path) -> None:
     peaks = {}
-    for count in (10_000, 60_000):
+    for count in (30_000, 60_000):  # by the first, the caches of fixed size are full
         running = run(corpus(shared, tmp_path, count), tmp_path / f"{count}.vec", tmp_path / "log")
         documents, added, peaks[count] = map(int, running.communicate(timeout=3600)[0].split())
         assert (documents, added) == (count, count)
-    assert peaks[60_000] < peaks[10_000] * 1.35, peaks
+    assert peaks[60_000] < peaks[30_000] * 1.25, peaks  # what is left is the exact index, held while it is written
 
 
 def test_kills_at_random_moments_cost_no_finished_batch(shared: Callable[[str], Path], tmp_path: Path) -> None:
