@@ -137,7 +137,7 @@ def test_a_cut_falls_between_characters_that_are_several_tokens_each(token_spans
 
 
 def test_a_single_token_beyond_any_budget_stays_whole(token_spans):
-    text = "a" * 300_000
+    text = "a" * 90_000
     assert split(text, by=Split.TOKENS, budget=254, token_spans=token_spans) == [Cut(0, len(text))]
 
 
@@ -145,6 +145,19 @@ def test_a_single_token_beyond_any_budget_stays_whole(token_spans):
 def test_long_runs_of_white_space_cost_no_more_than_other_text(by):
     text = "a\n" + " " * 200_000 + "\nb"
     assert [text[span.start : span.end].strip() for span in split(text, by=by, budget=1, token_spans=word_spans)] == ["a", "b"]
+
+
+def test_a_text_of_millions_of_characters_is_cut_within_the_budget_a_block_at_a_time(token_spans):
+    seen = []
+
+    def watched(text):
+        seen.append(len(text))
+        return token_spans(text)
+
+    text = PROSE * 4_000 + "x" * 250_000 + "\n\n" + "word " * 50_000
+    spans = split(text, by=Split.TOKENS, budget=254, token_spans=watched)
+    holds(text, spans, budget=254, tokens=token_spans)
+    assert max(seen) <= 100_000
 
 
 # -- structure and places
@@ -206,6 +219,16 @@ def test_a_long_text_is_cut_at_its_best_headings_and_small_neighbours_stay_toget
     sections = [Section(text.index(f"{line}\n"), {"heading": [line]}, level=level) for line, level in levels.items()]
     parts = [text[each.start : each.end] for each in cut(text, sections, budget=9)]
     assert parts == ["# A\na a a\n", "# B\nb b b b b b\n", "## C\nc\n## D\nd\n", "# E\ne\n"]
+
+
+def test_small_neighbours_stay_together_in_a_text_of_any_length():
+    pieces = [f"# {n}\nshort words here\n" for n in range(20_000)]
+    starts = [0]
+    for piece in pieces[:-1]:
+        starts.append(starts[-1] + len(piece))
+    cuts = cut("".join(pieces), [Section(start, {}, level=1) for start in starts], budget=50)
+    assert len(cuts) < len(pieces) / 8
+    assert {each.start for each in cuts} <= set(starts)
 
 
 def test_lines_and_rows_are_counted_from_the_section_s_first():

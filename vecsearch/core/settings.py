@@ -38,6 +38,7 @@ READ_ROWS: Final = 8_192  # vectors fetched from SQLite in one go
 # -- chunks
 CONTEXT_SHARE_MAX: Final = 0.25  # of the encoder's window; a longer context is cut
 TITLE_SHARE_MAX: Final = 0.5  # of the encoder's window; a longer title is cut for encoding, with a warning
+BLOCK_CHARACTERS: Final = 100_000  # of a long text cut without a look at its tokens, which take many times its memory
 CUT_SLACK: Final = 0.15  # of a chunk's length: how far a cut may move to reach the end of a paragraph, line or sentence
 
 # -- files

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, TypeAlias
 
-from vecsearch.core.settings import CUT_SLACK
+from vecsearch.core.settings import BLOCK_CHARACTERS, CUT_SLACK
 from vecsearch.core.types import Cut, Section, Span, Split
 from vecsearch.documents.places import Places
 
@@ -95,6 +95,11 @@ class _Document:
         waiting = [piece]  # no recursion: a text can be cut as often as it has characters
         while waiting:
             span = waiting.pop()
+            if span.end - span.start > BLOCK_CHARACTERS:  # too long to hold all its tokens
+                parts = self._levelled(span)
+                sizes = [part.end - part.start for part in parts]
+                waiting.extend(reversed(_grouped(parts, sizes, BLOCK_CHARACTERS) or _blocks(self.text, span)))
+                continue
             tokens = self.token_spans(self.text[span.start : span.end])
             budget = self._budget(span)
             if len(tokens) <= budget:
@@ -115,11 +120,16 @@ class _Document:
         own = self.sections[max(0, bisect_right(self._starts, span.start) - 1)]
         return max(1, self.budget - max(self.cost(each) for each in {own.context, *(i.context for i in self._inside(span))}))
 
-    def _parts(self, span: Span, tokens: Sequence[tuple[int, int]], budget: int) -> list[Span]:
+    def _levelled(self, span: Span) -> list[Span]:
+        """The range cut at all its best places; empty where none is better than another."""
         levels = [each for each in self._inside(span) if each.level is not None]
-        if levels:
-            best = min(each.level for each in levels if each.level is not None)
-            parts = list(_between(span.start, span.end, [each.start for each in levels if each.level == best]))
+        if not levels:
+            return []
+        best = min(each.level for each in levels if each.level is not None)
+        return list(_between(span.start, span.end, [each.start for each in levels if each.level == best]))
+
+    def _parts(self, span: Span, tokens: Sequence[tuple[int, int]], budget: int) -> list[Span]:
+        if parts := self._levelled(span):
             starts = [span.start + place for place, _ in tokens]
             sizes = [bisect_left(starts, part.end) - bisect_left(starts, part.start) for part in parts]
             groups = _grouped(parts, sizes, budget)
@@ -128,9 +138,20 @@ class _Document:
         return [Span(span.start + part.start, span.start + part.end) for part in _even(text, tokens, budget)]
 
 
+def _blocks(text: str, span: Span) -> list[Span]:
+    """The range in two or more, each cut after a paragraph, a line or a word where one ends in time."""
+    cuts = [span.start]
+    while span.end - cuts[-1] > BLOCK_CHARACTERS:
+        start, least = cuts[-1], cuts[-1] + BLOCK_CHARACTERS // 2
+        most = start + BLOCK_CHARACTERS
+        ends = (text.rfind(mark, least, most) + len(mark) for mark in ("\n\n", "\n", " "))
+        cuts.append(next((end for end in ends if end > least), most))
+    return list(_between(span.start, span.end, cuts))
+
+
 def _grouped(parts: Sequence[Span], sizes: Sequence[int], budget: int) -> list[Span]:
     """Neighbours that fit together, as one; about as many as needed, of about equal size."""
-    fair = sum(sizes) / -(-sum(sizes) // budget) if sum(sizes) else budget
+    fair = sum(sizes) / max(1, -(-sum(sizes) // budget))
     groups: list[Span] = []
     filled = 0
     for part, size in zip(parts, sizes, strict=True):

@@ -18,6 +18,7 @@ class Places:
         self._text, self._sections = text, sections
         self._starts = [each.start for each in sections]
         self._at, self._breaks = 0, 0
+        self._begun: dict[int, int] = {}
 
     def cuts(self, spans: Sequence[Span]) -> list[Cut]:
         """Each span with its place, and with the context of the section that it begins in."""
@@ -41,8 +42,9 @@ class Places:
         return self._sections[max(0, bisect_right(self._starts, offset) - 1)]
 
     def _number(self, section: Section, key: str, offset: int) -> int:
-        begun = self._breaks_before(section.start)
-        return int(section.place[key]) + self._breaks_before(offset) - begun
+        if section.start not in self._begun:  # asked for once: a section may be all of a long text
+            self._begun[section.start] = self._breaks_before(section.start)
+        return int(section.place[key]) + self._breaks_before(offset) - self._begun[section.start]
 
     def _breaks_before(self, offset: int) -> int:
         """Line breaks before an offset, counted on from the one asked for last."""
