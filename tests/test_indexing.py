@@ -74,6 +74,17 @@ def test_a_file_beyond_the_size_limit_is_passed_over_with_a_word(docs: Path, she
     assert "expected a size such as" in shell("index", "docs", "--max-size", "lots").err
 
 
+def test_what_was_skipped_is_told_by_its_reasons(docs: Path, shell: Shell) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        (docs / name).write_bytes(b"\x89PNG\r\n\x1a\n")
+    (docs / "blank.txt").write_text("\n")
+    said = shell("index", "docs").err.splitlines()
+    assert said == [
+        f"skipped: {docs / 'a.png'} and 2 more: binary (a PNG image), not text",
+        f"skipped: {docs / 'blank.txt'}: no text in it",
+    ]
+
+
 # -- what a run would do
 
 

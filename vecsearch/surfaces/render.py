@@ -149,14 +149,19 @@ def report_lines(report: IndexReport) -> Iterator[str]:
 
 
 def trouble_lines(report: IndexReport, *, most: int = 20) -> Iterator[str]:
-    """What failed, a line each; what was skipped, in one line."""
+    """What failed, a line each; what was skipped, a line for each reason, the commonest first."""
     for failure in report.failed[:most]:
         yield printable(f"failed: {failure.uri}: {failure.error}")
     if len(report.failed) > most:
         yield f"failed: {len(report.failed) - most:,} more; --json lists them all"
-    if report.skipped:
-        first = report.skipped[0]
-        yield printable(f"skipped: {plural(len(report.skipped), 'file')} without text, such as {first.uri} ({first.reason})")
+    by_reason: dict[str, list[str]] = {}
+    for skip in report.skipped:
+        by_reason.setdefault(skip.reason, []).append(skip.uri)
+    reasons = sorted(by_reason.items(), key=lambda each: -len(each[1]))
+    for reason, uris in reasons[:most]:
+        yield printable(f"skipped: {uris[0]}{f' and {len(uris) - 1:,} more' if len(uris) > 1 else ''}: {reason}")
+    if len(reasons) > most:
+        yield f"skipped: {sum(len(uris) for _, uris in reasons[most:]):,} more for other reasons; --json lists them all"
 
 
 # -- the database
