@@ -67,6 +67,13 @@ def test_binary_data_is_not_text_under_any_name(suffix, data):
         load(data, suffix)
 
 
+@pytest.mark.parametrize("suffix", [".doc", ".dot", ".pot", ".xls", ".pdf", ".docx", ".rtf", ".epub"])
+def test_text_under_the_name_of_an_office_document_is_text(suffix):
+    assert text_of("digraph { a -> b }", suffix) == "digraph { a -> b }"
+    page = one("<html><title>T</title><table><tr><td>1<td>2</table></html>", suffix)
+    assert (page.title, page.text) == ("T", "1 | 2") or suffix in (".dot", ".pot")
+
+
 @pytest.mark.parametrize("suffix", ["", ".txt", ".md", ".jsonl", ".py"])
 @pytest.mark.parametrize("data", [b"%PDF-1.7", b"PK\x03\x04", b"PK\x05\x06" + b"\0" * 18])
 def test_a_damaged_or_empty_document_is_no_text_under_any_name(suffix, data):

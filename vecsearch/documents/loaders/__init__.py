@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from vecsearch.core.types import Draft, Item, Problem
 from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.text import NoText
+from vecsearch.documents.text import NoText, looks_binary
 
 Loader: TypeAlias = Callable[[Raw], Iterator[Item]]
 
@@ -39,11 +39,11 @@ _FAMILIES: Final[Mapping[str, str]] = {
     "pdf:pdf": ".pdf",
     "office.word:docx": ".docx .docm .dotx .dotm",
     "office.slides:pptx": ".pptx .pptm .potx .potm .ppsx .ppsm",
-    "office.sheets:workbook": ".xlsx .xlsm .xltx .xltm .xlsb .xls .xlt .ods .ots .xlam .xla",
+    "office.sheets:workbook": ".xlsx .xlsm .xltx .xltm .xlsb .xls .ods .ots .xlam",
     "office.opendocument:odt": ".odt .ott",
     "office.opendocument:odp": ".odp .otp .odg",
-    "office.old_word:doc": ".doc .dot",
-    "office.old_slides:ppt": ".ppt .pps .pot",
+    "office.old_word:doc": ".doc",
+    "office.old_slides:ppt": ".ppt .pps",
     "office.rtf:rtf": ".rtf",
     "office.epub:epub": ".epub",
     "notebook:ipynb": ".ipynb",
@@ -54,6 +54,7 @@ _FAMILIES: Final[Mapping[str, str]] = {
     "subtitles:srt": ".srt",
     "archive:zip_archive": ".zip",
 }
+_TOLD_BY_BYTES: Final = ("pdf:", "office.")  # a file of these kinds without the bytes is none
 LOADERS: Final[Mapping[str, str]] = {suffix: family for family, suffixes in _FAMILIES.items() for suffix in suffixes.split()}
 """Suffix → loader. What the bytes say goes before the name; a file of any other kind is read as text when it looks like text."""
 
@@ -75,6 +76,9 @@ def loader_of(raw: Raw) -> Loader:
     """By what the bytes are, else by what the name says."""
     from vecsearch.documents.loaders.sniff import kind_of
 
-    module, function = LOADERS.get(kind_of(raw) or raw.suffix, "plain:unknown").split(":")
+    kind = kind_of(raw) or raw.suffix
+    if kind_of(raw) is None and LOADERS.get(kind, "").startswith(_TOLD_BY_BYTES) and not looks_binary(raw.head):
+        kind = ".html" if raw.head.lstrip()[:9].lower().startswith((b"<html", b"<!doctype")) else ""  # a page saved as .xls, say
+    module, function = LOADERS.get(kind, "plain:unknown").split(":")
     loader: Loader = getattr(import_module(f"{__name__}.{module}"), function)
     return loader
