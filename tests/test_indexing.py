@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -271,11 +272,14 @@ def test_what_stands_above_a_chunk_is_searched_with_it(tmp_path: Path, shell: Sh
 
 @pytest.fixture
 def watching(docs: Path):
-    """A function that waits for a line of a running `watch`."""
+    """A running `watch`."""
     command = [sys.executable, "-u", "-m", "vecsearch", "watch", "docs"]
     running = subprocess.Popen(command, cwd=docs.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert running.stdout is not None and running.stderr is not None
+    patience = threading.Timer(240, running.kill)  # a line that never comes fails the test, and does not hang it
+    patience.start()
     yield running
+    patience.cancel()
     if running.poll() is None:
         running.kill()
     running.communicate()
@@ -287,7 +291,8 @@ def test_watch_keeps_up_with_changes_until_interrupted(docs: Path, watching: sub
     assert "watching 1 path" in watching.stderr.readline()
     (docs / "new.txt").write_text("an anchor")
     assert watching.stdout.readline().startswith("1 added, 0 updated")
-    (docs / "a.txt").write_text("a keel of oak")
+    (docs / ".a.new").write_text("a keel of oak")
+    (docs / ".a.new").replace(docs / "a.txt")
     assert watching.stdout.readline().startswith("0 added, 1 updated")
     (docs / "b.md").unlink()
     assert watching.stdout.readline().startswith("0 added, 0 updated, 0 unchanged, 1 removed")

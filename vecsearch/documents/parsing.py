@@ -163,6 +163,8 @@ class Parser:
             if self._ahead.stopped:
                 self._kill()
                 raise _Stopped
+            assert self._process.stdout is not None
+            wire.receive(self._process.stdout)  # it says when it is ready
         return self._process
 
     def _cause_of_death(self, limit: float) -> str:

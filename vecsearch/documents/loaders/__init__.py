@@ -76,8 +76,9 @@ def loader_of(raw: Raw) -> Loader:
     """By what the bytes are, else by what the name says."""
     from vecsearch.documents.loaders.sniff import kind_of
 
-    kind = kind_of(raw) or raw.suffix
-    if kind_of(raw) is None and LOADERS.get(kind, "").startswith(_TOLD_BY_BYTES) and not looks_binary(raw.head):
+    told = kind_of(raw)
+    kind = told or raw.suffix
+    if told is None and LOADERS.get(kind, "").startswith(_TOLD_BY_BYTES) and not looks_binary(raw.head):
         kind = ".html" if raw.head.lstrip()[:9].lower().startswith((b"<html", b"<!doctype")) else ""  # a page saved as .xls, say
     module, function = LOADERS.get(kind, "plain:unknown").split(":")
     loader: Loader = getattr(import_module(f"{__name__}.{module}"), function)
