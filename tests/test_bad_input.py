@@ -315,6 +315,17 @@ def test_broken_lines_fail_by_their_number_and_the_others_are_stored(shell, note
     assert ran.err.count("failed: ") == len(ran.err.splitlines()) == 4
 
 
+def test_half_a_surrogate_pair_costs_its_own_line_only(shell, notes, tmp_path):
+    lines = (r'{"id": "half", "text": "\ud800"}', r'{"id": "\udfff", "text": "x"}', '{"id": "whole", "text": "a boat"}')
+    (tmp_path / "pairs.jsonl").write_text("\n".join(lines))
+    for path in ("pairs.jsonl", "-"):
+        told = shell("index", path, "--json", stdin="\n".join(lines).replace("whole", "piped").encode())
+        assert told.status == 1
+        assert [each["error"].partition(" holds")[0] for each in json.loads(told.out)["failed"]] == ["the text of 'half'", "id"]
+    with vecsearch.open(notes) as collection:
+        assert [each.text for each in collection.get(["whole", "piped"])] == ["a boat", "a boat"]
+
+
 def test_an_id_from_two_files_is_refused_by_the_names_of_both(shell, notes, tmp_path):
     (tmp_path / "other.jsonl").write_text('{"id": "planet", "text": "a dwarf far out"}\n{"id": "leap", "text": "a year"}\n')
     with nothing_lost(notes):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.errors import InputError, VecsearchWarning, WrongDimension
+from vecsearch.core.portions import portions
 from vecsearch.core.settings import BATCH_CHUNKS, CONTEXT_SHARE_MAX, ENCODE_ROWS, TITLE_SHARE_MAX
 from vecsearch.core.types import Cut, Draft, Precision, Split
 from vecsearch.documents import chunker
@@ -59,10 +60,11 @@ class Batches:
         """Whether a document of another source than this waits under an id."""
         return key in self._sources and self._sources[key] != other_than
 
-    def add(self, draft: Draft, *, source: str | None, split: Split, weight: float = 0.0, replaces: bool = False) -> None:
-        """Cut a document and queue it; commits when a batch is full."""
+    def add(
+        self, draft: Draft, digest: str, *, source: str | None, split: Split, weight: float = 0.0, replaces: bool = False
+    ) -> None:
+        """Cut a document and queue it; commits when a batch is full. `digest` is its `content_digest`."""
         cuts, texts = cut(draft, split, self._encoder_of())
-        digest = content_digest(draft, split)
         self._waiting.append(Waiting(draft, source, digest, cuts, texts, weight, replaces))
         self._queued(draft, source, len(cuts))
 
@@ -132,8 +134,8 @@ class Batches:
         self._advance(sum(weights[key] for key in vectors), len(vectors))
         missing = [key for key in texts if key not in vectors]
         missing.sort(key=lambda key: len(texts[key]), reverse=True)  # texts of one length pad each other least
-        for start in range(0, len(missing), BATCH_CHUNKS):
-            fresh = self._encoded(missing[start : start + BATCH_CHUNKS], texts, weights)
+        for some in portions(missing, BATCH_CHUNKS):
+            fresh = self._encoded(some, texts, weights)
             vectors |= fresh
             if len(missing) > BATCH_CHUNKS:
                 self._writer.stage(fresh)
@@ -143,8 +145,7 @@ class Batches:
     def _encoded(self, keys: Sequence[str], texts: Mapping[str, str], weights: Mapping[str, float]) -> dict[str, Matrix]:
         """A vector for each of these texts, and word of every pass: a batch takes seconds on a small machine."""
         fresh: dict[str, Matrix] = {}
-        for start in range(0, len(keys), ENCODE_ROWS):
-            some = keys[start : start + ENCODE_ROWS]
+        for some in portions(keys, ENCODE_ROWS):
             rows = checked_rows(self._encoder_of().encode_documents([texts[key] for key in some]))
             fresh |= zip(some, rows, strict=True)
             self._advance(sum(weights[key] for key in some), len(some))

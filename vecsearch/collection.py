@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vecsearch import arguments, chosen
 from vecsearch.arguments import AnyPath
-from vecsearch.batches import Batches, checked_rows, cut
+from vecsearch.batches import Batches, checked_rows, content_digest, cut
 from vecsearch.core.checks import checked_choice, checked_limit, checked_name, checked_query
 from vecsearch.core.errors import InputError, UnknownCollection, UsageError, WrongDimension
 from vecsearch.core.settings import COLLECTION_DEFAULT, LIMIT_DEFAULT, LIST_LIMIT_DEFAULT, LOCK_TIMEOUT_S, MAX_FILE_BYTES
@@ -357,7 +357,8 @@ class Collection:
     def _add_texts(self, drafts: Sequence[Draft], taken: set[str]) -> None:
         batches = self._batches()
         for draft in drafts:
-            batches.add(draft, source=None, split=Split.TOKENS, replaces=draft.id in taken)
+            digest = content_digest(draft, Split.TOKENS)
+            batches.add(draft, digest, source=None, split=Split.TOKENS, replaces=draft.id in taken)
         batches.flush()
 
     def _add_vectors(self, drafts: Sequence[Draft], rows: Vector) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
@@ -107,14 +108,16 @@ class Ingest:
         known = self._known()
         self._gone, kept = vanished(known, scan, self._parent, allow_empty=allow_empty)
         self._tally.failed.extend([*scan.failed, *kept])
-        self._errors.update({name: each.error for each in scan.failed if (name := self._stored(each.uri)) in known})
+        self._errors.update(
+            {name: each.error for each in scan.failed if (name := paths.stored(self._parent, Path(each.uri))) in known}
+        )
         self._progress.begin(sum(found.size for found in scan.files))
         contested = self._files(scan.files, known, last=False)
         if contested:  # by now whoever lets an id go has done so
             self._batches.flush()
             self._files(contested, {}, last=True)
         self._batches.flush()
-        self._forget(known)
+        self._forget()
         return self._finished()
 
     def upsert(self, items: Iterable[Item], *, origin: str, size: int) -> IndexReport:
@@ -232,8 +235,8 @@ class Ingest:
                         self._tally.skipped.append(Skip(f"{run.uri}{item.uri.removeprefix(run.source or '')}", item.reason))
                     case Draft():
                         drafts.append(item)
-            if drafts:
-                self._documents(drafts, run, last=last)
+            if sound := [draft for draft in drafts if _is_sound(draft, run)]:
+                self._documents(sound, run, last=last)
 
     def _documents(self, drafts: Sequence[Draft], run: FileRun, *, last: bool) -> None:
         digests = {draft.id: content_digest(draft, self._split) for draft in drafts}
@@ -245,7 +248,7 @@ class Ingest:
             prior, digest = stored.get(draft.id), digests[draft.id]
             weight = min(run.left, len(draft.text) + 50)
             run.left -= weight
-            if not self._accepted(draft, prior, run, last=last):
+            if not self._claimed(draft.id, prior, run, last=last):
                 continue
             same = prior is not None and (prior.source, prior.digest) == (run.source, digest)
             if not same:
@@ -263,22 +266,17 @@ class Ingest:
         if self._dry:
             return
         if twin is None or not self._batches.add_twin(draft, digest, twin, source=run.source, weight=weight):
-            self._batches.add(draft, source=run.source, split=self._split, weight=weight, replaces=prior is not None)
+            self._batches.add(draft, digest, source=run.source, split=self._split, weight=weight, replaces=prior is not None)
 
-    def _accepted(self, draft: Draft, prior: StoredDocument | None, run: FileRun, *, last: bool) -> bool:
-        """Whether a document may be stored; what is wrong with it otherwise is noted."""
-        try:
-            checked(draft)
-            if not self._is_free(draft.id, prior, run):
-                run.contested = True
-                if last:
-                    raise InputError(conflict(draft.id, prior.source if prior else None, run.source))
-                return False
-        except InputError as error:
-            run.problems.append(str(error))
-            return False
-        run.seen.add(draft.id)
-        return True
+    def _claimed(self, key: str, prior: StoredDocument | None, run: FileRun, *, last: bool) -> bool:
+        """Whether an id is this source's from now on; where it is another's to the `last`, that is a problem."""
+        if self._is_free(key, prior, run):
+            run.seen.add(key)
+            return True
+        run.contested = True
+        if last:
+            run.problems.append(conflict(key, prior.source if prior else None, run.source))
+        return False
 
     def _is_free(self, key: str, prior: StoredDocument | None, run: FileRun) -> bool:
         """Whether an id may be this source's: nobody else's, or that of a file that is gone."""
@@ -299,18 +297,25 @@ class Ingest:
 
     # -- what is no longer there
 
-    def _forget(self, known: dict[str, StoredSource]) -> None:
+    def _forget(self) -> None:
         """Last, so that a renamed file's vectors are still there when its new name is read."""
         if self._gone and self._dry:
             with self._reader.snapshot() as snapshot:
                 keys = [] if snapshot is None else [key for name in sorted(self._gone) for key in snapshot.keys_of_source(name)]
             self._plan("remove", *keys)
             self._tally.removed += len(keys)
-        elif self._gone and known:
+        elif self._gone:
             self._tally.removed += self._writer.forget_sources(sorted(self._gone))
 
-    def _stored(self, uri: str) -> str:
-        return paths.stored_text(self._parent, uri)
+
+def _is_sound(draft: Draft, run: FileRun) -> bool:
+    """Whether a document can be stored; what is wrong with it is noted before anything is asked or made of it."""
+    try:
+        checked(draft)
+    except InputError as error:
+        run.problems.append(str(error))
+        return False
+    return True
 
 
 def gives_documents(files: Iterable[FoundFile], passwords: Sequence[str] = ()) -> bool:

@@ -15,6 +15,7 @@ SELECTIVE_ROWS: Final = 20_000  # up to this many matching rows a filter is answ
 
 # -- writing
 BATCH_CHUNKS: Final = 256  # chunks encoded and committed together
+READ_DOCUMENTS: Final = 128  # of one file, looked up and compared together
 ENCODE_ROWS: Final = 32  # texts in one forward pass
 LOCK_TIMEOUT_S: Final = 30.0
 BUSY_TIMEOUT_MS: Final = 30_000
@@ -25,7 +26,6 @@ PARSE_SECONDS_PER_MB: Final = 2.0  # … and so much more for each megabyte of i
 PARSE_MEMORY_BYTES: Final = 512_000_000
 PARSE_OUTPUT_CHARACTERS: Final = 50_000_000  # text that a file may give, or …
 PARSE_OUTPUT_RATIO: Final = 20  # … so many characters a byte of it, whichever is more
-READ_DOCUMENTS: Final = 128  # of one file, looked up and compared together
 PARSE_AHEAD_BYTES: Final = 16_000_000  # of answers that wait to be encoded
 FRAME_CHARACTERS: Final = 200_000  # sent together
 

@@ -14,11 +14,6 @@ def stored(parent: Path, path: Path) -> str:
     return (path.relative_to(parent) if path.is_relative_to(parent) else path).as_posix()
 
 
-def stored_text(parent: Path, uri: str) -> str:
-    """The stored form of an absolute path given as text."""
-    return stored(parent, Path(uri))
-
-
 def absolute(parent: Path, path: str) -> Path:
     """The absolute path of a stored one."""
     return parent / path
