@@ -54,10 +54,10 @@ def is_mounted(path: Path, parent: Path) -> bool:
 
 
 def _ignored(places: Mapping[str, Path], scan: Scan) -> set[str]:
+    if not scan.ignored:
+        return set()
     ignored, taken = set(scan.ignored), {found.path for found in scan.files}
-    return {
-        name for name, path in places.items() if path not in taken and not ignored.isdisjoint((path, *path.parents))
-    } if ignored else set()  # fmt: skip
+    return {name for name, path in places.items() if path not in taken and not ignored.isdisjoint((path, *path.parents))}
 
 
 def _kept(why: str, missing: int) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from vecsearch.core.conditions import Condition
 from vecsearch.core.portions import portions
-from vecsearch.core.types import ChunkPlace, Cut, Document, Hit, Listed, Metadata, Place, Scored, Source
+from vecsearch.core.types import ChunkPlace, Cut, Document, Hit, Listed, Metadata, Place, Scored, Source, SourceState
 from vecsearch.persistence import fulltext
 from vecsearch.persistence import sources as source_rows
 from vecsearch.persistence.conditions import expression
@@ -61,7 +61,7 @@ class StoredVector:
     title: str | None
     context: str
     text: str
-    vector: np.ndarray[Any, np.dtype[np.float32]]
+    vector: Vector
 
 
 class Reader:
@@ -173,7 +173,7 @@ class Snapshot:
         amount = select(func.count()).where(chunks.c.document_id == documents.c.id).scalar_subquery()
         rows = self._connection.execute(
             select(
-                documents.c.key, sources.c.path, documents.c.title, amount, documents.c.indexed_at, sources.c.digest,
+                documents.c.key, sources.c.path, documents.c.title, amount, documents.c.indexed_at, source_rows.STATE,
                 sources.c.error,
             )
             .outerjoin(sources, sources.c.id == documents.c.source_id)
@@ -183,8 +183,8 @@ class Snapshot:
             .offset(offset)
         )  # fmt: skip
         return [
-            Listed(key, self._uri(path), title, count, at, source_rows.state_of(digest, error), error)
-            for key, path, title, count, at, digest, error in rows
+            Listed(key, self._uri(path), title, count, at, SourceState(kind), error)
+            for key, path, title, count, at, kind, error in rows
         ]
 
     def keys(self, condition: Condition | None = None, *, source: Path | None = None) -> list[str]:

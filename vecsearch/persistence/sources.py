@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from vecsearch.core.types import Source, SourceState
 from vecsearch.persistence.paths import absolute
 from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.tables import chunks, documents, sources
+
+STATE: Final = case(  # how a file stands by its row; a document without a file is indexed
+    (sources.c.error.is_not(None), SourceState.FAILED.value),
+    (sources.c.digest == "", SourceState.UNFINISHED.value),
+    else_=SourceState.INDEXED.value,
+)
 
 
 def listing(
@@ -26,14 +33,14 @@ def listing(
     document_count = select(func.count()).where(of).scalar_subquery()
     chunk_count = select(func.count()).join_from(documents, chunks, chunks.c.document_id == documents.c.id).where(of)
     query = select(
-        sources.c.path, sources.c.digest, sources.c.error, sources.c.indexed_at, document_count, chunk_count.scalar_subquery()
+        sources.c.path, STATE, document_count, chunk_count.scalar_subquery(), sources.c.indexed_at, sources.c.error
     ).where(sources.c.collection_id == state.id)
     if failed:
         query = query.where(sources.c.error.is_not(None))
     rows = connection.execute(query.order_by(sources.c.path).limit(limit).offset(offset))
     return [
-        Source(absolute(parent, path).as_posix(), state_of(digest, error), documents_, chunks_, at, error)
-        for path, digest, error, at, documents_, chunks_ in rows
+        Source(absolute(parent, path).as_posix(), SourceState(kind), documents_, chunks_, at, error)
+        for path, kind, documents_, chunks_, at, error in rows
     ]
 
 
@@ -43,8 +50,8 @@ def count(connection: Connection, state: CollectionState, *, failed: bool = Fals
     return connection.scalar(query.where(sources.c.error.is_not(None)) if failed else query) or 0
 
 
-def state_of(digest: str | None, error: str | None) -> SourceState:
-    """How a file stands by its row; a document without a file is indexed."""
-    if error is not None:
-        return SourceState.FAILED
-    return SourceState.UNFINISHED if digest == "" else SourceState.INDEXED
+def states(connection: Connection, state: CollectionState) -> dict[str, int]:
+    """How many files stand how."""
+    query = select(STATE, func.count()).where(sources.c.collection_id == state.id).group_by(STATE)
+    found = {SourceState(kind): int(amount) for kind, amount in connection.execute(query)}
+    return {each.value: found.get(each, 0) for each in SourceState}

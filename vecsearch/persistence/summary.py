@@ -6,14 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, func, select
 
-from vecsearch.core.types import SourceState
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.publish import pending
-from vecsearch.persistence.sources import listing
+from vecsearch.persistence.sources import listing, states
 from vecsearch.persistence.state import CollectionState, all_states
-from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, documents, sources, tombstones
+from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, documents, tombstones
 from vecsearch.persistence.vectors import dtype
 from vecsearch.persistence.view import index_path
 
@@ -57,7 +56,7 @@ def _collection(connection: Connection, database: Database, state: CollectionSta
             "tail": waiting - amounts["tombstones"],
             "deleted": amounts["tombstones"],
         },
-        "sources": _states(connection, state),
+        "sources": states(connection, state),
         "failed": [asdict(each) for each in listing(connection, state, database.parent, failed=True, limit=_FAILED_SHOWN)],
         "bytes": {
             "text": text or 0,
@@ -65,14 +64,6 @@ def _collection(connection: Connection, database: Database, state: CollectionSta
             "index": _size(path),
         },
     }
-
-
-def _states(connection: Connection, state: CollectionState) -> dict[str, int]:
-    """How many files stand how."""
-    kind = case((sources.c.error.is_not(None), "failed"), (sources.c.digest == "", "unfinished"), else_="indexed")
-    query = select(kind, func.count()).where(sources.c.collection_id == state.id).group_by(kind)
-    found = {str(row[0]): int(row[1]) for row in connection.execute(query)}
-    return {each.value: found.get(each.value, 0) for each in SourceState}
 
 
 def _size(path: Path) -> int:

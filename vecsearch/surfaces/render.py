@@ -101,20 +101,29 @@ def listing_lines(listed: Sequence[Listed], *, total: int, offset: int) -> Itera
     for each in listed:
         name = " · ".join(part for part in (each.id, each.title) if part)
         state = "" if each.state is SourceState.INDEXED else f", {each.state}"
-        yield printable(f"{name}  ({plural(each.chunks, 'chunk')}, {each.indexed_at[:16].replace('T', ' ')}{state})")
-    if total > offset + len(listed):
-        yield f"{offset + 1:,} to {offset + len(listed):,} of {total:,}; the next: --offset {offset + len(listed)}"
+        yield printable(f"{name}  ({plural(each.chunks, 'chunk')}, {_minute(each.indexed_at)}{state})")
+    yield from _rest(len(listed), total, offset)
 
 
 def source_lines(listed: Sequence[Source], *, total: int, offset: int) -> Iterator[str]:
     """`state  path  n documents, n chunks, time`, then what is wrong, and how to see the rest."""
     for each in listed:
         amounts = f"{plural(each.documents, 'document')}, {plural(each.chunks, 'chunk')}"
-        yield printable(f"{each.state:10}  {each.uri}  ({amounts}, {each.indexed_at[:16].replace('T', ' ')})")
+        yield printable(f"{each.state:10}  {each.uri}  ({amounts}, {_minute(each.indexed_at)})")
         if each.error:
             yield printable(f"{'':12}{each.error}")
-    if total > offset + len(listed):
-        yield f"{offset + 1:,} to {offset + len(listed):,} of {total:,}; the next: --offset {offset + len(listed)}"
+    yield from _rest(len(listed), total, offset)
+
+
+def _minute(moment: str) -> str:
+    """2026-05-01 13:45, of a time in ISO 8601."""
+    return moment[:16].replace("T", " ")
+
+
+def _rest(shown: int, total: int, offset: int) -> Iterator[str]:
+    """How to see what a page leaves out, if anything."""
+    if total > offset + shown:
+        yield f"{offset + 1:,} to {offset + shown:,} of {total:,}; the next: --offset {offset + shown}"
 
 
 def json_documents(documents: Sequence[Document]) -> dict[str, Any]:

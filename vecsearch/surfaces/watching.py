@@ -53,11 +53,13 @@ class _Touched:
     def _has(self, found: FoundFile) -> bool:
         if not self.paths.isdisjoint((found.path, *found.path.parents)):
             return True
+        if self.since is None:
+            return False
         try:
             info = found.path.stat()
         except OSError:
             return True
-        return self.since is not None and max(info.st_mtime, info.st_ctime) >= self.since
+        return max(info.st_mtime, info.st_ctime) >= self.since
 
 
 def _bursts(options: Common, given: Sequence[str]) -> Iterator[set[Path]]:

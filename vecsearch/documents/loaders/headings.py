@@ -10,7 +10,7 @@ from vecsearch.core.types import JSON, Section
 from vecsearch.documents.loaders.raw import trail
 
 HEADINGS_MAX: Final = 100_000  # a file with more is data in the form of headings, and has no outline
-_HEADING_MAX: Final = 300  # characters: what is longer is set like a heading, and is none
+HEADING_MAX: Final = 300  # characters: what is longer is set like a heading, and is none
 _HEADER_MAX: Final = 300  # characters of a table's header that stand above its rows
 _BLANKS: Final = re.compile(r"(?:[^\S\n]*\n)*")
 
@@ -77,7 +77,7 @@ def _turns(text: str, headings: Sequence[tuple[int, int, int, str]], title: str 
     path: list[str] = []
     body: tuple[int, _Turn] | None = None
     for start, end, level, name in headings:
-        if not name or len(name) > _HEADING_MAX:
+        if not name or len(name) > HEADING_MAX:
             continue
         if body and body[0] < start:
             yield body

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vecsearch.core.types import Draft, Item, Metadata, Place, Problem, Section
+from vecsearch.documents.loaders.headings import HEADING_MAX
 from vecsearch.documents.loaders.raw import Raw, trail
 from vecsearch.documents.text import NoText
 
 # the private range is what symbol fonts draw bullets with
 _NO_TEXT: Final = re.compile("[\0-\x08\x0e-\x1f\x7f\ud800-\udfff\uf000-\uf0ff\ufffe\uffff]")
 _LINE_END: Final = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
-_HEADING_MAX: Final = 300  # characters: what is longer is set like a heading, and is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Outline:
     def heading(self, level: int, text: str) -> None:
         """A heading above what follows; a long one is a block like any other."""
         text = " ".join(clean(text).split())
-        if not text or len(text) > _HEADING_MAX:
+        if not text or len(text) > HEADING_MAX:
             self.block(text)
             return
         self.under(level, text)

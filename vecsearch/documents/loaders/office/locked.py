@@ -14,11 +14,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from vecsearch.core.errors import UnreadableFile
-from vecsearch.documents.loaders.office.package import Package, Xml, attribute, child, descendants, package
+from vecsearch.documents.loaders.office.package import PART_MAX, Package, Xml, attribute, child, descendants, package
 from vecsearch.documents.loaders.raw import Raw
 from vecsearch.documents.text import Encrypted
 
-_PART: Final = 100 << 20  # bytes that a part may expand to
 _ITERATIONS_MAX: Final = 10_000_000
 _CHECKED: Final = 1024  # the bytes that the checksum is of
 
@@ -86,11 +85,11 @@ def _without(document: Package, locks: Mapping[str, Xml], password: str) -> byte
 def _inflated(data: bytes, name: str) -> bytes:
     inflater = zlib.decompressobj(-15)
     try:
-        plain = inflater.decompress(data, _PART)
+        plain = inflater.decompress(data, PART_MAX)
     except zlib.error as error:
         raise UnreadableFile(f"{name} in it is damaged") from error
     if inflater.unconsumed_tail:
-        raise UnreadableFile(f"{name} expands to more than {_PART >> 20} MB: too much to read")
+        raise UnreadableFile(f"{name} expands to more than {PART_MAX >> 20} MB: too much to read")
     return plain
 
 

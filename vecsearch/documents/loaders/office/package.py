@@ -25,7 +25,7 @@ Xml: TypeAlias = ElementTree.Element
 _ALWAYS: Final = 16 << 20  # bytes that a document may unpack to, however small it is …
 _RATIO: Final = 100  # … above that, so many times its size …
 _NEVER: Final = 400 << 20  # … and never more than this
-_PART: Final = 100 << 20  # bytes of one XML part: its tree takes several times as much
+PART_MAX: Final = 100 << 20  # bytes of one XML part: its tree takes several times as much
 _DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
@@ -45,7 +45,7 @@ class Package:
         stored = self.names.get(name.lower())
         if stored is None:
             return b""
-        if (size := self.archive.getinfo(stored).file_size) > _PART:
+        if (size := self.archive.getinfo(stored).file_size) > PART_MAX:
             raise UnreadableFile(f"{name} expands to {size >> 20:,} MB: too much to read")
         try:
             return self.archive.read(stored)
