@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ METADATA: list[dict[str, Any]] = [
     {}, {"lang": "en"}, {"lang": "de", "year": 2020}, {"lang": "en", "year": 2021.5}, {"year": "2020"}, {"lang": None},
     {"lang": True, "year": 1}, {"lang": ["en", "de"], "year": 0}, {"lang": {"code": "en"}}, {"lang.code": "fr"},
     {"lang": "English", "year": -3}, {"lang": [], "year": [2020]}, {"lang": "", "year": 10**20}, {"lang": [None, True, 1]},
+    {"when": "2024-05-01"}, {"when": "2024-05-01T10:30:00Z"}, {"when": "2024-05-01T23:30:00-05:00"}, {"when": "2024-05-02 08:00"},
+    {"when": "2024-13-01"}, {"when": "2024"}, {"when": "May"}, {"when": 2024}, {"at": {"when": "2023-12-31"}},
 ]  # fmt: skip
 VALUES = ["en", "de", "", "2020", 2020, 2021.5, 1, 0, -3, True, False, None, 10**20]
-KEYS = ["lang", "year", "lang.code", "nothing"]
+KEYS = ["lang", "year", "lang.code", "nothing", "when", "at.when"]
+TIMES = ["2024-05-01", "2024-05-02", "2024-05-01T10:30:00+00:00", "2024-05-02T04:30Z", "2024-05-01T10:00", "2024-05-32"]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,26 @@ def operator(name: str, operand: Any, there: bool, value: Any) -> bool:  # noqa:
             return isinstance(value, str) and isinstance(operand, str) and operand in value
     if not there or kind(value) != kind(operand) or kind(value) not in ("number", "text"):
         return False
+    value, operand = times(value, operand)
     return {"$gt": value > operand, "$gte": value >= operand, "$lt": value < operand, "$lte": value <= operand}[name]
+
+
+def times(value: Any, operand: Any) -> tuple[Any, Any]:
+    """Both as days, or as moments, where the operand is one and the value can be read as a time; else as they are."""
+    moments = [moment(each) for each in (value, operand)]
+    if None in moments:
+        return value, operand
+    return (moments[0].date(), moments[1].date()) if len(operand) == 10 else (moments[0], moments[1])
+
+
+def moment(text: Any) -> Any:
+    if not isinstance(text, str) or len(text) < 10:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def kind(value: Any) -> str:
@@ -96,8 +119,10 @@ def same(left: Any, right: Any) -> bool:
 
 # -- expressions
 
-values = st.sampled_from(VALUES)
-orderable = st.sampled_from([value for value in VALUES if isinstance(value, int | float | str) and not isinstance(value, bool)])
+values = st.sampled_from([*VALUES, *TIMES])
+orderable = st.sampled_from(
+    [value for value in [*VALUES, *TIMES] if isinstance(value, int | float | str) and not isinstance(value, bool)]
+)
 operations = st.one_of(
     st.fixed_dictionaries({"$eq": values}), st.fixed_dictionaries({"$ne": values}),
     *(st.fixed_dictionaries({name: orderable}) for name in ("$gt", "$gte", "$lt", "$lte")),
@@ -163,6 +188,13 @@ def test_the_shell_names_what_it_cannot_read(given: str, tmp_path: Path, shell: 
     assert (told.status, told.out) == (1, "")
     assert told.err.startswith("Error: ")
     assert "where" in told.err
+
+
+def test_dates_of_python_are_bounds_too(collection: vecsearch.Collection) -> None:
+    found = [each.metadata["when"] for each in collection.get(where={"when": {"$gte": date(2024, 5, 2)}})]
+    assert "2024-05-01T23:30:00-05:00" in found and "2024-05-02 08:00" in found
+    noon = datetime(2024, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))  # 10:00 in UTC
+    assert collection.count({"$and": [{"when": {"$gt": noon}}, {"when": {"$lt": datetime(2024, 5, 1, 11)}}]}) == 1
 
 
 def test_k_rows_come_back_whenever_k_rows_match(tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import Stemmer
 
 import vecsearch
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.encoding.protocol import Encoder
-from vecsearch.persistence.fulltext import FUNCTION_WORDS
+from vecsearch.persistence.lookups import function_words
 
 TOPICS = ["the river bank in spring", "a savings bank", "fashion models", "training a model", "bats at dusk", "cricket bats"]
 QUERIES = ["where do bats fly in the evening", "money in a bank account", "spring", "a walk along the river", "bats"]
@@ -173,20 +174,14 @@ def rows_of(path: Path) -> list[Row]:
 
 
 def stems(texts: Sequence[str]) -> list[list[str]]:
-    """Tokens as FTS5's porter tokenizer gives them, one list a text."""
-    connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE VIRTUAL TABLE t USING fts5(x, tokenize='porter unicode61 remove_diacritics 2')")
-    connection.execute("CREATE VIRTUAL TABLE v USING fts5vocab(t, 'instance')")
-    connection.executemany("INSERT INTO t(rowid, x) VALUES (?, ?)", enumerate(texts))
-    found: list[list[str]] = [[] for _ in texts]
-    for term, place in connection.execute("SELECT term, doc FROM v ORDER BY doc, offset"):
-        found[place].append(term)
-    return found
+    """Snowball's English stems, one list a text."""
+    stemmer = Stemmer.Stemmer("english")
+    return [stemmer.stemWords(re.findall(r"[a-z0-9]+", text.lower())) for text in texts]
 
 
 def bm25(rows: Sequence[Row], query: str) -> tuple[dict[int, float], float]:
     """Robertson's formula over every row, and the sum's upper bound."""
-    words = dict.fromkeys(word for word in re.findall(r"\w+", query.lower()) if word not in FUNCTION_WORDS)
+    words = dict.fromkeys(word for word in re.findall(r"\w+", query.lower()) if word not in function_words("en"))
     bags = [Counter(tokens) for tokens in stems([f"{row.title} {row.text}" for row in rows])]
     mean = sum(bag.total() for bag in bags) / max(1, len(bags))
     scores: dict[int, float] = {}
@@ -194,7 +189,7 @@ def bm25(rows: Sequence[Row], query: str) -> tuple[dict[int, float], float]:
     for (term,) in stems(list(words)):
         holders = [(row.id, bag[term], bag.total()) for row, bag in zip(rows, bags, strict=True) if bag[term]]
         idf = math.log(1 + (len(rows) - len(holders) + 0.5) / (len(holders) + 0.5))
-        most += idf * 2.2
+        most += idf * 2.2 * (1 if holders else 0.5)
         for chunk, count, length in holders:
             scores[chunk] = scores.get(chunk, 0.0) + idf * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * length / mean))
     return scores, most

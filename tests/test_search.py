@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 
 import vecsearch
 from tests.conftest import SAMPLE_DATA
-from vecsearch.core.types import Scored
-from vecsearch.persistence.fulltext import terms
-from vecsearch.search.fusion import fuse
+from vecsearch.core.types import Fusion
+from vecsearch.search.fusion import FUSIONS, Candidates
 
 TINY = {
     "fashion": "A fashion model walks the runway in a dress that nobody has worn before.",
@@ -35,40 +34,66 @@ TINY_QUERIES = {
 
 # -- fusion
 
-similarities = st.dictionaries(st.integers(1, 30), st.floats(-1, 1), min_size=1, max_size=20)
+
+def candidates(cosines: dict[int, float], bm25: dict[int, float], *, most: float = 8.0, named: float = 0.0) -> Candidates:
+    """Chunks that both sides gave as they stand here: `bm25` those that the words found, all others the vectors."""
+    ids = np.array(sorted(cosines), np.int64)
+    return Candidates(
+        ids, np.array([cosines[i] for i in ids]), np.array([bm25.get(int(i), 0.0) for i in ids]),
+        np.ones(len(ids), bool), np.isin(ids, list(bm25)), most, named,
+    )  # fmt: skip
 
 
-def test_fusion_adds_the_cosine_and_the_share_of_the_words() -> None:
-    fused = fuse({1: 0.5, 2: 0.75, 3: -0.25}, [Scored(3, 6.0), Scored(1, 2.0)], 8.0)
-    assert fused == [Scored(1, 0.75), Scored(2, 0.75), Scored(3, 0.5)]
+def order(fusion: Fusion, found: Candidates) -> list[int]:
+    return [each.chunk_id for each in found.ranked(FUSIONS[fusion](found))]
 
 
-@given(cosines=similarities, most=st.floats(1, 100))
-def test_without_a_word_found_fusion_is_the_dense_ranking(cosines: dict[int, float], most: float) -> None:
-    assert [each.chunk_id for each in fuse(cosines, [], most)] == sorted(cosines, key=lambda chunk: (-cosines[chunk], chunk))
+TINY_RUN = candidates({1: 0.5, 2: 0.75, 3: -0.25}, {3: 6.0, 1: 2.0})
 
 
-@given(cosines=similarities, data=st.data())
-def test_more_of_the_words_never_lowers_a_chunk(cosines: dict[int, float], data: st.DataObject) -> None:
+def test_every_fusion_is_in_the_table() -> None:
+    assert set(FUSIONS) == set(Fusion)
+
+
+@pytest.mark.parametrize(
+    ("fusion", "expected"),
+    [
+        (Fusion.BOUNDED, [0.5 + 2 / 8, 0.75, -0.25 + 6 / 8]),
+        (Fusion.RECIPROCAL_RANK, [1 / 62 + 1 / 62, 1 / 61, 1 / 63 + 1 / 61]),
+        (Fusion.MIN_MAX, [0.75 + 0.0, 1.0, 0.0 + 1.0]),
+        (Fusion.Z_SCORE, [0.3922322702763681 - 0.2672612419124244, 0.9805806756909202 - 1.0690449676496976,
+                          -1.372812945967288 + 1.3363062095621219]),
+    ],
+)  # fmt: skip
+def test_each_fusion_by_its_formula(fusion: Fusion, expected: list[float]) -> None:
+    assert FUSIONS[fusion](TINY_RUN) == pytest.approx(expected)
+
+
+def test_a_query_of_identifiers_is_answered_by_its_words() -> None:
+    cosines, bm25 = {1: 0.9, 2: 0.2}, {2: 2.0}
+    assert order(Fusion.BOUNDED, candidates(cosines, bm25)) == [1, 2]
+    assert order(Fusion.BOUNDED, candidates(cosines, bm25, named=1.0)) == [2, 1]
+
+
+@pytest.mark.parametrize("fusion", Fusion)
+@given(cosines=st.dictionaries(st.integers(1, 30), st.floats(-1, 1), min_size=1, max_size=20))
+def test_without_a_word_found_every_fusion_is_the_dense_ranking(fusion: Fusion, cosines: dict[int, float]) -> None:
+    cosines = {chunk: round(cosine, 3) for chunk, cosine in cosines.items()}
+    assert order(fusion, candidates(cosines, {})) == sorted(cosines, key=lambda chunk: (-cosines[chunk], chunk))
+
+
+@pytest.mark.parametrize("fusion", sorted(set(Fusion) - {Fusion.Z_SCORE}))  # where one side alone changes nothing but rounding
+@given(cosines=st.dictionaries(st.integers(1, 30), st.floats(-1, 1), min_size=1, max_size=20), data=st.data())
+def test_more_of_the_words_never_lowers_a_chunk(fusion: Fusion, cosines: dict[int, float], data: st.DataObject) -> None:
+    """Of those that the words found, all else being equal."""
+    cosines = {chunk: round(cosine, 3) for chunk, cosine in cosines.items()}
     chunk = data.draw(st.sampled_from(sorted(cosines)))
-    less, more = sorted(data.draw(st.tuples(st.floats(0, 10), st.floats(0, 10))))
-    places = [[each.chunk_id for each in fuse(cosines, [Scored(chunk, score)], 10.0)].index(chunk) for score in (less, more)]
+    less, more = sorted(data.draw(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10))))
+    places = [order(fusion, candidates(cosines, {chunk: score}, most=10.0)).index(chunk) for score in (less, more)]
     assert places[1] <= places[0]
 
 
 # -- words
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("place that lends money", ['"place"', '"lends"', '"money"']), ("to be or not to be", ['"to"', '"be"', '"or"', '"not"']),
-        ('the "new york" bank', ['"new york"', '"bank"']), ("state-of-the-art", ['"state"', '"art"']), ("?!", []),
-        ('unclosed "quote', ['"unclosed"', '"quote"']), ("NEAR(a b) AND x*", ['"near"', '"b"', '"x"']), ("jump Jump", ['"jump"']),
-    ],
-)  # fmt: skip
-def test_the_words_that_are_looked_up(query: str, expected: list[str]) -> None:
-    assert terms(query) == expected
 
 
 @given(query=st.text(max_size=60))

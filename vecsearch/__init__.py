@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from vecsearch.collection import Collection, open
+    from vecsearch.core.answers import Access, Around, Hit, Hits, Part, Plan, Reasons, Share
     from vecsearch.core.errors import (
         Damaged,
         EncoderMismatch,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         Document,
         Failure,
         Finding,
-        Hit,
+        Fusion,
         IndexReport,
         Listed,
         Mode,
@@ -46,28 +47,35 @@ if TYPE_CHECKING:
         Precision,
         Severity,
         Skip,
+        Span,
         Split,
     )
-    from vecsearch.encoding.protocol import Encoder
+    from vecsearch.encoding.protocol import Encoder, TokenEncoder, TokenRows
+    from vecsearch.search.packing import Context, PackedSource, Passage
 
 _HOMES = {
     "vecsearch.collection": ("Collection", "open"),
+    "vecsearch.core.answers": ("Access", "Around", "Hit", "Hits", "Part", "Plan", "Reasons", "Share"),
     "vecsearch.core.errors": (
         "Damaged", "EncoderMismatch", "FilterError", "InputError", "Locked", "NotADatabase", "ReadOnly", "StorageError",
         "StorageFull", "UnavailableError", "UnknownCollection", "UnreadableFile", "UsageError", "VecsearchError",
         "VecsearchWarning", "WrongDimension", "WrongVersion",
     ),
     "vecsearch.core.types": (
-        "ChunkPlace", "Document", "Failure", "Finding", "Hit", "IndexReport", "Listed", "Mode", "OnConflict", "Precision",
-        "Severity", "Skip", "Split",
+        "ChunkPlace", "Document", "Failure", "Finding", "Fusion", "IndexReport", "Listed", "Mode", "OnConflict", "Precision",
+        "Severity", "Skip", "Span", "Split",
     ),
-    "vecsearch.encoding.protocol": ("Encoder",),
+    "vecsearch.encoding.protocol": ("Encoder", "TokenEncoder", "TokenRows"),
+    "vecsearch.search.packing": ("Context", "Passage", "PackedSource"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, members in _HOMES.items() for name in members}
 
 __all__ = [
+    "Access",
+    "Around",
     "ChunkPlace",
     "Collection",
+    "Context",
     "Damaged",
     "Document",
     "Encoder",
@@ -75,7 +83,9 @@ __all__ = [
     "Failure",
     "FilterError",
     "Finding",
+    "Fusion",
     "Hit",
+    "Hits",
     "IndexReport",
     "InputError",
     "Listed",
@@ -83,13 +93,22 @@ __all__ = [
     "Mode",
     "NotADatabase",
     "OnConflict",
+    "PackedSource",
+    "Part",
+    "Passage",
+    "Plan",
     "Precision",
     "ReadOnly",
+    "Reasons",
     "Severity",
+    "Share",
     "Skip",
+    "Span",
     "Split",
     "StorageError",
     "StorageFull",
+    "TokenEncoder",
+    "TokenRows",
     "UnavailableError",
     "UnknownCollection",
     "UnreadableFile",

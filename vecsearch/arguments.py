@@ -2,30 +2,131 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Final, TypeAlias, TypedDict
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.batches import checked_rows
-from vecsearch.core.checks import checked_query
-from vecsearch.core.errors import InputError, UnreadableFile, VecsearchWarning, WrongDimension
-from vecsearch.core.types import Draft, Metadata, Mode
+from vecsearch.core.checks import checked_limit, checked_query
+from vecsearch.core.conditions import Condition
+from vecsearch.core.errors import InputError, UnreadableFile, UsageError, VecsearchWarning, WrongDimension
+from vecsearch.core.settings import EXPAND_MAX, LIMIT_DEFAULT
+from vecsearch.core.types import Draft, Metadata, Mode, Where
 from vecsearch.documents.loaders.raw import Raw
 from vecsearch.documents.parsing import Parser, Reading, Request
 from vecsearch.documents.validate import checked
 from vecsearch.encoding.protocol import Encoder
+from vecsearch.persistence.analysis import LANGUAGES, UNSTEMMED
+from vecsearch.persistence.reader import Snapshot
+from vecsearch.search.arranging import Arrangement
+from vecsearch.search.filters import parse_where
 
 Vector: TypeAlias = NDArray[np.float32]
 AnyPath: TypeAlias = str | PathLike[str]
+
+
+class Options(TypedDict, total=False):
+    """What every way of asking takes.
+
+    `limit` hits at most (10). `where` filters by metadata before anything is counted. `min_score` is a least similarity, or
+    "auto": the collection's own noise floor, below which a chunk is an answer only if it says half of the question.
+    `group_by="document"` keeps a document's best chunk, `collapse` the best of near-duplicates and word forms; either counts the
+    others in `more`. `mmr` in [0, 1] trades nearness (1) for variety (0). `expand` adds so many neighbour chunks on each side
+    as `around`, `explain` the `reasons`.
+    """
+
+    limit: int
+    where: Where | None
+    min_score: float | str | None
+    group_by: str | None
+    collapse: bool
+    mmr: float | None
+    expand: int
+    explain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Options, checked."""
+
+    arrangement: Arrangement
+    condition: Condition | None
+    min_score: float | str | None
+    expand: int
+    explain: bool
+
+
+AUTO: Final = "auto"
+Example: TypeAlias = str | Mapping[str, str]
+
+
+def asked(options: Options) -> Asked:
+    """The options, defaults filled in. Raises InputError, FilterError, and TypeError for a name that is none of them."""
+    if unknown := options.keys() - Options.__annotations__.keys():
+        raise TypeError(f"unknown option {min(unknown)!r}; expected {', '.join(Options.__annotations__)}")
+    group, mmr, least = options.get("group_by"), options.get("mmr"), options.get("min_score")
+    expand = options.get("expand") or 0
+    if group not in (None, "document"):
+        raise InputError(f"group_by must be 'document' or None, got {group!r}")
+    if mmr is not None and not (_is_number(mmr) and 0 <= mmr <= 1):
+        raise InputError(f"mmr must be a number from 0 (variety) to 1 (nearness), got {mmr!r}")
+    if isinstance(expand, bool) or not isinstance(expand, int) or not 0 <= expand <= EXPAND_MAX:
+        raise InputError(f"expand must be a whole number from 0 to {EXPAND_MAX:,}, got {expand!r}")
+    if not (least is None or least == AUTO or _is_number(least)):
+        raise InputError(f"min_score must be a number or 'auto', got {least!r}")
+    limit = checked_limit(options.get("limit", LIMIT_DEFAULT))
+    arrangement = Arrangement(limit, group is not None, bool(options.get("collapse")), mmr)
+    return Asked(arrangement, parse_where(options.get("where")), least, expand, bool(options.get("explain")))
+
+
+def check_mode(mode: Mode, asked: Asked) -> None:
+    """Raises UsageError for options that need a similarity where none is computed."""
+    if mode is Mode.LEXICAL and asked.min_score is not None:
+        raise UsageError("min_score tests the similarity, which lexical mode does not compute; use mode hybrid or dense")
+
+
+def least(snapshot: Snapshot, asked: Asked) -> tuple[float | None, bool]:
+    """The similarity below which a chunk is no answer, and whether one that says half of the question is one all the same."""
+    if asked.min_score != AUTO:
+        return None if asked.min_score is None else float(asked.min_score), False
+    floor = snapshot.noise_floor()
+    if floor is None:
+        warnings.warn(
+            "min_score='auto' has too few documents to learn from, so nothing is left out; give a number", VecsearchWarning,
+            stacklevel=3,
+        )  # fmt: skip
+    return floor, True
+
+
+def language(code: Any) -> str | None:
+    """A language whose stems can be had, or None for none asked for. Raises InputError."""
+    if code is None or (isinstance(code, str) and (code == UNSTEMMED or code in LANGUAGES)):
+        return code
+    raise InputError(f"language must be one of {', '.join(sorted(LANGUAGES))}, or {UNSTEMMED!r} for no stems, got {code!r}")
+
+
+def example(given: Any) -> str | Draft:
+    """An example of `recommend`: a document's id, or a text. Raises InputError."""
+    if isinstance(given, str):
+        return given
+    if isinstance(given, Mapping) and set(given) == {"text"}:
+        return Draft("text", checked_query(given["text"]))
+    raise InputError(f"an example is a document's id or {{'text': …}}, got {given!r:.80}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def paths(paths: Sequence[AnyPath] | AnyPath) -> list[AnyPath]:

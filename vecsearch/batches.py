@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from vecsearch.core.errors import InputError, VecsearchWarning, WrongDimension
 from vecsearch.core.portions import portions
 from vecsearch.core.settings import BATCH_CHUNKS, CONTEXT_SHARE_MAX, ENCODE_ROWS, TITLE_SHARE_MAX
-from vecsearch.core.types import Cut, Draft, Precision, Split
+from vecsearch.core.types import Cut, Draft, Making, Split
 from vecsearch.documents import chunker
+from vecsearch.documents.language import language_of
 from vecsearch.encoding.protocol import Encoder
 from vecsearch.persistence import publish
+from vecsearch.persistence.analysis import LANGUAGE_DEFAULT, LANGUAGES, UNSTEMMED
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.reader import Reader
 from vecsearch.persistence.state import CollectionState
@@ -43,12 +45,12 @@ class Batches:
     """Collects documents and commits them as soon as a batch of chunks is encoded. The caller holds the write lock."""
 
     def __init__(
-        self, database: Database, name: str, *, encoder_of: Callable[[], Encoder], precision: Precision,
+        self, database: Database, name: str, *, encoder_of: Callable[[], Encoder], making: Making,
         advance: Callable[[float, int], None] = lambda read, chunks: None,
     ) -> None:  # fmt: skip
         self._database, self._name = database, name
         self._reader, self._writer = Reader(database, name), Writer(database, name)
-        self._encoder_of, self._precision, self._advance = encoder_of, precision, advance
+        self._encoder_of, self._making, self._advance = encoder_of, making, advance
         self._waiting: list[Waiting] = []
         self._ready: list[NewDocument] = []
         self._sources: dict[str, str | None] = {}  # of the documents in both, by id
@@ -168,14 +170,23 @@ class Batches:
     def _ensure(self) -> CollectionState:
         if self._state is None:
             encoder = self._encoder_of()
-            self._state = self._writer.ensure(
-                encoder=encoder.name, fingerprint=encoder.fingerprint, dimension=encoder.dimension, precision=self._precision
-            )
+            texts = (each.draft.text for each in self._waiting)
+            self._state = ensure(self._writer, encoder, encoder.dimension, self._making, texts)
         return self._state
 
     def _collection_exists(self) -> bool:
         with self._reader.snapshot() as snapshot:
             return snapshot is not None
+
+
+def ensure(writer: Writer, encoder: Encoder, dimension: int, making: Making, texts: Iterable[str]) -> CollectionState:
+    """The collection, made now if it is not there, in the language of these texts if none was asked for."""
+    language = making.language or language_of(texts)
+    known = language == UNSTEMMED or language in LANGUAGES
+    return writer.ensure(
+        encoder=encoder.name, fingerprint=encoder.fingerprint, dimension=dimension, precision=making.precision,
+        language=language if known and language else LANGUAGE_DEFAULT,
+    )  # fmt: skip
 
 
 def cut(draft: Draft, split: Split, encoder: Encoder) -> tuple[tuple[Cut, ...], tuple[str, ...]]:
@@ -185,8 +196,9 @@ def cut(draft: Draft, split: Split, encoder: Encoder) -> tuple[tuple[Cut, ...], 
     fitting = {context: _fitting_context(context, encoder) for context in {each.context for each in draft.sections}}
     costs = {context: len(encoder.token_spans(context + "\n")) if context else 0 for context in fitting.values()}
     sections = [replace(each, context=fitting[each.context]) for each in draft.sections]
+    budget = max(1, encoder.max_tokens - used)
     cuts = chunker.split(
-        draft.text, by=split, budget=max(1, encoder.max_tokens - used), token_spans=encoder.token_spans, sections=sections,
+        draft.text, by=split, budget=budget, token_spans=encoder.token_spans, sections=sections,
         cost=lambda context: costs.get(context, 0),
     )  # fmt: skip
     if not cuts:  # a title alone

@@ -24,8 +24,8 @@ from vecsearch.core.types import (
     FoundFile,
     IndexReport,
     Item,
+    Making,
     Metadata,
-    Precision,
     Problem,
     Scan,
     Skip,
@@ -91,12 +91,12 @@ class Ingest:
     """One run over files, or over the lines of a pipe. The caller holds the write lock; a dry run writes nothing."""
 
     def __init__(
-        self, database: Database, name: str, *, encoder_of: Callable[[], Encoder], precision: Precision, split: Split,
+        self, database: Database, name: str, *, encoder_of: Callable[[], Encoder], making: Making, split: Split,
         progress: Progress, passwords: Sequence[str] = (), dry: bool = False,
     ) -> None:  # fmt: skip
         self._database, self._name, self._parent = database, name, database.parent
         self._reader, self._writer = Reader(database, name), Writer(database, name)
-        self._batches = Batches(database, name, encoder_of=encoder_of, precision=precision, advance=progress.advance)
+        self._batches = Batches(database, name, encoder_of=encoder_of, making=making, advance=progress.advance)
         self._split, self._progress, self._passwords, self._dry = split, progress, passwords, dry
         self._tally, self._started = Tally(), perf_counter()
         self._gone: set[str] = set()  # stored paths of files that are no more; their documents are removed at the end

@@ -19,10 +19,10 @@ def checked_choice(kind: type[_Choice], value: Any, what: str) -> _Choice:
         raise InputError(f"{what} must be one of {', '.join(kind)}, got {value!r}") from error
 
 
-def checked_limit(limit: Any) -> int:
-    """A number of answers. Raises InputError."""
+def checked_limit(limit: Any, what: str = "limit") -> int:
+    """A number of answers, or of something else that is counted. Raises InputError."""
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < LIMIT_MIN:
-        raise InputError(f"limit must be a whole number of at least {LIMIT_MIN}, got {limit!r}")
+        raise InputError(f"{what} must be a whole number of at least {LIMIT_MIN}, got {limit!r}")
     return min(limit, 2**53)
 
 

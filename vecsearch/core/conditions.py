@@ -1,14 +1,18 @@
 """A filter over metadata as a tree of frozen values, independent of any query language.
 
 A key is looked up as it is first, then, when it has dots, as a path into nested objects. Comparisons are typed: a number
-never equals a string. A row without the key fails every comparison except the negated ones (`$ne`, `$nin`, `$not`).
+never equals a string. A row without the key fails every comparison except the negated ones (`$ne`, `$nin`, `$not`). Less and more
+than a day or a moment in ISO 8601 compare times where the stored string is one too: beside a day a moment counts as its day in
+UTC; a moment without an offset is in UTC.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from vecsearch.core.types import JSON
 
@@ -21,6 +25,28 @@ class Comparison(StrEnum):
     AT_LEAST = "$gte"
     LESS = "$lt"
     AT_MOST = "$lte"
+
+
+class TimePrecision(StrEnum):
+    """What a string in ISO 8601 names."""
+
+    DAY = "day"
+    MOMENT = "moment"
+
+
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
+
+
+def time_precision(value: JSON) -> TimePrecision | None:
+    """Of a string that names a day or a moment; None for anything else."""
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    try:
+        datetime.fromisoformat(match[0])
+    except ValueError:
+        return None
+    return TimePrecision.MOMENT if match[1] else TimePrecision.DAY
 
 
 @dataclass(frozen=True, slots=True)

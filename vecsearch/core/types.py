@@ -63,6 +63,24 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
+class Fusion(StrEnum):
+    """How hybrid mode makes one ranking of two; see `search.fusion`."""
+
+    BOUNDED = "bounded"
+    RECIPROCAL_RANK = "rrf"
+    MIN_MAX = "minmax"
+    Z_SCORE = "zscore"
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a collection is made, if it is not there: the form of its vectors, and the ISO 639-1 code of the language whose stems
+    its text index holds (None: that of its first documents)."""
+
+    precision: Precision = Precision.FLOAT16
+    language: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A half-open range [start, end) of characters in a document's text."""
@@ -162,32 +180,6 @@ class Scored:
 
     chunk_id: ChunkId
     score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One answer: the chunk `text[start:end]` of document `id`, best first in any list.
-
-    `score` is the cosine (dense), BM25 (lexical) or the fused value (hybrid), which compares within one answer only;
-    `similarity` is the cosine in [-1, 1], None in lexical mode. `place` is where the chunk stands in its source, as far as that
-    is known: page, slide, sheet, rows, heading, cell, lines, message, time, member.
-    """
-
-    id: str
-    chunk: int
-    score: float
-    similarity: float | None
-    text: str
-    title: str | None
-    uri: str | None
-    start: int
-    end: int
-    metadata: Metadata
-    place: Place = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields of the shell's JSON, in its order."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRows:
+    """A text's tokens as the encoder sees them, special ones among them, in order.
+
+    `spans`: (tokens, 2) half-open ranges of characters of the text, empty ones for tokens that stand for none of it.
+    `rows`: (tokens, dimension) float32, not normalised.
+    """
+
+    spans: NDArray[np.int64]
+    rows: Matrix
 
 
 @runtime_checkable
@@ -45,4 +58,26 @@ class Encoder(Protocol):
 
     def encode_queries(self, texts: Sequence[str]) -> Matrix:
         """The same for the asking side, which some models prompt differently. Longer queries are cut at the window."""
+        ...
+
+
+@runtime_checkable
+class TokenEncoder(Encoder, Protocol):
+    """An encoder that shows what it makes of single tokens: needed for the second look and for reasons."""
+
+    @property
+    def pools_by_mean(self) -> bool:
+        """Whether a text's vector is the mean of its tokens' rows, brought to length 1."""
+        ...
+
+    def encode_tokens(self, texts: Sequence[str], *, asked: bool = False) -> list[TokenRows]:
+        """The tokens of each text as a document's, or as a query's where it is `asked`, cut at the window."""
+        ...
+
+
+class CrossEncoder(Protocol):
+    """Judges question and passage together."""
+
+    def scores(self, question: str, passages: Sequence[str]) -> NDArray[np.float64]:
+        """A number for each passage, larger is better."""
         ...

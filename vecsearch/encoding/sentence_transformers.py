@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsearch.core.errors import UnavailableError
 from vecsearch.core.settings import ENCODE_ROWS
 from vecsearch.encoding import identity
-from vecsearch.encoding.protocol import Matrix
+from vecsearch.encoding.protocol import Matrix, TokenRows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -69,6 +70,35 @@ class SentenceTransformersEncoder:
         """With the model's query prompt, if it has one."""
         return self._encode(self._model.encode_query, texts)
 
+    @cached_property
+    def pools_by_mean(self) -> bool:
+        """Whether pooling is the plain mean and nothing but normalisation comes after it."""
+        kinds = [type(module).__name__ for module in self._model]
+        pooling = next((module for module in self._model if type(module).__name__ == "Pooling"), None)
+        return kinds[1:] in (["Pooling"], ["Pooling", "Normalize"]) and _pools_by_mean(pooling)
+
+    def encode_tokens(self, texts: Sequence[str], *, asked: bool = False) -> list[TokenRows]:
+        """With the prompt of that side, whose tokens stand for no character of the text."""
+        prompt = self._query_prompt if asked else self._document_prompt
+        rows = self._model.encode(
+            [prompt + text for text in texts], output_value="token_embeddings", batch_size=ENCODE_ROWS, show_progress_bar=False
+        )
+        return [
+            TokenRows(self._token_places(prompt, text, len(each)), np.asarray(each.numpy(), np.float32))
+            for text, each in zip(texts, rows, strict=True)
+        ]
+
+    def _token_places(self, prompt: str, text: str, tokens: int) -> NDArray[np.int64]:
+        """The character range of each of the model's tokens; nothing for special ones, the prompt's, and where it cannot tell."""
+        if self._tokenizer is None:
+            return np.zeros((tokens, 2), np.int64)
+        found = self._tokenizer.encode(prompt + text, add_special_tokens=True)
+        spans = np.array(found.offsets, np.int64).reshape(-1, 2)[:tokens]
+        special = np.array(found.special_tokens_mask, bool)[:tokens]
+        special[-1] |= len(found.offsets) > tokens  # a text that was cut ends with a special token all the same
+        spans[special] = 0
+        return np.maximum(spans - np.where(special, 0, len(prompt))[:, np.newaxis], 0)
+
     def _encode(self, encode: Any, texts: Sequence[str]) -> Matrix:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
@@ -81,6 +111,10 @@ class SentenceTransformersEncoder:
     def _document_prompt(self) -> str:
         prompts = self._model.prompts or {}
         return next((prompt for key in ("document", "passage", "corpus") if (prompt := prompts.get(key))), "")
+
+    @property
+    def _query_prompt(self) -> str:
+        return (self._model.prompts or {}).get("query") or ""
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -115,6 +149,11 @@ def _load(folder: Path, name: str) -> SentenceTransformer:
         return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise UnavailableError(f"the encoder {name!r} cannot be loaded from {folder}: {error}") from error
+
+
+def _pools_by_mean(pooling: Any) -> bool:
+    mode = getattr(pooling, "pooling_mode", None)
+    return mode in ("mean", ("mean",), ["mean"]) or bool(getattr(pooling, "pooling_mode_mean_tokens", False))
 
 
 def _clear_scratch() -> None:

@@ -70,7 +70,7 @@ def _rows(connection: Connection, state: CollectionState) -> Iterator[Finding]:
 
 def _words(connection: Connection, state: CollectionState) -> Iterator[Finding]:
     held = connection.scalar(select(func.count()).where(chunks.c.collection_id == state.id))
-    found = fulltext.row_count(connection, state.id)
+    found = fulltext.row_count(connection, state)
     if held != found:
         what = f"{state.name}: the text index holds {found:,} rows for {plural(held or 0, 'chunk')}"
         yield Finding(Severity.ERROR, what, "lexical answers are wrong", RESTORE)

@@ -8,11 +8,23 @@ from typing import Any, assert_never
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal, not_, or_, select, true
 from sqlalchemy import column as sql_column
 
-from vecsearch.core.conditions import AllOf, AnyOf, Compare, Comparison, Condition, Contains, Exists, Not
+from vecsearch.core.conditions import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Comparison,
+    Condition,
+    Contains,
+    Exists,
+    Not,
+    TimePrecision,
+    time_precision,
+)  # fmt: skip
 from vecsearch.core.types import JSON
 from vecsearch.persistence.tables import documents
 
 _NUMBERS = ("integer", "real")
+_DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"  # else SQLite takes bare numbers for days too
 
 
 def expression(condition: Condition) -> ColumnElement[bool]:
@@ -59,7 +71,17 @@ def _ordered(stored: ColumnElement[Any], condition: Compare) -> ColumnElement[bo
     if value is None or isinstance(value, bool):
         return true()  # the type has said it all
     bound = literal(_bindable(value))
-    match condition.comparison:
+    plain = _compared(stored, condition.comparison, bound)
+    precision = time_precision(value) if condition.comparison is not Comparison.EQUAL else None
+    if precision is None:
+        return plain
+    read = func.date if precision is TimePrecision.DAY else func.julianday
+    is_time = and_(stored.op("GLOB")(_DAY), func.julianday(stored).is_not(None))
+    return case((is_time, _compared(read(stored), condition.comparison, read(bound))), else_=plain)
+
+
+def _compared(stored: ColumnElement[Any], comparison: Comparison, bound: ColumnElement[Any]) -> ColumnElement[bool]:
+    match comparison:
         case Comparison.EQUAL:
             return stored == bound
         case Comparison.GREATER:
@@ -71,7 +93,7 @@ def _ordered(stored: ColumnElement[Any], condition: Compare) -> ColumnElement[bo
         case Comparison.AT_MOST:
             return stored <= bound
         case _:
-            assert_never(condition.comparison)
+            assert_never(comparison)
 
 
 def _bindable(value: JSON) -> Any:

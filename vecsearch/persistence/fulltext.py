@@ -1,17 +1,17 @@
-"""Words: one FTS5 table a collection, so that how rare a word is belongs to that collection. The only place that knows FTS5.
+"""Words: two FTS5 tables a collection, so that how rare a word is belongs to that collection. The only place that knows FTS5.
 
-The table is contentless: it holds the inverted index alone, the texts stay in `documents`. So an entry is taken out by giving
-the text that went in, before the rows that hold it go.
+`terms` holds what `analysis` makes of a text, a stem a position, and is ranked by BM25; `forms` holds which words stand in a
+chunk as they are written, for prefixes, identifiers such as `C++`, and single words in quotes. Both are contentless: they hold
+the inverted index alone, the texts stay in `documents`. So an entry is taken out by giving what went in, before the rows that
+hold it go.
 """
 
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     CTE,
@@ -29,185 +29,148 @@ from sqlalchemy import (
 )
 from sqlalchemy import column as sql_column
 
-from vecsearch.core.settings import QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX
+from vecsearch.core.settings import QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, READ_ROWS, UNHEARD_WEIGHT
 from vecsearch.core.types import Scored
+from vecsearch.persistence.analysis import analyzer
+from vecsearch.persistence.lookups import Kind, Lookup, lookups
+from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.tables import chunks, documents
 
-# Words that say nothing about a subject. In a collection of four documents even "that" looks rare, so rarity alone cannot tell.
-FUNCTION_WORDS: Final = frozenset(
-    [
-        "a",
-        "about",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "he",
-        "her",
-        "his",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "no",
-        "not",
-        "of",
-        "on",
-        "or",
-        "our",
-        "she",
-        "should",
-        "so",
-        "some",
-        "such",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "us",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
-)
-_WORD: Final = re.compile(r"[^\W_]+")
-_PIECE: Final = re.compile(r'"([^"]+)"|([^"\s]+)')
+Entry: TypeAlias = tuple[int, str | None, str, str]  # chunk id, document title, chunk context, chunk text
+
 _K1: Final = 1.2  # FTS5's, fixed
 _LEAST_IDF: Final = 1e-6  # what FTS5's bm25() puts in place of an idf that is not positive
+_TOKENIZER: Final = "unicode61 remove_diacritics 0 categories ''L* M* N* P* S* Co''"  # terms come apart at blanks alone
 
 
-def create(connection: Connection, collection: int) -> None:
-    """Make the table of a new collection."""
+def create(connection: Connection, state: CollectionState) -> None:
+    """Make the tables of a new collection."""
     connection.exec_driver_sql(
-        f"CREATE VIRTUAL TABLE {_name(collection)} USING fts5"
-        "(title, body, content='', tokenize='porter unicode61 remove_diacritics 2')"
+        f"CREATE VIRTUAL TABLE {_terms(state)} USING fts5(title, body, content='', tokenize='{_TOKENIZER}')"
     )
+    plain = "content='', detail='none', columnsize=0"
+    connection.exec_driver_sql(f"CREATE VIRTUAL TABLE {_forms(state)} USING fts5(forms, {plain}, tokenize='{_TOKENIZER}')")
 
 
-def drop(connection: Connection, collection: int) -> None:
-    """Remove the table with all that is in it."""
-    connection.exec_driver_sql(f"DROP TABLE {_name(collection)}")
+def drop(connection: Connection, state: CollectionState) -> None:
+    """Remove the tables with all that is in them."""
+    for name in (_terms(state), _forms(state)):
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
 
 
-def add(connection: Connection, collection: int, rows: Iterable[tuple[int, str | None, str, str]]) -> None:
-    """Index (chunk id, document title, chunk context, chunk text) rows."""
-    entries = [{"rowid": chunk, "title": f"{title or ''} {context}", "body": body} for chunk, title, context, body in rows]
-    connection.execute(insert(_table(collection)), entries)
+def rebuild(connection: Connection, state: CollectionState) -> None:
+    """Make both tables anew from the texts, in the collection's language."""
+    drop(connection, state)
+    create(connection, state)
+    rows = connection.execute(_texts().where(documents.c.collection_id == state.id).execution_options(yield_per=READ_ROWS))
+    for some in rows.partitions(READ_ROWS):
+        add(connection, state, [tuple(row) for row in some])
 
 
-def remove_documents(connection: Connection, collection: int, rows: Sequence[int]) -> None:
+def add(connection: Connection, state: CollectionState, entries: Iterable[Entry]) -> None:
+    """Index chunks."""
+    terms, forms = _indexed(state, entries)
+    connection.execute(insert(_table(_terms(state), "title", "body")), terms)
+    connection.execute(insert(_table(_forms(state), "forms")), forms)
+
+
+def remove_documents(connection: Connection, state: CollectionState, rows: Sequence[int]) -> None:
     """Take out every chunk of these documents (row ids), whose rows must still be there."""
+    found = connection.execute(_texts().where(documents.c.id.in_(rows)))
+    entries = [tuple(row) for row in found]
+    if entries:
+        for name, columns, gone in zip(
+            (_terms(state), _forms(state)), (("title", "body"), ("forms",)), _indexed(state, entries), strict=True
+        ):
+            connection.execute(insert(_table(name, name, *columns)), [{name: "delete", **each} for each in gone])
+
+
+def optimize(connection: Connection, state: CollectionState) -> None:
+    """Merge the parts of each table into one."""
+    for name in (_terms(state), _forms(state)):
+        connection.execute(insert(_table(name, name)).values({name: "optimize"}))
+
+
+def row_count(connection: Connection, state: CollectionState) -> int:
+    """How many chunks the tables hold."""
+    return int(connection.exec_driver_sql(f"SELECT count(*) FROM {_terms(state)}_docsize").scalar_one())
+
+
+def _texts() -> Select[Any]:
     body = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)
-    above = func.coalesce(documents.c.title, "") + " " + func.coalesce(chunks.c.context, "")
-    entries = (
-        select(literal("delete"), chunks.c.id, above, body)
-        .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
-        .where(documents.c.id.in_(rows))
+    return select(chunks.c.id, documents.c.title, func.coalesce(chunks.c.context, ""), body).join_from(
+        chunks, documents, documents.c.id == chunks.c.document_id
     )
-    name = _name(collection)
-    connection.execute(insert(_table(collection, name)).from_select([name, "rowid", "title", "body"], entries))
 
 
-def optimize(connection: Connection, collection: int) -> None:
-    """Merge the index's parts into one."""
-    name = _name(collection)
-    connection.execute(insert(_table(collection, name)).values({name: "optimize"}))
+def _indexed(state: CollectionState, entries: Iterable[Entry]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of both tables."""
+    by = analyzer(state.language)
+    terms, forms = [], []
+    for chunk, title, context, text in entries:
+        above, body = by.analyzed(f"{title or ''} {context}"), by.analyzed(text)
+        terms.append({"rowid": chunk, "title": " ".join(above.terms), "body": " ".join(body.terms)})
+        forms.append({"rowid": chunk, "forms": " ".join(sorted(above.forms | body.forms))})
+    return terms, forms
 
 
-def row_count(connection: Connection, collection: int) -> int:
-    """How many chunks the table holds."""
-    return int(connection.exec_driver_sql(f"SELECT count(*) FROM {_name(collection)}_docsize").scalar_one())
+# -- asking
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Chunks by BM25, best first, and `most`: the score that no text can reach for this query."""
+    """Chunks by BM25, best first; `most`: the score that no text can reach for this query; `named`: the share, in [0, 1], of the
+    query's rarity that lies in identifiers, versions and the like.
+
+    What no chunk has counts UNHEARD_WEIGHT in `most`: it makes every match less likely to be what was meant, and tells none from
+    the others.
+    """
 
     ranked: tuple[Scored, ...]
     most: float
+    named: float = 0.0
 
 
 def matches(
-    connection: Connection, collection: int, query: str, *, limit: int, condition: Select[tuple[int]] | None = None
+    connection: Connection, state: CollectionState, query: str, *, limit: int, condition: Select[tuple[int]] | None = None
 ) -> Matches:
     """Up to `limit` chunks that hold a word of the query, best first; ties go to the lower id.
 
-    Words in "double quotes" must follow each other. Function words count only when there are no others. The score is Robertson's
-    BM25 with k1 = 1.2, b = 0.75 and Lucene's idf, ln(1 + (N - n + ½) / (n + ½)), which is positive for every word; FTS5's own
-    gives none to a word of half the rows. `condition` selects the chunk ids that may be found.
+    See `lookups` for what a query may say. The score is Robertson's BM25 with k1 = 1.2, b = 0.75 and Lucene's idf,
+    ln(1 + (N - n + ½) / (n + ½)), which is positive for every word; FTS5's own gives none to a word of half the rows. A form
+    counts its idf wherever it stands. `condition` selects the chunk ids that may be found.
     """
-    total = row_count(connection, collection)
-    counts = {term: _frequency(connection, collection, term) for term in terms(query)}
-    most = sum((_K1 + 1) * _idf(total, count) for count in counts.values())
-    rarest = sorted(((term, count) for term, count in counts.items() if count), key=lambda each: each[1])[:QUERY_TERMS_MAX]
+    total = row_count(connection, state)
+    asked = lookups(query, analyzer(state.language))[:QUERY_TERMS_COUNTED_MAX]
+    counts = {each: _frequency(connection, state, each) for each in asked}
+    most = sum(_bound(each, _idf(total, count)) * (1 if count else UNHEARD_WEIGHT) for each, count in counts.items())
+    named = _named(counts, total)
+    rarest = sorted(((each, count) for each, count in counts.items() if count), key=lambda each: each[1])[:QUERY_TERMS_MAX]
     if not rarest:
-        return Matches((), most)
+        return Matches((), most, named)
     allowed = None if condition is None else _materialized(condition, "allowed")
-    arms = _materialized(union_all(*(_arm(collection, term, _correction(total, n), allowed) for term, n in rarest)), "arms")
+    arms = _materialized(union_all(*(_arm(state, each, total, n, allowed) for each, n in rarest)), "arms")
     score = func.sum(arms.c.score)
     ranked = select(arms.c.chunk, score).group_by(arms.c.chunk).order_by(score.desc(), arms.c.chunk).limit(limit)
-    return Matches(tuple(Scored(int(chunk), float(value)) for chunk, value in connection.execute(ranked)), most)
+    return Matches(tuple(Scored(int(chunk), float(value)) for chunk, value in connection.execute(ranked)), most, named)
 
 
-def terms(query: str) -> list[str]:
-    """What to look up, each a phrase in FTS5's syntax, each once: quoted phrases whole, other words one by one."""
-    pieces = [match.groups() for match in _PIECE.finditer(unicodedata.normalize("NFC", query))]
-    phrases = [phrase for phrase, _ in pieces if phrase and _WORD.search(phrase)]
-    words = [word.lower() for _, piece in pieces if piece for word in _WORD.findall(piece)]
-    telling = [word for word in words if word not in FUNCTION_WORDS]
-    chosen = dict.fromkeys([*phrases, *telling]) or dict.fromkeys(words)
-    return [f'"{term}"' for term in list(chosen)[:QUERY_TERMS_COUNTED_MAX]]
+def rarity(connection: Connection, state: CollectionState, query: str) -> dict[str, float]:
+    """The idf of each single word of a query, by its stem."""
+    total = row_count(connection, state)
+    words = [each for each in lookups(query, analyzer(state.language)) if each.kind is Kind.WORD]
+    return {each.text: _idf(total, _frequency(connection, state, each)) for each in words[:QUERY_TERMS_COUNTED_MAX]}
 
 
-def _arm(collection: int, term: str, correction: float, allowed: Any) -> Select[Any]:
-    """(chunk, score) of every row that has one term."""
-    name = _name(collection)
-    score = -func.bm25(literal_column(name)) * correction
-    arm = select(literal_column("rowid").label("chunk"), score.label("score")).select_from(_table(collection))
-    arm = arm.where(literal_column(name).op("MATCH")(term))
+def _arm(state: CollectionState, lookup: Lookup, total: int, count: int, allowed: Any) -> Select[Any]:
+    """(chunk, score) of every row that has what is looked up."""
+    name = _home(state, lookup)
+    if lookup.kind.ranked:
+        score: Any = -func.bm25(literal_column(name)) * (_correction(total, count) * lookup.weight)
+    else:
+        score = literal(_idf(total, count) * lookup.weight)
+    arm = select(literal_column("rowid").label("chunk"), score.label("score")).select_from(_table(name))
+    arm = arm.where(literal_column(name).op("MATCH")(lookup.expression))
     # the plus keeps SQLite from looking the term up once for every allowed id
     return arm if allowed is None else arm.where(literal_column("+rowid").in_(select(allowed.c.id)))
 
@@ -217,9 +180,19 @@ def _materialized(query: SelectBase, name: str) -> CTE:
     return query.cte(name).prefix_with("MATERIALIZED")
 
 
-def _frequency(connection: Connection, collection: int, term: str) -> int:
-    query = select(func.count()).select_from(_table(collection)).where(literal_column(_name(collection)).op("MATCH")(term))
+def _frequency(connection: Connection, state: CollectionState, lookup: Lookup) -> int:
+    name = _home(state, lookup)
+    query = select(func.count()).select_from(_table(name)).where(literal_column(name).op("MATCH")(lookup.expression))
     return int(connection.scalar(query) or 0)
+
+
+def _bound(lookup: Lookup, idf: float) -> float:
+    return lookup.weight * idf * (_K1 + 1 if lookup.kind.ranked else 1)
+
+
+def _named(counts: Mapping[Lookup, int], total: int) -> float:
+    single = {each: _idf(total, count) for each, count in counts.items() if each.kind in (Kind.WORD, Kind.FORM)}
+    return sum(idf for each, idf in single.items() if each.named) / (sum(single.values()) or 1.0)
 
 
 def _correction(total: int, count: int) -> float:
@@ -232,9 +205,17 @@ def _idf(total: int, count: int) -> float:
     return math.log1p((total - count + 0.5) / (count + 0.5))
 
 
-def _name(collection: int) -> str:
-    return f"chunks_fts_{collection}"
+def _home(state: CollectionState, lookup: Lookup) -> str:
+    return _terms(state) if lookup.kind.ranked else _forms(state)
 
 
-def _table(collection: int, *more: str) -> TableClause:
-    return table(_name(collection), *map(sql_column, ("rowid", "title", "body", *more)))
+def _terms(state: CollectionState) -> str:
+    return f"terms_fts_{state.id}"
+
+
+def _forms(state: CollectionState) -> str:
+    return f"forms_fts_{state.id}"
+
+
+def _table(name: str, *columns: str) -> TableClause:
+    return table(name, *map(sql_column, ("rowid", *columns)))

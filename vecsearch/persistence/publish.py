@@ -74,7 +74,7 @@ def clear_leftovers(database: Database) -> None:
 def compact(database: Database, name: str) -> None:
     """Merge the text index, give free pages back to the file system, and empty the log."""
     with database.transaction() as connection:
-        fulltext.optimize(connection, get_state(connection, name).id)
+        fulltext.optimize(connection, get_state(connection, name))
     database.run_outside_transaction("PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)")
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
+from vecsearch.core.answers import Around, Hit
 from vecsearch.core.conditions import Condition
 from vecsearch.core.portions import portions
-from vecsearch.core.types import ChunkPlace, Cut, Document, Hit, Listed, Metadata, Place, Scored, Source, SourceState
-from vecsearch.persistence import fulltext
+from vecsearch.core.types import ChunkId, ChunkPlace, Cut, Document, Listed, Metadata, Place, Scored, Source, SourceState
+from vecsearch.persistence import fulltext, noise
 from vecsearch.persistence import sources as source_rows
+from vecsearch.persistence.analysis import analyzer
 from vecsearch.persistence.conditions import expression
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.fulltext import Matches
@@ -64,6 +66,16 @@ class StoredVector:
     vector: Vector
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk's text and what stands above it; it begins at character `start` of its document."""
+
+    title: str | None
+    context: str
+    text: str
+    start: int
+
+
 class Reader:
     """Snapshots of one collection."""
 
@@ -102,7 +114,12 @@ class Snapshot:
     def lexical(self, query: str, *, limit: int, condition: Condition | None = None) -> Matches:
         """Up to `limit` chunks by BM25, best first; ties go to the lower id."""
         among = None if condition is None else self._chunk_ids(condition)
-        return fulltext.matches(self._connection, self.state.id, query, limit=limit, condition=among)
+        return fulltext.matches(self._connection, self.state, query, limit=limit, condition=among)
+
+    def rows(self, ids: Sequence[ChunkId]) -> Vector:
+        """The vectors of chunks that are there, float32, in the order given."""
+        found, rows = self.view.fetch(np.array(sorted(ids), np.int64))
+        return rows.astype(np.float32)[np.searchsorted(found, ids)]
 
     def chunk_ids_of(self, document: int) -> Ids:
         """A document's chunks, ascending."""
@@ -143,6 +160,49 @@ class Snapshot:
             id=row.key, chunk=row.ordinal, score=scored.score, similarity=similarity, text=row.text, title=row.title,
             uri=self._uri(row.path), start=row.start, end=row.end, metadata=json.loads(row.metadata), place=_place(row.place),
         )  # fmt: skip
+
+    def passages(self, ids: Sequence[ChunkId]) -> list[Passage]:
+        """The text of each chunk, in the order given."""
+        text = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)
+        query = select(chunks.c.id, documents.c.title, func.coalesce(chunks.c.context, ""), text, chunks.c.start)
+        query = query.join_from(chunks, documents, documents.c.id == chunks.c.document_id)
+        found = {}
+        for some in portions(ids, _MANY):
+            found.update({row[0]: Passage(*row[1:]) for row in self._connection.execute(query.where(chunks.c.id.in_(some)))})
+        return [found[each] for each in ids]
+
+    def documents_of(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
+        """The row of each chunk's document."""
+        found: dict[ChunkId, int] = {}
+        for some in portions(ids, _MANY):
+            rows = self._connection.execute(select(chunks.c.id, chunks.c.document_id).where(chunks.c.id.in_(some)))
+            found.update((chunk, document) for chunk, document in rows)
+        return found
+
+    def stems(self, ids: Sequence[ChunkId]) -> list[frozenset[str]]:
+        """The stems of each chunk's text, of its title where it has no text, in the order given."""
+        by = analyzer(self.state.language)
+        return [frozenset(by.analyzed(each.text.strip() or each.title or "").terms) for each in self.passages(ids)]
+
+    def noise_floor(self) -> float | None:
+        """The similarity from which on a chunk is no chance likeness; None where there are too few documents to tell."""
+        return noise.floor(self._connection, self.view)
+
+    def rarity(self, query: str) -> dict[str, float]:
+        """The idf of each word of a query, by its stem."""
+        return fulltext.rarity(self._connection, self.state, query)
+
+    def expanded(self, hits: Sequence[Hit], ids: Sequence[ChunkId], neighbours: int) -> list[Hit]:
+        """With so many chunks before and after each, as far as there are any; the chunks of the hits are `ids`."""
+        return [replace(hit, around=self._around(chunk, neighbours)) for hit, chunk in zip(hits, ids, strict=True)]
+
+    def _around(self, chunk: ChunkId, neighbours: int) -> Around:
+        one = select(chunks.c.document_id, chunks.c.ordinal).where(chunks.c.id == chunk).subquery()
+        near = chunks.c.ordinal.between(one.c.ordinal - neighbours, one.c.ordinal + neighbours)
+        first, last = func.min(chunks.c.start), func.max(chunks.c.end)
+        text = func.substr(documents.c.text, first + 1, last - first)
+        query = select(text, first, last).join_from(chunks, one, (chunks.c.document_id == one.c.document_id) & near)
+        return Around(*self._connection.execute(query.join(documents, documents.c.id == chunks.c.document_id)).one())
 
     def documents(self, keys: Sequence[str] | None = None, *, source: Path | None = None) -> list[Document]:
         """Documents by id in the order asked for, or those of a file or folder by id; what is not there is left out."""

@@ -26,6 +26,7 @@ class CollectionState:
     covers: int
     index_rows: int
     checksum: str | None
+    language: str
 
 
 _COLUMNS = [collections.c[field.name] for field in fields(CollectionState)]

@@ -48,6 +48,7 @@ def _collection(connection: Connection, database: Database, state: CollectionSta
         "encoder": state.encoder,
         "dimension": state.dimension,
         "precision": state.precision.value,
+        "language": state.language,
         "index": {
             "kind": "exact",
             "state": "none" if not state.generation else "missing" if not path.exists() else "behind" if waiting else "current",

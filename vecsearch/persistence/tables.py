@@ -1,6 +1,6 @@
 """The format of the truth, column by column. A change here is a new migration; user_version mirrors its number.
 
-Not here: one contentless FTS5 table a collection (`fulltext`), so that term statistics belong to the collection.
+Not here: two contentless FTS5 tables a collection (`fulltext`), so that term statistics belong to the collection.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, func
 
-SCHEMA_VERSION: Final = 2  # the newest migration; the first of them is 0001
+SCHEMA_VERSION: Final = 3  # the newest migration; the first of them is 0001
 
 metadata = MetaData()
 
@@ -28,6 +28,7 @@ collections = Table(
     Column("index_rows", Integer, nullable=False, server_default="0"),
     Column("checksum", Text),  # of that file, "sha256:…"
     Column("created_at", Text, nullable=False),
+    Column("language", Text, nullable=False, server_default="en"),  # whose stems the text index holds; see `analysis`
     sqlite_autoincrement=True,
 )
 

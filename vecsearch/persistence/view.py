@@ -13,7 +13,8 @@ from threading import Lock
 import numpy as np
 from sqlalchemy import Connection, select
 
-from vecsearch.core.settings import READ_ROWS
+from vecsearch.core.answers import Access
+from vecsearch.core.settings import READ_ROWS, SELECTIVE_ROWS
 from vecsearch.core.types import Scored
 from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.tables import chunks, tombstones, vectors
@@ -42,6 +43,14 @@ class View:
         new, rows = self.tail[wanted], self.tail_rows[wanted]
         ids, scores = best(np.concatenate([old, new]), np.concatenate([old_scores, cosines(rows, query)]), k)
         return [Scored(int(i), float(s)) for i, s in zip(ids, scores, strict=True)]
+
+    def ids(self) -> Ids:
+        """Every live chunk, ascending."""
+        return np.concatenate([np.setdiff1d(self.base.ids, self.dead, assume_unique=True), self.tail])
+
+    def access(self, allowed: Ids | None) -> Access:
+        """How `nearest` looks at the vectors."""
+        return Access.INDEX if allowed is None or len(allowed) > SELECTIVE_ROWS else Access.ROWS
 
     def similarities(self, query: Vector, ids: Ids) -> dict[int, float]:
         """The cosine of each of these chunks; an id that is not there is left out."""

@@ -63,7 +63,7 @@ class Writer:
     def __init__(self, database: Database, name: str) -> None:
         self._database, self._name = database, name
 
-    def ensure(self, *, encoder: str, fingerprint: str, dimension: int, precision: Precision) -> CollectionState:
+    def ensure(self, *, encoder: str, fingerprint: str, dimension: int, precision: Precision, language: str) -> CollectionState:
         """The collection, made now if it is not there."""
         with self._database.transaction() as connection:
             state = find_state(connection, self._name)
@@ -71,11 +71,11 @@ class Writer:
                 connection.execute(
                     insert(collections).values(
                         name=self._name, encoder=encoder, fingerprint=fingerprint, dimension=dimension,
-                        precision=precision.value, created_at=_now(),
+                        precision=precision.value, created_at=_now(), language=language,
                     )
                 )  # fmt: skip
                 state = get_state(connection, self._name)
-                fulltext.create(connection, state.id)
+                fulltext.create(connection, state)
             return state
 
     def commit(self, new: Sequence[NewDocument], read: Sequence[ReadSource] = ()) -> None:
@@ -137,6 +137,13 @@ class Writer:
             ]
             connection.execute(upsert(staged).on_conflict_do_nothing(), values)
 
+    def change_language(self, language: str) -> None:
+        """Make the text index anew with the stems of another language."""
+        with self._database.transaction() as connection:
+            at = collections.c.name == self._name
+            connection.execute(update(collections).where(at).values(language=language, revision=collections.c.revision + 1))
+            fulltext.rebuild(connection, get_state(connection, self._name))
+
     def drop_staged(self) -> None:
         """Forget them: the run is complete."""
         with self._database.transaction() as connection:
@@ -161,7 +168,7 @@ def drop_collection(database: Database, name: str) -> None:
         for table in (chunks, documents, sources):
             connection.execute(delete(table).where(table.c.collection_id == state.id))
         connection.execute(delete(collections).where(collections.c.id == state.id))
-        fulltext.drop(connection, state.id)
+        fulltext.drop(connection, state)
 
 
 def rename_collection(database: Database, old: str, new: str) -> None:
@@ -207,7 +214,7 @@ def _add_chunks(connection: Connection, state: CollectionState, document: int, n
     )  # fmt: skip
     connection.execute(insert(vectors), [{"chunk_id": i, "vector": b} for i, b in zip(ids, blobs, strict=True)])
     bodies = [(i, new.title, cut.context, new.text[cut.start : cut.end]) for i, cut in zip(ids, new.cuts, strict=True)]
-    fulltext.add(connection, state.id, bodies)
+    fulltext.add(connection, state, bodies)
 
 
 def _rows_of(connection: Connection, state: CollectionState, keys: Sequence[str], *, source: int | None = None) -> list[int]:
@@ -228,7 +235,7 @@ def _remove(connection: Connection, state: CollectionState, rows: Sequence[int])
 
 def _remove_chunks(connection: Connection, state: CollectionState, rows: Sequence[int]) -> None:
     """Text index first: it needs the texts that the rows still hold."""
-    fulltext.remove_documents(connection, state.id, rows)
+    fulltext.remove_documents(connection, state, rows)
     of = select(chunks.c.id).where(chunks.c.document_id.in_(rows))
     marks = select(chunks.c.collection_id, chunks.c.id).where(chunks.c.document_id.in_(rows))
     connection.execute(insert(tombstones).from_select(["collection_id", "chunk_id"], marks))

@@ -1,4 +1,4 @@
-"""The read story: filter → dense and lexical → fusion → hits.
+"""The read story: filter → dense and lexical → fusion → second look → arrangement → hits → reasons.
 
 Dense search ranks chunks by the cosine of their vectors with the query's, lexical search by BM25, and the default fuses both.
 Each sees the filter before it counts to k, so that k rows come back whenever k rows match.
@@ -6,105 +6,134 @@ Each sees the filter before it counts to k, so that k rows come back whenever k 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import inf
-from typing import TypeAlias, assert_never
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.conditions import Condition
-from vecsearch.core.settings import FUSION_DEPTH
-from vecsearch.core.types import Hit, Mode, Scored
-from vecsearch.persistence.fulltext import Matches
+from vecsearch.core.answers import Access, Hit, Hits, Part, Plan, Reasons
+from vecsearch.core.settings import RERANK_DEPTH
+from vecsearch.core.types import ChunkId, Mode
+from vecsearch.encoding.protocol import TokenEncoder
 from vecsearch.persistence.reader import Snapshot
-from vecsearch.search.fusion import fuse
+from vecsearch.search import explaining
+from vecsearch.search.arranging import Arrangement, Pick, arrange
+from vecsearch.search.recommending import Taste
+from vecsearch.search.recommending import rank as rank_by_taste
+from vecsearch.search.reranking import Reranker, second_look
+from vecsearch.search.retrieval import Query, Ranking, Vector, retrieve
 
-Vector: TypeAlias = NDArray[np.float32]
+Ranker: TypeAlias = Callable[[NDArray[np.int64] | None, int], Ranking]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """What is asked. `vector` is a unit vector, needed unless the mode is lexical; `text` unless it is dense."""
+class Wish:
+    """What is asked besides the query itself: how the answer is arranged, looked at again, widened and explained."""
 
-    text: str | None
-    vector: Vector | None
-    mode: Mode
-    limit: int
-    condition: Condition | None = None
-    min_score: float | None = None
+    arrangement: Arrangement
+    reranker: Reranker | None = None
+    expand: int = 0
+    explain: bool = False
+    encoder: TokenEncoder | None = None  # for the reasons that tokens give
 
 
-def search(snapshot: Snapshot, query: Query) -> list[Hit]:
+@dataclass(slots=True)
+class _Clock:
+    """Milliseconds of each stage, in order."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=perf_counter)
+
+    def lap(self, stage: str) -> None:
+        now = perf_counter()
+        self.stages[stage] = round(self.stages.get(stage, 0.0) + (now - self._last) * 1000, 3)
+        self._last = now
+
+
+def search(snapshot: Snapshot, query: Query, wish: Wish) -> Hits:
     """Up to `limit` hits, best first; ties go to the chunk stored first."""
-    match query.mode:
-        case Mode.LEXICAL:
-            return snapshot.hits(snapshot.lexical(_text(query), limit=query.limit, condition=query.condition).ranked, {})
-        case Mode.DENSE:
-            ranked = snapshot.view.nearest(_vector(query), query.limit, allowed=snapshot.allowed(query.condition))
-            similarities = {each.chunk_id: each.score for each in ranked}
-        case Mode.HYBRID:
-            ranked, similarities = _hybrid(snapshot, query)
-        case _:
-            assert_never(query.mode)
-    return snapshot.hits(_similar_enough(ranked, similarities, query)[: query.limit], similarities)
+    return answer(snapshot, query, wish, lambda allowed, depth: retrieve(snapshot, query, allowed=allowed, depth=depth))
 
 
-def _hybrid(snapshot: Snapshot, query: Query) -> tuple[list[Scored], dict[int, float]]:
-    """The fused ranking, and cosines. Both retrievers look deeper until no chunk that neither has shown could still come in."""
-    vector, allowed = _vector(query), snapshot.allowed(query.condition)
-    depth = max(query.limit, FUSION_DEPTH)
+def recommend(snapshot: Snapshot, query: Query, wish: Wish, taste: Taste) -> Hits:
+    """Up to `limit` hits by a person's taste; the query says the filter, the bound and what is left out."""
+    return answer(
+        snapshot, query, wish,
+        lambda allowed, depth: rank_by_taste(
+            snapshot, taste, allowed=allowed, depth=depth, least=query.least, excluded=query.excluded
+        ),
+    )  # fmt: skip
+
+
+def answer(snapshot: Snapshot, query: Query, wish: Wish, rank: Ranker) -> Hits:
+    """The answer of whatever ranks: `rank(allowed chunks, depth)`."""
+    clock = _Clock()
+    allowed = snapshot.allowed(query.condition)
+    clock.lap("filter")
+    ranking, picks = _picked(snapshot, query, wish, lambda depth: rank(allowed, depth), clock)
+    similarities = ranking.similarities
+    hits = snapshot.hits([pick.scored for pick in picks], similarities)
+    hits = [replace(hit, more=pick.more) for hit, pick in zip(hits, picks, strict=True)]
+    if wish.expand:
+        hits = snapshot.expanded(hits, [pick.scored.chunk_id for pick in picks], wish.expand)
+    clock.lap("texts")
+    if wish.explain:
+        hits = _explained(snapshot, hits, picks, ranking, query, wish)
+        clock.lap("reasons")
+    chunks = snapshot.counts()[1]
+    matching = chunks if allowed is None else len(allowed)
+    access = Access.NONE if query.mode is Mode.LEXICAL else snapshot.view.access(allowed)
+    return Hits(hits, Plan(access, chunks, matching, len(ranking.ranked), query.least, clock.stages))
+
+
+def _picked(
+    snapshot: Snapshot, query: Query, wish: Wish, rank: Callable[[int], Ranking], clock: _Clock
+) -> tuple[Ranking, list[Pick]]:
+    """Look deeper until the answer is full, or there is no more."""
+    how = wish.arrangement
+    depth = how.pool if wish.reranker is None else max(how.pool, RERANK_DEPTH)
     while True:
-        dense = snapshot.view.nearest(vector, depth, allowed=allowed)
-        lexical = snapshot.lexical(_text(query), limit=depth, condition=query.condition)
-        similarities = {each.chunk_id: each.score for each in dense}
-        similarities |= _missing(snapshot, vector, lexical.ranked, similarities)
-        ranked = fuse(similarities, lexical.ranked, lexical.most)
-        if len(dense) < depth or _settled(dense, lexical, _similar_enough(ranked, similarities, query), query):
-            return ranked, similarities
+        ranking = rank(depth)
+        clock.lap("candidates")
+        if wish.reranker is not None:
+            ranking = second_look(snapshot, query, ranking, wish.reranker)
+            clock.lap("rerank")
+        picks = arrange(snapshot, ranking.ranked, how)
+        clock.lap("arrangement")
+        if len(picks) >= how.limit or ranking.complete:
+            return ranking, picks
         depth *= 4
 
 
-def _settled(dense: Sequence[Scored], lexical: Matches, ranked: Sequence[Scored], query: Query) -> bool:
-    """Whether the best that an unseen chunk could get is too little (the stopping rule of Fagin's threshold algorithm)."""
-    nearest = dense[-1].score
-    if query.min_score is not None and nearest < query.min_score:
-        return True
-    said = lexical.ranked[-1].score / lexical.most if len(lexical.ranked) >= len(dense) else 0.0
-    return len(ranked) >= query.limit and ranked[query.limit - 1].score > nearest + said
-
-
-def _similar_enough(ranked: Sequence[Scored], similarities: Mapping[int, float], query: Query) -> list[Scored]:
-    least = -inf if query.min_score is None else query.min_score
-    return [each for each in ranked if similarities[each.chunk_id] >= least]
-
-
-def _text(query: Query) -> str:
-    assert query.text is not None
-    return query.text
-
-
-def _vector(query: Query) -> Vector:
-    assert query.vector is not None
-    return query.vector
-
-
-def similar(
-    snapshot: Snapshot, vector: Vector, *, limit: int, condition: Condition | None, excluded: NDArray[np.int64]
+def _explained(
+    snapshot: Snapshot, hits: Sequence[Hit], picks: Sequence[Pick], ranking: Ranking, query: Query, wish: Wish
 ) -> list[Hit]:
-    """Up to `limit` hits by cosine to a unit vector, none of them among the excluded chunks."""
-    ranked = snapshot.view.nearest(vector, limit, allowed=snapshot.allowed(condition), excluded=excluded)
-    return snapshot.hits(ranked, {each.chunk_id: each.score for each in ranked})
+    ids = [pick.scored.chunk_id for pick in picks]
+    reasons, passages = _reasons(ids, ranking), snapshot.passages(ids)
+    if wish.encoder is not None and query.vector is not None and ids:
+        reasons = explaining.by_tokens(reasons, passages, wish.encoder, query.vector)
+    elif query.text is not None:
+        reasons = explaining.by_words(reasons, passages, snapshot.rarity(query.text), snapshot.state.language)
+    return [replace(hit, reasons=each) for hit, each in zip(hits, reasons, strict=True)]
+
+
+def _reasons(ids: Sequence[ChunkId], ranking: Ranking) -> list[Reasons]:
+    """What each side says of these chunks."""
+    dense = {chunk: rank for rank, chunk in enumerate(ranking.dense, 1)}
+    lexical = {chunk: rank for rank, chunk in enumerate(ranking.lexical, 1)}
+    again = {each.chunk_id: rank for rank, each in enumerate(ranking.again, 1)}
+    looked = {each.chunk_id: each.score for each in ranking.again}
+    sides = (("dense", ranking.similarities, dense), ("lexical", ranking.bm25, lexical), ("rerank", looked, again))
+    return [
+        Reasons({side: Part(scores[chunk], ranks.get(chunk)) for side, scores, ranks in sides if chunk in scores})
+        for chunk in ids
+    ]
 
 
 def centre(rows: NDArray[np.float16] | NDArray[np.float32]) -> Vector:
     """The unit mean of unit rows; of one row, that row."""
     mean = rows.astype(np.float32).mean(axis=0)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
-
-
-def _missing(snapshot: Snapshot, vector: Vector, lexical: Sequence[Scored], known: Mapping[int, float]) -> dict[int, float]:
-    """The cosines of chunks that only the words found."""
-    unknown = np.array(sorted(each.chunk_id for each in lexical if each.chunk_id not in known), np.int64)
-    return snapshot.view.similarities(vector, unknown) if len(unknown) else {}

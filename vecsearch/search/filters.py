@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 from vecsearch.core.conditions import AllOf, AnyOf, Compare, Comparison, Condition, Contains, Exists, Not
@@ -104,9 +105,9 @@ def _operator(key: str, name: str, value: Any) -> Condition:
 
 def _compare(comparison: Comparison) -> Callable[[str, Any], Condition]:
     def build(key: str, value: Any) -> Condition:
-        orderable = isinstance(value, int | float | str) and not isinstance(value, bool)
+        orderable = isinstance(value, int | float | str | date) and not isinstance(value, bool)
         if comparison is not Comparison.EQUAL and not orderable:
-            raise FilterError(f"where: {comparison} on {key!r} takes a number or a string, got {value!r}")
+            raise FilterError(f"where: {comparison} on {key!r} takes a number, a string or a date, got {value!r}")
         return Compare(key, comparison, _value(key, value))
 
     return build
@@ -137,6 +138,7 @@ def _negated(key: str, value: Any) -> Condition:
 
 
 def _value(key: str, value: Any) -> JSON:
+    value = value.isoformat() if isinstance(value, date) else value
     if isinstance(value, float) and not math.isfinite(value):
         raise FilterError(f"where: the value of {key!r} must be finite, got {value!r}")
     if value is not None and not isinstance(value, bool | int | float | str | list | tuple):

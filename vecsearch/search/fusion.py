@@ -1,20 +1,96 @@
-"""Two rankings into one: a document that means what was asked, and one that says it. Pure arithmetic, no disk, no model."""
+"""Two rankings into one: what means what was asked, and what says it. Pure arithmetic, no disk, no model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
-from vecsearch.core.types import ChunkId, Scored
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.settings import NAMED_TRUST
+from vecsearch.core.types import Fusion, Scored
+
+Numbers: TypeAlias = NDArray[np.float64]
+Mask: TypeAlias = NDArray[np.bool_]
 
 
-def fuse(similarities: Mapping[ChunkId, float], lexical: Sequence[Scored], most: float) -> list[Scored]:
-    """Every chunk of both, best first, by cosine + BM25 / `most`; ties go to the lower id.
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Chunks that either side has found, with what both say of each.
 
-    `similarities` holds the cosine of every candidate, those of `lexical` among them; `most` is the BM25 that no text can reach
-    for this query, so the sum lies in [-1, 2]. A convex combination of scores normalised by theoretical bounds (Bruch, Gai and
-    Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval", TOIS 2023), both weights equal. Bounds of the query, not of
-    the answer, keep a chance match small: in a collection of four, one shared word is not yet the best possible answer.
+    `near` and `said` mark those that dense and lexical search have found themselves; `bm25` is 0 for the others, `cosine` is
+    known for all. `most` is the BM25 that no text can reach for the query; `named` in [0, 1] is the share of the query that
+    lies in identifiers, versions and the like.
     """
-    said = {each.chunk_id: each.score / most for each in lexical}
-    fused = [Scored(chunk, similarity + said.get(chunk, 0.0)) for chunk, similarity in similarities.items()]
-    return sorted(fused, key=lambda each: (-each.score, each.chunk_id))
+
+    ids: NDArray[np.int64]
+    cosine: Numbers
+    bm25: Numbers
+    near: Mask
+    said: Mask
+    most: float
+    named: float
+
+    def ranked(self, scores: Numbers) -> list[Scored]:
+        """Best first; ties go to the lower id."""
+        order = np.lexsort((self.ids, -scores))
+        return [Scored(int(self.ids[at]), float(scores[at])) for at in order]
+
+
+def bounded(found: Candidates) -> Numbers:
+    """Cosine + BM25 / `most`, in [-1, 2].
+
+    A convex combination of scores normalised by theoretical bounds (Bruch, Gai and Ingber, "An Analysis of Fusion Functions for
+    Hybrid Retrieval", TOIS 2023), both weights equal. Bounds of the query, not of the answer, keep a chance match small: in a
+    collection of four, one shared word is not yet the best possible answer. What the encoder makes of identifiers and versions
+    is little, so its weight sinks with their share of the query.
+    """
+    return found.cosine * dense_weight(found.named) + found.bm25 / (found.most or 1.0)
+
+
+def dense_weight(named: float) -> float:
+    """Of the cosine in `bounded`, in (0, 1]."""
+    return 1.0 - NAMED_TRUST * named
+
+
+def reciprocal_rank(found: Candidates, *, k: int = 60) -> Numbers:
+    """Sum of 1 / (k + rank) over the sides that found a chunk, rank from 1 (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+    return _reciprocal(found.cosine, found.near, k) + _reciprocal(found.bm25, found.said, k)
+
+
+def min_max(found: Candidates) -> Numbers:
+    """Each side's scores stretched to [0, 1] over what it found, 0 for the rest, added (Fox and Shaw's CombSUM, TREC-2, 1994)."""
+    return _stretched(found.cosine, found.near) + _stretched(found.bm25, found.said)
+
+
+def z_score(found: Candidates) -> Numbers:
+    """Each side's scores less their mean, in standard deviations over all candidates, added (Montague and Aslam, CIKM 2001)."""
+    return _standardised(found.cosine) + _standardised(found.bm25)
+
+
+FUSIONS: Final[Mapping[Fusion, Callable[[Candidates], Numbers]]] = {
+    Fusion.BOUNDED: bounded,
+    Fusion.RECIPROCAL_RANK: reciprocal_rank,
+    Fusion.MIN_MAX: min_max,
+    Fusion.Z_SCORE: z_score,
+}
+
+
+def _reciprocal(scores: Numbers, found: Mask, k: int) -> Numbers:
+    ranks = np.empty(len(scores))
+    ranks[np.argsort(np.where(found, -scores, np.inf), kind="stable")] = np.arange(1, len(scores) + 1)
+    return np.where(found, 1.0 / (k + ranks), 0.0)
+
+
+def _stretched(scores: Numbers, found: Mask) -> Numbers:
+    if not found.any():
+        return np.zeros(len(scores))
+    low, high = scores[found].min(), scores[found].max()
+    return np.where(found, (scores - low) / (high - low) if high > low else 1.0, 0.0)
+
+
+def _standardised(scores: Numbers) -> Numbers:
+    spread = scores.std() if len(scores) else 0.0
+    return (scores - scores.mean()) / spread if spread else np.zeros(len(scores))

@@ -7,21 +7,17 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 import vecsearch
 from vecsearch.core.errors import NotADatabase, UsageError, VecsearchError, VecsearchWarning
-from vecsearch.core.settings import LIMIT_DEFAULT, LIST_LIMIT_DEFAULT
-from vecsearch.core.types import Mode, Severity
-from vecsearch.surfaces import indexing, render, watching
+from vecsearch.core.settings import LIST_LIMIT_DEFAULT
+from vecsearch.core.types import Severity
+from vecsearch.surfaces import asking, evaluating, indexing, render, safe, watching
 from vecsearch.surfaces.indexing import IndexRun, index_options
-from vecsearch.surfaces.options import Common, common, limit_option, min_score_option, source_option, where_option
-
-if TYPE_CHECKING:
-    from vecsearch.core.types import Hit
+from vecsearch.surfaces.options import Common, common, limit_option, one_of, parsed_where, source_option, where_option
 
 INTERRUPTED: Final = 130
 
@@ -72,7 +68,7 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _say(line: str) -> None:
-    click.echo(render.printable(line), err=True)
+    click.echo(safe.printable(line), err=True)
 
 
 class InOrder(click.Group):
@@ -137,76 +133,33 @@ def watch(options: Common, paths: Sequence[str], **chosen: Any) -> None:
 @common
 def delete(options: Common, ids: Sequence[str], where: Sequence[str], source: str | None, dry_run: bool) -> None:
     """Delete documents by id, metadata or file."""
-    _one_of("ID…, --where or --source", bool(ids), bool(where), source is not None)
+    one_of("ID…, --where or --source", bool(ids), bool(where), source is not None)
     with options.reading() if dry_run else options.writing() as collection:
-        keys = collection.delete(list(ids) or None, where=_parsed(where), source=source, dry_run=dry_run)
+        keys = collection.delete(list(ids) or None, where=parsed_where(where), source=source, dry_run=dry_run)
     said = "would delete" if dry_run else "deleted"
     lines = [f"{said} {len(keys):,} document{'' if len(keys) == 1 else 's'}", *(keys if dry_run else [])]
-    options.show({"deleted": keys, "dry_run": dry_run}, [] if options.quiet else map(render.printable, lines))
+    options.show({"deleted": keys, "dry_run": dry_run}, [] if options.quiet else map(safe.printable, lines))
 
 
 @cli.command()
+@click.option("--language", metavar="CODE", help="Make the text index anew with the stems of this language.")
 @common
-def optimize(options: Common) -> None:
+def optimize(options: Common, language: str | None) -> None:
     """Fold in what is new, give free space back: in one collection, or in all."""
     from vecsearch import maintenance
 
     names = maintenance.collections(options.folder(), upgrade=True) if options.collection is None else [options.collection]
     for name in names:
         with replace(options, collection=name).writing() as collection:
-            collection.optimize()
+            collection.optimize(language=language)
     _show_status(options, only=options.collection)
 
 
 # -- asking
 
 
-@cli.command()
-@click.argument("query", nargs=-1, required=True, metavar="QUERY")
-@limit_option(LIMIT_DEFAULT)
-@click.option(
-    "--mode",
-    type=click.Choice([each.value for each in Mode]),
-    default=Mode.HYBRID.value,
-    show_default=True,
-    help="By meaning, by words, or both.",
-)
-@where_option
-@min_score_option
-@common
-def search(options: Common, query: Sequence[str], limit: int, mode: str, where: Sequence[str], min_score: float | None) -> None:
-    """Find what means, or says, what QUERY asks."""
-    started, text = perf_counter(), " ".join(query)
-    with options.reading() as collection:
-        hits = collection.search(text, limit=limit, mode=mode, where=_parsed(where), min_score=min_score)
-    _show_hits(options, text, mode, started, hits)
-
-
-@cli.command()
-@click.option("--id", "identifier", metavar="ID", help="Near a stored document, which is left out itself.")
-@click.option("--text", metavar="TEXT", help="Near a text.")
-@click.option("--file", "file", metavar="FILE", help="Near the text of a file.")
-@limit_option(LIMIT_DEFAULT)
-@where_option
-@min_score_option
-@common
-def similar(
-    options: Common, identifier: str | None, text: str | None, file: str | None, limit: int, where: Sequence[str],
-    min_score: float | None,
-) -> None:  # fmt: skip
-    """Find what is near a document, a text or a file."""
-    _one_of("--id, --text or --file", identifier is not None, text is not None, file is not None)
-    started = perf_counter()
-    with options.reading() as collection:
-        hits = collection.similar(id=identifier, text=text, file=file, limit=limit, where=_parsed(where), min_score=min_score)
-    _show_hits(options, identifier or text or file, Mode.DENSE.value, started, hits)
-
-
-def _show_hits(options: Common, query: str | None, mode: str, started: float, hits: Sequence[Hit]) -> None:
-    took = (perf_counter() - started) * 1000
-    options.show(render.answer(query, mode, took, hits), render.hit_lines(hits))
-    if not hits and not options.as_json and not options.quiet:
-        click.echo("nothing found", err=True)
+for _command in (asking.search, asking.similar, asking.recommend, asking.context, evaluating.evaluate):
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -215,7 +168,7 @@ def _show_hits(options: Common, query: str | None, mode: str, started: float, hi
 @common
 def get(options: Common, ids: Sequence[str], source: str | None) -> None:
     """Print documents with their text and metadata."""
-    _one_of("ID… or --source", bool(ids), source is not None)
+    one_of("ID… or --source", bool(ids), source is not None)
     with options.reading() as collection:
         documents = collection.get(list(ids) or None, source=source)
     options.show(render.json_documents(documents), render.document_lines(documents))
@@ -321,7 +274,7 @@ def _list_collections(options: Common) -> None:
     from vecsearch import maintenance
 
     names = maintenance.collections(options.folder())
-    options.show({"collections": names}, map(render.printable, names))
+    options.show({"collections": names}, map(safe.printable, names))
 
 
 def _show_status(options: Common, *, only: str | None) -> None:
@@ -329,14 +282,3 @@ def _show_status(options: Common, *, only: str | None) -> None:
 
     found = maintenance.status(options.folder(), collection=only)
     options.show(found, render.status_lines(found))
-
-
-def _parsed(where: Sequence[str]) -> Any:
-    from vecsearch.search.filters import parse_shell
-
-    return parse_shell(where)
-
-
-def _one_of(what: str, *given: bool) -> None:
-    if sum(given) != 1:
-        raise click.UsageError(f"Give one of {what}.")

@@ -55,6 +55,7 @@ def index_options(command: _F) -> _F:
             help="Where to cut a document: chunks that fit the encoder, paragraphs, or lines.",
         ),
         click.option("--model", metavar="NAME", help="The encoder of a new collection: a hub name or a local folder."),
+        click.option("--language", metavar="CODE", help="Whose stems a new collection's words have.  [default: its documents']"),
         click.option("--include", multiple=True, metavar="PATTERN", help="In folders, only such files, as '*.md'; repeat."),
         click.option("--exclude", multiple=True, metavar="PATTERN", help="In folders, no such files; repeat."),
         click.option(
@@ -75,6 +76,7 @@ class IndexRun:
 
     split: str
     model: str | None
+    language: str | None
     selection: Selection
     passwords: tuple[str, ...]
 
@@ -84,7 +86,7 @@ class IndexRun:
         file = chosen["password_file"]
         passwords = () if file is None else tuple(filter(None, Path(file).read_text(encoding="utf-8").splitlines()))
         selection = Selection(tuple(chosen["include"]), tuple(chosen["exclude"]), chosen["max_size"])
-        return cls(chosen["split"], chosen["model"], selection, passwords)
+        return cls(chosen["split"], chosen["model"], chosen["language"], selection, passwords)
 
 
 def paths(
@@ -151,7 +153,9 @@ def _opened(options: Common, run: IndexRun, *, make: bool, readonly: bool = Fals
         if not is_database(folder) and not make:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="vecsearch-"))) / DATABASE_FOLDER
             readonly = False
-        yield stack.enter_context(vecsearch.open(folder, collection=options.name, encoder=run.model, readonly=readonly))
+        yield stack.enter_context(
+            vecsearch.open(folder, collection=options.name, encoder=run.model, language=run.language, readonly=readonly)
+        )
 
 
 @contextmanager

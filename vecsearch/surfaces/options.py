@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ import click
 
 import vecsearch
 from vecsearch.core.errors import NotADatabase
-from vecsearch.core.settings import COLLECTION_DEFAULT, DATABASE_FOLDER
+from vecsearch.core.settings import COLLECTION_DEFAULT, DATABASE_FOLDER, EXPAND_MAX, LIMIT_DEFAULT, MMR_DEFAULT
+from vecsearch.core.types import Fusion, Mode
 from vecsearch.surfaces import render
 
 if TYPE_CHECKING:
@@ -126,5 +127,86 @@ where_option = click.option(
     metavar="EXPR",
     help="Only documents whose metadata match: key=value, key>=value … or JSON; repeat for AND.",
 )
-min_score_option = click.option("--min-score", type=float, metavar="COSINE", help="Only hits of at least this similarity.")
 source_option = click.option("--source", metavar="PATH", help="The documents of this file or folder.")
+
+
+def answer_options(command: _F) -> _F:
+    """The options of everything that answers with hits; they arrive under the names of `Collection.search`."""
+    for option in reversed(
+        (
+            limit_option(LIMIT_DEFAULT),
+            where_option,
+            min_score_option,
+            click.option("--group-by", type=click.Choice(["document"]), help="Each document's best chunk, and how many more."),
+            click.option("--collapse", is_flag=True, help="The best of near-duplicates and word forms, and how many more."),
+            click.option(
+                "--mmr", metavar="[LAMBDA]", type=click.FloatRange(0, 1), is_flag=False, flag_value=MMR_DEFAULT,
+                help="Variety: from 1, nearness alone, to 0.  [without a number: 0.5]",
+            ),
+            click.option(
+                "--expand", metavar="N", type=click.IntRange(0, EXPAND_MAX), default=0, help="With N neighbour chunks each side."
+            ),
+            click.option("--explain", is_flag=True, help="Why: ranks, scores, best sentence, shares of the words."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+class _LeastScore(click.ParamType[Any]):
+    name = "cosine"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        if value == "auto" or isinstance(value, float):
+            return value  # type: ignore[no-any-return]
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor 'auto'.", param, ctx)
+
+
+min_score_option = click.option(
+    "--min-score", type=_LeastScore(), metavar="COSINE|auto", help="Only hits of at least this similarity; auto: above chance."
+)
+
+
+mode_option = click.option(
+    "--mode",
+    type=click.Choice([each.value for each in Mode]),
+    default=Mode.HYBRID.value,
+    show_default=True,
+    help="By meaning, by words, or both.",
+)
+fusion_option = click.option(
+    "--fusion",
+    type=click.Choice([each.value for each in Fusion]),
+    default=Fusion.BOUNDED.value,
+    show_default=True,
+    help="How both are made one.",
+)
+
+
+def rerank_option(command: _F) -> _F:
+    """The option that asks for a second look."""
+    return click.option(
+        "--rerank", metavar="[MODEL]", is_flag=False, flag_value="", default=None,
+        help="A second look at the best, word by word; with a name or folder, by that cross-encoder.",
+    )(command)  # fmt: skip
+
+
+def parsed_rerank(given: str | None) -> bool | str:
+    """What `search` takes."""
+    return given if given else given is not None
+
+
+def parsed_where(where: Sequence[str]) -> Any:
+    """Repeated --where options as one filter, None for none."""
+    from vecsearch.search.filters import parse_shell
+
+    return parse_shell(where)
+
+
+def one_of(what: str, *given: bool) -> None:
+    """Raises a usage error unless exactly one of some options was given."""
+    if sum(given) != 1:
+        raise click.UsageError(f"Give one of {what}.")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from vecsearch.core.types import Document, Finding, Hit, IndexReport, Listed, Place, Source, SourceState, plural
+from vecsearch.core.answers import Hit, Hits
+from vecsearch.core.citing import place_words
+from vecsearch.core.types import Document, Finding, IndexReport, Listed, Source, SourceState, plural
+from vecsearch.surfaces.reasons import plan_line, reason_lines
+from vecsearch.surfaces.safe import encodable, printable
 
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SNIPPET_LINES = 2
 _FAILED_SHOWN = 5
 
@@ -21,65 +23,46 @@ def as_json(value: Any) -> str:
     return encodable(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def encodable(text: str) -> str:
-    """Half surrogate pairs, as in damaged file names, become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def printable(text: str) -> str:
-    """What a document says must not steer the terminal: control characters become U+FFFD."""
-    return encodable(_UNSAFE.sub("\ufffd", text))
-
-
 # -- search
 
 
-def answer(query: str | None, mode: str, took_ms: float, hits: Sequence[Hit]) -> dict[str, Any]:
-    """The JSON of `search` and `similar`."""
-    return {"query": query, "mode": mode, "took_ms": round(took_ms, 1), "hits": [hit.to_dict() for hit in hits]}
+def answer(query: str | None, mode: str, took_ms: float, hits: Hits, *, plan: bool = False) -> dict[str, Any]:
+    """The JSON of `search`, `similar` and `recommend`; with how the answer was found where that is asked for."""
+    found = {"plan": asdict(hits.plan)} if plan and hits.plan else {}
+    return {"query": query, "mode": mode, "took_ms": round(took_ms, 1), **found, "hits": [hit.to_dict() for hit in hits]}
 
 
-def hit_lines(hits: Sequence[Hit]) -> Iterator[str]:
-    """`score  id · title`, then the beginning of the chunk, within the width of the terminal."""
+def hit_lines(hits: Hits) -> Iterator[str]:
+    """`score  id · title`, then the beginning of the chunk, within the width of the terminal; the reasons where there are any."""
     width = max(40, min(shutil.get_terminal_size().columns, 120))
     for hit in hits:
         yield from _hit(hit, width)
+        if hit.reasons:
+            yield from reason_lines(hit, width)
+    if hits.plan and any(hit.reasons for hit in hits):
+        yield plan_line(hits.plan)
 
 
 def _hit(hit: Hit, width: int) -> Iterator[str]:
     place = hit.id if hit.chunk == 0 else f"{hit.id}#{hit.chunk}"
     title = None if hit.title == hit.id else hit.title
-    head = " · ".join(filter(None, (place, place_words(hit.place, hit.title), title)))
-    body = " ".join(hit.text.split())
+    more = f"+{hit.more:,} more" if hit.more else None
+    head = " · ".join(filter(None, (place, place_words(hit.place, hit.title), title, more)))
+    body = " ".join((hit.around.text if hit.around else hit.text).split())
     lead = f"{hit.score:6.3f}  "
-    if body in ("", hit.id, hit.title):
+    if body in ("", hit.id, hit.title) or (hit.reasons and hit.reasons.shares):
         yield printable(lead + head)
     elif len(lead + head) + 3 + len(body) <= width:
         yield printable(f"{lead}{head} · {body}")
     else:
         yield printable(lead + head)
-        yield from (printable(f"{'':8}{line}") for line in _wrapped(body, width - 8))
+        yield from (printable(f"{'':8}{line}") for line in _wrapped(body, width - 8, None if hit.around else _SNIPPET_LINES))
 
 
-def place_words(place: Place, title: str | None) -> str:
-    """`page 3`, `sheet Costs, rows 2–40`, `lines 10–24, Install › Linux` …; empty where nothing but the title is known."""
-    said = [str(place["member"])] if "member" in place else []
-    said += [f"{what} {place[what]}" for what in ("page", "slide", "cell", "message") if what in place]
-    said += [f"sheet {place['sheet']}"] if "sheet" in place else []
-    said += [_range(what, *place[what]) for what in ("rows", "lines") if what in place]
-    said += ["–".join(str(each).partition(".")[0] for each in place["time"])] if "time" in place else []
-    said += [" › ".join(heading for heading in place.get("heading", ()) if heading != title)]
-    return ", ".join(filter(None, said))
-
-
-def _range(what: str, first: int, last: int) -> str:
-    return f"{what.removesuffix('s')} {first}" if first == last else f"{what} {first}–{last}"
-
-
-def _wrapped(text: str, width: int) -> list[str]:
+def _wrapped(text: str, width: int, lines: int | None) -> list[str]:
     from textwrap import wrap
 
-    return wrap(text, width, max_lines=_SNIPPET_LINES, placeholder=" …")
+    return wrap(text, width, max_lines=lines, placeholder=" …")
 
 
 # -- documents
@@ -183,6 +166,7 @@ def status_lines(status: dict[str, Any]) -> Iterator[str]:
         index = each["index"]
         yield printable(f"{each['name']}: {plural(each['documents'], 'document')}, {plural(each['chunks'], 'chunk')}")
         yield printable(f"  encoder  {each['encoder']} · {each['dimension']} numbers · {each['precision']}")
+        yield printable(f"  words    stems of {each['language']}")
         waiting = f", {index['tail']:,} rows after it, {index['deleted']:,} deleted" if index["tail"] or index["deleted"] else ""
         yield f"  index    {index['kind']} · {index['state']} · {plural(index['rows'], 'row')}{waiting}"
         yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in each["sources"].items())

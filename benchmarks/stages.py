@@ -1,0 +1,77 @@
+"""Where the time of a search goes: each stage in a collection of many chunks, and the cost of the second look.
+
+    python benchmarks/stages.py ../shared/data/scale_pypi/corpus.jsonl.gz --chunks 100000
+
+The texts are real, their vectors random: what a stage costs depends on how many there are, and encoding so many would take the
+better part of an hour. The figures are medians of milliseconds over the queries, the model being loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+import vecsearch
+
+BATCH = 10_000
+QUERIES = [
+    "parse command line arguments", "asynchronous HTTP client", "numpy 1.26.4", "image classification with neural networks",
+    "tool for managing virtual environments", "redis cache backend for django", "json schema validation", "foo_bar",
+    "time series database client", "a library that does what I want",
+]  # fmt: skip
+WAYS: dict[str, dict[str, Any]] = {
+    "hybrid": {}, "dense": {"mode": "dense"}, "lexical": {"mode": "lexical"}, "hybrid, 1 in 1,000 match": {"where": {"n": 7}},
+    "hybrid, half match": {"where": {"even": True}}, "hybrid, by document": {"group_by": "document"},
+    "hybrid, collapsed": {"collapse": True}, "hybrid, varied": {"mmr": 0.5}, "hybrid, above chance": {"min_score": "auto"},
+    "hybrid, second look": {"rerank": True}, "hybrid, reasons": {"explain": True},
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--chunks", type=int, default=100_000)
+    asked = parser.parse_args()
+    with TemporaryDirectory() as folder, vecsearch.open(f"{folder}/db") as collection:
+        fill(collection, asked.corpus, asked.chunks)
+        collection.search("warm up", rerank=True)
+        print(f"{collection.count():,} documents; milliseconds, median of {len(QUERIES)} queries")
+        for way, options in WAYS.items():
+            print(f"{way:26} {stages(collection, options)}", flush=True)
+
+
+def fill(collection: vecsearch.Collection, corpus: Path, count: int) -> None:
+    random = np.random.default_rng(0)
+    with gzip.open(corpus) as lines:
+        texts = (f"{line['title']}: {line['text']}" for line in map(json.loads, lines) if line["text"].strip())
+        numbered = enumerate(islice(texts, count))
+        while batch := list(islice(numbered, BATCH)):
+            collection.add(
+                [text for _, text in batch], ids=[str(n) for n, _ in batch], vectors=random.normal(size=(len(batch), 384)),
+                metadatas=[{"n": n % 1000, "even": n % 2 == 0} for n, _ in batch],
+            )  # fmt: skip
+    collection.optimize()
+
+
+def stages(collection: vecsearch.Collection, options: dict[str, Any]) -> str:
+    plans = [collection.search(query, **options).plan for query in QUERIES]
+    names = dict.fromkeys(stage for plan in plans if plan for stage in plan.stages)
+    times = {name: statistics.median(taken(plans, name)) for name in names}
+    return f"{sum(times.values()):8.1f}  " + "  ".join(f"{name} {time:.1f}" for name, time in times.items())
+
+
+def taken(plans: Sequence[vecsearch.Plan | None], stage: str) -> Iterator[float]:
+    return (plan.stages.get(stage, 0.0) for plan in plans if plan)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""A cross-encoder by name, for those who have one: sentence-transformers' CrossEncoder behind our protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.errors import UnavailableError
+from vecsearch.core.settings import ENCODE_ROWS
+from vecsearch.encoding import identity
+
+
+class SentenceTransformersCrossEncoder:
+    """A hub name or a local folder. Making one checks that the files are there; the model loads when first needed."""
+
+    def __init__(self, name: str) -> None:
+        """Raises UnavailableError."""
+        self.name = identity.canonical(name)
+        self._folder = identity.files_of(self.name)
+
+    def scores(self, question: str, passages: Sequence[str]) -> NDArray[np.float64]:
+        """The model's own score of each pair."""
+        pairs = [(question, passage) for passage in passages]
+        rows = np.asarray(self._model.predict(pairs, batch_size=ENCODE_ROWS, show_progress_bar=False), np.float64)
+        if rows.shape != (len(pairs),):
+            raise UnavailableError(
+                f"{self.name} gives {rows.shape[-1]} numbers a pair, a reranker gives one: choose a cross-encoder for ranking"
+            )
+        return rows
+
+    @cached_property
+    def _model(self) -> Any:
+        try:
+            from sentence_transformers import CrossEncoder
+
+            return CrossEncoder(str(self._folder), device="cpu", local_files_only=True)
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+            raise UnavailableError(f"the cross-encoder {self.name!r} cannot be loaded from {self._folder}: {error}") from error
+
+
+@cache
+def cross_encoder(name: str) -> SentenceTransformersCrossEncoder:
+    """One model in memory. Raises UnavailableError."""
+    return SentenceTransformersCrossEncoder(name)

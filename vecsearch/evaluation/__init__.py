@@ -1,0 +1,24 @@
+"""How good is search on one's own data?
+
+In: queries, and for each of them which documents answer it (qrels). Out: nDCG@10, recall@100, MRR@10 and MAP of a mode, with the
+interval in which they would lie had other queries of the same kind been asked. Never writes to a collection that is measured.
+"""
+
+from vecsearch.evaluation.cache import Kept
+from vecsearch.evaluation.datasets import Dataset, Judgements, absent, read_judgements
+from vecsearch.evaluation.measures import Measure
+from vecsearch.evaluation.runs import Difference, Run, answerable, differences, evaluate
+
+__all__ = [
+    "Dataset",
+    "Difference",
+    "Judgements",
+    "Kept",
+    "Measure",
+    "Run",
+    "absent",
+    "answerable",
+    "differences",
+    "evaluate",
+    "read_judgements",
+]

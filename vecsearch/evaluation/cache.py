@@ -1,0 +1,114 @@
+"""The collections of data sets, kept in the user's cache so that a corpus is encoded once. Touches no database of the user's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from vecsearch import collection as collections
+from vecsearch.arguments import spooled
+from vecsearch.collection import Collection
+from vecsearch.core.errors import InputError, StorageError, UnreadableFile
+from vecsearch.core.settings import READING
+from vecsearch.documents.loaders.raw import Raw
+from vecsearch.encoding import registry
+from vecsearch.encoding.protocol import Encoder
+from vecsearch.evaluation.datasets import Dataset, opened
+from vecsearch.ingest import Progress
+from vecsearch.persistence.database import is_database
+from vecsearch.persistence.tables import SCHEMA_VERSION
+
+CACHE_VARIABLE: Final = "VECSEARCH_CACHE"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a data set's collection lies, or will. `record` is a file that is there once the whole corpus is indexed: a list of
+    what could not be."""
+
+    dataset: Dataset
+    encoder: Encoder
+    folder: Path
+
+    @classmethod
+    def of(cls, dataset: Dataset, *, model: str | None = None) -> Kept:
+        """By the corpus, the encoder and the format of the database. Raises UnreadableFile, UnavailableError."""
+        encoder = registry.load(model)
+        name = hashlib.sha256(f"{_digest(dataset.corpus)}\n{encoder.fingerprint}\n{SCHEMA_VERSION}\n{READING}".encode())
+        return cls(dataset, encoder, cache_folder() / name.hexdigest()[:32])
+
+    @property
+    def record(self) -> Path:
+        """A file beside the database."""
+        return self.folder.with_suffix(".json")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is nothing left to index."""
+        return self.record.is_file() and is_database(self.folder)
+
+    def index(self, progress: Progress | None = None) -> None:
+        """Index what is not there yet of the corpus. Raises InputError when it gives no document, StorageError."""
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot write to the cache: {error}; set {CACHE_VARIABLE} to another folder") from error
+        with _corpus(self.dataset.corpus) as lines, collections.open(self.folder, encoder=self.encoder) as collection:
+            troubles = self._index(collection, lines, progress)
+            collection.optimize()
+        written = self.record.with_suffix(".part")
+        written.write_text(json.dumps(troubles), encoding="utf-8")
+        written.replace(self.record)
+
+    def _index(self, collection: Collection, lines: Raw, progress: Progress | None) -> list[str]:
+        try:
+            report = collection.index_lines(lines, progress=progress)
+        except UnreadableFile as error:
+            raise UnreadableFile(f"{self.dataset.corpus} gave no document: {error}") from error
+        troubles = [failure.error for failure in report.failed]
+        if not report.documents:
+            raise InputError(f"{self.dataset.corpus} gave no document: {troubles[0] if troubles else 'it is empty'}")
+        return troubles
+
+    def troubles(self) -> list[str]:
+        """Why some documents of a whole corpus are not in the collection, one reason a document."""
+        found: list[str] = json.loads(self.record.read_text(encoding="utf-8"))
+        return found
+
+    @contextmanager
+    def reading(self) -> Iterator[Collection]:
+        """The collection, to read from."""
+        with collections.open(self.folder, encoder=self.encoder, readonly=True) as collection:
+            yield collection
+
+
+def cache_folder() -> Path:
+    """$VECSEARCH_CACHE, or the place that the system has for such files."""
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get(CACHE_VARIABLE) or user_cache_dir("vecsearch")).expanduser() / "eval"
+
+
+def _digest(path: Path) -> str:
+    try:
+        with opened(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableFile(f"cannot read {path}: {error}") from error
+
+
+@contextmanager
+def _corpus(path: Path) -> Iterator[Raw]:
+    """The lines of a corpus, as a file that can be read more than once."""
+    if path.suffix != ".gz":
+        yield Raw(path.name, ".jsonl", path=path)
+        return
+    with opened(path) as stream, spooled(cast(BinaryIO, stream), path.name) as raw:
+        yield raw

@@ -1,0 +1,160 @@
+"""Queries, judgements and corpora in BEIR's layout (Thakur et al., NeurIPS 2021), packed with gzip or not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any, Final, Self
+
+from vecsearch.arguments import AnyPath
+from vecsearch.core.checks import checked_query
+from vecsearch.core.errors import InputError, UnreadableFile
+from vecsearch.persistence.database import Database
+from vecsearch.persistence.reader import Reader
+
+GRADE_MAX: Final = 1_000  # the measures keep a table as long as the highest grade
+_QUERY: Final = '{"_id": "1", "text": "…"}'
+_JUDGEMENT: Final = "query-id, corpus-id and score, separated by tabs"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgements:
+    """`queries`: id → text. `qrels`: query id → document id → grade: above 0 the document is relevant, the higher the more."""
+
+    queries: Mapping[str, str]
+    qrels: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A folder with corpus.jsonl, queries.jsonl and qrels.tsv, or BEIR's own qrels/test.tsv; each may end in .gz."""
+
+    name: str
+    corpus: Path
+    queries: Path
+    qrels: Path
+
+    @classmethod
+    def at(cls, folder: AnyPath) -> Self:
+        """Raises InputError where one of the files is not there."""
+        place = Path(folder).expanduser()
+        if not place.is_dir():
+            raise InputError(f"{place} is no folder; expected one with corpus.jsonl, queries.jsonl and qrels.tsv")
+        corpus, queries = _present(place, "corpus.jsonl"), _present(place, "queries.jsonl")
+        return cls(place.resolve().name, corpus, queries, _present(place, "qrels.tsv", "qrels/test.tsv"))
+
+
+def read_judgements(queries: AnyPath, qrels: AnyPath) -> Judgements:
+    """Both files. Raises UnreadableFile; InputError for a malformed line, with its number, and where no query is judged."""
+    found = Judgements(read_queries(Path(queries).expanduser()), read_qrels(Path(qrels).expanduser()))
+    if not found.queries.keys() & found.qrels.keys():
+        some_query, some_judged = next(iter(found.queries)), next(iter(found.qrels))
+        raise InputError(
+            f"{qrels} names no query of {queries}: expected query ids such as {some_query!r}, got such as {some_judged!r}"
+        )
+    return found
+
+
+def read_queries(path: Path) -> dict[str, str]:
+    """Query id → text, of JSON lines with "_id" or "id", and "text". Raises InputError, UnreadableFile."""
+    found: dict[str, str] = {}
+    for number, line in _lines(path):
+        try:
+            identifier, text = _query(line)
+            if identifier in found:
+                raise InputError(f"the id {identifier!r} was given before")
+        except InputError as error:
+            raise InputError(f"{path}, line {number:,}: {error}") from error
+        found[identifier] = text
+    if not found:
+        raise InputError(f"{path} holds no query; expected lines such as {_QUERY}")
+    return found
+
+
+def read_qrels(path: Path) -> dict[str, dict[str, int]]:
+    """Query id → document id → grade, of lines with tabs; a first line without a digit in the place of the grade is a header.
+
+    Raises InputError, UnreadableFile.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for number, line in _lines(path):
+        fields = [field.strip() for field in line.split("\t")]
+        if number == 1 and len(fields) == 3 and not any(map(str.isdigit, fields[2])):
+            continue
+        try:
+            query, document, grade = _judgement(fields)
+            if found.get(query, {}).get(document, grade) != grade:
+                raise InputError(f"{document!r} has another grade for query {query!r} on a line before")
+        except InputError as error:
+            raise InputError(f"{path}, line {number:,}: {error}") from error
+        found.setdefault(query, {})[document] = grade
+    if not found:
+        raise InputError(f"{path} holds no judgement; expected lines of {_JUDGEMENT}")
+    return found
+
+
+def absent(folder: Path, collection: str, ids: Sequence[str]) -> list[str]:
+    """Those of the document ids that a collection of the database at `folder` does not hold."""
+    with closing(Database(folder, readonly=True)) as database, Reader(database, collection).snapshot() as snapshot:
+        there = {} if snapshot is None else snapshot.stored(ids)
+    return [each for each in ids if each not in there]
+
+
+def opened(path: Path) -> BufferedIOBase:
+    """The bytes of a file, unpacked where its name ends in .gz. Raises OSError."""
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+# -- inside
+
+
+def _present(folder: Path, *names: str) -> Path:
+    for name in names:
+        for path in (folder / name, folder / f"{name}.gz"):
+            if path.is_file():
+                return path
+    raise InputError(f"{folder} has no {' and no '.join(names)}, packed (.gz) or not; expected a folder in BEIR's layout")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbers from 1, and lines that are not blank."""
+    number = 0
+    try:
+        with opened(path) as file:
+            for number, line in enumerate(file, start=1):
+                if text := line.decode("utf-8-sig").rstrip("\r\n"):
+                    yield number, text
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(f"{path}, line {number:,}: expected UTF-8, got other bytes") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableFile(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _query(line: str) -> tuple[str, str]:
+    try:
+        value: Any = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"expected an object such as {_QUERY}, got {line[:80]!r} ({error})") from error
+    identifier = next((value[key] for key in ("_id", "id") if key in value), None) if isinstance(value, dict) else None
+    if not isinstance(identifier, str | int) or isinstance(identifier, bool) or not isinstance(value.get("text"), str):
+        raise InputError(f"expected an object such as {_QUERY}, got {line[:80]!r}")
+    return str(identifier), checked_query(value["text"])
+
+
+def _judgement(fields: Sequence[str]) -> tuple[str, str, int]:
+    if len(fields) != 3 or not all(fields):
+        raise InputError(f"expected {_JUDGEMENT}, got {len(fields)} fields: {' | '.join(fields)[:80]!r}")
+    query, document, score = fields
+    try:
+        grade = int(score)
+    except ValueError:
+        grade = GRADE_MAX + 1
+    if grade > GRADE_MAX:
+        raise InputError(f"expected a whole number of at most {GRADE_MAX:,} as the score, got {score[:80]!r}")
+    return query, document, grade

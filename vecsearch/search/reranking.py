@@ -1,0 +1,104 @@
+"""A second look at the best candidates: each is read together with the question, which costs too much for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.batches import encoded_text
+from vecsearch.core.settings import FEEDBACK_PASSAGES, FEEDBACK_WEIGHT, LATE_WEIGHT, RERANK_DEPTH, UNTOLD_RARITY
+from vecsearch.core.types import Scored
+from vecsearch.encoding.protocol import CrossEncoder, TokenEncoder, TokenRows
+from vecsearch.persistence.analysis import analyzer
+from vecsearch.persistence.reader import Passage, Snapshot
+from vecsearch.search.retrieval import Query, Ranking
+
+Numbers = NDArray[np.float64]
+
+
+class Reranker(Protocol):
+    """Gives passages new scores by the question that they are to answer."""
+
+    def scores(self, snapshot: Snapshot, question: str, ranked: Sequence[Scored]) -> Numbers:
+        """One for each of the candidates, which come with their scores so far, best first; larger is better."""
+        ...
+
+
+def second_look(snapshot: Snapshot, query: Query, ranking: Ranking, reranker: Reranker) -> Ranking:
+    """The first RERANK_DEPTH of a ranking in the order that the reranker gives them, ties going to the lower id.
+
+    The others follow in the order that they had, their scores moved below the lowest of the reranked.
+    """
+    assert query.text is not None
+    looked, rest = ranking.ranked[:RERANK_DEPTH], ranking.ranked[RERANK_DEPTH:]
+    if not looked:
+        return ranking
+    scores = reranker.scores(snapshot, query.text, looked)
+    ids = np.array([each.chunk_id for each in looked])
+    again = tuple(Scored(int(ids[at]), float(scores[at])) for at in np.lexsort((ids, -scores)))
+    shift = again[-1].score - rest[0].score if rest else 0.0
+    return replace(ranking, ranked=(*again, *(Scored(each.chunk_id, each.score + shift) for each in rest)), again=again)
+
+
+@dataclass(frozen=True, slots=True)
+class LateInteraction:
+    """The encoder's own token vectors: what each word of the question finds nearest in a passage; then, what the best agree on.
+
+    MaxSim (Khattab and Zaharia, "ColBERT", SIGIR 2020) over an encoder that was not trained for it, each token of the question
+    weighted by the idf of its word, is added to the score so far, and then the cosine to the mean of the first three
+    (pseudo-relevance feedback after Rocchio, 1971).
+    """
+
+    encoder: TokenEncoder
+
+    def scores(self, snapshot: Snapshot, question: str, ranked: Sequence[Scored]) -> Numbers:
+        """Score so far + LATE_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
+        ids = [each.chunk_id for each in ranked]
+        late = np.array([each.score for each in ranked]) + LATE_WEIGHT * self._late(snapshot, question, snapshot.passages(ids))
+        rows = snapshot.rows(ids)
+        best = rows[np.lexsort((np.array(ids), -late))[:FEEDBACK_PASSAGES]].mean(axis=0)
+        likeness = (rows @ best).astype(np.float64) / max(float(np.linalg.norm(best)), 1e-12)
+        return np.asarray(late + FEEDBACK_WEIGHT * likeness, np.float64)
+
+    def _late(self, snapshot: Snapshot, question: str, passages: Sequence[Passage]) -> Numbers:
+        """The weighted mean over the question's tokens of their best cosine in each passage, in [-1, 1]."""
+        (asked,) = self.encoder.encode_tokens([question], asked=True)
+        weights = token_weights(question, asked, snapshot.rarity(question), snapshot.state.language)
+        unit = _unit(asked.rows)
+        rows = self.encoder.encode_tokens([encoded_text(each.title, each.context, each.text) for each in passages])
+        return np.array([float(weights @ (unit @ _unit(each.rows).T).max(axis=1)) for each in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class CrossReading:
+    """A cross-encoder that was trained to judge question and passage together; its word stands alone."""
+
+    model: CrossEncoder
+
+    def scores(self, snapshot: Snapshot, question: str, ranked: Sequence[Scored]) -> Numbers:
+        """The model's."""
+        passages = snapshot.passages([each.chunk_id for each in ranked])
+        return self.model.scores(question, [encoded_text(each.title, each.context, each.text) for each in passages])
+
+
+def token_weights(question: str, tokens: TokenRows, rarity: Mapping[str, float], language: str) -> Numbers:
+    """The idf of the word that each token belongs to, as shares of 1; a token of no word that tells has a small one."""
+    words = [
+        (token.start, token.end, max(rarity.get(term, 0.0) for term in token.terms))
+        for token in analyzer(language).tokens(question)
+        if token.terms
+    ]
+    least = UNTOLD_RARITY * max((idf for _, _, idf in words), default=1.0) or 1.0
+    weights = np.full(len(tokens.rows), least)
+    for at, (start, end) in enumerate(tokens.spans):
+        told = [idf for first, last, idf in words if first <= start < last and end > start]
+        weights[at] = max([least, *told])
+    return np.asarray(weights / weights.sum(), np.float64)
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)
