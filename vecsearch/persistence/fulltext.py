@@ -8,6 +8,7 @@ hold it go.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from vecsearch.persistence.analysis import analyzer
 from vecsearch.persistence.lookups import Kind, Lookup, lookups
 from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.tables import chunks, documents
+from vecsearch.persistence.vectors import Ids
 
 Entry: TypeAlias = tuple[int, str | None, str, str]  # chunk id, document title, chunk context, chunk text
 
@@ -131,14 +133,12 @@ class Matches:
     named: float = 0.0
 
 
-def matches(
-    connection: Connection, state: CollectionState, query: str, *, limit: int, condition: Select[tuple[int]] | None = None
-) -> Matches:
+def matches(connection: Connection, state: CollectionState, query: str, *, limit: int, allowed: Ids | None = None) -> Matches:
     """Up to `limit` chunks that hold a word of the query, best first; ties go to the lower id.
 
     See `lookups` for what a query may say. The score is Robertson's BM25 with k1 = 1.2, b = 0.75 and Lucene's idf,
     ln(1 + (N - n + ½) / (n + ½)), which is positive for every word; FTS5's own gives none to a word of half the rows. A form
-    counts its idf wherever it stands. `condition` selects the chunk ids that may be found.
+    counts its idf wherever it stands. `allowed` are the chunk ids that may be found.
     """
     total = row_count(connection, state)
     asked = lookups(query, analyzer(state.language))[:QUERY_TERMS_COUNTED_MAX]
@@ -148,11 +148,16 @@ def matches(
     rarest = sorted(((each, count) for each, count in counts.items() if count), key=lambda each: each[1])[:QUERY_TERMS_MAX]
     if not rarest:
         return Matches((), most, named)
-    allowed = None if condition is None else _materialized(condition, "allowed")
-    arms = _materialized(union_all(*(_arm(state, each, total, n, allowed) for each, n in rarest)), "arms")
+    among = None if allowed is None else _materialized(_listed(allowed), "allowed")
+    arms = _materialized(union_all(*(_arm(state, each, total, n, among) for each, n in rarest)), "arms")
     score = func.sum(arms.c.score)
     ranked = select(arms.c.chunk, score).group_by(arms.c.chunk).order_by(score.desc(), arms.c.chunk).limit(limit)
     return Matches(tuple(Scored(int(chunk), float(value)) for chunk, value in connection.execute(ranked)), most, named)
+
+
+def _listed(ids: Ids) -> Select[tuple[int]]:
+    """The ids as one column: they were found once, which costs more than to hand them over."""
+    return select(func.json_each(json.dumps(ids.tolist())).table_valued("value").c.value.label("id"))
 
 
 def rarity(connection: Connection, state: CollectionState, query: str) -> dict[str, float]:

@@ -111,10 +111,9 @@ class Snapshot:
         found = self._connection.scalars(self._chunk_ids(condition).order_by(chunks.c.id))
         return np.fromiter(found, np.int64)
 
-    def lexical(self, query: str, *, limit: int, condition: Condition | None = None) -> Matches:
-        """Up to `limit` chunks by BM25, best first; ties go to the lower id."""
-        among = None if condition is None else self._chunk_ids(condition)
-        return fulltext.matches(self._connection, self.state, query, limit=limit, condition=among)
+    def lexical(self, query: str, *, limit: int, allowed: Ids | None = None) -> Matches:
+        """Up to `limit` chunks by BM25, of the allowed ones, best first; ties go to the lower id."""
+        return fulltext.matches(self._connection, self.state, query, limit=limit, allowed=allowed)
 
     def rows(self, ids: Sequence[ChunkId]) -> Vector:
         """The vectors of chunks that are there, float32, in the order given."""

@@ -44,6 +44,9 @@ class View:
         ids, scores = best(np.concatenate([old, new]), np.concatenate([old_scores, cosines(rows, query)]), k)
         return [Scored(int(i), float(s)) for i, s in zip(ids, scores, strict=True)]
 
+    def __len__(self) -> int:
+        return len(self.base.ids) - len(self.dead) + len(self.tail)
+
     def ids(self) -> Ids:
         """Every live chunk, ascending."""
         return np.concatenate([np.setdiff1d(self.base.ids, self.dead, assume_unique=True), self.tail])

@@ -58,7 +58,7 @@ def retrieve(snapshot: Snapshot, query: Query, *, allowed: Ids | None, depth: in
     """The first `depth` chunks, or all there are."""
     match query.mode:
         case Mode.LEXICAL:
-            return _lexical(snapshot, query, depth)
+            return _lexical(snapshot, query, allowed, depth)
         case Mode.DENSE:
             return _dense(snapshot, query, allowed, depth)
         case Mode.HYBRID:
@@ -67,8 +67,8 @@ def retrieve(snapshot: Snapshot, query: Query, *, allowed: Ids | None, depth: in
             assert_never(query.mode)
 
 
-def _lexical(snapshot: Snapshot, query: Query, depth: int) -> Ranking:
-    found = _said(snapshot, query, depth)
+def _lexical(snapshot: Snapshot, query: Query, allowed: Ids | None, depth: int) -> Ranking:
+    found = _said(snapshot, query, allowed, depth)
     bm25 = {each.chunk_id: each.score for each in found.ranked}
     return Ranking(found.ranked, {}, bm25, (), tuple(bm25), len(found.ranked) < depth)
 
@@ -84,7 +84,7 @@ def _hybrid(snapshot: Snapshot, query: Query, allowed: Ids | None, wanted: int) 
     """Both sides look deeper until no chunk that neither has shown could still come in."""
     depth = max(wanted, FUSION_DEPTH)
     while True:
-        near, said = _near(snapshot, query, allowed, depth), _said(snapshot, query, depth)
+        near, said = _near(snapshot, query, allowed, depth), _said(snapshot, query, allowed, depth)
         similarities = {each.chunk_id: each.score for each in near}
         similarities |= _missing(snapshot, _vector(query), said.ranked, similarities)
         bm25 = {each.chunk_id: each.score for each in said.ranked}
@@ -134,9 +134,9 @@ def _near(snapshot: Snapshot, query: Query, allowed: Ids | None, depth: int) -> 
     return snapshot.view.nearest(_vector(query), depth, allowed=allowed, excluded=query.excluded)
 
 
-def _said(snapshot: Snapshot, query: Query, depth: int) -> Matches:
+def _said(snapshot: Snapshot, query: Query, allowed: Ids | None, depth: int) -> Matches:
     assert query.text is not None
-    return snapshot.lexical(query.text, limit=depth, condition=query.condition)
+    return snapshot.lexical(query.text, limit=depth, allowed=allowed)
 
 
 def _missing(
