@@ -61,7 +61,13 @@ def synonyms(wordnet: Path) -> None:
                 for each in probe
             ]
             shares = [
-                np.mean([len(set(each[key]) & ten) / min(10, len(each[key])) for each, ten in zip(probe, found, strict=True)])
+                np.mean(
+                    [
+                        len(set(each[key]) & ten) / min(10, len(each[key]))
+                        for each, ten in zip(probe, found, strict=True)
+                        if each[key]
+                    ]
+                )
                 for key in ("synonyms", "family")
             ]
             said = "collapsed" if collapse else "as they are"

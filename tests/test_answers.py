@@ -266,7 +266,7 @@ def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: A
     weights[2], weights[5] = rarity["bank"], rarity["river"]  # [CLS] the bank of the river [SEP]
     unit = lambda each: each / np.linalg.norm(each, axis=-1, keepdims=True)  # noqa: E731
     late = {
-        key: before[key].score + 0.5 * float((weights / weights.sum()) @ (unit(asked) @ unit(row).T).max(axis=1))
+        key: before[key].score + 0.5 * float((weights / weights.sum()) @ (unit(asked) @ unit(row).T).max(axis=1).clip(0) ** 2)
         for key, row in zip(before, rows, strict=True)
     }
     pooled = {key: unit(row.mean(axis=0)) for key, row in zip(before, rows, strict=True)}
