@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,12 @@ def test_another_language_than_there_is_is_refused_with_all_there_are(tmp_path: 
     with pytest.raises(vecsearch.InputError, match=r"language must be one of ar, .*, or 'none' for no stems, got 'klingon'"):
         vecsearch.open(tmp_path / "x.vec", language="klingon")
     assert not (tmp_path / "x.vec").exists()
+
+
+def test_threads_share_an_analyzer() -> None:
+    texts = [f"{word}ing {word}ed {word}s number{n}" for n in range(400) for word in ("jump", "walk", "organiz")]
+    alone = [analyzer("en").analyzed(text).terms for text in texts]
+    analyzer.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda text: analyzer("en").analyzed(text).terms, texts))
+    assert together == alone

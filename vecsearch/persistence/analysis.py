@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from threading import Lock
 from typing import Any, Final
 
 import regex
@@ -139,4 +140,10 @@ def _stemmer(language: str) -> Any:
         return lambda form: form
     import Stemmer
 
-    return Stemmer.Stemmer(LANGUAGES[language]).stemWord
+    snowball, lock = Stemmer.Stemmer(LANGUAGES[language], 0), Lock()
+
+    def stem(form: str) -> str:
+        with lock:  # a stemmer works for one thread at a time
+            return str(snowball.stemWord(form))
+
+    return stem
