@@ -35,7 +35,7 @@ from vecsearch.core.types import Scored
 from vecsearch.persistence.analysis import analyzer
 from vecsearch.persistence.lookups import Kind, Lookup, lookups
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.tables import chunks, documents
+from vecsearch.persistence.tables import CHUNK_TEXT, chunks, documents
 from vecsearch.persistence.vectors import Ids
 
 Entry: TypeAlias = tuple[int, str | None, str, str]  # chunk id, document title, chunk context, chunk text
@@ -99,8 +99,7 @@ def row_count(connection: Connection, state: CollectionState) -> int:
 
 
 def _texts() -> Select[Any]:
-    body = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)
-    return select(chunks.c.id, documents.c.title, func.coalesce(chunks.c.context, ""), body).join_from(
+    return select(chunks.c.id, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT).join_from(
         chunks, documents, documents.c.id == chunks.c.document_id
     )
 

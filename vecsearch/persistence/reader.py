@@ -24,7 +24,7 @@ from vecsearch.persistence.database import Database
 from vecsearch.persistence.fulltext import Matches
 from vecsearch.persistence.paths import absolute, below
 from vecsearch.persistence.state import CollectionState, find_state
-from vecsearch.persistence.tables import CONTENT_PREFIX, chunks, documents, sources, staged, vectors
+from vecsearch.persistence.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged, vectors
 from vecsearch.persistence.vectors import Ids, Vector, dtype
 from vecsearch.persistence.view import View, ViewCache
 
@@ -143,11 +143,10 @@ class Snapshot:
         return [self._hit(rows[each.chunk_id], each, similarities.get(each.chunk_id)) for each in ranked]
 
     def _hit_rows(self, ids: Sequence[int]) -> Select[Any]:
-        length = chunks.c.end - chunks.c.start
         return (
             select(
                 chunks.c.id, chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.place, documents.c.key, documents.c.title,
-                documents.c.metadata, sources.c.path, func.substr(documents.c.text, chunks.c.start + 1, length).label("text"),
+                documents.c.metadata, sources.c.path, CHUNK_TEXT.label("text"),
             )
             .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
             .outerjoin(sources, sources.c.id == documents.c.source_id)
@@ -162,8 +161,7 @@ class Snapshot:
 
     def passages(self, ids: Sequence[ChunkId]) -> list[Passage]:
         """The text of each chunk, in the order given."""
-        text = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)
-        query = select(chunks.c.id, documents.c.title, func.coalesce(chunks.c.context, ""), text, chunks.c.start)
+        query = select(chunks.c.id, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT, chunks.c.start)
         query = query.join_from(chunks, documents, documents.c.id == chunks.c.document_id)
         found = {}
         for some in portions(ids, _MANY):
@@ -185,7 +183,7 @@ class Snapshot:
 
     def noise_floor(self) -> float | None:
         """The similarity from which on a chunk is no chance likeness; None where there are too few documents to tell."""
-        return noise.floor(self._connection, self.view)
+        return noise.floor(self.view, self.documents_of)
 
     def rarity(self, query: str) -> dict[str, float]:
         """The idf of each word of a query, by its stem."""
@@ -317,11 +315,10 @@ class Snapshot:
 
     def vectors_of(self, keys: Sequence[str]) -> Iterator[StoredVector]:
         """Every chunk of the documents under these ids."""
-        text = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)
         kind = dtype(self.state.precision)
         for some in portions(keys, _MANY):
             rows = self._connection.execute(
-                select(documents.c.title, chunks.c.context, text, vectors.c.vector)
+                select(documents.c.title, chunks.c.context, CHUNK_TEXT, vectors.c.vector)
                 .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
                 .join(vectors, vectors.c.chunk_id == chunks.c.id)
                 .where(documents.c.collection_id == self.state.id, documents.c.key.in_(some))

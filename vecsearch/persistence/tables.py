@@ -83,6 +83,8 @@ chunks = Table(
     sqlite_autoincrement=True,
 )
 
+CHUNK_TEXT: Final = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)  # where both are joined
+
 vectors = Table(  # apart from chunks, so that reading places does not page through numbers
     "vectors",
     metadata,

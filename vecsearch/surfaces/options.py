@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -170,20 +171,14 @@ min_score_option = click.option(
 )
 
 
-mode_option = click.option(
-    "--mode",
-    type=click.Choice([each.value for each in Mode]),
-    default=Mode.HYBRID.value,
-    show_default=True,
-    help="By meaning, by words, or both.",
-)
-fusion_option = click.option(
-    "--fusion",
-    type=click.Choice([each.value for each in Fusion]),
-    default=Fusion.BOUNDED.value,
-    show_default=True,
-    help="How both are made one.",
-)
+def _choice_option(name: str, default: StrEnum, meaning: str) -> Callable[[_F], _F]:
+    """An option that takes one of a closed choice."""
+    kind = click.Choice([each.value for each in type(default)])
+    return click.option(name, type=kind, default=default.value, show_default=True, help=meaning)
+
+
+mode_option = _choice_option("--mode", Mode.HYBRID, "By meaning, by words, or both.")
+fusion_option = _choice_option("--fusion", Fusion.BOUNDED, "How both are made one.")
 
 
 def rerank_option(command: _F) -> _F:
