@@ -190,8 +190,7 @@ def test_a_share_is_what_its_token_brings(mixed: vecsearch.Collection, encoder: 
     """By the definition, from the model's own token vectors."""
     (hit,) = mixed.search("moths", mode="dense", limit=1, explain=True)
     query = encoder.encode_queries(["moths"])[0]
-    model = encoder._model
-    rows = model.encode([hit.text], output_value="token_embeddings")[0].numpy()
+    rows = encoder.encode_tokens([hit.text])[0].rows
     expected = rows @ query / (len(rows) * np.linalg.norm(rows.mean(axis=0)))
     assert [share.share for share in hit.reasons.shares] == pytest.approx(list(expected[1:-1]), abs=1e-4)
 
@@ -255,10 +254,7 @@ def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: A
     where, question = {"n": {"$gte": 8}}, "the bank of the river"
     before = {hit.id: hit for hit in mixed.search(question, where=where, limit=10)}
     again = {hit.id: hit.score for hit in mixed.search(question, where=where, limit=10, rerank=True)}
-    model = encoder._model
-    (asked, *rows) = [
-        each.numpy() for each in model.encode([question, *(TEXTS[key] for key in before)], output_value="token_embeddings")
-    ]
+    (asked, *rows) = [each.rows for each in encoder.encode_tokens([question, *(TEXTS[key] for key in before)])]
     with mixed._snapshot() as snapshot:
         rarity = snapshot.rarity(question)
     most = max(rarity.values())

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import vecsearch
+from tests.checks import is_sound
 from tests.conftest import CountingEncoder
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE
 from vecsearch.persistence.tables import SCHEMA_VERSION
@@ -72,6 +73,41 @@ def test_vectors_of_one_s_own_are_normalised_and_load_no_model(tmp_path: Path) -
         collection.add(["a", "b"], ids=["a", "b"], vectors=[[10, 0, 0], [0, 3, 4]])
         hits = collection.search([0.0, 6, 8])
     assert [(hit.id, hit.score) for hit in hits] == [("b", pytest.approx(1, abs=1e-3)), ("a", 0)]
+
+
+def test_brought_vectors_are_committed_in_batches_and_keep_every_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vecsearch.batches.BATCH_BROUGHT", 7)
+    rows = np.eye(384)[:60]
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        names = [f"d{n}" for n in range(40)]
+        texts, metadatas = [f"word{n} of old" for n in range(40)], [{"n": n} for n in range(40)]
+        collection.add(texts, ids=names, metadatas=metadatas, vectors=rows[:40])
+        assert [hit.id for hit in collection.search(rows[23], limit=1)] == ["d23"]
+        before = chunk_rows(tmp_path / "x.vec")
+        newer = range(30, 50)
+        collection.add(
+            [f"word{n} of new" for n in newer], ids=[f"d{n}" for n in newer], metadatas=[{"n": -n} for n in newer],
+            vectors=rows[30:50], on_conflict="replace",
+        )  # fmt: skip
+        after = chunk_rows(tmp_path / "x.vec")
+        assert {key: after[key] for key in names[:30]} == {key: before[key] for key in names[:30]}
+        assert all(after[key][0] == before[key][0] for key in names[30:])  # a document keeps its row …
+        assert min(after[f"d{n}"][1] for n in range(30, 50)) > max(chunk for _, chunk in before.values())  # … its chunks do not
+        assert collection.count({"n": {"$lt": 0}}) == 20
+        assert [hit.id for hit in collection.search("word35", mode="lexical")] == ["d35"]
+        assert len(collection.search("old", mode="lexical", limit=100)) == 30
+        collection.delete(where={"n": {"$lt": 0}})
+        collection.add(["again"], ids=["d49"], vectors=rows[49:50])
+        assert chunk_rows(tmp_path / "x.vec")["d49"] > max(after.values())  # no row is ever used again
+    assert is_sound(tmp_path / "x.vec")
+
+
+def chunk_rows(folder: Path) -> dict[str, tuple[int, int]]:
+    """By id, the rows of documents of one chunk, and of that."""
+    connection = sqlite3.connect(folder / DATABASE_FILE)
+    rows = connection.execute("SELECT d.key, d.id, c.id FROM documents d JOIN chunks c ON c.document_id = d.id").fetchall()
+    connection.close()
+    return {key: (document, chunk) for key, document, chunk in rows}
 
 
 def test_a_collection_of_foreign_vectors_refuses_texts_of_another_width(tmp_path: Path) -> None:
@@ -219,10 +255,26 @@ def test_status_counts_what_is_there(notes: vecsearch.Collection, tmp_path: Path
 
     notes.add(["one", "two"], ids=["1", "2"])
     (before,) = maintenance.status(tmp_path / "notes.vec")["collections"]
-    assert before["index"] == {"kind": "exact", "state": "none", "generation": 0, "rows": 0, "tail": 2, "deleted": 0}
+    assert before["index"] == {
+        "kind": "exact",
+        "state": "none",
+        "generation": 0,
+        "segments": 0,
+        "rows": 0,
+        "tail": 2,
+        "deleted": 0,
+    }
     notes.optimize()
     notes.delete("1")
     (after,) = maintenance.status(tmp_path / "notes.vec")["collections"]
-    assert after["index"] == {"kind": "exact", "state": "behind", "generation": 1, "rows": 2, "tail": 0, "deleted": 1}
+    assert after["index"] == {
+        "kind": "exact",
+        "state": "current",
+        "generation": 1,
+        "segments": 1,
+        "rows": 2,
+        "tail": 0,
+        "deleted": 1,
+    }
     assert (after["documents"], after["chunks"]) == (1, 1)
     assert json.dumps(after)

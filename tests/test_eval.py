@@ -220,7 +220,7 @@ def test_per_query_shows_first_where_the_modes_differ_most(dataset: Path, shell:
 def test_a_corpus_is_encoded_once_and_an_interrupted_run_goes_on(
     dataset: Path, cache: Path, shell: Shell, counting: CountingEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "load", lambda _: counting)
+    monkeypatch.setattr(registry, "load", lambda *_: counting)
     kept = Kept.of(Dataset.at(dataset))
     kept.folder.parent.mkdir(parents=True)
     with vecsearch.open(kept.folder, encoder=counting) as begun:  # as far as the interrupted run had come
@@ -293,7 +293,7 @@ def test_ones_own_collection_is_measured_and_not_changed(
         run = evaluate(collection, QUERIES, QRELS, mode=told["mode"])
         assert told["ndcg@10"] == pytest.approx(run.mean(Measure.NDCG), abs=1e-6)
     assert (tmp_path / "own/vecsearch.db").read_bytes() == before
-    assert not cache.exists()
+    assert not (cache / "eval").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecsearch
+from tests.checks import is_sound
+from vecsearch import maintenance
+from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.search.filters import parse_shell
 
 METADATA: list[dict[str, Any]] = [
@@ -21,9 +25,12 @@ METADATA: list[dict[str, Any]] = [
     {"lang": "English", "year": -3}, {"lang": [], "year": [2020]}, {"lang": "", "year": 10**20}, {"lang": [None, True, 1]},
     {"when": "2024-05-01"}, {"when": "2024-05-01T10:30:00Z"}, {"when": "2024-05-01T23:30:00-05:00"}, {"when": "2024-05-02 08:00"},
     {"when": "2024-13-01"}, {"when": "2024"}, {"when": "May"}, {"when": 2024}, {"at": {"when": "2023-12-31"}},
+    {"lang": {"code": "en"}, "lang.code": "de"}, {"lang": {"code": {"deep": 1}}, "lang.code": [1]}, {"lang": {"code.deep": 1}},
+    {"lang.code": {"deep": 1}}, {"lang": {"": {"code": 1}, "code": None}}, {"lang": [{"code": "en"}, ["en"]]}, {"lang": {}},
+    {"lang": [1, 1.0, True, 10**20, -0.0]}, {"year": -0.0}, {"year": 2**63}, {"year": -(10**400)}, {"year": 2**53 + 1},
 ]  # fmt: skip
-VALUES = ["en", "de", "", "2020", 2020, 2021.5, 1, 0, -3, True, False, None, 10**20]
-KEYS = ["lang", "year", "lang.code", "nothing", "when", "at.when"]
+VALUES = ["en", "de", "", "2020", 2020, 2021.5, 1, 0, -3, True, False, None, 10**20, -(10**400), 2.0**53, 2**63]
+KEYS = ["lang", "year", "lang.code", "lang.code.deep", "lang..code", "nothing", "when", "at.when"]
 TIMES = ["2024-05-01", "2024-05-02", "2024-05-01T10:30:00+00:00", "2024-05-02T04:30Z", "2024-05-01T10:00", "2024-05-32"]
 
 
@@ -209,6 +216,144 @@ def test_k_rows_come_back_whenever_k_rows_match(tmp_path: Path) -> None:
         for where, expected in (({"rare": True}, 30), ({"often": True}, 2_500), ({"rare": True, "often": True}, 15), ({}, 5_000)):
             assert len(collection.search(np.eye(384)[0], where=where, limit=5_000)) == expected
             assert len(collection.search(np.eye(384)[0], where=where, limit=12)) == 12
+
+
+def test_a_filter_takes_thousands_of_values(collection: vecsearch.Collection) -> None:
+    many = [*(f"no{n}" for n in range(5_000)), *range(5_000, 9_000), "en", 1]
+    assert collection.count({"lang": {"$in": many}}) == sum(each.get("lang") == "en" for each in METADATA)
+    assert collection.count({"lang": {"$nin": many}}) == sum(each.get("lang") != "en" for each in METADATA)
+
+
+def time_texts() -> st.SearchStrategy[str]:
+    """Days and moments of a few weeks, with every offset that SQLite and Python both read."""
+    moments = st.builds(
+        lambda day, minute: datetime(2024, 2, 20) + timedelta(day, minutes=minute), st.integers(0, 25), st.integers(0, 1439)
+    )
+    offsets = st.builds(
+        lambda sign, hour, minute: f"{sign}{hour:02}:{minute:02}",
+        st.sampled_from("+-"),
+        st.integers(0, 13),
+        st.sampled_from([0, 30, 59]),
+    )
+    ends = st.one_of(st.just(""), st.just("Z"), offsets)
+    return st.one_of(
+        moments.map(lambda each: each.date().isoformat()),
+        st.builds(lambda each, end: each.isoformat(timespec="minutes") + end, moments, ends),
+        st.sampled_from(["0001-01-01", "0001-01-02T00:00Z", "9999-12-31", "9999-12-30T23:59", "2024-02-29 no day", "A", "~", ""]),
+    )
+
+
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory) -> tuple[vecsearch.Collection, list[str]]:
+    """A collection of documents with a time each."""
+    texts: list[str] = []
+
+    @settings(max_examples=400, deadline=None, database=None, derandomize=True)
+    @given(text=time_texts())
+    def gather(text: str) -> None:
+        texts.append(text)
+
+    gather()
+    opened = vecsearch.open(tmp_path_factory.mktemp("dated") / "d.vec")
+    ids = [str(n) for n in range(len(texts))]
+    opened.add(["text"] * len(texts), ids=ids, metadatas=[{"when": each} for each in texts], vectors=np.ones((len(texts), 384)))
+    return opened, texts
+
+
+@settings(max_examples=200, deadline=None)
+@given(name=st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), bound=time_texts())
+def test_times_compare_as_times_on_both_sides_of_every_offset(
+    dated: tuple[vecsearch.Collection, list[str]], name: str, bound: str
+) -> None:
+    collection, texts = dated
+    expected = [text for text in texts if operator(name, bound, True, text)]
+    assert sorted(each.metadata["when"] for each in collection.get(where={"when": {name: bound}})) == sorted(expected)
+
+
+# -- what is looked up follows what is written
+
+keys = st.sampled_from(["a", "b", "a.b", "a.b.c", "c", ""])
+scalars = st.sampled_from([None, True, False, 0, 1, 1.0, -1, 1.5, 10**20, "", "x", "xy", "2024-05-01"])
+json_values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=6
+)
+metadatas = st.dictionaries(keys, json_values, max_size=4)
+writes = st.lists(
+    st.tuples(st.sampled_from(["add", "replace", "update", "delete"]), st.integers(0, 4), metadatas), min_size=1, max_size=8
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(writes=writes)
+def test_filters_follow_every_write(tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[str, int, Any]]) -> None:
+    folder = tmp_path_factory.mktemp("writes") / "w.vec"
+    held: dict[str, dict[str, Any]] = {}
+    with vecsearch.open(folder) as collection:
+        collection.add(["text"], ids=["other"], vectors=np.ones((1, 384)))
+        for what, number, metadata in writes:
+            key = str(number)
+            if what in ("add", "replace") and (what == "replace" or key not in held):
+                rows = np.eye(384)[number][np.newaxis]
+                collection.add(["text"], ids=[key], metadatas=[metadata], vectors=rows, on_conflict="replace")
+                held[key] = metadata
+            elif what == "update" and key in held:
+                collection.update(key, metadata=metadata)
+                held[key] = {name: value for name, value in {**held[key], **metadata}.items() if value is not None}
+            elif what == "delete" and key in held:
+                collection.delete(key)
+                del held[key]
+        for name in ("a", "a.b", "a.b.c", "b", "c", ""):
+            for asked in ({"$exists": True}, {"$eq": 1}, {"$gte": 0}, {"$contains": "x"}, {"$contains": 1}, {"$ne": "x"}):
+                expected = {key for key, metadata in {**held, "other": {}}.items() if holds({name: asked}, metadata)}
+                assert {each.id for each in collection.get(where={name: asked})} == expected
+    assert is_sound(folder)
+
+
+def test_documents_of_many_chunks_are_found_whole(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "m.vec") as collection:
+        texts = [" ".join(f"word{n} of a long text." for n in range(400)), "short"]
+        collection.add(texts, ids=["long", "short"], metadatas=[{"long": True}, {"long": False}])
+        chunks = len(collection.get("long")[0].chunks)
+        assert chunks > 2
+        for where, expected in (
+            ({"long": True}, chunks),
+            ({"long": {"$ne": False}}, chunks),
+            ({"long": {"$exists": True}}, chunks + 1),
+        ):
+            assert len(collection.search("text", where=where, limit=100)) == expected
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM facts WHERE key = 'n'", "UPDATE facts SET value = -2 WHERE document_id = 1 AND key = 'n'",
+        "UPDATE facts SET document_id = 3 WHERE document_id = 1", "UPDATE documents SET metadata = '{}' WHERE id = 1",
+        "INSERT INTO facts VALUES (1, 'n', 4, 'x', 1)",
+    ],
+)  # fmt: skip
+def test_the_doctor_notices_facts_that_are_not_the_metadata(tmp_path: Path, damage: str) -> None:
+    with vecsearch.open(tmp_path / "d.vec") as collection:
+        collection.add(["a", "b"], metadatas=[{"n": -1, "tags": ["x", "y"]}, {}], vectors=np.eye(384)[:2])
+        collection.optimize()
+    assert maintenance.doctor(tmp_path / "d.vec") == []
+    with sqlite3.connect(tmp_path / "d.vec" / DATABASE_FILE) as connection:
+        connection.execute(damage)
+    connection.close()
+    (finding,) = maintenance.doctor(tmp_path / "d.vec")
+    assert finding.severity is vecsearch.Severity.ERROR
+    assert "what filters look up is not the metadata of" in finding.what
+
+
+def test_a_collection_that_goes_takes_its_facts_along(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with vecsearch.open(tmp_path / "c.vec", collection=name) as collection:
+            collection.add(["a"], metadatas=[{"n": 1}], vectors=np.ones((1, 384)))
+    maintenance.delete_collection(tmp_path / "c.vec", "one")
+    with vecsearch.open(tmp_path / "c.vec", collection="two") as collection:
+        assert collection.count({"n": 1}) == 1
+    connection = sqlite3.connect(tmp_path / "c.vec" / DATABASE_FILE)
+    assert connection.execute("SELECT count(*) FROM facts").fetchone() == (1,)
+    connection.close()
 
 
 def test_filters_are_the_same_in_every_mode_and_in_the_shell(tmp_path: Path, shell: Any) -> None:

@@ -14,14 +14,15 @@ from vecsearch.core import errors
 MODEL = {"torch", "transformers", "sentence_transformers", "onnxruntime"}
 HEAVY = MODEL | {"faiss", "click", "alembic", "sqlalchemy", "numpy", "rich", "selectolax"}
 RUN = "import sys; from vecsearch.surfaces import cli; sys.argv[0] = 'vecsearch'; status = cli.run(); "
-TELL = "print('LOADED', *{name.partition('.')[0] for name in sys.modules}, file=sys.stderr); sys.exit(status)"
+TELL = "print('LOADED', *sys.modules, file=sys.stderr); sys.exit(status)"
 
 
-def loaded(code: str, *arguments: object) -> set[str]:
-    """The top-level modules that a process of its own has loaded."""
+def loaded(code: str, *arguments: object, whole: bool = False) -> set[str]:
+    """The top-level modules that a process of its own has loaded, or the whole names."""
     done = subprocess.run([sys.executable, "-c", code + TELL, *map(str, arguments)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return set(done.stderr.splitlines()[-1].split()) - {"LOADED"}
+    names = done.stderr.splitlines()[-1].split()[1:]
+    return set(names) if whole else {name.partition(".")[0] for name in names}
 
 
 def test_the_package_alone_loads_next_to_nothing() -> None:
@@ -49,8 +50,16 @@ def test_indexing_what_is_unchanged_loads_no_model(notes: Path) -> None:
     assert loaded(RUN, "index", notes.parent / "old", "--db", notes) & MODEL == set()
 
 
-def test_asking_by_meaning_does_load_the_model(notes: Path) -> None:
-    assert "torch" in loaded(RUN, "search", "fence", "--db", notes)  # so the tests above could fail
+def test_asking_loads_nothing_of_the_write_path(notes: Path) -> None:
+    """Every module that a search does not need makes the shell wait."""
+    ours = loaded(RUN, "search", "fence", "--db", notes, whole=True)
+    assert ours & {"vecsearch.ingest", "vecsearch.batches", "vecsearch.persistence.writer", "vecsearch.search.packing"} == set()
+    assert not any(name.startswith("vecsearch.documents.loaders") for name in ours)
+    assert "vecsearch.search.engine" in ours
+
+
+def test_asking_by_meaning_loads_the_lean_runtime_alone(notes: Path) -> None:
+    assert loaded(RUN, "search", "fence", "--db", notes) & MODEL == {"onnxruntime"}
 
 
 def test_every_public_name_is_there() -> None:

@@ -17,6 +17,8 @@ import vecsearch
 from tests.conftest import CountingEncoder, Ran
 from vecsearch import maintenance
 from vecsearch.core.settings import DATABASE_FOLDER
+from vecsearch.encoding import registry
+from vecsearch.encoding.identity import Arithmetic
 
 Shell = Callable[..., Ran]
 
@@ -210,7 +212,8 @@ def test_contents_that_change_places_keep_their_own_vectors(docs: Path, counting
     assert maintenance.doctor(docs.parent / DATABASE_FOLDER) == []
 
 
-def test_a_vector_that_a_caller_made_up_is_not_given_to_a_file(docs: Path, counting: CountingEncoder) -> None:
+def test_a_vector_that_a_caller_made_up_is_not_given_to_a_file(docs: Path) -> None:
+    counting = CountingEncoder(registry.load(None, Arithmetic.FLOAT32))  # what brought vectors are taken as
     with vecsearch.open(docs.parent / DATABASE_FOLDER) as collection:
         collection.add(["a keel"], ids=["mine"], vectors=[[1.0] * 384])
     counted(docs.parent, counting, docs)

@@ -49,7 +49,11 @@ def add(path: Path, numbers: Sequence[int], *, version: str = "", on_conflict: s
 def publish(path: Path) -> Path:
     with vecsearch.open(path) as collection:
         collection.optimize()
-    return next((path / "index").glob("*.faiss"))
+    return newest_file(path)
+
+
+def newest_file(path: Path) -> Path:
+    return max((path / "index").glob("*-*.faiss"), key=lambda file: int(file.stem.split("-")[1]))
 
 
 # -- the states
@@ -98,7 +102,7 @@ def killed_before_publish(path: Path) -> None:
     script = (
         "import os, signal, vecsearch\n"
         "from vecsearch.persistence import publish\n"
-        "publish.build = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "publish.build = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"collection = vecsearch.open({str(path)!r})\n"
         "collection.add(['bats over the river bank', 'evening bats'], ids=['k1', 'k2'])\n"
         "collection.optimize()\n"
@@ -110,25 +114,25 @@ def killed_before_publish(path: Path) -> None:
 def killed_while_naming(path: Path) -> None:
     """The next index file lies in place, and SQLite does not name it yet."""
     deleted(path)
-    file = next((path / "index").glob("*.faiss"))
-    collection, generation = file.stem.split("-")
-    file.with_name(f"{collection}-{int(generation) + 1}.faiss").write_bytes(file.read_bytes())
+    file = newest_file(path)
+    collection, segment = file.stem.split("-")
+    file.with_name(f"{collection}-{int(segment) + 1}.faiss").write_bytes(file.read_bytes())
 
 
 def missing(path: Path) -> None:
     deleted(path)
-    next((path / "index").glob("*.faiss")).unlink()
+    newest_file(path).unlink()
 
 
 def truncated(path: Path) -> None:
     folded(path)
-    file = next((path / "index").glob("*.faiss"))
+    file = newest_file(path)
     os.truncate(file, file.stat().st_size // 2)
 
 
 def one_byte_flipped(path: Path) -> None:
     folded(path)
-    file = next((path / "index").glob("*.faiss"))
+    file = newest_file(path)
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 0x40
     file.write_bytes(data)
@@ -137,7 +141,7 @@ def one_byte_flipped(path: Path) -> None:
 def older_generation(path: Path) -> None:
     """A restored copy of the file of before lies where the current one should."""
     published(path)
-    old = next((path / "index").glob("*.faiss")).read_bytes()
+    old = newest_file(path).read_bytes()
     add(path, range(300, 330))
     publish(path).write_bytes(old)
 

@@ -11,14 +11,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import vecsearch
+from tests.checks import is_sound
 from tests.conftest import SAMPLE_DATA, CountingEncoder, Ran
 from tests.limits import can_be_powerless, can_mount, powerless
 from vecsearch import maintenance
 from vecsearch.core.settings import BATCH_CHUNKS, DATABASE_FOLDER
+from vecsearch.persistence import fulltext
 
 PARTS = 4
 Shell = Callable[..., Ran]
@@ -219,6 +223,28 @@ def count(folder: Path) -> int:
             return collection.count()
     except vecsearch.NotADatabase:
         return 0
+
+
+def test_a_batch_of_brought_vectors_that_fails_leaves_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words come last: all else of the batch is written when they fail."""
+    real, calls = fulltext.add, iter(range(10))
+
+    def add(*arguments: Any) -> None:
+        real(*arguments)
+        if next(calls) == 2:
+            raise OSError("no more")
+
+    monkeypatch.setattr("vecsearch.batches.BATCH_BROUGHT", 5)
+    monkeypatch.setattr(fulltext, "add", add)
+    rows, names = np.eye(384)[:20], [f"d{n:02}" for n in range(20)]
+    with vecsearch.open(tmp_path / "db") as collection:
+        with pytest.raises(OSError, match="no more"):
+            collection.add(["rope"] * 20, ids=names, metadatas=[{"n": n} for n in range(20)], vectors=rows)
+        assert [each.id for each in collection.ls(limit=100)] == names[:10]
+        assert collection.count({"n": {"$gte": 0}}) == len(collection.search("rope", mode="lexical", limit=100)) == 10
+        collection.add(["rope"] * 20, ids=names, metadatas=[{"n": n} for n in range(20)], vectors=rows, on_conflict="skip")
+        assert collection.count({"n": {"$gte": 0}}) == len(collection.search("rope", mode="lexical", limit=100)) == 20
+    assert is_sound(tmp_path / "db")
 
 
 def test_writers_take_turns(docs: Path, shell: Shell) -> None:

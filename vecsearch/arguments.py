@@ -11,26 +11,27 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, BinaryIO, Final, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias, TypedDict
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.batches import checked_rows
 from vecsearch.core.checks import checked_limit, checked_query
 from vecsearch.core.conditions import Condition
 from vecsearch.core.errors import InputError, UnreadableFile, UsageError, VecsearchWarning, WrongDimension
 from vecsearch.core.settings import EXPAND_MAX, LIMIT_DEFAULT
 from vecsearch.core.types import Draft, Metadata, Mode, Where
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.parsing import Parser, Reading, Request
-from vecsearch.documents.validate import checked
+from vecsearch.encoding.forms import checked_rows
 from vecsearch.encoding.protocol import Encoder
 from vecsearch.persistence.analysis import LANGUAGES, UNSTEMMED
 from vecsearch.persistence.reader import Snapshot
 from vecsearch.search.arranging import Arrangement
 from vecsearch.search.filters import parse_where
+
+if TYPE_CHECKING:
+    from vecsearch.documents.loaders.raw import Raw
+    from vecsearch.documents.parsing import Reading
 
 Vector: TypeAlias = NDArray[np.float32]
 AnyPath: TypeAlias = str | PathLike[str]
@@ -146,6 +147,8 @@ def drafts(
     for what, values in (("ids", ids), ("metadatas", metadatas), ("titles", titles)):
         if values is not None and (isinstance(values, str | Mapping) or len(values) != len(texts)):
             raise InputError(f"{what} must be a list of {len(texts)}, one for each text")
+    from vecsearch.documents.validate import checked
+
     found = [
         checked(
             Draft(
@@ -218,6 +221,8 @@ def query_rows(
 
 def text_of(path: Path) -> Draft:
     """A file as one draft, for `similar`. Raises InputError, UnreadableFile."""
+    from vecsearch.documents.parsing import Parser, Request
+
     with Parser() as parser:
         (drafts,) = (_drafts_of(reading) for reading in parser.read([Request(path.absolute(), path.name)]))
     text = "\n\n".join(draft.text for draft in drafts)
@@ -234,6 +239,8 @@ def _drafts_of(reading: Reading) -> list[Draft]:
 @contextmanager
 def spooled(stream: BinaryIO, name: str) -> Iterator[Raw]:
     """JSON lines that come through a pipe, as a file, which can be read more than once."""
+    from vecsearch.documents.loaders.raw import Raw
+
     with NamedTemporaryFile(prefix="vecsearch-", suffix=".jsonl") as copy:
         shutil.copyfileobj(stream, copy)
         copy.flush()

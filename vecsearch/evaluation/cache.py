@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, cast
 
 from vecsearch import collection as collections
 from vecsearch.arguments import spooled
 from vecsearch.collection import Collection
+from vecsearch.core.caches import CACHE_VARIABLE, cache_folder
 from vecsearch.core.errors import InputError, StorageError, UnreadableFile
 from vecsearch.core.settings import READING
 from vecsearch.documents.loaders.raw import Raw
@@ -24,8 +24,6 @@ from vecsearch.evaluation.datasets import Dataset, opened
 from vecsearch.ingest import Progress
 from vecsearch.persistence.database import is_database
 from vecsearch.persistence.tables import SCHEMA_VERSION
-
-CACHE_VARIABLE: Final = "VECSEARCH_CACHE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Kept:
         """By the corpus, the encoder and the format of the database. Raises UnreadableFile, UnavailableError."""
         encoder = registry.load(model)
         name = hashlib.sha256(f"{_digest(dataset.corpus)}\n{encoder.fingerprint}\n{SCHEMA_VERSION}\n{READING}".encode())
-        return cls(dataset, encoder, cache_folder() / name.hexdigest()[:32])
+        return cls(dataset, encoder, cache_folder("eval") / name.hexdigest()[:32])
 
     @property
     def record(self) -> Path:
@@ -87,13 +85,6 @@ class Kept:
         """The collection, to read from."""
         with collections.open(self.folder, encoder=self.encoder, readonly=True) as collection:
             yield collection
-
-
-def cache_folder() -> Path:
-    """$VECSEARCH_CACHE, or the place that the system has for such files."""
-    from platformdirs import user_cache_dir
-
-    return Path(os.environ.get(CACHE_VARIABLE) or user_cache_dir("vecsearch")).expanduser() / "eval"
 
 
 def _digest(path: Path) -> str:

@@ -10,13 +10,14 @@ from sqlalchemy import Connection, func, select
 
 from vecsearch.core.errors import StorageError
 from vecsearch.core.types import Finding, Severity, plural
-from vecsearch.persistence import fulltext
+from vecsearch.persistence import facts, fulltext
 from vecsearch.persistence.database import Database
-from vecsearch.persistence.publish import is_sound, pending
+from vecsearch.persistence.publish import named_files, pending
+from vecsearch.persistence.segments import StoredSegment, segments_of
 from vecsearch.persistence.state import CollectionState, all_states
 from vecsearch.persistence.tables import chunks, documents, sources, vectors
-from vecsearch.persistence.vectors import FlatIndex, dtype
-from vecsearch.persistence.view import dead_rows, index_path
+from vecsearch.persistence.vectors import Segment, dtype
+from vecsearch.persistence.view import dead_rows, read_rows
 
 RESTORE = "restore a backup, or index the files again into a new database"
 _OPTIMIZE = "vecsearch optimize"
@@ -27,13 +28,13 @@ def examine(database: Database) -> Iterator[Finding]:
     try:
         with database.reading() as connection:
             yield from _truth(connection)
-            states = all_states(connection)
-            for state in states:
+            for state in all_states(connection):
                 yield from _rows(connection, state)
                 yield from _words(connection, state)
+                yield from _facts(connection, state)
                 yield from _shadow(connection, database, state)
                 yield from _failed_sources(connection, state)
-            yield from _leftovers(database, states)
+            yield from _leftovers(connection, database)
     except StorageError as error:
         yield Finding(Severity.ERROR, str(error), "the SQLite file cannot be read through", RESTORE)
 
@@ -76,44 +77,50 @@ def _words(connection: Connection, state: CollectionState) -> Iterator[Finding]:
         yield Finding(Severity.ERROR, what, "lexical answers are wrong", RESTORE)
 
 
+def _facts(connection: Connection, state: CollectionState) -> Iterator[Finding]:
+    if wrong := facts.mismatches(connection, state.id):
+        what = f"{state.name}: what filters look up is not the metadata of {plural(wrong, 'document')}"
+        yield Finding(Severity.ERROR, what, "filters find others than they should", RESTORE)
+
+
 def _shadow(connection: Connection, database: Database, state: CollectionState) -> Iterator[Finding]:
-    waiting = pending(connection, state)
-    if state.generation == 0:
+    waiting, stored = pending(connection, state), segments_of(connection, state)
+    if not stored:
         if waiting:
             what = f"{state.name}: no index file yet, {plural(waiting, 'row')} searched exactly"
             yield Finding(Severity.NOTE, what, "answers are right, only slower in a large collection", _OPTIMIZE)
         return
-    path = index_path(database.index_folder, state.id, state.generation)
-    if not is_sound(database, state):
-        what = f"{state.name}: the index file {path.name} is {'damaged' if path.exists() else 'missing'}"
-        yield Finding(Severity.NOTE, what, "answers are right: it is rebuilt in memory by every process", _OPTIMIZE)
-    elif not _agrees(connection, state, FlatIndex.load(path, state.checksum or "")):
-        what = f"{state.name}: the index file {path.name} does not hold the rows that SQLite holds"
-        yield Finding(Severity.ERROR, what, "dense answers may be wrong", f"remove {path} and run: {_OPTIMIZE}")
-    elif waiting:
-        what = f"{state.name}: {plural(waiting, 'row')} added or deleted since the index file was written"
+    whole = True
+    for each in stored:
+        for finding in _segment(connection, database, state, each):
+            whole = False
+            yield finding
+    if whole and waiting:
+        what = f"{state.name}: {plural(waiting, 'row')} added or deleted since the index files were written"
         yield Finding(Severity.NOTE, what, "answers are right: they are searched exactly, or masked", _OPTIMIZE)
 
 
-def _agrees(connection: Connection, state: CollectionState, index: FlatIndex | None) -> bool:
-    """Whether the index holds, bit for bit, every covered row, and besides them only rows known as deleted."""
-    if index is None:
+def _segment(connection: Connection, database: Database, state: CollectionState, stored: StoredSegment) -> Iterator[Finding]:
+    path = stored.path(database.index_folder, state.id)
+    if not stored.is_sound(database.index_folder, state.id):
+        what = f"{state.name}: the index file {path.name} is {'damaged' if path.exists() else 'missing'}"
+        yield Finding(Severity.NOTE, what, "answers are right: it is rebuilt in memory by every process", _OPTIMIZE)
+    elif not _agrees(connection, state, stored, Segment.load(path, stored.checksum)):
+        what = f"{state.name}: the index file {path.name} does not hold the rows that SQLite holds"
+        yield Finding(Severity.ERROR, what, "dense answers may be wrong", f"remove {path} and run: {_OPTIMIZE}")
+
+
+def _agrees(connection: Connection, state: CollectionState, stored: StoredSegment, segment: Segment | None) -> bool:
+    """Whether the segment holds, bit for bit, every row of its range, and besides them only rows known as deleted."""
+    if segment is None:
         return False
-    query = (
-        select(chunks.c.id, vectors.c.vector)
-        .join(vectors, vectors.c.chunk_id == chunks.c.id)
-        .where(chunks.c.collection_id == state.id, chunks.c.id <= state.covers)
-        .order_by(chunks.c.id)
-    )
-    live = index.ids[~np.isin(index.ids, dead_rows(connection, state))]
-    rows = iter(index.fetch(live)[1])
+    live = segment.ids[~np.isin(segment.ids, dead_rows(connection, state))]
     place = 0
-    for identifier, blob in connection.execute(query.execution_options(yield_per=1024)):
-        if place >= len(live) or live[place] != identifier:
+    for ids, rows in read_rows(connection, state, after=stored.after, covers=stored.covers):
+        some = live[place : place + len(ids)]
+        if len(some) != len(ids) or (some != ids).any() or segment.fetch(ids)[1].tobytes() != rows.tobytes():
             return False
-        if next(rows).astype(dtype(state.precision)).tobytes() != blob:
-            return False
-        place += 1
+        place += len(ids)
     return place == len(live)
 
 
@@ -126,8 +133,8 @@ def _failed_sources(connection: Connection, state: CollectionState) -> Iterator[
         )
 
 
-def _leftovers(database: Database, states: list[CollectionState]) -> Iterator[Finding]:
-    named = {index_path(database.index_folder, state.id, state.generation) for state in states}
+def _leftovers(connection: Connection, database: Database) -> Iterator[Finding]:
+    named = named_files(connection, database)
     extra = [path for path in database.index_folder.glob("*") if path not in named]
     if extra and access(database.folder, W_OK):
         what = f"{plural(len(extra), 'leftover file')} in {database.index_folder}: {extra[0].name}"

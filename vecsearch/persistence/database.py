@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from vecsearch.core.errors import Damaged, Locked, NotADatabase, ReadOnly, StorageError, StorageFull, VecsearchError, WrongVersion
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S
 from vecsearch.persistence import lock
+from vecsearch.persistence.statements import driver
 from vecsearch.persistence.tables import SCHEMA_VERSION
 
 INDEX_FOLDER: Final = "index"
@@ -257,7 +258,7 @@ def _engine_of(uri: str, *, timeout: float) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:  # the driver opens no transaction by itself (isolation_level=None)
         write = connection.get_execution_options().get("vecsearch_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        driver(connection).execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
 

@@ -35,6 +35,7 @@ from vecsearch.core.types import Scored
 from vecsearch.persistence.analysis import analyzer
 from vecsearch.persistence.lookups import Kind, Lookup, lookups
 from vecsearch.persistence.state import CollectionState
+from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import CHUNK_TEXT, chunks, documents
 from vecsearch.persistence.vectors import Ids
 
@@ -71,20 +72,17 @@ def rebuild(connection: Connection, state: CollectionState) -> None:
 
 def add(connection: Connection, state: CollectionState, entries: Iterable[Entry]) -> None:
     """Index chunks."""
-    terms, forms = _indexed(state, entries)
-    connection.execute(insert(_table(_terms(state), "title", "body")), terms)
-    connection.execute(insert(_table(_forms(state), "forms")), forms)
+    for name, columns, rows in _indexed(state, entries):
+        Prepared(insert(_table(name, *columns))).many(connection, rows)
 
 
 def remove_documents(connection: Connection, state: CollectionState, rows: Sequence[int]) -> None:
     """Take out every chunk of these documents (row ids), whose rows must still be there."""
     found = connection.execute(_texts().where(documents.c.id.in_(rows)))
     entries = [tuple(row) for row in found]
-    if entries:
-        for name, columns, gone in zip(
-            (_terms(state), _forms(state)), (("title", "body"), ("forms",)), _indexed(state, entries), strict=True
-        ):
-            connection.execute(insert(_table(name, name, *columns)), [{name: "delete", **each} for each in gone])
+    for name, columns, gone in _indexed(state, entries):
+        command = insert(_table(name, *columns, name))
+        Prepared(command).many(connection, [(*row, "delete") for row in gone])
 
 
 def optimize(connection: Connection, state: CollectionState) -> None:
@@ -104,15 +102,16 @@ def _texts() -> Select[Any]:
     )
 
 
-def _indexed(state: CollectionState, entries: Iterable[Entry]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of both tables."""
+def _indexed(state: CollectionState, entries: Iterable[Entry]) -> list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]]:
+    """Of both tables: the name, the columns beside the row id, and the rows."""
     by = analyzer(state.language)
-    terms, forms = [], []
+    terms: list[tuple[Any, ...]] = []
+    forms: list[tuple[Any, ...]] = []
     for chunk, title, context, text in entries:
         above, body = by.analyzed(f"{title or ''} {context}"), by.analyzed(text)
-        terms.append({"rowid": chunk, "title": " ".join(above.terms), "body": " ".join(body.terms)})
-        forms.append({"rowid": chunk, "forms": " ".join(sorted(above.forms | body.forms))})
-    return terms, forms
+        terms.append((chunk, " ".join(above.terms), " ".join(body.terms)))
+        forms.append((chunk, " ".join(above.forms | body.forms)))
+    return [(_terms(state), ("title", "body"), terms), (_forms(state), ("forms",), forms)]
 
 
 # -- asking

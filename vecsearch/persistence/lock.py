@@ -11,8 +11,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from vecsearch.core.errors import Locked, ReadOnly
 
 LOCK_FILE = "write.lock"
@@ -22,6 +20,8 @@ OWNER_FILE = "write.owner.json"
 @contextmanager
 def writing(folder: Path, *, timeout: float) -> Iterator[None]:
     """Hold the database's write lock. Waits up to `timeout` seconds, then raises Locked naming the owner."""
+    from filelock import FileLock, Timeout  # takes long to load, and who only reads never needs it
+
     lock = FileLock(folder / LOCK_FILE, mode=0o600)
     try:
         lock.acquire(timeout=timeout)

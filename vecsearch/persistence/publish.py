@@ -1,86 +1,168 @@
-"""The index file's life: when to write it, how to replace it, what to clear away. Use inside `Database.locked()`."""
+"""The index files' life: when to write one, what it takes in, what to clear away. Use inside `Database.locked()`.
+
+New rows become a segment of their own, and a segment that is not much larger than what follows it is taken in with them: so
+a collection of n rows has some log n segments, and a row is written some log n times, however it grew.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, select, update
+import numpy as np
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from vecsearch.core.errors import StorageFull
-from vecsearch.core.settings import FOLD_ROWS, FOLD_SHARE
+from vecsearch.core.settings import DEAD_SHARE, FOLD_ROWS, MERGE_RATIO
 from vecsearch.persistence import fulltext
 from vecsearch.persistence.database import Database, sync_folder
+from vecsearch.persistence.segments import StoredSegment, files_of, segment_path, segments_of
 from vecsearch.persistence.state import CollectionState, all_states, get_state
-from vecsearch.persistence.tables import chunks, collections, tombstones
-from vecsearch.persistence.vectors import checksum_of
-from vecsearch.persistence.view import build, index_path
+from vecsearch.persistence.tables import chunks, collections, segments, tombstones
+from vecsearch.persistence.vectors import Ids
+from vecsearch.persistence.view import build, dead_rows
+
+# AUTOINCREMENT's own record, which remembers segments that are gone
+_HIGHEST_SEGMENT = "SELECT seq FROM sqlite_sequence WHERE name = 'segments'"
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Segments that one new one takes the place of; `covers` is the last chunk it holds."""
+
+    takes: tuple[StoredSegment, ...]
+    after: int
+    covers: int
 
 
 def pending(connection: Connection, state: CollectionState) -> int:
-    """Rows that the index file does not know of: added after it, or deleted since."""
-    added = select(func.count()).where(chunks.c.collection_id == state.id, chunks.c.id > state.covers)
+    """Rows that the index files do not know of: added after them, or deleted since."""
     deleted = select(func.count()).where(tombstones.c.collection_id == state.id)
-    return (connection.scalar(added) or 0) + (connection.scalar(deleted) or 0)
+    return _added(connection, state) + (connection.scalar(deleted) or 0)
 
 
 def publish_when_due(database: Database, name: str) -> None:
     """Fold the tail in when searching it exactly begins to cost."""
     with database.reading() as connection:
-        state = get_state(connection, name)
-        due = pending(connection, state) > max(FOLD_ROWS, FOLD_SHARE * state.index_rows)
+        due = pending(connection, get_state(connection, name)) > FOLD_ROWS
     if due:
-        publish(database, name)
+        publish(database, name, check=False)
 
 
-def publish(database: Database, name: str, *, force: bool = False) -> bool:
-    """Write the index of all that is there, as the next generation; False when the file is sound and nothing is pending.
+def publish(
+    database: Database, name: str, *, dead_share: float = DEAD_SHARE, everything: bool = False, check: bool = True
+) -> bool:
+    """Write the segments that are due; False when there is none.
 
-    The file lies in place before SQLite names it; SQLite names it before the one before it goes. Raises StorageFull.
+    Due are new rows, segments of which more than `dead_share` is deleted, and, where we `check`, those whose files are not sound;
+    or `everything`, as one segment. A file lies in place before SQLite names it; SQLite names it before those go that it
+    replaces. Raises StorageFull.
     """
     with database.reading() as connection:
         state = get_state(connection, name)
-        if not force and not pending(connection, state) and is_sound(database, state):
+        there = segments_of(connection, state)
+        unsound = [each for each in there if check and not each.is_sound(database.index_folder, state.id)]
+        merges = _due(connection, state, there, unsound, dead_share=dead_share, everything=everything)
+        if not merges:
             return False
-        index = build(connection, state)
-    path = index_path(database.index_folder, state.id, state.generation + 1)
-    try:
-        database.index_folder.mkdir(mode=0o700, exist_ok=True)
-        checksum = index.save(path)
-        sync_folder(database.index_folder)
-    except OSError as error:
-        raise StorageFull(f"no index file was written at {path}: {error}; answers stay right, only slower") from error
-    covers = int(index.ids[-1]) if len(index.ids) else state.covers
+        first = 1 + (connection.exec_driver_sql(_HIGHEST_SEGMENT).scalar() or 0)
+        new = [_written(connection, database, state, merge, first + n) for n, merge in enumerate(merges)]
     with database.transaction() as connection:
-        values = {
-            "generation": state.generation + 1, "covers": covers, "index_rows": len(index.ids), "checksum": checksum,
-            "revision": collections.c.revision + 1,
-        }  # fmt: skip
+        for merge, segment in zip(merges, new, strict=True):
+            _exchange(connection, state, merge, segment)
+        covers = max(state.covers, *(merge.covers for merge in merges))
+        values = {"generation": state.generation + 1, "covers": covers, "revision": collections.c.revision + 1}
         connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
-        connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id))
     clear_leftovers(database)
     return True
 
 
+def _due(
+    connection: Connection, state: CollectionState, there: list[StoredSegment], unsound: list[StoredSegment], *,
+    dead_share: float, everything: bool,
+) -> list[Merge]:  # fmt: skip
+    """What has to be written, each merge apart from the others."""
+    newest = select(func.max(chunks.c.id)).where(chunks.c.collection_id == state.id)
+    last = max(connection.scalar(newest) or 0, state.covers)
+    added, gone = _added(connection, state), dead_rows(connection, state)
+    if everything:
+        return [Merge(tuple(there), 0, last)] if added or len(gone) or unsound or len(there) > 1 else []
+    kept, rows, merges = list(there), added, []
+    if added:
+        while kept and kept[-1].rows <= MERGE_RATIO * rows:
+            rows += kept.pop().rows
+        merges.append(Merge(tuple(there[len(kept) :]), kept[-1].covers if kept else 0, last))
+    worn = (each for each in kept if each in unsound or _dead(each, gone) > dead_share * each.rows)
+    return [*merges, *(Merge((each,), each.after, each.covers) for each in worn)]
+
+
+def _dead(segment: StoredSegment, gone: Ids) -> int:
+    first, last = np.searchsorted(gone, (segment.after + 1, segment.covers + 1))
+    return int(last - first)
+
+
+def _written(
+    connection: Connection, database: Database, state: CollectionState, merge: Merge, identifier: int
+) -> StoredSegment | None:
+    """The new segment in its file; None where there is no row left to hold."""
+    segment = build(connection, state, after=merge.after, covers=merge.covers)
+    if not len(segment.ids):
+        return None
+    path = segment_path(database.index_folder, state.id, identifier)
+    try:
+        database.index_folder.mkdir(mode=0o700, exist_ok=True)
+        checksum = segment.save(path)
+        sync_folder(database.index_folder)
+    except OSError as error:
+        raise StorageFull(f"no index file was written at {path}: {error}; answers stay right, only slower") from error
+    return StoredSegment(identifier, merge.after, merge.covers, len(segment.ids), checksum)
+
+
+def _exchange(connection: Connection, state: CollectionState, merge: Merge, segment: StoredSegment | None) -> None:
+    connection.execute(delete(segments).where(segments.c.id.in_([each.id for each in merge.takes])))
+    if segment is not None:
+        connection.execute(
+            insert(segments).values(
+                id=segment.id, collection_id=state.id, after=segment.after, covers=segment.covers, rows=segment.rows,
+                checksum=segment.checksum,
+            )
+        )  # fmt: skip
+    within = tombstones.c.chunk_id.between(merge.after + 1, merge.covers)
+    connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id, within))
+
+
+def _added(connection: Connection, state: CollectionState) -> int:
+    query = select(func.count()).where(chunks.c.collection_id == state.id, chunks.c.id > state.covers)
+    return connection.scalar(query) or 0
+
+
 def clear_leftovers(database: Database) -> None:
-    """Remove index files that no collection names: older generations, and what a kill left half-written."""
+    """Remove index files that no collection names: those replaced, and what a kill left half-written."""
     with database.reading() as connection:
-        named = {index_path(database.index_folder, each.id, each.generation) for each in all_states(connection)}
+        named = named_files(connection, database)
     for path in database.index_folder.glob("*"):
         if path not in named:
             with suppress(OSError):
                 path.unlink()
 
 
-def compact(database: Database, name: str) -> None:
-    """Merge the text index, give free pages back to the file system, and empty the log."""
+def named_files(connection: Connection, database: Database) -> set[object]:
+    """The index files of all collections."""
+    return {
+        path
+        for state in all_states(connection)
+        for segment in segments_of(connection, state)
+        for path in files_of(database.index_folder, state.id, segment.id)
+    }
+
+
+def compact(database: Database, name: str, *, full: bool = False) -> None:
+    """Merge the text index, give free pages back to the file system, and empty the log; `full`: write the whole file anew."""
     with database.transaction() as connection:
         fulltext.optimize(connection, get_state(connection, name))
-    database.run_outside_transaction("PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)")
+    database.run_outside_transaction("VACUUM" if full else "PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def is_sound(database: Database, state: CollectionState) -> bool:
-    """Whether the index file that SQLite names is there, byte for byte."""
-    try:
-        return checksum_of(index_path(database.index_folder, state.id, state.generation)) == state.checksum
-    except OSError:
-        return False
+def are_sound(connection: Connection, database: Database, state: CollectionState) -> bool:
+    """Whether all index files that SQLite names are there, byte for byte."""
+    return all(each.is_sound(database.index_folder, state.id) for each in segments_of(connection, state))

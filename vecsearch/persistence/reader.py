@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from vecsearch.core.answers import Around, Hit
 from vecsearch.core.conditions import Condition
@@ -19,11 +19,13 @@ from vecsearch.core.types import ChunkId, ChunkPlace, Cut, Document, Listed, Met
 from vecsearch.persistence import fulltext, noise
 from vecsearch.persistence import sources as source_rows
 from vecsearch.persistence.analysis import analyzer
-from vecsearch.persistence.conditions import expression
+from vecsearch.persistence.conditions import chunk_ids, expression
 from vecsearch.persistence.database import Database
+from vecsearch.persistence.filtered import Filtered
 from vecsearch.persistence.fulltext import Matches
 from vecsearch.persistence.paths import absolute, below
 from vecsearch.persistence.state import CollectionState, find_state
+from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged, vectors
 from vecsearch.persistence.vectors import Ids, Vector, dtype
 from vecsearch.persistence.view import View, ViewCache
@@ -81,21 +83,24 @@ class Reader:
 
     def __init__(self, database: Database, name: str) -> None:
         self._database, self._name = database, name
-        self._views = ViewCache(database.index_folder)
+        self._views, self._filtered = ViewCache(database.index_folder), Filtered()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot | None]:
         """The collection as it is now; None while it is not there."""
         with self._database.reading() as connection:
             state = find_state(connection, self._name)
-            yield None if state is None else Snapshot(connection, state, self._database.parent, self._views)
+            yield None if state is None else Snapshot(connection, state, self._database.parent, self._views, self._filtered)
 
 
 class Snapshot:
     """A collection as one read transaction sees it."""
 
-    def __init__(self, connection: Connection, state: CollectionState, parent: Path, views: ViewCache) -> None:
+    def __init__(
+        self, connection: Connection, state: CollectionState, parent: Path, views: ViewCache, filtered: Filtered
+    ) -> None:
         self._connection, self.state, self._parent, self._views = connection, state, parent, views
+        self._filtered = filtered
 
     # -- vectors and words
 
@@ -106,10 +111,15 @@ class Snapshot:
 
     def allowed(self, condition: Condition | None) -> Ids | None:
         """Chunk ids, ascending, of the documents that a condition holds for; None for no condition."""
-        if condition is None:
-            return None
-        found = self._connection.scalars(self._chunk_ids(condition).order_by(chunks.c.id))
-        return np.fromiter(found, np.int64)
+        return None if condition is None else self._filtered.of(self.state, condition, lambda: self._matching(condition))
+
+    def _matching(self, condition: Condition) -> Ids:
+        found = chunk_ids(condition, self.state.id).subquery()
+        joined = self._connection.scalar(select(func.group_concat(found.c.id)))  # one text costs less than so many rows
+        ids: Ids = np.fromstring(joined or "", np.int64, sep=",")
+        ids.sort()
+        ids.setflags(write=False)  # several searches may share it
+        return ids
 
     def lexical(self, query: str, *, limit: int, allowed: Ids | None = None) -> Matches:
         """Up to `limit` chunks by BM25, of the allowed ones, best first; ties go to the lower id."""
@@ -126,37 +136,19 @@ class Snapshot:
             self._connection.scalars(select(chunks.c.id).where(chunks.c.document_id == document).order_by(chunks.c.id)), np.int64
         )
 
-    def _chunk_ids(self, condition: Condition) -> Select[tuple[int]]:
-        return (
-            select(chunks.c.id)
-            .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
-            .where(documents.c.collection_id == self.state.id, expression(condition))
-        )
-
     # -- hits and documents
 
     def hits(self, ranked: Sequence[Scored], similarities: Mapping[int, float]) -> list[Hit]:
         """The text and place of each chunk, in the order given."""
-        rows = {}
-        for some in portions([each.chunk_id for each in ranked], _MANY):
-            rows.update({row.id: row for row in self._connection.execute(self._hit_rows(some))})
+        ids = [each.chunk_id for each in ranked]
+        rows = {row[0]: row for row in _HITS.cursor(self._connection, ids=json.dumps(ids))}
         return [self._hit(rows[each.chunk_id], each, similarities.get(each.chunk_id)) for each in ranked]
 
-    def _hit_rows(self, ids: Sequence[int]) -> Select[Any]:
-        return (
-            select(
-                chunks.c.id, chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.place, documents.c.key, documents.c.title,
-                documents.c.metadata, sources.c.path, CHUNK_TEXT.label("text"),
-            )
-            .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
-            .outerjoin(sources, sources.c.id == documents.c.source_id)
-            .where(chunks.c.id.in_(ids))
-        )  # fmt: skip
-
     def _hit(self, row: Any, scored: Scored, similarity: float | None) -> Hit:
+        _, key, ordinal, text, title, path, start, end, metadata, place = row
         return Hit(
-            id=row.key, chunk=row.ordinal, score=scored.score, similarity=similarity, text=row.text, title=row.title,
-            uri=self._uri(row.path), start=row.start, end=row.end, metadata=json.loads(row.metadata), place=_place(row.place),
+            id=key, chunk=ordinal, score=scored.score, similarity=similarity, text=text, title=title, uri=self._uri(path),
+            start=start, end=end, metadata=json.loads(metadata), place=_place(place),
         )  # fmt: skip
 
     def passages(self, ids: Sequence[ChunkId]) -> list[Passage]:
@@ -248,7 +240,7 @@ class Snapshot:
         """Ids of documents, ascending: all, those a condition holds for, or those of a file or folder."""
         query = select(documents.c.key).where(documents.c.collection_id == self.state.id).order_by(documents.c.key)
         if condition is not None:
-            query = query.where(expression(condition))
+            query = query.where(expression(condition, self.state.id, documents.c.id))
         if source is not None:
             query = query.join(sources, sources.c.id == documents.c.source_id).where(below(self._parent, source))
         return list(self._connection.scalars(query))
@@ -362,3 +354,14 @@ class Snapshot:
 
 def _place(stored: str | None) -> Place:
     return {} if stored is None else json.loads(stored)
+
+
+_HITS: Final = Prepared(
+    select(
+        chunks.c.id, documents.c.key, chunks.c.ordinal, CHUNK_TEXT, documents.c.title, sources.c.path, chunks.c.start,
+        chunks.c.end, documents.c.metadata, chunks.c.place,
+    )
+    .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
+    .outerjoin(sources, sources.c.id == documents.c.source_id)
+    .where(chunks.c.id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value)))
+)  # fmt: skip

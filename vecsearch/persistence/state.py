@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from vecsearch.core.errors import UnknownCollection
 from vecsearch.core.types import Precision
+from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import collections
 
 
@@ -24,18 +27,19 @@ class CollectionState:
     revision: int
     generation: int
     covers: int
-    index_rows: int
-    checksum: str | None
     language: str
 
 
-_COLUMNS = [collections.c[field.name] for field in fields(CollectionState)]
+_NAMES: Final = [field.name for field in fields(CollectionState)]
+_ALL = select(*(collections.c[name] for name in _NAMES)).order_by(collections.c.name)
+_ALL_STATES: Final = Prepared(_ALL)
+_STATE: Final = Prepared(_ALL.where(collections.c.name == bindparam("name")))
 
 
 def find_state(connection: Connection, name: str) -> CollectionState | None:
     """The collection of a name, None where there is none."""
-    row = connection.execute(select(*_COLUMNS).where(collections.c.name == name)).one_or_none()
-    return None if row is None else _state(row)
+    rows = _STATE.all(connection, name=name)
+    return _state(rows[0]) if rows else None
 
 
 def get_state(connection: Connection, name: str) -> CollectionState:
@@ -48,9 +52,9 @@ def get_state(connection: Connection, name: str) -> CollectionState:
 
 def all_states(connection: Connection) -> list[CollectionState]:
     """Every collection, by name."""
-    return [_state(row) for row in connection.execute(select(*_COLUMNS).order_by(collections.c.name))]
+    return [_state(row) for row in _ALL_STATES.all(connection)]
 
 
-def _state(row: object) -> CollectionState:
-    values = dict(row._mapping)  # type: ignore[attr-defined]
+def _state(row: Sequence[Any]) -> CollectionState:
+    values = dict(zip(_NAMES, row, strict=True))
     return CollectionState(**{**values, "precision": Precision(values["precision"])})

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
+from vecsearch.core.settings import COMPRESSED_ROWS
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.publish import pending
+from vecsearch.persistence.segments import files_of, segments_of
 from vecsearch.persistence.sources import listing, states
 from vecsearch.persistence.state import CollectionState, all_states
 from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, documents, tombstones
 from vecsearch.persistence.vectors import dtype
-from vecsearch.persistence.view import index_path
 
 _FAILED_SHOWN: Final = 100  # the first of them; `ls --failed` pages through all
 
@@ -39,8 +40,10 @@ def _collection(connection: Connection, database: Database, state: CollectionSta
         for table in (documents, chunks, tombstones)
     }
     text = connection.scalar(select(func.sum(func.length(documents.c.text))).where(documents.c.collection_id == state.id))
-    path = index_path(database.index_folder, state.id, state.generation)
-    waiting = pending(connection, state)
+    stored = segments_of(connection, state)
+    files = [path for each in stored for path in files_of(database.index_folder, state.id, each.id)]
+    missing = any(not each.path(database.index_folder, state.id).exists() for each in stored)
+    tail = pending(connection, state) - amounts["tombstones"]
     return {
         "name": state.name,
         "documents": amounts["documents"],
@@ -50,11 +53,12 @@ def _collection(connection: Connection, database: Database, state: CollectionSta
         "precision": state.precision.value,
         "language": state.language,
         "index": {
-            "kind": "exact",
-            "state": "none" if not state.generation else "missing" if not path.exists() else "behind" if waiting else "current",
+            "kind": "compressed" if any(each.rows >= COMPRESSED_ROWS for each in stored) else "exact",
+            "state": "missing" if missing else "behind" if stored and tail else "current" if stored else "none",
             "generation": state.generation,
-            "rows": state.index_rows,
-            "tail": waiting - amounts["tombstones"],
+            "segments": len(stored),
+            "rows": sum(each.rows for each in stored),
+            "tail": tail,
             "deleted": amounts["tombstones"],
         },
         "sources": states(connection, state),
@@ -62,7 +66,7 @@ def _collection(connection: Connection, database: Database, state: CollectionSta
         "bytes": {
             "text": text or 0,
             "vectors": amounts["chunks"] * state.dimension * dtype(state.precision).itemsize,
-            "index": _size(path),
+            "index": sum(map(_size, files)),
         },
     }
 

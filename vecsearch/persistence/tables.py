@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, func
+from sqlalchemy.types import NullType
 
-SCHEMA_VERSION: Final = 3  # the newest migration; the first of them is 0001
+SCHEMA_VERSION: Final = 4  # the newest migration; the first of them is 0001
 
 metadata = MetaData()
 
@@ -23,10 +24,8 @@ collections = Table(
     Column("dimension", Integer, nullable=False),
     Column("precision", Text, nullable=False),  # float16 | float32
     Column("revision", Integer, nullable=False, server_default="0"),  # goes up with every committed change of rows
-    Column("generation", Integer, nullable=False, server_default="0"),  # of the index file; 0: none was published
-    Column("covers", Integer, nullable=False, server_default="0"),  # the highest chunk id in that file
-    Column("index_rows", Integer, nullable=False, server_default="0"),
-    Column("checksum", Text),  # of that file, "sha256:…"
+    Column("generation", Integer, nullable=False, server_default="0"),  # goes up with every change of the index files
+    Column("covers", Integer, nullable=False, server_default="0"),  # the highest chunk id in the index files
     Column("created_at", Text, nullable=False),
     Column("language", Text, nullable=False, server_default="en"),  # whose stems the text index holds; see `analysis`
     sqlite_autoincrement=True,
@@ -64,6 +63,17 @@ documents = Table(
     sqlite_autoincrement=True,
 )
 
+facts = Table(  # what stands in documents.metadata, a row for every value at every key; see `facts`
+    "facts",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),  # a top-level key, or a path of nested ones
+    Column("kind", Integer, primary_key=True),  # facts.Kind
+    Column("value", NullType, primary_key=True),  # a number or text, as SQLite compares them
+    Column("document_id", Integer, primary_key=True),  # no foreign key, which would need an index of its own
+    sqlite_with_rowid=False,
+)
+
 CONTENT_PREFIX: Final = 16  # characters of a digest that its index holds
 Index("documents_of_content", documents.c.collection_id, func.substr(documents.c.digest, 1, CONTENT_PREFIX))
 
@@ -92,7 +102,19 @@ vectors = Table(  # apart from chunks, so that reading places does not page thro
     Column("vector", LargeBinary, nullable=False),  # unit row, little-endian, in the collection's precision
 )
 
-tombstones = Table(  # chunks deleted since the index file was published; it may still hold them
+segments = Table(  # the index files of a collection; together they hold every chunk up to collections.covers
+    "segments",
+    metadata,
+    Column("id", Integer, primary_key=True),  # never used again, so that a file of this name holds these rows or is damaged
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("after", Integer, nullable=False),  # it holds the chunks with ids above this …
+    Column("covers", Integer, nullable=False),  # … up to this
+    Column("rows", Integer, nullable=False),
+    Column("checksum", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+tombstones = Table(  # chunks deleted since the segment that holds them was written
     "tombstones",
     metadata,
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),

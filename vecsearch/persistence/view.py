@@ -1,4 +1,4 @@
-"""A collection's vectors as one snapshot sees them: the index file, the rows after it, and the rows since deleted.
+"""A collection's vectors as one snapshot sees them: the index files, the rows after them, and the rows since deleted.
 
 A chunk's vector never changes (a new text gets a new chunk id), so a view moves to a later revision by reading only what is new.
 """
@@ -6,29 +6,43 @@ A chunk's vector never changes (a new text gets a new chunk id), so a view moves
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
+from typing import Final
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from vecsearch.core.answers import Access
 from vecsearch.core.settings import READ_ROWS, SELECTIVE_ROWS
 from vecsearch.core.types import Scored
+from vecsearch.persistence.segments import StoredSegment, segments_of
 from vecsearch.persistence.state import CollectionState
+from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import chunks, tombstones, vectors
-from vecsearch.persistence.vectors import NO_IDS, FlatIndex, Ids, Rows, Scores, Vector, best, cosines, dtype
+from vecsearch.persistence.vectors import NO_IDS, Ids, Rows, Scores, Segment, Vector, best, cosines, dtype
+
+_LAST: Final = 2**63 - 1
+_ROWS: Final = Prepared(
+    select(chunks.c.id, vectors.c.vector)
+    .join_from(chunks, vectors, vectors.c.chunk_id == chunks.c.id)
+    .where(chunks.c.collection_id == bindparam("collection"), chunks.c.id > bindparam("after"), chunks.c.id <= bindparam("last"))
+    .order_by(chunks.c.id)
+)
+_DEAD: Final = Prepared(
+    select(tombstones.c.chunk_id).where(tombstones.c.collection_id == bindparam("collection")).order_by(tombstones.c.chunk_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Every live vector at one revision: `base` less `dead`, and `tail`."""
+    """Every live vector at one revision: the segments less `dead`, and `tail`."""
 
     state: CollectionState
-    base: FlatIndex
-    covers: int  # the highest chunk id that `base` knows of
-    from_file: bool
+    segments: tuple[Segment, ...]  # in ascending order of ids
+    stored: tuple[StoredSegment, ...]  # the same as SQLite names them
+    from_files: tuple[bool, ...]  # false for those whose file was missing or damaged: they were made again in memory
     tail: Ids
     tail_rows: Rows
     dead: Ids
@@ -36,20 +50,28 @@ class View:
     def nearest(self, query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS) -> list[Scored]:
         """Up to k live chunks by cosine in [-1, 1], best first; ties go to the lower id. `allowed` ascends."""
         hidden = np.union1d(self.dead, excluded) if len(excluded) else self.dead
-        old, old_scores = self.base.nearest(query, k, allowed=allowed, excluded=hidden)
+        found = [segment.nearest(query, k, allowed=allowed, excluded=hidden) for segment in self.segments]
+        if len(self.tail):
+            found.append(self._nearest_of_tail(query, allowed, excluded))
+        if not found:
+            return []
+        together = np.concatenate([ids for ids, _ in found]), np.concatenate([scores for _, scores in found])
+        ids, scores = best(*together, k)
+        return [Scored(i, s) for i, s in zip(ids.tolist(), scores.tolist(), strict=True)]
+
+    def _nearest_of_tail(self, query: Vector, allowed: Ids | None, excluded: Ids) -> tuple[Ids, Scores]:
         wanted = ~np.isin(self.tail, excluded)
         if allowed is not None:
             wanted &= np.isin(self.tail, allowed, assume_unique=True)
-        new, rows = self.tail[wanted], self.tail_rows[wanted]
-        ids, scores = best(np.concatenate([old, new]), np.concatenate([old_scores, cosines(rows, query)]), k)
-        return [Scored(int(i), float(s)) for i, s in zip(ids, scores, strict=True)]
+        return self.tail[wanted], cosines(self.tail_rows[wanted], query)
 
     def __len__(self) -> int:
-        return len(self.base.ids) - len(self.dead) + len(self.tail)
+        return sum(len(each.ids) for each in self.segments) - len(self.dead) + len(self.tail)
 
     def ids(self) -> Ids:
         """Every live chunk, ascending."""
-        return np.concatenate([np.setdiff1d(self.base.ids, self.dead, assume_unique=True), self.tail])
+        old = np.concatenate([NO_IDS, *(each.ids for each in self.segments)])
+        return np.concatenate([np.setdiff1d(old, self.dead, assume_unique=True), self.tail])
 
     def access(self, allowed: Ids | None) -> Access:
         """How `nearest` looks at the vectors."""
@@ -62,10 +84,11 @@ class View:
         return {int(i): float(s) for i, s in zip(found, scores, strict=True)}
 
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
-        """Those of the ids that are there, and their rows."""
-        old, old_rows = self.base.fetch(np.setdiff1d(ids, self.dead))
+        """Those of the ids, ascending, that are there, and their rows."""
+        wanted = np.setdiff1d(ids, self.dead) if len(self.dead) else ids
         new = np.isin(self.tail, ids)
-        return np.concatenate([old, self.tail[new]]), np.concatenate([old_rows, self.tail_rows[new]])
+        parts = [*(each.fetch(wanted) for each in self.segments), (self.tail[new], self.tail_rows[new])]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
 @dataclass(slots=True)
@@ -81,7 +104,7 @@ class ViewCache:
         with self._lock:
             view = self._view
             if view is None or (view.state.id, view.state.generation) != (state.id, state.generation):
-                view = _fresh(connection, state, self.index_folder)
+                view = _fresh(connection, state, self.index_folder, view if view and view.state.id == state.id else None)
             elif view.state.revision == state.revision:
                 return view
             elif view.state.revision > state.revision:  # another thread's snapshot is newer than this one
@@ -90,60 +113,53 @@ class ViewCache:
             return self._view
 
 
-def read_rows(connection: Connection, state: CollectionState, *, after: int = 0) -> Iterator[tuple[Ids, Rows]]:
-    """(ids ascending, rows in the collection's precision) of every chunk past `after`, block by block."""
-    kind = dtype(state.precision)
-    query = (
-        select(chunks.c.id, vectors.c.vector)
-        .join_from(chunks, vectors, vectors.c.chunk_id == chunks.c.id)
-        .where(chunks.c.collection_id == state.id, chunks.c.id > after)
-        .order_by(chunks.c.id)
-        .execution_options(yield_per=READ_ROWS)
-    )
-    for block in connection.execute(query).partitions(READ_ROWS):
-        joined = np.frombuffer(b"".join(row.vector for row in block), kind)
-        yield np.array([row.id for row in block], np.int64), joined.reshape(len(block), state.dimension)
+def read_rows(
+    connection: Connection, state: CollectionState, *, after: int = 0, covers: int | None = None
+) -> Iterator[tuple[Ids, Rows]]:
+    """(ids ascending, rows in the collection's precision) of every chunk in (after, covers], block by block."""
+    kind, last = dtype(state.precision), _LAST if covers is None else covers
+    cursor = _ROWS.cursor(connection, collection=state.id, after=after, last=last)
+    while block := cursor.fetchmany(READ_ROWS):
+        ids, blobs = zip(*block, strict=True)
+        yield np.array(ids, np.int64), np.frombuffer(b"".join(blobs), kind).reshape(len(ids), state.dimension)
 
 
 def dead_rows(connection: Connection, state: CollectionState) -> Ids:
-    """Chunks deleted since the index file was published, ascending."""
-    query = select(tombstones.c.chunk_id).where(tombstones.c.collection_id == state.id).order_by(tombstones.c.chunk_id)
-    return np.array(connection.scalars(query).all(), np.int64)
+    """Chunks deleted since their segment was written, ascending."""
+    return np.array([row for (row,) in _DEAD.all(connection, collection=state.id)], np.int64)
 
 
-def build(connection: Connection, state: CollectionState) -> FlatIndex:
-    """The index of everything that SQLite holds now."""
-    return FlatIndex.build(state.dimension, state.precision, read_rows(connection, state))
+def build(connection: Connection, state: CollectionState, *, after: int = 0, covers: int | None = None) -> Segment:
+    """The segment of the chunks in (after, covers], or of all from there on, that SQLite holds now."""
+    return Segment.build(state.dimension, state.precision, read_rows(connection, state, after=after, covers=covers))
 
 
-def index_path(index_folder: Path, collection: int, generation: int) -> Path:
-    """Where the index file of a generation lies."""
-    return index_folder / f"{collection}-{generation}.faiss"
+def _fresh(connection: Connection, state: CollectionState, index_folder: Path, before: View | None) -> View:
+    """The published segments: those that the view before has, those whose files are sound, and the rest made in memory."""
+    known = {} if before is None else dict(zip(before.stored, zip(before.segments, before.from_files, strict=True), strict=True))
+    stored = tuple(segments_of(connection, state))
+    found = [known.get(each) or _opened(connection, state, each, index_folder) for each in stored]
+    empty = np.empty((0, state.dimension), np.float32)
+    return View(state, tuple(s for s, _ in found), stored, tuple(f for _, f in found), NO_IDS, empty, NO_IDS)
 
 
-def _fresh(connection: Connection, state: CollectionState, index_folder: Path) -> View:
-    """The published index when its file is sound; else the same, built in memory."""
-    base, covers = None, state.covers
-    if state.generation == 0:
-        base = FlatIndex.build(state.dimension, state.precision, ())
-    elif state.checksum is not None:
-        base = FlatIndex.load(index_path(index_folder, state.id, state.generation), state.checksum)
-    from_file = base is not None
-    if base is None:
-        base = build(connection, state)
-        covers = int(base.ids[-1]) if len(base.ids) else state.covers
-    return View(state, base, covers, from_file, NO_IDS, np.empty((0, state.dimension), np.float32), NO_IDS)
+def _opened(connection: Connection, state: CollectionState, stored: StoredSegment, index_folder: Path) -> tuple[Segment, bool]:
+    segment = Segment.load(stored.path(index_folder, state.id), stored.checksum)
+    if segment is not None:
+        return segment, True
+    return build(connection, state, after=stored.after, covers=stored.covers), False
 
 
 def _moved(connection: Connection, view: View, state: CollectionState) -> View:
-    last = int(view.tail[-1]) if len(view.tail) else view.covers
+    last = int(view.tail[-1]) if len(view.tail) else state.covers
     blocks = list(read_rows(connection, state, after=last))
     tail = np.concatenate([view.tail, *(ids for ids, _ in blocks)])
     rows = np.concatenate([view.tail_rows, *(rows for _, rows in blocks)])
     gone = dead_rows(connection, state)
     kept = ~np.isin(tail, gone)
-    return View(state, view.base, view.covers, view.from_file, tail[kept], rows[kept], gone[gone <= view.covers])
+    folded = np.concatenate([NO_IDS, *(segment.ids for segment in view.segments)])
+    return replace(view, state=state, tail=tail[kept], tail_rows=rows[kept], dead=gone[np.isin(gone, folded)])
 
 
 def _without_tail(view: View) -> View:
-    return View(view.state, view.base, view.covers, view.from_file, NO_IDS, view.tail_rows[:0], NO_IDS)
+    return replace(view, tail=NO_IDS, tail_rows=view.tail_rows[:0], dead=NO_IDS)

@@ -12,23 +12,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, table, update
+from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.portions import portions
-from vecsearch.core.settings import READING
+from vecsearch.core.settings import READ_DOCUMENTS, READING
 from vecsearch.core.types import Cut, Metadata, Precision, Split
-from vecsearch.persistence import fulltext
+from vecsearch.persistence import facts, fulltext
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.state import CollectionState, find_state, get_state
+from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import chunks, collections, documents, sources, staged, tombstones, vectors
+from vecsearch.persistence.tables import facts as fact_rows
 from vecsearch.persistence.vectors import Vector, dtype
 
-_MANY = 10_000
-# AUTOINCREMENT's own record, which remembers deleted rows too
-_HIGHEST_CHUNK = "SELECT seq FROM sqlite_sequence WHERE name = 'chunks'"
+_MANY: Final = 10_000
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_SEQUENCE: Final = table("sqlite_sequence", sql_column("name"), sql_column("seq"))  # AUTOINCREMENT's, remembers deleted rows too
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +85,27 @@ class Writer:
     def commit(self, new: Sequence[NewDocument], read: Sequence[ReadSource] = ()) -> None:
         """Store documents, replacing those of the same id, and mark files as read."""
         with self._changing() as (connection, state):
-            source_ids = _source_rows(connection, state, {each.source for each in new if each.source is not None})
-            for document in new:
-                _put(connection, state, document, source_ids)
+            _put(connection, state, list({each.key: each for each in new}.values()))
             for source in read:
                 _mark_read(connection, state, source)
                 of = _source_rows(connection, state, [source.path])[source.path]
-                _remove(connection, state, _rows_of(connection, state, source.gone, source=of))
+                _remove(connection, state, list(_rows_of(connection, state, source.gone, source=of).values()))
 
     def change(self, metadatas: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
         with self._changing() as (connection, state):
-            for key, metadata in metadatas.items():
-                connection.execute(
-                    update(documents)
-                    .where(documents.c.collection_id == state.id, documents.c.key == key)
-                    .values(metadata=_json(metadata), indexed_at=_now())
-                )
+            for some in portions(metadatas, _MANY):
+                rows = _rows_of(connection, state, some)
+                _forget_facts(connection, state, rows.values())
+                changed = [(rows[key], _json(metadatas[key])) for key in some if key in rows]
+                now = _now()
+                _CHANGE.many(connection, [(metadata, now, row) for row, metadata in changed])
+                facts.add(connection, state.id, changed)
 
     def remove(self, keys: Sequence[str]) -> int:
         """Delete documents by id; gives how many were there. A file of theirs counts as not yet read again."""
         with self._changing() as (connection, state):
-            rows = _rows_of(connection, state, keys)
+            rows = list(_rows_of(connection, state, keys).values())
             for some in portions(rows, _MANY):
                 of = select(documents.c.source_id).where(documents.c.id.in_(some))
                 connection.execute(update(sources).where(sources.c.id.in_(of)).values(digest=""))
@@ -165,8 +168,8 @@ def drop_collection(database: Database, name: str) -> None:
         state = get_state(connection, name)
         of = select(chunks.c.id).where(chunks.c.collection_id == state.id)
         connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
-        for table in (chunks, documents, sources):
-            connection.execute(delete(table).where(table.c.collection_id == state.id))
+        for each in (fact_rows, chunks, documents, sources):
+            connection.execute(delete(each).where(each.c.collection_id == state.id))
         connection.execute(delete(collections).where(collections.c.id == state.id))
         fulltext.drop(connection, state)
 
@@ -183,46 +186,60 @@ def encoded_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _put(connection: Connection, state: CollectionState, new: NewDocument, source_ids: Mapping[str, int]) -> None:
-    source = None if new.source is None else source_ids[new.source]
-    values = {
-        "source_id": source, "title": new.title, "metadata": _json(new.metadata), "digest": new.digest, "indexed_at": _now(),
-    }  # fmt: skip
-    row = connection.scalar(select(documents.c.id).where(documents.c.collection_id == state.id, documents.c.key == new.key))
-    if row is None:
-        statement = insert(documents).values(collection_id=state.id, key=new.key, text=new.text, **values)
-        row = connection.execute(statement.returning(documents.c.id)).scalar_one()
-    else:
-        _remove_chunks(connection, state, [row])
-        connection.execute(update(documents).where(documents.c.id == row).values(text=new.text, **values))
-    _add_chunks(connection, state, row, new)
+def _put(connection: Connection, state: CollectionState, new: Sequence[NewDocument]) -> None:
+    """Store documents, each of another id; one that is there keeps its row, and gets new chunks."""
+    there = _rows_of(connection, state, [each.key for each in new])
+    for some in portions(there.values(), _MANY):
+        _remove_chunks(connection, state, some)
+    fresh = iter(_next_ids(connection, documents, len(new) - len(there)))
+    rows = [there[each.key] if each.key in there else next(fresh) for each in new]
+    source_ids = _source_rows(connection, state, {each.source for each in new if each.source is not None})
+    metadatas, now = [_json(each.metadata) for each in new], _now()
+    added, replaced = [], []
+    for row, each, metadata in zip(rows, new, metadatas, strict=True):
+        source = None if each.source is None else source_ids[each.source]
+        rest = (each.title, each.text, metadata, each.digest, now)
+        if each.key in there:
+            replaced.append((source, *rest, row))
+        else:
+            added.append((row, state.id, source, each.key, *rest))
+    _ADD_DOCUMENT.many(connection, added)
+    _REPLACE_DOCUMENT.many(connection, replaced)
+    facts.add(connection, state.id, zip(rows, metadatas, strict=True))
+    _add_chunks(connection, state, rows, new)
 
 
-def _add_chunks(connection: Connection, state: CollectionState, document: int, new: NewDocument) -> None:
-    first = 1 + (connection.exec_driver_sql(_HIGHEST_CHUNK).scalar() or 0)
-    ids = range(first, first + len(new.cuts))
-    blobs = [row.tobytes() for row in np.ascontiguousarray(new.vectors).astype(dtype(state.precision))]
-    connection.execute(
-        insert(chunks),
+def _add_chunks(connection: Connection, state: CollectionState, rows: Sequence[int], new: Sequence[NewDocument]) -> None:
+    cuts = [(row, each, n, cut) for row, each in zip(rows, new, strict=True) for n, cut in enumerate(each.cuts)]
+    ids = _next_ids(connection, chunks, len(cuts))
+    _ADD_CHUNK.many(
+        connection,
         [
-            {
-                "id": i, "collection_id": state.id, "document_id": document, "ordinal": n, "start": cut.start, "end": cut.end,
-                "place": _json(cut.place) if cut.place else None, "context": cut.context or None,
-            }
-            for n, (i, cut) in enumerate(zip(ids, new.cuts, strict=True))
+            (i, state.id, row, n, cut.start, cut.end, _json(cut.place) if cut.place else None, cut.context or None)
+            for i, (row, _, n, cut) in zip(ids, cuts, strict=True)
         ],
-    )  # fmt: skip
-    connection.execute(insert(vectors), [{"chunk_id": i, "vector": b} for i, b in zip(ids, blobs, strict=True)])
-    bodies = [(i, new.title, cut.context, new.text[cut.start : cut.end]) for i, cut in zip(ids, new.cuts, strict=True)]
+    )
+    blobs = (vector.tobytes() for each in new for vector in np.ascontiguousarray(each.vectors, dtype(state.precision)))
+    _ADD_VECTOR.many(connection, list(zip(ids, blobs, strict=True)))
+    bodies = (
+        (i, each.title, cut.context, each.text[cut.start : cut.end]) for i, (_, each, _, cut) in zip(ids, cuts, strict=True)
+    )
     fulltext.add(connection, state, bodies)
 
 
-def _rows_of(connection: Connection, state: CollectionState, keys: Sequence[str], *, source: int | None = None) -> list[int]:
+def _next_ids(connection: Connection, of: Table, count: int) -> range:
+    """Row ids that no row has had, ascending."""
+    first = 1 + (connection.scalar(select(_SEQUENCE.c.seq).where(_SEQUENCE.c.name == of.name)) or 0)
+    return range(first, first + count)
+
+
+def _rows_of(connection: Connection, state: CollectionState, keys: Sequence[str], *, source: int | None = None) -> dict[str, int]:
     """Rows of documents by id, of one source where that is given: by now another may have taken the id over."""
-    rows: list[int] = []
-    for some in portions(list(dict.fromkeys(keys)), _MANY):
-        found = select(documents.c.id).where(documents.c.collection_id == state.id, documents.c.key.in_(some))
-        rows.extend(connection.scalars(found if source is None else found.where(documents.c.source_id == source)))
+    rows: dict[str, int] = {}
+    for some in portions(dict.fromkeys(keys), _MANY):
+        found = select(documents.c.key, documents.c.id).where(documents.c.collection_id == state.id, documents.c.key.in_(some))
+        found = found if source is None else found.where(documents.c.source_id == source)
+        rows.update((key, row) for key, row in connection.execute(found))
     return rows
 
 
@@ -234,13 +251,20 @@ def _remove(connection: Connection, state: CollectionState, rows: Sequence[int])
 
 
 def _remove_chunks(connection: Connection, state: CollectionState, rows: Sequence[int]) -> None:
-    """Text index first: it needs the texts that the rows still hold."""
+    """With facts and words, which come first: they need the texts and the metadata that the documents still hold."""
+    _forget_facts(connection, state, rows)
     fulltext.remove_documents(connection, state, rows)
     of = select(chunks.c.id).where(chunks.c.document_id.in_(rows))
     marks = select(chunks.c.collection_id, chunks.c.id).where(chunks.c.document_id.in_(rows))
     connection.execute(insert(tombstones).from_select(["collection_id", "chunk_id"], marks))
     connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
     connection.execute(delete(chunks).where(chunks.c.document_id.in_(rows)))
+
+
+def _forget_facts(connection: Connection, state: CollectionState, rows: Iterable[int]) -> None:
+    for some in portions(rows, READ_DOCUMENTS):
+        stored = connection.execute(select(documents.c.id, documents.c.metadata).where(documents.c.id.in_(some)))
+        facts.remove(connection, state.id, [(row, metadata) for row, metadata in stored])
 
 
 def _source_rows(connection: Connection, state: CollectionState, paths: Iterable[str]) -> dict[str, int]:
@@ -264,8 +288,22 @@ def _mark_read(connection: Connection, state: CollectionState, source: ReadSourc
 
 
 def _json(metadata: Metadata) -> str:
-    return json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(dict(metadata))
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+_ADD_DOCUMENT: Final = Prepared(insert(documents))
+_REPLACED: Final = ("source_id", "title", "text", "metadata", "digest", "indexed_at")
+_REPLACE_DOCUMENT: Final = Prepared(
+    update(documents).where(documents.c.id == bindparam("row")).values({name: bindparam(f"new_{name}") for name in _REPLACED})
+)
+_CHANGE: Final = Prepared(
+    update(documents)
+    .where(documents.c.id == bindparam("row"))
+    .values(metadata=bindparam("new_metadata"), indexed_at=bindparam("now"))
+)
+_ADD_CHUNK: Final = Prepared(insert(chunks))
+_ADD_VECTOR: Final = Prepared(insert(vectors))

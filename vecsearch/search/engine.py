@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,13 @@ from vecsearch.core.settings import RERANK_DEPTH
 from vecsearch.core.types import ChunkId, Mode
 from vecsearch.encoding.protocol import TokenEncoder
 from vecsearch.persistence.reader import Snapshot
-from vecsearch.search import explaining
 from vecsearch.search.arranging import Arrangement, Pick, arrange
 from vecsearch.search.recommending import Taste
 from vecsearch.search.recommending import rank as rank_by_taste
-from vecsearch.search.reranking import Reranker, second_look
 from vecsearch.search.retrieval import Query, Ranking, Vector, retrieve
+
+if TYPE_CHECKING:
+    from vecsearch.search.reranking import Reranker
 
 Ranker: TypeAlias = Callable[[NDArray[np.int64] | None, int], Ranking]
 
@@ -76,7 +77,7 @@ def answer(snapshot: Snapshot, query: Query, wish: Wish, rank: Ranker) -> Hits:
     ranking, picks = _picked(snapshot, query, wish, lambda depth: rank(allowed, depth), clock)
     similarities = ranking.similarities
     hits = snapshot.hits([pick.scored for pick in picks], similarities)
-    hits = [replace(hit, more=pick.more) for hit, pick in zip(hits, picks, strict=True)]
+    hits = [replace(hit, more=pick.more) if pick.more else hit for hit, pick in zip(hits, picks, strict=True)]
     if wish.expand:
         hits = snapshot.expanded(hits, [pick.scored.chunk_id for pick in picks], wish.expand)
     clock.lap("texts")
@@ -99,6 +100,8 @@ def _picked(
         ranking = rank(depth)
         clock.lap("candidates")
         if wish.reranker is not None:
+            from vecsearch.search.reranking import second_look
+
             ranking = second_look(snapshot, query, ranking, wish.reranker)
             clock.lap("rerank")
         picks = arrange(snapshot, ranking.ranked, how)
@@ -111,6 +114,8 @@ def _picked(
 def _explained(
     snapshot: Snapshot, hits: Sequence[Hit], picks: Sequence[Pick], ranking: Ranking, query: Query, wish: Wish
 ) -> list[Hit]:
+    from vecsearch.search import explaining
+
     ids = [pick.scored.chunk_id for pick in picks]
     reasons, passages = _reasons(ids, ranking), snapshot.passages(ids)
     if wish.encoder is not None and query.vector is not None and ids:

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.batches import encoded_text
 from vecsearch.core.answers import Reasons, Share
 from vecsearch.core.types import Span
 from vecsearch.documents.sentences import sentences
+from vecsearch.encoding.forms import encoded_text
 from vecsearch.encoding.protocol import TokenEncoder, TokenRows
 from vecsearch.persistence.analysis import analyzer
 from vecsearch.persistence.reader import Passage

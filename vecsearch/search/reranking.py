@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.batches import encoded_text
 from vecsearch.core.settings import FEEDBACK_PASSAGES, FEEDBACK_WEIGHT, LATE_WEIGHT, RERANK_DEPTH, UNTOLD_RARITY
 from vecsearch.core.types import Scored
+from vecsearch.encoding.forms import encoded_text
 from vecsearch.encoding.protocol import CrossEncoder, TokenEncoder, TokenRows
 from vecsearch.persistence.analysis import analyzer
 from vecsearch.persistence.reader import Passage, Snapshot

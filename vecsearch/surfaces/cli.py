@@ -142,16 +142,17 @@ def delete(options: Common, ids: Sequence[str], where: Sequence[str], source: st
 
 
 @cli.command()
+@click.option("--full", is_flag=True, help="Write everything anew: one index file, one compact database.")
 @click.option("--language", metavar="CODE", help="Make the text index anew with the stems of this language.")
 @common
-def optimize(options: Common, language: str | None) -> None:
+def optimize(options: Common, full: bool, language: str | None) -> None:
     """Fold in what is new, give free space back: in one collection, or in all."""
     from vecsearch import maintenance
 
     names = maintenance.collections(options.folder(), upgrade=True) if options.collection is None else [options.collection]
     for name in names:
         with replace(options, collection=name).writing() as collection:
-            collection.optimize(language=language)
+            collection.optimize(full=full, language=language)
     _show_status(options, only=options.collection)
 
 

@@ -17,7 +17,7 @@ import vecsearch
 from vecsearch.core.errors import NotADatabase
 from vecsearch.core.settings import COLLECTION_DEFAULT, DATABASE_FOLDER, EXPAND_MAX, LIMIT_DEFAULT, MMR_DEFAULT
 from vecsearch.core.types import Fusion, Mode
-from vecsearch.surfaces import render
+from vecsearch.surfaces import render, safe
 
 if TYPE_CHECKING:
     from vecsearch.collection import Collection
@@ -84,6 +84,21 @@ class Common:
             click.echo(line)
 
 
+def _listen() -> None:
+    """Show what the library tells of long work, such as preparing a model."""
+    import logging
+
+    class Shown(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            click.echo(safe.printable(record.getMessage()), err=True)
+
+    log = logging.getLogger("vecsearch")
+    if not log.handlers:
+        log.addHandler(Shown())
+        log.setLevel(logging.INFO)
+        log.propagate = False
+
+
 def common(command: _F) -> _F:
     """Give a command the options that every command takes, as one value; they may stand before the command's name too."""
 
@@ -99,6 +114,8 @@ def common(command: _F) -> _F:
         context.obj = given
         if given.quiet:
             warnings.simplefilter("ignore")
+        else:
+            _listen()
         return command(given, **options)
 
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__

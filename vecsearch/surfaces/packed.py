@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vecsearch.search.packing import Context
 from vecsearch.surfaces.safe import printable
+
+if TYPE_CHECKING:
+    from vecsearch.search.packing import Context
 
 
 def context_lines(context: Context) -> Iterator[str]:

@@ -1,0 +1,96 @@
+"""One peer, one step, one process: `python -m benchmarks.child build|search PEER DATA FOLDER RESULT SECONDS`.
+
+Before any clock starts, a collection of a few hundred rows is built (by `build`), opened and asked beside the large one, so that
+imports and first calls count for nobody.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import statistics
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks import corpus
+from benchmarks.corpus import FILTERS, Filter, Matrix
+from benchmarks.measuring import make_durable, peak_mb
+from benchmarks.peers import PEERS, Peer, Vector
+
+REHEARSED = 400
+WARM_UP = 10  # searches for rows of the collection, before those that count
+LEAST = 20  # queries asked, however long they take
+
+
+def build(peer: Peer, data: Path, folder: Path) -> dict[str, Any]:
+    """Seconds until everything is on disk, `fsync` of every file included."""
+    rows = corpus.read(data)
+    for place in (small(folder), folder):
+        place.mkdir(parents=True)
+    peer.build(small(folder), rows.some(0, REHEARSED))
+    rehearse(peer, folder, rows.vectors[0])
+    gc.collect()
+    started = perf_counter()
+    peer.build(folder, rows)
+    make_durable(folder)
+    return {"ingest_s": perf_counter() - started}
+
+
+def search(peer: Peer, data: Path, folder: Path, seconds: float) -> dict[str, Any]:
+    """Times of single searches in turn, and what they found; each kind of search ends after so many seconds."""
+    queries: Matrix = np.load(data / "queries.npy")
+    warm = np.array(np.load(data / "vectors.npy", mmap_mode="r")[:WARM_UP])
+    rehearse(peer, folder, warm[0])
+    started = perf_counter()
+    peer.open(folder)
+    answer = peer.search(queries[0], None)
+    result: dict[str, Any] = {"reopen_ms": (perf_counter() - started) * 1000, "answer": answer}
+    for name, only in FILTERS.items():
+        if only is None or peer.filters:
+            result[name] = series(peer, warm, queries, only, seconds)
+    result["memory_mb"] = peak_mb()
+    peer.close()
+    return result
+
+
+def series(peer: Peer, warm: Matrix, queries: Matrix, only: Filter | None, seconds: float) -> dict[str, Any]:
+    for row in warm:
+        peer.search(row, only)
+    times: list[float] = []
+    found: list[list[int]] = []
+    for query in queries:
+        started = perf_counter()
+        hits = peer.search(query, only)
+        times.append((perf_counter() - started) * 1000)
+        found.append([hit.id for hit in hits])
+        if sum(times) > seconds * 1000 and len(times) >= LEAST:
+            break
+    p95 = sorted(times)[int(len(times) * 0.95)]
+    return {"p50_ms": statistics.median(times), "p95_ms": p95, "queries": len(times), "found": found}
+
+
+def rehearse(peer: Peer, folder: Path, vector: Vector) -> None:
+    """Open and ask the small collection that `build` made beside the large one."""
+    peer.open(small(folder))
+    for only in FILTERS.values():
+        peer.search(vector, only)
+    peer.close()
+
+
+def small(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}-small")
+
+
+def main(step: str, name: str, data: str, folder: str, result: str, seconds: str) -> None:
+    peer = PEERS[name]()
+    places = Path(data), Path(folder)
+    measured = build(peer, *places) if step == "build" else search(peer, *places, float(seconds))
+    Path(result).write_text(json.dumps(measured), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,197 @@
+"""A question from a cold shell: seconds from start to end, and most memory, for vecsearch and for the same done with others.
+
+    python -m benchmarks.cold --chunks 100000 --vectors FILE.npy --keep build/cold
+
+All answer the same question from the same texts with the same weights, text of the hits printed, sides taking turns. vecsearch
+encodes the texts itself; the others are given vectors. `--keep` is where the collections stay for the next time. Files are in the
+system's cache: each side is run once before it counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchmarks import corpus
+from benchmarks.peers import INSTALL, is_installed
+from vecsearch.encoding.identity import BUNDLED, files_of
+
+LAUNCH = """
+import json, os, sys, time
+started = time.perf_counter()
+null = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=null)
+_, status, usage = os.wait4(process, 0)
+print(json.dumps([time.perf_counter() - started, usage.ru_maxrss * 1024 / 1e6, status]))
+"""  # small itself, since what is started inherits the peak of what started it
+BY_HAND = """
+import sqlite3, sys, faiss
+from sentence_transformers import SentenceTransformer
+folder, model, question = sys.argv[1:]
+row = SentenceTransformer(model).encode([question], normalize_embeddings=True)
+texts = sqlite3.connect(folder + "/texts.db")
+for place in faiss.read_index(folder + "/flat.faiss").search(row, 10)[1][0]:
+    print(texts.execute("SELECT text FROM texts WHERE id = ?", [int(place)]).fetchone()[0])
+"""
+TXTAI = """
+import sys, txtai
+folder, model, question = sys.argv[1:]
+embeddings = txtai.Embeddings()
+embeddings.load(folder + "/c", config={"method": "transformers", "path": model})
+for hit in embeddings.search(question, 10):
+    print(hit["text"])
+"""
+CHROMA = """
+import sys, chromadb
+from chromadb.utils.embedding_functions import SentenceTransformerEmbeddingFunction
+folder, model, question = sys.argv[1:]
+client = chromadb.PersistentClient(folder, settings=chromadb.Settings(anonymized_telemetry=False))
+rows = client.get_collection("rows", embedding_function=SentenceTransformerEmbeddingFunction(model))
+for text in rows.query(query_texts=[question], n_results=10)["documents"][0]:
+    print(text)
+"""
+VECSEARCH = [sys.executable, "-m", "vecsearch", "search", "--db"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chunks", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--vectors", type=Path, help=".npy of one row a text, in order; else the default encoder makes and keeps them"
+    )
+    parser.add_argument("--keep", type=Path, default=Path("build/cold"))
+    parser.add_argument("--question", default="asynchronous client for a message queue")
+    asked = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    names = [name for name in BUILDS if name == "by hand" or is_installed(name)]
+    for name in BUILDS.keys() - set(names):
+        print(f"{name} is not installed and left out; {INSTALL}", file=sys.stderr)
+    folder = asked.keep.resolve() / str(asked.chunks)
+    for name in names:
+        if not (folder / name / "done").exists():
+            build(name, folder / name, asked)
+    runs = race(commands(folder, asked.question, names), asked.rounds)
+    least = statistics.median(seconds for seconds, _ in runs["vecsearch, hybrid"])
+    print(f"{asked.chunks:,} chunks, median of {asked.rounds} rounds")
+    for side, times in runs.items():
+        seconds, memory = statistics.median(time for time, _ in times), statistics.median(peak for _, peak in times)
+        print(f"{side:32} {seconds:6.2f} s {memory:6,.0f} MB {seconds / least:6.1f} ×")
+
+
+def commands(folder: Path, question: str, names: list[str]) -> dict[str, list[str]]:
+    database, model = str(folder / "vecsearch/db"), str(files_of(BUNDLED))
+    sides = {
+        "vecsearch, hybrid": [*VECSEARCH, database, question],
+        "vecsearch, --mode lexical": [*VECSEARCH, database, question, "--mode", "lexical"],
+    }
+    scripts = {"by hand": BY_HAND, "txtai": TXTAI, "chroma": CHROMA}
+    said = {"by hand": "sentence-transformers + FAISS", "txtai": "txtai, hybrid", "chroma": "Chroma"}
+    others = {
+        said[name]: [sys.executable, "-c", scripts[name], str(folder / name), model, question] for name in names if name in said
+    }
+    return sides | others
+
+
+def race(sides: dict[str, list[str]], rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Seconds and megabytes of each run."""
+    for name, command in sides.items():  # not timed: fills the system's cache, and proves that there is an answer
+        shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert len(shown.splitlines()) >= 10, f"{name} printed {shown!r}"
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, command in sides.items():
+            launched = subprocess.run([sys.executable, "-S", "-c", LAUNCH, *command], check=True, capture_output=True, text=True)
+            seconds, memory, status = json.loads(launched.stdout)
+            assert status == 0, f"{name} failed: {launched.stderr}"
+            runs[name].append((seconds, memory))
+    return runs
+
+
+def build(name: str, folder: Path, asked: argparse.Namespace) -> None:
+    """Make one side's collection, in a process of its own."""
+    print(f"building {name}, {asked.chunks:,} chunks, in {folder} …", file=sys.stderr, flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    process = multiprocessing.get_context("spawn").Process(target=BUILDS[name], args=(folder, asked.chunks, asked.vectors))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"{name} could not be built")
+    (folder / "done").touch()
+
+
+def _texts(count: int) -> list[str]:
+    return list(islice(corpus.texts(), count))
+
+
+def _rows(texts: list[str], given: Path | None) -> Any:
+    return corpus.unit(corpus.vectors(texts, given))
+
+
+def build_vecsearch(folder: Path, count: int, given: Path | None) -> None:
+    import vecsearch
+
+    with vecsearch.open(folder / "db") as collection:
+        texts = _texts(count)
+        for at in range(collection.count(), count, 10_000):
+            collection.add(texts[at : at + 10_000])
+
+
+def build_by_hand(folder: Path, count: int, given: Path | None) -> None:
+    import faiss
+
+    texts = _texts(count)
+    rows = _rows(texts, given)
+    index = faiss.IndexFlatIP(rows.shape[1])
+    index.add(rows)
+    faiss.write_index(index, str(folder / "flat.faiss"))
+    database = sqlite3.connect(folder / "texts.db")
+    database.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT)")
+    database.executemany("INSERT INTO texts VALUES (?, ?)", enumerate(texts))
+    database.commit()
+    database.close()
+
+
+def build_txtai(folder: Path, count: int, given: Path | None) -> None:
+    texts = _texts(count)
+    row_of = dict(zip(texts, _rows(texts, given), strict=True))
+
+    def transform(wanted: list[str]) -> list[Any]:
+        return [row_of[text] for text in wanted]
+
+    embeddings = import_module("txtai").Embeddings(method="external", transform=transform, content=True, hybrid=True)
+    embeddings.index(texts)
+    del embeddings.config["transform"]
+    embeddings.save(str(folder / "c"))
+
+
+def build_chroma(folder: Path, count: int, given: Path | None) -> None:
+    chroma, texts = import_module("chromadb"), _texts(count)
+    rows = _rows(texts, given)
+    encode = import_module("chromadb.utils.embedding_functions").SentenceTransformerEmbeddingFunction(str(files_of(BUNDLED)))
+    client = chroma.PersistentClient(str(folder), settings=chroma.Settings(anonymized_telemetry=False))
+    collection = client.create_collection("rows", embedding_function=encode)
+    for at in range(0, count, 5_000):
+        some = texts[at : at + 5_000]
+        keys = [str(at + place) for place in range(len(some))]
+        collection.add(ids=keys, embeddings=rows[at : at + 5_000], documents=some)
+
+
+BUILDS: dict[str, Callable[[Path, int, Path | None], None]] = {
+    "vecsearch": build_vecsearch, "by hand": build_by_hand, "txtai": build_txtai, "chroma": build_chroma,
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""vecsearch beside other databases: the same texts, vectors and metadata, each peer and step in a process of its own.
+
+    python -m benchmarks.compare --rows 10000,100000 --out build/compare
+
+Writes compare.json (after every step), compare.md and compare.svg. A peer that is not installed is left out, with a word on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks import corpus, plot, report
+from benchmarks.corpus import FILTERS, Exact
+from benchmarks.measuring import size_mb
+from benchmarks.peers import INSTALL, PEERS, is_installed, version_of
+
+
+def main() -> None:
+    asked = _arguments()
+    names = [name for name in asked.peers if is_installed(name)]
+    for name in asked.peers:
+        if name not in names:
+            print(f"{name} is not installed and left out; {INSTALL}", file=sys.stderr)
+    if not names:
+        raise SystemExit("there is none to compare")
+    asked.out = asked.out.resolve()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    measured: list[dict[str, Any]] = []
+    with TemporaryDirectory(dir=asked.work or asked.out) as work:
+        for count in asked.rows:
+            data = Path(work) / f"data-{count}"
+            corpus.write(data, count, asked.queries, files=asked.texts, given=asked.vectors)
+            exact = Exact(data)
+            for name in names:
+                if any(each["peer"] == name and "failed" in each for each in measured):
+                    continue  # what was too much for it already is no better with more
+                measured.append(_measure(name, data, exact, asked))
+                _publish(measured, asked.out)
+            shutil.rmtree(data)
+    print((asked.out / "compare.md").read_text(encoding="utf-8"))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=_numbers, default=[10_000, 100_000], help="sizes of the collections, with commas")
+    parser.add_argument("--peers", type=_names, default=list(PEERS), help=f"some of {','.join(PEERS)}")
+    parser.add_argument("--queries", type=int, default=200, help="texts taken out and asked (default 200)")
+    parser.add_argument(
+        "--vectors", type=Path, help=".npy of one row a text, in order; else the default encoder makes and keeps them"
+    )
+    parser.add_argument("--texts", type=Path, nargs="+", default=corpus.FILES, help=".jsonl or lines, .gz or not")
+    parser.add_argument("--limit", type=float, default=1800, help="seconds for one step of one peer (default 1800)")
+    parser.add_argument("--series", type=float, default=60, help="seconds for one kind of search (default 60)")
+    parser.add_argument(
+        "--work", type=Path, help="folder, on a real disk, for the databases while they are measured (default: that of --out)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/compare"), help="folder for what is written")
+    return parser.parse_args()
+
+
+def _numbers(said: str) -> list[int]:
+    return [int(each) for each in said.split(",")]
+
+
+def _names(said: str) -> list[str]:
+    names = said.split(",")
+    if unknown := set(names) - set(PEERS):
+        raise argparse.ArgumentTypeError(f"no such peer: {', '.join(sorted(unknown))}")
+    return names
+
+
+def _measure(name: str, data: Path, exact: Exact, asked: argparse.Namespace) -> dict[str, Any]:
+    """One peer at one size: all that the report shows, or why it is missing."""
+    folder = data.parent / name
+    result: dict[str, Any] = {"peer": name, "version": version_of(name), "note": PEERS[name].note, "rows": exact.rows}
+    print(f"{name}, {exact.rows:,} rows …", file=sys.stderr, flush=True)
+    try:
+        result |= _step("build", name, data, folder, asked)
+        result["disk_mb"] = size_mb(folder)
+        searched = _step("search", name, data, folder, asked)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        return result | {"failed": _reason(error)}
+    finally:
+        for each in data.parent.glob(f"{name}*"):
+            shutil.rmtree(each, ignore_errors=True)
+    for kind in FILTERS.keys() & searched.keys():
+        searched[kind]["recall"] = exact.recall(kind, searched[kind].pop("found"))
+    return result | {"complete": exact.holds(searched.pop("answer"))} | searched
+
+
+def _step(step: str, name: str, data: Path, folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    os.sync()  # what the one before left to be written is not this one's affair
+    written = data.parent / "result.json"
+    command = [sys.executable, "-m", "benchmarks.child", step, name, *map(str, [data, folder, written, asked.series])]
+    with (asked.out / f"{name}.log").open("w") as log:
+        subprocess.run(
+            command, check=True, stdout=log, stderr=subprocess.STDOUT, timeout=asked.limit, cwd=Path(__file__).parents[1],
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        )  # fmt: skip
+    measured: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
+    return measured
+
+
+def _reason(error: subprocess.CalledProcessError | subprocess.TimeoutExpired) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"not done after {error.timeout:,.0f} s"
+    return f"failed with status {error.returncode}"
+
+
+def _publish(measured: list[dict[str, Any]], out: Path) -> None:
+    facts = report.machine()
+    (out / "compare.json").write_text(json.dumps({"machine": facts, "measured": measured}, indent=1), encoding="utf-8")
+    (out / "compare.md").write_text(report.table(measured, facts), encoding="utf-8")
+    (out / "compare.svg").write_text(plot.draw(measured), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Text to searchable: documents a second, encoded by the same weights, text kept, on disk when the clock stops.
+
+    python -m benchmarks.indexing --documents 2000 --rounds 3
+
+Each side is a process of its own, taking turns; its model is loaded and warm before the clock starts, and what was added last is
+found afterwards. vecsearch and txtai index words and meaning, Chroma meaning only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from benchmarks import corpus
+from benchmarks.measuring import make_durable
+from benchmarks.peers import INSTALL, is_installed
+from vecsearch.encoding.identity import BUNDLED, files_of
+
+WARM_UP = ["A text to warm up with.", "Another, somewhat longer text to warm up with, about nothing."]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--documents", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    taken = list(islice(corpus.texts(), asked.documents))
+    sides = {name: side for name, side in SIDES.items() if is_installed(name)}
+    for name in SIDES.keys() - sides.keys():
+        print(f"{name} is not installed and left out; {INSTALL}", file=sys.stderr)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(asked.rounds):
+        for name, side in sides.items():
+            times[name].append(_apart(side, taken))
+    for name, seconds in times.items():
+        ratios = [other / ours for other, ours in zip(seconds, times["vecsearch"], strict=True)]
+        rate = len(taken) / statistics.median(seconds)
+        print(f"{name:10} {rate:7,.0f} documents/s; vecsearch is {statistics.median(ratios):.2f} times as quick")
+
+
+def _apart(side: Callable[[Path, list[str]], float], texts: list[str]) -> float:
+    os.sync()
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(side, Path(folder), texts).result()
+
+
+def vecsearch_adds(folder: Path, texts: list[str]) -> float:
+    import vecsearch
+
+    with vecsearch.open(folder / "warm") as warm:
+        warm.add(WARM_UP)
+    started = perf_counter()
+    with vecsearch.open(folder / "db") as collection:
+        collection.add(texts)
+        make_durable(folder / "db")
+        seconds = perf_counter() - started
+        assert texts[-1] in [hit.text for hit in collection.search(texts[-1])]
+    return seconds
+
+
+def txtai_indexes(folder: Path, texts: list[str]) -> float:
+    embeddings = import_module("txtai").Embeddings(path=str(files_of(BUNDLED)), content=True, hybrid=True)
+    embeddings.batchtransform(WARM_UP)
+    started = perf_counter()
+    embeddings.index(texts)
+    embeddings.save(str(folder / "db"))
+    make_durable(folder)
+    seconds = perf_counter() - started
+    assert texts[-1] in [hit["text"] for hit in embeddings.search(texts[-1], 10)]
+    return seconds
+
+
+def chroma_adds(folder: Path, texts: list[str]) -> float:
+    chroma = import_module("chromadb")
+    encode = import_module("chromadb.utils.embedding_functions").SentenceTransformerEmbeddingFunction(str(files_of(BUNDLED)))
+    encode(WARM_UP)
+    started = perf_counter()
+    client = chroma.PersistentClient(str(folder / "db"), settings=chroma.Settings(anonymized_telemetry=False))
+    collection = client.create_collection("rows", embedding_function=encode)
+    size = client.get_max_batch_size()
+    for at in range(0, len(texts), size):
+        some = texts[at : at + size]
+        collection.add(ids=[str(at + place) for place in range(len(some))], documents=some)
+    make_durable(folder)
+    seconds = perf_counter() - started
+    assert texts[-1] in collection.query(query_texts=texts[-1:], n_results=10)["documents"][0]
+    return seconds
+
+
+SIDES: dict[str, Callable[[Path, list[str]], float]] = {
+    "vecsearch": vecsearch_adds, "txtai": txtai_indexes, "chroma": chroma_adds,
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Clocks and gauges: how much memory a process took at most, how much room a folder takes, files made to last."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+MEGABYTE = 1_000_000
+
+
+def peak_mb() -> float:
+    """Most memory resident at once, of this process and of those that it has started and that still run, added up.
+
+    Pages of mapped files count. `ru_maxrss` alone would hand on the peak of whoever started this process.
+    """
+    if not Path("/proc/self/status").exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MEGABYTE
+    return sum(map(_high_water, ["self", *_descendants("self")])) / MEGABYTE
+
+
+def _high_water(process: str) -> float:
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
+def _descendants(process: str) -> Iterator[str]:
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        for child in path.read_text().split():
+            yield child
+            yield from _descendants(child)
+
+
+def size_mb(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / MEGABYTE
+
+
+def make_durable(folder: Path) -> None:
+    """What `fsync` of every file and folder does: nothing where a database has done so itself."""
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_file() or path.is_dir():
+            opened = os.open(path, os.O_RDONLY)
+            os.fsync(opened)
+            os.close(opened)

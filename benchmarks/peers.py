@@ -1,0 +1,288 @@
+"""The databases that are compared, each behind the same few methods.
+
+`note` says what a peer's figures include and what it lacks. Settings are the peer's defaults unless the note says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module, util
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.corpus import NEAR, Filter, Metadata, Rows
+
+Vector = NDArray[np.float32]
+INSTALL = "pip install 'vecsearch[peers]'"
+
+
+class Found(NamedTuple):
+    """A hit; text and metadata are None where the peer keeps none."""
+
+    id: int
+    text: str | None = None
+    metadata: Metadata | None = None
+
+
+class Peer(Protocol):
+    """A database in a folder. `build` leaves all of it on disk and closed; `open` is called in another process."""
+
+    packages: ClassVar[Sequence[str]]
+    note: ClassVar[str]
+    filters: ClassVar[bool]
+
+    def build(self, folder: Path, rows: Rows) -> None: ...
+    def open(self, folder: Path) -> None: ...
+    def search(self, vector: Vector, only: Filter | None) -> list[Found]: ...
+    def close(self) -> None: ...
+
+
+class Vecsearch(Peer):
+    packages = ("vecsearch",)
+    note = "text, metadata, vectors (float16) and a full-text index; `search` of a vector"
+    filters = True
+
+    def build(self, folder: Path, rows: Rows) -> None:
+        import vecsearch
+
+        with vecsearch.open(folder / "db") as collection:
+            for some in rows.portions(100_000):
+                ids = [str(each) for each in some.ids]
+                collection.add(some.texts, ids=ids, metadatas=some.metadatas, vectors=some.vectors)
+
+    def open(self, folder: Path) -> None:
+        import vecsearch
+
+        self._collection = vecsearch.open(folder / "db")
+
+    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
+        hits = self._collection.search(vector, limit=NEAR, where={only.key: only.value} if only else None)
+        return [Found(int(hit.id), hit.text, hit.metadata) for hit in hits]
+
+    def close(self) -> None:
+        self._collection.close()
+
+
+class Chroma(Peer):
+    packages = ("chromadb",)
+    note = "text, metadata and a trigram text index; HNSW, cosine, batches as large as the client takes"
+    filters = True
+
+    def __init__(self) -> None:
+        self._chroma: Any = import_module("chromadb")
+
+    def _client(self, folder: Path) -> Any:
+        return self._chroma.PersistentClient(str(folder), settings=self._chroma.Settings(anonymized_telemetry=False))
+
+    def build(self, folder: Path, rows: Rows) -> None:
+        client = self._client(folder)
+        collection = client.create_collection("rows", embedding_function=None, configuration={"hnsw": {"space": "cosine"}})
+        for some in rows.portions(client.get_max_batch_size()):
+            ids = [str(each) for each in some.ids]
+            collection.add(ids=ids, embeddings=some.vectors, documents=list(some.texts), metadatas=list(some.metadatas))
+        client.close()
+
+    def open(self, folder: Path) -> None:
+        self._opened = self._client(folder)
+        self._collection = self._opened.get_collection("rows", embedding_function=None)
+
+    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
+        answer = self._collection.query(
+            query_embeddings=[vector], n_results=NEAR, where={only.key: only.value} if only else None,
+            include=["documents", "metadatas", "distances"],
+        )  # fmt: skip
+        columns = zip(answer["ids"][0], answer["documents"][0], answer["metadatas"][0], strict=True)
+        return [Found(int(key), text, dict(metadata)) for key, text, metadata in columns]
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+class Lance(Peer):
+    packages = ("lancedb", "pyarrow")
+    note = "text and metadata; IVF_HNSW_SQ, cosine, bitmap indexes on the filtered columns, filters applied first; no text index"
+    filters = True
+    columns: ClassVar = ["id", "text", "lang", "rare", "n"]
+
+    def __init__(self) -> None:
+        self._lance: Any = import_module("lancedb")
+        self._arrow: Any = import_module("pyarrow")
+
+    def build(self, folder: Path, rows: Rows) -> None:
+        schema = self._batch(rows.some(0, 1)).schema
+        batches = (self._batch(some) for some in rows.portions(10_000))
+        table = self._lance.connect(str(folder)).create_table("c", data=batches, schema=schema)
+        table.create_index(metric="cosine", vector_column_name="vector", index_type="IVF_HNSW_SQ")
+        for column in ("lang", "rare"):
+            table.create_scalar_index(column, index_type="BITMAP")
+
+    def _batch(self, rows: Rows) -> Any:
+        arrow = self._arrow
+        vectors = arrow.FixedSizeListArray.from_arrays(arrow.array(rows.vectors.ravel()), rows.vectors.shape[1])
+        kept = {key: arrow.array([each[key] for each in rows.metadatas]) for key in ("lang", "rare", "n")}
+        return arrow.RecordBatch.from_pydict({"id": rows.ids, "text": list(rows.texts), **kept, "vector": vectors})
+
+    def open(self, folder: Path) -> None:
+        self._table = self._lance.connect(str(folder)).open_table("c")
+
+    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
+        query = self._table.search(vector).distance_type("cosine").select([*self.columns, "_distance"]).limit(NEAR)
+        if only:
+            value = "true" if only.value is True else f"'{only.value}'"
+            query = query.where(f"{only.key} = {value}", prefilter=True)
+        return [Found(hit["id"], hit["text"], {key: hit[key] for key in ("lang", "rare", "n")}) for hit in query.to_list()]
+
+    def close(self) -> None:
+        del self._table
+
+
+class Txtai(Peer):
+    packages = ("txtai",)
+    note = "ids and vectors only: no text, no metadata, hence no filter; FAISS as txtai chooses it"
+    filters = False
+
+    def __init__(self) -> None:
+        self._txtai: Any = import_module("txtai")
+
+    def build(self, folder: Path, rows: Rows) -> None:
+        embeddings = self._txtai.Embeddings(method="external", content=False)
+        embeddings.index((key, vector, None) for key, vector in zip(rows.ids, rows.vectors, strict=True))
+        embeddings.save(str(folder / "c"))
+        embeddings.close()
+
+    def open(self, folder: Path) -> None:
+        self._embeddings = self._txtai.Embeddings()
+        self._embeddings.load(str(folder / "c"))
+
+    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
+        return [Found(int(key)) for key, _ in self._embeddings.search(vector, NEAR)]
+
+    def close(self) -> None:
+        self._embeddings.close()
+
+
+class Milvus(Peer):
+    packages = ("pymilvus", "milvus_lite")
+    note = "text and metadata; AUTOINDEX, cosine; client and server talk over gRPC within the process"
+    filters = True
+    fields: ClassVar = ["text", "lang", "rare", "n"]
+
+    def __init__(self) -> None:
+        self._milvus: Any = import_module("pymilvus")
+
+    def build(self, folder: Path, rows: Rows) -> None:
+        kinds, client = self._milvus.DataType, self._milvus.MilvusClient(str(folder / "c.db"))
+        schema = client.create_schema(auto_id=False)
+        schema.add_field("id", kinds.INT64, is_primary=True)
+        schema.add_field("vector", kinds.FLOAT_VECTOR, dim=rows.vectors.shape[1])
+        schema.add_field("text", kinds.VARCHAR, max_length=2_000)
+        schema.add_field("lang", kinds.VARCHAR, max_length=8)
+        schema.add_field("rare", kinds.BOOL)
+        schema.add_field("n", kinds.INT64)
+        how = client.prepare_index_params()
+        how.add_index("vector", index_type="AUTOINDEX", metric_type="COSINE")
+        client.create_collection("c", schema=schema, index_params=how)
+        for some in rows.portions(5_000):
+            columns = zip(some.ids, some.vectors, some.texts, some.metadatas, strict=True)
+            client.insert("c", [{"id": key, "vector": row, "text": text, **kept} for key, row, text, kept in columns])
+        client.flush("c")
+        client.close()
+
+    def open(self, folder: Path) -> None:
+        self._client = self._milvus.MilvusClient(str(folder / "c.db"))
+        self._client.load_collection("c")
+
+    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
+        value = "" if only is None else "true" if only.value is True else f'"{only.value}"'
+        answer = self._client.search(
+            "c", data=[vector], limit=NEAR, filter=f"{only.key} == {value}" if only else "", output_fields=self.fields
+        )
+        return [_of(hit["id"], hit["entity"]) for hit in answer[0]]
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class Qdrant(Peer):
+    packages = ("qdrant_client",)
+    note = (
+        "text and metadata as payload; the client's local mode, which keeps all in memory and scans it; a thousand points a call"
+    )
+    filters = True
+
+    def __init__(self) -> None:
+        self._qdrant: Any = import_module("qdrant_client")
+        self._models: Any = import_module("qdrant_client.models")
+
+    def build(self, folder: Path, rows: Rows) -> None:
+        client, models = self._qdrant.QdrantClient(path=str(folder)), self._models
+        space = models.VectorParams(size=rows.vectors.shape[1], distance=models.Distance.COSINE)
+        client.create_collection("c", vectors_config=space)
+        for some in rows.portions(1_000):
+            columns = zip(some.ids, some.vectors.tolist(), some.texts, some.metadatas, strict=True)
+            points = [models.PointStruct(id=key, vector=row, payload={"text": text, **kept}) for key, row, text, kept in columns]
+            client.upsert("c", points)
+        client.close()
+
+    def open(self, folder: Path) -> None:
+        self._client = self._qdrant.QdrantClient(path=str(folder))
+
+    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
+        models = self._models
+        match = only and models.FieldCondition(key=only.key, match=models.MatchValue(value=only.value))
+        answer = self._client.query_points(
+            "c", query=vector, limit=NEAR, query_filter=models.Filter(must=[match]) if match else None, with_payload=True
+        )
+        return [_of(point.id, point.payload) for point in answer.points]
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class Faiss(Peer):
+    packages = ("faiss",)
+    note = "a bare index file, HNSW32 (efConstruction 80, efSearch 64): no text, no metadata, no filter, no writes afterwards"
+    filters = False
+
+    def __init__(self) -> None:
+        self._faiss: Any = import_module("faiss")
+
+    def build(self, folder: Path, rows: Rows) -> None:
+        index = self._faiss.IndexHNSWFlat(rows.vectors.shape[1], 32, self._faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = 80
+        index.add(rows.vectors)
+        self._faiss.write_index(index, str(folder / "c.faiss"))
+
+    def open(self, folder: Path) -> None:
+        self._index = self._faiss.read_index(str(folder / "c.faiss"))
+        self._index.hnsw.efSearch = 64
+
+    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
+        return [Found(int(key)) for key in self._index.search(vector[np.newaxis], NEAR)[1][0]]
+
+    def close(self) -> None:
+        del self._index
+
+
+def _of(key: int, payload: dict[str, Any]) -> Found:
+    return Found(key, payload["text"], {name: payload[name] for name in ("lang", "rare", "n")})
+
+
+PEERS: dict[str, type[Peer]] = {
+    "vecsearch": Vecsearch, "chroma": Chroma, "lancedb": Lance, "txtai": Txtai, "milvus": Milvus, "qdrant": Qdrant,
+    "faiss": Faiss,
+}  # fmt: skip
+_DISTRIBUTIONS = {"milvus_lite": "milvus-lite", "qdrant_client": "qdrant-client", "faiss": "faiss-cpu"}
+
+
+def is_installed(name: str) -> bool:
+    return all(util.find_spec(package) is not None for package in PEERS[name].packages)
+
+
+def version_of(name: str) -> str:
+    package = "milvus_lite" if name == "milvus" else PEERS[name].packages[0]
+    return version(_DISTRIBUTIONS.get(package, package))

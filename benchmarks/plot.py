@@ -1,0 +1,94 @@
+"""How each cost grows with the collection: one small picture a cost, as SVG, both axes logarithmic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from math import ceil, floor, log10
+from typing import Any, TypeAlias
+
+Measured: TypeAlias = dict[str, Any]
+Point: TypeAlias = tuple[float, float]
+
+WIDTH, HEIGHT = 250, 190  # of a picture …
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 30, 26  # … and what lies around its lines
+ACROSS, LEGEND = 4, 34
+COLOURS = {
+    "vecsearch": "#000000", "chroma": "#d55e00", "lancedb": "#0072b2", "txtai": "#009e73", "milvus": "#cc79a7",
+    "qdrant": "#e69f00", "faiss": "#888888",
+}  # fmt: skip
+PICTURES: dict[str, Callable[[Measured], float | None]] = {
+    "ingest, durable (s)": lambda each: each.get("ingest_s"),
+    "query, p50 (ms)": lambda each: each.get("all", {}).get("p50_ms"),
+    "filter 19 %, p50 (ms)": lambda each: each.get("some", {}).get("p50_ms"),
+    "filter < 1 %, p50 (ms)": lambda each: each.get("few", {}).get("p50_ms"),
+    "answers missed: 1 − recall@10": lambda each: _missed(each.get("all")),
+    "reopen to first answer (ms)": lambda each: each.get("reopen_ms"),
+    "disk (MB)": lambda each: each.get("disk_mb"),
+    "peak memory (MB)": lambda each: each.get("memory_mb"),
+}
+MISSED_LEAST = 0.0005  # no less than this is told apart from none
+
+
+def draw(measured: Sequence[Measured]) -> str:
+    sizes = sorted({each["rows"] for each in measured})
+    peers = list(dict.fromkeys(each["peer"] for each in measured))
+    width, height = ACROSS * WIDTH, LEGEND + HEIGHT * ceil(len(PICTURES) / ACROSS)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        *(_key(peer, place) for place, peer in enumerate(peers)),
+    ]
+    for place, (title, value) in enumerate(PICTURES.items()):
+        lines = {
+            peer: [(each["rows"], y) for each in measured if each["peer"] == peer and (y := value(each)) is not None]
+            for peer in peers
+        }
+        x, y = place % ACROSS * WIDTH, LEGEND + place // ACROSS * HEIGHT
+        parts.append(f'<g transform="translate({x} {y})">{_picture(title, sizes, lines)}</g>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _missed(series: Measured | None) -> float | None:
+    return None if series is None else max(MISSED_LEAST, 1 - series["recall"])
+
+
+def _key(peer: str, place: int) -> str:
+    x = LEFT + place * 115
+    return f'<path d="M{x} 18h18" {_stroke(peer)}/><text x="{x + 24}" y="22">{escape(peer)}</text>'
+
+
+def _stroke(peer: str) -> str:
+    return f'stroke="{COLOURS.get(peer, "#444444")}" stroke-width="{3 if peer == "vecsearch" else 1.5}" fill="none"'
+
+
+def _picture(title: str, sizes: Sequence[int], lines: dict[str, list[Point]]) -> str:
+    values = [y for line in lines.values() for _, y in line] or [1.0]
+    low, high = floor(log10(min(values))), max(ceil(log10(max(values))), floor(log10(min(values))) + 1)
+    parts = [f'<text x="{LEFT}" y="18" font-weight="bold">{escape(title)}</text>']
+    for decade in range(low, high + 1):
+        y = _y(10.0**decade, low, high)
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#dddddd"/>')
+        parts.append(f'<text x="{LEFT - 4}" y="{y + 4:.1f}" text-anchor="end" fill="#555555">{10.0**decade:,g}</text>')
+    for size in sizes:
+        x = _x(size, sizes)
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 10}" text-anchor="middle" fill="#555555">{_short(size)}</text>')
+    for peer, line in sorted(lines.items(), key=lambda each: each[0] == "vecsearch"):
+        points = [(_x(rows, sizes), _y(value, low, high)) for rows, value in line]
+        if points:
+            parts.append(f'<path d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}" {_stroke(peer)}/>')
+        parts.extend(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{COLOURS.get(peer, "#444444")}"/>' for x, y in points)
+    return "".join(parts)
+
+
+def _x(rows: float, sizes: Sequence[int]) -> float:
+    low, high, width = log10(sizes[0]), log10(sizes[-1]), WIDTH - LEFT - RIGHT - 24
+    return LEFT + 12 + width * ((log10(rows) - low) / (high - low) if high > low else 0.5)
+
+
+def _y(value: float, low: int, high: int) -> float:
+    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (log10(value) - low) / (high - low)
+
+
+def _short(rows: int) -> str:
+    return f"{rows / 1_000_000:g}M" if rows >= 1_000_000 else f"{rows / 1000:g}k" if rows >= 1000 else str(rows)

@@ -1,0 +1,110 @@
+"""The benchmarks' harness measures the right thing and writes what it measured. How quick anything is, is no test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from benchmarks import corpus, plot, report
+from tests.conftest import PROJECT, SAMPLE_DATA
+
+ROWS, QUERIES = 400, 20
+
+
+@pytest.fixture(scope="module")
+def brought(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("vectors") / "rows.npy"
+    np.save(path, np.random.default_rng(1).normal(size=(ROWS + QUERIES, 384)).astype(np.float16))
+    return path
+
+
+@pytest.fixture
+def data(brought: Path, tmp_path: Path) -> Path:
+    corpus.write(tmp_path / "data", ROWS, QUERIES, files=[SAMPLE_DATA / "words.jsonl"], given=brought)
+    return tmp_path / "data"
+
+
+def test_compare_writes_a_table_a_plot_and_figures(brought: Path, tmp_path: Path) -> None:
+    words = {"--rows": f"200,{ROWS}", "--peers": "vecsearch,faiss", "--queries": QUERIES, "--vectors": brought, "--out": tmp_path,
+             "--texts": SAMPLE_DATA / "words.jsonl"}  # fmt: skip
+    command = [sys.executable, "-m", "benchmarks.compare", *(str(word) for pair in words.items() for word in pair)]
+    subprocess.run(command, check=True, cwd=PROJECT, capture_output=True)
+
+    measured = json.loads((tmp_path / "compare.json").read_text())["measured"]
+    assert [(each["peer"], each["rows"]) for each in measured] == [
+        ("vecsearch", 200), ("faiss", 200), ("vecsearch", ROWS), ("faiss", ROWS)
+    ]  # fmt: skip
+    for ours in measured[::2]:
+        assert ours["complete"]
+        assert [ours[kind]["recall"] for kind in ("all", "some", "few")] == [1.0, 1.0, 1.0]
+        assert all(ours[figure] > 0 for figure in ("ingest_s", "reopen_ms", "disk_mb", "memory_mb"))
+    assert not any(theirs["complete"] or "some" in theirs or "failed" in theirs for theirs in measured[1::2])
+    table = (tmp_path / "compare.md").read_text().splitlines()
+    assert len([line for line in table if line.startswith("| vecsearch") and "–" not in line]) == 2
+    assert len([line for line in table if line.startswith("| faiss") and line.count("–") == 2]) == 2
+    pictures = ElementTree.parse(tmp_path / "compare.svg").getroot()
+    assert len(pictures.findall("{http://www.w3.org/2000/svg}g")) == len(plot.PICTURES)
+
+
+def test_a_peer_that_is_not_installed_is_left_out_with_the_cure(tmp_path: Path, monkeypatch, capsys) -> None:
+    from benchmarks import compare
+
+    monkeypatch.setattr(compare, "is_installed", lambda name: False)
+    monkeypatch.setattr(sys, "argv", ["compare", "--peers", "chroma", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="none"):
+        compare.main()
+    assert "chroma is not installed and left out; pip install 'vecsearch[peers]'" in capsys.readouterr().err
+
+
+def test_queries_are_no_rows_of_the_collection(data: Path) -> None:
+    rows, queries = corpus.read(data), np.load(data / "queries.npy")
+    assert (len(rows), len(queries)) == (ROWS, QUERIES)
+    assert (rows.vectors @ queries.T).max() < 0.9
+    taken = list(corpus.texts([SAMPLE_DATA / "words.jsonl"]))
+    step = (ROWS + QUERIES) // QUERIES
+    assert list(rows.texts[: step - 1]) == taken[1:step]
+
+
+def test_recall_counts_the_right_rows_of_each_filter_once(data: Path) -> None:
+    exact, rows = corpus.Exact(data), corpus.read(data)
+    order = np.argsort(-(np.load(data / "queries.npy") @ rows.vectors.T), axis=1)
+    best = [[int(each) for each in line[:10]] for line in order]
+    german = [[int(each) for each in line if rows.metadatas[each]["lang"] == "de"][:10] for line in order]
+    assert exact.recall("all", best) == exact.recall("some", german) == 1.0
+    assert exact.recall("all", [[each] * 10 for each, *_ in best]) == pytest.approx(0.1)
+    assert exact.recall("some", best) < 0.9
+    assert exact.recall("all", [[int(each) for each in line[-10:]] for line in order]) == 0.0
+    assert exact.recall("all", [[]] * QUERIES) == 0.0
+
+
+def test_equally_near_rows_are_equally_right(data: Path) -> None:
+    vectors = np.load(data / "vectors.npy")
+    np.save(data / "vectors.npy", np.broadcast_to(vectors[0], vectors.shape))
+    assert corpus.Exact(data).recall("all", [range(390, 400)] * QUERIES) == 1.0
+
+
+def test_a_hit_is_complete_with_its_own_text_and_metadata(data: Path) -> None:
+    exact, rows = corpus.Exact(data), corpus.read(data)
+    assert exact.holds([(3, rows.texts[3], rows.metadatas[3])])
+    assert not exact.holds([(3, rows.texts[4], rows.metadatas[3])])
+    assert not exact.holds([(3, None, None)])
+    assert not exact.holds([])
+
+
+def test_metadata_has_the_shares_that_it_claims_and_grows_by_appending() -> None:
+    made = corpus.metadatas(20_000)
+    assert made[:100] == corpus.metadatas(100)
+    assert np.mean([each["lang"] == "de" for each in made]) == pytest.approx(0.19, abs=0.01)
+    assert 0.003 < np.mean([each["rare"] for each in made]) < 0.01
+
+
+def test_what_failed_is_said() -> None:
+    told = report.table([{"peer": "x", "version": "1", "note": "n", "rows": 5, "failed": "not done after 3 s"}], report.machine())
+    assert "x, 5 rows: not done after 3 s" in told
+    assert "| x 1 | – | – |" in told

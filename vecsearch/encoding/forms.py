@@ -1,0 +1,25 @@
+"""What goes into an encoder, and what may come out of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vecsearch.core.errors import InputError
+from vecsearch.encoding.protocol import Matrix
+
+
+def encoded_text(title: str | None, context: str, text: str) -> str:
+    """What a chunk is encoded as: title, context and text, each on a line; the title once, where the text begins with it."""
+    text = text.strip()
+    above = context if not title or text.lstrip("#=* \n").startswith(title) else f"{title}\n{context}" if context else title
+    return f"{above}\n{text}" if above and text else above or text
+
+
+def checked_rows(rows: Matrix) -> Matrix:
+    """Rows that can be compared. Raises InputError for NaN, infinity or a zero row."""
+    if not np.isfinite(rows).all():
+        raise InputError("a vector holds NaN or infinity; every number must be finite")
+    norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+    if not norms.all():
+        raise InputError("a vector is all zeros; it has no direction to compare")
+    return np.asarray(rows / norms, np.float32)

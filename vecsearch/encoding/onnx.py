@@ -1,0 +1,130 @@
+"""A prepared model on ONNX Runtime: what the default encoder runs on. Loads no torch.
+
+Texts are encoded one at a time, several at once on as many cores: no padding is computed, and a text's vector cannot depend
+on the texts beside it, which dynamic 8-bit arithmetic would otherwise make it do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.cores import core_count
+from vecsearch.encoding.ort import session
+from vecsearch.encoding.protocol import Matrix, TokenRows
+from vecsearch.encoding.traits import Pooling, Traits
+
+MODEL_FILE: Final = "model.onnx"
+TOKENIZER_FILE: Final = "tokenizer.json"
+
+
+class OnnxModel:
+    """Token rows, and vectors pooled from them, of the model in a prepared folder."""
+
+    def __init__(self, folder: Path, traits: Traits) -> None:
+        """Loads nothing yet."""
+        self._folder, self.traits = folder, traits
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return self.traits.dimension
+
+    @property
+    def max_tokens(self) -> int:
+        """The window without special tokens and the document prompt."""
+        return self.traits.max_tokens
+
+    @property
+    def pools_by_mean(self) -> bool:
+        """Whether a vector is the mean of its tokens' rows."""
+        return self.traits.pooling is Pooling.MEAN
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        """Of all of a text, special tokens left out."""
+        if not text:
+            return []
+        found: list[tuple[int, int]] = self._uncut.encode(text, add_special_tokens=False).offsets
+        return found
+
+    def encode_documents(self, texts: Sequence[str]) -> Matrix:
+        """With the document prompt, if the model has one."""
+        return self._encode(self.traits.document_prompt, texts)
+
+    def encode_queries(self, texts: Sequence[str]) -> Matrix:
+        """With the query prompt, if the model has one."""
+        return self._encode(self.traits.query_prompt, texts)
+
+    def encode_tokens(self, texts: Sequence[str], *, asked: bool = False) -> list[TokenRows]:
+        """With the prompt of that side, whose tokens stand for no character of the text."""
+        prompt = self.traits.query_prompt if asked else self.traits.document_prompt
+        return [self._token_rows(prompt, text) for text in texts]
+
+    def token_ids(self, text: str) -> NDArray[np.int64]:
+        """What the graph is given for a text: shape (1, tokens)."""
+        return np.array([self._cut.encode(text).ids], np.int64)
+
+    def _token_rows(self, prompt: str, text: str) -> TokenRows:
+        found, rows = self._run(prompt + text)
+        spans = np.array(found.offsets, np.int64).reshape(-1, 2)
+        special = np.array(found.special_tokens_mask, bool)
+        spans[special] = 0
+        return TokenRows(np.maximum(spans - np.where(special, 0, len(prompt))[:, np.newaxis], 0), rows)
+
+    def _encode(self, prompt: str, texts: Sequence[str]) -> Matrix:
+        rows = np.empty((len(texts), self.dimension), np.float32)
+
+        def one(place: int) -> None:
+            rows[place] = self._pooled(self._run(prompt + texts[place])[1])
+
+        workers = min(core_count(), len(texts))
+        if workers <= 1:
+            for place in range(len(texts)):
+                one(place)
+            return rows
+        self._session, self._cut  # noqa: B018 - made once, before several threads ask for them
+        longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
+        with ThreadPoolExecutor(workers) as pool:  # made anew: threads of a pool do not outlive a fork
+            for _ in pool.map(one, longest_first):
+                pass
+        return rows
+
+    def _pooled(self, rows: Matrix) -> NDArray[np.float32]:
+        vector = rows.mean(axis=0) if self.pools_by_mean else rows[0]
+        return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
+
+    def _run(self, text: str) -> tuple[Any, Matrix]:
+        """The tokens of a text, cut at the window, and a row for each."""
+        found = self._cut.encode_batch([text])[0]  # unlike `encode`, lets other threads run
+        rows = self._session.run(None, {"input_ids": np.array([found.ids], np.int64)})[0][0]
+        return found, rows
+
+    @cached_property
+    def _session(self) -> Any:
+        return session(str(self._folder / MODEL_FILE), optimized=True)
+
+    @cached_property
+    def _uncut(self) -> Any:
+        tokenizer = _tokenizer(self._folder)
+        tokenizer.no_truncation()
+        return tokenizer
+
+    @cached_property
+    def _cut(self) -> Any:
+        tokenizer = _tokenizer(self._folder)
+        tokenizer.enable_truncation(self.traits.window)
+        return tokenizer
+
+
+def _tokenizer(folder: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    tokenizer.no_padding()
+    return tokenizer

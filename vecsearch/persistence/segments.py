@@ -1,0 +1,56 @@
+"""The index files that a collection has, as SQLite names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, select
+
+from vecsearch.persistence.state import CollectionState
+from vecsearch.persistence.statements import Prepared
+from vecsearch.persistence.tables import segments
+from vecsearch.persistence.vectors import checksum_of_segment, codes_path
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """See `tables.segments`. It holds the chunks with ids in (after, covers] that were there when it was written."""
+
+    id: int
+    after: int
+    covers: int
+    rows: int
+    checksum: str
+
+    def path(self, index_folder: Path, collection: int) -> Path:
+        """Where its file lies."""
+        return segment_path(index_folder, collection, self.id)
+
+    def is_sound(self, index_folder: Path, collection: int) -> bool:
+        """Whether its files are there, byte for byte."""
+        try:
+            return checksum_of_segment(self.path(index_folder, collection)) == self.checksum
+        except OSError:
+            return False
+
+
+_COLUMNS = (segments.c.id, segments.c.after, segments.c.covers, segments.c.rows, segments.c.checksum)
+_OF: Final = Prepared(select(*_COLUMNS).where(segments.c.collection_id == bindparam("collection")).order_by(segments.c.after))
+
+
+def segments_of(connection: Connection, state: CollectionState) -> list[StoredSegment]:
+    """In ascending order of their chunks."""
+    return [StoredSegment(*row) for row in _OF.all(connection, collection=state.id)]
+
+
+def segment_path(index_folder: Path, collection: int, segment: int) -> Path:
+    """Where the file of a segment lies."""
+    return index_folder / f"{collection}-{segment}.faiss"
+
+
+def files_of(index_folder: Path, collection: int, segment: int) -> tuple[Path, Path]:
+    """The file of a segment and the one of its codes, which a small one lacks."""
+    path = segment_path(index_folder, collection, segment)
+    return path, codes_path(path)

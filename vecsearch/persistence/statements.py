@@ -1,0 +1,50 @@
+"""Statements that run on the driver's own cursor: for those asked at every search, and those that take thousands of rows.
+
+SQLAlchemy writes them, once; what it would do at every execution costs more than SQLite needs for one row. Errors are those
+of the driver, which `database.translated` knows too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from sqlite3 import Connection as Driver
+from sqlite3 import Cursor
+from typing import Any
+
+from sqlalchemy import Connection, Executable
+from sqlalchemy.dialects import sqlite
+
+
+class Prepared:
+    """A statement whose parameters are filled in by position. Columns come as SQLite holds them."""
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement = statement
+
+    @cached_property
+    def _compiled(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+        """The text, its parameters in order, and the values of those that never change."""
+        compiled = self._statement.compile(dialect=sqlite.dialect())  # type: ignore[attr-defined]
+        fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        return str(compiled), tuple(compiled.positiontup or ()), fixed
+
+    def cursor(self, connection: Connection, **values: Any) -> Cursor:
+        """Run it with named values; gives the rows."""
+        text, names, fixed = self._compiled
+        return driver(connection).execute(text, [values[name] if name in values else fixed[name] for name in names])
+
+    def all(self, connection: Connection, **values: Any) -> list[Any]:
+        """Run it with named values; gives all rows."""
+        return self.cursor(connection, **values).fetchall()
+
+    def many(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
+        """Run it once for each row, whose values stand in the order of the statement's parameters."""
+        driver(connection).executemany(self._compiled[0], rows)
+
+
+def driver(connection: Connection) -> Driver:
+    """The driver's connection below SQLAlchemy's."""
+    below = connection.connection.driver_connection
+    assert isinstance(below, Driver)
+    return below
