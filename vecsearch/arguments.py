@@ -206,7 +206,7 @@ def query_rows(
         return [None] * len(texts)
     encoder = encoder_of()
     for text in texts:
-        if (tokens := len(encoder.token_spans(text))) > encoder.max_tokens:
+        if len(text) > encoder.max_tokens and (tokens := len(encoder.token_spans(text))) > encoder.max_tokens:
             warnings.warn(
                 f"the query has {tokens:,} tokens, {encoder.name} reads the first {encoder.max_tokens}; search a shorter text, "
                 "or use `similar`, which reads all of it",
