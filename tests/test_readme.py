@@ -56,7 +56,7 @@ def test_the_python_session_gives_what_the_readme_shows(tmp_path: Path, monkeypa
 
 
 def test_the_command_reference_is_that_of_help() -> None:
-    table = README.partition("| --- | --- | --- |\n")[2]
+    table = README.partition("| command | options | what it does |\n| --- | --- | --- |\n")[2]
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.strip().splitlines()]
     assert rows == [list(row) for row in reference(cli)]
 

@@ -31,7 +31,7 @@ QUERY_TERMS_COUNTED_MAX: Final = 1_000  # … among so many of its first
 COMPOUND_PARTS_MAX: Final = 8  # words that signs join, which are one thing to look up …
 COMPOUND_LENGTH_MAX: Final = 64  # … of at most so many characters
 COMPOUND_WEIGHT: Final = 0.3  # of its words standing together, beside their own
-SELECTIVE_ROWS: Final = 2_000  # up to this many matching rows a filter is answered row by row, above by the index
+SELECTIVE_ROWS: Final = 1_000  # up to this many matching rows a filter is answered row by row, above by the index
 
 FILTERS_KEPT: Final = 16  # whose chunks are remembered as long as nothing changes
 
