@@ -162,6 +162,16 @@ def test_the_first_answers_do_not_depend_on_how_many_are_asked_for(tmp_path: Pat
             assert [hit.id for hit in collection.search("a crane at the bank", limit=limit)] == everything[:limit]
 
 
+def test_what_one_side_found_first_counts_in_full_on_the_other(tmp_path: Path) -> None:
+    """More chunks say the same than words alone would list: which of them are near decides, not which were stored first."""
+    rows = np.random.default_rng(2).normal(size=(600, 384)).astype(np.float32)
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        collection.add(["a crane at the bank"] * 600, ids=[str(n) for n in range(600)], vectors=rows)
+        hits = collection.search("a crane at the bank", limit=10)
+        nearest = collection.search("a crane at the bank", limit=10, mode="dense")
+    assert [hit.id for hit in hits] == [hit.id for hit in nearest]
+
+
 # -- sample data
 
 

@@ -78,13 +78,13 @@ class Asking:
         if texts is None:
             chosen_mode = Mode.DENSE
         arguments.check_mode(chosen_mode, asked)
+        wish = self._wish(asked, tokens=chosen_mode is not Mode.LEXICAL, reranker=self._reranker(rerank))
         with self._reader.snapshot() as snapshot:
             if snapshot is None:
                 return [Hits() for _ in range(len(texts or matrix))] if many else Hits()
             rows = arguments.query_rows(
                 texts, matrix, chosen_mode, dimension=snapshot.state.dimension, encoder_of=lambda: self._encoder(snapshot.state)
             )
-            wish = self._wish(asked, tokens=chosen_mode is not Mode.LEXICAL, reranker=self._reranker(rerank))
             least, or_said = arguments.least(snapshot, asked)
             answers = [
                 engine.search(snapshot, Query(text, row, chosen_mode, asked.condition, least, or_said, blend), wish)

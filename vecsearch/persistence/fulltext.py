@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal_column,
     select,
     table,
+    union,
     union_all,
 )
 from sqlalchemy import column as sql_column
@@ -122,6 +123,8 @@ class Matches:
     """Chunks by BM25, best first; `most`: the score that no text can reach for this query; `named`: the share, in [0, 1], of the
     query's rarity that lies in identifiers, versions and the like.
 
+    `besides` are chunks that were asked for by name, and come after those.
+
     What no chunk has counts UNHEARD_WEIGHT in `most`: it makes every match less likely to be what was meant, and tells none from
     the others.
     """
@@ -129,14 +132,18 @@ class Matches:
     ranked: tuple[Scored, ...]
     most: float
     named: float = 0.0
+    besides: tuple[Scored, ...] = ()
 
 
-def matches(connection: Connection, state: CollectionState, query: str, *, limit: int, allowed: Ids | None = None) -> Matches:
+def matches(
+    connection: Connection, state: CollectionState, query: str, *, limit: int, allowed: Ids | None = None, also: Ids | None = None
+) -> Matches:
     """Up to `limit` chunks that hold a word of the query, best first; ties go to the lower id.
 
     See `lookups` for what a query may say. The score is Robertson's BM25 with k1 = 1.2, b = 0.75 and Lucene's idf,
     ln(1 + (N - n + ½) / (n + ½)), which is positive for every word; FTS5's own gives none to a word of half the rows. A form
-    counts its idf wherever it stands. `allowed` are the chunk ids that may be found.
+    counts its idf wherever it stands. `allowed` are the chunk ids that may be found; those of `also` that hold a word are scored
+    even where `limit` better ones are found.
     """
     total = row_count(connection, state)
     asked = lookups(query, analyzer(state.language))[:QUERY_TERMS_COUNTED_MAX]
@@ -148,9 +155,13 @@ def matches(connection: Connection, state: CollectionState, query: str, *, limit
         return Matches((), most, named)
     among = None if allowed is None else _materialized(_listed(allowed), "allowed")
     arms = _materialized(union_all(*(_arm(state, each, total, n, among) for each, n in rarest)), "arms")
-    score = func.sum(arms.c.score)
-    ranked = select(arms.c.chunk, score).group_by(arms.c.chunk).order_by(score.desc(), arms.c.chunk).limit(limit)
-    return Matches(tuple(Scored(int(chunk), float(value)) for chunk, value in connection.execute(ranked)), most, named)
+    totals = _materialized(select(arms.c.chunk, func.sum(arms.c.score).label("score")).group_by(arms.c.chunk), "totals")
+    best: Any = select(totals).order_by(totals.c.score.desc(), totals.c.chunk).limit(limit)
+    if also is not None and len(also):
+        best = union(select(best.subquery()), select(totals).where(totals.c.chunk.in_(_listed(also))))
+    found = [Scored(int(chunk), float(value)) for chunk, value in connection.execute(best)]
+    found.sort(key=lambda each: (-each.score, each.chunk_id))
+    return Matches(tuple(found[:limit]), most, named, tuple(found[limit:]))
 
 
 def _listed(ids: Ids) -> Select[tuple[int]]:

@@ -121,9 +121,9 @@ class Snapshot:
         ids.setflags(write=False)  # several searches may share it
         return ids
 
-    def lexical(self, query: str, *, limit: int, allowed: Ids | None = None) -> Matches:
-        """Up to `limit` chunks by BM25, of the allowed ones, best first; ties go to the lower id."""
-        return fulltext.matches(self._connection, self.state, query, limit=limit, allowed=allowed)
+    def lexical(self, query: str, *, limit: int, allowed: Ids | None = None, also: Ids | None = None) -> Matches:
+        """Up to `limit` chunks by BM25, of the allowed ones, best first, and those of `also`; ties go to the lower id."""
+        return fulltext.matches(self._connection, self.state, query, limit=limit, allowed=allowed, also=also)
 
     def rows(self, ids: Sequence[ChunkId]) -> Vector:
         """The vectors of chunks that are there, float32, in the order given."""

@@ -20,7 +20,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 class Candidates:
     """Chunks that either side has found, with what both say of each.
 
-    `near` and `said` mark those that dense and lexical search have found themselves; `bm25` is 0 for the others, `cosine` is
+    `near` and `said` mark those that dense and lexical search have found themselves; `bm25` is 0 where no word is, `cosine` is
     known for all. `most` is the BM25 that no text can reach for the query; `named` in [0, 1] is the share of the query that
     lies in identifiers, versions and the like.
     """

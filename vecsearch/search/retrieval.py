@@ -40,7 +40,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Chunks best first, and what each side says: cosines of all but in lexical mode, BM25 of those that hold a word.
+    """Chunks best first, and what each side says: cosines of all but in lexical mode, BM25 of all that hold a word.
 
     `dense` and `lexical` are the ids that each side has found, in its order. `complete`: there is no further chunk to be had.
     """
@@ -84,16 +84,18 @@ def _hybrid(snapshot: Snapshot, query: Query, allowed: Ids | None, wanted: int) 
     """Both sides look deeper until no chunk that neither has shown could still come in."""
     depth = max(wanted, FUSION_DEPTH)
     while True:
-        near, said = _near(snapshot, query, allowed, depth), _said(snapshot, query, allowed, depth)
+        near = _near(snapshot, query, allowed, depth)
         similarities = {each.chunk_id: each.score for each in near}
+        said = _said(snapshot, query, allowed, depth, also=np.fromiter(similarities, np.int64))
         similarities |= _missing(snapshot, _vector(query), said.ranked, similarities)
-        bm25 = {each.chunk_id: each.score for each in said.ranked}
+        bm25 = {each.chunk_id: each.score for each in (*said.ranked, *said.besides)}
         candidates = _candidates(near, said, similarities, bm25)
         ranked = candidates.ranked(FUSIONS[query.fusion](candidates))
         kept = tuple(each for each in ranked if _counts(query, similarities, bm25, said.most, each.chunk_id))
         complete = len(near) < depth
         if complete or query.fusion is not Fusion.BOUNDED or _settled(query, near, said, kept, wanted, depth):
-            return Ranking(kept, similarities, bm25, tuple(e.chunk_id for e in near), tuple(bm25), complete)
+            dense, lexical = (tuple(each.chunk_id for each in side) for side in (near, said.ranked))
+            return Ranking(kept, similarities, bm25, dense, lexical, complete)
         depth *= 4
 
 
@@ -106,7 +108,7 @@ def _candidates(
         cosine=np.array([similarities[int(each)] for each in ids]),
         bm25=np.array([bm25.get(int(each), 0.0) for each in ids]),
         near=np.isin(ids, [each.chunk_id for each in near]),
-        said=np.isin(ids, list(bm25)),
+        said=np.isin(ids, [each.chunk_id for each in said.ranked]),
         most=said.most,
         named=said.named,
     )
@@ -134,9 +136,9 @@ def _near(snapshot: Snapshot, query: Query, allowed: Ids | None, depth: int) -> 
     return snapshot.view.nearest(_vector(query), depth, allowed=allowed, excluded=query.excluded)
 
 
-def _said(snapshot: Snapshot, query: Query, allowed: Ids | None, depth: int) -> Matches:
+def _said(snapshot: Snapshot, query: Query, allowed: Ids | None, depth: int, *, also: Ids | None = None) -> Matches:
     assert query.text is not None
-    return snapshot.lexical(query.text, limit=depth, allowed=allowed)
+    return snapshot.lexical(query.text, limit=depth, allowed=allowed, also=also)
 
 
 def _missing(
