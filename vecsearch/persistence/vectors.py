@@ -132,10 +132,14 @@ class Segment:
             allowed = self._within(allowed)
             if len(excluded):
                 allowed, excluded = np.setdiff1d(allowed, excluded, assume_unique=True), NO_IDS
-            if len(allowed) <= SELECTIVE_ROWS:
+            if self.goes_by_rows(len(allowed), k):
                 return best(*self._scored(allowed, query), k)
         found = self._by_codes(query, k, allowed, excluded) if self._codes is not None else None
         return self._scan(query, k, self._parameters(allowed, excluded)) if found is None else found
+
+    def goes_by_rows(self, allowed: int, k: int) -> bool:
+        """Whether so few rows match that each is scored: fewer than the codes would have to propose for k of them to be found."""
+        return allowed <= SELECTIVE_ROWS or (self.is_compressed and allowed * allowed <= _wanted(k) * len(self.ids))
 
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
         """Those of the ids that the segment has, and their rows."""
@@ -155,7 +159,7 @@ class Segment:
         The codes know of no filter, so as many more candidates are looked at as it leaves out.
         """
         reachable = len(self.ids) - len(excluded) if allowed is None else len(allowed)
-        wanted = max(CANDIDATES_MIN, CANDIDATES * k)
+        wanted = _wanted(k)
         looked_at = wanted * len(self.ids) // max(reachable, 1)
         if looked_at > len(self.ids) * CODES_SHARE_MAX:
             return None
@@ -216,6 +220,11 @@ def _compressed(rows: Rows) -> Any | None:
     for start in range(0, len(rows), READ_ROWS):
         codes.add(np.ascontiguousarray(rows[start : start + READ_ROWS], np.float32))
     return codes
+
+
+def _wanted(k: int) -> int:
+    """Rows to score exactly for the k best to be among them."""
+    return max(CANDIDATES_MIN, CANDIDATES * k)
 
 
 def _isin(ids: Ids, ascending: Ids) -> NDArray[np.bool_]:

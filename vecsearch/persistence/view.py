@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import Connection, bindparam, select
 
 from vecsearch.core.answers import Access
-from vecsearch.core.settings import READ_ROWS, SELECTIVE_ROWS
+from vecsearch.core.settings import READ_ROWS
 from vecsearch.core.types import Scored
 from vecsearch.persistence.segments import StoredSegment, segments_of
 from vecsearch.persistence.state import CollectionState
@@ -73,9 +73,12 @@ class View:
         old = np.concatenate([NO_IDS, *(each.ids for each in self.segments)])
         return np.concatenate([np.setdiff1d(old, self.dead, assume_unique=True), self.tail])
 
-    def access(self, allowed: Ids | None) -> Access:
+    def access(self, allowed: Ids | None, k: int) -> Access:
         """How `nearest` looks at the vectors."""
-        return Access.INDEX if allowed is None or len(allowed) > SELECTIVE_ROWS else Access.ROWS
+        if allowed is None:
+            return Access.INDEX
+        rows = all(segment.goes_by_rows(len(allowed), k) for segment in self.segments)  # of which each holds a part
+        return Access.ROWS if rows else Access.INDEX
 
     def similarities(self, query: Vector, ids: Ids) -> dict[int, float]:
         """The cosine of each of these chunks; an id that is not there is left out."""
