@@ -10,7 +10,7 @@ import pytest
 import vecsearch
 from tests.checks import is_sound
 from vecsearch.maintenance import status
-from vecsearch.persistence import publish, vectors
+from vecsearch.persistence import publish, vectors, view
 
 DIMENSION = 64
 ROWS = 12_000
@@ -107,6 +107,27 @@ def test_segments_grow_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert [hit.id for hit in collection.search(all_rows[1_234], limit=1)] == ["d1234"]
     assert (index_of(path)["segments"], index_of(path)["rows"]) == (1, 1_700)
     assert len(list((path / "index").glob("*-*.faiss"))) == 2  # its rows and its codes
+    assert is_sound(path)
+
+
+def test_a_segment_has_a_largest_size_and_several_are_searched_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, all_rows = tmp_path / "x.vec", rows(2_000)
+    monkeypatch.setattr(publish, "FOLD_ROWS", 50)
+    monkeypatch.setattr(publish, "SEGMENT_ROWS_MAX", 450)
+    monkeypatch.setattr(view, "PARALLEL_ROWS", 1_000)
+    monkeypatch.setattr(view, "core_count", lambda: 2)
+    add(path, range(1_000), all_rows)
+    add(path, range(1_000, 2_000), all_rows)
+    with vecsearch.open(path) as collection:
+        stored = all_rows.astype(np.float16).astype(np.float32)
+        expected = [f"d{n}" for n in np.argsort(-(stored @ all_rows[3]), kind="stable")[:20]]
+        assert [hit.id for hit in collection.search(all_rows[3], limit=20)] == expected
+        assert index_of(path)["segments"] == 6
+        collection.optimize(full=True)
+        assert [hit.id for hit in collection.search(all_rows[3], limit=20)] == expected
+        generation = index_of(path)["generation"]
+        collection.optimize(full=True)  # there is nothing left to do
+    assert (index_of(path)["segments"], index_of(path)["rows"], index_of(path)["generation"]) == (5, 2_000, generation)
     assert is_sound(path)
 
 

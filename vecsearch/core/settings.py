@@ -55,6 +55,8 @@ FRAME_CHARACTERS: Final = 200_000  # sent together
 # -- the index file
 FOLD_ROWS: Final = 5_000  # publish when so many rows were added after the index files, or deleted from them
 MERGE_RATIO: Final = 2  # a segment of up to so many times the rows that follow it is merged with them
+SEGMENT_ROWS_MAX: Final = 250_000
+PARALLEL_ROWS: Final = 200_000  # in segments: from here on they are searched by several threads
 DEAD_SHARE: Final = 0.1  # of a segment's rows deleted: it is then written anew
 COMPRESSED_ROWS: Final = 10_000  # from here on a segment is searched by 4-bit codes …
 CANDIDATES_MIN: Final = 160  # … which propose so many rows to be scored exactly …

@@ -1,7 +1,8 @@
 """The index files' life: when to write one, what it takes in, what to clear away. Use inside `Database.locked()`.
 
 New rows become a segment of their own, and a segment that is not much larger than what follows it is taken in with them: so
-a collection of n rows has some log n segments, and a row is written some log n times, however it grew.
+a collection of n rows has some log n segments, and a row is written some log n times, however it grew. None grows beyond
+SEGMENT_ROWS_MAX: that bounds the memory it takes to write one, and several are searched at once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from vecsearch.core.errors import StorageFull
-from vecsearch.core.settings import DEAD_SHARE, FOLD_ROWS, MERGE_RATIO
+from vecsearch.core.settings import DEAD_SHARE, FOLD_ROWS, MERGE_RATIO, SEGMENT_ROWS_MAX
 from vecsearch.persistence import fulltext
 from vecsearch.persistence.database import Database, sync_folder
 from vecsearch.persistence.segments import StoredSegment, files_of, segment_path, segments_of
@@ -55,8 +56,8 @@ def publish(
     """Write the segments that are due; False when there is none.
 
     Due are new rows, segments of which more than `dead_share` is deleted, and, where we `check`, those whose files are not sound;
-    or `everything`, as one segment. A file lies in place before SQLite names it; SQLite names it before those go that it
-    replaces. Raises StorageFull.
+    or `everything`, in as few segments as can be. A file lies in place before SQLite names it; SQLite names it before those go
+    that it replaces. Raises StorageFull.
     """
     with database.reading() as connection:
         state = get_state(connection, name)
@@ -86,14 +87,28 @@ def _due(
     last = max(connection.scalar(newest) or 0, state.covers)
     added, gone = _added(connection, state), dead_rows(connection, state)
     if everything:
-        return [Merge(tuple(there), 0, last)] if added or len(gone) or unsound or len(there) > 1 else []
+        fewest = -(-sum(each.rows for each in there) // SEGMENT_ROWS_MAX)
+        ill_sized = len(there) > max(1, fewest) or any(each.rows > SEGMENT_ROWS_MAX for each in there)
+        needed = added or len(gone) or unsound or ill_sized
+        return _merges(connection, state, there, 0, last) if needed else []
     kept, rows, merges = list(there), added, []
     if added:
-        while kept and kept[-1].rows <= MERGE_RATIO * rows:
+        while kept and kept[-1].rows <= MERGE_RATIO * rows and kept[-1].rows + rows <= SEGMENT_ROWS_MAX:
             rows += kept.pop().rows
-        merges.append(Merge(tuple(there[len(kept) :]), kept[-1].covers if kept else 0, last))
+        merges = _merges(connection, state, there[len(kept) :], kept[-1].covers if kept else 0, last)
     worn = (each for each in kept if each in unsound or _dead(each, gone) > dead_share * each.rows)
     return [*merges, *(Merge((each,), each.after, each.covers) for each in worn)]
+
+
+def _merges(connection: Connection, state: CollectionState, takes: list[StoredSegment], after: int, last: int) -> list[Merge]:
+    """All from `after` to `last`, in as many segments as it takes; the first of them takes the place of the old ones."""
+    merges: list[Merge] = []
+    while after < last or not merges:
+        rest = select(chunks.c.id).where(chunks.c.collection_id == state.id, chunks.c.id > after, chunks.c.id <= last)
+        end = connection.scalar(rest.order_by(chunks.c.id).offset(SEGMENT_ROWS_MAX - 1).limit(1)) or last
+        merges.append(Merge(() if merges else tuple(takes), after, end))
+        after = end
+    return merges
 
 
 def _dead(segment: StoredSegment, gone: Ids) -> int:

@@ -15,7 +15,8 @@ import numpy as np
 from sqlalchemy import Connection, bindparam, select
 
 from vecsearch.core.answers import Access
-from vecsearch.core.settings import READ_ROWS
+from vecsearch.core.cores import core_count
+from vecsearch.core.settings import PARALLEL_ROWS, READ_ROWS
 from vecsearch.core.types import Scored
 from vecsearch.persistence.segments import StoredSegment, segments_of
 from vecsearch.persistence.state import CollectionState
@@ -50,7 +51,7 @@ class View:
     def nearest(self, query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS) -> list[Scored]:
         """Up to k live chunks by cosine in [-1, 1], best first; ties go to the lower id. `allowed` ascends."""
         hidden = np.union1d(self.dead, excluded) if len(excluded) else self.dead
-        found = [segment.nearest(query, k, allowed=allowed, excluded=hidden) for segment in self.segments]
+        found = self._nearest_of_segments(query, k, allowed, hidden)
         if len(self.tail):
             found.append(self._nearest_of_tail(query, allowed, excluded))
         if not found:
@@ -59,6 +60,22 @@ class View:
         ids, scores = best(*together, k)
         return [Scored(i, s) for i, s in zip(ids.tolist(), scores.tolist(), strict=True)]
 
+    def _nearest_of_segments(self, query: Vector, k: int, allowed: Ids | None, hidden: Ids) -> list[tuple[Ids, Scores]]:
+        def one(segment: Segment) -> tuple[Ids, Scores]:
+            return segment.nearest(query, k, allowed=allowed, excluded=hidden)
+
+        workers = min(core_count(), len(self.segments)) if self._folded_rows >= PARALLEL_ROWS else 1
+        if workers <= 1:
+            return [one(segment) for segment in self.segments]
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(workers) as pool:  # FAISS and NumPy let other threads run while they count
+            return list(pool.map(one, self.segments))
+
+    @property
+    def _folded_rows(self) -> int:
+        return sum(len(each.ids) for each in self.segments)
+
     def _nearest_of_tail(self, query: Vector, allowed: Ids | None, excluded: Ids) -> tuple[Ids, Scores]:
         wanted = ~np.isin(self.tail, excluded)
         if allowed is not None:
@@ -66,7 +83,7 @@ class View:
         return self.tail[wanted], cosines(self.tail_rows[wanted], query)
 
     def __len__(self) -> int:
-        return sum(len(each.ids) for each in self.segments) - len(self.dead) + len(self.tail)
+        return self._folded_rows - len(self.dead) + len(self.tail)
 
     def ids(self) -> Ids:
         """Every live chunk, ascending."""
