@@ -5,11 +5,11 @@ A chunk's vector never changes (a new text gets a new chunk id), so a view moves
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, select
@@ -24,6 +24,8 @@ from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import chunks, tombstones, vectors
 from vecsearch.persistence.vectors import NO_IDS, Ids, Rows, Scores, Segment, Vector, best, cosines, dtype
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 _LAST: Final = 2**63 - 1
 _ROWS: Final = Prepared(
     select(chunks.c.id, vectors.c.vector)
@@ -51,7 +53,9 @@ class View:
     def nearest(self, query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS) -> list[Scored]:
         """Up to k live chunks by cosine in [-1, 1], best first; ties go to the lower id. `allowed` ascends."""
         hidden = np.union1d(self.dead, excluded) if len(excluded) else self.dead
-        found = self._nearest_of_segments(query, k, allowed, hidden)
+        found = _at_once(
+            lambda segment: segment.nearest(query, k, allowed=allowed, excluded=hidden), self.segments, self._folded_rows
+        )
         if len(self.tail):
             found.append(self._nearest_of_tail(query, allowed, excluded))
         if not found:
@@ -59,18 +63,6 @@ class View:
         together = np.concatenate([ids for ids, _ in found]), np.concatenate([scores for _, scores in found])
         ids, scores = best(*together, k)
         return [Scored(i, s) for i, s in zip(ids.tolist(), scores.tolist(), strict=True)]
-
-    def _nearest_of_segments(self, query: Vector, k: int, allowed: Ids | None, hidden: Ids) -> list[tuple[Ids, Scores]]:
-        def one(segment: Segment) -> tuple[Ids, Scores]:
-            return segment.nearest(query, k, allowed=allowed, excluded=hidden)
-
-        workers = min(core_count(), len(self.segments)) if self._folded_rows >= PARALLEL_ROWS else 1
-        if workers <= 1:
-            return [one(segment) for segment in self.segments]
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(workers) as pool:  # FAISS and NumPy let other threads run while they count
-            return list(pool.map(one, self.segments))
 
     @property
     def _folded_rows(self) -> int:
@@ -158,16 +150,26 @@ def _fresh(connection: Connection, state: CollectionState, index_folder: Path, b
     """The published segments: those that the view before has, those whose files are sound, and the rest made in memory."""
     known = {} if before is None else dict(zip(before.stored, zip(before.segments, before.from_files, strict=True), strict=True))
     stored = tuple(segments_of(connection, state))
-    found = [known.get(each) or _opened(connection, state, each, index_folder) for each in stored]
+    new = [each for each in stored if each not in known]
+    rows = sum(each.rows for each in new)
+    loaded = _at_once(lambda each: Segment.load(each.path(index_folder, state.id), each.checksum), new, rows)
+    for each, segment in zip(new, loaded, strict=True):
+        made = segment or build(connection, state, after=each.after, covers=each.covers)
+        known[each] = (made, segment is not None)
+    found = [known[each] for each in stored]
     empty = np.empty((0, state.dimension), np.float32)
     return View(state, tuple(s for s, _ in found), stored, tuple(f for _, f in found), NO_IDS, empty, NO_IDS)
 
 
-def _opened(connection: Connection, state: CollectionState, stored: StoredSegment, index_folder: Path) -> tuple[Segment, bool]:
-    segment = Segment.load(stored.path(index_folder, state.id), stored.checksum)
-    if segment is not None:
-        return segment, True
-    return build(connection, state, after=stored.after, covers=stored.covers), False
+def _at_once(work: Callable[[_T], _R], of: Sequence[_T], rows: int) -> list[_R]:
+    """The work of several segments, on several cores where there are rows enough for that to pay."""
+    workers = min(core_count(), len(of)) if rows >= PARALLEL_ROWS else 1
+    if workers <= 1:
+        return [work(each) for each in of]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:  # what counts and reads lets other threads run
+        return list(pool.map(work, of))
 
 
 def _moved(connection: Connection, view: View, state: CollectionState) -> View:
@@ -177,8 +179,8 @@ def _moved(connection: Connection, view: View, state: CollectionState) -> View:
     rows = np.concatenate([view.tail_rows, *(rows for _, rows in blocks)])
     gone = dead_rows(connection, state)
     kept = ~np.isin(tail, gone)
-    folded = np.concatenate([NO_IDS, *(segment.ids for segment in view.segments)])
-    return replace(view, state=state, tail=tail[kept], tail_rows=rows[kept], dead=gone[np.isin(gone, folded)])
+    folded = np.concatenate([NO_IDS, *(segment.fetch(gone)[0] for segment in view.segments)])
+    return replace(view, state=state, tail=tail[kept], tail_rows=rows[kept], dead=folded)
 
 
 def _without_tail(view: View) -> View:
