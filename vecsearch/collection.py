@@ -209,7 +209,8 @@ class Collection(Asking):
     def optimize(self, *, full: bool = False, language: str | None = None) -> None:
         """Fold new rows into the index files and deleted ones out, merge the text index, give free space back to the file system.
 
-        `full` writes all of it anew, as one index file and one compact database: it takes as much free space as there is data.
+        `full` writes all of it anew, in as few index files as can be and one compact database: it takes as much free space as
+        there is data.
         `language` makes the text index anew with the stems of another language: an ISO 639-1 code or "none".
         """
         wanted = arguments.language(language)

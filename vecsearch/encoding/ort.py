@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final
 
 from vecsearch.core.errors import UnavailableError
 
-ERRORS_ALONE = 3  # in its count of severities
+_ERRORS_ALONE: Final = 3  # in its count of severities
 
 
 def runtime() -> Any:
@@ -24,12 +24,12 @@ def runtime() -> Any:
     return onnxruntime
 
 
-def session(path: str, *, optimized: bool, threads: int = 1, save_to: str | None = None) -> Any:
+def session(path: str, *, optimized: bool, save_to: str | None = None) -> Any:
     """A session over an ONNX file on the processor; `optimized`: the file already is, and is taken as it stands."""
     ort = runtime()
     options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = threads
-    options.log_severity_level = ERRORS_ALONE
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # several texts share the cores
+    options.log_severity_level = _ERRORS_ALONE
     level = ort.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_DISABLE_ALL if optimized else level.ORT_ENABLE_EXTENDED
     if save_to is not None:

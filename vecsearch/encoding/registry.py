@@ -25,12 +25,12 @@ def load_same(asked: str | Encoder | None, *, collection: str, stored: str, fing
     One asked for by name computes as the collection's did. Raises EncoderMismatch, UnavailableError.
     """
     wanted = stored if asked is None else asked
-    tried = [load(wanted, each) for each in Arithmetic] if isinstance(wanted, str) else [wanted]
-    for encoder in tried:
+    for arithmetic in Arithmetic:
+        encoder = load(wanted, arithmetic)
         if encoder.fingerprint == fingerprint:
             return encoder
-    changed = " as it is now (its files have changed since)" if tried[0].name == stored else ""
-    raise EncoderMismatch(collection, stored, tried[0].name + changed)
+    changed = " as it is now (its files have changed since)" if encoder.name == stored else ""
+    raise EncoderMismatch(collection, stored, encoder.name + changed)
 
 
 @cache

@@ -17,7 +17,7 @@ from vecsearch.core.errors import StorageFull
 from vecsearch.core.settings import DEAD_SHARE, FOLD_ROWS, MERGE_RATIO, SEGMENT_ROWS_MAX
 from vecsearch.persistence import fulltext
 from vecsearch.persistence.database import Database, sync_folder
-from vecsearch.persistence.segments import StoredSegment, files_of, segment_path, segments_of
+from vecsearch.persistence.segments import StoredSegment, segment_path, segments_of
 from vecsearch.persistence.state import CollectionState, all_states, get_state
 from vecsearch.persistence.tables import chunks, collections, segments, tombstones
 from vecsearch.persistence.vectors import Ids
@@ -167,7 +167,7 @@ def named_files(connection: Connection, database: Database) -> set[object]:
         path
         for state in all_states(connection)
         for segment in segments_of(connection, state)
-        for path in files_of(database.index_folder, state.id, segment.id)
+        for path in segment.files(database.index_folder, state.id)
     }
 
 
@@ -176,8 +176,3 @@ def compact(database: Database, name: str, *, full: bool = False) -> None:
     with database.transaction() as connection:
         fulltext.optimize(connection, get_state(connection, name))
     database.run_outside_transaction("VACUUM" if full else "PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def are_sound(connection: Connection, database: Database, state: CollectionState) -> bool:
-    """Whether all index files that SQLite names are there, byte for byte."""
-    return all(each.is_sound(database.index_folder, state.id) for each in segments_of(connection, state))

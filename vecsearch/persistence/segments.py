@@ -28,6 +28,11 @@ class StoredSegment:
         """Where its file lies."""
         return segment_path(index_folder, collection, self.id)
 
+    def files(self, index_folder: Path, collection: int) -> tuple[Path, Path]:
+        """That file and the one of its codes, which a small segment lacks."""
+        path = self.path(index_folder, collection)
+        return path, codes_path(path)
+
     def is_sound(self, index_folder: Path, collection: int) -> bool:
         """Whether its files are there, byte for byte."""
         try:
@@ -48,9 +53,3 @@ def segments_of(connection: Connection, state: CollectionState) -> list[StoredSe
 def segment_path(index_folder: Path, collection: int, segment: int) -> Path:
     """Where the file of a segment lies."""
     return index_folder / f"{collection}-{segment}.faiss"
-
-
-def files_of(index_folder: Path, collection: int, segment: int) -> tuple[Path, Path]:
-    """The file of a segment and the one of its codes, which a small one lacks."""
-    path = segment_path(index_folder, collection, segment)
-    return path, codes_path(path)

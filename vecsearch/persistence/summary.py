@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from vecsearch.core.settings import COMPRESSED_ROWS
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.publish import pending
-from vecsearch.persistence.segments import files_of, segments_of
+from vecsearch.persistence.segments import segments_of
 from vecsearch.persistence.sources import listing, states
 from vecsearch.persistence.state import CollectionState, all_states
 from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, documents, tombstones
@@ -41,7 +41,7 @@ def _collection(connection: Connection, database: Database, state: CollectionSta
     }
     text = connection.scalar(select(func.sum(func.length(documents.c.text))).where(documents.c.collection_id == state.id))
     stored = segments_of(connection, state)
-    files = [path for each in stored for path in files_of(database.index_folder, state.id, each.id)]
+    files = [path for each in stored for path in each.files(database.index_folder, state.id)]
     missing = any(not each.path(database.index_folder, state.id).exists() for each in stored)
     tail = pending(connection, state) - amounts["tombstones"]
     return {

@@ -143,9 +143,7 @@ class Segment:
 
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
         """Those of the ids that the segment has, and their rows."""
-        places = np.searchsorted(self.ids, ids)
-        places[places == len(self.ids)] = 0
-        there = self.ids[places] == ids if len(self.ids) else np.zeros(len(ids), bool)
+        places, there = _places(self.ids, ids)
         return ids[there], self.rows[places[there]]
 
     def _within(self, ids: Ids) -> Ids:
@@ -167,9 +165,9 @@ class Segment:
         places = np.sort(self._codes.search(query[np.newaxis], looked_at)[1][0])
         places = places[np.searchsorted(places, 0) :]
         if allowed is not None:
-            places = places[_isin(self.ids[places], allowed)]
+            places = places[_places(allowed, self.ids[places])[1]]
         elif len(excluded):
-            places = places[~_isin(self.ids[places], excluded)]
+            places = places[~_places(excluded, self.ids[places])[1]]
         if len(places) < wanted // 4:  # what the filter leaves lies far from the query
             return None
         return best(self.ids[places], cosines(self.rows[places], query), k)
@@ -227,10 +225,11 @@ def _wanted(k: int) -> int:
     return max(CANDIDATES_MIN, CANDIDATES * k)
 
 
-def _isin(ids: Ids, ascending: Ids) -> NDArray[np.bool_]:
+def _places(ascending: Ids, ids: Ids) -> tuple[Ids, NDArray[np.bool_]]:
+    """Where each id stands among the ascending ones, and whether it does."""
     places = np.searchsorted(ascending, ids)
     places[places == len(ascending)] = 0
-    return ascending[places] == ids if len(ascending) else np.zeros(len(ids), bool)
+    return places, ascending[places] == ids if len(ascending) else np.zeros(len(ids), bool)
 
 
 def _write(index: Any, path: Path) -> None:

@@ -45,7 +45,6 @@ class View:
     state: CollectionState
     segments: tuple[Segment, ...]  # in ascending order of ids
     stored: tuple[StoredSegment, ...]  # the same as SQLite names them
-    from_files: tuple[bool, ...]  # false for those whose file was missing or damaged: they were made again in memory
     tail: Ids
     tail_rows: Rows
     dead: Ids
@@ -148,17 +147,15 @@ def build(connection: Connection, state: CollectionState, *, after: int = 0, cov
 
 def _fresh(connection: Connection, state: CollectionState, index_folder: Path, before: View | None) -> View:
     """The published segments: those that the view before has, those whose files are sound, and the rest made in memory."""
-    known = {} if before is None else dict(zip(before.stored, zip(before.segments, before.from_files, strict=True), strict=True))
+    known = {} if before is None else dict(zip(before.stored, before.segments, strict=True))
     stored = tuple(segments_of(connection, state))
     new = [each for each in stored if each not in known]
     rows = sum(each.rows for each in new)
     loaded = _at_once(lambda each: Segment.load(each.path(index_folder, state.id), each.checksum), new, rows)
     for each, segment in zip(new, loaded, strict=True):
-        made = segment or build(connection, state, after=each.after, covers=each.covers)
-        known[each] = (made, segment is not None)
-    found = [known[each] for each in stored]
+        known[each] = segment or build(connection, state, after=each.after, covers=each.covers)
     empty = np.empty((0, state.dimension), np.float32)
-    return View(state, tuple(s for s, _ in found), stored, tuple(f for _, f in found), NO_IDS, empty, NO_IDS)
+    return View(state, tuple(known[each] for each in stored), stored, NO_IDS, empty, NO_IDS)
 
 
 def _at_once(work: Callable[[_T], _R], of: Sequence[_T], rows: int) -> list[_R]:

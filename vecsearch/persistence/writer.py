@@ -27,7 +27,6 @@ from vecsearch.persistence.database import Database
 from vecsearch.persistence.state import CollectionState, find_state, get_state
 from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import chunks, collections, documents, sources, staged, tombstones, vectors
-from vecsearch.persistence.tables import facts as fact_rows
 from vecsearch.persistence.vectors import Vector, dtype
 
 _MANY: Final = 10_000
@@ -168,7 +167,8 @@ def drop_collection(database: Database, name: str) -> None:
         state = get_state(connection, name)
         of = select(chunks.c.id).where(chunks.c.collection_id == state.id)
         connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
-        for each in (fact_rows, chunks, documents, sources):
+        facts.drop(connection, state.id)
+        for each in (chunks, documents, sources):
             connection.execute(delete(each).where(each.c.collection_id == state.id))
         connection.execute(delete(collections).where(collections.c.id == state.id))
         fulltext.drop(connection, state)

@@ -142,7 +142,7 @@ def delete(options: Common, ids: Sequence[str], where: Sequence[str], source: st
 
 
 @cli.command()
-@click.option("--full", is_flag=True, help="Write everything anew: one index file, one compact database.")
+@click.option("--full", is_flag=True, help="Write everything anew: few index files, one compact database.")
 @click.option("--language", metavar="CODE", help="Make the text index anew with the stems of this language.")
 @common
 def optimize(options: Common, full: bool, language: str | None) -> None:
