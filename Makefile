@@ -1,5 +1,6 @@
-# make demo   set up, index sample_data/ into .demo/, ask a few questions
-# make test   set up, then everything that CI checks
+# make demo     set up, index sample_data/ into .demo/, ask a few questions
+# make test     set up, then everything that CI checks
+# make torture  kill it, let its writes fail, cut its power, some thousand times; goes on where it was
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ READY := $(VENV)/.installed
 CHECKED := vecsearch migrations tests benchmarks
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint test-slow clean
+.PHONY: demo test lint test-slow torture clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("vecsearch needs Python 3.11 or newer, this is " + sys.version)'
@@ -43,6 +44,9 @@ lint: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow
+
+torture: $(READY)
+	$(BIN)/python -m tests.torture $(TORTURE)
 
 clean:
 	rm -rf $(VENV) .demo build dist

@@ -7,7 +7,6 @@ unchanged folder costs no encoding, a renamed file neither, and an interrupted r
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from time import perf_counter
 from typing import Protocol
 
 from vecsearch.batches import Batches, conflict, content_digest
-from vecsearch.core.errors import InputError, StorageFull, UnreadableFile, VecsearchWarning
+from vecsearch.core.errors import InputError, UnreadableFile
 from vecsearch.core.portions import portions
 from vecsearch.core.settings import READ_DOCUMENTS, READING
 from vecsearch.core.types import (
@@ -135,19 +134,12 @@ class Ingest:
         if snapshot is not None and not self._dry:
             if self._errors:
                 self._writer.note_failures(self._errors)
-            self._publish()
+            publish.publish_if_possible(self._database, self._name)
         tally, seconds = self._tally, round(perf_counter() - self._started, 3)
         return IndexReport(
             tally.added, tally.updated, tally.unchanged, tally.removed, tuple(tally.failed), tuple(tally.skipped), documents,
             chunks, seconds, tuple(tally.planned) if self._dry else None,
         )  # fmt: skip
-
-    def _publish(self) -> None:
-        """The rows are committed: an index file that cannot be written slows searches, and loses nothing."""
-        try:
-            publish.publish(self._database, self._name)
-        except StorageFull as error:
-            warnings.warn(str(error), VecsearchWarning, stacklevel=2)
 
     def _known(self) -> dict[str, StoredSource]:
         with self._reader.snapshot() as snapshot:

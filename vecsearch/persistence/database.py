@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from vecsearch.core.errors import Damaged, Locked, NotADatabase, ReadOnly, StorageError, StorageFull, VecsearchError, WrongVersion
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S
-from vecsearch.persistence import lock
+from vecsearch.persistence import files, lock
 from vecsearch.persistence.statements import driver
 from vecsearch.persistence.tables import SCHEMA_VERSION
 
@@ -138,16 +138,8 @@ class Database:
 
     def _copy_to(self, copy: Path) -> None:
         """A whole and durable copy of the SQLite file, or none."""
-        unfinished = copy.with_suffix(".tmp")
-        unfinished.unlink(missing_ok=True)
-        try:
-            self.run_outside_transaction(f"VACUUM INTO {_quoted(str(unfinished))}")
-            with unfinished.open("rb+") as file:
-                os.fsync(file.fileno())
-            unfinished.replace(copy)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        sync_folder(self.folder)
+        with files.written(copy) as file:  # SQLite takes the place of an empty file by its name
+            self.run_outside_transaction(f"VACUUM INTO {_quoted(str(file.name))}")
 
 
 def _quoted(text: str) -> str:
@@ -165,7 +157,7 @@ def create(folder: Path) -> None:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise NotADatabase(_no_database(folder))
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        files.make_parents(folder)
         workplace = Path(mkdtemp(prefix=f".{folder.name.lstrip('.')}-new-", dir=folder.parent))
     except PermissionError as error:
         raise ReadOnly(f"cannot create {folder}: {folder.parent} is read-only for this user") from error
@@ -173,22 +165,14 @@ def create(folder: Path) -> None:
         raise StorageError(f"cannot create {folder}: {error.strerror or error}") from error
     try:
         _fill(workplace)
+        files.sync_folder(workplace)
         workplace.rename(folder)
-        sync_folder(folder.parent)
+        files.sync_folder(folder.parent)
     except OSError as error:
         if not is_database(folder):  # else another process was quicker, and its database is as good
             raise StorageError(f"cannot create {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -264,8 +248,9 @@ def _engine_of(uri: str, *, timeout: float) -> Engine:
 
 
 def _fill(workplace: Path) -> None:
-    (workplace / INDEX_FOLDER).mkdir(mode=0o700)
+    files.make_folder(workplace / INDEX_FOLDER)
     file = workplace / DATABASE_FILE
+    files.created(file).close()  # whose mode SQLite keeps, and gives its log too
     with translated(workplace):
         raw = sqlite3.connect(file, isolation_level=None)
         try:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vecsearch.core.errors import Locked, ReadOnly
+from vecsearch.persistence import files
 
 LOCK_FILE = "write.lock"
 OWNER_FILE = "write.owner.json"
@@ -35,8 +36,7 @@ def writing(folder: Path, *, timeout: float) -> Iterator[None]:
         _sign(folder)
         yield
     finally:
-        with suppress(OSError):
-            (folder / OWNER_FILE).unlink()
+        files.remove(folder / OWNER_FILE)
         lock.release()
 
 
@@ -56,5 +56,5 @@ def _sign(folder: Path) -> None:
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]]),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with suppress(OSError):  # a courtesy: the lock itself holds without it
-        (folder / OWNER_FILE).write_text(json.dumps(note), encoding="utf-8")
+    with suppress(OSError), files.created(folder / OWNER_FILE) as file:  # a courtesy: the lock itself holds without it
+        file.write(json.dumps(note).encode())

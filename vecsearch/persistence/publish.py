@@ -7,16 +7,16 @@ SEGMENT_ROWS_MAX: that bounds the memory it takes to write one, and several are 
 
 from __future__ import annotations
 
-from contextlib import suppress
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from vecsearch.core.errors import StorageFull
+from vecsearch.core.errors import StorageError, StorageFull, VecsearchWarning
 from vecsearch.core.settings import DEAD_SHARE, FOLD_ROWS, MERGE_RATIO, SEGMENT_ROWS_MAX
-from vecsearch.persistence import fulltext
-from vecsearch.persistence.database import Database, sync_folder
+from vecsearch.persistence import files, fulltext
+from vecsearch.persistence.database import Database
 from vecsearch.persistence.segments import StoredSegment, segment_path, segments_of
 from vecsearch.persistence.state import CollectionState, all_states, get_state
 from vecsearch.persistence.tables import chunks, collections, segments, tombstones
@@ -47,7 +47,15 @@ def publish_when_due(database: Database, name: str) -> None:
     with database.reading() as connection:
         due = pending(connection, get_state(connection, name)) > FOLD_ROWS
     if due:
-        publish(database, name, check=False)
+        publish_if_possible(database, name, check=False)
+
+
+def publish_if_possible(database: Database, name: str, *, check: bool = True) -> None:
+    """The rows are committed: an index file that cannot be written now slows searches, and loses nothing. Warns of it."""
+    try:
+        publish(database, name, check=check)
+    except StorageError as error:
+        warnings.warn(f"{error}; the index files are behind, and answers stay right", VecsearchWarning, stacklevel=2)
 
 
 def publish(
@@ -125,11 +133,10 @@ def _written(
         return None
     path = segment_path(database.index_folder, state.id, identifier)
     try:
-        database.index_folder.mkdir(mode=0o700, exist_ok=True)
+        files.make_folder(database.index_folder)
         checksum = segment.save(path)
-        sync_folder(database.index_folder)
     except OSError as error:
-        raise StorageFull(f"no index file was written at {path}: {error}; answers stay right, only slower") from error
+        raise StorageFull(f"no index file was written at {path}: {error.strerror or error}") from error
     return StoredSegment(identifier, merge.after, merge.covers, len(segment.ids), checksum)
 
 
@@ -157,8 +164,7 @@ def clear_leftovers(database: Database) -> None:
         named = named_files(connection, database)
     for path in database.index_folder.glob("*"):
         if path not in named:
-            with suppress(OSError):
-                path.unlink()
+            files.remove(path)
 
 
 def named_files(connection: Connection, database: Database) -> set[object]:

@@ -6,7 +6,6 @@ exact and never depends on what stands beside it. Scores are cosines, larger is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +25,7 @@ from vecsearch.core.settings import (
     SELECTIVE_ROWS,
 )  # fmt: skip
 from vecsearch.core.types import Precision
+from vecsearch.persistence.files import written
 
 Ids: TypeAlias = NDArray[np.int64]
 Rows: TypeAlias = NDArray[np.float16] | NDArray[np.float32]
@@ -39,6 +39,7 @@ _CODES: Final = 64  # in a row, if its length allows for so many; fewer tell too
 _CODES_MIN: Final = 16  # shorter rows are scanned as they are
 _TRAINING_ROWS: Final = 8_192  # sixteen centroids a part need no more
 _TRAINING_ROUNDS: Final = 10
+_WRITTEN_BYTES: Final = 1 << 20  # handed to the file at a time
 
 
 def dtype(precision: Precision) -> np.dtype[Any]:
@@ -233,18 +234,10 @@ def _places(ascending: Ids, ids: Ids) -> tuple[Ids, NDArray[np.bool_]]:
 
 
 def _write(index: Any, path: Path) -> None:
-    """Whole and durable, or not at all."""
+    """Whole, durable and private, or not at all."""
     faiss = _faiss()
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        faiss.write_index(index, str(temporary))
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except RuntimeError as error:  # FAISS's word for a failed write
-        raise OSError(str(error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written(path) as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, _WRITTEN_BYTES))
 
 
 def _faiss() -> Any:

@@ -1,0 +1,46 @@
+"""A small deterministic encoder, for tests that are about something else than meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FakeEncoder:
+    """The sum of a random vector for each word, so that texts that share words are near; encoders of another salt agree on nothing."""
+
+    salt: int = 0
+    dimension: int = 32
+    max_tokens: int = 40
+
+    @property
+    def name(self) -> str:
+        return f"fake-{self.salt}-{self.dimension}-{self.max_tokens}"
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.name}-fingerprint"
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        return [each.span() for each in re.finditer(r"\S+", text)]
+
+    def encode_documents(self, texts: Sequence[str]) -> Matrix:
+        return np.array([self._row(text) for text in texts], np.float32).reshape(len(texts), self.dimension)
+
+    encode_queries = encode_documents
+
+    def _row(self, text: str) -> Matrix:
+        row = sum((self._word(word) for word in text.split()), self._word(""))
+        return (row / np.linalg.norm(row)).astype(np.float32)
+
+    def _word(self, word: str) -> Matrix:
+        seed = xxhash.xxh3_64_intdigest(word.encode(errors="replace"), self.salt)
+        return np.random.default_rng(seed).standard_normal(self.dimension)

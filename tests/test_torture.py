@@ -1,0 +1,85 @@
+"""A sample of `make torture`: kills, failing calls and power cuts cost nothing; and proof that it would see it if they did."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from tests.conftest import PROJECT
+from tests.torture.shim import build, can_build
+
+pytestmark = pytest.mark.skipif(
+    not can_build(), reason="no C compiler (cc) here, or no Linux: the machine cannot be made to fail"
+)
+
+SPOILT = {  # what is broken, and the blow that must show it
+    "commits are not synced": (
+        "power cut",
+        "from vecsearch.persistence import database as d; d._OPENING = [each.replace('FULL', 'OFF') for each in d._OPENING]",
+    ),
+    "names are not synced": ("power cut", "from vecsearch.persistence import files as f; f.sync_folder = lambda folder: None"),
+    "words are written apart from their documents": (
+        "kill",
+        "from vecsearch.persistence import fulltext as f, writer as w\n"
+        "late, add, commit = [], f.add, w.Writer.commit\n"
+        "f.add = lambda *what: late.append(what)\n"
+        "def both(self, *what):\n"
+        "    commit(self, *what)\n"
+        "    with self._database.transaction() as connection:\n"
+        "        for _, state, entries in late:\n"
+        "            add(connection, state, entries)\n"
+        "    late.clear()\n"
+        "w.Writer.commit = both",
+    ),
+    "errors are not told": (
+        "fault",
+        "from contextlib import suppress\n"
+        "from vecsearch.core.errors import StorageError\n"
+        "from vecsearch.persistence import writer as w\n"
+        "commit = w.Writer.commit\n"
+        "def quiet(*what):\n"
+        "    with suppress(StorageError):\n"
+        "        commit(*what)\n"
+        "w.Writer.commit = quiet",
+    ),
+}
+
+
+@pytest.fixture
+def rounds(tmp_path_factory):
+    """Outcomes of one kind of blow, as many as are taken."""
+    started = []
+
+    def begin(blow: str, *, seed: int, spoilt: str = "") -> Iterator[dict[str, Any]]:
+        place = tmp_path_factory.mktemp("torture")
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "LD_PRELOAD": str(build(PROJECT / ".torture"))}
+        script = f"{spoilt}\nfrom tests.torture.worker import main\nmain({blow!r}, '{seed}', {str(place)!r})"
+        started.append(subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, env=env, stdout=subprocess.PIPE, text=True))
+        return map(json.loads, started[-1].stdout)
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("blow", "count"), [("kill", 80), ("fault", 60), ("power cut", 80)])
+def test_nothing_is_lost_and_every_answer_is_right(rounds, blow, count):
+    seen = list(islice(rounds(blow, seed=0), count))
+    assert len(seen) == count
+    assert [each for each in seen if each["finding"]] == []
+    assert sum(each["hit"] for each in seen) > count / 2
+    assert len({(each["step"], each["point"]) for each in seen if each["hit"]}) > 10
+
+
+@pytest.mark.parametrize("what", SPOILT)
+def test_a_store_that_loses_something_is_found_out(rounds, what):
+    blow, spoilt = SPOILT[what]
+    assert any(each["finding"] for each in islice(rounds(blow, seed=0, spoilt=spoilt), 400))

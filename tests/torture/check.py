@@ -1,0 +1,188 @@
+"""What must hold whatever happened: it opens, it is sound, nothing acknowledged is lost, every answer is right."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import vecsearch
+from tests.fakes import FakeEncoder
+from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State
+from vecsearch import maintenance
+from vecsearch.encoding.forms import encoded_text
+from vecsearch.persistence.database import is_database
+
+_CLOSE = 2e-3  # cosines of float16 rows, from those of float32 rows
+
+
+class Lost(AssertionError):
+    """Something acknowledged is not there, or something is there that nobody asked for."""
+
+
+class Wrong(AssertionError):
+    """An answer is not what brute force gives."""
+
+
+class Unopenable(AssertionError):
+    """The database is not sound, or does not open."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What may be there: `before` whatever happened, or `after` the step that was going on; `done`: only that."""
+
+    before: State | None
+    after: State
+    whole: bool
+    done: bool = False
+
+
+def check(base: Path, expected: Expected, seed: int) -> State | None:
+    """What is there; None for no database. Raises Lost, Wrong, Unopenable. A reader looks first, then doctor, then a writer."""
+    folder = base / DATABASE
+    if not is_database(folder):
+        if expected.before is not None or expected.done:
+            raise Lost("the database is gone")
+        return None
+    try:
+        state = _read(base, expected, random.Random(seed))
+        _sound(folder)
+        _write(base, state)
+    except vecsearch.VecsearchError as error:
+        raise Unopenable(f"{type(error).__name__}: {error}") from error
+    return state
+
+
+def _read(base: Path, expected: Expected, draw: random.Random) -> State:
+    folder = base / DATABASE
+    if not any(each["name"] == "default" for each in maintenance.status(folder)["collections"]):
+        state = State({}, expected.after.salt)
+        return _allowed(state, expected, {})
+    salt = _salt(folder)
+    with vecsearch.open(folder, encoder=FakeEncoder(salt), readonly=True) as collection:
+        documents = collection.get(where={})
+        allowed = _allowed(State({}, salt), expected, {each.id: each for each in documents})
+        _answers(collection, allowed, documents, draw)
+    return allowed
+
+
+def _salt(folder: Path) -> int:
+    (found,) = maintenance.status(folder, collection="default")["collections"]
+    return int(found["encoder"].split("-")[1])
+
+
+def _allowed(found: State, expected: Expected, there: Mapping[str, vecsearch.Document]) -> State:
+    """The state that is there, where it is one that may be."""
+    before = expected.before or State({}, expected.after.salt)
+    candidates = [expected.after] if expected.done else [expected.after, before]
+    for state in candidates:
+        if state.salt == found.salt and _same(state, there):
+            return state
+    if expected.done or expected.whole or found.salt not in (before.salt, expected.after.salt):
+        raise Lost(_difference(candidates, there))
+    mixed = {}
+    for key in {*before.docs, *expected.after.docs, *there}:
+        may_be = [state.docs.get(key) for state in (expected.after, before)]
+        fitting = [doc for doc in may_be if _is(doc, there.get(key))]
+        if not fitting:
+            raise Lost(f"{key!r} is neither as it was nor as it is to be: {there.get(key)}; {may_be}")
+        if fitting[0] is not None:
+            mixed[key] = fitting[0]
+    return State(mixed, found.salt)
+
+
+def _same(state: State, there: Mapping[str, vecsearch.Document]) -> bool:
+    return state.docs.keys() == there.keys() and all(_is(doc, there[key]) for key, doc in state.docs.items())
+
+
+def _is(doc: Doc | None, found: vecsearch.Document | None) -> bool:
+    if doc is None or found is None:
+        return doc is None and found is None
+    source = None if found.uri is None else "/".join(Path(found.uri).parts[-2:])
+    return (doc.text, doc.title, dict(doc.metadata), doc.source) == (found.text, found.title, found.metadata, source)
+
+
+def _difference(states: Sequence[State], there: Mapping[str, Any]) -> str:
+    said = []
+    for state in states:
+        missing, extra = sorted(state.docs.keys() - there.keys()), sorted(there.keys() - state.docs.keys())
+        other = sorted(key for key in state.docs.keys() & there.keys() if not _is(state.docs[key], there[key]))
+        said.append(f"missing {missing[:5]} ({len(missing)}), extra {extra[:5]} ({len(extra)}), other {other[:5]} ({len(other)})")
+    return " | ".join(said)
+
+
+# -- answers
+
+
+def _answers(
+    collection: vecsearch.Collection, state: State, documents: Sequence[vecsearch.Document], draw: random.Random
+) -> None:
+    rows = _rows(state, documents)
+    for _ in range(3):
+        query = " ".join(draw.choices(WORDS, k=4))
+        _dense(collection, state.encoder, rows, query, where=None)
+    kept = {each.id for each in documents if "n" in each.metadata}
+    some = {name: row for name, row in rows.items() if name[0] in kept}
+    _dense(collection, state.encoder, some, query, where={"n": {"$exists": True}})
+    if collection.count() != len(documents) or collection.count({"n": {"$exists": True}}) != len(kept):
+        raise Wrong("count")
+    for each in draw.sample(list(documents), min(3, len(documents))):
+        word = each.text.split()[-1]
+        found = {hit.id for hit in collection.search(word, mode="lexical")}
+        if found != {each.id}:
+            raise Wrong(f"the word {word!r} of {each.id!r} is found in {found}")
+
+
+def _rows(state: State, documents: Sequence[vecsearch.Document]) -> dict[tuple[str, int], np.ndarray]:
+    """The vector that every chunk must have."""
+    names, texts, by = [], [], []
+    for each in documents:
+        for chunk in each.chunks:
+            names.append((each.id, chunk.chunk))
+            brought = state.docs[each.id].brought
+            texts.append(each.text if brought else encoded_text(each.title, "", each.text[chunk.start : chunk.end]))
+            by.append(brought)
+    rows = [(BROUGHT if brought else state.encoder).encode_documents([text])[0] for text, brought in zip(texts, by, strict=True)]
+    return dict(zip(names, rows, strict=True))
+
+
+def _dense(
+    collection: vecsearch.Collection, encoder: FakeEncoder, rows: Mapping[tuple[str, int], np.ndarray], query: str, where: Any
+) -> None:
+    wanted = encoder.encode_queries([query])[0]
+    scores = {name: float(row @ wanted) for name, row in rows.items()}
+    best = sorted(scores.values(), reverse=True)[:10]
+    hits = collection.search(query, mode="dense", limit=10, where=where)
+    if len(hits) != len(best):
+        raise Wrong(f"{len(hits)} hits where {len(best)} match")
+    if len({(hit.id, hit.chunk) for hit in hits}) != len(hits):
+        raise Wrong("a chunk is found twice")
+    for hit, score in zip(hits, best, strict=True):
+        mine = scores.get((hit.id, hit.chunk))
+        if mine is None or abs(hit.score - mine) > _CLOSE or abs(hit.score - score) > _CLOSE:
+            raise Wrong(f"{hit.id}#{hit.chunk} scores {hit.score}, its vector {mine}, and brute force has {score} there")
+
+
+# -- soundness, and that it goes on
+
+
+def _sound(folder: Path) -> None:
+    errors = [each for each in maintenance.doctor(folder) if each.severity is vecsearch.Severity.ERROR]
+    if errors:
+        raise Unopenable(f"doctor: {errors}")
+
+
+def _write(base: Path, state: State) -> None:
+    """The next writer is not hindered by what the last one left."""
+    with vecsearch.open(base / DATABASE, encoder=state.encoder, lock_timeout=5) as collection:
+        collection.add(["a word that nobody else says: quokka"], ids=["last"])
+        if [hit.id for hit in collection.search("quokka", mode="lexical")] != ["last"]:
+            raise Wrong("what was just added is not found")
+        collection.delete("last")
+        if collection.search("quokka", mode="lexical"):
+            raise Wrong("what was just deleted is found")

@@ -1,0 +1,104 @@
+"""Children forked from one warm process: what they did, how they ended."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import vecsearch
+
+SMALL = {  # so that tens of rows pass through all that thousands would
+    "BATCH_CHUNKS": 16, "READ_DOCUMENTS": 8, "FOLD_ROWS": 20, "COMPRESSED_ROWS": 50, "SEGMENT_ROWS_MAX": 120,
+    "CANDIDATES_MIN": 20,
+}  # fmt: skip
+_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: `killed` by SIGKILL, with an `error` (its type and text), or with a value."""
+
+    killed: bool = False
+    error: tuple[str, str] | None = None
+    value: Any = None
+
+
+def shrink() -> None:
+    """Give the thresholds small values, wherever they were imported."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("vecsearch"):
+            for constant in SMALL.keys() & vars(module).keys():
+                setattr(module, constant, SMALL[constant])
+
+
+def forked(work: Callable[[], Any], *, kill_after: float | None = None) -> Ended:
+    """Run something in a child; `kill_after` so many seconds it is killed, if it is still there."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        _child(work, writing)
+    os.close(writing)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(child, signal.SIGKILL)
+    with os.fdopen(reading, "rb") as pipe:
+        said = _read(pipe.fileno(), child)
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL, f"the child died of signal {os.WTERMSIG(status)}"
+        return Ended(killed=True)
+    return Ended(*pickle.loads(said))
+
+
+def _read(pipe: int, child: int) -> bytes:
+    import select
+
+    said, until = b"", time.monotonic() + _TIMEOUT
+    while True:
+        if not select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise AssertionError(f"a child did not end within {_TIMEOUT:g} s")
+        block = os.read(pipe, 1 << 16)
+        if not block:
+            return said
+        said += block
+
+
+def _child(work: Callable[[], Any], pipe: int) -> None:
+    try:
+        answer: tuple[Any, ...] = (False, None, work())
+    except BaseException as error:
+        kind = "VecsearchError" if isinstance(error, vecsearch.VecsearchError) else type(error).__name__
+        where = "" if kind == "VecsearchError" else "".join(traceback.format_exception(error)[-4:])
+        answer = (False, (kind, f"{type(error).__name__}: {error} {where}"))
+    with os.fdopen(pipe, "wb") as file:
+        file.write(pickle.dumps(answer))
+    os._exit(0)
+
+
+def warm(place: Path) -> None:
+    """Do once all that children will do, so that they need not load anything."""
+    from tests.torture.check import Expected, check
+    from tests.torture.steps import Plan, State
+
+    base = place / "warm"
+    shutil.rmtree(base, ignore_errors=True)
+    base.mkdir(parents=True)
+    plan, state = Plan(0), State({})
+    for step in (plan.first(), plan.named("files", state)):
+        step.prepare(base)
+        step.run(base)
+        check(base, Expected(state, step.after, whole=False), 0)
+        state = step.after
+    shutil.rmtree(base)

@@ -1,0 +1,264 @@
+"""What is done to a database while the machine fails, and what it must hold afterwards."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import vecsearch
+from tests.fakes import FakeEncoder
+from vecsearch import maintenance
+
+BROUGHT = FakeEncoder(salt=99)  # makes the vectors that are brought along
+DATABASE = "database"
+FILES = "files"  # beside the database, not part of what fails
+
+
+@dataclass(frozen=True)
+class Doc:
+    """A document as the model knows it."""
+
+    text: str
+    title: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    brought: bool = False
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a collection holds, and the salt of its encoder."""
+
+    docs: Mapping[str, Doc]
+    salt: int = 1
+
+    @property
+    def encoder(self) -> FakeEncoder:
+        return FakeEncoder(self.salt)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do. `whole`: it is done in one transaction, so that all of it or nothing is there; else every document is as
+    it was or as it is to be. `after` is what is to be there."""
+
+    name: str
+    run: Callable[[Path], None]
+    after: State
+    whole: bool = True
+    prepare: Callable[[Path], None] = lambda base: None  # before anything can fail
+
+
+WORDS = "keel mast sail rope anchor tide harbour lantern compass storm gull reef chart deck helm oar".split()
+
+
+class Plan:
+    """Draws steps that fit a state."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = random.Random(seed)
+        self._serial = 0
+
+    def first(self) -> Step:
+        """Makes the database."""
+        return self._put("create", State({}), {f"d{n}": self._doc() for n in range(self.draw.randint(1, 8))}, whole=False)
+
+    def grown(self, state: State) -> Step:
+        """Enough documents for several index files."""
+        return self._put("add", state, {f"g{n}": self._doc(words=6) for n in range(90)}, whole=False)
+
+    def next(self, state: State) -> Step:
+        """Whatever comes next."""
+        names = [name for name in STEPS if state.docs or name in ("add", "lines", "files", "optimize")]
+        return STEPS[self.draw.choice(names)](self, state)
+
+    def named(self, name: str, state: State) -> Step:
+        """A step of a kind."""
+        return STEPS[name](self, state)
+
+    # -- documents
+
+    def _doc(self, words: int | None = None, **given: Any) -> Doc:
+        self._serial += 1
+        count = words or self.draw.choice([3, 8, 20, 90])  # the last is several chunks
+        text = " ".join(self.draw.choices(WORDS, k=count)) + f" number{self._serial}x{self.draw.getrandbits(32):x}"
+        title = self.draw.choice([None, None, "The log of a ship"])
+        metadata = self.draw.choice([{}, {"n": self._serial}, {"tags": ["a", self._serial], "at": {"sea": True}}])
+        return Doc(**{"text": text, "title": title, "metadata": metadata, **given})
+
+    def _some(self, state: State, most: int = 12) -> list[str]:
+        free = [key for key, doc in state.docs.items() if doc.source is None]
+        return self.draw.sample(sorted(free), min(len(free), self.draw.randint(1, most)))
+
+    def _put(self, name: str, state: State, docs: Mapping[str, Doc], *, whole: bool = True) -> Step:
+        def run(base: Path) -> None:
+            with opened(base, state) as collection:
+                collection.add(
+                    [doc.text for doc in docs.values()], ids=list(docs), metadatas=[doc.metadata for doc in docs.values()],
+                    titles=[doc.title for doc in docs.values()], on_conflict="replace",
+                )  # fmt: skip
+
+        return Step(name, run, replace(state, docs={**state.docs, **docs}), whole)
+
+    # -- steps
+
+    def add(self, state: State) -> Step:
+        return self._put("add", state, {self._new(state): self._doc() for _ in range(self.draw.choice([1, 3, 40]))}, whole=False)
+
+    def replace(self, state: State) -> Step:
+        return self._put("replace", state, {key: self._doc() for key in self._some(state)}, whole=False)
+
+    def bring(self, state: State) -> Step:
+        count = self.draw.choice([1, 5, 60])
+        keys = [self._new(state) for _ in range(count)] + self._some(state, 4)
+        docs = {key: self._doc(brought=True) for key in keys}
+
+        def run(base: Path) -> None:
+            texts = [doc.text for doc in docs.values()]
+            with opened(base, state) as collection:
+                collection.add(
+                    texts, ids=keys, metadatas=[doc.metadata for doc in docs.values()], on_conflict="replace",
+                    titles=[doc.title for doc in docs.values()], vectors=BROUGHT.encode_documents(texts),
+                )  # fmt: skip
+
+        return Step("bring", run, replace(state, docs={**state.docs, **docs}))
+
+    def change(self, state: State) -> Step:
+        keys = self._some(state, 1)
+        if not keys:
+            return self.add(state)
+        doc = replace(state.docs[keys[0]], metadata={"changed": self.draw.random()})
+        kept = {**dict.fromkeys(state.docs[keys[0]].metadata), **doc.metadata}
+
+        def run(base: Path) -> None:
+            with opened(base, state) as collection:
+                collection.update(keys[0], metadata=kept)
+
+        return Step("change", run, replace(state, docs={**state.docs, keys[0]: doc}))
+
+    def delete(self, state: State) -> Step:
+        keys = self._some(state, self.draw.choice([3, 40]))
+
+        def run(base: Path) -> None:
+            with opened(base, state) as collection:
+                there = {each.id for each in collection.ls(limit=100_000)}
+                collection.delete([key for key in keys if key in there])
+
+        return Step("delete", run, _without(state, keys))
+
+    def lines(self, state: State) -> Step:
+        docs = {self._new(state): self._doc() for _ in range(self.draw.choice([1, 30]))}
+        docs |= {key: self._doc() for key in self._some(state, 3)}
+        data = _lines(docs)
+
+        def run(base: Path) -> None:
+            from vecsearch.documents.loaders.raw import Raw
+
+            with opened(base, state) as collection:
+                _no_failure(collection.index_lines(Raw("stdin", ".jsonl", content=data)))
+
+        return Step("lines", run, replace(state, docs={**state.docs, **docs}), whole=False)
+
+    def files(self, state: State) -> Step:
+        """A folder of files in which some came, changed and went."""
+        docs = {key: doc for key, doc in state.docs.items() if doc.source is not None}
+        for source in sorted({doc.source for doc in docs.values() if doc.source}):
+            if self.draw.random() < 0.3:
+                docs = {key: doc for key, doc in docs.items() if doc.source != source}
+        for _ in range(self.draw.randint(1, 2)):
+            source = f"{FILES}/log{self.draw.randint(0, 3)}.jsonl"
+            docs = {key: doc for key, doc in docs.items() if doc.source != source or self.draw.random() < 0.7}
+            docs |= {self._new(state): self._doc(source=source) for _ in range(self.draw.choice([1, 20]))}
+        others = {key: doc for key, doc in state.docs.items() if doc.source is None}
+
+        def prepare(base: Path) -> None:
+            shutil.rmtree(base / FILES, ignore_errors=True)
+            (base / FILES).mkdir()
+            for source in {doc.source for doc in docs.values() if doc.source}:
+                of = {key: doc for key, doc in docs.items() if doc.source == source}
+                (base / source).write_bytes(_lines(of))
+
+        def run(base: Path) -> None:
+            with opened(base, state) as collection:
+                _no_failure(collection.index([base / FILES], allow_empty=True))
+
+        return Step("files", run, replace(state, docs={**others, **docs}), whole=False, prepare=prepare)
+
+    def optimize(self, state: State) -> Step:
+        return self._kept("optimize", state, lambda collection: collection.optimize())
+
+    def rewrite(self, state: State) -> Step:
+        return self._kept("optimize --full", state, lambda collection: collection.optimize(full=True))
+
+    def stems(self, state: State) -> Step:
+        language = self.draw.choice(["de", "en", "none"])
+        return self._kept("optimize --language", state, lambda collection: collection.optimize(language=language))
+
+    def neighbour(self, state: State) -> Step:
+        """Another collection in the same folder comes, gets another name, and goes."""
+
+        def run(base: Path) -> None:
+            with vecsearch.open(base / DATABASE, collection="second", encoder=FakeEncoder(7)) as collection:
+                collection.add(["a gull", "a reef"], ids=["x", "y"], on_conflict="replace")
+            if "third" in maintenance.collections(base / DATABASE):
+                maintenance.delete_collection(base / DATABASE, "third")
+            maintenance.rename_collection(base / DATABASE, "second", "third")
+            maintenance.delete_collection(base / DATABASE, "third")
+
+        return Step("collections", run, state)
+
+    def mend(self, state: State) -> Step:
+        return Step("doctor --fix", lambda base: _mend(base / DATABASE), state)
+
+    def _kept(self, name: str, state: State, run: Callable[[vecsearch.Collection], None]) -> Step:
+        def on(base: Path) -> None:
+            with opened(base, state) as collection:
+                run(collection)
+
+        return Step(name, on, state)
+
+    def _new(self, state: State) -> str:
+        self._serial += 1
+        return f"n{self._serial}-{self.draw.getrandbits(40):x}"
+
+
+STEPS: dict[str, Callable[[Plan, State], Step]] = {
+    "add": Plan.add,
+    "replace": Plan.replace,
+    "bring": Plan.bring,
+    "change": Plan.change,
+    "delete": Plan.delete,
+    "lines": Plan.lines,
+    "files": Plan.files,
+    "optimize": Plan.optimize,
+    "optimize --full": Plan.rewrite,
+    "optimize --language": Plan.stems,
+    "collections": Plan.neighbour,
+}
+
+
+def opened(base: Path, state: State) -> vecsearch.Collection:
+    """The collection, by its encoder."""
+    return vecsearch.open(base / DATABASE, encoder=state.encoder)
+
+
+def _without(state: State, keys: list[str]) -> State:
+    return replace(state, docs={key: doc for key, doc in state.docs.items() if key not in keys})
+
+
+def _lines(docs: Mapping[str, Doc]) -> bytes:
+    rows = [{"id": key, "text": doc.text, "title": doc.title, "metadata": doc.metadata} for key, doc in docs.items()]
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def _no_failure(report: vecsearch.IndexReport) -> None:
+    assert not report.failed, report.failed
+
+
+def _mend(folder: Path) -> None:
+    maintenance.doctor(folder)
