@@ -11,6 +11,8 @@ import vecsearch
 from tests.checks import is_sound
 from vecsearch.maintenance import status
 from vecsearch.persistence import publish, vectors, view
+from vecsearch.persistence.database import Database
+from vecsearch.persistence.reader import Reader
 
 DIMENSION = 64
 ROWS = 12_000
@@ -160,3 +162,21 @@ def test_damaged_codes_are_never_trusted(tmp_path: Path, monkeypatch: pytest.Mon
     with vecsearch.open(path) as collection:
         collection.optimize()
     assert is_sound(path)
+
+
+def test_an_older_snapshot_sees_what_was_deleted_since_though_the_file_is_gone(tmp_path):
+    """Another thread's newer snapshot makes the missing segment in memory, of the rows that are left by then."""
+    with vecsearch.open(tmp_path / "db") as collection:
+        collection.add(["a keel", "a mast", "a sail"], ids=["a", "b", "c"], vectors=np.eye(3, 384))
+        collection.optimize()
+        reader = Reader(Database(tmp_path / "db"), "default")
+        with reader.snapshot() as old:
+            for file in (tmp_path / "db/index").glob("*"):
+                file.unlink()
+            collection.delete("b")
+            with reader.snapshot() as new:
+                assert len(new.view) == 2
+            assert len(old.view) == 3
+            assert old.view.nearest(np.eye(3, 384, dtype=np.float32)[1], 1)[0].score == pytest.approx(1, abs=1e-3)
+        with reader.snapshot() as new:
+            assert len(new.view) == 2

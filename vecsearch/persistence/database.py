@@ -15,7 +15,7 @@ from tempfile import mkdtemp
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from vecsearch.core.errors import Damaged, Locked, NotADatabase, ReadOnly, StorageError, StorageFull, VecsearchError, WrongVersion
@@ -38,6 +38,8 @@ _OPENING: Final = (
     "PRAGMA cache_size = -32768",
     "PRAGMA temp_store = MEMORY",
 )
+_INHERITED: Final[list[Engine]] = []  # kept, so that nobody closes them
+_POOL: Final = {"pool_size": 8, "max_overflow": -1, "pool_use_lifo": True}  # so many are kept
 
 
 class Database:
@@ -51,7 +53,7 @@ class Database:
         self.timeout = timeout
         if not is_database(self.folder):
             raise NotADatabase(_no_database(self.folder))
-        self._engine = _engine(self.folder, readonly=readonly, timeout=timeout)
+        self._opened, self._process = _engine(self.folder, readonly=readonly, timeout=timeout), os.getpid()
         try:
             version = self._version()
             if version < SCHEMA_VERSION:
@@ -74,11 +76,28 @@ class Database:
         """Give the file handles back."""
         self._engine.dispose()
 
+    @property
+    def _engine(self) -> Engine:
+        """Of this process: SQLite's handles must not be carried across a fork, nor closed by the child."""
+        if self._process != os.getpid():
+            _INHERITED.append(self._opened)
+            self._opened, self._process = _engine(self.folder, readonly=self.readonly, timeout=self.timeout), os.getpid()
+        return self._opened
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One consistent snapshot of the truth."""
-        with translated(self.folder), self._engine.connect() as connection, connection.begin():
+        """One consistent snapshot of the truth. Raises WrongVersion where another program has upgraded it since it was opened."""
+        with self._begun() as connection:
+            self._check_version(_pragma(connection, "user_version"))
             yield connection
+
+    @contextmanager
+    def _begun(self, *, write: bool = False) -> Iterator[Connection]:
+        with translated(self.folder), self._engine.connect() as connection:
+            if write:
+                connection.execution_options(vecsearch_write=True)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -91,10 +110,9 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One write, all of it or nothing; durable on return. Only inside `locked()`."""
-        with translated(self.folder), self._engine.connect() as connection:
-            writer = connection.execution_options(vecsearch_write=True)
-            with writer.begin():
-                yield writer
+        with self._begun(write=True) as connection:
+            self._check_version(_pragma(connection, "user_version"))
+            yield connection
 
     def run_outside_transaction(self, *statements: str) -> None:
         """Statements that SQLite refuses or ignores inside a transaction: checkpoints and vacuums."""
@@ -108,18 +126,19 @@ class Database:
 
     def _version(self) -> int:
         """The schema version of what is there. Raises NotADatabase, WrongVersion for what this program cannot read."""
-        with self.reading() as connection:
-            application, version = (
-                int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()) for name in ("application_id", "user_version")
-            )
+        with self._begun() as connection:
+            application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
         if application != APPLICATION_ID or version < 1:
             raise NotADatabase(f"{self.folder / DATABASE_FILE} is an SQLite file of another program, not of vecsearch")
+        self._check_version(version)
+        return version
+
+    def _check_version(self, version: int) -> None:
         if version > SCHEMA_VERSION:
             raise WrongVersion(
                 f"{self.folder} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
                 "upgrade vecsearch: pip install --upgrade vecsearch"
             )
-        return version
 
     def _upgrade(self, version: int) -> None:
         """To this program's format, in place, in one transaction, after a copy of what was there."""
@@ -140,6 +159,10 @@ class Database:
         """A whole and durable copy of the SQLite file, or none."""
         with files.written(copy) as file:  # SQLite takes the place of an empty file by its name
             self.run_outside_transaction(f"VACUUM INTO {_quoted(str(file.name))}")
+
+
+def _pragma(connection: Connection, name: str) -> int:
+    return int(driver(connection).execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def _quoted(text: str) -> str:
@@ -236,8 +259,9 @@ def _engine_of(uri: str, *, timeout: float) -> Engine:
             raise
         return raw
 
-    options: dict[str, Any] = {"poolclass": NullPool} if "immutable" in uri else {}
-    engine = create_engine("sqlite://", creator=connect, **options)
+    # any number of threads, each with a connection of its own while it needs one
+    pool: dict[str, Any] = {"poolclass": NullPool} if "immutable" in uri else {"poolclass": QueuePool, **_POOL}
+    engine = create_engine("sqlite://", creator=connect, **pool)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:  # the driver opens no transaction by itself (isolation_level=None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,11 +85,17 @@ class Reader:
 
     def __init__(self, database: Database, name: str) -> None:
         self._database, self._name = database, name
-        self._views, self._filtered = ViewCache(database.index_folder), Filtered()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._process = os.getpid()
+        self._views, self._filtered = ViewCache(self._database.index_folder), Filtered()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot | None]:
         """The collection as it is now; None while it is not there."""
+        if self._process != os.getpid():  # forked, perhaps while another thread held the lock of a cache
+            self._forget()
         with self._database.reading() as connection:
             state = find_state(connection, self._name)
             yield None if state is None else Snapshot(connection, state, self._database.parent, self._views, self._filtered)
@@ -104,7 +112,7 @@ class Snapshot:
 
     # -- vectors and words
 
-    @property
+    @cached_property
     def view(self) -> View:
         """The vectors."""
         return self._views.at(self._connection, self.state)

@@ -81,6 +81,12 @@ class View:
         old = np.concatenate([NO_IDS, *(each.ids for each in self.segments)])
         return np.concatenate([np.setdiff1d(old, self.dead, assume_unique=True), self.tail])
 
+    def loaded(self, *, whole: bool = False) -> dict[StoredSegment, Segment]:
+        """The segments by what SQLite names them; `whole`: without those that were made in memory when rows of theirs had been
+        deleted, which an older snapshot may still see."""
+        named = zip(self.stored, self.segments, strict=True)
+        return {stored: segment for stored, segment in named if not whole or len(segment.ids) == stored.rows}
+
     def access(self, allowed: Ids | None, k: int) -> Access:
         """How `nearest` looks at the vectors."""
         if allowed is None:
@@ -114,12 +120,14 @@ class ViewCache:
         """The view of the snapshot that the connection reads."""
         with self._lock:
             view = self._view
-            if view is None or (view.state.id, view.state.generation) != (state.id, state.generation):
-                view = _fresh(connection, state, self.index_folder, view if view and view.state.id == state.id else None)
+            if view is None or view.state.id != state.id:
+                view = _fresh(connection, state, self.index_folder, {})
             elif view.state.revision == state.revision:
                 return view
             elif view.state.revision > state.revision:  # another thread's snapshot is newer than this one
-                return _moved(connection, _without_tail(view), state)
+                return _moved(connection, _fresh(connection, state, self.index_folder, view.loaded(whole=True)), state)
+            elif view.state.generation != state.generation:
+                view = _fresh(connection, state, self.index_folder, view.loaded())
             self._view = _moved(connection, view, state)
             return self._view
 
@@ -145,9 +153,8 @@ def build(connection: Connection, state: CollectionState, *, after: int = 0, cov
     return Segment.build(state.dimension, state.precision, read_rows(connection, state, after=after, covers=covers))
 
 
-def _fresh(connection: Connection, state: CollectionState, index_folder: Path, before: View | None) -> View:
-    """The published segments: those that the view before has, those whose files are sound, and the rest made in memory."""
-    known = {} if before is None else dict(zip(before.stored, before.segments, strict=True))
+def _fresh(connection: Connection, state: CollectionState, index_folder: Path, known: dict[StoredSegment, Segment]) -> View:
+    """The published segments: those known, those whose files are sound, and the rest made in memory."""
     stored = tuple(segments_of(connection, state))
     new = [each for each in stored if each not in known]
     rows = sum(each.rows for each in new)
@@ -178,7 +185,3 @@ def _moved(connection: Connection, view: View, state: CollectionState) -> View:
     kept = ~np.isin(tail, gone)
     folded = np.concatenate([NO_IDS, *(segment.fetch(gone)[0] for segment in view.segments)])
     return replace(view, state=state, tail=tail[kept], tail_rows=rows[kept], dead=folded)
-
-
-def _without_tail(view: View) -> View:
-    return replace(view, tail=NO_IDS, tail_rows=view.tail_rows[:0], dead=NO_IDS)
