@@ -1,6 +1,7 @@
 # make demo     set up, index sample_data/ into .demo/, ask a few questions
 # make test     set up, then everything that CI checks
 # make torture  kill it, let its writes fail, cut its power, some thousand times; goes on where it was
+# make churn    half an hour of writing, watching, reading and compacting at once
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ READY := $(VENV)/.installed
 CHECKED := vecsearch migrations tests benchmarks
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint test-slow torture clean
+.PHONY: demo test lint test-slow torture churn clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("vecsearch needs Python 3.11 or newer, this is " + sys.version)'
@@ -47,6 +48,9 @@ test-slow: $(READY)
 
 torture: $(READY)
 	$(BIN)/python -m tests.torture $(TORTURE)
+
+churn: $(READY)
+	$(BIN)/python -m benchmarks.churn
 
 clean:
 	rm -rf $(VENV) .demo build dist

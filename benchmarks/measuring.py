@@ -21,17 +21,31 @@ def peak_mb() -> float:
     return sum(map(_high_water, ["self", *_descendants("self")])) / MEGABYTE
 
 
+def resident_mb(process: int) -> float:
+    """Memory resident now, of a process and of those that it has started, added up. Linux only."""
+    return sum(_status(each, "VmRSS:") for each in [str(process), *_descendants(str(process))]) / MEGABYTE
+
+
 def _high_water(process: str) -> float:
+    return _status(process, "VmHWM:")
+
+
+def _status(process: str, name: str) -> float:
+    """Bytes, by the kernel's own name."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
         return 0
-    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith(name)), 0)
 
 
 def _descendants(process: str) -> Iterator[str]:
     for path in Path(f"/proc/{process}/task").glob("*/children"):
-        for child in path.read_text().split():
+        try:
+            children = path.read_text().split()
+        except OSError:  # ended meanwhile
+            continue
+        for child in children:
             yield child
             yield from _descendants(child)
 

@@ -49,6 +49,38 @@ def draw(measured: Sequence[Measured]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
+def timeline(samples: Sequence[Measured]) -> str:
+    """How much of everything there is as minutes go by: memory and disk, MB, both axes linear."""
+    names = [name for name in samples[0] if name != "minutes"] if samples else []
+    groups = {"memory (MB)": [name for name in names if name.startswith("memory")]}
+    groups["disk (MB)"] = [name for name in names if name not in groups["memory (MB)"]]
+    wide, high = 2 * WIDTH, LEGEND + HEIGHT
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * wide} {high}" font-family="sans-serif" font-size="11">',
+        f'<rect width="{2 * wide}" height="{high}" fill="#ffffff"/>',
+    ]
+    for place, (title, members) in enumerate(groups.items()):
+        parts.append(f'<g transform="translate({place * wide} 0)">{_over_time(title, members, samples, wide, high)}</g>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _over_time(title: str, names: Sequence[str], samples: Sequence[Measured], wide: int, high: int) -> str:
+    last, most = max(each["minutes"] for each in samples) or 1.0, max(each[name] for each in samples for name in names) or 1.0
+    across, up = wide - LEFT - RIGHT, high - TOP - BOTTOM - LEGEND
+    parts = [f'<text x="{LEFT}" y="18" font-weight="bold">{escape(title)}, over {last:.0f} minutes</text>']
+    for step in range(5):
+        y = high - BOTTOM - up * step / 4
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{wide - RIGHT}" stroke="#dddddd"/>')
+        parts.append(f'<text x="{LEFT - 4}" y="{y + 4:.1f}" text-anchor="end" fill="#555555">{most * step / 4:,.0f}</text>')
+    for place, (name, colour) in enumerate(zip(names, list(COLOURS.values()), strict=False)):
+        points = (f"{LEFT + across * e['minutes'] / last:.1f} {high - BOTTOM - up * e[name] / most:.1f}" for e in samples)
+        x = LEFT + place * (across // len(names))
+        parts.append(f'<path d="M{"L".join(points)}" stroke="{colour}" fill="none"/>')
+        parts.append(f'<path d="M{x} 34h12" stroke="{colour}" stroke-width="3"/>')
+        parts.append(f'<text x="{x + 16}" y="38">{escape(name.removeprefix("memory of "))}</text>')
+    return "".join(parts)
+
+
 def _missed(series: Measured | None) -> float | None:
     return None if series is None else max(MISSED_LEAST, 1 - series["recall"])
 

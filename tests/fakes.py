@@ -15,7 +15,7 @@ Matrix = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FakeEncoder:
-    """The sum of a random vector for each word, so that texts that share words are near; encoders of another salt agree on nothing."""
+    """The sum of a random vector for each word, so that texts that share words are near. Encoders of another salt disagree."""
 
     salt: int = 0
     dimension: int = 32

@@ -51,6 +51,10 @@ if TYPE_CHECKING:
         Split,
     )
     from vecsearch.encoding.protocol import Encoder, TokenEncoder, TokenRows
+    from vecsearch.exchange.exporting import ExportReport
+    from vecsearch.exchange.importing import ImportReport
+    from vecsearch.mending import Mended
+    from vecsearch.reembedding import ReembedReport
     from vecsearch.search.packing import Context, PackedSource, Passage
 
 _HOMES = {
@@ -66,6 +70,10 @@ _HOMES = {
         "Severity", "Skip", "Span", "Split",
     ),
     "vecsearch.encoding.protocol": ("Encoder", "TokenEncoder", "TokenRows"),
+    "vecsearch.exchange.exporting": ("ExportReport",),
+    "vecsearch.exchange.importing": ("ImportReport",),
+    "vecsearch.mending": ("Mended",),
+    "vecsearch.reembedding": ("ReembedReport",),
     "vecsearch.search.packing": ("Context", "Passage", "PackedSource"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, members in _HOMES.items() for name in members}
@@ -80,16 +88,19 @@ __all__ = [
     "Document",
     "Encoder",
     "EncoderMismatch",
+    "ExportReport",
     "Failure",
     "FilterError",
     "Finding",
     "Fusion",
     "Hit",
     "Hits",
+    "ImportReport",
     "IndexReport",
     "InputError",
     "Listed",
     "Locked",
+    "Mended",
     "Mode",
     "NotADatabase",
     "OnConflict",
@@ -100,6 +111,7 @@ __all__ = [
     "Precision",
     "ReadOnly",
     "Reasons",
+    "ReembedReport",
     "Severity",
     "Share",
     "Skip",

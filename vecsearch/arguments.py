@@ -17,7 +17,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.checks import checked_limit, checked_query
+from vecsearch.core.checks import checked_limit, checked_query, shown
 from vecsearch.core.conditions import Condition
 from vecsearch.core.errors import InputError, UnreadableFile, UsageError, VecsearchWarning, WrongDimension
 from vecsearch.core.settings import EXPAND_MAX, LIMIT_DEFAULT
@@ -79,13 +79,13 @@ def asked(options: Options) -> Asked:
     group, mmr, least = options.get("group_by"), options.get("mmr"), options.get("min_score")
     expand = options.get("expand") or 0
     if group not in (None, "document"):
-        raise InputError(f"group_by must be 'document' or None, got {group!r}")
+        raise InputError(f"group_by must be 'document' or None, got {shown(group)}")
     if mmr is not None and not (_is_number(mmr) and 0 <= mmr <= 1):
-        raise InputError(f"mmr must be a number from 0 (variety) to 1 (nearness), got {mmr!r}")
+        raise InputError(f"mmr must be a number from 0 (variety) to 1 (nearness), got {shown(mmr)}")
     if isinstance(expand, bool) or not isinstance(expand, int) or not 0 <= expand <= EXPAND_MAX:
-        raise InputError(f"expand must be a whole number from 0 to {EXPAND_MAX:,}, got {expand!r}")
+        raise InputError(f"expand must be a whole number from 0 to {EXPAND_MAX:,}, got {shown(expand)}")
     if not (least is None or least == AUTO or _is_number(least)):
-        raise InputError(f"min_score must be a number or 'auto', got {least!r}")
+        raise InputError(f"min_score must be a number or 'auto', got {shown(least)}")
     limit = checked_limit(options.get("limit", LIMIT_DEFAULT))
     arrangement = Arrangement(limit, group is not None, bool(options.get("collapse")), mmr)
     return Asked(arrangement, parse_where(options.get("where")), least, expand, bool(options.get("explain")))
@@ -114,7 +114,7 @@ def language(code: Any) -> str | None:
     """A language whose stems can be had, or None for none asked for. Raises InputError."""
     if code is None or (isinstance(code, str) and (code == UNSTEMMED or code in LANGUAGES)):
         return code
-    raise InputError(f"language must be one of {', '.join(sorted(LANGUAGES))}, or {UNSTEMMED!r} for no stems, got {code!r}")
+    raise InputError(f"language must be one of {', '.join(sorted(LANGUAGES))}, or {UNSTEMMED!r} for no stems, got {shown(code)}")
 
 
 def example(given: Any) -> str | Draft:
@@ -123,11 +123,16 @@ def example(given: Any) -> str | Draft:
         return given
     if isinstance(given, Mapping) and set(given) == {"text"}:
         return Draft("text", checked_query(given["text"]))
-    raise InputError(f"an example is a document's id or {{'text': …}}, got {given!r:.80}")
+    raise InputError(f"an example is a document's id or {{'text': …}}, got {shown(given)}")
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 def paths(paths: Sequence[AnyPath] | AnyPath) -> list[AnyPath]:
@@ -171,8 +176,9 @@ def drafts(
 def rows(vectors: Any, count: int) -> Vector:
     """`vectors` of `add` as unit rows, shape (count, dimension). Raises InputError."""
     try:
-        matrix = np.asarray(vectors, np.float32)
-    except (TypeError, ValueError) as error:
+        with np.errstate(over="ignore"):  # what is too large becomes infinity, which is refused below
+            matrix = np.asarray(vectors, np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"vectors must be a matrix of numbers, one row for each text: {error}") from error
     if matrix.ndim != 2 or len(matrix) != count or not matrix.shape[1]:
         raise InputError(f"vectors must have the shape ({count}, dimension), got {matrix.shape}")
@@ -187,8 +193,8 @@ def queries(query: Any) -> tuple[list[str] | None, Any, bool]:
         return [checked_query(each) for each in query], None, True
     try:
         matrix = np.asarray(query, np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"a query is a text, a vector, or a list of either, got {query!r:.80}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"a query is a text, a vector, or a list of either, got {shown(query)}") from error
     if matrix.ndim not in (1, 2) or not matrix.size:
         raise InputError(f"a query vector has the shape (dimension,) or (queries, dimension), got {matrix.shape}")
     return None, np.atleast_2d(matrix), matrix.ndim == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from vecsearch import arguments, chosen
 from vecsearch.arguments import AnyPath, Asked, Example, Options
 from vecsearch.core.answers import Hits
-from vecsearch.core.checks import checked_choice, checked_limit, checked_query
-from vecsearch.core.errors import InputError, UnavailableError, UnknownCollection, UsageError
+from vecsearch.core.checks import checked_choice, checked_limit, checked_offset, checked_query
+from vecsearch.core.errors import UnavailableError, UnknownCollection, UsageError
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIST_LIMIT_DEFAULT
 from vecsearch.core.types import Document, Draft, Fusion, Listed, Mode, Source, Split, Where
 from vecsearch.encoding import registry
@@ -78,13 +78,14 @@ class Asking:
         if texts is None:
             chosen_mode = Mode.DENSE
         arguments.check_mode(chosen_mode, asked)
-        wish = self._wish(asked, tokens=chosen_mode is not Mode.LEXICAL, reranker=self._reranker(rerank))
         with self._reader.snapshot() as snapshot:
+            encoder_of = self._encoder_of(snapshot)
+            wish = _wish(asked, encoder_of, tokens=chosen_mode is not Mode.LEXICAL, reranker=_reranker(rerank, encoder_of))
             if snapshot is None:
                 return [Hits() for _ in range(len(texts or matrix))] if many else Hits()
-            rows = arguments.query_rows(
-                texts, matrix, chosen_mode, dimension=snapshot.state.dimension, encoder_of=lambda: self._encoder(snapshot.state)
-            )
+            if texts is None:
+                self._check_asked(snapshot.state)
+            rows = arguments.query_rows(texts, matrix, chosen_mode, dimension=snapshot.state.dimension, encoder_of=encoder_of)
             least, or_said = arguments.least(snapshot, asked)
             answers = [
                 engine.search(snapshot, Query(text, row, chosen_mode, asked.condition, least, or_said, blend), wish)
@@ -102,15 +103,14 @@ class Asking:
         if (id is not None) + (text is not None) + (file is not None) != 1:
             raise UsageError("similar takes id, text, or file: exactly one of them")
         asked = arguments.asked(options)
+        draft = None
         if id is None:
-            vector = self._centre_of_text(
-                arguments.text_of(Path(file)) if file is not None else Draft("text", checked_query(text))
-            )
-        wish = self._wish(asked)
+            draft = arguments.text_of(Path(file)) if file is not None else Draft("text", checked_query(text))
         with self._snapshot() as snapshot:
+            encoder_of = self._encoder_of(snapshot)
+            wish = _wish(asked, encoder_of)
             own = chosen.chunks(snapshot, self.name, key=id, file=file)
-            if id is not None:
-                vector = engine.centre(snapshot.view.fetch(own)[1])
+            vector = engine.centre(snapshot.view.fetch(own)[1]) if draft is None else _centre_of_text(draft, encoder_of())
             least, _ = arguments.least(snapshot, asked)
             query = Query(None, vector, Mode.DENSE, asked.condition, least, excluded=own)
             return engine.search(snapshot, query, wish)
@@ -126,9 +126,10 @@ class Asking:
         if not positive or isinstance(positive, str) or isinstance(negative, str):
             raise UsageError("recommend takes a list of liked examples, at least one, and a list of disliked ones")
         given = [arguments.example(each) for each in (*positive, *negative)]
-        texts = {each.text: self._centre_of_text(each) for each in given if isinstance(each, Draft)}
-        wish = self._wish(asked, tokens=False)
         with self._snapshot() as snapshot:
+            encoder_of = self._encoder_of(snapshot)
+            wish = _wish(asked, encoder_of, tokens=False)
+            texts = {each.text: _centre_of_text(each, encoder_of()) for each in given if isinstance(each, Draft)}
             own = {key: chosen.chunks(snapshot, self.name, key=key, file=None) for key in given if isinstance(key, str)}
             vectors = np.stack(
                 [
@@ -167,20 +168,20 @@ class Asking:
         """Documents with their text, in the order of `ids`. Raises InputError for an id that is not there."""
         if (ids is not None) + (where is not None) + (source is not None) != 1:
             raise UsageError("get takes ids, where, or source: exactly one of them")
-        keys = self._chosen(ids, where, source)
+        condition = parse_where(where)
         with self._reader.snapshot() as snapshot:
+            keys = chosen.documents(snapshot, self.name, ids=ids, condition=condition, source=source)
             return [] if snapshot is None else snapshot.documents(keys)
 
     def ls(self, *, limit: int = LIST_LIMIT_DEFAULT, offset: int = 0) -> list[Listed]:
         """A page of the documents, by id."""
-        checked_limit(limit)
-        if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
-            raise InputError(f"offset must be a whole number of at least 0, got {offset!r}")
+        limit, offset = checked_limit(limit), checked_offset(offset)
         with self._reader.snapshot() as snapshot:
             return [] if snapshot is None else snapshot.listing(limit=limit, offset=offset)
 
     def sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
         """The files that documents come from, by path: all, or those whose newest attempt failed."""
+        limit, offset = None if limit is None else checked_limit(limit), checked_offset(offset)
         with self._reader.snapshot() as snapshot:
             return [] if snapshot is None else snapshot.source_listing(limit=limit, offset=offset, failed=failed)
 
@@ -206,7 +207,9 @@ class Asking:
 
     def check_encoder(self) -> None:
         """Raises EncoderMismatch when another encoder was asked for than the collection's."""
-        state = self._state()
+        self._check_asked(self._state())
+
+    def _check_asked(self, state: CollectionState | None) -> None:
         if self._asked is not None and state is not None:
             self._encoder(state)
 
@@ -218,11 +221,9 @@ class Asking:
     def _own_encoder(self) -> Encoder:
         return self._encoder(self._state())
 
-    def _centre_of_text(self, draft: Draft) -> Vector:
-        encoder = self._own_encoder()
-        from vecsearch.batches import cut
-
-        return engine.centre(checked_rows(encoder.encode_documents(cut(draft, Split.TOKENS, encoder)[1])))
+    def _encoder_of(self, snapshot: Snapshot | None) -> Callable[[], Encoder]:
+        """What loads the encoder of the vectors that a snapshot sees: between two of them, it may become another."""
+        return lambda: self._encoder(None if snapshot is None else snapshot.state)
 
     # -- inside
 
@@ -243,20 +244,28 @@ class Asking:
         with self._reader.snapshot() as snapshot:
             return chosen.documents(snapshot, self.name, ids=ids, condition=condition, source=source)
 
-    def _wish(self, asked: Asked, *, tokens: bool = True, reranker: Reranker | None = None) -> Wish:
-        encoder = self._own_encoder() if asked.explain and tokens else None
-        shows = encoder if encoder is not None and isinstance(encoder, TokenEncoder) else None
-        return Wish(asked.arrangement, reranker, asked.expand, asked.explain, shows)
 
-    def _reranker(self, rerank: bool | str) -> Reranker | None:
-        if not rerank:
-            return None
-        from vecsearch.encoding.cross_encoder import cross_encoder
-        from vecsearch.search.reranking import CrossReading, LateInteraction
+def _wish(asked: Asked, encoder_of: Callable[[], Encoder], *, tokens: bool = True, reranker: Reranker | None = None) -> Wish:
+    encoder = encoder_of() if asked.explain and tokens else None
+    shows = encoder if encoder is not None and isinstance(encoder, TokenEncoder) else None
+    return Wish(asked.arrangement, reranker, asked.expand, asked.explain, shows)
 
-        if isinstance(rerank, str):
-            return CrossReading(cross_encoder(rerank))
-        encoder = self._own_encoder()
-        if not isinstance(encoder, TokenEncoder):
-            raise UnavailableError(f"the encoder {encoder.name} shows no token vectors to look at again; name a cross-encoder")
-        return LateInteraction(encoder)
+
+def _reranker(rerank: bool | str, encoder_of: Callable[[], Encoder]) -> Reranker | None:
+    if not rerank:
+        return None
+    from vecsearch.encoding.cross_encoder import cross_encoder
+    from vecsearch.search.reranking import CrossReading, LateInteraction
+
+    if isinstance(rerank, str):
+        return CrossReading(cross_encoder(rerank))
+    encoder = encoder_of()
+    if not isinstance(encoder, TokenEncoder):
+        raise UnavailableError(f"the encoder {encoder.name} shows no token vectors to look at again; name a cross-encoder")
+    return LateInteraction(encoder)
+
+
+def _centre_of_text(draft: Draft, encoder: Encoder) -> Vector:
+    from vecsearch.batches import cut
+
+    return engine.centre(checked_rows(encoder.encode_documents(cut(draft, Split.TOKENS, encoder)[1])))

@@ -5,28 +5,56 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.errors import VecsearchWarning, WrongDimension
 from vecsearch.core.portions import portions
-from vecsearch.core.settings import BATCH_BROUGHT, BATCH_CHUNKS, CONTEXT_SHARE_MAX, ENCODE_ROWS, TITLE_SHARE_MAX
-from vecsearch.core.types import Cut, Draft, Making, Split
+from vecsearch.core.settings import (
+    BATCH_BROUGHT,
+    BATCH_CHUNKS,
+    BLOCK_CHARACTERS,
+    CONTEXT_SHARE_MAX,
+    ENCODE_ROWS,
+    TITLE_SHARE_MAX,
+)  # fmt: skip
+from vecsearch.core.types import Cut, Draft, Making, Section, Split
 from vecsearch.documents import chunker
 from vecsearch.documents.language import language_of
 from vecsearch.encoding.forms import checked_rows, encoded_text
 from vecsearch.encoding.protocol import Encoder
-from vecsearch.persistence import publish
+from vecsearch.persistence import publish, succession
 from vecsearch.persistence.analysis import LANGUAGE_DEFAULT, LANGUAGES, UNSTEMMED
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.reader import Reader
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.writer import NewDocument, ReadSource, Writer, encoded_digest
+from vecsearch.persistence.writer import BROUGHT_MARK, Kept, NewDocument, ReadSource, Writer, encoded_digest
 
 Matrix: TypeAlias = NDArray[np.float32]
+
+
+class Progress(Protocol):
+    """Told how a long run goes."""
+
+    def begin(self, total: int) -> None:
+        """How much there is to do, in bytes or characters."""
+
+    def advance(self, amount: float, chunks: int) -> None:
+        """So much more is done, so many more chunks have a vector."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def begin(self, total: int) -> None:
+        """Nothing."""
+
+    def advance(self, amount: float, chunks: int) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +68,24 @@ class Waiting:
     texts: tuple[str, ...]
     weight: float
     replaces: bool
+    kept: Kept | None = None
 
 
 class Batches:
-    """Collects documents and commits them as soon as a batch of chunks is encoded. The caller holds the write lock."""
+    """Collects documents and commits them as soon as a batch of chunks is encoded.
+
+    The caller holds the write lock, or gives `locked`, which takes it for every write and leaves it while texts are encoded.
+    """
 
     def __init__(
         self, database: Database, name: str, *, encoder_of: Callable[[], Encoder], making: Making,
         advance: Callable[[float, int], None] = lambda read, chunks: None,
+        locked: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:  # fmt: skip
         self._database, self._name = database, name
         self._reader, self._writer = Reader(database, name), Writer(database, name)
-        self._encoder_of, self._making, self._advance = encoder_of, making, advance
+        self._encoder_of, self._making, self._advance, self._locked = encoder_of, making, advance, locked
+        self.encoded = 0  # texts
         self._waiting: list[Waiting] = []
         self._ready: list[NewDocument] = []
         self._sources: dict[str, str | None] = {}  # of the documents in both, by id
@@ -68,17 +102,23 @@ class Batches:
     ) -> None:
         """Cut a document and queue it; commits when a batch is full. `digest` is its `content_digest`."""
         cuts, texts = cut(draft, split, self._encoder_of())
-        self._waiting.append(Waiting(draft, source, digest, cuts, texts, weight, replaces))
-        self._queued(draft, source, len(cuts))
+        self.queue(Waiting(draft, source, digest, cuts, texts, weight, replaces))
 
-    def add_twin(self, draft: Draft, digest: str, twin: int, *, source: str | None, weight: float = 0.0) -> bool:
+    def queue(self, waiting: Waiting) -> None:
+        """Queue a document that is cut already."""
+        self._waiting.append(waiting)
+        self._queued(waiting.draft, waiting.source, len(waiting.cuts))
+
+    def add_twin(
+        self, draft: Draft, digest: str, twin: int, *, source: str | None, weight: float = 0.0, kept: Kept | None = None
+    ) -> bool:
         """Queue a document that says what another (its row) says: it is neither cut nor encoded. False where that has changed."""
         with self._reader.snapshot() as snapshot:
             found = None if snapshot is None else snapshot.chunks_of(twin, digest=digest)
         if found is None:
             return False
         cuts, vectors = found
-        self._ready.append(NewDocument(draft.id, source, draft.text, draft.title, draft.metadata, digest, cuts, vectors))
+        self._ready.append(NewDocument(draft.id, source, draft.text, draft.title, draft.metadata, digest, cuts, vectors, kept))
         self._advance(weight, len(cuts))
         self._queued(draft, source, len(cuts))
         return True
@@ -117,10 +157,11 @@ class Batches:
     def _commit(self, waiting: Sequence[Waiting], ready: Sequence[NewDocument], read: Sequence[ReadSource]) -> None:
         vectors, staged = self._vectors(waiting)
         new = [_stored(each, vectors) for each in waiting]
-        self._writer.commit([*new, *ready], read)
-        if staged:
-            self._writer.drop_staged()
-        publish.publish_when_due(self._database, self._name)
+        with self._locked():
+            self._writer.commit([*new, *ready], read)
+            if staged:
+                self._writer.drop_staged()
+            publish.publish_when_due(self._database, self._name)
 
     def _vectors(self, waiting: Sequence[Waiting]) -> tuple[dict[str, Matrix], bool]:
         """A vector for every text: known from before, else encoded, a batch at a time; what is more than a batch is staged."""
@@ -140,7 +181,8 @@ class Batches:
             fresh = self._encoded(some, texts, weights)
             vectors |= fresh
             if len(missing) > BATCH_CHUNKS:
-                self._writer.stage(fresh)
+                with self._locked():
+                    self._writer.stage(fresh)
                 staged = True
         return vectors, staged
 
@@ -150,6 +192,7 @@ class Batches:
         for some in portions(keys, ENCODE_ROWS):
             rows = checked_rows(self._encoder_of().encode_documents([texts[key] for key in some]))
             fresh |= zip(some, rows, strict=True)
+            self.encoded += len(some)
             self._advance(sum(weights[key] for key in some), len(some))
         return fresh
 
@@ -171,7 +214,9 @@ class Batches:
         if self._state is None:
             encoder = self._encoder_of()
             texts = (each.draft.text for each in self._waiting)
-            self._state = ensure(self._writer, encoder, encoder.dimension, self._making, texts)
+            with self._locked():
+                succession.drop_leftovers(self._database)
+                self._state = ensure(self._writer, encoder, encoder.dimension, self._making, texts)
         return self._state
 
     def _collection_exists(self) -> bool:
@@ -204,6 +249,34 @@ def cut(draft: Draft, split: Split, encoder: Encoder) -> tuple[tuple[Cut, ...], 
     if not cuts:  # a title alone
         return (Cut(0, 0),), (title,)
     return tuple(cuts), tuple(encoded_text(title, each.context, draft.text[each.start : each.end]) for each in cuts)
+
+
+def refitted(draft: Draft, cuts: Sequence[Cut], encoder: Encoder) -> tuple[tuple[Cut, ...], tuple[str, ...]]:
+    """Chunks made for another encoder, and what this one sees for each: those that do not fit its window are split further."""
+    title = _fitting_title(draft, encoder)
+    fitting = {context: _fitting_context(context, encoder) for context in {each.context for each in cuts}}
+    kept: list[Cut] = []
+    texts: list[str] = []
+    for each in cuts:
+        above, body = fitting[each.context], draft.text[each.start : each.end]
+        whole = encoded_text(title, above, body)
+        fits = len(body) <= BLOCK_CHARACTERS and len(encoder.token_spans(whole)) <= encoder.max_tokens
+        parts = [each] if fits else _split_further(each, body, title, above, encoder)
+        kept.extend(parts)
+        texts.extend(encoded_text(title, above, draft.text[part.start : part.end]) for part in parts)
+    return tuple(kept), tuple(texts)
+
+
+def _split_further(whole: Cut, body: str, title: str, context: str, encoder: Encoder) -> list[Cut]:
+    """A chunk's parts that fit, with their places; itself where there is nothing to split."""
+    above = encoded_text(title, context, "")
+    used = len(encoder.token_spans(f"{above}\n")) if above else 0
+    first = {key: value[0] if key in ("lines", "rows") else value for key, value in whole.place.items()}
+    parts = chunker.split(
+        body, by=Split.TOKENS, budget=max(1, encoder.max_tokens - used), token_spans=encoder.token_spans,
+        sections=(Section(0, first),),
+    )  # fmt: skip
+    return [Cut(whole.start + part.start, whole.start + part.end, part.place, whole.context) for part in parts] or [whole]
 
 
 def content_digest(draft: Draft, split: Split) -> str:
@@ -241,7 +314,7 @@ def _fitting_context(context: str, encoder: Encoder) -> str:
 
 
 def _brought(draft: Draft, vector: Matrix) -> NewDocument:
-    digest = f"brought:{content_digest(draft, Split.TOKENS)}"  # no other text is given a vector that a caller made up
+    digest = f"{BROUGHT_MARK}{content_digest(draft, Split.TOKENS)}"  # no other text is given a vector that a caller made up
     whole = Cut(0, len(draft.text))
     return NewDocument(draft.id, None, draft.text, draft.title, draft.metadata, digest, (whole,), vector[np.newaxis])
 
@@ -249,4 +322,6 @@ def _brought(draft: Draft, vector: Matrix) -> NewDocument:
 def _stored(waiting: Waiting, vectors: dict[str, Matrix]) -> NewDocument:
     draft = waiting.draft
     rows = np.stack([vectors[encoded_digest(text)] for text in waiting.texts])
-    return NewDocument(draft.id, waiting.source, draft.text, draft.title, draft.metadata, waiting.digest, waiting.cuts, rows)
+    return NewDocument(
+        draft.id, waiting.source, draft.text, draft.title, draft.metadata, waiting.digest, waiting.cuts, rows, waiting.kept
+    )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os.path import abspath
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vecsearch.arguments import AnyPath
+from vecsearch.core.checks import is_unicode, shown
 from vecsearch.core.conditions import Condition
 from vecsearch.core.errors import InputError
 from vecsearch.persistence.reader import Snapshot
@@ -21,14 +23,17 @@ def documents(
 ) -> list[str]:  # fmt: skip
     """Ids, those given in their order. Raises InputError for an id that is not there, or a source that gave nothing."""
     if ids is not None:
-        keys = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
+        keys = [ids] if isinstance(ids, str) else list(ids)
+        if impossible := [key for key in keys if not _can_be_id(key)]:
+            raise _unknown(impossible[0], collection)
+        keys = list(dict.fromkeys(keys))
         there = {} if snapshot is None else snapshot.stored(keys)
         if missing := [key for key in keys if key not in there]:
             raise _unknown(missing[0], collection)
         return keys
     if snapshot is None:
         return []
-    found = snapshot.keys(condition, source=None if source is None else Path(abspath(source)))
+    found = snapshot.keys(condition, source=None if source is None else _place(source))
     if source is not None and not found:
         raise InputError(f"nothing was indexed from {abspath(source)}; see `vecsearch ls`")
     return found
@@ -36,12 +41,25 @@ def documents(
 
 def chunks(snapshot: Snapshot, collection: str, *, key: str | None, file: AnyPath | None) -> Ids:
     """Row ids of the chunks of a document, or of all those of a file; none for neither. Raises InputError for an unknown id."""
-    keys = [key] if key is not None else snapshot.keys(source=Path(abspath(file))) if file is not None else []
+    if key is not None and not _can_be_id(key):
+        raise _unknown(key, collection)
+    keys = [key] if key is not None else snapshot.keys(source=_place(file)) if file is not None else []
     stored = snapshot.stored(keys)
     if key is not None and key not in stored:
         raise _unknown(key, collection)
     return np.concatenate([NO_IDS, *(snapshot.chunk_ids_of(each.row) for each in stored.values())])
 
 
-def _unknown(key: str, collection: str) -> InputError:
-    return InputError(f"no document with id {key!r} in collection {collection!r}; see `vecsearch ls`")
+def _can_be_id(key: Any) -> bool:
+    return isinstance(key, str) and is_unicode(key)
+
+
+def _place(source: AnyPath) -> Path:
+    path = abspath(source)
+    if not is_unicode(path):
+        raise InputError(f"nothing was indexed from {shown(path)}, whose name is no valid Unicode; see `vecsearch ls`")
+    return Path(path)
+
+
+def _unknown(key: Any, collection: str) -> InputError:
+    return InputError(f"no document with id {shown(key)} in collection {collection!r}; see `vecsearch ls`")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cached_property
+from os import PathLike
 from os.path import abspath
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +42,13 @@ from vecsearch.persistence.database import Database
 from vecsearch.persistence.state import CollectionState
 
 if TYPE_CHECKING:  # loaded with the first write, so that who only asks does not wait
-    from vecsearch.batches import Batches
+    from vecsearch.batches import Batches, Progress
     from vecsearch.documents.loaders.raw import Raw
-    from vecsearch.ingest import Ingest, Progress
+    from vecsearch.exchange.exporting import ExportReport
+    from vecsearch.exchange.importing import ImportReport
+    from vecsearch.ingest import Ingest
     from vecsearch.persistence.writer import Writer
+    from vecsearch.reembedding import ReembedReport
 
 Vector: TypeAlias = NDArray[np.float32]
 
@@ -62,6 +66,8 @@ def open(
     Raises NotADatabase, WrongVersion, EncoderMismatch, UnavailableError.
     """
     folder = Path(path).expanduser()
+    if "\0" in str(folder):
+        raise InputError(f"a path holds no NUL character, got {str(folder)!r:.120}")
     checked_name(collection)
     making = Making(checked_choice(Precision, precision, "precision"), arguments.language(language))
     if not readonly and not databases.is_database(folder):
@@ -213,13 +219,74 @@ class Collection(Asking):
         there is data.
         `language` makes the text index anew with the stems of another language: an ISO 639-1 code or "none".
         """
+        from vecsearch.persistence import succession
+
         wanted = arguments.language(language)
         with self._database.locked():
+            succession.drop_leftovers(self._database)
             if (state := self._state()) is not None:
                 if wanted not in (None, state.language):
                     self._writer.change_language(wanted)
                 publish.publish(self._database, self.name, dead_share=0.0, everything=full)
-                publish.compact(self._database, self.name, full=full)
+            publish.compact(self._database, None if state is None else self.name, full=full)
+
+    def reembed(
+        self, encoder: str | Encoder | None = None, *, precision: str | None = None, progress: Progress | None = None
+    ) -> ReembedReport:
+        """Make all vectors anew by another encoder, beside the old ones, which answer until all are there; then switch.
+
+        By default it goes on with an interrupted run. `precision`: of the new vectors, by default that of the old ones. Texts,
+        ids, metadata and files stay as they are; chunks too, where they fit the new window. Raises UnknownCollection, UsageError
+        when there is nothing to go on with, UnavailableError, Locked, StorageFull.
+        """
+        from vecsearch import reembedding
+
+        kind = None if precision is None else checked_choice(Precision, precision, "precision")
+        aim = reembedding.aim(self._database, self.name, encoder=encoder, own=self._asked, precision=kind)
+        report = reembedding.Reembedding(self._database, self.name, aim, progress=progress).run()
+        if self._asked is not None or not (encoder is None or isinstance(encoder, str)):
+            self._asked = aim.encoder  # else whatever the collection's is
+        return report
+
+    # -- moving
+
+    def export(
+        self, file: AnyPath | BinaryIO, *, format: str | None = None, vectors: bool = True, force: bool = False
+    ) -> ExportReport:
+        """Write all documents, as one snapshot holds them, to a file or to a stream open for bytes.
+
+        `format`: "jsonl", "jsonl.gz" or "parquet"; by default as the file's name ends, for a stream "jsonl". With `vectors` all
+        that `import_documents` needs to store them as they are, bit for bit; without, {"id", "text", "title", "metadata"} alone.
+        `force` writes over a file that is there. Raises UnknownCollection, UsageError, InputError, StorageFull.
+        """
+        from vecsearch.exchange import exporting
+        from vecsearch.exchange.records import Format
+
+        kind = None if format is None else checked_choice(Format, format, "format")
+        if isinstance(file, str | PathLike):
+            place = Path(file).expanduser()
+            return exporting.to_file(self._database, self.name, place, kind=kind, vectors=vectors, replace=force)
+        return exporting.to_stream(self._database, self.name, file, kind=kind or Format.JSONL, vectors=vectors)
+
+    def import_documents(
+        self, file: AnyPath, *, on_conflict: str = OnConflict.ERROR, from_collection: str | None = None,
+        progress: Progress | None = None,
+    ) -> ImportReport:  # fmt: skip
+        """Store the documents of an export, of others' JSON lines or Parquet, of a Chroma folder, of a txtai index with content.
+
+        Vectors that the collection's own encoder made are taken as they are and no model is loaded; a new collection becomes what
+        the exported one was. Other texts are encoded. `on_conflict` is that of `add`; `from_collection` chooses one of Chroma's.
+        What cannot be stored stands in the report's `failed`. Raises InputError, UnreadableFile, UnavailableError, Locked,
+        StorageFull.
+        """
+        from vecsearch.exchange import importing, recognising
+
+        policy, place = checked_choice(OnConflict, on_conflict, "on_conflict"), Path(file).expanduser()
+        with recognising.opened(place, only=from_collection) as source, self._database.locked():
+            return importing.Importing(
+                self._database, self.name, asked=self._asked, encoder_of=self._own_encoder, making=self._making, policy=policy,
+                progress=progress,
+            ).run(source, place.as_posix())  # fmt: skip
 
     # -- inside
 
@@ -254,6 +321,7 @@ class Collection(Asking):
         batches.flush()
 
     def _add_vectors(self, drafts: Sequence[Draft], rows: Vector) -> None:
+        self.check_encoder()  # which may be another by now
         state = self._state() or self._ensure(rows.shape[1], [draft.text for draft in drafts])
         if rows.shape[1] != state.dimension:
             raise WrongDimension(state.dimension, rows.shape[1])
@@ -272,7 +340,8 @@ class Collection(Asking):
             self._writer.forget_sources(paths)
 
     def _ingest(self, split: str, progress: Progress | None, passwords: Sequence[str] = (), dry: bool = False) -> Ingest:
-        from vecsearch.ingest import Ingest, Silent
+        from vecsearch.batches import Silent
+        from vecsearch.ingest import Ingest
 
         return Ingest(
             self._database, self.name, encoder_of=self._own_encoder, making=self._making,

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Protocol
 
-from vecsearch.batches import Batches, conflict, content_digest
+from vecsearch.batches import Batches, Progress, conflict, content_digest
 from vecsearch.core.errors import InputError, UnreadableFile
 from vecsearch.core.portions import portions
 from vecsearch.core.settings import READ_DOCUMENTS, READING
@@ -39,26 +38,6 @@ from vecsearch.persistence.database import Database
 from vecsearch.persistence.reader import Reader, StoredDocument, StoredSource
 from vecsearch.persistence.writer import ReadSource, Writer
 from vecsearch.vanished import is_mounted, vanished
-
-
-class Progress(Protocol):
-    """Told how the run goes."""
-
-    def begin(self, total_bytes: int) -> None:
-        """The size of all the files to look at."""
-
-    def advance(self, read_bytes: float, chunks: int) -> None:
-        """So much more is done, so many more chunks have a vector."""
-
-
-class Silent:
-    """Tells nobody."""
-
-    def begin(self, total_bytes: int) -> None:
-        """Nothing."""
-
-    def advance(self, read_bytes: float, chunks: int) -> None:
-        """Nothing."""
 
 
 @dataclass(slots=True)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vecsearch.core.checks import checked_name
-from vecsearch.core.errors import Damaged, InputError, UnknownCollection
+from vecsearch.core.errors import Damaged, InputError, NotADatabase, UnknownCollection
+from vecsearch.core.settings import DATABASE_FILE, LOCK_TIMEOUT_S
 from vecsearch.core.types import Finding, Severity
 from vecsearch.encoding import identity
-from vecsearch.persistence import check, publish, summary
+from vecsearch.persistence import backup as backups
+from vecsearch.persistence import database as databases
+from vecsearch.persistence import downgrading, publish, succession, summary
+from vecsearch.persistence.checking.folder import old_copies as copies_in
+from vecsearch.persistence.checking.troubles import RESTORE
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.writer import drop_collection
 from vecsearch.persistence.writer import rename_collection as rename
+
+if TYPE_CHECKING:
+    from vecsearch.encoding.protocol import Encoder
+    from vecsearch.mending import Mended
 
 
 def status(folder: str | PathLike[str], *, collection: str | None = None) -> dict[str, Any]:
@@ -33,13 +42,42 @@ def status(folder: str | PathLike[str], *, collection: str | None = None) -> dic
     return {**found, "collections": [named[collection]]}
 
 
-def doctor(folder: str | PathLike[str]) -> list[Finding]:
-    """What is wrong with the database, the worst first; empty when all is well. Changes nothing."""
+def doctor(folder: str | PathLike[str], *, fix: bool = False, encoder: str | Encoder | None = None) -> list[Finding]:
+    """What is wrong with the database, the worst first; empty when all is well. Changes nothing, unless `fix`: see `mend`."""
+    return list(mend(folder, encoder=encoder).findings if fix else _looked_after(folder, encoder=encoder, fix=False).findings)
+
+
+def mend(folder: str | PathLike[str], *, encoder: str | Encoder | None = None) -> Mended:
+    """Mend all that follows from the texts, vectors and metadata, after a backup in the database's folder; says what is left.
+
+    A database whose SQLite file is damaged itself is left as it is. `encoder`: what encodes again where vectors are lost, if it
+    is the collection's and cannot be loaded by its name. Raises Locked, ReadOnly, StorageFull; run it again after any of them.
+    """
+    return _looked_after(folder, encoder=encoder, fix=True)
+
+
+def _looked_after(folder: str | PathLike[str], *, encoder: str | Encoder | None, fix: bool) -> Mended:
+    from vecsearch import mending
+
     try:
-        with _opened(folder) as database:
-            return sorted(check.examine(database), key=lambda finding: finding.severity is not Severity.ERROR)
+        with _opened(folder, readonly=not fix) as database:
+            return mending.mend(database, encoder) if fix else mending.Mended(tuple(mending.findings(database, encoder)))
     except Damaged as error:
-        return [Finding(Severity.ERROR, str(error), "the file that holds everything is damaged", check.RESTORE)]
+        broken = Finding(Severity.ERROR, str(error), "the file that holds everything is damaged", RESTORE)
+        return mending.Mended((broken,))
+
+
+def compact(folder: str | PathLike[str], *, full: bool = False) -> None:
+    """Give free space back to the file system; `full` writes the whole file anew. For collections see `Collection.optimize`."""
+    with _opened(folder, readonly=False) as database, database.locked():
+        publish.clear_leftovers(database)
+        publish.compact(database, None, full=full)
+
+
+def old_copies(folder: str | PathLike[str]) -> list[Path]:
+    """Copies of the database as it was once, in its folder: they still hold what has been deleted since."""
+    with _opened(folder) as database:
+        return copies_in(database)
 
 
 def collections(folder: str | PathLike[str], *, upgrade: bool = False) -> list[str]:
@@ -62,6 +100,68 @@ def rename_collection(folder: str | PathLike[str], old: str, new: str) -> None:
         if new in summary.names(database):
             raise InputError(f"there is a collection named {new!r} already; delete it first or choose another name")
         rename(database, old, new)
+
+
+def cancel_reembedding(folder: str | PathLike[str], name: str) -> bool:
+    """Drop the new vectors that an interrupted `reembed` of a collection has made; whether there were any.
+
+    Raises UnknownCollection.
+    """
+    with _opened(folder, readonly=False) as database, database.locked():
+        if name not in (known := summary.names(database)):
+            raise UnknownCollection(name, known)
+        return succession.cancel(database, name)
+
+
+def downgrade(folder: str | PathLike[str], version: int, *, to: str | PathLike[str]) -> None:
+    """Make a copy of a database, at a new folder, that a program of an older format reads. The database itself stays as it is.
+
+    Raises InputError, StorageError.
+    """
+    with _opened(folder) as database:
+        downgrading.copy(database, Path(to).expanduser(), version=version)
+
+
+def backup(folder: str | PathLike[str], file: str | PathLike[str], *, force: bool = False) -> dict[str, Any]:
+    """Write the whole database, as it is now, into one file with a checksum, while others read and write it; says what it holds.
+
+    Index files, which are derived, are not in it. `force` writes over a file that is there. Raises InputError, StorageFull.
+    """
+    with _opened(folder) as database:
+        held = backups.write(database, Path(file).expanduser(), replace=force)
+    return backups.to_dict(held)
+
+
+def restore(file: str | PathLike[str], folder: str | PathLike[str], *, replace: bool = False) -> dict[str, Any]:
+    """Make the database of a backup at `folder`; says what it holds. The file is verified before anything is touched.
+
+    `replace` puts it in the place of all that a database there holds, in one transaction: who reads it sees the old content, then
+    the new; a kill leaves the old. Raises InputError where a database is and `replace` is not given, UnreadableFile, Damaged,
+    WrongVersion, Locked, StorageFull.
+    """
+    source, place = Path(file).expanduser(), Path(folder).expanduser()
+    if not replace and databases.is_database(place):
+        raise InputError(f"{place} holds a database; restore to another folder, or put the backup in its place: --replace")
+    if not databases.is_database(place):
+        found: list[backups.Manifest] = []
+        databases.create(place, fill=lambda workplace: found.append(backups.fill(source, workplace)))
+        _publish(place)
+        return backups.to_dict(found[0])
+    try:
+        database = Database(place)
+    except (Damaged, NotADatabase) as error:  # what cannot be opened cannot be written to either
+        if isinstance(error, NotADatabase) and (place / DATABASE_FILE).stat().st_size:  # another program's
+            raise
+        held = backups.supersede(place, source, timeout=LOCK_TIMEOUT_S)
+        _publish(place)
+        return backups.to_dict(held)
+    with closing(database), database.locked():
+        return backups.to_dict(backups.replace(database, source))
+
+
+def _publish(folder: Path) -> None:
+    with _opened(folder, readonly=False) as database, database.locked():
+        backups.publish_all(database)
 
 
 def models(folder: str | PathLike[str] | None = None) -> list[dict[str, Any]]:

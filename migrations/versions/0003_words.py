@@ -12,6 +12,12 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+TABLE = "CREATE VIRTUAL TABLE {} USING fts5(title, body, content='', tokenize='porter unicode61 remove_diacritics 2')"
+FILL = """INSERT INTO {} (rowid, title, body)
+    SELECT chunks.id, coalesce(documents.title, '') || ' ' || coalesce(chunks.context, ''),
+        substr(documents.text, chunks.start + 1, chunks."end" - chunks.start)
+    FROM chunks JOIN documents ON documents.id = chunks.document_id WHERE chunks.collection_id = {}"""
+
 
 def upgrade() -> None:
     op.execute("ALTER TABLE collections ADD COLUMN language TEXT NOT NULL DEFAULT 'en'")
@@ -22,4 +28,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("restore the backup that the upgrade made")
+    connection = op.get_bind()
+    for state in all_states(connection):
+        fulltext.drop(connection, state)
+        op.execute(TABLE.format(f"chunks_fts_{state.id}"))
+        op.execute(FILL.format(f"chunks_fts_{state.id}", state.id))
+    op.execute("ALTER TABLE collections DROP COLUMN language")
+    op.execute("PRAGMA user_version = 2")

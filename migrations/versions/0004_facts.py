@@ -7,6 +7,8 @@ from alembic import op
 from sqlalchemy import text
 
 from vecsearch.persistence import facts
+from vecsearch.persistence.state import all_states
+from vecsearch.persistence.writer import drop
 
 revision = "0004"
 down_revision = "0003"
@@ -36,6 +38,17 @@ STATEMENTS = (
 )
 
 
+BACK = (
+    "DROP TABLE facts",
+    "DROP TABLE segments",
+    "ALTER TABLE collections ADD COLUMN index_rows INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE collections ADD COLUMN checksum TEXT",  # NULL: no index file yet
+    "UPDATE collections SET covers = 0, generation = generation + 1, revision = revision + 1",
+    "DELETE FROM tombstones",
+    "PRAGMA user_version = 3",
+)
+
+
 def upgrade() -> None:
     for statement in STATEMENTS:
         op.execute(statement)
@@ -45,4 +58,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("restore the backup that the upgrade made")
+    connection = op.get_bind()
+    for state in all_states(connection):
+        if state.is_hidden:  # half made, or replaced: format 3 would show it
+            drop(connection, state)
+    for statement in BACK:
+        op.execute(statement)

@@ -109,10 +109,10 @@ class Tally:
                 cells = (f"  {of.get((step, point), 0) or '':>{width}}" for point, width in zip(points, widths, strict=True))
                 lines.append(f"  {step:20}" + "".join(cells))
         kinds = Counter(_kind(each["finding"]) for each in self.findings)
-        lines.append(
-            f"{sum(map(self.total, BLOWS)):,} blows ({self._missed:,} came too late): {kinds['Lost']} with acknowledged rows lost, "
-            f"{kinds['Wrong']} with wrong answers,\n{kinds['Unopenable']} unsound or not to open, {kinds['other']} other findings"
-        )
+        blows = sum(map(self.total, BLOWS))
+        lines.append(f"{blows:,} blows; in {self._missed:,} rounds more the step was over before. Found:")
+        lines.append(f"  acknowledged rows lost, or rows that nobody wrote: {kinds['Lost']}; wrong answers: {kinds['Wrong']}")
+        lines.append(f"  databases unsound or not to open: {kinds['Unopenable']}; anything else: {kinds['other']}")
         return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import vecsearch
 from tests.fakes import FakeEncoder
-from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State
+from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State, mend
 from vecsearch import maintenance
 from vecsearch.encoding.forms import encoded_text
 from vecsearch.persistence.database import is_database
@@ -34,12 +34,14 @@ class Unopenable(AssertionError):
 
 @dataclass(frozen=True)
 class Expected:
-    """What may be there: `before` whatever happened, or `after` the step that was going on; `done`: only that."""
+    """What may be there: `before` whatever happened, or `after` the step that was going on; `done`: only that. `spoilt`: once it
+    is mended."""
 
     before: State | None
     after: State
     whole: bool
     done: bool = False
+    spoilt: bool = False
 
 
 def check(base: Path, expected: Expected, seed: int) -> State | None:
@@ -50,6 +52,8 @@ def check(base: Path, expected: Expected, seed: int) -> State | None:
             raise Lost("the database is gone")
         return None
     try:
+        if expected.spoilt and not expected.done:
+            mend(base, expected.after)
         state = _read(base, expected, random.Random(seed))
         _sound(folder)
         _write(base, state)

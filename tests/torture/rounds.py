@@ -107,7 +107,7 @@ class Machine:
                 continue
             shutil.rmtree(image, ignore_errors=True)
             disk.cut(image, random.Random(self._seed * 1_000_003 + number))
-            expected = Expected(before, steps[now].after, steps[now].whole, done)
+            expected = Expected(before, steps[now].after, steps[now].whole, done, steps[now].spoils)
             seen = forked(lambda: check(image, expected, self._seed))  # noqa: B023
             finding = f"at record {number}: {seen.error}; {'done' if done else 'going on'}" if seen.error or seen.killed else None
             yield Outcome("power cut", steps[now].name, f"after {record.kind.name.lower()}", True, finding, self._seed)
@@ -180,7 +180,7 @@ class Machine:
         if ended.error and ended.error[0] != "VecsearchError":
             return f"the step failed with {ended.error[1]}", None
         done = not ended.killed and ended.error is None
-        expected = Expected(before, step.after, step.whole, done)
+        expected = Expected(before, step.after, step.whole, done, step.spoils)
         seen = forked(lambda: check(base, expected, self._seed))
         if seen.killed or seen.error:
             return f"{seen.error}; the step {'ended well' if done else ended.error or 'was killed'}", None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import vecsearch
 from tests.fakes import FakeEncoder
 from vecsearch import maintenance
+from vecsearch.core.settings import DATABASE_FILE
 
 BROUGHT = FakeEncoder(salt=99)  # makes the vectors that are brought along
 DATABASE = "database"
@@ -52,6 +55,7 @@ class Step:
     after: State
     whole: bool = True
     prepare: Callable[[Path], None] = lambda base: None  # before anything can fail
+    spoils: bool = False  # what is left may have to be mended
 
 
 WORDS = "keel mast sail rope anchor tide harbour lantern compass storm gull reef chart deck helm oar".split()
@@ -212,8 +216,69 @@ class Plan:
 
         return Step("collections", run, state)
 
+    def reembed(self, state: State) -> Step:
+        """All vectors by another encoder; those that were brought too."""
+        after = State({key: replace(doc, brought=False) for key, doc in state.docs.items()}, state.salt % 5 + 1)
+
+        def run(base: Path) -> None:
+            with vecsearch.open(base / DATABASE) as collection:
+                collection.reembed(after.encoder)
+
+        return Step("reembed", run, after)
+
+    def backup(self, state: State) -> Step:
+        def run(base: Path) -> None:
+            maintenance.backup(base / DATABASE, base / "kept.backup", force=True)
+
+        return Step("backup", run, state)
+
+    def restore(self, state: State) -> Step:
+        """The backup of another database takes the place of all that is there."""
+        after = State({f"r{n}": self._doc() for n in range(self.draw.choice([2, 60]))}, state.salt)
+        making = self._put("other", State({}, state.salt), after.docs)
+
+        def prepare(base: Path) -> None:
+            other = base / FILES / "other"
+            shutil.rmtree(other, ignore_errors=True)
+            other.mkdir(parents=True)
+            making.run(other)
+            maintenance.backup(other / DATABASE, other / "kept.backup")
+
+        def run(base: Path) -> None:
+            maintenance.restore(base / FILES / "other" / "kept.backup", base / DATABASE, replace=True)
+
+        return Step("restore", run, after, prepare=prepare)
+
+    def exchange(self, state: State) -> Step:
+        """What another database exported is taken in, vectors and all."""
+        new = {self._new(state): self._doc() for _ in range(self.draw.choice([3, 40]))}
+        making = self._put("other", State({}, state.salt), new)
+
+        def prepare(base: Path) -> None:
+            other = base / FILES / "other"
+            shutil.rmtree(other, ignore_errors=True)
+            other.mkdir(parents=True)
+            making.run(other)
+            with opened(other, State({}, state.salt)) as collection:
+                collection.export(other / "kept.jsonl")
+
+        def run(base: Path) -> None:
+            with opened(base, state) as collection:
+                report = collection.import_documents(base / FILES / "other" / "kept.jsonl", on_conflict="skip")
+                assert not report.failed, report.failed
+
+        return Step("import", run, replace(state, docs={**state.docs, **new}), whole=False, prepare=prepare)
+
     def mend(self, state: State) -> Step:
-        return Step("doctor --fix", lambda base: _mend(base / DATABASE), state)
+        """An index file and the looked-up metadata are spoilt, and mended from the truth."""
+
+        def prepare(base: Path) -> None:
+            for file in list((base / DATABASE / "index").glob("*.faiss"))[:1]:
+                file.write_bytes(file.read_bytes()[:-7])
+            with closing(sqlite3.connect(base / DATABASE / DATABASE_FILE)) as connection, connection:
+                connection.execute("DELETE FROM facts WHERE key = 'n'")
+
+        return Step("doctor --fix", lambda base: mend(base, state), state, prepare=prepare, spoils=True)
 
     def _kept(self, name: str, state: State, run: Callable[[vecsearch.Collection], None]) -> Step:
         def on(base: Path) -> None:
@@ -239,6 +304,11 @@ STEPS: dict[str, Callable[[Plan, State], Step]] = {
     "optimize --full": Plan.rewrite,
     "optimize --language": Plan.stems,
     "collections": Plan.neighbour,
+    "reembed": Plan.reembed,
+    "backup": Plan.backup,
+    "restore": Plan.restore,
+    "import": Plan.exchange,
+    "doctor --fix": Plan.mend,
 }
 
 
@@ -260,5 +330,6 @@ def _no_failure(report: vecsearch.IndexReport) -> None:
     assert not report.failed, report.failed
 
 
-def _mend(folder: Path) -> None:
-    maintenance.doctor(folder)
+def mend(base: Path, state: State) -> None:
+    """Mend all that follows from the truth."""
+    maintenance.doctor(base / DATABASE, fix=True, encoder=state.encoder)

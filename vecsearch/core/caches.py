@@ -16,3 +16,10 @@ def cache_folder(kind: str) -> Path:
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("vecsearch")) / kind
+
+
+def make_private(folder: Path) -> None:
+    """A folder that its owner alone can look into, whatever the umask; one that is there stays as it is. Raises OSError."""
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, mode=0o700)

@@ -13,6 +13,8 @@ A message says what, expected and got, and the next command.
 
 from __future__ import annotations
 
+from shlex import quote
+
 
 class VecsearchError(Exception):
     """Root of every error that vecsearch raises on purpose."""
@@ -52,12 +54,12 @@ class WrongDimension(InputError):
 
 
 class EncoderMismatch(InputError):
-    """The collection was built with another encoder than the one asked for."""
+    """The collection was built with another encoder than the one asked for, which is loaded as `model`."""
 
-    def __init__(self, collection: str, stored: str, asked: str) -> None:
+    def __init__(self, collection: str, stored: str, asked: str, *, model: str | None = None) -> None:
         super().__init__(
-            f"collection {collection!r} was built with encoder {stored}, not {asked}; their vectors cannot be mixed: "
-            f"leave the model out, or index into a new collection: vecsearch index PATH -c NEW_NAME --model {asked}"
+            f"collection {collection!r} was built with encoder {stored}, not {asked}; their vectors cannot be mixed: leave the "
+            f"model out, or make all vectors anew: vecsearch reembed --model {quote(model or asked)} -c {quote(collection)}"
         )
 
 

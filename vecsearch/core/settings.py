@@ -41,7 +41,8 @@ BATCH_BROUGHT: Final = 4_096  # documents with vectors of their own committed to
 READ_DOCUMENTS: Final = 128  # of one file, looked up and compared together
 ENCODE_ROWS: Final = 32  # texts in one forward pass
 LOCK_TIMEOUT_S: Final = 30.0
-BUSY_TIMEOUT_MS: Final = 30_000
+LOG_BYTES: Final = 16_000_000  # of SQLite's log: from here on it is emptied after a write …
+LOG_PATIENCE_MS: Final = 500  # … for which readers are waited for so long
 
 # -- parsing, in a process of its own
 PARSE_SECONDS: Final = 60.0  # a file may take …

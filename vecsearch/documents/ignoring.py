@@ -105,7 +105,7 @@ def rules(patterns: Sequence[str], *, option: str) -> Rules:
     """Rules that the user gives. Raises InputError for one that gitignore would pass over, such as a comment."""
     for each in patterns:
         if _pattern(each) is None:
-            raise InputError(f"{option}: {each!r} is no pattern such as '*.md', 'drafts/' or '/notes/**/*.txt'")
+            raise InputError(f"{option}: {each!r:.120} is no pattern such as '*.md', 'drafts/' or '/notes/**/*.txt'")
     return _rules(tuple(patterns))
 
 

@@ -282,4 +282,4 @@ def _is_unicode(name: str) -> bool:
 
 
 def _printable(path: str) -> str:
-    return path if _is_unicode(path) else os.fsencode(path).decode("utf-8", "replace")
+    return "".join("\N{REPLACEMENT CHARACTER}" if "\ud800" <= each <= "\udfff" else each for each in path)

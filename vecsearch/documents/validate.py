@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
+from vecsearch.core.checks import shown
 from vecsearch.core.errors import InputError
 from vecsearch.core.settings import ID_LENGTH_MAX
-from vecsearch.core.types import Draft, Metadata
+from vecsearch.core.types import JSON, Draft, Metadata
+
+DEPTH_MAX: Final = 100  # lists and objects inside each other; what is deeper, some reader somewhere could not read back
 
 
 def checked_id(identifier: Any) -> str:
     """A document's id: a string, not empty. Raises InputError."""
     if not isinstance(identifier, str) or not identifier.strip():
-        raise InputError(f"a document id must be a string that is not empty, got {identifier!r}")
+        raise InputError(f"a document id must be a string that is not empty, got {shown(identifier)}")
     if len(identifier) > ID_LENGTH_MAX:
         raise InputError(f"a document id holds at most {ID_LENGTH_MAX:,} characters, got {len(identifier):,}")
     return checked_text(identifier, "id")
@@ -33,27 +36,71 @@ def checked_text(text: Any, what: str) -> str:
 
 
 def checked_metadata(metadata: Any) -> Metadata:
-    """A JSON object with string keys and finite numbers. Raises InputError."""
+    """A JSON object that comes back as it went in: string keys at every level, finite numbers. Raises InputError."""
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
-        raise InputError(f"metadata must be a mapping with string keys, got {metadata!r:.80}")
+        raise InputError(f"metadata must be a mapping with string keys, got {shown(metadata)}")
     try:
-        checked_text(json.dumps(metadata, ensure_ascii=False, allow_nan=False), "metadata")
-    except (TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
+        said = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
+    except RecursionError as error:
+        raise InputError(_too_deep("metadata")) from error
+    except (TypeError, ValueError) as error:
         raise InputError(f"metadata must be JSON values: {error}") from error
-    if "\\u0000" in json.dumps(metadata):
+    checked_text(said, "metadata")
+    if any(isinstance(each, dict | list | tuple) for each in metadata.values()):
+        checked_depth(metadata, "metadata")
+        _check_keys(metadata)
+    if "\\u0000" in said and _holds_nul(json.loads(said)):  # else a backslash that someone wrote
         raise InputError("metadata holds a NUL character; remove it")
     return metadata
+
+
+def checked_depth(value: JSON, what: str) -> None:
+    """Raises InputError for a value with more than DEPTH_MAX lists and objects inside each other."""
+    level = [value]
+    for _ in range(DEPTH_MAX + 1):
+        level = [each for within in level for each in _within(within) if isinstance(each, dict | list | tuple)]
+        if not level:
+            return
+    raise InputError(_too_deep(what))
 
 
 def checked(draft: Draft) -> Draft:
     """The draft itself. Raises InputError."""
     checked_id(draft.id)
-    checked_text(draft.text, f"the text of {draft.id!r}")
+    checked_text(draft.text, f"the text of {shown(draft.id)}")
     if draft.title is not None:
-        checked_text(draft.title, f"the title of {draft.id!r}")
+        checked_text(draft.title, f"the title of {shown(draft.id)}")
     checked_metadata(draft.metadata)
     if not draft.text.strip() and not (draft.title or "").strip():
-        raise InputError(f"document {draft.id!r} has neither text nor a title")
+        raise InputError(f"document {shown(draft.id)} has neither text nor a title")
     return draft
+
+
+def _check_keys(metadata: Metadata) -> None:
+    """JSON would make strings of other keys, and of 1 and "1" the same."""
+    waiting: list[Any] = [metadata]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict) and (wrong := [key for key in value if not isinstance(key, str)]):
+            raise InputError(f"metadata must have string keys at every level, got {shown(wrong[0])}")
+        waiting.extend(_within(value))
+
+
+def _holds_nul(value: JSON) -> bool:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str) and "\0" in each:
+            return True
+        if isinstance(each, dict):
+            waiting.extend(each)
+        waiting.extend(_within(each))
+    return False
+
+
+def _within(value: JSON) -> Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+
+
+def _too_deep(what: str) -> str:
+    return f"{what} is nested too deeply; at most {DEPTH_MAX} levels can be stored"

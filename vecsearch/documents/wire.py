@@ -7,6 +7,7 @@ import struct
 from typing import IO, Any, Final
 
 from vecsearch.core.types import Draft, Item, Problem, Section, Skip
+from vecsearch.documents.validate import checked_depth
 
 _LENGTH: Final = struct.Struct(">I")
 FRAME_MAX: Final = 512_000_000  # bytes; a longer frame is no answer of ours
@@ -29,9 +30,10 @@ def receive(stream: IO[bytes]) -> tuple[Any, int]:
 
 
 def packed(item: Item) -> list[Any]:
-    """An item as JSON values."""
+    """An item as JSON values. Raises InputError for metadata too deep to be sent."""
     match item:
         case Draft():
+            checked_depth(item.metadata, "the metadata")
             sections = [[each.start, each.place, each.context, each.apart, each.level] for each in item.sections]
             return ["draft", item.id, item.text, item.title, item.metadata, sections]
         case Problem():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vecsearch.core.errors import UnavailableError
 from vecsearch.core.settings import ENCODE_ROWS
-from vecsearch.encoding import identity
+from vecsearch.encoding import identity, trust
 
 
 class SentenceTransformersCrossEncoder:
@@ -34,12 +34,13 @@ class SentenceTransformersCrossEncoder:
 
     @cached_property
     def _model(self) -> Any:
+        trust.check(self._folder, self.name)
         try:
             from sentence_transformers import CrossEncoder
 
-            return CrossEncoder(str(self._folder), device="cpu", local_files_only=True)
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-            raise UnavailableError(f"the cross-encoder {self.name!r} cannot be loaded from {self._folder}: {error}") from error
+            return CrossEncoder(str(self._folder), device="cpu", **trust.OFFLINE_AND_UNTRUSTED)
+        except Exception as error:  # a folder can be wrong in as many ways as there are libraries below
+            raise trust.not_loaded(self._folder, self.name, error) from error
 
 
 @cache

@@ -11,7 +11,7 @@ from tempfile import NamedTemporaryFile
 from types import TracebackType
 from typing import Self
 
-from vecsearch.core.caches import cache_folder
+from vecsearch.core.caches import cache_folder, make_private
 
 
 class Digests:
@@ -54,8 +54,13 @@ def sha256_of(path: Path) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """All of a small file or nothing of it, whoever else writes it."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """All of a small file or nothing of it, whoever else writes it; for its owner's eyes alone. Raises OSError."""
+    make_private(path.parent)
     with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False) as file:
-        file.write(text)
-    Path(file.name).replace(path)
+        try:
+            file.write(text)
+            file.flush()
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.caches import cache_folder
+from vecsearch.core.caches import cache_folder, make_private
 from vecsearch.core.checksums import checksum_of
 from vecsearch.encoding.digests import write_whole
 from vecsearch.encoding.identity import Arithmetic, fingerprint_of
@@ -60,7 +60,7 @@ def prepared(reference: SentenceTransformersEncoder, source: Path, arithmetic: A
     from filelock import FileLock
 
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(folder.parent)
         with FileLock(folder.with_suffix(".lock"), mode=0o600):  # two at once would only slow each other
             if (found := _read(folder)) is not None:
                 return found

@@ -30,7 +30,7 @@ def load_same(asked: str | Encoder | None, *, collection: str, stored: str, fing
         if encoder.fingerprint == fingerprint:
             return encoder
     changed = " as it is now (its files have changed since)" if encoder.name == stored else ""
-    raise EncoderMismatch(collection, stored, encoder.name + changed)
+    raise EncoderMismatch(collection, stored, encoder.name + changed, model=encoder.name)
 
 
 @cache

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vecsearch.core.errors import UnavailableError
 from vecsearch.core.settings import ENCODE_ROWS
-from vecsearch.encoding import identity
+from vecsearch.encoding import identity, trust
 from vecsearch.encoding.protocol import Matrix, TokenRows
 from vecsearch.encoding.traits import Pooling, Traits
 
@@ -165,6 +165,7 @@ class SentenceTransformersEncoder:
 
 
 def _load(folder: Path, name: str, device: str) -> SentenceTransformer:
+    trust.check(folder, name)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would land among our own output
     try:
@@ -176,9 +177,9 @@ def _load(folder: Path, name: str, device: str) -> SentenceTransformer:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     try:
-        return SentenceTransformer(str(folder), device=device, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise UnavailableError(f"the encoder {name!r} cannot be loaded from {folder}: {error}") from error
+        return SentenceTransformer(str(folder), device=device, **trust.OFFLINE_AND_UNTRUSTED)
+    except Exception as error:  # a folder can be wrong in as many ways as there are libraries below
+        raise trust.not_loaded(folder, name, error) from error
 
 
 def _pools_by_mean(pooling: Any) -> bool:

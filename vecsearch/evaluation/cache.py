@@ -13,16 +13,17 @@ from typing import BinaryIO, cast
 
 from vecsearch import collection as collections
 from vecsearch.arguments import spooled
+from vecsearch.batches import Progress
 from vecsearch.collection import Collection
-from vecsearch.core.caches import CACHE_VARIABLE, cache_folder
+from vecsearch.core.caches import CACHE_VARIABLE, cache_folder, make_private
 from vecsearch.core.errors import InputError, StorageError, UnreadableFile
 from vecsearch.core.settings import READING
 from vecsearch.documents.loaders.raw import Raw
 from vecsearch.encoding import registry
 from vecsearch.encoding.protocol import Encoder
 from vecsearch.evaluation.datasets import Dataset, opened
-from vecsearch.ingest import Progress
 from vecsearch.persistence.database import is_database
+from vecsearch.persistence.files import written
 from vecsearch.persistence.tables import SCHEMA_VERSION
 
 
@@ -55,15 +56,14 @@ class Kept:
     def index(self, progress: Progress | None = None) -> None:
         """Index what is not there yet of the corpus. Raises InputError when it gives no document, StorageError."""
         try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.folder.parent)
         except OSError as error:
             raise StorageError(f"cannot write to the cache: {error}; set {CACHE_VARIABLE} to another folder") from error
         with _corpus(self.dataset.corpus) as lines, collections.open(self.folder, encoder=self.encoder) as collection:
             troubles = self._index(collection, lines, progress)
             collection.optimize()
-        written = self.record.with_suffix(".part")
-        written.write_text(json.dumps(troubles), encoding="utf-8")
-        written.replace(self.record)
+        with written(self.record) as record:
+            record.write(json.dumps(troubles).encode())
 
     def _index(self, collection: Collection, lines: Raw, progress: Progress | None) -> list[str]:
         try:

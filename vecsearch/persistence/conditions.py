@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, assert_never
@@ -28,6 +30,7 @@ _DAY: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"  # else SQLite takes
 _SURELY: Final = timedelta(days=5)  # times written so far apart are in this order, whatever their offsets, 31 February included
 _TESTED: Final[ColumnElement[int]] = literal_column("+chunks.document_id")  # the plus: row by row, and no way into an index
 _FIRST, _LAST = "", ":"  # texts before and after all that begin with a digit
+_BOUND_MAX: Final = 1_000  # values bound one by one; SQLite binds some ten thousand at most
 
 
 def chunk_ids(condition: Condition, collection: int) -> Select[tuple[int]]:
@@ -58,7 +61,11 @@ def expression(condition: Condition, collection: int, document: ColumnElement[in
             return and_(true(), *(expression(term, collection, document) for term in terms))
         case AnyOf(terms=terms):
             equal = [term for term in terms if isinstance(term, Compare) and term.comparison is Comparison.EQUAL]
-            others = [expression(term, collection, document) for term in terms if term not in equal]
+            others = [
+                expression(term, collection, document)
+                for term in terms
+                if not (isinstance(term, Compare) and term.comparison is Comparison.EQUAL)
+            ]
             return or_(false(), *(document.in_(each) for each in _equal(equal, collection)), *others)
         case _:
             assert_never(condition)
@@ -99,7 +106,16 @@ def _equal(terms: Sequence[Compare], collection: int) -> Iterator[Select[tuple[i
     for term in terms:
         values.setdefault((term.key, kind_of(term.value)), []).append(comparable(term.value))
     for (key, kind), some in values.items():
-        yield _under(key, collection).where(facts.c.kind == kind, facts.c.value.in_(some))
+        yield _under(key, collection).where(facts.c.kind == kind, _among(some))
+
+
+def _among(values: Sequence[Any]) -> ColumnElement[bool]:
+    """Whether a fact's value is one of these; many are handed over as one text."""
+    if len(values) <= _BOUND_MAX:
+        return facts.c.value.in_(values)
+    endless = [each for each in values if isinstance(each, float) and not math.isfinite(each)]  # JSON has no word for them
+    listed = json.dumps([each for each in values if each not in endless], ensure_ascii=False)
+    return or_(facts.c.value.in_(select(func.json_each(listed).table_valued("value").c.value)), facts.c.value.in_(endless))
 
 
 def _under(key: str, collection: int) -> Select[tuple[int]]:

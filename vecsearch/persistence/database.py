@@ -5,11 +5,12 @@ Translates the driver's errors into ours. Knows no table's columns.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, e
 from sqlalchemy.exc import DBAPIError
 
 from vecsearch.core.errors import Damaged, Locked, NotADatabase, ReadOnly, StorageError, StorageFull, VecsearchError, WrongVersion
-from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S
+from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S, LOG_BYTES, LOG_PATIENCE_MS
 from vecsearch.persistence import files, lock
 from vecsearch.persistence.statements import driver
 from vecsearch.persistence.tables import SCHEMA_VERSION
@@ -38,6 +39,9 @@ _OPENING: Final = (
     "PRAGMA cache_size = -32768",
     "PRAGMA temp_store = MEMORY",
 )
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+_EMPTY_LOG: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
+_PATIENCE: Final = "PRAGMA busy_timeout = {:.0f}"
 _INHERITED: Final[list[Engine]] = []  # kept, so that nobody closes them
 _POOL: Final = {"pool_size": 8, "max_overflow": -1, "pool_use_lifo": True}  # so many are kept
 
@@ -51,6 +55,7 @@ class Database:
         self.folder = Path(os.path.abspath(folder))  # a symbolic link stays the name the user gave
         self.readonly = readonly
         self.timeout = timeout
+        self._log_limit = LOG_BYTES
         if not is_database(self.folder):
             raise NotADatabase(_no_database(self.folder))
         self._opened, self._process = _engine(self.folder, readonly=readonly, timeout=timeout), os.getpid()
@@ -105,7 +110,12 @@ class Database:
         if self.readonly:
             raise ReadOnly(f"{self.folder} was opened read-only: it can be searched, not written")
         with lock.writing(self.folder, timeout=self.timeout):
-            yield
+            try:
+                yield
+            except OSError as error:
+                if error.errno in _FULL or self.folder in Path(os.fsdecode(error.filename or "")).parents:
+                    raise _full(self.folder, error.strerror or error) from error
+                raise
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -113,6 +123,18 @@ class Database:
         with self._begun(write=True) as connection:
             self._check_version(_pragma(connection, "user_version"))
             yield connection
+        self._bound_log()
+
+    def _bound_log(self) -> None:
+        """Empty SQLite's log when it has grown: with readers coming and going there is else never a moment to begin it anew.
+
+        Readers are waited for, but not long; while one holds an old snapshot, that is tried again each time the log has doubled.
+        """
+        log = self.folder / f"{DATABASE_FILE}-wal"
+        with suppress(FileNotFoundError, StorageError):
+            if log.stat().st_size > self._log_limit:
+                self.run_outside_transaction(_PATIENCE.format(LOG_PATIENCE_MS), _EMPTY_LOG, _PATIENCE.format(self.timeout * 1000))
+                self._log_limit = max(LOG_BYTES, 2 * log.stat().st_size)
 
     def run_outside_transaction(self, *statements: str) -> None:
         """Statements that SQLite refuses or ignores inside a transaction: checkpoints and vacuums."""
@@ -120,7 +142,7 @@ class Database:
             raw = self._engine.raw_connection()
             try:
                 for statement in statements:
-                    raw.driver_connection.execute(statement).fetchall()  # type: ignore[union-attr]
+                    raw.driver_connection.executescript(statement)  # type: ignore[union-attr]
             finally:
                 raw.close()
 
@@ -174,8 +196,9 @@ def is_database(folder: Path) -> bool:
     return (folder / DATABASE_FILE).is_file()
 
 
-def create(folder: Path) -> None:
-    """Make an empty database: under a temporary name beside its place, then renamed, so that no half of one is ever there."""
+def create(folder: Path, *, fill: Callable[[Path], object] | None = None) -> None:
+    """Make an empty database, or the one that `fill` makes in a folder: under a temporary name beside its place, then renamed, so
+    that no half of one is ever there."""
     folder = Path(os.path.abspath(folder))
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise NotADatabase(_no_database(folder))
@@ -187,12 +210,12 @@ def create(folder: Path) -> None:
     except OSError as error:
         raise StorageError(f"cannot create {folder}: {error.strerror or error}") from error
     try:
-        _fill(workplace)
+        (fill or _fill)(workplace)
         files.sync_folder(workplace)
         workplace.rename(folder)
         files.sync_folder(folder.parent)
     except OSError as error:
-        if not is_database(folder):  # else another process was quicker, and its database is as good
+        if fill is not None or not is_database(folder):  # else another process was quicker, and its database is as good
             raise StorageError(f"cannot create {folder}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
@@ -207,6 +230,8 @@ def translated(folder: Path) -> Iterator[None]:
         raise _ours(folder, error.orig) from error
     except sqlite3.Error as error:
         raise _ours(folder, error) from error
+    except UnicodeDecodeError as error:  # the driver's own, where what SQLite complains of is no text
+        raise Damaged(f"{folder / DATABASE_FILE} is damaged: {error}; see `vecsearch doctor --db {folder}`") from error
 
 
 def _ours(folder: Path, error: BaseException | None) -> VecsearchError:
@@ -214,7 +239,7 @@ def _ours(folder: Path, error: BaseException | None) -> VecsearchError:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Locked(f"{folder} is locked by {lock.owner(folder)}; try again when it has finished")
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE")):
-        return StorageFull(f"no room to write {folder}: {error}; what was committed before is kept: free some space, run again")
+        return _full(folder, error)
     if name.startswith("SQLITE_READONLY"):
         return ReadOnly(f"{folder} is read-only for this user: it can be searched, not written")
     if name.startswith("SQLITE_CANTOPEN"):
@@ -222,6 +247,10 @@ def _ours(folder: Path, error: BaseException | None) -> VecsearchError:
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return Damaged(f"{folder / DATABASE_FILE} is damaged: {error}; see `vecsearch doctor --db {folder}`")
     return StorageError(f"{folder / DATABASE_FILE}: {error}")
+
+
+def _full(folder: Path, reason: object) -> StorageFull:
+    return StorageFull(f"no room to write {folder}: {reason}; what was committed before is kept: free some space, run again")
 
 
 def _no_database(folder: Path) -> str:
@@ -239,7 +268,7 @@ def _engine(folder: Path, *, readonly: bool, timeout: float) -> Engine:
     query = "mode=ro" if readonly or not os.access(file, os.W_OK) else "mode=rw"
     if _needs_immutable(folder):
         query = "immutable=1"
-    return _engine_of(f"file:{quote(str(file))}?{query}", timeout=timeout)
+    return _engine_of(f"file:{quote(os.fsencode(file))}?{query}", timeout=timeout)
 
 
 def _needs_immutable(folder: Path) -> bool:
@@ -282,7 +311,7 @@ def _fill(workplace: Path) -> None:
                 raw.execute(statement)
         finally:
             raw.close()
-    engine = _engine_of(f"file:{quote(str(file))}?mode=rw", timeout=LOCK_TIMEOUT_S)
+    engine = _engine_of(f"file:{quote(os.fsencode(file))}?mode=rw", timeout=LOCK_TIMEOUT_S)
     try:
         with translated(workplace), engine.connect() as connection:
             writer = connection.execution_options(vecsearch_write=True)

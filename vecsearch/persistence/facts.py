@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
 
+from vecsearch.core.errors import Damaged
 from vecsearch.core.portions import portions
 from vecsearch.core.settings import READ_ROWS
 from vecsearch.core.types import JSON, Metadata
 from vecsearch.persistence.statements import Prepared
+from vecsearch.persistence.stored import from_json
 from vecsearch.persistence.tables import documents, facts
 
 Fact: TypeAlias = tuple[str, int, Any]  # key, kind, value
@@ -74,11 +76,11 @@ def comparable(value: JSON) -> Any:
 
 
 def facts_of(stored: str) -> dict[Fact, None]:
-    """The facts of a document's metadata, a JSON object; each once, in order."""
+    """The facts of a document's metadata, a JSON object; each once, in order. Raises Damaged."""
     found: dict[Fact, None] = {}
     if stored == "{}":
         return found
-    for path, value in _paths(json.loads(stored)):
+    for path, value in _paths(from_json(stored)):
         found[path, kind_of(value).value, comparable(value)] = None
         if isinstance(value, list):
             single = (each for each in value if not isinstance(each, list | dict))
@@ -96,10 +98,10 @@ def remove(connection: Connection, collection: int, stored: Iterable[tuple[int, 
     _REMOVE.many(connection, sorted(_rows(collection, stored)))
 
 
-def rebuild(connection: Connection, collection: int) -> None:
-    """Note the facts of every document of a collection that has none noted, a portion of them at a time."""
+def rebuild(connection: Connection, collection: int, *, without: Container[int] = ()) -> None:
+    """Note the facts of every document, `without` some (rows), of a collection that has none noted; a portion at a time."""
     for some in _documents(connection, collection):
-        add(connection, collection, some)
+        add(connection, collection, [(row, stored) for row, stored in some if row not in without])
 
 
 def drop(connection: Connection, collection: int) -> None:
@@ -107,12 +109,19 @@ def drop(connection: Connection, collection: int) -> None:
     connection.execute(delete(facts).where(facts.c.collection_id == collection))
 
 
-def mismatches(connection: Connection, collection: int) -> int:
-    """How many documents have other facts than their metadata says. Holds one number for each document."""
+def unreadable(connection: Connection, collection: int) -> set[int]:
+    """Documents (rows) whose metadata is no JSON object: nothing can be noted of them."""
+    return {row for (row,) in _UNREADABLE.cursor(connection, collection=collection)}
+
+
+def mismatches(connection: Connection, collection: int, *, without: Container[int] = ()) -> int:
+    """How many documents, `without` some (rows), have other facts than their metadata says. Holds a number for each document."""
     balance: Counter[int] = Counter()
     for some in _documents(connection, collection):
-        balance.update({row: sum(map(_number, facts_of(stored))) for row, stored in some})
+        balance.update({row: sum(map(_number, facts_of(stored))) for row, stored in some if row not in without})
     for row, *fact in _NOTED.cursor(connection, collection=collection):
+        if row in without:
+            continue
         balance[row] -= _number((fact[0], fact[1], fact[2]))
     return sum(1 for left in balance.values() if left)
 
@@ -130,6 +139,8 @@ def _rows(collection: int, stored: Iterable[tuple[int, str]]) -> Iterator[tuple[
 
 def _paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:
     """Every key or path that can be asked for, with what it leads to."""
+    if not isinstance(metadata, dict):
+        raise Damaged("the database is damaged: a document's metadata is no JSON object; see `vecsearch doctor`")
     yield from metadata.items()
     waiting = [(key, value) for key, value in metadata.items() if isinstance(value, dict) and "." not in key]
     while waiting:
@@ -164,4 +175,14 @@ _NOTED: Final = Prepared(
 )
 _DOCUMENTS: Final = Prepared(
     select(documents.c.id, documents.c.metadata).where(documents.c.collection_id == bindparam("collection"))
+)
+_UNREADABLE: Final = Prepared(
+    select(documents.c.id).where(
+        documents.c.collection_id == bindparam("collection"),
+        case(
+            (func.typeof(documents.c.metadata) != "text", True),
+            (func.json_valid(documents.c.metadata) == 0, True),
+            else_=func.json_type(documents.c.metadata) != "object",
+        ),
+    )
 )

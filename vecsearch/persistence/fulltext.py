@@ -16,10 +16,16 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     CTE,
+    Column,
     Connection,
+    Integer,
+    MetaData,
     Select,
     SelectBase,
+    Table,
     TableClause,
+    Text,
+    delete,
     func,
     insert,
     literal,
@@ -30,13 +36,14 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy import column as sql_column
+from sqlalchemy.exc import DBAPIError
 
 from vecsearch.core.settings import QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, READ_ROWS, UNHEARD_WEIGHT
 from vecsearch.core.types import Scored
-from vecsearch.persistence.analysis import analyzer
+from vecsearch.persistence.analysis import LANGUAGES, UNSTEMMED, analyzer
 from vecsearch.persistence.lookups import Kind, Lookup, lookups
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.statements import Prepared
+from vecsearch.persistence.statements import Prepared, driver
 from vecsearch.persistence.tables import CHUNK_TEXT, chunks, documents
 from vecsearch.persistence.vectors import Ids
 
@@ -44,16 +51,14 @@ Entry: TypeAlias = tuple[int, str | None, str, str]  # chunk id, document title,
 
 _K1: Final = 1.2  # FTS5's, fixed
 _LEAST_IDF: Final = 1e-6  # what FTS5's bm25() puts in place of an idf that is not positive
+_VERSION: Final = 4  # of FTS5's own format
 _TOKENIZER: Final = "unicode61 remove_diacritics 0 categories ''L* M* N* P* S* Co''"  # terms come apart at blanks alone
 
 
 def create(connection: Connection, state: CollectionState) -> None:
     """Make the tables of a new collection."""
-    connection.exec_driver_sql(
-        f"CREATE VIRTUAL TABLE {_terms(state)} USING fts5(title, body, content='', tokenize='{_TOKENIZER}')"
-    )
-    plain = "content='', detail='none', columnsize=0"
-    connection.exec_driver_sql(f"CREATE VIRTUAL TABLE {_forms(state)} USING fts5(forms, {plain}, tokenize='{_TOKENIZER}')")
+    for each in _shapes(state):
+        _make(connection, each, each.name, "content=''")
 
 
 def drop(connection: Connection, state: CollectionState) -> None:
@@ -92,9 +97,124 @@ def optimize(connection: Connection, state: CollectionState) -> None:
         connection.execute(insert(_table(name, name)).values({name: "optimize"}))
 
 
+def rows_held(connection: Connection, state: CollectionState) -> int:
+    """How many chunks the tables hold; 0 where that cannot be told."""
+    try:
+        return row_count(connection, state)
+    except DBAPIError:
+        return 0
+
+
 def row_count(connection: Connection, state: CollectionState) -> int:
     """How many chunks the tables hold."""
     return int(connection.exec_driver_sql(f"SELECT count(*) FROM {_terms(state)}_docsize").scalar_one())
+
+
+# -- checking and mending
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """One of a collection's tables: its columns, what else it is made with, and the tables that FTS5 keeps it in."""
+
+    name: str
+    columns: tuple[str, ...]
+    options: str
+    kept_in: Mapping[str, tuple[str, ...]]
+
+
+_KEPT_IN: Final = {"data": ("id", "block"), "idx": ("segid", "term", "pgno"), "config": ("k", "v")}
+_SIZES: Final = {"docsize": ("id", "sz")}
+_KEYS: Final = {  # as FTS5 makes them
+    "data": "(id INTEGER PRIMARY KEY, block BLOB)",
+    "idx": "(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID",
+    "config": "(k PRIMARY KEY, v) WITHOUT ROWID",
+    "docsize": "(id INTEGER PRIMARY KEY, sz BLOB)",
+}
+_SCHEMA: Final = table("sqlite_master", sql_column("name"))
+_NOT_OF_THE_TABLE: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+
+
+def is_known(state: CollectionState) -> bool:
+    """Whether there is an analysis for the collection's language."""
+    return state.language == UNSTEMMED or state.language in LANGUAGES
+
+
+def is_exact(connection: Connection, state: CollectionState) -> bool:
+    """Whether both tables are sound in themselves and hold exactly what analysis makes of the texts.
+
+    A copy of each is put beside the expected words, and FTS5 compares: the count of rows, the length of each, and a checksum over
+    every (chunk, column, position, term). Makes temporary tables: it needs a connection of its own, which keeps them on disk.
+    """
+    driver(connection).execute("PRAGMA temp_store = FILE")
+    try:
+        for each in _shapes(state):  # which FTS5 must be able to open
+            match = literal_column(each.name).op("MATCH")("a")
+            connection.execute(select(literal_column("rowid")).select_from(_table(each.name)).where(match).limit(1)).all()
+        expected = {each.name: _expected(connection, each) for each in _shapes(state)}
+        rows = connection.execute(_texts().where(documents.c.collection_id == state.id).execution_options(yield_per=READ_ROWS))
+        for some in rows.partitions(READ_ROWS):
+            for name, _, words in _indexed(state, [tuple(row) for row in some]):
+                expected[name].many(connection, words)
+        for each in _shapes(state):
+            _compare(connection, each)
+    except DBAPIError as error:
+        name = str(getattr(error.orig, "sqlite_errorname", ""))
+        if name.startswith(_NOT_OF_THE_TABLE):
+            raise
+        return False
+    return True
+
+
+def remake(connection: Connection, state: CollectionState) -> None:
+    """As `rebuild`, also where FTS5 cannot open its tables any more, and so would not drop them."""
+    there = set(connection.scalars(select(_SCHEMA.c.name)))
+    for each in _shapes(state):
+        for part in each.kept_in:
+            if each.name in there:
+                connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {each.name}_{part}{_KEYS[part]}")
+            else:
+                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {each.name}_{part}")
+        if each.name in there:
+            config = table(f"{each.name}_config", sql_column("k"), sql_column("v"))
+            connection.execute(delete(config).where(config.c.k == "version"))
+            connection.execute(insert(config).values(k="version", v=_VERSION))
+    rebuild(connection, state)
+
+
+def _shapes(state: CollectionState) -> tuple[_Shape, _Shape]:
+    return (
+        _Shape(_terms(state), ("title", "body"), "", _KEPT_IN | _SIZES),
+        _Shape(_forms(state), ("forms",), ", detail='none', columnsize=0", _KEPT_IN),
+    )
+
+
+def _make(connection: Connection, shape: _Shape, name: str, content: str) -> None:
+    columns = ", ".join(shape.columns)
+    connection.exec_driver_sql(
+        f"CREATE VIRTUAL TABLE {name} USING fts5({columns}, {content}{shape.options}, tokenize='{_TOKENIZER}')"
+    )
+
+
+def _expected(connection: Connection, shape: _Shape) -> Prepared:
+    """A temporary table for the words that should be indexed; gives the statement that fills it."""
+    columns = (Column(name, Text) for name in shape.columns)
+    words = Table(f"expected_{shape.name}", MetaData(), Column("id", Integer, primary_key=True), *columns, prefixes=["TEMPORARY"])
+    words.create(connection)
+    return Prepared(insert(words))
+
+
+def _compare(connection: Connection, shape: _Shape) -> None:
+    """Raises DBAPIError where the table is not what is expected."""
+    copy = f"copy_{shape.name}"
+    _make(connection, shape, f"temp.{copy}", f"content='expected_{shape.name}', content_rowid='id'")
+    for part, columns in shape.kept_in.items():
+        kept = table(f"{shape.name}_{part}", *map(sql_column, columns), schema="main")
+        copied = table(f"{copy}_{part}", *map(sql_column, columns), schema="temp")
+        connection.execute(delete(copied))
+        connection.execute(insert(copied).from_select(columns, select(kept)))
+    command = table(copy, sql_column(copy), sql_column("rank"), schema="temp")
+    connection.execute(insert(command).values({copy: "integrity-check", "rank": 1}))
 
 
 def _texts() -> Select[Any]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vecsearch.core.errors import Locked, ReadOnly
+from vecsearch.core.errors import Locked, ReadOnly, StorageFull
 from vecsearch.persistence import files
 
 LOCK_FILE = "write.lock"
@@ -32,6 +32,8 @@ def writing(folder: Path, *, timeout: float) -> Iterator[None]:
         ) from error
     except PermissionError as error:
         raise ReadOnly(f"{folder} is read-only for this user: it can be searched, not written") from error
+    except OSError as error:
+        raise StorageFull(f"no lock file was made in {folder}: {error.strerror or error}; nothing was changed") from error
     try:
         _sign(folder)
         yield

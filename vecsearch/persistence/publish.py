@@ -11,15 +11,16 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from vecsearch.core.errors import StorageError, StorageFull, VecsearchWarning
 from vecsearch.core.settings import DEAD_SHARE, FOLD_ROWS, MERGE_RATIO, SEGMENT_ROWS_MAX
 from vecsearch.persistence import files, fulltext
 from vecsearch.persistence.database import Database
+from vecsearch.persistence.holding import holders
 from vecsearch.persistence.segments import StoredSegment, segment_path, segments_of
 from vecsearch.persistence.state import CollectionState, all_states, get_state
-from vecsearch.persistence.tables import chunks, collections, segments, tombstones
+from vecsearch.persistence.tables import chunks, collections, segments, sources, staged, tombstones
 from vecsearch.persistence.vectors import Ids
 from vecsearch.persistence.view import build, dead_rows
 
@@ -177,8 +178,41 @@ def named_files(connection: Connection, database: Database) -> set[object]:
     }
 
 
-def compact(database: Database, name: str, *, full: bool = False) -> None:
-    """Merge the text index, give free pages back to the file system, and empty the log; `full`: write the whole file anew."""
-    with database.transaction() as connection:
-        fulltext.optimize(connection, get_state(connection, name))
-    database.run_outside_transaction("VACUUM" if full else "PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)")
+def compact(database: Database, name: str | None, *, full: bool = False) -> None:
+    """Merge the text index, give free pages back to the file system, and empty the log; `full`: write the whole file anew.
+
+    After a full one, nothing of what was deleted is left in the files. Where a reader holds the old pages, so that the log is not
+    emptied, a warning names it. `name`: None for a database without collections.
+    """
+    if name is not None:
+        with database.transaction() as connection:
+            _tidy(connection, get_state(connection, name), full=full)
+    if full:  # the copy that VACUUM makes would else be held in memory
+        database.run_outside_transaction("PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY")
+    else:
+        database.run_outside_transaction("PRAGMA incremental_vacuum")
+    database.run_outside_transaction("PRAGMA wal_checkpoint(TRUNCATE)")
+    if readers := holders(database):
+        what = "what was deleted stays in SQLite's log" if full else "the space of what was deleted is not given back"
+        again = f"vecsearch optimize{' --full' if full else ''} --db {database.folder}"
+        said = f"{readers} still reads {database.folder} as it was, and {what} until it is done; then run again: {again}"
+        warnings.warn(said, VecsearchWarning, stacklevel=2)
+
+
+def _tidy(connection: Connection, state: CollectionState, *, full: bool) -> None:
+    """What is kept for nobody goes: staged vectors that no run waits for, marks of rows that no index file holds."""
+    if full:
+        fulltext.rebuild(connection, state)  # a merge alone leaves what it merged to SQLite's free pages
+    fulltext.optimize(connection, state)
+    unfinished = exists().where(sources.c.collection_id == state.id, sources.c.digest == "")
+    connection.execute(delete(staged).where(staged.c.collection_id == state.id, ~unfinished))
+    forget_useless_marks(connection, state)
+
+
+def forget_useless_marks(connection: Connection, state: CollectionState) -> None:
+    """Marks of deleted rows that no index file holds: of use only to who has read these rows, who is told by the generation."""
+    held = tombstones.c.chunk_id.between(segments.c.after + 1, segments.c.covers)
+    within = exists().where(segments.c.collection_id == state.id, held)
+    if connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id, ~within)).rowcount:
+        values = {"generation": collections.c.generation + 1, "revision": collections.c.revision + 1}
+        connection.execute(update(collections).where(collections.c.id == state.id).values(**values))

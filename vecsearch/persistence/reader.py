@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, selec
 
 from vecsearch.core.answers import Around, Hit
 from vecsearch.core.conditions import Condition
+from vecsearch.core.errors import Damaged
 from vecsearch.core.portions import portions
 from vecsearch.core.types import ChunkId, ChunkPlace, Cut, Document, Listed, Metadata, Place, Scored, Source, SourceState
 from vecsearch.persistence import fulltext, noise
@@ -28,6 +29,7 @@ from vecsearch.persistence.fulltext import Matches
 from vecsearch.persistence.paths import absolute, below
 from vecsearch.persistence.state import CollectionState, find_state
 from vecsearch.persistence.statements import Prepared
+from vecsearch.persistence.stored import from_json
 from vecsearch.persistence.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged, vectors
 from vecsearch.persistence.vectors import Ids, Vector, dtype
 from vecsearch.persistence.view import View, ViewCache
@@ -150,13 +152,14 @@ class Snapshot:
         """The text and place of each chunk, in the order given."""
         ids = [each.chunk_id for each in ranked]
         rows = {row[0]: row for row in _HITS.cursor(self._connection, ids=json.dumps(ids))}
+        _check_whole(rows, ids)
         return [self._hit(rows[each.chunk_id], each, similarities.get(each.chunk_id)) for each in ranked]
 
     def _hit(self, row: Any, scored: Scored, similarity: float | None) -> Hit:
         _, key, ordinal, text, title, path, start, end, metadata, place = row
         return Hit(
             id=key, chunk=ordinal, score=scored.score, similarity=similarity, text=text, title=title, uri=self._uri(path),
-            start=start, end=end, metadata=json.loads(metadata), place=_place(place),
+            start=start, end=end, metadata=from_json(metadata), place=_place(place),
         )  # fmt: skip
 
     def passages(self, ids: Sequence[ChunkId]) -> list[Passage]:
@@ -166,6 +169,7 @@ class Snapshot:
         found = {}
         for some in portions(ids, _MANY):
             found.update({row[0]: Passage(*row[1:]) for row in self._connection.execute(query.where(chunks.c.id.in_(some)))})
+        _check_whole(found, ids)
         return [found[each] for each in ids]
 
     def documents_of(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
@@ -223,7 +227,7 @@ class Snapshot:
         query = select(chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.place).where(chunks.c.document_id == row.id)
         rows = self._connection.execute(query.order_by(chunks.c.ordinal))
         cut = tuple(ChunkPlace(ordinal, start, end, _place(place)) for ordinal, start, end, place in rows)
-        return Document(row.key, self._uri(row.path), row.title, row.text, json.loads(row.metadata), cut)
+        return Document(row.key, self._uri(row.path), row.title, row.text, from_json(row.metadata), cut)
 
     def listing(self, *, limit: int, offset: int) -> list[Listed]:
         """Documents by id, a page of them."""
@@ -305,7 +309,7 @@ class Snapshot:
                 .outerjoin(sources, sources.c.id == documents.c.source_id)
                 .where(documents.c.collection_id == self.state.id, documents.c.key.in_(some))
             )
-            found.update({key: StoredDocument(i, key, path, digest, json.loads(m)) for i, key, path, digest, m in rows})
+            found.update({key: StoredDocument(i, key, path, digest, from_json(m)) for i, key, path, digest, m in rows})
         return found
 
     def keys_of_source(self, path: str) -> set[str]:
@@ -361,7 +365,13 @@ class Snapshot:
 
 
 def _place(stored: str | None) -> Place:
-    return {} if stored is None else json.loads(stored)
+    return {} if stored is None else from_json(stored)
+
+
+def _check_whole(found: Container[ChunkId], ids: Iterable[ChunkId]) -> None:
+    """Raises Damaged where the index, or the words, know of a chunk that has no row."""
+    if missing := [each for each in ids if each not in found]:
+        raise Damaged(f"the database is damaged: chunk {missing[0]} is not there; see `vecsearch doctor`")
 
 
 _HITS: Final = Prepared(

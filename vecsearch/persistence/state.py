@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select
 
-from vecsearch.core.errors import UnknownCollection
+from vecsearch.core.errors import Damaged, UnknownCollection
 from vecsearch.core.types import Precision
 from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import collections
@@ -29,7 +29,13 @@ class CollectionState:
     covers: int
     language: str
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether users do not know of it: it is being made beside another, or was replaced and waits to be dropped."""
+        return self.name.startswith(_HIDDEN)
 
+
+_HIDDEN: Final = "\x1f"  # no name that a user can give begins so: it is not printable
 _NAMES: Final = [field.name for field in fields(CollectionState)]
 _ALL = select(*(collections.c[name] for name in _NAMES)).order_by(collections.c.name)
 _ALL_STATES: Final = Prepared(_ALL)
@@ -46,15 +52,33 @@ def get_state(connection: Connection, name: str) -> CollectionState:
     """The collection of a name. Raises UnknownCollection."""
     state = find_state(connection, name)
     if state is None:
-        raise UnknownCollection(name, [each.name for each in all_states(connection)])
+        raise UnknownCollection(name, [each.name for each in visible_states(connection)])
     return state
 
 
 def all_states(connection: Connection) -> list[CollectionState]:
-    """Every collection, by name."""
+    """Every collection, by name, hidden ones first."""
     return [_state(row) for row in _ALL_STATES.all(connection)]
+
+
+def visible_states(connection: Connection) -> list[CollectionState]:
+    """Every collection that users know of, by name."""
+    return [state for state in all_states(connection) if not state.is_hidden]
+
+
+def successor_name(name: str) -> str:
+    """Under which the collection is made that is to take the place of this one; see `succession`."""
+    return f"{_HIDDEN}new {name}"
+
+
+def replaced_name(state: CollectionState) -> str:
+    """Under which a collection waits to be dropped, once another has its name."""
+    return f"{_HIDDEN}old {state.id}"
 
 
 def _state(row: Sequence[Any]) -> CollectionState:
     values = dict(zip(_NAMES, row, strict=True))
-    return CollectionState(**{**values, "precision": Precision(values["precision"])})
+    try:
+        return CollectionState(**{**values, "precision": Precision(values["precision"])})
+    except ValueError as error:
+        raise Damaged(f"the database is damaged: {error}; see `vecsearch doctor`") from error

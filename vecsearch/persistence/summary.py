@@ -13,7 +13,7 @@ from vecsearch.persistence.database import Database
 from vecsearch.persistence.publish import pending
 from vecsearch.persistence.segments import segments_of
 from vecsearch.persistence.sources import listing, states
-from vecsearch.persistence.state import CollectionState, all_states
+from vecsearch.persistence.state import CollectionState, find_state, successor_name, visible_states
 from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, documents, tombstones
 from vecsearch.persistence.vectors import dtype
 
@@ -23,13 +23,13 @@ _FAILED_SHOWN: Final = 100  # the first of them; `ls --failed` pages through all
 def names(database: Database) -> list[str]:
     """Names of the collections, ascending."""
     with database.reading() as connection:
-        return [state.name for state in all_states(connection)]
+        return [state.name for state in visible_states(connection)]
 
 
 def status(database: Database) -> dict[str, Any]:
     """The fields of the shell's JSON; bytes are those on disk."""
     with database.reading() as connection:
-        collections = [_collection(connection, database, state) for state in all_states(connection)]
+        collections = [_collection(connection, database, state) for state in visible_states(connection)]
     total = sum(path.stat().st_size for path in database.folder.rglob("*") if path.is_file())
     return {"db": str(database.folder), "format": SCHEMA_VERSION, "bytes": total, "collections": collections}
 
@@ -52,6 +52,7 @@ def _collection(connection: Connection, database: Database, state: CollectionSta
         "dimension": state.dimension,
         "precision": state.precision.value,
         "language": state.language,
+        "reembedding": _reembedding(connection, state, amounts["documents"]),
         "index": {
             "kind": "compressed" if any(each.rows >= COMPRESSED_ROWS for each in stored) else "exact",
             "state": "missing" if missing else "behind" if stored and tail else "current" if stored else "none",
@@ -69,6 +70,15 @@ def _collection(connection: Connection, database: Database, state: CollectionSta
             "index": sum(map(_size, files)),
         },
     }
+
+
+def _reembedding(connection: Connection, state: CollectionState, documents_there: int) -> dict[str, Any] | None:
+    """How far new vectors by another encoder have come, where that has begun."""
+    successor = find_state(connection, successor_name(state.name))
+    if successor is None:
+        return None
+    done = connection.scalar(select(func.count()).where(documents.c.collection_id == successor.id)) or 0
+    return {"encoder": successor.encoder, "documents": done, "of": documents_there}
 
 
 def _size(path: Path) -> int:

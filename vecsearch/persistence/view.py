@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from vecsearch.core.answers import Access
 from vecsearch.core.cores import core_count
+from vecsearch.core.errors import Damaged
 from vecsearch.core.settings import PARALLEL_ROWS, READ_ROWS
 from vecsearch.core.types import Scored
 from vecsearch.persistence.segments import StoredSegment, segments_of
@@ -140,7 +141,11 @@ def read_rows(
     cursor = _ROWS.cursor(connection, collection=state.id, after=after, last=last)
     while block := cursor.fetchmany(READ_ROWS):
         ids, blobs = zip(*block, strict=True)
-        yield np.array(ids, np.int64), np.frombuffer(b"".join(blobs), kind).reshape(len(ids), state.dimension)
+        try:
+            rows = np.frombuffer(b"".join(blobs), kind).reshape(len(ids), state.dimension)
+        except (TypeError, ValueError) as error:
+            raise Damaged(f"the database is damaged: a vector is not whole ({error}); see `vecsearch doctor`") from error
+        yield np.array(ids, np.int64), rows
 
 
 def dead_rows(connection: Connection, state: CollectionState) -> Ids:

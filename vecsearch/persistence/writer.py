@@ -24,11 +24,12 @@ from vecsearch.core.settings import READ_DOCUMENTS, READING
 from vecsearch.core.types import Cut, Metadata, Precision, Split
 from vecsearch.persistence import facts, fulltext
 from vecsearch.persistence.database import Database
-from vecsearch.persistence.state import CollectionState, find_state, get_state
+from vecsearch.persistence.state import CollectionState, find_state, get_state, successor_name
 from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import chunks, collections, documents, sources, staged, tombstones, vectors
 from vecsearch.persistence.vectors import Vector, dtype
 
+BROUGHT_MARK: Final = "brought:"  # before the digest of a document whose vector the caller made up
 _MANY: Final = 10_000
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _SEQUENCE: Final = table("sqlite_sequence", sql_column("name"), sql_column("seq"))  # AUTOINCREMENT's, remembers deleted rows too
@@ -46,6 +47,15 @@ class NewDocument:
     digest: str
     cuts: tuple[Cut, ...]
     vectors: Vector
+    kept: Kept | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a document that was stored before keeps as it stands: its metadata, a JSON object, and when it was indexed."""
+
+    metadata: str
+    indexed_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,23 +172,30 @@ class Writer:
 
 
 def drop_collection(database: Database, name: str) -> None:
-    """Delete a collection with everything in it. Raises UnknownCollection."""
+    """Delete a collection with everything in it, and what was to take its place. Raises UnknownCollection."""
     with database.transaction() as connection:
-        state = get_state(connection, name)
-        of = select(chunks.c.id).where(chunks.c.collection_id == state.id)
-        connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
-        facts.drop(connection, state.id)
-        for each in (chunks, documents, sources):
-            connection.execute(delete(each).where(each.c.collection_id == state.id))
-        connection.execute(delete(collections).where(collections.c.id == state.id))
-        fulltext.drop(connection, state)
+        for state in (get_state(connection, name), find_state(connection, successor_name(name))):
+            if state is not None:
+                drop(connection, state)
+
+
+def drop(connection: Connection, state: CollectionState) -> None:
+    """Delete a collection with everything in it; its index files are leftovers then."""
+    of = select(chunks.c.id).where(chunks.c.collection_id == state.id)
+    connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
+    facts.drop(connection, state.id)
+    for each in (chunks, documents, sources):
+        connection.execute(delete(each).where(each.c.collection_id == state.id))
+    connection.execute(delete(collections).where(collections.c.id == state.id))
+    fulltext.drop(connection, state)
 
 
 def rename_collection(database: Database, old: str, new: str) -> None:
-    """Raises UnknownCollection. The caller has checked that `new` is free."""
+    """With what is to take its place. Raises UnknownCollection. The caller has checked that `new` is free."""
     with database.transaction() as connection:
-        state = get_state(connection, old)
-        connection.execute(update(collections).where(collections.c.id == state.id).values(name=new))
+        get_state(connection, old)
+        for there, then in ((old, new), (successor_name(old), successor_name(new))):
+            connection.execute(update(collections).where(collections.c.name == there).values(name=then))
 
 
 def encoded_digest(text: str) -> str:
@@ -194,11 +211,12 @@ def _put(connection: Connection, state: CollectionState, new: Sequence[NewDocume
     fresh = iter(_next_ids(connection, documents, len(new) - len(there)))
     rows = [there[each.key] if each.key in there else next(fresh) for each in new]
     source_ids = _source_rows(connection, state, {each.source for each in new if each.source is not None})
-    metadatas, now = [_json(each.metadata) for each in new], _now()
+    metadatas = [_json(each.metadata) if each.kept is None else each.kept.metadata for each in new]
+    now = _now()
     added, replaced = [], []
     for row, each, metadata in zip(rows, new, metadatas, strict=True):
         source = None if each.source is None else source_ids[each.source]
-        rest = (each.title, each.text, metadata, each.digest, now)
+        rest = (each.title, each.text, metadata, each.digest, now if each.kept is None else each.kept.indexed_at)
         if each.key in there:
             replaced.append((source, *rest, row))
         else:

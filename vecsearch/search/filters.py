@@ -9,23 +9,28 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
+from vecsearch.core.checks import shown
 from vecsearch.core.conditions import AllOf, AnyOf, Compare, Comparison, Condition, Contains, Exists, Not
 from vecsearch.core.errors import FilterError
 from vecsearch.core.types import JSON, Where
 
-_SHELL: Final = re.compile(r"(?P<key>[^=<>!]+?)\s*(?P<op>>=|<=|!=|=|>|<)\s*(?P<value>.*)", re.DOTALL)
+_SHELL: Final = re.compile(r"(?P<key>[^=<>!]+)(?P<op>>=|<=|!=|=|>|<)(?P<value>.*)", re.DOTALL)
 _SIGNS: Final = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
+_DEPTH_MAX: Final = 24  # mappings inside each other; SQLite's parser goes little deeper
+_CONDITIONS_MAX: Final = 500  # of which SQLite takes a thousand; the values of $in and $nin do not count
+_BITS_MAX: Final = 14_000  # of a whole number, which Python turns into text up to 4,300 digits
 
 
 def parse_where(where: Where | None) -> Condition | None:
     """The tree of a `where` mapping; None for None or an empty mapping, which match everything.
 
-    Raises FilterError naming the operator or value that does not fit.
+    Raises FilterError naming the operator or value that does not fit, or for more than SQLite could take.
     """
     if where is None:
         return None
     if not isinstance(where, Mapping):
         raise FilterError(f"where must be a mapping such as {{'lang': 'en'}}, got {type(where).__name__}")
+    _check_extent(where)
     return _mapping(where) if where else None
 
 
@@ -35,24 +40,50 @@ def parse_shell(expressions: Sequence[str]) -> Where | None:
     return None if not wheres else wheres[0] if len(wheres) == 1 else {"$and": wheres}
 
 
+def _check_extent(where: Where) -> None:
+    waiting, conditions = [(where, 1)], 0
+    while waiting:
+        mapping, depth = waiting.pop()
+        if depth > _DEPTH_MAX:
+            raise FilterError(f"where: nested more than {_DEPTH_MAX} levels deep")
+        for value in mapping.values():
+            all_below = value if isinstance(value, list | tuple) else (value,)
+            below = [(each, depth + 1) for each in all_below if isinstance(each, Mapping)]
+            waiting += below
+            conditions += not below
+        if conditions > _CONDITIONS_MAX:
+            raise FilterError(f"where: more than {_CONDITIONS_MAX} conditions; $in takes any number of values at once")
+
+
 def _shell_one(expression: str) -> dict[str, Any]:
     if expression.lstrip().startswith("{"):
         try:
-            parsed: dict[str, Any] = json.loads(expression)
+            parsed: dict[str, Any] = _json(expression)
+        except RecursionError as error:
+            raise FilterError(f"--where {shown(expression)} is nested too deeply") from error
         except ValueError as error:
-            raise FilterError(f"--where {expression!r} is not valid JSON: {error}") from error
+            raise FilterError(f"--where {shown(expression)} is not valid JSON: {error}") from error
         return parsed
     match = _SHELL.fullmatch(expression.strip())
     if match is None:
-        raise FilterError(f"--where {expression!r}: expected key=value, key!=value, key>=value … or a JSON object")
+        raise FilterError(f"--where {shown(expression)}: expected key=value, key!=value, key>=value … or a JSON object")
     return {match["key"].strip(): {_SIGNS[match["op"]]: _shell_value(match["value"].strip())}}
 
 
 def _shell_value(text: str) -> JSON:
     try:
-        return json.loads(text)
-    except ValueError:
+        return _json(text)
+    except (ValueError, RecursionError):
         return text
+
+
+def _json(text: str) -> Any:
+    """Raises ValueError, for NaN and Infinity too, and RecursionError."""
+    return json.loads(text, parse_constant=_refused)
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON number")
 
 
 def _mapping(where: Where) -> Condition:
@@ -62,7 +93,7 @@ def _mapping(where: Where) -> Condition:
 
 def _entry(key: str, value: Any) -> Condition:
     if not isinstance(key, str):
-        raise FilterError(f"where: a key must be a string, got {key!r}")
+        raise FilterError(f"where: a key must be a string, got {shown(key)}")
     match key:
         case "$and":
             return AllOf(_terms(key, value))
@@ -71,27 +102,28 @@ def _entry(key: str, value: Any) -> Condition:
         case "$not":
             return Not(_whole(key, value))
     if key.startswith("$"):
-        raise FilterError(f"where: unknown operator {key}; expected $and, $or, $not, or a metadata key")
+        raise FilterError(f"where: unknown operator {_bare(key)}; expected $and, $or, $not, or a metadata key")
+    _check_unicode(key, "a key")
     if any(character in '"\\' or character < " " for character in key):
-        raise FilterError(f"where: key {key!r} has a quote, a backslash or a control character, which cannot be asked for")
+        raise FilterError(f"where: key {shown(key)} has a quote, a backslash or a control character, which cannot be asked for")
     return _operators(key, value) if isinstance(value, Mapping) else Compare(key, Comparison.EQUAL, _value(key, value))
 
 
 def _whole(operator: str, value: Any) -> Condition:
     if not isinstance(value, Mapping) or not value:
-        raise FilterError(f"where: {operator} takes a mapping with at least one key, got {value!r}")
+        raise FilterError(f"where: {operator} takes a mapping with at least one key, got {shown(value)}")
     return _mapping(value)
 
 
 def _terms(operator: str, value: Any) -> tuple[Condition, ...]:
     if not isinstance(value, list | tuple) or not value:
-        raise FilterError(f"where: {operator} takes a list of at least one mapping, got {value!r}")
+        raise FilterError(f"where: {operator} takes a list of at least one mapping, got {shown(value)}")
     return tuple(_whole(operator, term) for term in value)
 
 
 def _operators(key: str, operators: Mapping[str, Any]) -> Condition:
     if not operators:
-        raise FilterError(f"where: {key!r} has an empty mapping; expected an operator such as {{'$gte': 3}}")
+        raise FilterError(f"where: {shown(key)} has an empty mapping; expected an operator such as {{'$gte': 3}}")
     terms = tuple(_operator(key, name, value) for name, value in operators.items())
     return terms[0] if len(terms) == 1 else AllOf(terms)
 
@@ -99,7 +131,7 @@ def _operators(key: str, operators: Mapping[str, Any]) -> Condition:
 def _operator(key: str, name: str, value: Any) -> Condition:
     build = _OPERATORS.get(name)
     if build is None:
-        raise FilterError(f"where: unknown operator {name} on {key!r}; expected one of {', '.join(_OPERATORS)}")
+        raise FilterError(f"where: unknown operator {_bare(name)} on {shown(key)}; expected one of {', '.join(_OPERATORS)}")
     return build(key, value)
 
 
@@ -107,7 +139,7 @@ def _compare(comparison: Comparison) -> Callable[[str, Any], Condition]:
     def build(key: str, value: Any) -> Condition:
         orderable = isinstance(value, int | float | str | date) and not isinstance(value, bool)
         if comparison is not Comparison.EQUAL and not orderable:
-            raise FilterError(f"where: {comparison} on {key!r} takes a number, a string or a date, got {value!r}")
+            raise FilterError(f"where: {comparison} on {shown(key)} takes a number, a string or a date, got {shown(value)}")
         return Compare(key, comparison, _value(key, value))
 
     return build
@@ -115,35 +147,66 @@ def _compare(comparison: Comparison) -> Callable[[str, Any], Condition]:
 
 def _among(key: str, values: Any) -> Condition:
     if not isinstance(values, list | tuple):
-        raise FilterError(f"where: $in and $nin on {key!r} take a list, got {values!r}")
+        raise FilterError(f"where: $in and $nin on {shown(key)} take a list, got {shown(values)}")
     return AnyOf(tuple(Compare(key, Comparison.EQUAL, _value(key, value)) for value in values))
 
 
 def _exists(key: str, value: Any) -> Condition:
     if not isinstance(value, bool):
-        raise FilterError(f"where: $exists on {key!r} takes true or false, got {value!r}")
+        raise FilterError(f"where: $exists on {shown(key)} takes true or false, got {shown(value)}")
     return Exists(key) if value else Not(Exists(key))
 
 
 def _contains(key: str, value: Any) -> Condition:
     if isinstance(value, list | tuple | Mapping):
-        raise FilterError(f"where: $contains on {key!r} takes one value, got {value!r}")
+        raise FilterError(f"where: $contains on {shown(key)} takes one value, got {shown(value)}")
     return Contains(key, _value(key, value))
 
 
 def _negated(key: str, value: Any) -> Condition:
     if not isinstance(value, Mapping):
-        raise FilterError(f"where: $not on {key!r} takes a mapping of operators, got {value!r}")
+        raise FilterError(f"where: $not on {shown(key)} takes a mapping of operators, got {shown(value)}")
     return Not(_operators(key, value))
 
 
 def _value(key: str, value: Any) -> JSON:
     value = value.isoformat() if isinstance(value, date) else value
-    if isinstance(value, float) and not math.isfinite(value):
-        raise FilterError(f"where: the value of {key!r} must be finite, got {value!r}")
-    if value is not None and not isinstance(value, bool | int | float | str | list | tuple):
-        raise FilterError(f"where: the value of {key!r} must be a JSON value, got {type(value).__name__}")
-    return list(value) if isinstance(value, tuple) else value
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return _check_unicode(value, f"the value of {shown(key)}")
+        case int() if value.bit_length() > _BITS_MAX:
+            raise FilterError(f"where: the value of {shown(key)} is a number of thousands of digits")
+        case float() if not math.isfinite(value):
+            raise FilterError(f"where: the value of {shown(key)} must be finite, got {value!r}")
+        case int() | float():
+            return value
+        case list() | tuple():
+            return _list(key, value)
+    raise FilterError(f"where: the value of {shown(key)} must be a JSON value, got {type(value).__name__}")
+
+
+def _list(key: str, values: Sequence[Any]) -> list[JSON]:
+    try:
+        said = json.dumps(values, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FilterError(f"where: the value of {shown(key)} must be a JSON value: {error}") from error
+    _check_unicode(said, f"the value of {shown(key)}")
+    return list(values)
+
+
+def _bare(name: Any) -> str:
+    """An operator as it was written, without quotes."""
+    return shown(name).strip("'")
+
+
+def _check_unicode(text: str, what: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FilterError(f"where: {what} holds half a surrogate pair; it is no valid Unicode") from error
+    return text
 
 
 _OPERATORS: Final[Mapping[str, Callable[[str, Any], Condition]]] = {

@@ -14,8 +14,8 @@ import click
 import vecsearch
 from vecsearch.core.errors import NotADatabase, UsageError, VecsearchError, VecsearchWarning
 from vecsearch.core.settings import LIST_LIMIT_DEFAULT
-from vecsearch.core.types import Severity
-from vecsearch.surfaces import asking, evaluating, indexing, render, safe, watching
+from vecsearch.core.types import Finding, Severity
+from vecsearch.surfaces import asking, evaluating, indexing, moving, reembedding, render, safe, watching
 from vecsearch.surfaces.indexing import IndexRun, index_options
 from vecsearch.surfaces.options import Common, common, limit_option, one_of, parsed_where, source_option, where_option
 
@@ -153,7 +153,14 @@ def optimize(options: Common, full: bool, language: str | None) -> None:
     for name in names:
         with replace(options, collection=name).writing() as collection:
             collection.optimize(full=full, language=language)
+    if not names:
+        maintenance.compact(options.folder(), full=full)
+    for copy in maintenance.old_copies(options.folder()) if full else []:
+        _say(f"Note: {copy} still holds what was deleted since it was made; remove it once you do not need it")
     _show_status(options, only=options.collection)
+
+
+cli.add_command(reembedding.reembed)
 
 
 # -- asking
@@ -222,15 +229,27 @@ def models(options: Common) -> None:
 
 
 @cli.command()
+@click.option("--fix", is_flag=True, help="Mend what follows from the texts and vectors, after a backup in the folder.")
 @common
-def doctor(options: Common) -> int:
-    """Check that everything is sound; change nothing."""
+def doctor(options: Common, fix: bool) -> int:
+    """Check that everything is sound."""
     from vecsearch import maintenance
 
-    findings = maintenance.doctor(options.folder())
+    if not fix:
+        findings: Sequence[Finding] = maintenance.doctor(options.folder())
+        more, lines = {}, render.finding_lines(findings)
+    else:
+        done = maintenance.mend(options.folder())
+        findings = done.findings
+        more = {"mended": list(done.mended), "backup": None if done.backup is None else str(done.backup)}
+        lines = render.mended_lines(done.mended, done.backup, findings)
     ok = all(finding.severity is not Severity.ERROR for finding in findings)
-    options.show({"ok": ok, "findings": [asdict(each) for each in findings]}, render.finding_lines(findings))
+    options.show({"ok": ok, "findings": [asdict(each) for each in findings], **more}, lines)
     return 0 if ok else 1
+
+
+for _command in (moving.backup, moving.restore, moving.export, moving.import_):
+    cli.add_command(_command)
 
 
 @cli.group(invoke_without_command=True)

@@ -19,9 +19,9 @@ from vecsearch.surfaces import render
 from vecsearch.surfaces.options import Common
 
 if TYPE_CHECKING:
+    from vecsearch.batches import Progress
     from vecsearch.collection import Collection
     from vecsearch.core.types import IndexReport, Scan
-    from vecsearch.ingest import Progress
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}

@@ -13,12 +13,13 @@ from rich.text import Text
 class Bar:
     """Shows itself from the first `begin` until the `with` block ends, then disappears."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "indexing") -> None:
+        """`what` is done, in a word."""
         self._bar = Progress(
-            TextColumn("indexing"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), _Rate(), TimeRemainingColumn(),
+            TextColumn(what), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), _Rate(), TimeRemainingColumn(),
             console=Console(stderr=True), transient=True,
         )  # fmt: skip
-        self._task = self._bar.add_task("indexing", total=None, chunks=0)
+        self._task = self._bar.add_task(what, total=None, chunks=0)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -27,14 +28,14 @@ class Bar:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
 
-    def begin(self, total_bytes: int) -> None:
-        """The size of all the files to look at."""
-        self._bar.reset(self._task, total=max(1, total_bytes))
+    def begin(self, total: int) -> None:
+        """How much there is to do, in bytes or characters."""
+        self._bar.reset(self._task, total=max(1, total))
 
-    def advance(self, read_bytes: float, chunks: int) -> None:
+    def advance(self, amount: float, chunks: int) -> None:
         """So much more is done, so many more chunks have a vector."""
         done = self._bar.tasks[0].fields["chunks"] + chunks
-        self._bar.update(self._task, advance=read_bytes, chunks=done)
+        self._bar.update(self._task, advance=amount, chunks=done)
 
 
 class _Rate(ProgressColumn):

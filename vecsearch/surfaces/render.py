@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from vecsearch.core.answers import Hit, Hits
@@ -167,6 +168,9 @@ def status_lines(status: dict[str, Any]) -> Iterator[str]:
         yield printable(f"{each['name']}: {plural(each['documents'], 'document')}, {plural(each['chunks'], 'chunk')}")
         yield printable(f"  encoder  {each['encoder']} · {each['dimension']} numbers · {each['precision']}")
         yield printable(f"  words    stems of {each['language']}")
+        if begun := each["reembedding"]:
+            made = f"{begun['documents']:,} of {begun['of']:,} documents"
+            yield printable(f"  reembed  {begun['encoder']} · {made}; go on: vecsearch reembed")
         waiting = f", {index['tail']:,} rows after it, {index['deleted']:,} deleted" if index["tail"] or index["deleted"] else ""
         yield f"  index    {index['kind']} · {index['state']} · {plural(index['rows'], 'row')}{waiting}"
         yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in each["sources"].items())
@@ -185,6 +189,15 @@ def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
         yield printable(f"{finding.severity}: {finding.what}")
         yield printable(f"  {finding.meaning}; {finding.fix}")
+
+
+def mended_lines(mended: Sequence[str], backup: Path | None, findings: Sequence[Finding]) -> Iterator[str]:
+    """What was mended, where the backup is, and what is left."""
+    for each in mended:
+        yield printable(f"mended: {each}")
+    if backup is not None:
+        yield printable(f"the database as it was before: {backup}; remove it once you do not need it")
+    yield from finding_lines(findings)
 
 
 def model_lines(models: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from vecsearch.core.settings import SNIFF_BYTES
 from vecsearch.core.types import Draft, Item, Problem
 from vecsearch.documents.loaders.raw import Raw
 from vecsearch.documents.text import NotText, decode, looks_binary
+from vecsearch.documents.validate import checked_depth
 
 _KEYS: Final = frozenset(("id", "_id", "text", "title", "metadata"))
 _JSON_TYPES: Final = {
@@ -73,6 +74,7 @@ def _json_draft(line: str | bytes) -> Draft:
     value = _parsed(line)
     if not isinstance(value, dict):
         raise InputError(f"expected an object, got {_kind(value)}")
+    checked_depth(value, "the object")
     identifier, extra = _identified(value)
     given = _optional(value, "metadata", dict) or {}
     text, title = _optional(value, "text", str) or "", _optional(value, "title", str)

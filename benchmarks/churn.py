@@ -1,0 +1,228 @@
+"""Half an hour of everything at once: does memory, disk and the log level off, and is every answer right in the end?
+
+    make churn        or: python -m benchmarks.churn --minutes 30 --out FOLDER
+
+A writer replaces, deletes, adds and changes documents without end; `vecsearch watch` keeps up with a folder whose files change;
+two readers ask; `vecsearch optimize` runs every minute, `--full` every eighth time. Each second the memory of each process
+(resident, its children's added), the database, its log and the index files are measured. Writes churn.json and churn.svg; exits
+with 1 when something grew from the second quarter of the time to the last, when an answer was refused, or when something is not
+sound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+
+import vecsearch
+from benchmarks.measuring import MEGABYTE, resident_mb
+from benchmarks.plot import timeline
+from vecsearch import maintenance
+
+DOCUMENTS: Final = 5_000  # that come and go
+WATCHED: Final = 20  # files
+EVERY_S: Final = 1.0
+OPTIMIZE_S: Final = 60.0
+FULL_EVERY: Final = 8
+GROWN: Final = 1.1  # more than so many times the second quarter's median is growth, …
+GROWN_MB: Final = 20.0  # … if it is so much
+WORDS: Final = "keel mast sail rope anchor tide harbour lantern compass storm gull reef chart deck helm oar".split()
+
+
+def writer(folder: Path) -> None:
+    """Until killed: every round is a batch of replaced, deleted, added and changed documents."""
+    draw, rows = random.Random(1), np.random.default_rng(1)
+    with vecsearch.open(folder) as collection:
+        print("ready", flush=True)
+        while True:
+            keys = [f"d{n}" for n in draw.sample(range(DOCUMENTS), 200)]
+            texts = [f"{' '.join(draw.choices(WORDS, k=9))} of {key}" for key in keys]
+            metadatas = [{"n": n, "ship": draw.choice(WORDS)} for n in range(len(keys))]
+            collection.add(texts, ids=keys, metadatas=metadatas, vectors=rows.normal(size=(200, 384)), on_conflict="replace")
+            collection.delete(keys[:40])
+            collection.add(texts[:20], ids=keys[:20], on_conflict="replace")  # by the encoder
+            collection.update(keys[50], metadata={"n": -1})
+
+
+def reader(folder: Path) -> None:
+    """Until killed: questions of every kind; each answer is as long as it must be, and in order."""
+    draw = random.Random(2)
+    with vecsearch.open(folder, readonly=True) as collection:
+        print("ready", flush=True)
+        while True:
+            query = " ".join(draw.choices(WORDS, k=3))
+            for mode in ("hybrid", "dense", "lexical"):
+                hits = collection.search(query, mode=mode, where=draw.choice([None, {"ship": draw.choice(WORDS)}]))
+                assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+            assert len(collection.search(query)) == 10
+            print("answered", flush=True)
+
+
+@dataclass
+class Churn:
+    """What runs, and what was measured."""
+
+    place: Path
+    started: float = field(default_factory=time.monotonic)
+    samples: list[dict[str, float]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        return self.place / "db"
+
+    def run(self, seconds: float) -> None:
+        """All of it, for so long."""
+        with vecsearch.open(self.folder) as collection:
+            kept = [f"{' '.join(words)} stays" for words in pairwise(WORDS)]
+            collection.add(kept, ids=[f"kept{n}" for n in range(len(kept))])
+        with self._running() as processes:
+            optimized, rounds, draw = time.monotonic(), 0, random.Random(3)
+            while time.monotonic() - self.started < seconds and not self.troubles:
+                self._change_files(draw)
+                self._sample(processes)
+                self.troubles += [
+                    f"{name} ended: {self._said(name)}" for name, each in processes.items() if each.poll() is not None
+                ]
+                if time.monotonic() - optimized > OPTIMIZE_S:
+                    optimized, rounds = time.monotonic(), rounds + 1
+                    self._optimize(full=rounds % FULL_EVERY == 0)
+                time.sleep(EVERY_S)
+        self._finish()
+
+    @contextmanager
+    def _running(self) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+        ours = [sys.executable, "-m", "benchmarks.churn", "--place", str(self.place), "--role"]
+        watch = [
+            sys.executable,
+            "-m",
+            "vecsearch",
+            "watch",
+            str(self.place / "notes"),
+            "--db",
+            str(self.folder),
+            "-c",
+            "notes",
+            "-q",
+        ]
+        (self.place / "notes").mkdir()
+        self._change_files(random.Random(0), every=True)
+        commands = {"writer": [*ours, "writer"], "reader": [*ours, "reader"], "reader 2": [*ours, "reader"], "watch": watch}
+        processes = {}
+        try:
+            for name, command in commands.items():
+                with (self.place / f"{name}.txt").open("wb") as said:
+                    processes[name] = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+            yield processes
+        finally:
+            for each in processes.values():
+                each.kill()
+                each.wait()
+
+    def _change_files(self, draw: random.Random, *, every: bool = False) -> None:
+        for number in range(WATCHED) if every else draw.sample(range(WATCHED), 2):
+            file = self.place / "notes" / f"log{number}.txt"
+            if not every and draw.random() < 0.2:
+                file.unlink(missing_ok=True)
+            else:
+                file.write_text("\n".join(" ".join(draw.choices(WORDS, k=8)) for _ in range(20)))
+
+    def _optimize(self, *, full: bool) -> None:
+        command = [sys.executable, "-m", "vecsearch", "optimize", "--db", str(self.folder), "-q", *(["--full"] if full else [])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            self.troubles.append(f"optimize: {done.stderr.strip()}")
+
+    def _sample(self, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+        size = {name: _size(path) for name, path in _files(self.folder).items()}
+        memory = {f"memory of {name}": resident_mb(each.pid) for name, each in processes.items()}
+        self.samples.append({"minutes": (time.monotonic() - self.started) / 60, **memory, **size})
+
+    def _finish(self) -> None:
+        findings = [each for each in maintenance.doctor(self.folder) if each.severity is vecsearch.Severity.ERROR]
+        self.troubles += [f"doctor: {each.what}" for each in findings]
+        for name, (early, late) in self.growth().items():
+            if late > early * GROWN and late - early > GROWN_MB:
+                self.troubles.append(f"{name} grew from {early:.0f} to {late:.0f} MB")
+
+    def growth(self) -> dict[str, tuple[float, float]]:
+        """The median MB of the second quarter and of the last, for all that was measured."""
+        quarter = len(self.samples) // 4
+        parts = self.samples[quarter : 2 * quarter], self.samples[-quarter:]
+        names = [name for name in self.samples[0] if name != "minutes"] if quarter else []
+        return {name: (_median(parts[0], name), _median(parts[1], name)) for name in names}
+
+    def _said(self, name: str) -> str:
+        return "".join((self.place / f"{name}.txt").read_text().splitlines(keepends=True)[-3:])
+
+    def answers(self) -> int:
+        """Rounds of questions that the readers had answered."""
+        return sum((self.place / f"{name}.txt").read_text().count("answered") for name in ("reader", "reader 2"))
+
+
+def _files(folder: Path) -> dict[str, list[Path]]:
+    main = folder / "vecsearch.db"
+    return {"database": [main], "log": [folder / "vecsearch.db-wal"], "index files": list((folder / "index").glob("*"))}
+
+
+def _size(paths: Sequence[Path]) -> float:
+    total = 0
+    for path in paths:
+        try:
+            total += path.stat().st_size
+        except OSError:  # gone by now
+            continue
+    return total / MEGABYTE
+
+
+def _median(samples: Sequence[dict[str, float]], name: str) -> float:
+    return median(each[name] for each in samples)
+
+
+def main() -> int:
+    """The command; gives 1 where something did not hold."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks"))
+    parser.add_argument("--place", type=Path, help="an empty folder to work in")
+    parser.add_argument("--role", choices=["writer", "reader"], help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.role:
+        {"writer": writer, "reader": reader}[given.role](given.place / "db")
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as place:
+        churn = Churn(given.place or Path(place))
+        churn.run(given.minutes * 60)
+        report(churn, given.out)
+    return 1 if churn.troubles else 0
+
+
+def report(churn: Churn, out: Path) -> None:
+    """The figures, the picture, and what did not hold."""
+    figures: dict[str, Any] = {
+        "answers": churn.answers(), "growth_mb": churn.growth(), "troubles": churn.troubles, "samples": churn.samples
+    }  # fmt: skip
+    (out / "churn.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    (out / "churn.svg").write_text(timeline(churn.samples), encoding="utf-8")
+    for name, (early, late) in churn.growth().items():
+        print(f"{name:22} {early:8.1f} MB {late:8.1f} MB")
+    said = "; ".join(churn.troubles) or "everything levelled off and is sound"
+    print(f"{figures['answers']:,} rounds of questions answered; {said}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""A child process that damages copies of a database and uses them: `python -m tests.damaging FOLDER WHAT SEED COUNT`.
+
+It prints a line for each case before it begins, so that a crash of the interpreter is known for what it is, and a traceback for
+whatever is not a VecsearchError. Answers are checked where the damage is to what is derived.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import vecsearch
+from tests.fakes import FakeEncoder
+from vecsearch import maintenance
+from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.persistence import vectors
+
+ROWS = 400
+WORDS = "harbour seal bank river jump leap fence model runway train plane turn sand ice ring dust planet moon".split()
+ENCODER = FakeEncoder()
+
+
+def make(folder: Path) -> None:
+    """A database with two collections, files, deleted rows, several index files, and a log that was not yet taken in."""
+    chance = random.Random(0)
+    texts = [" ".join(chance.choices(WORDS, k=6)) for _ in range(ROWS)]
+    metadatas = [{"n": n, "tags": [WORDS[n % 7], n], "deep": {"n": -n}} for n in range(ROWS)]
+    (folder.parent / "docs").mkdir()
+    (folder.parent / "docs/a.txt").write_text("a file of the harbour")
+    vectors.COMPRESSED_ROWS = 100
+    with vecsearch.open(folder, encoder=ENCODER) as notes:
+        notes.add(texts[:300], ids=[f"d{n}" for n in range(300)], metadatas=metadatas[:300])
+        notes.index([folder.parent / "docs"])
+        notes.add(texts[300:], ids=[f"d{n}" for n in range(300, ROWS)], metadatas=metadatas[300:])
+        notes.optimize()
+        notes.delete(["d5", "d350"])
+        notes.update("d7", metadata={"changed": True})
+    with vecsearch.open(folder, encoder=ENCODER, collection="second") as notes:
+        notes.add(["another text"], ids=["x"])
+
+
+def copy(folder: Path, target: Path) -> Path:
+    shutil.copytree(folder, target)
+    return target
+
+
+# -- damages: of a file, by chance
+
+
+def flip(file: Path, chance: random.Random) -> None:
+    size = file.stat().st_size
+    with file.open("rb+") as handle:
+        for _ in range(chance.choice([1, 1, 3, 30])):
+            at = chance.randrange(size)
+            handle.seek(at)
+            old = handle.read(1)[0]
+            handle.seek(at)
+            handle.write(bytes([old ^ (1 << chance.randrange(8))]))
+
+
+def overwrite(file: Path, chance: random.Random) -> None:
+    size = file.stat().st_size
+    at, count = chance.randrange(size), chance.choice([4, 100, 8192])
+    with file.open("rb+") as handle:
+        handle.seek(at)
+        handle.write(chance.randbytes(min(count, size - at)))
+
+
+def zero_a_page(file: Path, chance: random.Random) -> None:
+    with file.open("rb+") as handle:
+        handle.seek(8192 * chance.randrange(-(-file.stat().st_size // 8192)))
+        handle.write(bytes(8192))
+
+
+def cut(file: Path, chance: random.Random) -> None:
+    os.truncate(file, chance.choice([0, 1, 100, chance.randrange(file.stat().st_size)]))
+
+
+def lengthen(file: Path, chance: random.Random) -> None:
+    with file.open("ab") as handle:
+        handle.write(chance.choice([bytes, random.Random(1).randbytes])(chance.choice([1, 100, 8192, 100_000])))
+
+
+def move_a_page(file: Path, chance: random.Random) -> None:
+    data = bytearray(file.read_bytes())
+    pages = len(data) // 8192
+    if pages > 1:
+        one, other = chance.randrange(pages) * 8192, chance.randrange(pages) * 8192
+        data[one : one + 8192] = data[other : other + 8192]
+        file.write_bytes(data)
+
+
+def remove(file: Path, chance: random.Random) -> None:
+    file.unlink()
+
+
+def a_folder_instead(file: Path, chance: random.Random) -> None:
+    file.unlink()
+    file.mkdir()
+    (file / "in the way").touch()
+
+
+def another_s(file: Path, chance: random.Random) -> None:
+    others = sorted(path for path in file.parent.parent.rglob("*") if path.is_file() and path != file)
+    shutil.copy(chance.choice(others), file)
+
+
+def garbage(file: Path, chance: random.Random) -> None:
+    said = [
+        "",
+        "{",
+        "[]",
+        "7",
+        "null",
+        '{"pid": {}}',
+        '{"pid": 1, "host": [], "command": null, "since": 7}',
+        "[" * 100_000,
+        "\ud800",
+    ]
+    file.write_bytes(chance.choice(said).encode("utf-8", "surrogatepass"))
+
+
+DAMAGES = [flip, flip, overwrite, zero_a_page, cut, lengthen, move_a_page, another_s]
+
+
+# -- uses
+
+
+def uses(folder: Path) -> list[Callable[[], object]]:
+    def asked(ask: Callable[[vecsearch.Collection], object], *, readonly: bool = False) -> Callable[[], object]:
+        def use() -> object:
+            with vecsearch.open(folder, encoder=ENCODER, readonly=readonly, lock_timeout=1.0) as notes:
+                return ask(notes)
+
+        return use
+
+    row = ENCODER.encode_queries(["harbour seal"])[0]
+    return [
+        asked(lambda notes: notes.search("harbour seal", limit=500), readonly=True),
+        asked(lambda notes: notes.search(row, limit=10)),
+        asked(lambda notes: notes.search("harbour river*", mode="lexical", limit=500)),
+        asked(
+            lambda notes: notes.search("jump", where={"$or": [{"n": {"$lt": 50}}, {"tags": {"$contains": "bank"}}]}, explain=True)
+        ),
+        asked(lambda notes: notes.similar(id="d9")),
+        asked(lambda notes: (notes.count(), notes.ls(limit=1000), notes.sources())),
+        asked(lambda notes: notes.get(where={})),
+        lambda: maintenance.status(folder),
+        lambda: maintenance.doctor(folder),
+        lambda: maintenance.models(folder),
+        asked(lambda notes: notes.add(["new words"], ids=["new"], on_conflict="replace")),
+        asked(lambda notes: notes.update("d1", text="changed")),
+        asked(lambda notes: notes.index([folder.parent])),
+        asked(lambda notes: notes.delete(["d2", "d3"])),
+        asked(lambda notes: notes.optimize()),
+        asked(lambda notes: notes.optimize(full=True)),
+        lambda: maintenance.rename_collection(folder, "second", "third"),
+        lambda: maintenance.delete_collection(folder, "default"),
+    ]
+
+
+def use(folder: Path) -> bool:
+    """Everything once. False for an error that is none of ours."""
+    good = True
+    for number, each in enumerate(uses(folder)):
+        try:
+            each()
+        except vecsearch.VecsearchError as error:
+            if len(str(error)) > 2_000:
+                print("LONG", len(str(error)), flush=True)
+                good = False
+        except Exception:
+            good = False
+            print(f"use {number}:", "".join(traceback.format_exc().splitlines(keepends=True)[-12:]), flush=True)
+    return good
+
+
+def answers(folder: Path) -> object:
+    """What a sound database says, for any damage to what is derived."""
+    with vecsearch.open(folder, encoder=ENCODER, readonly=True) as notes:
+        rows = ENCODER.encode_queries(["harbour seal", "moon dust on the sand"])
+        return [
+            [(hit.id, round(hit.score, 5)) for hit in found]
+            for found in (
+                *notes.search(rows, limit=20),
+                notes.search("river bank", limit=20),
+                notes.search("jump", where={"n": {"$gt": 300}}),
+            )
+        ]
+
+
+def case(folder: Path, what: str, number: int) -> bool:
+    chance = random.Random(number)
+    damage = chance.choice(DAMAGES)
+    with TemporaryDirectory() as place:
+        there = copy(folder, Path(place) / "db")
+        if what == "sqlite":
+            damage(there / DATABASE_FILE, chance)
+            return use(there)
+        if what == "log":
+            open_log(folder, there)
+            damage(
+                chance.choice([there / f"{DATABASE_FILE}-wal", there / f"{DATABASE_FILE}-wal", there / f"{DATABASE_FILE}-shm"]),
+                chance,
+            )
+            return use(there)
+        expected = answers(folder)
+        files = sorted((there / "index").iterdir()) if what == "index" else [there / "write.lock", there / "write.owner.json"]
+        for file in chance.sample(files, chance.randrange(1, len(files) + 1)):
+            file.touch()
+            chance.choice(
+                [*DAMAGES, remove, a_folder_instead] if what == "index" else [garbage, garbage, remove, a_folder_instead]
+            )(file, chance)
+        good = answers(there) == expected
+        if not good:
+            print("other answers", flush=True)
+        findings = [each for each in maintenance.doctor(there) if each.severity is vecsearch.Severity.ERROR]
+        if findings:
+            print("doctor:", findings, flush=True)
+        good = use(there) and not findings and good
+        if what == "index":
+            mended = copy(there, Path(place) / "mended")
+            good = good and mended.exists()
+        return good
+
+
+def open_log(folder: Path, there: Path) -> None:
+    """The copy of a database in use: with a log that was not taken in."""
+    with TemporaryDirectory() as place:
+        live = copy(folder, Path(place) / "db")
+        notes = vecsearch.open(live, encoder=ENCODER)
+        reader = vecsearch.open(live, encoder=ENCODER, readonly=True)
+        reader.count()
+        notes.add([f"late {WORDS[n % 9]} {n}" for n in range(60)], ids=[f"late{n}" for n in range(60)])
+        for name in (DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"):
+            shutil.copy(live / name, there / name)
+        reader.close()
+        notes.close()
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    folder, what, seed, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    bad = []
+    for number in range(seed, seed + count):
+        print(f"case {what} {number}", flush=True)
+        if not case(folder, what, number):
+            bad.append(number)
+    print(json.dumps(bad), flush=True)
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,630 @@
+"""Input that nobody means well with: every way in takes it or says in one line why not; whatever comes in comes out as it was.
+
+`VECSEARCH_FUZZ=100` runs a hundred times as many examples.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import vecsearch
+from tests import damaging, test_filters
+from tests.checks import is_sound
+from tests.conftest import PROJECT
+from tests.fakes import FakeEncoder
+from vecsearch import maintenance
+from vecsearch.core.settings import ID_LENGTH_MAX
+from vecsearch.documents.loaders.raw import Raw
+from vecsearch.documents.validate import DEPTH_MAX
+from vecsearch.search.filters import parse_shell
+
+TIMES = int(os.environ.get("VECSEARCH_FUZZ", "1"))
+ENCODER = FakeEncoder()
+
+
+def some(count: int) -> settings:
+    return settings(max_examples=count * TIMES, deadline=None)
+
+
+# -- filters
+
+
+@pytest.fixture(scope="module")
+def filtered(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
+    opened = vecsearch.open(tmp_path_factory.mktemp("filtered") / "f.vec")
+    count = len(test_filters.METADATA)
+    ids = [str(n) for n in range(count)]
+    opened.add(["text"] * count, ids=ids, metadatas=test_filters.METADATA, vectors=np.eye(384)[:count])
+    return opened
+
+
+def answers_or_refuses(collection: vecsearch.Collection, where: Any) -> None:
+    """What a filter finds is what the plain reading of its rules says; FilterError for what is none."""
+    try:
+        count = collection.count(where)
+    except vecsearch.FilterError as error:
+        assert len(str(error)) < 1_000
+        return
+    expected = {str(n) for n, each in enumerate(test_filters.METADATA) if test_filters.holds(where or {}, each)}
+    assert count == len(expected)
+    assert {hit.id for hit in collection.search(np.ones(384), limit=100, where=where)} == expected
+
+
+OPERATORS = [
+    "$eq",
+    "$ne",
+    "$gt",
+    "$gte",
+    "$lt",
+    "$lte",
+    "$in",
+    "$nin",
+    "$exists",
+    "$contains",
+    "$not",
+    "$and",
+    "$or",
+    "$nor",
+    "$",
+]
+texts = st.text(st.characters(exclude_categories=[]), max_size=8)  # half surrogate pairs too
+scalars = st.one_of(
+    st.sampled_from([*test_filters.VALUES, *test_filters.TIMES, math.inf, math.nan, -0.0, b"bytes", 1j]),
+    texts,
+    st.integers(-9, 9),
+    st.floats(),
+    st.booleans(),
+    st.none(),
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.one_of(st.sampled_from([*OPERATORS, *test_filters.KEYS]), texts, st.integers()), inner, max_size=3),
+    ),
+    max_leaves=12,
+)
+
+
+@some(300)
+@given(
+    where=st.dictionaries(st.one_of(st.sampled_from([*OPERATORS, *test_filters.KEYS]), texts), anything, max_size=3) | anything
+)
+def test_anything_as_a_filter_is_answered_rightly_or_refused(filtered: vecsearch.Collection, where: Any) -> None:
+    answers_or_refuses(filtered, where)
+
+
+@some(300)
+@given(
+    expressions=st.lists(
+        st.one_of(
+            st.text(max_size=30),
+            st.builds(
+                "".join,
+                st.lists(st.sampled_from([*'{}[]":,=<>! \t\n.$', *test_filters.KEYS, "1", "null", "NaN", "1e999"]), max_size=12),
+            ),
+            anything.map(lambda value: json.dumps(value, default=str, skipkeys=True)),
+        ),
+        max_size=3,
+    )
+)
+def test_anything_after_where_in_the_shell_is_answered_rightly_or_refused(
+    filtered: vecsearch.Collection, expressions: list[str]
+) -> None:
+    try:
+        where = parse_shell(expressions)
+    except vecsearch.FilterError as error:
+        assert len(str(error)) < 1_000
+        return
+    answers_or_refuses(filtered, where)
+
+
+def nested(inner: Any, wrap: Any, times: int) -> Any:
+    for _ in range(times):
+        inner = wrap(inner)
+    return inner
+
+
+CIRCLE: dict[str, Any] = {}
+CIRCLE["$and"] = [CIRCLE, CIRCLE]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        nested({"lang": "en"}, lambda inner: {"$not": inner}, 5_000),
+        nested({"lang": "en"}, lambda inner: {"$or": [{"$not": inner}, {"year": 1}]}, 200),
+        {"lang": nested({"$eq": "en"}, lambda inner: {"$not": inner}, 5_000)},
+        {"$and": [{"year": {"$gt": n}} for n in range(5_000)]},
+        {"$or": [{f"key{n}": n} for n in range(5_000)]},
+        {f"key{n}": n for n in range(5_000)},
+        {"lang": nested("en", lambda inner: [inner], 5_000)},
+        {"year": 10**5_000}, {"year": {"$in": 10**5_000}}, {"year": [10**5_000]}, {"year": {"$gt": -(10**5_000)}}, CIRCLE,
+        {"$and": [{}]}, {"lang": {"$eq": {"code": "en"}}}, {"x" * 1_000_000: {"$near": 1}}, {"$" + "x" * 1_000_000: 1},
+        {"lang": {"$exists": "x" * 1_000_000}}, {"\ud800": 1}, {"lang": "\udfff"}, {"lang": ["\udfff"]}, {"lang": [object()]},
+    ],
+    ids=range(21),
+)  # fmt: skip
+def test_a_filter_without_measure_is_refused_in_a_line(filtered: vecsearch.Collection, where: Any) -> None:
+    for ask in (
+        filtered.count,
+        lambda where: filtered.search(np.ones(384), where=where),
+        lambda where: filtered.delete(where=where),
+    ):
+        with pytest.raises(vecsearch.FilterError) as raised:
+            ask(where)
+        assert len(str(raised.value)) < 1_000
+
+
+def test_a_filter_as_large_as_is_taken_is_answered(filtered: vecsearch.Collection) -> None:
+    many = [*(f"no{n}" for n in range(20_000)), *range(5_000, 25_000), "en", 1, 10**20, -(10**400)]
+    answers_or_refuses(filtered, {"lang": {"$in": many}})
+    answers_or_refuses(filtered, {"year": {"$nin": many}})
+    for depth in (1, 5, 11):  # each wraps two mappings around, and 24 levels are taken
+        deep = nested({"lang": "en"}, lambda inner: {"$or": [{"$not": inner}, {"year": 1}]}, depth)
+        assert filtered.count(deep) == sum(test_filters.holds(deep, each) for each in test_filters.METADATA)
+    wide = {"$or": [{"year": {"$gt": 10 + n}} for n in range(499)]}
+    assert filtered.count(wide) == sum(test_filters.holds(wide, each) for each in test_filters.METADATA)
+
+
+@pytest.mark.parametrize(
+    "expression", [" " * 300_000 + "x", "x" + " " * 300_000 + "x", "{" * 300_000, "a=" + "[" * 300_000, "!" * 300_000]
+)
+def test_an_expression_of_any_length_is_read_at_once(filtered: vecsearch.Collection, expression: str) -> None:
+    try:
+        assert filtered.count(parse_shell([expression])) == 0
+    except vecsearch.FilterError as error:
+        assert len(str(error)) < 1_000
+
+
+# -- words
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
+    opened = vecsearch.open(tmp_path_factory.mktemp("words") / "w.vec", language="en")
+    opened.add(
+        ["AND OR NOT NEAR ab", 'a "quoted" phrase^2', "col:umn {title body}: x", "ab-cd_ef.gh 12 a b c", "東京都 émigré 🙂"],
+        ids=["1", "2", "3", "4", "5"], vectors=np.eye(384)[:5],
+    )  # fmt: skip
+    return opened
+
+
+SYNTAX = [
+    "AND",
+    "OR",
+    "NOT",
+    "NEAR(",
+    ")",
+    "(",
+    '"',
+    "*",
+    "^",
+    ":",
+    "+",
+    "-",
+    "{",
+    "}",
+    ",",
+    "'",
+    ";",
+    "\0",
+    "\n",
+    " ",
+    "title:",
+    "--",
+    "ab",
+]
+
+
+@some(200)
+@given(query=st.builds("".join, st.lists(st.sampled_from(SYNTAX) | st.text(max_size=4), min_size=1, max_size=12)))
+@example(query='" AND "')
+def test_any_query_of_words_is_answered(words: vecsearch.Collection, query: str) -> None:
+    for mode in ("lexical", "hybrid"):
+        try:
+            hits = words.search(query, mode=mode) if mode == "lexical" else words.search([query], mode="lexical", explain=True)[0]
+        except vecsearch.InputError as error:
+            assert not query.strip() or "no valid Unicode" in str(error)
+            continue
+        scores = [hit.score for hit in hits]
+        assert all(math.isfinite(score) and score > 0 for score in scores)
+        assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["a" * 100_000, "ab " * 33_000, '"' + "ab " * 33_000 + '"', '"' * 100_000, "ab-" * 33_000, "ab* " * 25_000, "(" * 100_000,
+     "NEAR(ab " * 12_000, "\0" * 100_000 + "ab", "東" * 100_000, "aB" * 50_000, "e\u0301" * 50_000, "\u0301" * 100_000 + " ab",
+     "ab" + "\u200b" * 100_000, " ".join(f'"a{n} b{n}"' for n in range(9_000)), "".join(map(chr, range(1, 0xD800)))],
+    ids=range(16),
+)  # fmt: skip
+def test_a_query_of_100_000_characters_is_answered(words: vecsearch.Collection, query: str) -> None:
+    assert len(words.search(query, mode="lexical")) <= 5
+
+
+# -- JSON lines
+
+lines = st.one_of(
+    st.binary(max_size=30),
+    st.dictionaries(
+        st.sampled_from(["id", "_id", "text", "title", "metadata", "x", ""]),
+        st.recursive(
+            st.one_of(texts, st.integers(), st.floats(), st.booleans(), st.none()),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
+            max_leaves=4,
+        ),
+        max_size=4,
+    ).map(lambda value: json.dumps(value).encode()),
+    st.sampled_from(
+        [
+            b"[" * 100_000,
+            b'{"x":' * 100_000,
+            b'{"text":"deep","x":' + b"[" * 980 + b"]" * 980 + b"}",
+            b'{"text": 1e999}',
+            b"\xef\xbb\xbf{}",
+            b'{"id": ' + b"9" * 5_000 + b', "text": "x"}',
+            b'{"id": "nul", "text": "a\\u0000b"}',
+            b'{"id": "n", "text": "x", "y": NaN}',
+            b'{"id": "e", "text": "x", "y": 1e999}',
+            b'{"id": "h", "text": "\\ud800"}',
+            b'{"text": "' + b"x" * 100_000 + b'"}',
+            b"\0",
+            b"\xff\xfe",
+        ]
+    ),
+)
+
+
+@some(25)
+@given(given_lines=st.lists(lines, min_size=1, max_size=6), ends=st.sampled_from([b"\n", b"\r\n", b"\r"]))
+def test_any_bytes_as_json_lines_give_a_report(
+    tmp_path_factory: pytest.TempPathFactory, given_lines: list[bytes], ends: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("lines")
+    data = ends.join(given_lines)
+    with vecsearch.open(folder / "db", encoder=ENCODER) as notes:
+        try:
+            report = notes.index_lines(Raw("stdin", ".jsonl", content=data))
+        except vecsearch.UnreadableFile as error:
+            assert len(str(error)) < 1_000
+        else:
+            assert report.documents == report.added == notes.count()
+            assert report.added or report.failed
+            for each in notes.get(where={}):
+                assert each.text.strip() or each.title
+
+
+@some(15)
+@given(
+    junk=st.lists(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), max_size=20), max_size=8),
+    good=st.lists(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20), max_size=4
+    ),
+    chance=st.randoms(use_true_random=False),
+)
+def test_a_good_line_among_bad_ones_is_stored_as_it_is(
+    tmp_path_factory: pytest.TempPathFactory, junk: list[str], good: list[str], chance: Any
+) -> None:
+    folder = tmp_path_factory.mktemp("lines")
+    wanted = {f"good {n}": f"text {text}" for n, text in enumerate(good)}
+    all_lines = [json.dumps({"id": key, "text": text}) for key, text in wanted.items()] + [f"no JSON: {each}" for each in junk]
+    chance.shuffle(all_lines)
+    (folder / "lines.jsonl").write_text("\n".join(all_lines), encoding="utf-8", newline="")
+    with vecsearch.open(folder / "db", encoder=ENCODER) as notes:
+        report = notes.index([folder / "lines.jsonl"])
+        assert {each.id: each.text for each in notes.get(where={})} == wanted
+        assert len(report.failed) == (len(junk) if all_lines else 1)
+
+
+@pytest.mark.parametrize("depth", [DEPTH_MAX + 1, 500, 960, 985, 990, 995, 1_000, 100_000])
+def test_a_line_that_is_nested_too_deeply_costs_no_other(tmp_path: Path, depth: int) -> None:
+    bad = '{"id": "bad", "text": "x", "deep": ' + "[" * depth + "]" * depth + "}"
+    (tmp_path / "a.jsonl").write_text(f'{{"id": "1", "text": "one"}}\n{bad}\n{{"id": "2", "text": "two"}}\n')
+    with vecsearch.open(tmp_path / "db", encoder=ENCODER) as notes:
+        report = notes.index([tmp_path / "a.jsonl"])
+        assert [each.id for each in notes.ls()] == ["1", "2"]
+        assert ["line 2" in each.error and "nested too deeply" in each.error for each in report.failed] == [True]
+
+
+@pytest.mark.parametrize(
+    "data", [b"\0", b"\xff\xfe\x00", b"[" * 200_000, b'{"text": "\\ud800"}', b'{"id": "\xff", "text": "x"}\n{']
+)
+def test_a_pipe_of_any_bytes_ends_in_a_line(shell: Any, data: bytes) -> None:
+    told = shell("index", "-", "-q", stdin=data)
+    assert told.status == 1
+    assert "Traceback" not in told.err
+    assert len(told.err) < 2_000
+
+
+# -- whatever comes in comes out as it was
+
+unicode = st.text(st.characters(exclude_categories=[]), max_size=12) | st.sampled_from(
+    [
+        "../x",
+        "../../etc/passwd",
+        "C:\\",
+        "/etc/passwd",
+        "a\nb",
+        "\u202eabc",
+        "e\u0301",
+        "é",
+        "👩‍👩‍👧",
+        "\ufeff",
+        "\u2028",
+        "%s%n",
+        "'; DROP TABLE documents; --",
+        " lead and trail ",
+        "\x7f\x1b[31m",
+        "\udcff",
+        "a\0b",
+        "$gt",
+        "a.b",
+        ".",
+        "",
+        "\ufffe",
+        "\U0010ffff",
+        "İ",
+        "ß",
+    ]
+)
+numbers = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.sampled_from([2**63, 2**63 - 1, -(2**63), -(2**63) - 1, 2**64, 10**400, 5e-324, 1.7976931348623157e308, -0.0]),
+)
+values = st.recursive(
+    st.one_of(unicode, numbers, st.booleans(), st.none(), st.just(b"x")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.one_of(unicode, st.integers(0, 1)), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def strict(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True)
+
+
+@some(150)
+@given(key=unicode, text=unicode, title=unicode | st.none(), metadata=st.dictionaries(unicode, values, max_size=4))
+def test_a_document_comes_back_as_it_was_or_is_refused(
+    kept: vecsearch.Collection, key: str, text: str, title: str | None, metadata: dict[str, Any]
+) -> None:
+    try:
+        kept.add([text], ids=[key], titles=[title], metadatas=[metadata], on_conflict="replace")
+    except vecsearch.InputError as error:
+        assert len(str(error)) < 1_000
+        assert is_refusable(key, text, title, metadata), error
+        return
+    (found,) = kept.get(key)
+    assert (found.id, found.text, found.title) == (key, text, title)
+    assert strict(found.metadata) == strict(metadata)
+    assert kept.delete(key) == [key]
+
+
+def is_refusable(key: str, text: str, title: str | None, metadata: dict[str, Any]) -> bool:
+    """Whether a document has what none may have: no id, no words, a NUL, half a surrogate pair, what is no JSON."""
+    if not key.strip() or not (text.strip() or (title or "").strip()):
+        return True
+    waiting: list[Any] = [key, text, title, metadata]
+    while waiting:
+        value = waiting.pop()
+        match value:
+            case dict():
+                waiting += [*value, *value.values()]
+                if not all(isinstance(each, str) for each in value):
+                    return True
+            case list():
+                waiting += value
+            case bytes():
+                return True
+            case float() if not math.isfinite(value):
+                return True
+            case str() if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
+                return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
+    opened = vecsearch.open(tmp_path_factory.mktemp("kept") / "k.vec", encoder=ENCODER)
+    opened.add(["there from the beginning"], ids=["first"])
+    return opened
+
+
+LARGE = "ab é🙂\n" * 900_000  # ten megabytes
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({"ids": ["x" * ID_LENGTH_MAX]}, None),
+        ({"ids": ["x" * (ID_LENGTH_MAX + 1)]}, "4,097"),
+        ({"ids": ["🙂" * ID_LENGTH_MAX]}, None),
+        ({"titles": [LARGE[:500_000]]}, None),
+        ({"metadatas": [{"large": LARGE}]}, None),
+        ({"metadatas": [{LARGE[:100_000]: 1}]}, None),
+        ({"metadatas": [{str(n): n for n in range(20_000)}]}, None),
+        ({"metadatas": [{"deep": nested([], lambda inner: [inner], DEPTH_MAX - 2)}]}, None),
+        ({"metadatas": [{"deep": nested([], lambda inner: {"in": inner}, DEPTH_MAX)}]}, "nested too deeply"),
+        ({"metadatas": [{"deep": nested([], lambda inner: [inner], 1_000)}]}, "nested too deeply"),
+        ({"metadatas": [{"deep": nested([], lambda inner: {"in": inner}, 100_000)}]}, "nested too deeply"),
+        ({"metadatas": [{"a": {1: "x", "1": "y"}}]}, "string keys"),
+        ({"metadatas": [{"a": "\\u0000"}]}, None),
+        ({"metadatas": [{"a": "\0"}]}, "NUL"),
+        ({"metadatas": [{"a\0": 1}]}, "NUL"),
+        ({"metadatas": [{"a": {"\0": 1}}]}, "NUL"),
+        ({"metadatas": [{"a": 10**5_000}]}, "JSON"),
+        ({"ids": [10**5_000]}, "string"),
+    ],
+    ids=range(18),
+)
+def test_what_is_large_or_deep_comes_back_or_is_refused(tmp_path: Path, given: dict[str, Any], refused: str | None) -> None:
+    with vecsearch.open(tmp_path / "db", encoder=ENCODER) as notes:
+        if refused is not None:
+            with pytest.raises(vecsearch.InputError, match=refused) as raised:
+                notes.add(["text"], **given)
+            assert len(str(raised.value)) < 1_000
+            return
+        (key,) = notes.add(["text"], **given, vectors=[[1.0] * 32])
+    with vecsearch.open(tmp_path / "db", encoder=ENCODER) as notes:
+        (found,) = notes.get(key)
+        assert found.title == given.get("titles", [None])[0]
+        assert strict(found.metadata) == strict(given.get("metadatas", [{}])[0])
+        assert notes.search("text", mode="lexical")[0].id == key
+        for name, value in list(found.metadata.items())[:3]:
+            if isinstance(value, str | int) and name.isprintable():
+                assert notes.count({name: value}) == 1
+        assert notes.delete(key) == [key]
+    assert is_sound(tmp_path / "db")
+
+
+def test_a_text_of_ten_megabytes_comes_back(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "db", encoder=ENCODER) as notes:
+        notes.add([LARGE], ids=["large"], vectors=[[1.0] * 32])
+        assert notes.get("large")[0].text == LARGE
+        assert notes.search("ab", mode="lexical")[0].text == LARGE
+
+
+@pytest.mark.parametrize("key", [7, None, b"x", 10**30, 1.5, "\ud800", "\udcff", "a\0b", ["x"], "x" * 5_000, ""])
+def test_what_is_no_id_is_in_no_collection(kept: vecsearch.Collection, key: Any) -> None:
+    asks = [
+        lambda: kept.get([key]),
+        lambda: kept.delete([key]),
+        lambda: kept.update(key, metadata={}),
+        lambda: kept.recommend([key]),
+    ]
+    for ask in [*asks, lambda: kept.similar(id=key)] if key is not None else asks:
+        with pytest.raises(vecsearch.InputError) as raised:
+            ask()
+        assert len(str(raised.value)) < 1_000
+    assert kept.count() == 1
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda notes: notes.ls(offset=-(10**5_000)),
+        lambda notes: notes.ls(limit=-(10**5_000)),
+        lambda notes: notes.sources(limit="x"),
+        lambda notes: notes.sources(offset=-1),
+        lambda notes: notes.search([1.0] * 32, min_score=10**400),
+        lambda notes: notes.search([1.0] * 32, mmr=10**400),
+        lambda notes: notes.search([10**400] * 32),
+        lambda notes: notes.add(["x"], vectors=[[10**400] * 32]),
+        lambda notes: notes.get(source="a\ud800"),
+        lambda notes: notes.delete(source="\udcff"),
+        lambda notes: notes.get(source="a\0b"),
+        lambda notes: notes.similar(file="a\0b"),
+        lambda notes: notes.similar(file="\udcff"),
+        lambda notes: notes.search("x", mode="y" * 10**6),
+        lambda notes: notes.search("x", limit="y" * 10**6),
+        lambda notes: notes.add(["x"], metadatas=["y" * 10**6]),
+        lambda notes: notes.recommend([{"text": 10**5_000}]),
+        lambda notes: notes.search([["y" * 10**6]]),
+    ],
+    ids=range(18),
+)
+def test_what_no_argument_can_be_is_an_input_error_of_one_line(kept: vecsearch.Collection, ask: Any) -> None:
+    with pytest.raises(vecsearch.InputError) as raised:
+        ask(kept)
+    assert len(str(raised.value)) < 1_000
+
+
+def test_counts_beyond_what_there_can_be_are_taken(kept: vecsearch.Collection) -> None:
+    assert kept.ls(offset=2**70) == []
+    assert len(kept.ls(limit=2**70)) == kept.count()
+    assert kept.sources(limit=2**70, offset=2**70) == []
+
+
+# -- names that lead elsewhere
+
+
+@some(20)
+@given(name=unicode)
+def test_a_collection_s_name_is_only_a_name(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+    place = tmp_path_factory.mktemp("names")
+    folder = place / "around" / "db"
+    with vecsearch.open(folder, encoder=ENCODER) as notes:
+        notes.add(["x"], ids=["x"])
+    try:
+        with vecsearch.open(folder, encoder=ENCODER, collection=name) as notes:
+            notes.add(["y"], ids=[name])
+            notes.optimize()
+            assert notes.get(name)[0].text == "y"
+    except vecsearch.InputError:
+        assert maintenance.collections(folder) == ["default"]
+    else:
+        assert maintenance.collections(folder) == sorted({"default", name})
+        maintenance.rename_collection(folder, name, "../../../elsewhere")
+        maintenance.delete_collection(folder, "../../../elsewhere")
+    assert [path.name for path in place.iterdir()] == ["around"]
+    assert [path.name for path in folder.parent.iterdir()] == ["db"]
+
+
+@some(60)
+@given(
+    include=st.lists(st.text(st.sampled_from("*?[]!/\\.a-z{}()^$|+ \0\ud800é"), max_size=8), max_size=2),
+    exclude=st.lists(st.text(st.sampled_from("*?[]!/\\.a-z{}()^$|+ \0\ud800é"), max_size=8), max_size=2),
+)
+def test_any_pattern_is_taken_or_refused_and_leads_nowhere_else(
+    tmp_path_factory: pytest.TempPathFactory, include: list[str], exclude: list[str]
+) -> None:
+    from vecsearch.core.types import Selection
+    from vecsearch.documents import sources
+
+    place = tmp_path_factory.mktemp("patterns")
+    (place / "secret.a").write_text("outside")
+    (place / "root/a").mkdir(parents=True)
+    for name in ("a.a", "a/z.é", "z"):
+        (place / "root" / name).write_text("inside")
+    try:
+        found = sources.scan([place / "root"], selection=Selection(tuple(include), tuple(exclude)))
+    except vecsearch.InputError as error:
+        assert len(str(error)) < 1_000
+        return
+    assert all(each.path.is_relative_to(place / "root") for each in found.files)
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 30 + "b", "**/" * 300 + "b", "(a+)+" * 20, "?" * 3_000, "[a-z]" * 500, "*" * 200])
+def test_no_pattern_takes_minutes(tmp_path: Path, pattern: str) -> None:
+    from vecsearch.core.types import Selection
+    from vecsearch.documents import sources
+
+    (tmp_path / ("a" * 200)).write_text("x")
+    found = sources.scan([tmp_path], selection=Selection(exclude=(pattern,)))
+    assert len(found.files) + len(found.skipped) <= 1
+
+
+# -- the files of a database
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sound") / "db"
+    damaging.make(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("what", "count"), [("sqlite", 8), ("log", 5), ("index", 5), ("lock", 3)])
+def test_a_damaged_file_ends_in_an_error_of_ours_or_in_right_answers(sound: Path, what: str, count: int) -> None:
+    """In a child, for which a crash or an endless loop is a failure too; see `damaging`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.damaging", sound, what, "0", str(count * TIMES)],
+        cwd=PROJECT,
+        text=True,
+        capture_output=True,
+        timeout=60 + 10 * count * TIMES,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-4_000:]

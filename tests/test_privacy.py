@@ -1,0 +1,445 @@
+"""What is a user's stays with that user: modes of files, no network unasked, and nothing executed of what is read."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import vecsearch
+from tests.conftest import PROJECT
+from vecsearch.core.caches import cache_folder
+from vecsearch.encoding import identity
+from vecsearch.encoding.cross_encoder import SentenceTransformersCrossEncoder
+from vecsearch.encoding.sentence_transformers import SentenceTransformersEncoder
+
+PACKAGE = PROJECT / "vecsearch"
+MIGRATIONS = PROJECT / "migrations"
+
+
+# -- modes
+
+WORK = """
+import json, os, sys
+os.umask(int(sys.argv[1], 8))
+import numpy as np
+import vecsearch
+from vecsearch import maintenance
+from vecsearch.core import caches
+from vecsearch.encoding.digests import write_whole
+from vecsearch.evaluation import cache, datasets
+
+os.mkdir("docs")
+for n in range(3):
+    with open(f"docs/{n}.txt", "w") as file:
+        file.write(f"a private note number {n}")
+with vecsearch.open("place/db") as notes:
+    notes.index(["docs"])
+    notes.add(["harbour seals"] * 40, vectors=np.eye(384)[:40])
+    notes.optimize()
+    notes.update(notes.ls()[0].id, metadata={"seen": True})
+    reader = vecsearch.open("place/db", readonly=True)
+    reader.search("seals", mode="lexical")
+    notes.delete(where={"seen": True})
+    notes.optimize(full=True)
+    with notes._database.locked():  # while a log, its index and a lock are there
+        notes._writer.change({notes.ls()[0].id: {"late": 1}})
+        modes = {name: os.stat(os.path.join(at, name)).st_mode for at, _, names in os.walk("place/db") for name in names}
+    reader.close()
+maintenance.rename_collection("place/db", "default", "other")
+write_whole(caches.cache_folder("digests") / "x.json", "{}")
+print(json.dumps(modes))
+"""
+
+EVALUATE = """
+import os, sys
+os.umask(int(sys.argv[1], 8))
+os.mkdir("set")
+corpus = '{"_id": "1", "text": "a jump"}\\n{"_id": "2", "text": "a bank"}\\n'
+files = {"corpus.jsonl": corpus, "queries.jsonl": '{"_id": "q", "text": "leap"}\\n'}
+for name, text in {**files, "qrels.tsv": "query-id\\tcorpus-id\\tscore\\nq\\t1\\t1\\n"}.items():
+    with open(f"set/{name}", "w") as file:
+        file.write(text)
+sys.argv = ["vecsearch", "eval", "set", "--mode", "dense", "--json", "-q"]
+from vecsearch.__main__ import main
+main()
+"""
+
+
+def child(code: str, *arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, text=True, capture_output=True, timeout=300, check=False,
+        env={**environment, "PYTHONPATH": str(PROJECT), **(env or {})},
+    )  # fmt: skip
+
+
+def visible_to_others(folder: Path) -> list[str]:
+    """Files and folders below, and the folder itself, that anyone but their owner may do anything with."""
+    return sorted(
+        f"{path.relative_to(folder.parent)} {stat.S_IMODE(path.stat().st_mode):o}"
+        for path in (folder, *folder.rglob("*"))
+        if stat.S_IMODE(path.stat().st_mode) != (0o700 if path.is_dir() else 0o600)
+    )
+
+
+@pytest.mark.parametrize("umask", ["000", "022"])
+def test_a_database_is_its_owner_s_alone_whatever_the_umask(tmp_path: Path, umask: str) -> None:
+    done = child(WORK, umask, cwd=tmp_path, env={"VECSEARCH_CACHE": str(cache_folder("x").parent)})
+    assert done.returncode == 0, done.stderr
+    during = {name: stat.S_IMODE(mode) for name, mode in json.loads(done.stdout).items()}
+    assert {"vecsearch.db-wal", "vecsearch.db-shm", "write.lock", "write.owner.json"} <= during.keys()
+    assert {name: oct(mode) for name, mode in during.items() if mode != 0o600} == {}
+    assert visible_to_others(tmp_path / "place/db") == []
+
+
+@pytest.mark.parametrize("umask", ["000", "022"])
+def test_what_evaluation_keeps_is_its_owner_s_alone(tmp_path: Path, umask: str) -> None:
+    (tmp_path / "cache").mkdir(mode=0o755)
+    (tmp_path / "cache/models").symlink_to(cache_folder("models"))  # prepared once, not for every test
+    done = child(EVALUATE, umask, cwd=tmp_path, env={"VECSEARCH_CACHE": str(tmp_path / "cache")})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["documents"] == 2
+    assert visible_to_others(tmp_path / "cache/eval") == []
+
+
+def test_a_cache_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    code = "import os, sys; os.umask(0)\nfrom vecsearch.encoding.identity import *\nprint(fingerprint_of(files_of(BUNDLED)))"
+    done = child(code, cwd=tmp_path, env={"VECSEARCH_CACHE": str(tmp_path / "home/cache")})
+    assert done.stdout.startswith("sha256:"), done.stderr
+    assert any((tmp_path / "home/cache/models").iterdir())
+    assert visible_to_others(tmp_path / "home/cache/models") == []
+
+
+# -- the network
+
+SILENCE = """
+import json, os, socket, sys, traceback
+
+def refuse(*arguments, **options):
+    with open("asked.txt", "a") as file:
+        file.write("".join(traceback.format_stack(limit=12)))
+    raise OSError("no network in here")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+socket.getaddrinfo = socket.create_connection = socket.gethostbyname = refuse
+
+import vecsearch
+from vecsearch import maintenance
+from vecsearch.surfaces import cli
+
+model = sys.argv[1] or None
+with vecsearch.open("db", encoder=model) as notes:
+    notes.index([sys.argv[2]])
+    notes.add(["a jump over the fence"], ids=["note 1"])
+    assert "note 1" in {hit.id for hit in notes.search("hop over a fence", limit=5)}
+    notes.search("hop", rerank=True, explain=True)
+    notes.similar(id="note 1")
+    notes.context("hop")
+    notes.optimize()
+assert maintenance.models("db")[0]["available"]
+maintenance.doctor("db")
+with open("qrels.tsv", "w") as file:
+    file.write("query-id\\tcorpus-id\\tscore\\nq\\t1\\t1\\n")
+with open("corpus.jsonl", "w") as file:
+    file.write('{"_id": "1", "text": "a jump"}\\n')
+with open("queries.jsonl", "w") as file:
+    file.write('{"_id": "q", "text": "leap"}\\n')
+sys.argv = ["vecsearch", "eval", ".", "-q"] + (["--model", model] if model else [])
+assert cli.run() == 0
+if model:  # by what the lean runtime is prepared from, too
+    from vecsearch.encoding.sentence_transformers import SentenceTransformersEncoder
+    SentenceTransformersEncoder(model).encode_documents(["a jump"])
+"""
+
+
+@pytest.mark.parametrize("model", ["default", "folder"])
+def test_no_network_is_asked_for_anything(tmp_path: Path, model: str) -> None:
+    """Neither by us nor by what we load; only a hub's name may do that."""
+    folder = copied_model(tmp_path / "model") if model == "folder" else ""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/models").symlink_to(cache_folder("models"))  # prepared once, not for every test
+    caches = {"VECSEARCH_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path / "hub")}
+    done = child(SILENCE, str(folder), str(PROJECT / "sample_data/words.jsonl"), cwd=tmp_path, env=caches)
+    asked = tmp_path / "asked.txt"
+    assert not asked.exists(), asked.read_text()
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_hub_s_name_asks_the_hub_and_is_told_when_it_is_out_of_reach(tmp_path: Path) -> None:
+    code = SILENCE.partition("model = ")[0] + (
+        "try:\n    vecsearch.open('db', encoder='nobody/nothing')\nexcept vecsearch.UnavailableError as error:\n    print(error)"
+    )
+    done = child(code, cwd=tmp_path, env={"HF_HOME": str(tmp_path / "hub")})
+    assert "cannot load the encoder 'nobody/nothing'" in done.stdout, done.stderr
+    assert (tmp_path / "asked.txt").exists(), "the test would not notice who asks"
+    assert not (tmp_path / "db").exists()
+
+
+def test_onnx_runtime_is_never_imported_but_where_its_telemetry_is_turned_off() -> None:
+    found = {path.relative_to(PACKAGE).as_posix() for path, tree in sources(PACKAGE) if "onnxruntime" in imported(tree)}
+    assert found <= {"encoding/ort.py", "encoding/quantizing.py", "encoding/preparing.py"}
+    for name in found - {"encoding/ort.py"}:
+        assert "runtime()" in (PACKAGE / name).read_text()
+
+
+# -- nothing is executed
+
+
+def sources(*folders: Path) -> Iterator[tuple[Path, ast.Module]]:
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Top-level names of the packages that a module imports, in whatever way."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                found |= {each.name.partition(".")[0] for each in names}
+            case ast.ImportFrom(module=str(module)):
+                found.add(module.partition(".")[0])
+            case ast.Call(func=ast.Name("import_module" | "__import__"), args=[ast.Constant(str(name)), *_]):
+                found.add(name.partition(".")[0])
+    return found
+
+
+EXECUTING = {"eval", "exec", "compile", "__import__"}
+
+
+def test_nothing_unpickles_or_evaluates() -> None:
+    pickling = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "code", "runpy", "yaml"}
+    for path, tree in sources(PACKAGE, MIGRATIONS):
+        assert not imported(tree) & pickling, path
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Name(name)):
+                    assert name not in EXECUTING, f"{path}:{node.lineno}"
+                case ast.Call(func=ast.Attribute(value=ast.Name("torch" | "np" | "numpy"), attr="load")):
+                    raise AssertionError(f"{path}:{node.lineno}")
+                case ast.keyword(arg="allow_pickle" | "shell"):
+                    raise AssertionError(f"{path}:{node.value.lineno}")
+                case ast.keyword(arg="trust_remote_code", value=value):
+                    assert isinstance(value, ast.Constant) and value.value is False
+
+
+def test_modules_are_imported_by_constant_names_alone() -> None:
+    """But for a few, which stand in tables or behind a constant."""
+    computed = {
+        f"{path.relative_to(PACKAGE).as_posix()}: {ast.unparse(node.args[0])}"
+        for path, tree in sources(PACKAGE)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module")
+        if not isinstance(node.args[0], ast.Constant)
+    }
+    assert computed <= {
+        "documents/loaders/__init__.py: f'{__name__}.{module}'",
+        "__init__.py: _HOME_OF[name]",
+        "exchange/parquet.py: f'pyarrow.{part}' if part else 'pyarrow'",
+    }
+
+
+# -- SQL
+
+# What stands in SQL that is written as text: names of our own tables and PRAGMAs, integers, a quoted path. All else is bound.
+HOLES = {
+    "persistence/backup.py": {"quoted", "name", "_CHECKPOINT_WAIT_MS"},
+    "persistence/checking/truth.py": {"_SHOWN"},
+    "persistence/database.py": {
+        "SCHEMA_VERSION", "name", "_quoted(str(file.name))", "_PATIENCE.format(LOG_PATIENCE_MS)",
+        "_PATIENCE.format(self.timeout * 1000)", "_EMPTY_LOG", "statement",
+    },
+    "persistence/downgrading.py": {"quoted"},
+    "persistence/fulltext.py": {
+        "_terms(state)", "_forms(state)", "_TOKENIZER", "name", "columns", "content", "shape.options", "each.name", "part",
+        "_KEYS[part]",
+    },
+    "persistence/mend.py": {"quoted"},
+    "persistence/publish.py": {"_HIGHEST_SEGMENT"},
+    "versions/0002_places.py": {"name"},
+    "versions/0003_words.py": {"state.id"},
+}  # fmt: skip
+TAKING_SQL = {"exec_driver_sql", "run_outside_transaction", "text", "executescript", "literal_column", "execute", "executemany"}
+
+
+def test_sql_is_written_by_sqlalchemy_with_bound_values() -> None:
+    """Where it is text, every part of it is a constant, or stands in the list above; the list holds nothing that is gone."""
+    found: dict[str, set[str]] = {}
+    for folder in (PACKAGE, MIGRATIONS):
+        for path, tree in sources(folder):
+            name = path.relative_to(folder).as_posix()
+            texts = [argument for node in ast.walk(tree) for argument in sql_texts(path, node)]
+            assert not texts or name.startswith(("persistence/", "versions/")), f"{path}: {ast.unparse(texts[0])}"
+            if holes := {ast.unparse(hole) for each in texts for hole in holes_of(each)}:
+                found[name] = holes
+    assert {name: holes - HOLES.get(name, set()) for name, holes in found.items() if holes - HOLES.get(name, set())} == {}
+    assert HOLES.keys() <= found.keys()
+
+
+def called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def sql_texts(path: Path, node: ast.AST) -> list[ast.expr]:
+    """The arguments of a call that are SQL: all of those that take text, and text where expressions are taken too."""
+    if not isinstance(node, ast.Call) or called(node) not in TAKING_SQL:
+        return []
+    if called(node) == "text" and "from sqlalchemy import text" not in path.read_text() and "sa.text" not in ast.unparse(node):
+        return []  # a common name
+    if called(node) in ("execute", "executemany"):
+        return [each for each in node.args[:1] if isinstance(each, ast.Constant | ast.JoinedStr | ast.BinOp)]
+    return [*node.args]
+
+
+def holes_of(argument: ast.expr) -> list[ast.expr]:
+    """What is put into a text."""
+    match argument:
+        case ast.Constant():
+            return []
+        case ast.JoinedStr(values=parts):
+            return [hole for each in parts for hole in holes_of(each)]
+        case ast.FormattedValue(value=value):
+            return [value]
+        case ast.IfExp(body=one, orelse=other):
+            return holes_of(one) + holes_of(other)
+        case ast.Starred(value=inside):
+            return holes_of(inside)
+    return [argument]
+
+
+# -- models
+
+
+def copied_model(folder: Path) -> Path:
+    """The default model's files as a folder of the user's, weights linked."""
+    source = identity.files_of(identity.BUNDLED)
+
+    def copy(original: str, target: str) -> None:
+        if original.endswith(".safetensors"):
+            Path(target).symlink_to(original)
+        else:
+            shutil.copy(original, target)
+
+    shutil.copytree(source, folder, copy_function=copy)
+    return folder
+
+
+def changed(path: Path, change: Callable[[object], object]) -> None:
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+
+CODE = "from pathlib import Path\nPath({marker!r}).touch()\nfrom sentence_transformers.models import Pooling as Evil\n"
+
+
+def module_of_its_own(folder: Path, marker: Path) -> None:
+    (folder / "evil.py").write_text(CODE.format(marker=str(marker)))
+    changed(folder / "modules.json", lambda modules: [{**each, "type": "evil.Evil"} if each["idx"] else each for each in modules])
+
+
+def module_from_the_path(folder: Path, marker: Path) -> None:
+    module_of_its_own(folder, marker)
+    sys.path.insert(0, str(folder))  # as where a folder is indexed and worked in
+
+
+def architecture_of_its_own(folder: Path, marker: Path) -> None:
+    code = (
+        f"from pathlib import Path\nPath({str(marker)!r}).touch()\n"
+        "from transformers import BertConfig, BertModel\nclass EvilConfig(BertConfig):\n    model_type = 'evil'\n"
+        "class EvilModel(BertModel):\n    config_class = EvilConfig\n"
+    )
+    (folder / "evil.py").write_text(code)
+    maps = {"AutoConfig": "evil.EvilConfig", "AutoModel": "evil.EvilModel"}
+    changed(folder / "config.json", lambda config: {**config, "model_type": "evil", "auto_map": maps})
+
+
+def routed_to_its_own(folder: Path, marker: Path) -> None:
+    module_of_its_own(folder, marker)
+    router = {"types": {"query_0_Evil": "evil.Evil"}, "structure": {"query": ["query_0_Evil"]}, "parameters": {}}
+    (folder / "router_config.json").write_text(json.dumps(router))
+    changed(folder / "modules.json", lambda modules: [{**modules[0], "type": "sentence_transformers.models.Router", "path": ""}])
+
+
+@pytest.mark.parametrize(
+    "plant", [module_of_its_own, module_from_the_path, architecture_of_its_own, routed_to_its_own],
+    ids=lambda plant: plant.__name__,
+)  # fmt: skip
+def test_code_that_comes_with_a_model_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Callable[..., None]
+) -> None:
+    folder, marker = copied_model(tmp_path / "model"), tmp_path / "executed"
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    plant(folder, marker)
+    with pytest.raises(vecsearch.UnavailableError, match="vecsearch runs no code that comes with a model"):
+        SentenceTransformersEncoder(str(folder)).encode_documents(["x"])
+    with pytest.raises(vecsearch.UnavailableError):
+        SentenceTransformersCrossEncoder(str(folder)).scores("x", ["y"])
+    with pytest.raises(vecsearch.UnavailableError), vecsearch.open(tmp_path / "db", encoder=str(folder)) as notes:
+        notes.add(["x"])
+    assert not marker.exists()
+
+
+PICKLE = """
+import os, pickle, sys
+class Evil:
+    def __reduce__(self):
+        return os.system, (f"touch {sys.argv[2]}",)
+with open(sys.argv[1], "wb") as file:
+    pickle.dump(Evil(), file)
+"""
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_pickled_weights_are_read_as_numbers_or_refused(tmp_path: Path, zipped: bool) -> None:
+    folder, marker = copied_model(tmp_path / "model"), tmp_path / "executed"
+    (folder / "model.safetensors").unlink()
+    weights = folder / "pytorch_model.bin"
+    pickled = PICKLE
+    if zipped:  # the form that torch writes today
+        pickled = PICKLE.replace("import os,", "import torch, os,").replace(
+            "pickle.dump(Evil(), file)", "torch.save(Evil(), file)"
+        )
+    assert child(pickled, str(weights), str(marker), cwd=tmp_path).returncode == 0
+    with pytest.raises(vecsearch.UnavailableError, match="cannot be loaded from"):
+        SentenceTransformersEncoder(str(folder)).encode_documents(["x"])
+    with pytest.raises(vecsearch.UnavailableError, match="cannot be loaded from"):
+        SentenceTransformersCrossEncoder(str(folder)).scores("x", ["y"])
+    assert not marker.exists()
+
+
+def test_honest_weights_in_the_old_form_still_serve(tmp_path: Path, encoder: vecsearch.encoding.protocol.Encoder) -> None:
+    folder = copied_model(tmp_path / "model")
+    code = (
+        "import sys, torch\nfrom safetensors.torch import load_file\n"
+        "torch.save(load_file(f'{sys.argv[1]}/model.safetensors'), f'{sys.argv[1]}/pytorch_model.bin')"
+    )
+    assert child(code, str(folder), cwd=tmp_path).returncode == 0
+    (folder / "model.safetensors").unlink()
+    rows = SentenceTransformersEncoder(str(folder)).encode_documents(["a jump"])
+    assert float((rows * encoder.encode_documents(["a jump"])).sum()) > 0.98
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("modules.json", "[" * 100_000),
+        ("modules.json", "{"),
+        ("modules.json", "7"),
+        ("config.json", "[]"),
+        ("tokenizer.json", "{}"),
+    ],
+)
+def test_a_model_s_broken_files_are_said_to_be(tmp_path: Path, name: str, text: str) -> None:
+    folder = copied_model(tmp_path / "model")
+    (folder / name).write_text(text)
+    with pytest.raises(vecsearch.UnavailableError, match="cannot be loaded"):
+        SentenceTransformersEncoder(str(folder)).encode_documents(["x"])

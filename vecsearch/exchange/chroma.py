@@ -1,0 +1,134 @@
+"""Chroma's databases, read from their SQLite file: ids, documents, typed metadata. Not its vectors, nor its index files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, func, inspect, select, table
+from sqlalchemy import column as sql_column
+
+from vecsearch.core.errors import InputError, UnreadableFile
+from vecsearch.core.portions import portions
+from vecsearch.core.settings import READ_DOCUMENTS
+from vecsearch.core.types import Draft, names
+from vecsearch.documents.validate import checked
+from vecsearch.exchange.foreign import opened
+from vecsearch.exchange.records import Entry, Header, Record
+
+FILE: Final = "chroma.sqlite3"
+_DOCUMENT: Final = "chroma:document"
+_VALUES: Final = ("string_value", "int_value", "float_value", "bool_value")
+_COLLECTIONS: Final = table("collections", sql_column("id"), sql_column("name"))
+_SEGMENTS: Final = table("segments", sql_column("id"), sql_column("scope"), sql_column("collection"))
+_EMBEDDINGS: Final = table("embeddings", sql_column("id"), sql_column("segment_id"), sql_column("embedding_id"))
+_METADATA: Final = table("embedding_metadata", *map(sql_column, ("id", "key", *_VALUES)))
+_LISTS: Final = table("embedding_metadata_array", *map(sql_column, ("id", "key", *_VALUES)))
+_TAKEN_IN: Final = table("max_seq_id", sql_column("segment_id"), sql_column("seq_id"))
+_QUEUE: Final = table("embeddings_queue", sql_column("seq_id"), sql_column("topic"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A collection's segment of documents."""
+
+    collection: str
+    name: str
+    segment: str
+
+
+class Chroma:
+    """A database folder of Chroma, or one collection of it."""
+
+    header: Header | None = None
+
+    def __init__(self, file: Path, *, only: str | None = None) -> None:
+        """Looks up its collections. Raises UnreadableFile, and InputError where the one asked for is not there."""
+        self._file = file
+        with opened(file) as connection:
+            if missing := {"collections", "segments", "embeddings", "embedding_metadata"} - set(
+                inspect(connection).get_table_names()
+            ):
+                raise UnreadableFile(f"{file} is no database of Chroma that can be read: it has no table {min(missing)}")
+            parts = [_Part(*row) for row in connection.execute(_parts())]
+            self._parts = [part for part in parts if only in (None, part.name)]
+            if only is not None and not self._parts:
+                raise InputError(f"no collection {only!r} in {file} (there: {names([part.name for part in parts]) or 'none'})")
+            of = _EMBEDDINGS.c.segment_id.in_([part.segment for part in self._parts])
+            self.total = float(connection.scalar(select(func.count()).select_from(_EMBEDDINGS).where(of)) or 0)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry of every collection, in the order they were added."""
+        with opened(self._file) as connection:
+            for part in self._parts:
+                yield from _waiting(connection, part)
+                rows = connection.execute(_entries(part).execution_options(yield_per=READ_DOCUMENTS))
+                for some in portions(rows, READ_DOCUMENTS):
+                    metadatas = _metadatas(connection, [row.id for row in some])
+                    for row in some:
+                        yield _entry(part, row.embedding_id, metadatas[row.id])
+
+
+def _parts() -> Select[Any]:
+    return (
+        select(_COLLECTIONS.c.id, _COLLECTIONS.c.name, _SEGMENTS.c.id)
+        .join_from(_COLLECTIONS, _SEGMENTS, _SEGMENTS.c.collection == _COLLECTIONS.c.id)
+        .where(_SEGMENTS.c.scope == "METADATA")
+        .order_by(_COLLECTIONS.c.name, _COLLECTIONS.c.id)
+    )
+
+
+def _entries(part: _Part) -> Select[Any]:
+    found = select(_EMBEDDINGS.c.id, _EMBEDDINGS.c.embedding_id).where(_EMBEDDINGS.c.segment_id == part.segment)
+    return found.order_by(_EMBEDDINGS.c.id)
+
+
+def _waiting(connection: Connection, part: _Part) -> Iterator[Entry]:
+    """A complaint about changes that Chroma has noted and not yet carried out, as after a crash."""
+    if not {"max_seq_id", "embeddings_queue"} <= set(inspect(connection).get_table_names()):
+        return
+    done = connection.scalar(select(_TAKEN_IN.c.seq_id).where(_TAKEN_IN.c.segment_id == part.segment))
+    done = int.from_bytes(done) if isinstance(done, bytes) else done or 0  # bytes in older versions
+    newer = select(func.count()).where(_QUEUE.c.topic.endswith(part.collection, autoescape=True), _QUEUE.c.seq_id > done)
+    if count := connection.scalar(newer):
+        what = f"{count:,} changes are still in Chroma's queue: open it with Chroma once, count its entries, and import again"
+        yield Entry(f"collection {part.name!r}", 0.0, None, what)
+
+
+def _metadatas(connection: Connection, rows: list[int]) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = defaultdict(dict)
+    inspector = inspect(connection)
+    for source in (_METADATA, _LISTS):
+        if not inspector.has_table(source.name):
+            continue
+        there = {each["name"] for each in inspector.get_columns(source.name)}
+        columns = [source.c[name] for name in ("id", "key", *_VALUES) if name in there]  # bool_value came later
+        for row, key, *values in connection.execute(select(*columns).where(source.c.id.in_(rows)).order_by(sql_column("rowid"))):
+            value = _value(values)
+            if source is _LISTS:
+                found[row].setdefault(key, []).append(value)
+            else:
+                found[row][key] = value
+    return found
+
+
+def _value(values: Iterable[Any]) -> Any:
+    """The one of string, integer, float and truth value that is there."""
+    for name, value in zip(_VALUES, values, strict=False):
+        if value is not None:
+            return bool(value) if name == "bool_value" else value
+    return None
+
+
+def _entry(part: _Part, identifier: Any, metadata: dict[str, Any]) -> Entry:
+    where = f"{identifier!r} of collection {part.name!r}"
+    text = metadata.pop(_DOCUMENT, None)
+    if not isinstance(text, str):
+        return Entry(where, 1.0, None, "it has no document, only a vector")
+    try:
+        return Entry(where, 1.0, Record(checked(Draft(identifier, text, None, metadata))))
+    except InputError as error:
+        return Entry(where, 1.0, None, str(error))

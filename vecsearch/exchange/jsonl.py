@@ -1,0 +1,107 @@
+"""JSON lines, gzipped or not: a header, where there are vectors, then a document a line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from vecsearch.core.errors import InputError, UnreadableFile
+from vecsearch.exchange.records import Entry, Header, header_of, own_record, plain_record, value_of
+from vecsearch.persistence.whole import Whole
+
+HEADER_KEY: Final = "vecsearch"
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_BEGINNING: Final = f'{{"{HEADER_KEY}":'.encode()
+_LINE_BYTES_MAX: Final = 1 << 31
+_LEVEL: Final = 6  # of compression
+
+
+def write(target: BinaryIO, header: Header | None, documents: Iterable[Whole], *, compressed: bool = False) -> None:
+    """A line for each document, with vectors where there is a header."""
+    if compressed:
+        with gzip.GzipFile(fileobj=target, mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
+            write(packed, header, documents)  # type: ignore[arg-type]
+        return
+    if header is not None:
+        target.write(_line({HEADER_KEY: header.to_dict()}))
+    for document in documents:
+        target.write(_line(value_of(document, vectors=header is not None)))
+
+
+def _line(value: Any) -> bytes:
+    return _ENCODER.encode(value).encode() + b"\n"
+
+
+class Lines:
+    """A file of JSON lines to import from. Holds one line at a time."""
+
+    def __init__(self, file: Path, *, compressed: bool = False) -> None:
+        """Reads its header. Raises UnreadableFile."""
+        self._file, self._compressed = file, compressed
+        self.total = float(file.stat().st_size)
+        self.header: Header | None = None
+        try:
+            first = next(self._lines(), (0, b"", 0.0))[1]
+            if first.startswith(_BEGINNING):
+                self.header = header_of(_parsed(first)[HEADER_KEY])
+        except (InputError, RecursionError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
+            raise UnreadableFile(f"cannot read {file}: {error}") from error
+
+    def entries(self) -> Iterator[Entry]:
+        """Every line that is not blank."""
+        number = 0
+        try:
+            for number, line, weight in self._lines():
+                if line.strip() and (number > 1 or self.header is None):
+                    yield self._entry(number, line, weight)
+        except (OSError, EOFError, zlib.error) as error:
+            yield Entry(f"line {number + 1}", 0.0, None, f"the file is damaged or ends too early: {error}")
+
+    def _entry(self, number: int, line: bytes, weight: float) -> Entry:
+        where = f"line {number}"
+        try:
+            value = _parsed(line)
+            record = plain_record(value) if self.header is None else own_record(value, self.header)
+        except (InputError, RecursionError) as error:
+            return Entry(where, weight, None, "nested too deeply" if isinstance(error, RecursionError) else str(error))
+        return Entry(where, weight, record)
+
+    def _lines(self) -> Iterator[tuple[int, bytes, float]]:
+        """(number from 1, line, bytes of the file read since the last)."""
+        number, before = 0, 0
+        with self._open() as (raw, stream):
+            while line := stream.readline(_LINE_BYTES_MAX):
+                number, at = number + 1, raw.tell()
+                if len(line) == _LINE_BYTES_MAX:
+                    raise EOFError(f"line {number} is longer than {_LINE_BYTES_MAX:,} bytes")
+                yield number, line, float(at - before)
+                before = at
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[BinaryIO, Any]]:
+        with self._file.open("rb") as raw:
+            if not self._compressed:
+                yield raw, raw
+                return
+            with gzip.GzipFile(fileobj=raw) as stream:
+                yield raw, stream
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line.decode("utf-8-sig"), parse_constant=_refused)
+    except UnicodeDecodeError as error:
+        raise InputError(f"broken UTF-8 at byte {error.start:,} of the line") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"not valid JSON: {error.msg} at character {error.pos + 1:,}") from error
+    except ValueError as error:  # Python refuses integers of thousands of digits
+        raise InputError(f"not valid JSON: {str(error).partition(';')[0]}") from error
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON number")

@@ -1,0 +1,289 @@
+"""Mending what follows from the truth, in SQLite and beside it, one kind of trouble after another.
+
+Use inside `Database.locked()`. Each step is one transaction or harmless to repeat, and leaves a database that can be mended
+again. What has to be encoded again is left to `vecsearch.mending`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from vecsearch.core.errors import StorageError, StorageFull
+from vecsearch.core.portions import portions
+from vecsearch.core.settings import DATABASE_FILE, READ_DOCUMENTS, READ_ROWS
+from vecsearch.persistence import facts, files, fulltext, publish, succession
+from vecsearch.persistence.checking import folder, truth
+from vecsearch.persistence.checking.rows import broken_documents, unsound_vectors
+from vecsearch.persistence.checking.troubles import Kind
+from vecsearch.persistence.database import Database
+from vecsearch.persistence.state import CollectionState, all_states
+from vecsearch.persistence.tables import (
+    CHUNK_TEXT,
+    chunks,
+    collections,
+    documents,
+    segments,
+    sources,
+    staged,
+    tombstones,
+    vectors,
+)  # fmt: skip
+from vecsearch.persistence.tables import facts as fact_rows
+from vecsearch.persistence.vectors import Vector, dtype
+from vecsearch.persistence.writer import Kept
+
+Mender: TypeAlias = Callable[[Database, Iterable[CollectionState]], None]  # the collections that have this trouble
+
+
+def back_up(database: Database) -> Path:
+    """A copy of the database in its folder, as it is before anything is changed. Raises StorageFull.
+
+    Where SQLite cannot read it through, its bytes are copied, with the log beside them.
+    """
+    copy = _unused(database.folder, datetime.now(UTC).strftime("backup-before-fix-%Y%m%dT%H%M%SZ"))
+    try:
+        with files.written(copy) as file:  # SQLite takes the place of an empty file by its name
+            quoted = str(file.name).replace("'", "''")
+            database.run_outside_transaction(f"VACUUM INTO '{quoted}'")
+    except StorageFull:
+        raise
+    except StorageError:
+        _copy_bytes(database, copy)
+    except OSError as error:
+        raise StorageFull(f"no backup was written at {copy}: {error.strerror or error}; nothing was changed") from error
+    return copy
+
+
+def _unused(place: Path, name: str) -> Path:
+    path, number = place / f"{name}.db", 1
+    while path.exists():
+        number += 1
+        path = place / f"{name}-{number}.db"
+    return path
+
+
+def _copy_bytes(database: Database, copy: Path) -> None:
+    with database.reading():  # so that nobody begins the log anew meanwhile
+        for ending in ("", "-wal"):
+            source = database.folder / f"{DATABASE_FILE}{ending}"
+            if source.exists():
+                with source.open("rb") as there, files.written(Path(f"{copy}{ending}")) as target:
+                    shutil.copyfileobj(there, target)
+
+
+def _indexes(database: Database, _: Iterable[CollectionState]) -> None:
+    with database.transaction() as connection:
+        connection.exec_driver_sql("REINDEX")
+
+
+def _version(database: Database, _: Iterable[CollectionState]) -> None:
+    with database.transaction() as connection:
+        connection.execute(delete(truth.REVISION))
+        connection.execute(insert(truth.REVISION).values(version_num=truth.revision_name()))
+
+
+def _orphans(database: Database, _: Iterable[CollectionState]) -> None:
+    """From what refers down to what is referred to; the index files are then made anew, for they may hold what went."""
+    with database.transaction() as connection:
+        lost = ~exists().where(documents.c.id == chunks.c.document_id)
+        connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(select(chunks.c.id).where(lost))))
+        connection.execute(delete(chunks).where(lost))
+        connection.execute(delete(vectors).where(~exists().where(chunks.c.id == vectors.c.chunk_id)))
+        for each in (fact_rows, segments, tombstones, staged):
+            connection.execute(delete(each).where(~exists().where(collections.c.id == each.c.collection_id)))
+        used = exists().where(documents.c.source_id == sources.c.id)
+        of_none = ~exists().where(collections.c.id == sources.c.collection_id)
+        connection.execute(delete(sources).where(of_none, ~used))
+        _forget_index_files(connection, all_states(connection))
+
+
+def _collections(database: Database, _: Iterable[CollectionState]) -> None:
+    with database.transaction() as connection:
+        of = select(documents.c.collection_id).where(documents.c.id == chunks.c.document_id).scalar_subquery()
+        connection.execute(update(chunks).where(chunks.c.collection_id != of).values(collection_id=of))
+        _forget_index_files(connection, all_states(connection))
+
+
+def _numbers(database: Database, _: Iterable[CollectionState]) -> None:
+    with database.transaction() as connection:
+        for each in truth.COUNTED:
+            highest = truth.highest_number(connection, each)
+            last = connection.scalar(select(truth.SEQUENCE.c.seq).where(truth.SEQUENCE.c.name == each.name))
+            if not isinstance(last, int) or last < highest:
+                connection.execute(delete(truth.SEQUENCE).where(truth.SEQUENCE.c.name == each.name))
+                connection.execute(insert(truth.SEQUENCE).values(name=each.name, seq=highest))
+
+
+def _hidden(database: Database, _: Iterable[CollectionState]) -> None:
+    succession.drop_leftovers(database)
+
+
+def _facts(database: Database, states: Iterable[CollectionState]) -> None:
+    for state in states:
+        with database.transaction() as connection:
+            facts.drop(connection, state.id)
+            facts.rebuild(connection, state.id, without=facts.unreadable(connection, state.id))
+            _touch(connection, state)
+
+
+def _words(database: Database, states: Iterable[CollectionState]) -> None:
+    for state in states:
+        with database.transaction() as connection:
+            fulltext.remake(connection, state)
+            _touch(connection, state)
+
+
+def _staged(database: Database, states: Iterable[CollectionState]) -> None:
+    with database.transaction() as connection:
+        for state in states:
+            connection.execute(delete(staged).where(staged.c.collection_id == state.id))
+
+
+def _index_files(database: Database, states: Iterable[CollectionState]) -> None:
+    with database.transaction() as connection:
+        _forget_index_files(connection, states)
+
+
+def publish_all(database: Database) -> None:
+    """Index files for all that has none: the last step, once the rows are as they should be."""
+    with database.reading() as connection:
+        states = all_states(connection)
+    _behind(database, states)
+
+
+def _behind(database: Database, states: Iterable[CollectionState]) -> None:
+    for state in states:
+        publish.publish(database, state.name, dead_share=0.0)
+        with database.transaction() as connection:
+            publish.forget_useless_marks(connection, state)
+
+
+def _leftovers(database: Database, _: Iterable[CollectionState]) -> None:
+    publish.clear_leftovers(database)
+    for path in folder.half_written(database):
+        files.remove(path)
+
+
+def _modes(database: Database, _: Iterable[CollectionState]) -> None:
+    for path in folder.open_to_others(database):
+        with suppress(OSError):  # another user's file stays a finding
+            folder.close_to_others(path)
+
+
+def _log(database: Database, _: Iterable[CollectionState]) -> None:
+    database.run_outside_transaction("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _forget_index_files(connection: Connection, states: Iterable[CollectionState]) -> None:
+    """Every row is then searched exactly, until the index files are made anew."""
+    for state in states:
+        connection.execute(delete(segments).where(segments.c.collection_id == state.id))
+        connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id))
+        values = {"covers": 0, "generation": collections.c.generation + 1, "revision": collections.c.revision + 1}
+        connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
+
+
+def _touch(connection: Connection, state: CollectionState) -> None:
+    """What others remember of the collection is out of date."""
+    at = collections.c.id == state.id
+    connection.execute(update(collections).where(at).values(revision=collections.c.revision + 1))
+
+
+MENDERS: Final[Mapping[Kind, Mender]] = {
+    Kind.INDEXES: _indexes,
+    Kind.VERSION: _version,
+    Kind.NUMBERS: _numbers,
+    Kind.ORPHANS: _orphans,
+    Kind.COLLECTIONS: _collections,
+    Kind.INDEX_FILES: _index_files,
+    Kind.FACTS: _facts,
+    Kind.WORDS: _words,
+    Kind.HIDDEN: _hidden,
+    Kind.STAGED: _staged,
+    Kind.BEHIND: _behind,
+    Kind.LEFTOVERS: _leftovers,
+    Kind.MODES: _modes,
+    Kind.LOG: _log,
+}
+
+
+# -- what is encoded again
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A chunk whose vector is to be made again: its row, and what goes into the encoder."""
+
+    row: int
+    document: str
+    title: str | None
+    context: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncut:
+    """A document that is to be cut again, as it is stored; `split` is how its file was cut, None for one from code."""
+
+    row: int
+    key: str
+    source: str | None
+    split: str | None
+    title: str | None
+    text: str
+    kept: Kept
+
+
+def silenced(database: Database, state: CollectionState) -> list[Silenced]:
+    """Every chunk whose vector is unsound and follows from its text."""
+    query = select(chunks.c.id, documents.c.key, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT)
+    query = query.join_from(chunks, documents, documents.c.id == chunks.c.document_id)
+    found: list[Silenced] = []
+    with database.reading() as connection:
+        for some in portions(unsound_vectors(connection, state).encodable, READ_ROWS):
+            found += [Silenced(*row) for row in connection.execute(query.where(chunks.c.id.in_(some)).order_by(chunks.c.id))]
+    return found
+
+
+def put_vectors(database: Database, state: CollectionState, rows: Sequence[int], unit: Vector) -> None:
+    """Give chunks other vectors; the index files, and what others have read, are then of no use."""
+    blobs = (each.tobytes() for each in np.ascontiguousarray(unit, dtype(state.precision)))
+    adding = upsert(vectors)
+    adding = adding.on_conflict_do_update(index_elements=["chunk_id"], set_={"vector": adding.excluded.vector})
+    with database.transaction() as connection:
+        connection.execute(adding, [{"chunk_id": row, "vector": blob} for row, blob in zip(rows, blobs, strict=True)])
+        _forget_index_files(connection, [state])
+
+
+def uncut(database: Database, state: CollectionState) -> list[Uncut]:
+    """Every document that its chunks do not cover, but for those whose vectors were brought or whose metadata cannot be read."""
+    columns = (documents.c.title, documents.c.text, documents.c.metadata, documents.c.indexed_at)
+    query = select(documents.c.id, documents.c.key, sources.c.path, sources.c.split, *columns)
+    query = query.outerjoin(sources, sources.c.id == documents.c.source_id)
+    found: list[Uncut] = []
+    with database.reading() as connection:
+        unreadable = facts.unreadable(connection, state.id)
+        broken = [row for row, brought, _ in broken_documents(connection, state) if not brought and row not in unreadable]
+        for some in portions(broken, READ_DOCUMENTS):
+            for row in connection.execute(query.where(documents.c.id.in_(some)).order_by(documents.c.id)):
+                kept = Kept(row.metadata, row.indexed_at)
+                found.append(Uncut(row.id, row.key, row.path, row.split, row.title, row.text, kept))
+    return found
+
+
+def expect_again(database: Database, some: Iterable[Uncut]) -> None:
+    """Let the files of these documents count as not yet read, for what they know of places is not in the text."""
+    with database.transaction() as connection:
+        for rows in portions([each.row for each in some], READ_DOCUMENTS):
+            of = select(documents.c.source_id).where(documents.c.id.in_(rows))
+            connection.execute(update(sources).where(sources.c.id.in_(of)).values(digest=""))

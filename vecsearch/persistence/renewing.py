@@ -1,0 +1,70 @@
+"""Numbers that no reader has seen, for a database that is to take another's place.
+
+What readers keep in memory they know by collection, generation and revision, and by the ids of chunks and segments, none of which
+is ever used twice; so a restored database must go on counting where the one that it replaces stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, Integer, Text, delete, func, insert, select, table, update
+from sqlalchemy import column as sql_column
+
+from vecsearch.persistence.database import Database
+from vecsearch.persistence.tables import collections, metadata, segments, tombstones
+
+_SEQUENCE: Final = table("sqlite_sequence", sql_column("name", Text), sql_column("seq", Integer))
+_COUNTED: Final = [each for each in metadata.sorted_tables if each.dialect_options["sqlite"]["autoincrement"]]
+_FAR: Final = 1 << 40  # further than anybody has counted
+
+
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """The highest numbers that were given so far: generation and revision of any collection, row ids by table."""
+
+    generation: int
+    revision: int
+    ids: Mapping[str, int]
+
+
+UNTOUCHED: Final = Floors(0, 0, {})  # where no database was
+
+
+def floors_of(database: Database) -> Floors:
+    """Of a database in use. Raises Damaged."""
+    with database.reading() as connection:
+        return _floors(connection)
+
+
+def unknown_floors() -> Floors:
+    """Of a database that cannot be read."""
+    return Floors(_FAR, _FAR, {segments.name: _FAR, collections.name: _FAR})
+
+
+def renew(connection: Connection, floors: Floors) -> None:
+    """Raise the numbers of a database, which nobody reads yet, above the floors and its own, and forget its index files."""
+    own = _floors(connection)
+    connection.execute(
+        update(collections).values(
+            generation=max(own.generation, floors.generation) + 1, revision=max(own.revision, floors.revision) + 1, covers=0
+        )
+    )
+    connection.execute(delete(segments))
+    connection.execute(delete(tombstones))
+    for name in {each.name for each in _COUNTED}:
+        highest = max(own.ids.get(name, 0), floors.ids.get(name, 0))
+        connection.execute(delete(_SEQUENCE).where(_SEQUENCE.c.name == name))
+        connection.execute(insert(_SEQUENCE).values(name=name, seq=highest))
+
+
+def _floors(connection: Connection) -> Floors:
+    generation, revision = connection.execute(
+        select(func.coalesce(func.max(collections.c.generation), 0), func.coalesce(func.max(collections.c.revision), 0))
+    ).one()
+    ids: dict[str, int] = {row.name: row.seq for row in connection.execute(select(_SEQUENCE))}
+    for each in _COUNTED:
+        ids[each.name] = max(ids.get(each.name, 0), connection.scalar(select(func.max(each.c.id))) or 0)
+    return Floors(generation, revision, ids)

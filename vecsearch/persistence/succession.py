@@ -1,0 +1,222 @@
+"""A collection takes another's place: made beside it under a name that no user can give, then switched in one transaction.
+
+Both lie in one database, so that readers see the old one until the switch is committed and the new one from then on. What a kill
+leaves stands under a hidden name: a half-made successor is gone on with, a replaced collection is dropped by the next writer.
+Use inside `Database.locked()`, but for what only reads.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from vecsearch.core.errors import StorageError
+from vecsearch.core.portions import portions
+from vecsearch.core.settings import READ_DOCUMENTS
+from vecsearch.core.types import Cut, Precision
+from vecsearch.persistence import publish
+from vecsearch.persistence.database import Database
+from vecsearch.persistence.state import CollectionState, all_states, find_state, get_state, replaced_name, successor_name
+from vecsearch.persistence.statements import Prepared
+from vecsearch.persistence.tables import chunks, collections, documents, sources
+from vecsearch.persistence.writer import BROUGHT_MARK, Kept, Writer, drop
+
+_CHARACTERS: Final = 1_000_000  # of documents read together, or one document
+_MANY: Final = 10_000
+_LIVE, _MADE = documents.alias("live"), documents.alias("made")
+_LIVE_FILE, _MADE_FILE = sources.alias("live_file"), sources.alias("made_file")
+_CUTS: Final = Prepared(
+    select(chunks.c.start, chunks.c.end, chunks.c.place, chunks.c.context)
+    .where(chunks.c.document_id == bindparam("document"))
+    .order_by(chunks.c.ordinal)
+)
+_COPIED: Final = ("path", "digest", "split", "error", "mounted", "indexed_at", "reading")  # of sources
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A document that the successor lacks or has otherwise, as it stands. `replaces`: it has another under this id."""
+
+    row: int
+    key: str
+    source: str | None
+    title: str | None
+    text: str
+    digest: str  # without the mark of brought vectors
+    kept: Kept
+    cuts: tuple[Cut, ...]
+    replaces: bool
+
+
+def begin(
+    database: Database, name: str, *, encoder: str, fingerprint: str, dimension: int, precision: Precision
+) -> CollectionState:
+    """The successor of a collection: the one begun before, if its vectors are of this kind, else a new one.
+
+    Raises UnknownCollection.
+    """
+    with database.transaction() as connection:
+        live, there = get_state(connection, name), find_state(connection, successor_name(name))
+        if there is not None and (there.fingerprint, there.dimension, there.precision) != (fingerprint, dimension, precision):
+            drop(connection, there)
+    drop_leftovers(database)
+    return Writer(database, successor_name(name)).ensure(
+        encoder=encoder, fingerprint=fingerprint, dimension=dimension, precision=precision, language=live.language
+    )
+
+
+def begun(database: Database, name: str) -> CollectionState | None:
+    """The successor of a collection, None where there is none."""
+    with database.reading() as connection:
+        return find_state(connection, successor_name(name))
+
+
+def cancel(database: Database, name: str) -> bool:
+    """Drop what was begun; whether there was anything."""
+    with database.transaction() as connection:
+        there = find_state(connection, successor_name(name))
+        if there is not None:
+            drop(connection, there)
+    publish.clear_leftovers(database)
+    return there is not None
+
+
+def lacking(database: Database, name: str, *, after: int) -> list[Lacking]:
+    """Some of the documents, from the first above a row on, that the successor lacks or has otherwise; none for no more."""
+    found: list[Lacking] = []
+    characters = 0
+    with database.reading() as connection:
+        live, made = _both(connection, name)
+        query = _differing(live, made).where(_LIVE.c.id > after).order_by(_LIVE.c.id).limit(READ_DOCUMENTS)
+        for row in connection.execute(query):
+            found.append(_lacking(connection, row))
+            characters += len(row.text)
+            if characters >= _CHARACTERS:
+                break
+    return found
+
+
+def characters_lacking(database: Database, name: str) -> int:
+    """How much text is still to be encoded."""
+    with database.reading() as connection:
+        live, made = _both(connection, name)
+        texts = _differing(live, made).with_only_columns(func.sum(func.length(_LIVE.c.text)))
+        return int(connection.scalar(texts) or 0)
+
+
+def _lacking(connection: Connection, row: Any) -> Lacking:
+    found = _CUTS.cursor(connection, document=row.id)
+    cuts = tuple(Cut(start, end, json.loads(place or "{}"), context or "") for start, end, place, context in found)
+    kept = Kept(row.metadata, row.indexed_at)
+    return Lacking(row.id, row.key, row.path, row.title, row.text, row.digest, kept, cuts, row.made is not None)
+
+
+def _differing(live: CollectionState, made: CollectionState) -> Select[Any]:
+    """Documents that the successor does not have as they are now."""
+    digest = func.replace(_LIVE.c.digest, BROUGHT_MARK, "")
+    return (
+        select(
+            _LIVE.c.id, _LIVE.c.key, _LIVE_FILE.c.path, _LIVE.c.title, _LIVE.c.text, digest.label("digest"), _LIVE.c.metadata,
+            _LIVE.c.indexed_at, _MADE.c.id.label("made"),
+        )
+        .outerjoin(_MADE, (_MADE.c.collection_id == made.id) & (_MADE.c.key == _LIVE.c.key))
+        .outerjoin(_LIVE_FILE, _LIVE_FILE.c.id == _LIVE.c.source_id)
+        .outerjoin(_MADE_FILE, _MADE_FILE.c.id == _MADE.c.source_id)
+        .where(_LIVE.c.collection_id + 0 == live.id)  # by row: what an index finds would be sorted, texts and all
+        .where(
+            or_(
+                _MADE.c.id.is_(None),
+                _MADE.c.digest != digest,
+                _MADE.c.metadata != _LIVE.c.metadata,
+                _MADE.c.indexed_at != _LIVE.c.indexed_at,
+                _MADE.c.title.is_distinct_from(_LIVE.c.title),
+                _MADE_FILE.c.path.is_distinct_from(_LIVE_FILE.c.path),
+            )
+        )
+    )  # fmt: skip
+
+
+def drop_surplus(database: Database, name: str) -> None:
+    """Take out of the successor what is no longer there."""
+    with database.reading() as connection:
+        live, made = _both(connection, name)
+        there = exists().where(_LIVE.c.collection_id == live.id, _LIVE.c.key == _MADE.c.key)
+        keys = list(connection.scalars(select(_MADE.c.key).where(_MADE.c.collection_id == made.id, ~there)))
+    for some in portions(keys, _MANY):
+        Writer(database, made.name).remove(some)
+
+
+def switch(database: Database, name: str) -> None:
+    """Give the successor, which has every document by now, the files and the name of the collection, in one transaction.
+
+    The caller has held the lock since it saw that nothing is lacking. Its words get the stems of today's language.
+    """
+    with database.reading() as connection:
+        live, made = _both(connection, name)
+    if live.language != made.language:
+        Writer(database, made.name).change_language(live.language)
+    with database.transaction() as connection:
+        live, made = _both(connection, name)
+        _copy_sources(connection, live, made)
+        _check_counts(connection, live, made)
+        created = select(collections.c.created_at).where(collections.c.id == live.id).scalar_subquery()
+        connection.execute(
+            update(collections)
+            .where(collections.c.id == made.id)
+            .values(
+                created_at=created,
+                revision=max(live.revision, made.revision) + 1,
+                generation=max(live.generation, made.generation) + 1,
+            )
+        )
+        for state, new_name in ((live, replaced_name(live)), (made, name)):
+            connection.execute(update(collections).where(collections.c.id == state.id).values(name=new_name))
+
+
+def drop_leftovers(database: Database) -> None:
+    """Drop collections that were replaced, and what was to replace one that is gone, with their index files."""
+    with database.reading() as connection:
+        states = all_states(connection)
+    wanted = {successor_name(state.name) for state in states if not state.is_hidden}
+    gone = [state for state in states if state.is_hidden and state.name not in wanted]
+    for state in gone:
+        with database.transaction() as connection:
+            drop(connection, state)
+    if gone:
+        publish.clear_leftovers(database)
+
+
+def _both(connection: Connection, name: str) -> tuple[CollectionState, CollectionState]:
+    """The collection and its successor."""
+    live, made = get_state(connection, name), find_state(connection, successor_name(name))
+    if made is None:
+        raise StorageError(f"the new vectors of {name!r} were given up by another process; run `vecsearch reembed` again")
+    return live, made
+
+
+def _copy_sources(connection: Connection, live: CollectionState, made: CollectionState) -> None:
+    """The files as they stand, each row of the successor's documents kept."""
+    paths = select(sources.c.path).where(sources.c.collection_id == live.id)
+    connection.execute(delete(sources).where(sources.c.collection_id == made.id, sources.c.path.not_in(paths)))
+    rows = select(*(sources.c[each] for each in _COPIED), _constant(made.id)).where(sources.c.collection_id == live.id)
+    copying = upsert(sources).from_select([*_COPIED, "collection_id"], rows)
+    values = {each: copying.excluded[each] for each in _COPIED}
+    connection.execute(copying.on_conflict_do_update(index_elements=["collection_id", "path"], set_=values))
+
+
+def _constant(value: int) -> Any:
+    return bindparam("made", value)
+
+
+def _check_counts(connection: Connection, live: CollectionState, made: CollectionState) -> None:
+    counts = [
+        connection.scalar(select(func.count()).where(table.c.collection_id == state.id))
+        for table in (documents, sources)
+        for state in (live, made)
+    ]
+    if counts[0] != counts[1] or counts[2] != counts[3]:
+        raise StorageError(f"the new vectors of collection {live.name!r} are not complete; run `vecsearch reembed` again")

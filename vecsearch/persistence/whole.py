@@ -1,0 +1,82 @@
+"""Every document of a collection with all that belongs to it, one after another, as one snapshot holds them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from sqlalchemy import Connection, bindparam, func, select
+
+from vecsearch.core.errors import Damaged
+from vecsearch.core.types import Cut, Metadata
+from vecsearch.persistence.database import Database
+from vecsearch.persistence.state import CollectionState, get_state
+from vecsearch.persistence.statements import Prepared
+from vecsearch.persistence.tables import chunks, documents, sources, vectors
+from vecsearch.persistence.vectors import Rows, dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A document; `source` is the stored path of its file, `vectors` a row for each cut, bit for bit as stored."""
+
+    key: str
+    source: str | None
+    title: str | None
+    text: str
+    metadata: Metadata
+    digest: str
+    cuts: tuple[Cut, ...]
+    vectors: Rows
+
+
+@contextmanager
+def reading(database: Database, name: str) -> Iterator[tuple[CollectionState, Iterator[Whole]]]:
+    """A collection's state and its documents, in the order of their chunks, as they are at the beginning.
+
+    Stored again in this order they get row ids in this order, which decides between equal scores. Holds one document at a time.
+    Raises UnknownCollection, and Damaged after the last document where there should be more.
+    """
+    with database.reading() as connection:
+        state = get_state(connection, name)
+        yield state, _all(connection, state)
+
+
+def _all(connection: Connection, state: CollectionState) -> Iterator[Whole]:
+    there = connection.scalar(select(func.count()).where(documents.c.collection_id == state.id)) or 0
+    given = 0
+    for row, key, path, title, text, metadata, digest in _DOCUMENTS.cursor(connection, collection=state.id):
+        cuts, blobs = [], []
+        for start, end, place, context, vector in _CHUNKS.cursor(connection, document=row):
+            cuts.append(Cut(start, end, json.loads(place or "{}"), context or ""))
+            blobs.append(vector or b"")
+        joined = np.frombuffer(b"".join(blobs), dtype(state.precision))
+        if joined.size != len(cuts) * state.dimension:
+            raise Damaged(f"document {key!r} lacks a whole vector; see `vecsearch doctor`")
+        rows = joined.reshape(len(cuts), state.dimension)
+        yield Whole(key, path, title, text, json.loads(metadata), digest, tuple(cuts), rows)
+        given += 1
+    if given != there:
+        raise Damaged(f"{there - given:,} of {there:,} documents have no chunk; see `vecsearch doctor`")
+
+
+_DOCUMENTS: Final = Prepared(
+    select(
+        documents.c.id, documents.c.key, sources.c.path, documents.c.title, documents.c.text, documents.c.metadata,
+        documents.c.digest,
+    )
+    .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
+    .outerjoin(sources, sources.c.id == documents.c.source_id)
+    .where(chunks.c.collection_id == bindparam("collection"), chunks.c.ordinal == 0)
+    .order_by(chunks.c.id)
+)  # fmt: skip
+_CHUNKS: Final = Prepared(
+    select(chunks.c.start, chunks.c.end, chunks.c.place, chunks.c.context, vectors.c.vector)
+    .outerjoin(vectors, vectors.c.chunk_id == chunks.c.id)
+    .where(chunks.c.document_id == bindparam("document"))
+    .order_by(chunks.c.ordinal)
+)
