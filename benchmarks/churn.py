@@ -45,7 +45,7 @@ WORDS: Final = "keel mast sail rope anchor tide harbour lantern compass storm gu
 def writer(folder: Path) -> None:
     """Until killed: every round is a batch of replaced, deleted, added and changed documents."""
     draw, rows = random.Random(1), np.random.default_rng(1)
-    with vecsearch.open(folder) as collection:
+    with vecsearch.open(folder, lock_timeout=600) as collection:
         print("ready", flush=True)
         while True:
             keys = [f"d{n}" for n in draw.sample(range(DOCUMENTS), 200)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from vecsearch.core.errors import InputError, UnreadableFile
+from vecsearch.core.lines import parsed
 from vecsearch.exchange.records import Entry, Header, header_of, own_record, plain_record, value_of
 from vecsearch.persistence.whole import Whole
 
@@ -48,7 +49,7 @@ class Lines:
         try:
             first = next(self._lines(), (0, b"", 0.0))[1]
             if first.startswith(_BEGINNING):
-                self.header = header_of(_parsed(first)[HEADER_KEY])
+                self.header = header_of(parsed(first)[HEADER_KEY])
         except (InputError, RecursionError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
             raise UnreadableFile(f"cannot read {file}: {error}") from error
 
@@ -65,7 +66,7 @@ class Lines:
     def _entry(self, number: int, line: bytes, weight: float) -> Entry:
         where = f"line {number}"
         try:
-            value = _parsed(line)
+            value = parsed(line)
             record = plain_record(value) if self.header is None else own_record(value, self.header)
         except (InputError, RecursionError) as error:
             return Entry(where, weight, None, "nested too deeply" if isinstance(error, RecursionError) else str(error))
@@ -90,18 +91,3 @@ class Lines:
                 return
             with gzip.GzipFile(fileobj=raw) as stream:
                 yield raw, stream
-
-
-def _parsed(line: bytes) -> Any:
-    try:
-        return json.loads(line.decode("utf-8-sig"), parse_constant=_refused)
-    except UnicodeDecodeError as error:
-        raise InputError(f"broken UTF-8 at byte {error.start:,} of the line") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"not valid JSON: {error.msg} at character {error.pos + 1:,}") from error
-    except ValueError as error:  # Python refuses integers of thousands of digits
-        raise InputError(f"not valid JSON: {str(error).partition(';')[0]}") from error
-
-
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON number")

@@ -19,7 +19,6 @@ from vecsearch.surfaces import render
 from vecsearch.surfaces.options import Common
 
 if TYPE_CHECKING:
-    from vecsearch.batches import Progress
     from vecsearch.collection import Collection
     from vecsearch.core.types import IndexReport, Scan
 
@@ -128,14 +127,14 @@ def stdin(options: Common, run: IndexRun) -> IndexReport:
         if not lines.head.strip():
             raise InputError('stdin is empty; expected one JSON object a line, such as {"id": "1", "text": "…"}')
         make = is_database(options.folder_to_make()) or any(isinstance(item, Draft) for item in load(lines))
-        with _opened(options, run, make=make) as collection, _progress(options) as progress:
+        with _opened(options, run, make=make) as collection, options.progress() as progress:
             return collection.index_lines(lines, split=run.split, progress=progress)
 
 
 def _index(
     options: Common, collection: Collection, found: Scan, run: IndexRun, *, dry_run: bool, allow_empty: bool = False
 ) -> IndexReport:
-    with _progress(options) as progress:
+    with options.progress() as progress:
         return collection.index(
             found, split=run.split, passwords=run.passwords, progress=progress, dry_run=dry_run, allow_empty=allow_empty
         )
@@ -156,17 +155,6 @@ def _opened(options: Common, run: IndexRun, *, make: bool, readonly: bool = Fals
         yield stack.enter_context(
             vecsearch.open(folder, collection=options.name, encoder=run.model, language=run.language, readonly=readonly)
         )
-
-
-@contextmanager
-def _progress(options: Common) -> Iterator[Progress | None]:
-    if options.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from vecsearch.surfaces.progress import Bar
-
-    with Bar() as bar:
-        yield bar
 
 
 # -- what is said

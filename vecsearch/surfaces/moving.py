@@ -19,7 +19,6 @@ from vecsearch.surfaces import safe
 from vecsearch.surfaces.options import Common, common
 
 if TYPE_CHECKING:
-    from vecsearch.batches import Progress
     from vecsearch.exchange.exporting import ExportReport
     from vecsearch.exchange.importing import ImportReport
 
@@ -91,7 +90,7 @@ def import_(
         place = stack.enter_context(_spooled()) if file == _STDIO else Path(file).expanduser()
         folder = stack.enter_context(_folder(options, place, from_collection))
         collection = stack.enter_context(vecsearch.open(folder, collection=options.name, encoder=model, language=language))
-        progress = stack.enter_context(_progress(options))
+        progress = stack.enter_context(options.progress("importing"))
         report = collection.import_documents(place, on_conflict=on_conflict, from_collection=from_collection, progress=progress)
     if file == _STDIO:
         report = replace(report, failed=tuple(replace(each, uri="stdin") for each in report.failed))
@@ -123,17 +122,6 @@ def _spooled() -> Iterator[Path]:
     with spooled(sys.stdin.buffer, "stdin") as lines:
         assert lines.path is not None
         yield lines.path
-
-
-@contextmanager
-def _progress(options: Common) -> Iterator[Progress | None]:
-    if options.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from vecsearch.surfaces.progress import Bar
-
-    with Bar() as bar:
-        yield bar
 
 
 # -- what is said

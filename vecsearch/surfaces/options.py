@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from vecsearch.core.types import Fusion, Mode
 from vecsearch.surfaces import render, safe
 
 if TYPE_CHECKING:
+    from vecsearch.batches import Progress
     from vecsearch.collection import Collection
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -74,6 +76,17 @@ class Common:
         with vecsearch.open(self.folder(), collection=self.name) as collection:
             collection.check_exists()
             yield collection
+
+    @contextmanager
+    def progress(self, what: str = "indexing") -> Iterator[Progress | None]:
+        """A bar, on a terminal and unless it is to be quiet, that says what is being done."""
+        if self.quiet or not sys.stderr.isatty():
+            yield None
+            return
+        from vecsearch.surfaces.progress import Bar
+
+        with Bar(what) as bar:
+            yield bar
 
     def show(self, value: Any, lines: Iterable[str]) -> None:
         """The value as JSON, or the lines."""

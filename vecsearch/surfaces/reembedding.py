@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +11,6 @@ from vecsearch.surfaces import safe
 from vecsearch.surfaces.options import Common, common
 
 if TYPE_CHECKING:
-    from vecsearch.batches import Progress
     from vecsearch.reembedding import ReembedReport
 
 
@@ -35,7 +31,7 @@ def reembed(options: Common, model: str | None, precision: str | None, cancel: b
             raise click.UsageError("--cancel takes neither --model nor --precision.")
         _cancel(options)
         return
-    with options.writing() as collection, _progress(options) as progress:
+    with options.writing() as collection, options.progress("reembedding") as progress:
         report = collection.reembed(model, precision=precision, progress=progress)
     options.show(report.to_dict(), [] if options.quiet else [safe.printable(_said(report))])
 
@@ -53,14 +49,3 @@ def _cancel(options: Common) -> None:
     given_up = maintenance.cancel_reembedding(options.folder(), options.name)
     said = "given up; the old vectors stay" if given_up else "nothing was half made"
     options.show({"collection": options.name, "cancelled": given_up}, [] if options.quiet else [f"{options.name}: {said}"])
-
-
-@contextmanager
-def _progress(options: Common) -> Iterator[Progress | None]:
-    if options.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from vecsearch.surfaces.progress import Bar
-
-    with Bar("reembedding") as bar:
-        yield bar

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vecsearch.core.errors import InputError, UnreadableFile
+from vecsearch.core.lines import parsed
 from vecsearch.core.settings import SNIFF_BYTES
 from vecsearch.core.types import Draft, Item, Problem
 from vecsearch.documents.loaders.raw import Raw
@@ -71,7 +72,7 @@ def _is_utf8(raw: Raw) -> bool:
 
 
 def _json_draft(line: str | bytes) -> Draft:
-    value = _parsed(line)
+    value = parsed(line)
     if not isinstance(value, dict):
         raise InputError(f"expected an object, got {_kind(value)}")
     checked_depth(value, "the object")
@@ -79,21 +80,6 @@ def _json_draft(line: str | bytes) -> Draft:
     given = _optional(value, "metadata", dict) or {}
     text, title = _optional(value, "text", str) or "", _optional(value, "title", str)
     return Draft(identifier, text, title, {**extra, **given})
-
-
-def _parsed(line: str | bytes) -> Any:
-    try:
-        return json.loads(line.decode("utf-8-sig") if isinstance(line, bytes) else line, parse_constant=_refused)
-    except UnicodeDecodeError as error:
-        raise InputError(f"broken UTF-8 at byte {error.start:,} of the line") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"not valid JSON: {error.msg} at character {error.pos + 1:,}") from error
-    except ValueError as error:  # Python refuses integers of thousands of digits
-        raise InputError(f"not valid JSON: {str(error).partition(';')[0]}") from error
-
-
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON number")
 
 
 def _identified(value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
