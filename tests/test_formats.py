@@ -262,7 +262,7 @@ def wrapped(*args, **named):
 setattr(home, name, wrapped)
 vecsearch.open(folder)
 """
-POINTS = ["files sync before", "Database _copy_to after", "facts rebuild after", "database migrate after"]
+POINTS = ["files sync before", "Database copy_to after", "facts rebuild after", "database migrate after"]
 
 
 @pytest.mark.parametrize("version", [1, SCHEMA_VERSION - 1])

@@ -24,7 +24,7 @@ from vecsearch.core.settings import EXPAND_MAX, LIMIT_DEFAULT
 from vecsearch.core.types import Draft, Metadata, Mode, Where
 from vecsearch.encoding.forms import checked_rows
 from vecsearch.encoding.protocol import Encoder
-from vecsearch.persistence.analysis import LANGUAGES, UNSTEMMED
+from vecsearch.persistence.analysis import LANGUAGES, UNSTEMMED, is_known
 from vecsearch.persistence.reader import Snapshot
 from vecsearch.search.arranging import Arrangement
 from vecsearch.search.filters import parse_where
@@ -112,7 +112,7 @@ def least(snapshot: Snapshot, asked: Asked) -> tuple[float | None, bool]:
 
 def language(code: Any) -> str | None:
     """A language whose stems can be had, or None for none asked for. Raises InputError."""
-    if code is None or (isinstance(code, str) and (code == UNSTEMMED or code in LANGUAGES)):
+    if code is None or (isinstance(code, str) and is_known(code)):
         return code
     raise InputError(f"language must be one of {', '.join(sorted(LANGUAGES))}, or {UNSTEMMED!r} for no stems, got {shown(code)}")
 

@@ -28,7 +28,7 @@ from vecsearch.documents.language import language_of
 from vecsearch.encoding.forms import checked_rows, encoded_text
 from vecsearch.encoding.protocol import Encoder
 from vecsearch.persistence import publish, succession
-from vecsearch.persistence.analysis import LANGUAGE_DEFAULT, LANGUAGES, UNSTEMMED
+from vecsearch.persistence.analysis import LANGUAGE_DEFAULT, is_known
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.reader import Reader
 from vecsearch.persistence.state import CollectionState
@@ -227,10 +227,9 @@ class Batches:
 def ensure(writer: Writer, encoder: Encoder, dimension: int, making: Making, texts: Iterable[str]) -> CollectionState:
     """The collection, made now if it is not there, in the language of these texts if none was asked for."""
     language = making.language or language_of(texts)
-    known = language == UNSTEMMED or language in LANGUAGES
     return writer.ensure(
         encoder=encoder.name, fingerprint=encoder.fingerprint, dimension=dimension, precision=making.precision,
-        language=language if known and language else LANGUAGE_DEFAULT,
+        language=language if language and is_known(language) else LANGUAGE_DEFAULT,
     )  # fmt: skip
 
 

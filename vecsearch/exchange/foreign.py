@@ -7,12 +7,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from vecsearch.core.errors import UnreadableFile
+from vecsearch.persistence.database import uri_of
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def opened(file: Path) -> Iterator[Connection]:
 
     def connect() -> sqlite3.Connection:
         lone = not os.access(file.parent, os.W_OK)  # nobody can be writing, and SQLite could make no file beside it
-        raw = sqlite3.connect(f"file:{quote(str(file))}?{'immutable=1' if lone else 'mode=ro'}", uri=True, isolation_level=None)
+        raw = sqlite3.connect(uri_of(file, "immutable=1" if lone else "mode=ro"), uri=True, isolation_level=None)
         for statement in ("PRAGMA trusted_schema = OFF", "PRAGMA query_only = ON", "PRAGMA cell_size_check = ON", "BEGIN"):
             raw.execute(statement)
         raw.text_factory = _text

@@ -18,7 +18,7 @@ from vecsearch.core.errors import InputError
 from vecsearch.core.settings import ID_LENGTH_MAX
 from vecsearch.core.types import Cut, Draft, Precision
 from vecsearch.documents.validate import checked, checked_metadata, checked_text
-from vecsearch.persistence.analysis import LANGUAGES, UNSTEMMED
+from vecsearch.persistence.analysis import is_known
 from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.vectors import Rows, dtype
 from vecsearch.persistence.whole import Whole
@@ -156,7 +156,7 @@ def header_of(value: Any) -> Header:
         raise InputError(f"it was exported by a newer vecsearch (layout {shown(layout)}): pip install --upgrade vecsearch")
     if isinstance(dimension, bool) or not isinstance(dimension, int) or not 1 <= dimension <= 1_000_000:
         raise InputError(f"its header is not that of an export: a dimension of {shown(dimension)}")
-    if texts[2] != UNSTEMMED and texts[2] not in LANGUAGES:
+    if not is_known(texts[2]):
         raise InputError(f"its words have the stems of {shown(texts[2])}, which this vecsearch does not know")
     return Header(texts[0], texts[1], dimension, precision, texts[2])
 

@@ -48,6 +48,11 @@ _VERSION: Final = re.compile(r"[vV](?=\d+\.\d)")
 _ACCENTS: Final = re.compile(r"[\u0300-\u036f]")
 
 
+def is_known(language: str | None) -> bool:
+    """Whether there is an analysis for a language, an ISO 639-1 code, or for none."""
+    return language == UNSTEMMED or language in LANGUAGES
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A stretch of text that a reader takes for one thing.

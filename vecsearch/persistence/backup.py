@@ -23,10 +23,10 @@ from typing import Any, BinaryIO, Final
 from sqlalchemy import Connection, NullPool, create_engine, func, select, table
 from sqlalchemy import column as sql_column
 
-from vecsearch.core.errors import Damaged, InputError, Locked, StorageError, StorageFull, UnreadableFile, WrongVersion
+from vecsearch.core.errors import Damaged, InputError, Locked, StorageError, StorageFull, UnreadableFile
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE
 from vecsearch.persistence import files, lock, publish
-from vecsearch.persistence.database import INDEX_FOLDER, Database, migrate, translated
+from vecsearch.persistence.database import INDEX_FOLDER, Database, migrate, newer, translated
 from vecsearch.persistence.renewing import UNTOUCHED, Floors, floors_of, renew, unknown_floors
 from vecsearch.persistence.state import visible_states
 from vecsearch.persistence.statements import driver
@@ -72,9 +72,8 @@ def write(database: Database, file: Path, *, replace: bool = False) -> Manifest:
     _check_target(database, file, replace)
     snapshot = file.with_name(f"{file.name}.snapshot.tmp")
     try:
-        files.created(snapshot).close()  # SQLite takes the place of an empty file by its name
-        quoted = str(snapshot).replace("'", "''")
-        database.run_outside_transaction(f"VACUUM INTO '{quoted}'")  # what one read transaction sees; others go on
+        files.created(snapshot).close()
+        database.copy_into(snapshot)
         with files.written(file) as archive:
             return _packed(snapshot, archive)
     except StorageFull as error:
@@ -250,7 +249,7 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged(f"{file} is damaged: its manifest cannot be read ({error}); restore another backup") from error
     if numbers["layout"] > _LAYOUT or numbers["format"] > SCHEMA_VERSION:
-        raise _newer(file, numbers["format"])
+        raise newer(file, numbers["format"])
     return Manifest(collections=held, **numbers, **texts)  # type: ignore[arg-type]
 
 
@@ -260,19 +259,12 @@ def _verify(connection: Connection, file: Path) -> None:
     if numbers["application_id"] != APPLICATION_ID or numbers["user_version"] < 1:
         raise UnreadableFile(f"{file} is no backup of vecsearch: it holds an SQLite file of another program")
     if numbers["user_version"] > SCHEMA_VERSION:
-        raise _newer(file, numbers["user_version"])
+        raise newer(file, numbers["user_version"])
     said = [row[0] for row in raw.execute("PRAGMA integrity_check(3)")]
     active = select(func.count()).select_from(_SCHEMA).where(_SCHEMA.c.type.in_(("trigger", "view")))
     if said != ["ok"] or numbers["page_size"] != _PAGE_BYTES or connection.scalar(active):
         reason = said[0] if said != ["ok"] else "its database was not made by vecsearch"
         raise Damaged(f"{file} is damaged: {reason}; restore another backup")
-
-
-def _newer(file: Path, version: int) -> WrongVersion:
-    return WrongVersion(
-        f"{file} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
-        "upgrade vecsearch: pip install --upgrade vecsearch"
-    )
 
 
 @contextmanager

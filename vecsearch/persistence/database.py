@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
@@ -24,6 +24,9 @@ from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_
 from vecsearch.persistence import files, lock
 from vecsearch.persistence.statements import driver
 from vecsearch.persistence.tables import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 INDEX_FOLDER: Final = "index"
 _CREATING: Final = (
@@ -130,11 +133,19 @@ class Database:
 
         Readers are waited for, but not long; while one holds an old snapshot, that is tried again each time the log has doubled.
         """
-        log = self.folder / f"{DATABASE_FILE}-wal"
-        with suppress(FileNotFoundError, StorageError):
-            if log.stat().st_size > self._log_limit:
+        with suppress(StorageError):
+            if self.log_bytes > self._log_limit:
                 self.run_outside_transaction(_PATIENCE.format(LOG_PATIENCE_MS), _EMPTY_LOG, _PATIENCE.format(self.timeout * 1000))
-                self._log_limit = max(LOG_BYTES, 2 * log.stat().st_size)
+                self._log_limit = max(LOG_BYTES, 2 * self.log_bytes)
+
+    def empty_log(self) -> None:
+        """Take all of SQLite's log over into its file, as far as readers of an older state let it."""
+        self.run_outside_transaction(_EMPTY_LOG)
+
+    @property
+    def log_bytes(self) -> int:
+        """How large SQLite's log is; 0 where there is none."""
+        return _log_bytes(self.folder)
 
     def run_outside_transaction(self, *statements: str) -> None:
         """Statements that SQLite refuses or ignores inside a transaction: checkpoints and vacuums."""
@@ -157,10 +168,7 @@ class Database:
 
     def _check_version(self, version: int) -> None:
         if version > SCHEMA_VERSION:
-            raise WrongVersion(
-                f"{self.folder} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
-                "upgrade vecsearch: pip install --upgrade vecsearch"
-            )
+            raise newer(self.folder, version)
 
     def _upgrade(self, version: int) -> None:
         """To this program's format, in place, in one transaction, after a copy of what was there."""
@@ -173,22 +181,31 @@ class Database:
             version = self._version()  # another process may have been quicker
             if version == SCHEMA_VERSION:
                 return
-            self._copy_to(self.folder / f"backup-of-format-{version}.db")
+            self.copy_to(self.folder / f"backup-of-format-{version}.db")
             with self.transaction() as connection:
                 migrate(connection)
 
-    def _copy_to(self, copy: Path) -> None:
+    def copy_into(self, file: Path) -> None:
+        """Write what one read transaction sees, compact, into an empty file, while others go on; durable once it is synced."""
+        quoted = str(file).replace("'", "''")
+        self.run_outside_transaction(f"VACUUM INTO '{quoted}'")
+
+    def copy_to(self, copy: Path) -> None:
         """A whole and durable copy of the SQLite file, or none."""
-        with files.written(copy) as file:  # SQLite takes the place of an empty file by its name
-            self.run_outside_transaction(f"VACUUM INTO {_quoted(str(file.name))}")
+        with files.written(copy) as file:
+            self.copy_into(Path(file.name))
+
+
+def newer(what: Path, version: int) -> WrongVersion:
+    """What to raise for a database, or a backup, of a format that this program does not know yet."""
+    return WrongVersion(
+        f"{what} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
+        "upgrade vecsearch: pip install --upgrade vecsearch"
+    )
 
 
 def _pragma(connection: Connection, name: str) -> int:
     return int(driver(connection).execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def is_database(folder: Path) -> bool:
@@ -268,13 +285,24 @@ def _engine(folder: Path, *, readonly: bool, timeout: float) -> Engine:
     query = "mode=ro" if readonly or not os.access(file, os.W_OK) else "mode=rw"
     if _needs_immutable(folder):
         query = "immutable=1"
-    return _engine_of(f"file:{quote(os.fsencode(file))}?{query}", timeout=timeout)
+    return _engine_of(uri_of(file, query), timeout=timeout)
 
 
 def _needs_immutable(folder: Path) -> bool:
     """Readers of a WAL database make a -shm file beside it; where they cannot and no log waits, nothing can change either."""
-    log = folder / f"{DATABASE_FILE}-wal"
-    return not os.access(folder, os.W_OK) and not (log.exists() and log.stat().st_size)
+    return not os.access(folder, os.W_OK) and not _log_bytes(folder)
+
+
+def _log_bytes(folder: Path) -> int:
+    try:
+        return (folder / f"{DATABASE_FILE}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def uri_of(file: Path, how: str) -> str:
+    """What SQLite opens a file by; `how` is a query such as mode=ro. Any name that the file system has will do."""
+    return f"file:{quote(os.fsencode(file))}?{how}"
 
 
 def _engine_of(uri: str, *, timeout: float) -> Engine:
@@ -311,7 +339,7 @@ def _fill(workplace: Path) -> None:
                 raw.execute(statement)
         finally:
             raw.close()
-    engine = _engine_of(f"file:{quote(os.fsencode(file))}?mode=rw", timeout=LOCK_TIMEOUT_S)
+    engine = _engine_of(uri_of(file, "mode=rw"), timeout=LOCK_TIMEOUT_S)
     try:
         with translated(workplace), engine.connect() as connection:
             writer = connection.execution_options(vecsearch_write=True)
@@ -324,16 +352,22 @@ def _fill(workplace: Path) -> None:
 def migrate(connection: Connection) -> None:
     """Bring the schema to the newest version, in the transaction that the connection is in."""
     from alembic import command
-    from alembic.config import Config
 
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(alembic_config(connection), "head")
     connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def migrations_folder() -> Path:
+def alembic_config(connection: Connection) -> Config:
+    """What Alembic is to know: where its scripts are, and in whose transaction they run."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_migrations_folder()))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _migrations_folder() -> Path:
     """Alembic's scripts: inside the installed package, or at the top of the repository for an editable install."""
     package = Path(__file__).parents[1]
     inside = package / "migrations"

@@ -40,7 +40,7 @@ from sqlalchemy.exc import DBAPIError
 
 from vecsearch.core.settings import QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, READ_ROWS, UNHEARD_WEIGHT
 from vecsearch.core.types import Scored
-from vecsearch.persistence.analysis import LANGUAGES, UNSTEMMED, analyzer
+from vecsearch.persistence.analysis import analyzer
 from vecsearch.persistence.lookups import Kind, Lookup, lookups
 from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.statements import Prepared, driver
@@ -133,11 +133,6 @@ _KEYS: Final = {  # as FTS5 makes them
 }
 _SCHEMA: Final = table("sqlite_master", sql_column("name"))
 _NOT_OF_THE_TABLE: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_READONLY")
-
-
-def is_known(state: CollectionState) -> bool:
-    """Whether there is an analysis for the collection's language."""
-    return state.language == UNSTEMMED or state.language in LANGUAGES
 
 
 def is_exact(connection: Connection, state: CollectionState) -> bool:

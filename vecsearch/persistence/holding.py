@@ -16,11 +16,7 @@ _READ_MARKS: Final = range(123, 128)  # bytes of the -shm file that readers lock
 
 def holders(database: Database) -> str:
     """Who reads, where a checkpoint could not empty the log; an empty text where it was. Inside `Database.locked()`."""
-    log = database.folder / f"{DATABASE_FILE}-wal"
-    try:
-        if not log.stat().st_size:
-            return ""
-    except FileNotFoundError:
+    if not database.log_bytes:
         return ""
     return " and ".join(map(_called, sorted(set(_readers(database.folder / f"{DATABASE_FILE}-shm"))))) or "another process"
 

@@ -21,7 +21,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from vecsearch.core.errors import StorageError, StorageFull
 from vecsearch.core.portions import portions
 from vecsearch.core.settings import DATABASE_FILE, READ_DOCUMENTS, READ_ROWS
-from vecsearch.persistence import facts, files, fulltext, publish, succession
+from vecsearch.persistence import facts, files, fulltext, numbering, publish, succession
 from vecsearch.persistence.checking import folder, truth
 from vecsearch.persistence.checking.rows import broken_documents, unsound_vectors
 from vecsearch.persistence.checking.troubles import Kind
@@ -52,15 +52,11 @@ def back_up(database: Database) -> Path:
     """
     copy = _unused(database.folder, datetime.now(UTC).strftime("backup-before-fix-%Y%m%dT%H%M%SZ"))
     try:
-        with files.written(copy) as file:  # SQLite takes the place of an empty file by its name
-            quoted = str(file.name).replace("'", "''")
-            database.run_outside_transaction(f"VACUUM INTO '{quoted}'")
+        database.copy_to(copy)
     except StorageFull:
         raise
     except StorageError:
         _copy_bytes(database, copy)
-    except OSError as error:
-        raise StorageFull(f"no backup was written at {copy}: {error.strerror or error}; nothing was changed") from error
     return copy
 
 
@@ -116,12 +112,10 @@ def _collections(database: Database, _: Iterable[CollectionState]) -> None:
 
 def _numbers(database: Database, _: Iterable[CollectionState]) -> None:
     with database.transaction() as connection:
-        for each in truth.COUNTED:
-            highest = truth.highest_number(connection, each)
-            last = connection.scalar(select(truth.SEQUENCE.c.seq).where(truth.SEQUENCE.c.name == each.name))
+        for each in numbering.COUNTED:
+            highest, last = truth.highest_number(connection, each), numbering.last_number(connection, each)
             if not isinstance(last, int) or last < highest:
-                connection.execute(delete(truth.SEQUENCE).where(truth.SEQUENCE.c.name == each.name))
-                connection.execute(insert(truth.SEQUENCE).values(name=each.name, seq=highest))
+                numbering.set_last_number(connection, each, highest)
 
 
 def _hidden(database: Database, _: Iterable[CollectionState]) -> None:
@@ -181,7 +175,7 @@ def _modes(database: Database, _: Iterable[CollectionState]) -> None:
 
 
 def _log(database: Database, _: Iterable[CollectionState]) -> None:
-    database.run_outside_transaction("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.empty_log()
 
 
 def _forget_index_files(connection: Connection, states: Iterable[CollectionState]) -> None:

@@ -18,14 +18,12 @@ from vecsearch.core.settings import DEAD_SHARE, FOLD_ROWS, MERGE_RATIO, SEGMENT_
 from vecsearch.persistence import files, fulltext
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.holding import holders
+from vecsearch.persistence.numbering import last_number
 from vecsearch.persistence.segments import StoredSegment, segment_path, segments_of
 from vecsearch.persistence.state import CollectionState, all_states, get_state
 from vecsearch.persistence.tables import chunks, collections, segments, sources, staged, tombstones
 from vecsearch.persistence.vectors import Ids
 from vecsearch.persistence.view import build, dead_rows
-
-# AUTOINCREMENT's own record, which remembers segments that are gone
-_HIGHEST_SEGMENT = "SELECT seq FROM sqlite_sequence WHERE name = 'segments'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def publish(
         merges = _due(connection, state, there, unsound, dead_share=dead_share, everything=everything)
         if not merges:
             return False
-        first = 1 + (connection.exec_driver_sql(_HIGHEST_SEGMENT).scalar() or 0)
+        first = 1 + (last_number(connection, segments) or 0)
         new = [_written(connection, database, state, merge, first + n) for n, merge in enumerate(merges)]
     with database.transaction() as connection:
         for merge, segment in zip(merges, new, strict=True):
@@ -191,7 +189,7 @@ def compact(database: Database, name: str | None, *, full: bool = False) -> None
         database.run_outside_transaction("PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY")
     else:
         database.run_outside_transaction("PRAGMA incremental_vacuum")
-    database.run_outside_transaction("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.empty_log()
     if readers := holders(database):
         what = "what was deleted stays in SQLite's log" if full else "the space of what was deleted is not given back"
         again = f"vecsearch optimize{' --full' if full else ''} --db {database.folder}"

@@ -18,7 +18,7 @@ from vecsearch.core.answers import Around, Hit
 from vecsearch.core.conditions import Condition
 from vecsearch.core.errors import Damaged
 from vecsearch.core.portions import portions
-from vecsearch.core.types import ChunkId, ChunkPlace, Cut, Document, Listed, Metadata, Place, Scored, Source, SourceState
+from vecsearch.core.types import ChunkId, ChunkPlace, Cut, Document, Listed, Metadata, Scored, Source, SourceState
 from vecsearch.persistence import fulltext, noise
 from vecsearch.persistence import sources as source_rows
 from vecsearch.persistence.analysis import analyzer
@@ -29,7 +29,7 @@ from vecsearch.persistence.fulltext import Matches
 from vecsearch.persistence.paths import absolute, below
 from vecsearch.persistence.state import CollectionState, find_state
 from vecsearch.persistence.statements import Prepared
-from vecsearch.persistence.stored import from_json
+from vecsearch.persistence.stored import cut_of, from_json, place_of
 from vecsearch.persistence.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged, vectors
 from vecsearch.persistence.vectors import Ids, Vector, dtype
 from vecsearch.persistence.view import View, ViewCache
@@ -159,7 +159,7 @@ class Snapshot:
         _, key, ordinal, text, title, path, start, end, metadata, place = row
         return Hit(
             id=key, chunk=ordinal, score=scored.score, similarity=similarity, text=text, title=title, uri=self._uri(path),
-            start=start, end=end, metadata=from_json(metadata), place=_place(place),
+            start=start, end=end, metadata=from_json(metadata), place=place_of(place),
         )  # fmt: skip
 
     def passages(self, ids: Sequence[ChunkId]) -> list[Passage]:
@@ -226,7 +226,7 @@ class Snapshot:
     def _document(self, row: Any) -> Document:
         query = select(chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.place).where(chunks.c.document_id == row.id)
         rows = self._connection.execute(query.order_by(chunks.c.ordinal))
-        cut = tuple(ChunkPlace(ordinal, start, end, _place(place)) for ordinal, start, end, place in rows)
+        cut = tuple(ChunkPlace(ordinal, start, end, place_of(place)) for ordinal, start, end, place in rows)
         return Document(row.key, self._uri(row.path), row.title, row.text, from_json(row.metadata), cut)
 
     def listing(self, *, limit: int, offset: int) -> list[Listed]:
@@ -350,7 +350,7 @@ class Snapshot:
             .order_by(chunks.c.ordinal)
         ).all()
         joined = np.frombuffer(b"".join(row.vector for row in rows), dtype(self.state.precision)).astype(np.float32)
-        cuts = tuple(Cut(row.start, row.end, _place(row.place), row.context or "") for row in rows)
+        cuts = tuple(cut_of(row.start, row.end, row.place, row.context) for row in rows)
         return cuts, joined.reshape(len(rows), self.state.dimension)
 
     def staged(self, digests: Sequence[str]) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
@@ -362,10 +362,6 @@ class Snapshot:
             )
             found.update({d: np.frombuffer(v, dtype(self.state.precision)).astype(np.float32) for d, v in rows})
         return found
-
-
-def _place(stored: str | None) -> Place:
-    return {} if stored is None else from_json(stored)
 
 
 def _check_whole(found: Container[ChunkId], ids: Iterable[ChunkId]) -> None:

@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Integer, Text, delete, func, insert, select, table, update
-from sqlalchemy import column as sql_column
+from sqlalchemy import Connection, delete, func, select, update
 
 from vecsearch.persistence.database import Database
-from vecsearch.persistence.tables import collections, metadata, segments, tombstones
+from vecsearch.persistence.numbering import COUNTED, last_number, set_last_number
+from vecsearch.persistence.tables import collections, segments, tombstones
 
-_SEQUENCE: Final = table("sqlite_sequence", sql_column("name", Text), sql_column("seq", Integer))
-_COUNTED: Final = [each for each in metadata.sorted_tables if each.dialect_options["sqlite"]["autoincrement"]]
 _FAR: Final = 1 << 40  # further than anybody has counted
 
 
@@ -54,17 +52,14 @@ def renew(connection: Connection, floors: Floors) -> None:
     )
     connection.execute(delete(segments))
     connection.execute(delete(tombstones))
-    for name in {each.name for each in _COUNTED}:
-        highest = max(own.ids.get(name, 0), floors.ids.get(name, 0))
-        connection.execute(delete(_SEQUENCE).where(_SEQUENCE.c.name == name))
-        connection.execute(insert(_SEQUENCE).values(name=name, seq=highest))
+    for each in COUNTED:
+        set_last_number(connection, each, max(own.ids[each.name], floors.ids.get(each.name, 0)))
 
 
 def _floors(connection: Connection) -> Floors:
     generation, revision = connection.execute(
         select(func.coalesce(func.max(collections.c.generation), 0), func.coalesce(func.max(collections.c.revision), 0))
     ).one()
-    ids: dict[str, int] = {row.name: row.seq for row in connection.execute(select(_SEQUENCE))}
-    for each in _COUNTED:
-        ids[each.name] = max(ids.get(each.name, 0), connection.scalar(select(func.max(each.c.id))) or 0)
+    highest = {each.name: connection.scalar(select(func.max(each.c.id))) or 0 for each in COUNTED}
+    ids = {each.name: max(last_number(connection, each) or 0, highest[each.name]) for each in COUNTED}
     return Floors(generation, revision, ids)

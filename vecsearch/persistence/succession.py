@@ -7,7 +7,6 @@ Use inside `Database.locked()`, but for what only reads.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from vecsearch.persistence import publish
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.state import CollectionState, all_states, find_state, get_state, replaced_name, successor_name
 from vecsearch.persistence.statements import Prepared
+from vecsearch.persistence.stored import cut_of
 from vecsearch.persistence.tables import chunks, collections, documents, sources
 from vecsearch.persistence.writer import BROUGHT_MARK, Kept, Writer, drop
 
@@ -110,7 +110,7 @@ def characters_lacking(database: Database, name: str) -> int:
 
 def _lacking(connection: Connection, row: Any) -> Lacking:
     found = _CUTS.cursor(connection, document=row.id)
-    cuts = tuple(Cut(start, end, json.loads(place or "{}"), context or "") for start, end, place, context in found)
+    cuts = tuple(cut_of(*row) for row in found)
     kept = Kept(row.metadata, row.indexed_at)
     return Lacking(row.id, row.key, row.path, row.title, row.text, row.digest, kept, cuts, row.made is not None)
 

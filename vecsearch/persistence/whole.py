@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from vecsearch.core.types import Cut, Metadata
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.state import CollectionState, get_state
 from vecsearch.persistence.statements import Prepared
+from vecsearch.persistence.stored import cut_of, from_json
 from vecsearch.persistence.tables import chunks, documents, sources, vectors
 from vecsearch.persistence.vectors import Rows, dtype
 
@@ -52,13 +52,13 @@ def _all(connection: Connection, state: CollectionState) -> Iterator[Whole]:
     for row, key, path, title, text, metadata, digest in _DOCUMENTS.cursor(connection, collection=state.id):
         cuts, blobs = [], []
         for start, end, place, context, vector in _CHUNKS.cursor(connection, document=row):
-            cuts.append(Cut(start, end, json.loads(place or "{}"), context or ""))
+            cuts.append(cut_of(start, end, place, context))
             blobs.append(vector or b"")
         joined = np.frombuffer(b"".join(blobs), dtype(state.precision))
         if joined.size != len(cuts) * state.dimension:
             raise Damaged(f"document {key!r} lacks a whole vector; see `vecsearch doctor`")
         rows = joined.reshape(len(cuts), state.dimension)
-        yield Whole(key, path, title, text, json.loads(metadata), digest, tuple(cuts), rows)
+        yield Whole(key, path, title, text, from_json(metadata), digest, tuple(cuts), rows)
         given += 1
     if given != there:
         raise Damaged(f"{there - given:,} of {there:,} documents have no chunk; see `vecsearch doctor`")

@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, table, update
-from sqlalchemy import column as sql_column
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.portions import portions
@@ -24,6 +23,7 @@ from vecsearch.core.settings import READ_DOCUMENTS, READING
 from vecsearch.core.types import Cut, Metadata, Precision, Split
 from vecsearch.persistence import facts, fulltext
 from vecsearch.persistence.database import Database
+from vecsearch.persistence.numbering import last_number
 from vecsearch.persistence.state import CollectionState, find_state, get_state, successor_name
 from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import chunks, collections, documents, sources, staged, tombstones, vectors
@@ -32,7 +32,6 @@ from vecsearch.persistence.vectors import Vector, dtype
 BROUGHT_MARK: Final = "brought:"  # before the digest of a document whose vector the caller made up
 _MANY: Final = 10_000
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_SEQUENCE: Final = table("sqlite_sequence", sql_column("name"), sql_column("seq"))  # AUTOINCREMENT's, remembers deleted rows too
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +246,7 @@ def _add_chunks(connection: Connection, state: CollectionState, rows: Sequence[i
 
 def _next_ids(connection: Connection, of: Table, count: int) -> range:
     """Row ids that no row has had, ascending."""
-    first = 1 + (connection.scalar(select(_SEQUENCE.c.seq).where(_SEQUENCE.c.name == of.name)) or 0)
+    first = 1 + (last_number(connection, of) or 0)
     return range(first, first + count)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from vecsearch.core.types import plural
 from vecsearch.persistence import facts, fulltext
+from vecsearch.persistence.analysis import is_known
 from vecsearch.persistence.checking.troubles import Kind, Trouble, error, note
 from vecsearch.persistence.state import CollectionState, find_state
 from vecsearch.persistence.tables import chunks, sources, staged
@@ -25,7 +26,7 @@ def facts_of(connection: Connection, state: CollectionState) -> Iterator[Trouble
 def words_of(connection: Connection, state: CollectionState) -> Iterator[Trouble]:
     """The text index is, entry for entry, what analysis makes of the texts. Makes temporary tables."""
     now = find_state(connection, state.name)
-    if now is None or now.id != state.id or not fulltext.is_known(now):
+    if now is None or now.id != state.id or not is_known(now.language):
         return
     if not fulltext.is_exact(connection, now):
         yield error(f"the text index {_counts(connection, now)}", "lexical answers are wrong", kind=Kind.WORDS, state=now)

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from vecsearch.core.settings import DATABASE_FILE, LOG_BYTES
+from vecsearch.core.settings import LOG_BYTES
 from vecsearch.core.types import names, plural
 from vecsearch.persistence.checking.troubles import Kind, Trouble, note
 from vecsearch.persistence.database import Database
@@ -61,9 +61,7 @@ def files_of(database: Database) -> Iterator[Trouble]:
     if readable := open_to_others(database):
         what = f"open to other users: {names([str(path) for path in readable], most=3)}"
         yield note(what, "who can reach it can read your texts", f"chmod -R go= {database.folder}", kind=Kind.MODES)
-    log = database.folder / f"{DATABASE_FILE}-wal"
-    size = log.stat().st_size if log.exists() else 0
-    if size > _LOG_BYTES_MAX:
+    if (size := database.log_bytes) > _LOG_BYTES_MAX:
         what = f"SQLite's log has grown to {size / 1e6:,.0f} MB"
         yield note(what, "answers are right; who has read for long keeps it from being emptied", kind=Kind.LOG)
 

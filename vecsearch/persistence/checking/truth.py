@@ -8,18 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Integer, Table, Text, func, select, table
+from sqlalchemy import Connection, Table, Text, func, select, table
 from sqlalchemy import column as sql_column
 
 from vecsearch.core.types import plural
-from vecsearch.persistence.analysis import LANGUAGES, UNSTEMMED
+from vecsearch.persistence.analysis import is_known
 from vecsearch.persistence.checking.troubles import FIX, RESTORE, Kind, Trouble, error, note
+from vecsearch.persistence.numbering import COUNTED, last_number
 from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.statements import driver
-from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, collections, documents, metadata, segments, tombstones
+from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, collections, documents, segments, tombstones
 
-SEQUENCE: Final = table("sqlite_sequence", sql_column("name", Text), sql_column("seq", Integer))  # AUTOINCREMENT's
-COUNTED: Final = tuple(each for each in metadata.sorted_tables if each.dialect_options["sqlite"]["autoincrement"])
 REVISION: Final = table("alembic_version", sql_column("version_num", Text))
 _SHOWN: Final = 100  # messages of integrity_check; what is said of pages comes first
 _OF_AN_INDEX: Final = re.compile(
@@ -105,9 +104,9 @@ def belonging(connection: Connection) -> Iterator[Trouble]:
 
 def numbers(connection: Connection) -> Iterator[Trouble]:
     """No number of a row is given twice: SQLite goes on after the highest that was ever there."""
-    given = {row.name: row.seq for row in connection.execute(select(SEQUENCE.c.name, SEQUENCE.c.seq))}
     for each in COUNTED:
-        highest, last = highest_number(connection, each), given.get(each.name, 0)
+        highest, last = highest_number(connection, each), last_number(connection, each)
+        last = 0 if last is None else last
         if not isinstance(last, int) or last < highest:
             what = f"the next row of {each.name} would get a number after {last}, and {highest} is taken"
             yield error(
@@ -129,7 +128,7 @@ def collection(connection: Connection, state: CollectionState) -> Iterator[Troub
     if not 1 <= state.dimension <= _DIMENSION_MAX:
         what = f"its vectors are said to have {state.dimension:,} numbers"
         yield error(what, "no vector can be compared", RESTORE, state=state)
-    if state.language != UNSTEMMED and state.language not in LANGUAGES:
+    if not is_known(state.language):
         what = f"its language is said to be {state.language!r}, of which no stemmer is known"
         yield error(what, "it cannot be searched by words", "vecsearch optimize --language CODE", state=state)
 
