@@ -298,7 +298,8 @@ def test_filters_follow_every_write(tmp_path_factory: pytest.TempPathFactory, wr
                 held[key] = metadata
             elif what == "update" and key in held:
                 collection.update(key, metadata=metadata)
-                held[key] = {name: value for name, value in {**held[key], **metadata}.items() if value is not None}
+                both = {**held[key], **metadata}
+                held[key] = {name: both[name] for name in both if both[name] is not None or name not in metadata}
             elif what == "delete" and key in held:
                 collection.delete(key)
                 del held[key]

@@ -220,7 +220,8 @@ class Machine(RuleBasedStateMachine):
                 self.notes.update(key, text=text, title=title, metadata=metadata)
             return
         found = self.notes.update(key, text=text, title=title, metadata=metadata)
-        merged = {name: value for name, value in {**old.metadata, **(metadata or {})}.items() if value is not None}
+        removed = {name for name, value in (metadata or {}).items() if value is None}
+        merged = {name: value for name, value in {**old.metadata, **(metadata or {})}.items() if name not in removed}
         if text is None and title is None:
             self.documents[key] = replace(old, metadata=json.loads(json.dumps(merged)))
         else:

@@ -176,7 +176,9 @@ class Collection(Asking):
 
         with self._database.locked():
             old = self.get([id])[0]
-            merged = {key: value for key, value in {**old.metadata, **(metadata or {})}.items() if value is not None}
+            given = metadata or {}
+            both = {**old.metadata, **given}
+            merged = {key: value for key, value in both.items() if value is not None or key not in given}
             checked_metadata(merged)
             if text is None and title is None:
                 self._writer.change({id: merged})

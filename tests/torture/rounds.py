@@ -22,6 +22,8 @@ _STEPS_TRACED = 6
 _CUTS = 40  # of one trace
 _HELD = 0.7
 _AGAIN = 0.5
+_WATCHED = 0.1  # of the rounds: the step is left alone and its points are counted
+_UNHARMED = 0.8  # of the first steps, which only make the database
 _CHAIN = 12  # rounds on one database, so that what they leave behind adds up
 _FAULTS = ((What.FAIL, errno.ENOSPC), (What.FAIL, errno.EIO), (What.FAIL_HALF, errno.ENOSPC), (What.FULL, errno.ENOSPC))
 
@@ -86,6 +88,7 @@ class Machine:
         with trace.open("wb", buffering=0) as file:
             self._shim.arm(base, What.TRACE, trace=file.fileno())
             for number, step in enumerate(steps):
+                self._shim.note(f"prepare {number}")
                 step.prepare(base)
                 self._shim.note(f"begin {number}")
                 step.run(base)
@@ -96,15 +99,16 @@ class Machine:
 
     def _cuts(self, disk: Disk, records: Sequence[Record], steps: Sequence[Step]) -> Iterator[Outcome]:
         chosen = set(self._draw.sample(range(len(records)), min(len(records), _CUTS)))
-        image, now, done, before = self._place / "image", 0, True, None
+        image, now, word, before = self._place / "image", 0, "prepare", None
         for number, record in enumerate(records):
             if record.kind is Kind.NOTE:
                 word, place = record.path.split()
-                before, now, done = (steps[int(place) - 1].after if int(place) else None), int(place), word == "done"
+                now, before = int(place), steps[int(place) - 1].after if int(place) else None
             else:
                 disk.apply(record)
-            if number not in chosen or (now, done) == (0, True):
+            if number not in chosen or word == "prepare":
                 continue
+            done = word == "done"
             shutil.rmtree(image, ignore_errors=True)
             disk.cut(image, random.Random(self._seed * 1_000_003 + number))
             expected = Expected(before, steps[now].after, steps[now].whole, done, steps[now].spoils)
@@ -121,6 +125,9 @@ class Machine:
             state: State | None = None
             for _ in range(_CHAIN):
                 step = plan.first() if state is None else plan.next(state)
+                if state is None and self._draw.random() < _UNHARMED:
+                    state = self._unharmed(base, step)
+                    continue
                 if state is not None and len(state.docs) < 30 and self._draw.random() < 0.3:
                     step = plan.grown(state)
                 outcome, state = self._round(blow, base, state, step, self._draw.choice(choices))
@@ -130,6 +137,12 @@ class Machine:
             else:
                 shutil.rmtree(base)
 
+    def _unharmed(self, base: Path, step: Step) -> State:
+        step.prepare(base)
+        ended = forked(lambda: step.run(base))
+        assert ended == Ended(), ended
+        return step.after
+
     def _round(self, blow: str, base: Path, before: State | None, step: Step, how: Any) -> tuple[Outcome, State | None]:
         step.prepare(base)
         self._shim.forget()
@@ -138,6 +151,8 @@ class Machine:
         else:
             what, error = (how, 0) if isinstance(how, What) else how
             at, kind = self._aim(step)
+            if not self._points[step.name] or self._draw.random() < _WATCHED:
+                what = What.WATCH  # else only what comes before the first blow would ever be known
             again = self._draw.random() < _AGAIN
             ended = forked(lambda: self._armed(base, step, what, at, kind, error, again=again))
         point = "a random moment" if how is None else (self._shim.reached or Kind.NOTE).name.lower()
@@ -162,7 +177,7 @@ class Machine:
 
     def _aim(self, step: Step) -> tuple[int, int]:
         """A point of any kind, or one of a kind, among as many as this step was seen to have."""
-        seen = self._points[step.name] or {Kind.WRITE: 20}
+        seen = self._points[step.name] or {Kind.WRITE: 1}
         if self._draw.random() < 0.5:
             return self._draw.randint(1, sum(seen.values())), 0
         kind = self._draw.choice(list(seen))

@@ -16,6 +16,8 @@ import vecsearch
 from tests.fakes import FakeEncoder
 from vecsearch import maintenance
 from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.persistence.files import sync_folder
+from vecsearch.persistence.tables import SCHEMA_VERSION
 
 BROUGHT = FakeEncoder(salt=99)  # makes the vectors that are brought along
 DATABASE = "database"
@@ -226,6 +228,21 @@ class Plan:
 
         return Step("reembed", run, after)
 
+    def migrate(self, state: State) -> Step:
+        """What an older program left is brought up to date by the next writer."""
+        version = self.draw.randint(1, SCHEMA_VERSION - 1)
+
+        def prepare(base: Path) -> None:
+            maintenance.downgrade(base / DATABASE, version, to=base / "older")
+            shutil.rmtree(base / DATABASE)
+            (base / "older").rename(base / DATABASE)
+            sync_folder(base)
+
+        def run(base: Path) -> None:
+            maintenance.collections(base / DATABASE, upgrade=True)
+
+        return Step("migrate", run, state, prepare=prepare, spoils=True)
+
     def backup(self, state: State) -> Step:
         def run(base: Path) -> None:
             maintenance.backup(base / DATABASE, base / "kept.backup", force=True)
@@ -305,6 +322,7 @@ STEPS: dict[str, Callable[[Plan, State], Step]] = {
     "optimize --language": Plan.stems,
     "collections": Plan.neighbour,
     "reembed": Plan.reembed,
+    "migrate": Plan.migrate,
     "backup": Plan.backup,
     "restore": Plan.restore,
     "import": Plan.exchange,

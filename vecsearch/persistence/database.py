@@ -154,6 +154,9 @@ class Database:
             try:
                 for statement in statements:
                     raw.driver_connection.executescript(statement)  # type: ignore[union-attr]
+            except BaseException:
+                raw.invalidate()  # the statements may have been half-way through settings that are to hold for them alone
+                raise
             finally:
                 raw.close()
 
