@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import vecsearch
 from tests.conftest import SAMPLE_DATA
+from tests.fakes import FakeEncoder
 from vecsearch.documents.sentences import sentences
 from vecsearch.search.arranging import alike
 
@@ -62,9 +63,9 @@ def test_by_document_each_stands_once_with_its_best_chunk_and_how_many_more(mixe
 def test_as_many_documents_come_back_as_are_asked_for(tmp_path: Path) -> None:
     """One long document has all the nearest chunks; the others are there nevertheless."""
     random = np.random.default_rng(3)
-    with vecsearch.open(tmp_path / "x.vec") as collection:
+    with vecsearch.open(tmp_path / "x.vec", encoder=FakeEncoder()) as collection:
         collection.add([LEASES * 80], ids=["long"])
-        collection.add([f"about {n}" for n in range(30)], ids=[str(n) for n in range(30)], vectors=random.normal(size=(30, 384)))
+        collection.add([f"about {n}" for n in range(30)], ids=[str(n) for n in range(30)], vectors=random.normal(size=(30, 32)))
         assert len(collection.search("the lease of the house", mode="dense", limit=1000)) > 400
         for mode in ("dense", "hybrid"):
             assert len(collection.search("the lease of the house", mode=mode, limit=31, group_by="document")) == 31

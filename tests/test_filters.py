@@ -260,7 +260,7 @@ def dated(tmp_path_factory: pytest.TempPathFactory) -> tuple[vecsearch.Collectio
     return opened, texts
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(name=st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), bound=time_texts())
 def test_times_compare_as_times_on_both_sides_of_every_offset(
     dated: tuple[vecsearch.Collection, list[str]], name: str, bound: str
@@ -283,7 +283,7 @@ writes = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(writes=writes)
 def test_filters_follow_every_write(tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[str, int, Any]]) -> None:
     folder = tmp_path_factory.mktemp("writes") / "w.vec"

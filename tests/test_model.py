@@ -471,6 +471,6 @@ class Machine(RuleBasedStateMachine):
 
 TestModel = pytest.mark.filterwarnings("ignore::vecsearch.VecsearchWarning")(Machine.TestCase)
 TestModel.settings = settings(
-    max_examples=15 * TIMES, stateful_step_count=30, deadline=None, suppress_health_check=[*HealthCheck],
+    max_examples=10 * TIMES, stateful_step_count=30, deadline=None, suppress_health_check=[*HealthCheck],
     phases=[each for each in Phase if each is not Phase.explain],
 )  # fmt: skip

@@ -70,7 +70,7 @@ def rounds(tmp_path_factory):
         process.communicate()
 
 
-@pytest.mark.parametrize(("blow", "count"), [("kill", 80), ("fault", 60), ("power cut", 80)])
+@pytest.mark.parametrize(("blow", "count"), [("kill", 40), ("fault", 40), ("power cut", 60)])
 def test_nothing_is_lost_and_every_answer_is_right(rounds, blow, count):
     seen = list(islice(rounds(blow, seed=0), count))
     assert len(seen) == count
