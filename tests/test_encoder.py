@@ -46,14 +46,14 @@ def other_model(tmp_path: Path) -> Path:
 def test_every_vector_equals_the_reference(
     texts: str, vectors: str, arithmetic: Arithmetic, least: float, mean: float, shared: Callable[[str], Path]
 ) -> None:
-    folder, some = shared("reference_minilm"), slice(None, None, 3)
+    folder = shared("reference_minilm")
     queries = [json.loads(line) for line in (folder / f"{texts}.jsonl").read_text(encoding="utf-8").splitlines()]
     text_of = {query["_id"]: query["text"] for query in queries}
-    ids = json.loads((folder / f"{vectors}_ids.json").read_text())[some]
-    expected = np.load(folder / f"{vectors}_384.npy")[some].astype(np.float32)
+    ids = json.loads((folder / f"{vectors}_ids.json").read_text())
+    expected = np.load(folder / f"{vectors}_384.npy").astype(np.float32)
     rows = registry.load(None, arithmetic).encode_documents([text_of[identifier] for identifier in ids])
     cosines = (rows * expected).sum(axis=1) / np.linalg.norm(expected, axis=1)
-    assert len(ids) >= 330
+    assert len(ids) >= 1_000
     assert cosines.min() >= least
     assert cosines.mean() >= mean
 
