@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import vecsearch
 from tests.fakes import FakeEncoder
@@ -35,8 +36,7 @@ def make(folder: Path) -> None:
     metadatas = [{"n": n, "tags": [WORDS[n % 7], n], "deep": {"n": -n}} for n in range(ROWS)]
     (folder.parent / "docs").mkdir()
     (folder.parent / "docs/a.txt").write_text("a file of the harbour")
-    vectors.COMPRESSED_ROWS = 100
-    with vecsearch.open(folder, encoder=ENCODER) as notes:
+    with patch.object(vectors, "COMPRESSED_ROWS", 100), vecsearch.open(folder, encoder=ENCODER) as notes:
         notes.add(texts[:300], ids=[f"d{n}" for n in range(300)], metadatas=metadatas[:300])
         notes.index([folder.parent / "docs"])
         notes.add(texts[300:], ids=[f"d{n}" for n in range(300, ROWS)], metadatas=metadatas[300:])
