@@ -12,12 +12,14 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
     CTE,
     Column,
     Connection,
+    Float,
     Integer,
     MetaData,
     Select,
@@ -25,10 +27,10 @@ from sqlalchemy import (
     Table,
     TableClause,
     Text,
+    bindparam,
     delete,
     func,
     insert,
-    literal,
     literal_column,
     select,
     table,
@@ -268,20 +270,50 @@ def matches(
     rarest = sorted(((each, count) for each, count in counts.items() if count), key=lambda each: each[1])[:QUERY_TERMS_MAX]
     if not rarest:
         return Matches((), most, named)
-    among = None if allowed is None else _materialized(_listed(allowed), "allowed")
-    arms = _materialized(union_all(*(_arm(state, each, total, n, among) for each, n in rarest)), "arms")
-    totals = _materialized(select(arms.c.chunk, func.sum(arms.c.score).label("score")).group_by(arms.c.chunk), "totals")
-    best: Any = select(totals).order_by(totals.c.score.desc(), totals.c.chunk).limit(limit)
-    if also is not None and len(also):
-        best = union(select(best.subquery()), select(totals).where(totals.c.chunk.in_(_listed(also))))
-    found = [Scored(int(chunk), float(value)) for chunk, value in connection.execute(best)]
-    found.sort(key=lambda each: (-each.score, each.chunk_id))
+    arms = tuple((_home(state, each), each.kind.ranked) for each, _ in rarest)
+    values: dict[str, Any] = {"limit": limit, "allowed": _json(allowed), "also": _json(also)}
+    for at, (each, count) in enumerate(rarest):
+        factor = _correction(total, count) if each.kind.ranked else _idf(total, count)
+        values |= {f"said_{at}": each.expression, f"factor_{at}": factor * each.weight}
+    rows = _ranking(arms, allowed is not None, also is not None).all(connection, **values)
+    found = sorted((Scored(chunk, float(score)) for chunk, score in rows), key=lambda each: (-each.score, each.chunk_id))
     return Matches(tuple(found[:limit]), most, named, tuple(found[limit:]))
 
 
-def _listed(ids: Ids) -> Select[tuple[int]]:
-    """The ids as one column: they were found once, which costs more than to hand them over."""
-    return select(func.json_each(json.dumps(ids.tolist())).table_valued("value").c.value.label("id"))
+@lru_cache(maxsize=128)
+def _ranking(arms: tuple[tuple[str, bool], ...], selective: bool, more: bool) -> Prepared:
+    """(chunk, score): the best by the sum of what each arm gives; an arm looks something up in one of the tables."""
+    among = _materialized(_listed("allowed"), "allowed") if selective else None
+    found = _materialized(union_all(*(_arm(at, name, ranked, among) for at, (name, ranked) in enumerate(arms))), "arms")
+    totals = _materialized(select(found.c.chunk, func.sum(found.c.score).label("score")).group_by(found.c.chunk), "totals")
+    best: Any = select(totals).order_by(totals.c.score.desc(), totals.c.chunk).limit(bindparam("limit", type_=Integer))
+    if more:
+        best = union(select(best.subquery()), select(totals).where(totals.c.chunk.in_(_listed("also"))))
+    return Prepared(best)
+
+
+def _arm(at: int, name: str, ranked: bool, allowed: CTE | None) -> Select[Any]:
+    """(chunk, score) of every row that has what is looked up."""
+    factor: Any = bindparam(f"factor_{at}", type_=Float)
+    score: Any = -func.bm25(literal_column(name)) * factor if ranked else factor
+    arm = select(literal_column("rowid").label("chunk"), score.label("score")).select_from(_table(name))
+    arm = arm.where(literal_column(name).op("MATCH")(bindparam(f"said_{at}", type_=Text)))
+    # the plus keeps SQLite from looking the term up once for every allowed id
+    return arm if allowed is None else arm.where(literal_column("+rowid").in_(select(allowed.c.id)))
+
+
+def _listed(name: str) -> Select[tuple[int]]:
+    """Ids as one column, given as one text: they were found once, which costs more than to hand them over."""
+    return select(func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value.label("id"))
+
+
+def _json(ids: Ids | None) -> str:
+    return json.dumps([] if ids is None else ids.tolist())
+
+
+def _materialized(query: SelectBase, name: str) -> CTE:
+    """Worked out once and first: bm25() refuses to run inside an aggregate that SQLite has merged it into."""
+    return query.cte(name).prefix_with("MATERIALIZED")
 
 
 def rarity(connection: Connection, state: CollectionState, query: str) -> dict[str, float]:
@@ -291,28 +323,16 @@ def rarity(connection: Connection, state: CollectionState, query: str) -> dict[s
     return {each.text: _idf(total, _frequency(connection, state, each)) for each in words[:QUERY_TERMS_COUNTED_MAX]}
 
 
-def _arm(state: CollectionState, lookup: Lookup, total: int, count: int, allowed: Any) -> Select[Any]:
-    """(chunk, score) of every row that has what is looked up."""
-    name = _home(state, lookup)
-    if lookup.kind.ranked:
-        score: Any = -func.bm25(literal_column(name)) * (_correction(total, count) * lookup.weight)
-    else:
-        score = literal(_idf(total, count) * lookup.weight)
-    arm = select(literal_column("rowid").label("chunk"), score.label("score")).select_from(_table(name))
-    arm = arm.where(literal_column(name).op("MATCH")(lookup.expression))
-    # the plus keeps SQLite from looking the term up once for every allowed id
-    return arm if allowed is None else arm.where(literal_column("+rowid").in_(select(allowed.c.id)))
-
-
-def _materialized(query: SelectBase, name: str) -> CTE:
-    """Worked out once and first: bm25() refuses to run inside an aggregate that SQLite has merged it into."""
-    return query.cte(name).prefix_with("MATERIALIZED")
-
-
 def _frequency(connection: Connection, state: CollectionState, lookup: Lookup) -> int:
-    name = _home(state, lookup)
-    query = select(func.count()).select_from(_table(name)).where(literal_column(name).op("MATCH")(lookup.expression))
-    return int(connection.scalar(query) or 0)
+    ((count,),) = _having(_home(state, lookup)).all(connection, said=lookup.expression)
+    return int(count)
+
+
+@lru_cache(maxsize=128)
+def _having(name: str) -> Prepared:
+    """How many rows of a table have what is looked up."""
+    said = literal_column(name).op("MATCH")(bindparam("said", type_=Text))
+    return Prepared(select(func.count()).select_from(_table(name)).where(said))
 
 
 def _bound(lookup: Lookup, idf: float) -> float:
