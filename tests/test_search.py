@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import vecsearch
 from tests.conftest import SAMPLE_DATA
 from vecsearch.core.types import Fusion
-from vecsearch.search.fusion import FUSIONS, Candidates
+from vecsearch.search.fusion import FUSIONS, Candidates, ranked
 
 TINY = {
     "fashion": "A fashion model walks the runway in a dress that nobody has worn before.",
@@ -45,7 +45,7 @@ def candidates(cosines: dict[int, float], bm25: dict[int, float], *, most: float
 
 
 def order(fusion: Fusion, found: Candidates) -> list[int]:
-    return [each.chunk_id for each in found.ranked(FUSIONS[fusion](found))]
+    return [each.chunk_id for each in ranked(found.ids, FUSIONS[fusion](found))]
 
 
 TINY_RUN = candidates({1: 0.5, 2: 0.75, 3: -0.25}, {3: 6.0, 1: 2.0})

@@ -31,9 +31,10 @@ class Share:
 class Reasons:
     """Why a hit stands where it does.
 
-    `parts`: "dense" (the cosine), "lexical" (BM25) and "rerank", as far as they were asked. `sentence`: that of the chunk which
-    brings most of the similarity a token. The `shares` of the chunk's tokens and `rest`, that of its title, context and special
-    tokens, add up to the similarity; both are empty and 0 for an encoder that does not pool by the mean.
+    `parts`: "dense" (the cosine), "lexical" (BM25), "trigrams" (how the words are spelled, in [0, 1]) and "rerank", as far as
+    they were asked. `sentence`: that of the chunk which brings most of the similarity a token. The `shares` of the chunk's
+    tokens and `rest`, that of its title, context and special tokens, add up to the similarity; both are empty and 0 for an
+    encoder that does not pool by the mean.
     """
 
     parts: Mapping[str, Part]

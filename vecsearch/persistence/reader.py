@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, select
 
 from vecsearch.core.answers import Around, Hit
 from vecsearch.core.conditions import Condition
 from vecsearch.core.errors import Damaged
 from vecsearch.core.portions import portions
+from vecsearch.core.settings import SPELLED_CHARACTERS
 from vecsearch.core.types import ChunkId, ChunkPlace, Cut, Document, Listed, Metadata, Scored, Source, SourceState
 from vecsearch.persistence import fulltext, noise
 from vecsearch.persistence import sources as source_rows
@@ -27,6 +29,7 @@ from vecsearch.persistence.database import Database
 from vecsearch.persistence.filtered import Filtered
 from vecsearch.persistence.fulltext import Matches
 from vecsearch.persistence.paths import absolute, below
+from vecsearch.persistence.spelling import Spelled
 from vecsearch.persistence.state import CollectionState, find_state
 from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.stored import cut_of, from_json, place_of
@@ -91,7 +94,7 @@ class Reader:
 
     def _forget(self) -> None:
         self._process = os.getpid()
-        self._views, self._filtered = ViewCache(self._database.index_folder), Filtered()
+        self._views, self._filtered, self._spelled = ViewCache(self._database.index_folder), Filtered(), Spelled()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot | None]:
@@ -100,17 +103,21 @@ class Reader:
             self._forget()
         with self._database.reading() as connection:
             state = find_state(connection, self._name)
-            yield None if state is None else Snapshot(connection, state, self._database.parent, self._views, self._filtered)
+            yield (
+                None
+                if state is None
+                else Snapshot(connection, state, self._database.parent, self._views, self._filtered, self._spelled)
+            )
 
 
 class Snapshot:
     """A collection as one read transaction sees it."""
 
     def __init__(
-        self, connection: Connection, state: CollectionState, parent: Path, views: ViewCache, filtered: Filtered
+        self, connection: Connection, state: CollectionState, parent: Path, views: ViewCache, filtered: Filtered, spelled: Spelled
     ) -> None:
         self._connection, self.state, self._parent, self._views = connection, state, parent, views
-        self._filtered = filtered
+        self._filtered, self._spelled = filtered, spelled
 
     # -- vectors and words
 
@@ -134,6 +141,15 @@ class Snapshot:
     def lexical(self, query: str, *, limit: int, allowed: Ids | None = None, also: Ids | None = None) -> Matches:
         """Up to `limit` chunks by BM25, of the allowed ones, best first, and those of `also`; ties go to the lower id."""
         return fulltext.matches(self._connection, self.state, query, limit=limit, allowed=allowed, also=also)
+
+    def spelled(self, query: str, ids: Sequence[ChunkId]) -> NDArray[np.float64]:
+        """How far each of these chunks spells what the query does, in [0, 1]; see `Spelling`."""
+        spelling = self._spelled.of(self.state, self.view.ids(), lambda sample: self._texts(sample.tolist()))
+        return spelling.scores(query, self._texts(ids))
+
+    def _texts(self, ids: Sequence[ChunkId]) -> list[str]:
+        """The beginning of all that is to be found by."""
+        return [f"{each.title or ''}\n{each.context}\n{each.text}"[:SPELLED_CHARACTERS] for each in self.passages(ids)]
 
     def rows(self, ids: Sequence[ChunkId]) -> Vector:
         """The vectors of chunks that are there, float32, in the order given."""
@@ -164,11 +180,8 @@ class Snapshot:
 
     def passages(self, ids: Sequence[ChunkId]) -> list[Passage]:
         """The text of each chunk, in the order given."""
-        query = select(chunks.c.id, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT, chunks.c.start)
-        query = query.join_from(chunks, documents, documents.c.id == chunks.c.document_id)
-        found = {}
-        for some in portions(ids, _MANY):
-            found.update({row[0]: Passage(*row[1:]) for row in self._connection.execute(query.where(chunks.c.id.in_(some)))})
+        rows = _PASSAGES.all(self._connection, ids=json.dumps(list(ids)))
+        found = {row[0]: Passage(*row[1:]) for row in rows}
         _check_whole(found, ids)
         return [found[each] for each in ids]
 
@@ -275,16 +288,10 @@ class Snapshot:
         amount = select(func.count()).where(documents.c.source_id == sources.c.id).scalar_subquery()
         rows = self._connection.execute(
             select(
-                sources.c.id,
-                sources.c.path,
-                sources.c.digest,
-                sources.c.split,
-                sources.c.error,
-                sources.c.mounted,
-                sources.c.reading,
-                amount,
+                sources.c.id, sources.c.path, sources.c.digest, sources.c.split, sources.c.error, sources.c.mounted,
+                sources.c.reading, amount,
             ).where(sources.c.collection_id == self.state.id)
-        )
+        )  # fmt: skip
         return {row.path: StoredSource(*row) for row in rows}
 
     def source_listing(self, *, limit: int | None = None, offset: int = 0, failed: bool = False) -> list[Source]:
@@ -370,6 +377,7 @@ def _check_whole(found: Container[ChunkId], ids: Iterable[ChunkId]) -> None:
         raise Damaged(f"the database is damaged: chunk {missing[0]} is not there; see `vecsearch doctor`")
 
 
+_ASKED: Final = chunks.c.id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
 _HITS: Final = Prepared(
     select(
         chunks.c.id, documents.c.key, chunks.c.ordinal, CHUNK_TEXT, documents.c.title, sources.c.path, chunks.c.start,
@@ -377,5 +385,10 @@ _HITS: Final = Prepared(
     )
     .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
     .outerjoin(sources, sources.c.id == documents.c.source_id)
-    .where(chunks.c.id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value)))
+    .where(_ASKED)
 )  # fmt: skip
+_PASSAGES: Final = Prepared(
+    select(chunks.c.id, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT, chunks.c.start)
+    .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
+    .where(_ASKED)
+)

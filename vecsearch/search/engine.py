@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.answers import Access, Hit, Hits, Part, Plan, Reasons
-from vecsearch.core.settings import RERANK_DEPTH
+from vecsearch.core.settings import LOOKED_AT
 from vecsearch.core.types import ChunkId, Mode
 from vecsearch.encoding.protocol import TokenEncoder
 from vecsearch.persistence.reader import Snapshot
@@ -95,7 +95,7 @@ def _picked(
 ) -> tuple[Ranking, list[Pick]]:
     """Look deeper until the answer is full, or there is no more."""
     how = wish.arrangement
-    depth = how.pool if wish.reranker is None else max(how.pool, RERANK_DEPTH)
+    depth = how.pool if wish.reranker is None else max(how.pool, LOOKED_AT)
     while True:
         ranking = rank(depth)
         clock.lap("candidates")
@@ -129,9 +129,10 @@ def _reasons(ids: Sequence[ChunkId], ranking: Ranking) -> list[Reasons]:
     """What each side says of these chunks."""
     dense = {chunk: rank for rank, chunk in enumerate(ranking.dense, 1)}
     lexical = {chunk: rank for rank, chunk in enumerate(ranking.lexical, 1)}
-    again = {each.chunk_id: rank for rank, each in enumerate(ranking.again, 1)}
-    looked = {each.chunk_id: each.score for each in ranking.again}
-    sides = (("dense", ranking.similarities, dense), ("lexical", ranking.bm25, lexical), ("rerank", looked, again))
+    sides = [("dense", ranking.similarities, dense), ("lexical", ranking.bm25, lexical)]
+    for name, best in (("trigrams", ranking.spelled), ("rerank", ranking.again)):
+        ranks = {each.chunk_id: rank for rank, each in enumerate(best, 1)}
+        sides.append((name, {each.chunk_id: each.score for each in best}, ranks))
     return [
         Reasons({side: Part(scores[chunk], ranks.get(chunk)) for side, scores, ranks in sides if chunk in scores})
         for chunk in ids

@@ -33,10 +33,10 @@ class Candidates:
     most: float
     named: float
 
-    def ranked(self, scores: Numbers) -> list[Scored]:
-        """Best first; ties go to the lower id."""
-        order = np.lexsort((self.ids, -scores))
-        return [Scored(int(self.ids[at]), float(scores[at])) for at in order]
+
+def ranked(ids: NDArray[np.int64], scores: Numbers) -> list[Scored]:
+    """Best first; ties go to the lower id."""
+    return [Scored(int(ids[at]), float(scores[at])) for at in np.lexsort((ids, -scores))]
 
 
 def bounded(found: Candidates) -> Numbers:

@@ -1,20 +1,20 @@
-"""Query → ranking: dense and lexical candidates, fused, those that are too far away left out."""
+"""Query → ranking: dense and lexical candidates, fused, those too far away left out, the best told apart by their spelling."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.conditions import Condition
-from vecsearch.core.settings import FUSION_DEPTH, SAID_ENOUGH
+from vecsearch.core.settings import FUSION_DEPTH, LOOKED_AT, SAID_ENOUGH, SPELLING_SHARE
 from vecsearch.core.types import ChunkId, Fusion, Mode, Scored
 from vecsearch.persistence.fulltext import Matches
 from vecsearch.persistence.reader import Snapshot
-from vecsearch.search.fusion import FUSIONS, Candidates, dense_weight
+from vecsearch.search.fusion import FUSIONS, Candidates, dense_weight, ranked
 
 Vector: TypeAlias = NDArray[np.float32]
 Ids: TypeAlias = NDArray[np.int64]
@@ -42,7 +42,8 @@ class Query:
 class Ranking:
     """Chunks best first, and what each side says: cosines of all but in lexical mode, BM25 of all that hold a word.
 
-    `dense` and `lexical` are the ids that each side has found, in its order. `complete`: there is no further chunk to be had.
+    `dense` and `lexical` are the ids that each side has found, in its order; `spelled` and `again` the best as their trigrams
+    and the second look have them. `complete`: there is no further chunk to be had.
     """
 
     ranked: tuple[Scored, ...]
@@ -51,7 +52,19 @@ class Ranking:
     dense: tuple[ChunkId, ...]
     lexical: tuple[ChunkId, ...]
     complete: bool
-    again: tuple[Scored, ...] = ()  # the same after a second look
+    spelled: tuple[Scored, ...] = ()
+    again: tuple[Scored, ...] = ()
+
+    def looked_at(self) -> tuple[Scored, ...]:
+        """The best, which are read again."""
+        return self.ranked[:LOOKED_AT]
+
+    def reordered(self, scores: NDArray[np.float64]) -> Ranking:
+        """With new scores of those looked at, ties going to the lower id; the others follow, moved below the lowest of them."""
+        looked, rest = self.looked_at(), self.ranked[LOOKED_AT:]
+        best = ranked(np.array([each.chunk_id for each in looked], np.int64), scores)
+        shift = best[-1].score - rest[0].score if rest else 0.0
+        return replace(self, ranked=(*best, *(Scored(each.chunk_id, each.score + shift) for each in rest)))
 
 
 def retrieve(snapshot: Snapshot, query: Query, *, allowed: Ids | None, depth: int) -> Ranking:
@@ -82,6 +95,7 @@ def _dense(snapshot: Snapshot, query: Query, allowed: Ids | None, depth: int) ->
 
 def _hybrid(snapshot: Snapshot, query: Query, allowed: Ids | None, wanted: int) -> Ranking:
     """Both sides look deeper until no chunk that neither has shown could still come in."""
+    wanted = max(wanted, LOOKED_AT)
     depth = max(wanted, FUSION_DEPTH)
     while True:
         near = _near(snapshot, query, allowed, depth)
@@ -90,13 +104,33 @@ def _hybrid(snapshot: Snapshot, query: Query, allowed: Ids | None, wanted: int) 
         similarities |= _missing(snapshot, _vector(query), said.ranked, similarities)
         bm25 = {each.chunk_id: each.score for each in (*said.ranked, *said.besides)}
         candidates = _candidates(near, said, similarities, bm25)
-        ranked = candidates.ranked(FUSIONS[query.fusion](candidates))
-        kept = tuple(each for each in ranked if _counts(query, similarities, bm25, said.most, each.chunk_id))
-        complete = len(near) < depth
-        if complete or query.fusion is not Fusion.BOUNDED or _settled(query, near, said, kept, wanted, depth):
-            dense, lexical = (tuple(each.chunk_id for each in side) for side in (near, said.ranked))
-            return Ranking(kept, similarities, bm25, dense, lexical, complete)
+        fused = ranked(candidates.ids, FUSIONS[query.fusion](candidates))
+        kept = tuple(each for each in fused if _counts(query, similarities, bm25, said.most, each.chunk_id))
+        dense, lexical = (tuple(each.chunk_id for each in side) for side in (near, said.ranked))
+        ranking = Ranking(kept, similarities, bm25, dense, lexical, complete=len(near) < depth)
+        if query.fusion is not Fusion.BOUNDED:
+            return ranking
+        unsaid = said.ranked[-1].score / said.most if len(said.ranked) >= depth else 0.0
+        if ranking.complete or _is_out_of_reach(query, near[-1].score, unsaid):
+            return _spelled(snapshot, query, replace(ranking, complete=True), said.most)
+        # the best that an unseen chunk could get is too little: the stopping rule of Fagin's threshold algorithm
+        if len(kept) >= wanted and kept[wanted - 1].score > near[-1].score * dense_weight(said.named) + unsaid:
+            return _spelled(snapshot, query, replace(ranking, ranked=kept[:wanted]), said.most)
         depth *= 4
+
+
+def _spelled(snapshot: Snapshot, query: Query, ranking: Ranking, most: float) -> Ranking:
+    """The best with a share of their words' weight given to the trigrams of these: a third signal in `fusion.bounded`."""
+    looked = ranking.looked_at()
+    if not looked:
+        return ranking
+    assert query.text is not None
+    ids = [each.chunk_id for each in looked]
+    spelled = snapshot.spelled(query.text, ids)
+    words = np.array([ranking.bm25.get(chunk, 0.0) for chunk in ids]) / (most or 1.0)
+    fused = np.array([each.score for each in looked])
+    spelling = tuple(ranked(np.array(ids, np.int64), spelled))
+    return replace(ranking.reordered(fused + SPELLING_SHARE * (spelled - words)), spelled=spelling)
 
 
 def _candidates(
@@ -114,14 +148,9 @@ def _candidates(
     )
 
 
-def _settled(query: Query, near: Sequence[Scored], said: Matches, kept: Sequence[Scored], wanted: int, depth: int) -> bool:
-    """Whether the best that an unseen chunk could get is too little (the stopping rule of Fagin's threshold algorithm)."""
-    nearest = near[-1].score
-    unsaid = said.ranked[-1].score / said.most if len(said.ranked) >= depth else 0.0
-    if query.least is not None and nearest < query.least and (unsaid < SAID_ENOUGH or not query.or_said):
-        return True
-    best = nearest * dense_weight(said.named) + unsaid
-    return len(kept) >= wanted and kept[wanted - 1].score > best
+def _is_out_of_reach(query: Query, nearest: float, unsaid: float) -> bool:
+    """Whether no chunk counts that is no nearer than this, and says no more."""
+    return query.least is not None and nearest < query.least and (unsaid < SAID_ENOUGH or not query.or_said)
 
 
 def _counts(
