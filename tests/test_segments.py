@@ -13,6 +13,7 @@ from vecsearch.maintenance import status
 from vecsearch.persistence import publish, vectors, view
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.reader import Reader
+from vecsearch.persistence.vectors import single
 
 DIMENSION = 64
 ROWS = 12_000
@@ -74,6 +75,15 @@ def test_codes_find_what_brute_force_finds(large: Path, name: str) -> None:
             found += len({hit.metadata["n"] for hit in hits} & set(best))
             expected += len(best)
     assert found / expected >= 0.99
+
+
+def test_halves_are_made_single_bit_by_bit_alike() -> None:
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    finite = every[np.isfinite(every)].reshape(-1, 32)
+    for rows in (finite, finite[::2], finite[:, ::2], finite[:0]):
+        assert np.array_equal(single(rows).view(np.uint32), rows.astype(np.float32).view(np.uint32))
+    numbers = finite.astype(np.float32)
+    assert np.array_equal(single(numbers), numbers)
 
 
 def test_a_filter_against_the_query_still_gives_k(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from vecsearch.core.settings import NOISE_OTHERS, NOISE_SAMPLE
 from vecsearch.core.types import ChunkId
-from vecsearch.persistence.vectors import Ids
+from vecsearch.persistence.vectors import Ids, single
 from vecsearch.persistence.view import View
 
 
@@ -25,7 +25,7 @@ def floor(view: View, documents_of: Callable[[Sequence[ChunkId]], Mapping[ChunkI
     if len(np.unique(owner)) < NOISE_SAMPLE:
         return None
     at = np.searchsorted(found, some)
-    cosines = rows[at].astype(np.float32) @ rows.astype(np.float32).T
+    cosines = single(rows[at]) @ single(rows).T
     cosines[owner[at][:, np.newaxis] == owner[np.newaxis]] = np.nan
     strangers, kin = np.nanmedian(cosines), np.nanmedian(np.nanmax(cosines, axis=1))
     return float((strangers + kin) / 2)

@@ -34,7 +34,7 @@ from vecsearch.persistence.state import CollectionState, find_state
 from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.stored import cut_of, from_json, place_of
 from vecsearch.persistence.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged, vectors
-from vecsearch.persistence.vectors import Ids, Vector, dtype
+from vecsearch.persistence.vectors import Ids, Vector, dtype, single
 from vecsearch.persistence.view import View, ViewCache
 
 _MANY = 10_000  # values in one IN (…); SQLite takes 32,766
@@ -154,7 +154,7 @@ class Snapshot:
     def rows(self, ids: Sequence[ChunkId]) -> Vector:
         """The vectors of chunks that are there, float32, in the order given."""
         found, rows = self.view.fetch(np.array(sorted(ids), np.int64))
-        return rows.astype(np.float32)[np.searchsorted(found, ids)]
+        return single(rows)[np.searchsorted(found, ids)]
 
     def chunk_ids_of(self, document: int) -> Ids:
         """A document's chunks, ascending."""

@@ -40,6 +40,9 @@ _CODES_MIN: Final = 16  # shorter rows are scanned as they are
 _TRAINING_ROWS: Final = 8_192  # sixteen centroids a part need no more
 _TRAINING_ROUNDS: Final = 10
 _WRITTEN_BYTES: Final = 1 << 20  # handed to the file at a time
+_SCORED_ROWS: Final = 512  # at once: what they take in single precision stays in the processor's cache
+_SIGN_AND_NUMBER: Final = np.uint32(0x8FFFFFFF).view(np.int32)
+_EXPONENTS_APART: Final = np.float32(2.0 ** (127 - 15))
 
 
 def dtype(precision: Precision) -> np.dtype[Any]:
@@ -50,9 +53,25 @@ def dtype(precision: Precision) -> np.dtype[Any]:
 def cosines(rows: Rows, query: Vector) -> Scores:
     """Inner products of unit rows with a unit query: float32, summed row by row in one order, so equal rows score equal."""
     scores = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), READ_ROWS):
-        scores[start : start + READ_ROWS] = np.vecdot(rows[start : start + READ_ROWS].astype(np.float32), query)
+    for start in range(0, len(rows), _SCORED_ROWS):
+        scores[start : start + _SCORED_ROWS] = np.vecdot(single(rows[start : start + _SCORED_ROWS]), query)
     return scores
+
+
+def single(rows: Rows) -> Vector:
+    """The same numbers, all finite, in single precision.
+
+    NumPy takes half a search's time to make halves single, one by one. So here their bits are moved to where a single has them,
+    and what the two exponents count from is made up for by a product, which is exact, also for numbers below the normal ones.
+    """
+    if rows.dtype != np.float16:
+        return np.asarray(rows, np.float32)
+    bits = rows.view(np.int16).astype(np.int32)  # the sign fills the upper half
+    bits <<= 13
+    bits &= _SIGN_AND_NUMBER
+    numbers = bits.view(np.float32)
+    numbers *= _EXPONENTS_APART
+    return numbers
 
 
 def best(ids: Ids, scores: Scores, k: int) -> tuple[Ids, Scores]:
@@ -89,7 +108,7 @@ class Segment:
             flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
         index = faiss.IndexIDMap(flat)
         for ids, rows in blocks:
-            index.add_with_ids(np.ascontiguousarray(rows, np.float32), ids)
+            index.add_with_ids(single(rows), ids)
         segment = cls(index, None)
         if len(segment.ids) >= COMPRESSED_ROWS:
             segment._codes = _compressed(segment.rows)
@@ -215,9 +234,9 @@ def _compressed(rows: Rows) -> Any | None:
     codes = faiss.IndexPQFastScan(dimension, enough, 4, faiss.METRIC_INNER_PRODUCT)
     codes.pq.cp.niter = _TRAINING_ROUNDS
     sample = np.random.default_rng(0).choice(len(rows), min(len(rows), _TRAINING_ROWS), replace=False)
-    codes.train(np.ascontiguousarray(rows[np.sort(sample)], np.float32))
+    codes.train(single(rows[np.sort(sample)]))
     for start in range(0, len(rows), READ_ROWS):
-        codes.add(np.ascontiguousarray(rows[start : start + READ_ROWS], np.float32))
+        codes.add(single(rows[start : start + READ_ROWS]))
     return codes
 
 
