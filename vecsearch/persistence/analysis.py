@@ -100,6 +100,8 @@ class Analyzer:
         """All that is indexed of a text: what its `tokens` say."""
         terms: list[str] = []
         forms: set[str] = set()
+        if not text:
+            return Analyzed(terms, forms)
         for stretch in _stretches(_without_possessives(unicodedata.normalize("NFC", text))):
             said = self._known(stretch) if len(stretch) <= COMPOUND_LENGTH_MAX else self._said(stretch)
             terms += said[0]
@@ -108,6 +110,9 @@ class Analyzer:
 
     def _said(self, stretch: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Terms and forms of a stretch that is one token wherever it stands."""
+        if stretch.isascii() and stretch.isalpha() and not _IS_CAMEL.search(stretch):  # a plain word: it need not be taken apart
+            form = stretch.lower()
+            return (self._stem(form),), (form,)
         (token,) = self.tokens(stretch)
         return token.terms, token.forms if token.whole is None else (*token.forms, token.whole)
 

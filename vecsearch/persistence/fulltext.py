@@ -226,7 +226,7 @@ def _indexed(state: CollectionState, entries: Iterable[Entry]) -> list[tuple[str
     terms: list[tuple[Any, ...]] = []
     forms: list[tuple[Any, ...]] = []
     for chunk, title, context, text in entries:
-        above, body = by.analyzed(f"{title or ''} {context}"), by.analyzed(text)
+        above, body = by.analyzed(f"{title or ''} {context}".strip()), by.analyzed(text)
         terms.append((chunk, " ".join(above.terms), " ".join(body.terms)))
         forms.append((chunk, " ".join(above.forms | body.forms)))
     return [(_terms(state), ("title", "body"), terms), (_forms(state), ("forms",), forms)]
