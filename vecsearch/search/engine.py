@@ -108,7 +108,7 @@ def _picked(
         clock.lap("arrangement")
         if len(picks) >= how.limit or ranking.complete:
             return ranking, picks
-        depth *= 4
+        depth = 4 * max(depth, LOOKED_AT)  # so many were ranked already, however few were asked for
 
 
 def _explained(
