@@ -265,7 +265,7 @@ def test_a_second_look_reorders_the_candidates_and_loses_none(mixed: vecsearch.C
 
 
 def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: Any) -> None:
-    """MaxSim with the idf of the words as weights, beside the score so far, over every chunk of a filter."""
+    """MaxSim with the idf of the words as weights, and the likeness to the first two, over every chunk of a filter."""
     where, question = {"n": {"$gte": 8}}, "the bank of the river"
     before = {hit.id: hit for hit in mixed.search(question, where=where, limit=10)}
     again = {hit.id: hit.score for hit in mixed.search(question, where=where, limit=10, rerank=True)}
@@ -277,10 +277,12 @@ def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: A
     weights[2], weights[5] = rarity["bank"], rarity["river"]  # [CLS] the bank of the river [SEP]
     unit = lambda each: each / np.linalg.norm(each, axis=-1, keepdims=True)  # noqa: E731
     late = {
-        key: before[key].score + float((weights / weights.sum()) @ (unit(asked) @ unit(row).T).max(axis=1).clip(0))
+        key: before[key].score + float((weights / weights.sum()) @ (unit(asked) @ unit(row).T).max(axis=1).clip(0) ** 2)
         for key, row in zip(before, rows, strict=True)
     }
-    assert again == pytest.approx(late, abs=2e-3)
+    pooled = {key: unit(row.mean(axis=0)) for key, row in zip(before, rows, strict=True)}
+    first = unit(np.mean([pooled[key] for key in sorted(late, key=lambda key: -late[key])[:2]], axis=0))
+    assert again == pytest.approx({key: late[key] + 0.4 * float(pooled[key] @ first) for key in late}, abs=2e-3)
 
 
 def test_a_reranker_that_is_not_there_is_named(mixed: vecsearch.Collection, shell: Any, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ on the texts beside it, which dynamic 8-bit arithmetic would otherwise make it d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from vecsearch.encoding.ort import session
 from vecsearch.encoding.protocol import Matrix, TokenRows
 from vecsearch.encoding.traits import Pooling, Traits
 
+_T = TypeVar("_T")
 MODEL_FILE: Final = "model.onnx"
 TOKENIZER_FILE: Final = "tokenizer.json"
 
@@ -64,7 +65,7 @@ class OnnxModel:
     def encode_tokens(self, texts: Sequence[str], *, asked: bool = False) -> list[TokenRows]:
         """With the prompt of that side, whose tokens stand for no character of the text."""
         prompt = self.traits.query_prompt if asked else self.traits.document_prompt
-        return [self._token_rows(prompt, text) for text in texts]
+        return self._of_each(texts, lambda text: self._token_rows(prompt, text))
 
     def token_ids(self, text: str) -> NDArray[np.int64]:
         """What the graph is given for a text: shape (1, tokens)."""
@@ -78,22 +79,19 @@ class OnnxModel:
         return TokenRows(np.maximum(spans - np.where(special, 0, len(prompt))[:, np.newaxis], 0), rows)
 
     def _encode(self, prompt: str, texts: Sequence[str]) -> Matrix:
-        rows = np.empty((len(texts), self.dimension), np.float32)
+        rows = self._of_each(texts, lambda text: self._pooled(self._run(prompt + text)[1]))
+        return np.array(rows, np.float32).reshape(len(texts), self.dimension)
 
-        def one(place: int) -> None:
-            rows[place] = self._pooled(self._run(prompt + texts[place])[1])
-
+    def _of_each(self, texts: Sequence[str], work: Callable[[str], _T]) -> list[_T]:
+        """What some work gives for each text, one at a time on each core."""
         workers = min(core_count(), len(texts))
         if workers <= 1:
-            for place in range(len(texts)):
-                one(place)
-            return rows
+            return [work(text) for text in texts]
         self._session, self._cut  # noqa: B018 - made once, before several threads ask for them
         longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
         with ThreadPoolExecutor(workers) as pool:  # made anew: threads of a pool do not outlive a fork
-            for _ in pool.map(one, longest_first):
-                pass
-        return rows
+            found = dict(zip(longest_first, pool.map(lambda place: work(texts[place]), longest_first), strict=True))
+        return [found[place] for place in range(len(texts))]
 
     def _pooled(self, rows: Matrix) -> NDArray[np.float32]:
         vector = rows.mean(axis=0) if self.pools_by_mean else rows[0]

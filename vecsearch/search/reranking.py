@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.settings import LATE_WEIGHT, UNTOLD_RARITY
+from vecsearch.core.settings import FEEDBACK_PASSAGES, FEEDBACK_WEIGHT, LATE_WEIGHT, UNTOLD_RARITY
 from vecsearch.core.types import Scored
 from vecsearch.encoding.forms import encoded_text
 from vecsearch.encoding.protocol import CrossEncoder, TokenEncoder, TokenRows
@@ -40,26 +40,32 @@ def second_look(snapshot: Snapshot, query: Query, ranking: Ranking, reranker: Re
 
 @dataclass(frozen=True, slots=True)
 class LateInteraction:
-    """The encoder's own token vectors: what each word of the question finds nearest in a passage.
+    """The encoder's own token vectors: what each word of the question finds nearest in a passage; then, what the best agree on.
 
     MaxSim (Khattab and Zaharia, "ColBERT", SIGIR 2020) over an encoder that was not trained for it, each token of the question
-    weighted by the idf of its word, is added to the score so far.
+    weighted by the idf of its word, is added to the score so far, and then the cosine to the mean of the first two
+    (pseudo-relevance feedback after Rocchio, 1971). The cosines are squared, so that a few words found for sure count more than
+    many half found.
     """
 
     encoder: TokenEncoder
 
     def scores(self, snapshot: Snapshot, question: str, ranked: Sequence[Scored]) -> Numbers:
-        """Score so far + LATE_WEIGHT × MaxSim."""
-        passages = snapshot.passages([each.chunk_id for each in ranked])
-        return np.array([each.score for each in ranked]) + LATE_WEIGHT * self._late(snapshot, question, passages)
+        """Score so far + LATE_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
+        ids = [each.chunk_id for each in ranked]
+        late = np.array([each.score for each in ranked]) + LATE_WEIGHT * self._late(snapshot, question, snapshot.passages(ids))
+        rows = snapshot.rows(ids)
+        best = rows[np.lexsort((np.array(ids), -late))[:FEEDBACK_PASSAGES]].mean(axis=0)
+        likeness = (rows @ best).astype(np.float64) / max(float(np.linalg.norm(best)), 1e-12)
+        return np.asarray(late + FEEDBACK_WEIGHT * likeness, np.float64)
 
     def _late(self, snapshot: Snapshot, question: str, passages: Sequence[Passage]) -> Numbers:
-        """The weighted mean over the question's tokens of their best cosine in each passage, in [0, 1]."""
+        """The weighted mean over the question's tokens of their best cosine in each passage, squared, in [0, 1]."""
         (asked,) = self.encoder.encode_tokens([question], asked=True)
         weights = token_weights(question, asked, snapshot.rarity(question), snapshot.state.language)
         unit = _unit(asked.rows)
         rows = self.encoder.encode_tokens([encoded_text(each.title, each.context, each.text) for each in passages])
-        return np.array([float(weights @ (unit @ _unit(each.rows).T).max(axis=1).clip(0)) for each in rows])
+        return np.array([float(weights @ (unit @ _unit(each.rows).T).max(axis=1).clip(0) ** 2) for each in rows])
 
 
 @dataclass(frozen=True, slots=True)
