@@ -144,7 +144,7 @@ class Snapshot:
 
     def spelled(self, query: str, ids: Sequence[ChunkId]) -> NDArray[np.float64]:
         """How far each of these chunks spells what the query does, in [0, 1]; see `Spelling`."""
-        spelling = self._spelled.of(self.state, self.view.ids(), lambda sample: self._texts(sample.tolist()))
+        spelling = self._spelled.of(self.state, self.view.ids, lambda sample: self._texts(sample.tolist()))
         return spelling.scores(query, self._texts(ids))
 
     def _texts(self, ids: Sequence[ChunkId]) -> list[str]:

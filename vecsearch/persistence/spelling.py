@@ -69,17 +69,25 @@ class Spelled:
 
     def __init__(self) -> None:
         """Nothing is known yet."""
-        self._at: tuple[int, bytes] = (0, b"")
+        self._at: tuple[int, int] = (0, 0)
+        self._sample: tuple[int, bytes] = (0, b"")
         self._known: Spelling | None = None
         self._lock = Lock()
 
-    def of(self, state: CollectionState, ids: Ids, read: Callable[[Ids], Sequence[str]]) -> Spelling:
-        """By the texts that `read` gives for some of a collection's chunks, evenly spread; there is one at least."""
-        sample = ids[:: _step(len(ids))]
-        at = (state.id, sample.tobytes())
+    def of(self, state: CollectionState, ids: Callable[[], Ids], read: Callable[[Ids], Sequence[str]]) -> Spelling:
+        """By the texts that `read` gives for some of a collection's chunks, evenly spread; there is one at least.
+
+        While the revision is the same, not even the ids are asked for.
+        """
+        at = (state.id, state.revision)
         with self._lock:
             if self._known is None or self._at != at:
-                self._at, self._known = at, Spelling.of(read(sample))
+                every = ids()
+                chosen = every[:: _step(len(every))]
+                sample = (state.id, chosen.tobytes())
+                if self._known is None or self._sample != sample:
+                    self._known, self._sample = Spelling.of(read(chosen)), sample
+                self._at = at
             return self._known
 
 
