@@ -30,7 +30,7 @@ def status(database: Database) -> dict[str, Any]:
     """The fields of the shell's JSON; bytes are those on disk."""
     with database.reading() as connection:
         collections = [_collection(connection, database, state) for state in visible_states(connection)]
-    total = sum(path.stat().st_size for path in database.folder.rglob("*") if path.is_file())
+    total = sum(_size(path) for path in database.folder.rglob("*") if path.is_file())
     return {"db": str(database.folder), "format": SCHEMA_VERSION, "bytes": total, "collections": collections}
 
 
