@@ -3,6 +3,7 @@
     python -m benchmarks.compare --rows 10000,100000 --out build/compare
 
 Writes compare.json (after every step), compare.md and compare.svg. A peer that is not installed is left out, with a word on it.
+With --go-on, what compare.json holds already is not measured again: a run that was cut off, or that wants more rows or peers.
 """
 
 from __future__ import annotations
@@ -33,13 +34,16 @@ def main() -> None:
         raise SystemExit("there is none to compare")
     asked.out = asked.out.resolve()
     asked.out.mkdir(parents=True, exist_ok=True)
-    measured: list[dict[str, Any]] = []
+    measured = _measured_before(asked.out) if asked.go_on else []
     with TemporaryDirectory(dir=asked.work or asked.out) as work:
         for count in asked.rows:
+            wanted = [name for name in names if not any((each["peer"], each["rows"]) == (name, count) for each in measured)]
+            if not wanted:
+                continue
             data = Path(work) / f"data-{count}"
             corpus.write(data, count, asked.queries, files=asked.texts, given=asked.vectors)
             exact = Exact(data)
-            for name in names:
+            for name in wanted:
                 if any(each["peer"] == name and "failed" in each for each in measured):
                     continue  # what was too much for it already is no better with more
                 measured.append(_measure(name, data, exact, asked))
@@ -63,7 +67,22 @@ def _arguments() -> argparse.Namespace:
         "--work", type=Path, help="folder, on a real disk, for the databases while they are measured (default: that of --out)"
     )
     parser.add_argument("--out", type=Path, default=Path("build/compare"), help="folder for what is written")
+    parser.add_argument("--go-on", action="store_true", help="keep what compare.json in --out holds, and measure the rest")
     return parser.parse_args()
+
+
+def _measured_before(out: Path) -> list[dict[str, Any]]:
+    """What was measured on this machine; figures of another cannot stand beside."""
+    path = out / "compare.json"
+    if not path.exists():
+        return []
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    if kept["machine"] != report.machine():
+        raise SystemExit(
+            f"{path} was measured on another machine ({kept['machine']}): choose another --out, or leave out --go-on"
+        )
+    measured: list[dict[str, Any]] = kept["measured"]
+    return measured
 
 
 def _numbers(said: str) -> list[int]:

@@ -21,9 +21,8 @@ from tests.checks import error_of, held, is_sound, listing, nothing_lost
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from vecsearch import maintenance
-from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 from vecsearch.persistence import backup
-from vecsearch.persistence.tables import SCHEMA_VERSION
 
 ENCODER = FakeEncoder()
 GROUP = 40  # documents of one version
@@ -204,9 +203,9 @@ def test_what_was_open_before_goes_on_answering(both):
             thread.start()
         try:
             with collection._reader.snapshot() as snapshot:
-                before = snapshot.keys()
+                before = snapshot.catalogue.keys()
                 maintenance.restore(file, folder, replace=True)
-                assert snapshot.keys() == before
+                assert snapshot.catalogue.keys() == before
                 assert len(snapshot.view) == GROUP
         finally:
             stopped.set()

@@ -19,10 +19,9 @@ import pytest
 import vecsearch
 from tests.checks import UNIT, error_of, held, listing, nothing_lost
 from tests.limits import can_be_powerless, can_mount, file_size_at_most, powerless
-from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER
+from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER, SCHEMA_VERSION
 from vecsearch.encoding import identity
 from vecsearch.persistence import database as databases
-from vecsearch.persistence.tables import SCHEMA_VERSION
 
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(0).randbytes(4000)
 

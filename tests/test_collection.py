@@ -15,8 +15,7 @@ import pytest
 import vecsearch
 from tests.checks import is_sound
 from tests.conftest import CountingEncoder
-from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE
-from vecsearch.persistence.tables import SCHEMA_VERSION
+from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION
 
 
 @pytest.fixture

@@ -18,10 +18,9 @@ from tests.conftest import PROJECT, CountingEncoder
 from tests.fakes import FakeEncoder
 from tests.formats.make import make
 from vecsearch import maintenance
-from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 from vecsearch.encoding import registry
 from vecsearch.encoding.identity import Arithmetic
-from vecsearch.persistence.tables import SCHEMA_VERSION
 
 FORMATS = Path(__file__).parent / "formats"
 EVERYTHING = ["leap", "moon", "notes/knots.md", "notes/seals.txt", "planet", "tail"]
@@ -89,13 +88,13 @@ def test_the_upgrade_keeps_a_copy_of_what_was_there(old):
 
 
 def test_an_upgrade_that_fails_leaves_what_was_there(old, monkeypatch):
-    from vecsearch.persistence import database
+    from vecsearch.persistence import migrating
 
     def fail(connection):
         connection.exec_driver_sql("DROP TABLE tombstones")
         raise OSError("no more")
 
-    monkeypatch.setattr(database, "migrate", fail)
+    monkeypatch.setattr(migrating, "migrate", fail)
     with pytest.raises(OSError, match="no more"):
         vecsearch.open(old)
     monkeypatch.undo()
@@ -246,11 +245,11 @@ def test_a_copy_is_never_put_over_something(now, tmp_path):
 KILLED = """
 import os, signal, sys
 import vecsearch
-from vecsearch.persistence import database, facts, files
+from vecsearch.persistence import facts, files, migrating
 from vecsearch.persistence.database import Database
 
 folder, home, name, when = sys.argv[1:]
-home = {"Database": Database, "database": database, "facts": facts, "files": files}[home]
+home = {"Database": Database, "migrating": migrating, "facts": facts, "files": files}[home]
 real = getattr(home, name)
 
 def wrapped(*args, **named):
@@ -262,7 +261,7 @@ def wrapped(*args, **named):
 setattr(home, name, wrapped)
 vecsearch.open(folder)
 """
-POINTS = ["files sync before", "Database copy_to after", "facts rebuild after", "database migrate after"]
+POINTS = ["files sync before", "Database copy_to after", "facts rebuild after", "migrating migrate after"]
 
 
 @pytest.mark.parametrize("version", [1, SCHEMA_VERSION - 1])

@@ -50,9 +50,11 @@ def test_indexing_what_is_unchanged_loads_no_model(notes: Path) -> None:
     assert loaded(RUN, "index", notes.parent / "old", "--db", notes) & MODEL == set()
 
 
-def test_asking_loads_nothing_of_the_write_path(notes: Path) -> None:
-    """Every module that a search does not need makes the shell wait."""
-    ours = loaded(RUN, "search", "fence", "--db", notes, whole=True)
+@pytest.mark.parametrize("arguments", [["search", "fence"], ["similar", "--id", "leap"]], ids=lambda each: each[0])
+def test_asking_loads_nothing_of_the_write_path(notes: Path, arguments: list[str]) -> None:
+    """Every module that a search does not need makes the shell wait: SQLAlchemy longer than the search takes."""
+    ours = loaded(RUN, *arguments, "--db", notes, whole=True)
+    assert "sqlalchemy" not in ours
     assert ours & {"vecsearch.ingest", "vecsearch.batches", "vecsearch.persistence.writer", "vecsearch.search.packing"} == set()
     assert not any(name.startswith("vecsearch.documents.loaders") for name in ours)
     assert "vecsearch.search.engine" in ours

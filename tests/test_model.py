@@ -27,7 +27,7 @@ from tests.fakes import FakeEncoder
 from vecsearch import batches, ingest, maintenance
 from vecsearch.documents.loaders.raw import Raw
 from vecsearch.encoding.forms import encoded_text
-from vecsearch.persistence import publish, reader, vectors, view, writer
+from vecsearch.persistence import catalogue, publish, vectors, view, writer
 
 TIMES = int(os.environ.get("VECSEARCH_FUZZ", "1"))
 ENCODER = FakeEncoder()
@@ -36,7 +36,7 @@ LOWERED = [
     (publish, "FOLD_ROWS", 12), (publish, "SEGMENT_ROWS_MAX", 60), (vectors, "COMPRESSED_ROWS", 20),
     (vectors, "CODES_SHARE_MAX", 9.0),
     (vectors, "SELECTIVE_ROWS", 4), (vectors, "READ_ROWS", 7), (view, "READ_ROWS", 7), (view, "PARALLEL_ROWS", 30),
-    (reader, "_MANY", 5), (writer, "_MANY", 5), (writer, "READ_DOCUMENTS", 3), (ingest, "READ_DOCUMENTS", 3),
+    (catalogue, "_MANY", 5), (writer, "_MANY", 5), (writer, "READ_DOCUMENTS", 3), (ingest, "READ_DOCUMENTS", 3),
     (batches, "BATCH_CHUNKS", 4), (batches, "BATCH_BROUGHT", 5),
 ]  # fmt: skip
 

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from tests.conftest import PROJECT
-from vecsearch.persistence.database import create
-from vecsearch.persistence.tables import SCHEMA_VERSION, metadata
+from vecsearch.core.settings import SCHEMA_VERSION
+from vecsearch.persistence.creation import create
+from vecsearch.persistence.tables import metadata
 
 
 @pytest.fixture(scope="module")

@@ -259,3 +259,30 @@ def test_who_has_it_open_while_a_newer_program_upgrades_it_is_told(folder, reado
         if not readonly:
             with pytest.raises(vecsearch.WrongVersion, match="format version 999"):
                 collection.add(["a keel"])
+
+
+def test_one_snapshot_serves_the_driver_and_sqlalchemy_whatever_others_write(folder):
+    """Both ways of asking see the same state, whichever comes first, and it is over when the snapshot is."""
+    with vecsearch.open(folder, encoder=ENCODER) as collection, vecsearch.open(folder, encoder=ENCODER) as other:
+        before = sorted(each.id for each in collection.ls(limit=1000))
+        with collection._reader.snapshot() as snapshot:
+            documents, chunks = snapshot.counts()
+            other.delete(before[:3])
+            other.add(["a keel"], ids=["new"])
+            assert snapshot.catalogue.keys() == before
+            assert snapshot.counts() == (documents, chunks) == (len(before), len(snapshot.view))
+            assert len(snapshot.chunk_ids_of(before[0])) > 0 == len(snapshot.chunk_ids_of("new"))
+        assert sorted(each.id for each in collection.ls(limit=1000)) == sorted([*before[3:], "new"])
+
+
+def test_a_question_that_fails_leaves_no_transaction_behind(folder):
+    with vecsearch.open(folder, encoder=ENCODER) as collection:
+        for _ in range(20):  # more than there are connections kept
+            with pytest.raises(ZeroDivisionError), collection._reader.snapshot() as snapshot:
+                snapshot.catalogue.keys()
+                1 / 0
+        collection.add(["a keel"], ids=["new"])
+        assert collection.get("new")[0].text == "a keel"
+        assert collection._database.log_bytes > 0
+        collection._database.empty_log()  # which a reader that is still there would not let happen
+        assert collection._database.log_bytes == 0

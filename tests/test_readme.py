@@ -63,7 +63,10 @@ def test_the_command_reference_is_that_of_help() -> None:
 
 def reference(group: click.Group, prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """(usage, options, help) of every command, from what `--help` is made of."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.commands:
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from reference(command, f"{name} ")
             continue

@@ -22,9 +22,8 @@ from vecsearch.encoding import registry
 from vecsearch.encoding.forms import checked_rows
 from vecsearch.encoding.identity import Arithmetic
 from vecsearch.encoding.protocol import Encoder, TokenEncoder
-from vecsearch.persistence import summary
 from vecsearch.persistence.database import Database
-from vecsearch.persistence.reader import Reader, Snapshot
+from vecsearch.persistence.reader import Reader, Snapshot, names
 from vecsearch.persistence.state import CollectionState
 from vecsearch.search import engine
 from vecsearch.search.engine import Wish
@@ -171,24 +170,24 @@ class Asking:
         condition = parse_where(where)
         with self._reader.snapshot() as snapshot:
             keys = chosen.documents(snapshot, self.name, ids=ids, condition=condition, source=source)
-            return [] if snapshot is None else snapshot.documents(keys)
+            return [] if snapshot is None else snapshot.catalogue.documents(keys)
 
     def ls(self, *, limit: int = LIST_LIMIT_DEFAULT, offset: int = 0) -> list[Listed]:
         """A page of the documents, by id."""
         limit, offset = checked_limit(limit), checked_offset(offset)
         with self._reader.snapshot() as snapshot:
-            return [] if snapshot is None else snapshot.listing(limit=limit, offset=offset)
+            return [] if snapshot is None else snapshot.catalogue.listing(limit=limit, offset=offset)
 
     def sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
         """The files that documents come from, by path: all, or those whose newest attempt failed."""
         limit, offset = None if limit is None else checked_limit(limit), checked_offset(offset)
         with self._reader.snapshot() as snapshot:
-            return [] if snapshot is None else snapshot.source_listing(limit=limit, offset=offset, failed=failed)
+            return [] if snapshot is None else snapshot.catalogue.source_listing(limit=limit, offset=offset, failed=failed)
 
     def count_sources(self, *, failed: bool = False) -> int:
         """How many files there are, or have failed."""
         with self._reader.snapshot() as snapshot:
-            return 0 if snapshot is None else snapshot.source_count(failed=failed)
+            return 0 if snapshot is None else snapshot.catalogue.source_count(failed=failed)
 
     def count(self, where: Where | None = None) -> int:
         """How many documents there are, or match."""
@@ -196,7 +195,7 @@ class Asking:
         with self._reader.snapshot() as snapshot:
             if snapshot is None:
                 return 0
-            return snapshot.counts()[0] if condition is None else len(snapshot.keys(condition))
+            return snapshot.counts()[0] if condition is None else len(snapshot.catalogue.keys(condition))
 
     def check_exists(self) -> None:
         """Raises UnknownCollection before the first write."""
@@ -233,7 +232,7 @@ class Asking:
             if snapshot is not None:
                 yield snapshot
                 return
-        raise UnknownCollection(self.name, summary.names(self._database))
+        raise UnknownCollection(self.name, names(self._database))
 
     def _state(self) -> CollectionState | None:
         with self._reader.snapshot() as snapshot:

@@ -114,7 +114,7 @@ class Batches:
     ) -> bool:
         """Queue a document that says what another (its row) says: it is neither cut nor encoded. False where that has changed."""
         with self._reader.snapshot() as snapshot:
-            found = None if snapshot is None else snapshot.chunks_of(twin, digest=digest)
+            found = None if snapshot is None else snapshot.catalogue.chunks_of(twin, digest=digest)
         if found is None:
             return False
         cuts, vectors = found
@@ -202,9 +202,9 @@ class Batches:
         with self._reader.snapshot() as snapshot:
             if snapshot is None:
                 return {}
-            found: dict[str, Matrix] = snapshot.staged(keys)
+            found: dict[str, Matrix] = snapshot.catalogue.staged(keys)
             replaced = [each.draft.id for each in waiting if each.replaces]
-            for each in snapshot.vectors_of(replaced):
+            for each in snapshot.catalogue.vectors_of(replaced):
                 key = encoded_digest(encoded_text(each.title, each.context, each.text))
                 if key in wanted:
                     found[key] = each.vector

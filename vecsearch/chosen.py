@@ -27,13 +27,13 @@ def documents(
         if impossible := [key for key in keys if not _can_be_id(key)]:
             raise _unknown(impossible[0], collection)
         keys = list(dict.fromkeys(keys))
-        there = {} if snapshot is None else snapshot.stored(keys)
+        there = {} if snapshot is None else snapshot.catalogue.stored(keys)
         if missing := [key for key in keys if key not in there]:
             raise _unknown(missing[0], collection)
         return keys
     if snapshot is None:
         return []
-    found = snapshot.keys(condition, source=None if source is None else _place(source))
+    found = snapshot.catalogue.keys(condition, source=None if source is None else _place(source))
     if source is not None and not found:
         raise InputError(f"nothing was indexed from {abspath(source)}; see `vecsearch ls`")
     return found
@@ -43,11 +43,11 @@ def chunks(snapshot: Snapshot, collection: str, *, key: str | None, file: AnyPat
     """Row ids of the chunks of a document, or of all those of a file; none for neither. Raises InputError for an unknown id."""
     if key is not None and not _can_be_id(key):
         raise _unknown(key, collection)
-    keys = [key] if key is not None else snapshot.keys(source=_place(file)) if file is not None else []
-    stored = snapshot.stored(keys)
-    if key is not None and key not in stored:
+    keys = [key] if key is not None else snapshot.catalogue.keys(source=_place(file)) if file is not None else []
+    found = [snapshot.chunk_ids_of(each) for each in keys]
+    if key is not None and not len(found[0]) and key not in snapshot.catalogue.stored(keys):
         raise _unknown(key, collection)
-    return np.concatenate([NO_IDS, *(snapshot.chunk_ids_of(each.row) for each in stored.values())])
+    return np.concatenate([NO_IDS, *found])
 
 
 def _can_be_id(key: Any) -> bool:

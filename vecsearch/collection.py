@@ -37,7 +37,6 @@ from vecsearch.encoding import registry
 from vecsearch.encoding.identity import Arithmetic
 from vecsearch.encoding.protocol import Encoder
 from vecsearch.persistence import database as databases
-from vecsearch.persistence import publish
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.state import CollectionState
 
@@ -72,7 +71,9 @@ def open(
     making = Making(checked_choice(Precision, precision, "precision"), arguments.language(language))
     if not readonly and not databases.is_database(folder):
         registry.load(encoder)  # fails, if it must, before anything is made
-        databases.create(folder)
+        from vecsearch.persistence.creation import create
+
+        create(folder)
     opened = Collection(Database(folder, readonly=readonly, timeout=lock_timeout), collection, encoder=encoder, making=making)
     try:
         opened.check_encoder()
@@ -130,6 +131,8 @@ class Collection(Asking):
         rows = None if vectors is None else arguments.rows(vectors, len(drafts))
         if not drafts:
             return []
+        from vecsearch.persistence import publish
+
         with self._database.locked():
             taken = self._taken([draft.id for draft in drafts], policy)
             wanted = [place for place, draft in enumerate(drafts) if not (draft.id in taken and policy is OnConflict.SKIP)]
@@ -204,6 +207,8 @@ class Collection(Asking):
             raise UsageError("delete takes ids, where, or source: exactly one of them")
         if dry_run:
             return self._chosen(ids, where, source)
+        from vecsearch.persistence import publish
+
         with self._database.locked():
             keys = self._chosen(ids, where, source)
             if source is not None:
@@ -221,7 +226,7 @@ class Collection(Asking):
         there is data.
         `language` makes the text index anew with the stems of another language: an ISO 639-1 code or "none".
         """
-        from vecsearch.persistence import succession
+        from vecsearch.persistence import publish, succession
 
         wanted = arguments.language(language)
         with self._database.locked():
@@ -300,7 +305,7 @@ class Collection(Asking):
 
     def _taken(self, keys: Sequence[str], policy: OnConflict) -> set[str]:
         with self._reader.snapshot() as snapshot:
-            stored = {} if snapshot is None else snapshot.stored(keys)
+            stored = {} if snapshot is None else snapshot.catalogue.stored(keys)
         if stored and policy is OnConflict.ERROR:
             raise InputError(f"the id {next(iter(stored))!r} is there already; use on_conflict='skip' or 'replace'")
         for each in stored.values():
@@ -337,7 +342,7 @@ class Collection(Asking):
 
     def _forget(self, source: Path) -> None:
         with self._reader.snapshot() as snapshot:
-            paths = [] if snapshot is None else snapshot.source_paths(source)
+            paths = [] if snapshot is None else snapshot.catalogue.source_paths(source)
         if paths:
             self._writer.forget_sources(paths)
 

@@ -34,8 +34,9 @@ from vecsearch.documents.text import NoText, NotText
 from vecsearch.documents.validate import checked
 from vecsearch.encoding.protocol import Encoder
 from vecsearch.persistence import paths, publish
+from vecsearch.persistence.catalogue import StoredDocument, StoredSource
 from vecsearch.persistence.database import Database
-from vecsearch.persistence.reader import Reader, StoredDocument, StoredSource
+from vecsearch.persistence.reader import Reader
 from vecsearch.persistence.writer import ReadSource, Writer
 from vecsearch.vanished import is_mounted, vanished
 
@@ -122,7 +123,7 @@ class Ingest:
 
     def _known(self) -> dict[str, StoredSource]:
         with self._reader.snapshot() as snapshot:
-            return {} if snapshot is None else snapshot.sources()
+            return {} if snapshot is None else snapshot.catalogue.sources()
 
     # -- files
 
@@ -190,7 +191,7 @@ class Ingest:
 
     def _no_longer(self, name: str, seen: set[str]) -> tuple[str, ...]:
         with self._reader.snapshot() as snapshot:
-            return () if snapshot is None else tuple(sorted(snapshot.keys_of_source(name) - seen))
+            return () if snapshot is None else tuple(sorted(snapshot.catalogue.keys_of_source(name) - seen))
 
     # -- documents
 
@@ -212,8 +213,8 @@ class Ingest:
     def _documents(self, drafts: Sequence[Draft], run: FileRun, *, last: bool) -> None:
         digests = {draft.id: content_digest(draft, self._split) for draft in drafts}
         with self._reader.snapshot() as snapshot:
-            stored = {} if snapshot is None else snapshot.stored(list(digests))
-            twins = {} if snapshot is None else snapshot.twins(list(digests.values()))
+            stored = {} if snapshot is None else snapshot.catalogue.stored(list(digests))
+            twins = {} if snapshot is None else snapshot.catalogue.twins(list(digests.values()))
         relabelled: dict[str, Metadata] = {}
         for draft in drafts:
             prior, digest = stored.get(draft.id), digests[draft.id]
@@ -272,7 +273,11 @@ class Ingest:
         """Last, so that a renamed file's vectors are still there when its new name is read."""
         if self._gone and self._dry:
             with self._reader.snapshot() as snapshot:
-                keys = [] if snapshot is None else [key for name in sorted(self._gone) for key in snapshot.keys_of_source(name)]
+                keys = (
+                    []
+                    if snapshot is None
+                    else [key for name in sorted(self._gone) for key in snapshot.catalogue.keys_of_source(name)]
+                )
             self._plan("remove", *keys)
             self._tally.removed += len(keys)
         elif self._gone:

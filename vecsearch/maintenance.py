@@ -18,7 +18,9 @@ from vecsearch.persistence import database as databases
 from vecsearch.persistence import downgrading, publish, succession, summary
 from vecsearch.persistence.checking.folder import old_copies as copies_in
 from vecsearch.persistence.checking.troubles import RESTORE
+from vecsearch.persistence.creation import create
 from vecsearch.persistence.database import Database
+from vecsearch.persistence.reader import names
 from vecsearch.persistence.writer import drop_collection
 from vecsearch.persistence.writer import rename_collection as rename
 
@@ -83,7 +85,7 @@ def old_copies(folder: str | PathLike[str]) -> list[Path]:
 def collections(folder: str | PathLike[str], *, upgrade: bool = False) -> list[str]:
     """Names, ascending. `upgrade` brings a database of an older format up to date first."""
     with _opened(folder, readonly=not upgrade) as database:
-        return summary.names(database)
+        return names(database)
 
 
 def delete_collection(folder: str | PathLike[str], name: str) -> None:
@@ -97,7 +99,7 @@ def rename_collection(folder: str | PathLike[str], old: str, new: str) -> None:
     """Raises UnknownCollection, and InputError where the new name is taken."""
     checked_name(new)
     with _opened(folder, readonly=False) as database, database.locked():
-        if new in summary.names(database):
+        if new in names(database):
             raise InputError(f"there is a collection named {new!r} already; delete it first or choose another name")
         rename(database, old, new)
 
@@ -108,7 +110,7 @@ def cancel_reembedding(folder: str | PathLike[str], name: str) -> bool:
     Raises UnknownCollection.
     """
     with _opened(folder, readonly=False) as database, database.locked():
-        if name not in (known := summary.names(database)):
+        if name not in (known := names(database)):
             raise UnknownCollection(name, known)
         return succession.cancel(database, name)
 
@@ -144,7 +146,7 @@ def restore(file: str | PathLike[str], folder: str | PathLike[str], *, replace: 
         raise InputError(f"{place} holds a database; restore to another folder, or put the backup in its place: --replace")
     if not databases.is_database(place):
         found: list[backups.Manifest] = []
-        databases.create(place, fill=lambda workplace: found.append(backups.fill(source, workplace)))
+        create(place, fill=lambda workplace: found.append(backups.fill(source, workplace)))
         _publish(place)
         return backups.to_dict(found[0])
     try:

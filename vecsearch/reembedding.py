@@ -20,9 +20,9 @@ from vecsearch.core.types import Draft, Making, Precision
 from vecsearch.encoding import registry
 from vecsearch.encoding.identity import Arithmetic
 from vecsearch.encoding.protocol import Encoder
-from vecsearch.persistence import publish, succession, summary
+from vecsearch.persistence import publish, succession
 from vecsearch.persistence.database import Database
-from vecsearch.persistence.reader import Reader
+from vecsearch.persistence.reader import Reader, names
 from vecsearch.persistence.state import CollectionState, successor_name
 from vecsearch.persistence.succession import Lacking
 
@@ -135,7 +135,7 @@ class Reembedding:
 
     def _twins(self, some: Sequence[Lacking]) -> dict[str, int]:
         with self._seen.snapshot() as snapshot:
-            return {} if snapshot is None else snapshot.twins([each.digest for each in some])
+            return {} if snapshot is None else snapshot.catalogue.twins([each.digest for each in some])
 
     def _take(self, batches: Batches, each: Lacking, twin: int | None) -> None:
         draft, weight = Draft(each.key, each.text, each.title), float(len(each.text))
@@ -185,4 +185,4 @@ def _live(database: Database, name: str) -> CollectionState:
     with Reader(database, name).snapshot() as snapshot:
         if snapshot is not None:
             return snapshot.state
-    raise UnknownCollection(name, summary.names(database))
+    raise UnknownCollection(name, names(database))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vecsearch.core.types import Failure, Scan, plural
 from vecsearch.persistence import paths
-from vecsearch.persistence.reader import StoredSource
+from vecsearch.persistence.catalogue import StoredSource
 
 
 def vanished(known: Mapping[str, StoredSource], scan: Scan, parent: Path, *, allow_empty: bool) -> tuple[set[str], list[Failure]]:

@@ -15,9 +15,8 @@ from typing import Any
 import vecsearch
 from tests.fakes import FakeEncoder
 from vecsearch import maintenance
-from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 from vecsearch.persistence.files import sync_folder
-from vecsearch.persistence.tables import SCHEMA_VERSION
 
 BROUGHT = FakeEncoder(salt=99)  # makes the vectors that are brought along
 DATABASE = "database"

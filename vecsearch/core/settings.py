@@ -80,6 +80,7 @@ MAX_FILE_BYTES: Final = 256_000_000  # a larger file is left out unless asked fo
 READING: Final = 2  # goes up when a loader gives something else for the same bytes: files are then read again
 SNIFF_BYTES: Final = 65_536
 APPLICATION_ID: Final = 0x76656373  # "vecs"
+SCHEMA_VERSION: Final = 4  # the newest migration; the first of them is 0001
 DATABASE_FILE: Final = "vecsearch.db"
 DATABASE_FOLDER: Final = ".vecsearch"
 COLLECTION_DEFAULT: Final = "default"

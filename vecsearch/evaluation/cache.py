@@ -17,14 +17,13 @@ from vecsearch.batches import Progress
 from vecsearch.collection import Collection
 from vecsearch.core.caches import CACHE_VARIABLE, cache_folder, make_private
 from vecsearch.core.errors import InputError, StorageError, UnreadableFile
-from vecsearch.core.settings import READING
+from vecsearch.core.settings import READING, SCHEMA_VERSION
 from vecsearch.documents.loaders.raw import Raw
 from vecsearch.encoding import registry
 from vecsearch.encoding.protocol import Encoder
 from vecsearch.evaluation.datasets import Dataset, opened
 from vecsearch.persistence.database import is_database
 from vecsearch.persistence.files import written
-from vecsearch.persistence.tables import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True)

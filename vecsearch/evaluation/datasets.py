@@ -102,7 +102,7 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
 def absent(folder: Path, collection: str, ids: Sequence[str]) -> list[str]:
     """Those of the document ids that a collection of the database at `folder` does not hold."""
     with closing(Database(folder, readonly=True)) as database, Reader(database, collection).snapshot() as snapshot:
-        there = {} if snapshot is None else snapshot.stored(ids)
+        there = {} if snapshot is None else snapshot.catalogue.stored(ids)
     return [each for each in ids if each not in there]
 
 

@@ -25,8 +25,9 @@ from vecsearch.encoding import registry
 from vecsearch.encoding.protocol import Encoder
 from vecsearch.exchange.records import Entry, Header, Record, Source
 from vecsearch.persistence import paths, publish, succession
+from vecsearch.persistence.catalogue import StoredDocument, StoredSource
 from vecsearch.persistence.database import Database
-from vecsearch.persistence.reader import Reader, StoredDocument, StoredSource
+from vecsearch.persistence.reader import Reader
 from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.writer import BROUGHT_MARK, NewDocument, ReadSource, Writer
 
@@ -103,7 +104,7 @@ class Importing:
         with self._reader.snapshot() as snapshot:
             if snapshot is None:
                 return None
-            self._files = snapshot.sources()
+            self._files = snapshot.catalogue.sources()
             return snapshot.state
 
     def _refuse_taken(self, source: Source) -> None:
@@ -111,7 +112,7 @@ class Importing:
             with self._reader.snapshot() as snapshot:
                 assert snapshot is not None  # nobody else writes now
                 keys = [each.record.draft.id for each in some if each.record is not None]
-                if taken := snapshot.stored(keys):
+                if taken := snapshot.catalogue.stored(keys):
                     raise InputError(
                         f"the id {next(iter(taken))!r} is there already, so nothing was imported; to go on all the same: "
                         "on_conflict 'skip' (--on-conflict skip) or 'replace'"
@@ -148,7 +149,7 @@ class Importing:
         fresh = [entry for entry in some if self._is_fresh(entry, uri)]
         with self._reader.snapshot() as snapshot:
             keys = [each.record.draft.id for each in fresh if each.record is not None]
-            there = {} if snapshot is None else snapshot.stored(keys)
+            there = {} if snapshot is None else snapshot.catalogue.stored(keys)
         chosen = [
             record
             for entry in fresh

@@ -24,13 +24,14 @@ from sqlalchemy import Connection, NullPool, create_engine, func, select, table
 from sqlalchemy import column as sql_column
 
 from vecsearch.core.errors import Damaged, InputError, Locked, StorageError, StorageFull, UnreadableFile
-from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE
+from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION
 from vecsearch.persistence import files, lock, publish
-from vecsearch.persistence.database import INDEX_FOLDER, Database, migrate, newer, translated
+from vecsearch.persistence.connections import driver
+from vecsearch.persistence.database import INDEX_FOLDER, Database, newer, translated
+from vecsearch.persistence.migrating import migrate
 from vecsearch.persistence.renewing import UNTOUCHED, Floors, floors_of, renew, unknown_floors
 from vecsearch.persistence.state import visible_states
-from vecsearch.persistence.statements import driver
-from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, documents
+from vecsearch.persistence.tables import chunks, documents
 
 _SCHEMA: Final = table("sqlite_master", sql_column("type"))
 MANIFEST: Final = "manifest.json"

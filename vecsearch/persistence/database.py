@@ -1,4 +1,4 @@
-"""The database folder: created whole or not at all, opened with the right PRAGMAs, one transaction at a time.
+"""The database folder: opened with the right PRAGMAs, one transaction at a time.
 
 Translates the driver's errors into ours. Knows no table's columns.
 """
@@ -7,34 +7,22 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
-from sqlalchemy.exc import DBAPIError
-
 from vecsearch.core.errors import Damaged, Locked, NotADatabase, ReadOnly, StorageError, StorageFull, VecsearchError, WrongVersion
-from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S, LOG_BYTES, LOG_PATIENCE_MS
+from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S, LOG_BYTES, LOG_PATIENCE_MS, SCHEMA_VERSION
 from vecsearch.persistence import files, lock
-from vecsearch.persistence.statements import driver
-from vecsearch.persistence.tables import SCHEMA_VERSION
+from vecsearch.persistence.connections import KEPT, Driver, Opened, Pool, drivers_error
 
 if TYPE_CHECKING:
-    from alembic.config import Config
+    from sqlalchemy import Connection
 
 INDEX_FOLDER: Final = "index"
-_CREATING: Final = (
-    "PRAGMA page_size = 8192",
-    "PRAGMA auto_vacuum = INCREMENTAL",
-    "PRAGMA journal_mode = WAL",
-    f"PRAGMA application_id = {APPLICATION_ID}",
-)
 _OPENING: Final = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA synchronous = FULL",
@@ -45,8 +33,7 @@ _OPENING: Final = (
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 _EMPTY_LOG: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 _PATIENCE: Final = "PRAGMA busy_timeout = {:.0f}"
-_INHERITED: Final[list[Engine]] = []  # kept, so that nobody closes them
-_POOL: Final = {"pool_size": 8, "max_overflow": -1, "pool_use_lifo": True}  # so many are kept
+_INHERITED: Final[list[Pool]] = []  # kept, so that nobody closes them
 
 
 class Database:
@@ -60,8 +47,8 @@ class Database:
         self.timeout = timeout
         self._log_limit = LOG_BYTES
         if not is_database(self.folder):
-            raise NotADatabase(_no_database(self.folder))
-        self._opened, self._process = _engine(self.folder, readonly=readonly, timeout=timeout), os.getpid()
+            raise NotADatabase(no_database(self.folder))
+        self._opened, self._process = _pool(self.folder, readonly=readonly, timeout=timeout), os.getpid()
         try:
             version = self._version()
             if version < SCHEMA_VERSION:
@@ -82,30 +69,39 @@ class Database:
 
     def close(self) -> None:
         """Give the file handles back."""
-        self._engine.dispose()
+        self._pool.close()
 
     @property
-    def _engine(self) -> Engine:
+    def _pool(self) -> Pool:
         """Of this process: SQLite's handles must not be carried across a fork, nor closed by the child."""
         if self._process != os.getpid():
             _INHERITED.append(self._opened)
-            self._opened, self._process = _engine(self.folder, readonly=self.readonly, timeout=self.timeout), os.getpid()
+            self._opened, self._process = _pool(self.folder, readonly=self.readonly, timeout=self.timeout), os.getpid()
         return self._opened
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def opened(self) -> Iterator[Opened]:
         """One consistent snapshot of the truth. Raises WrongVersion where another program has upgraded it since it was opened."""
-        with self._begun() as connection:
-            self._check_version(_pragma(connection, "user_version"))
-            yield connection
+        with self._begun() as opened:
+            self._check_version(_pragma(opened, "user_version"))
+            yield opened
 
     @contextmanager
-    def _begun(self, *, write: bool = False) -> Iterator[Connection]:
-        with translated(self.folder), self._engine.connect() as connection:
-            if write:
-                connection.execution_options(vecsearch_write=True)
-            with connection.begin():
-                yield connection
+    def reading(self) -> Iterator[Connection]:
+        """As `opened`, for statements that SQLAlchemy writes."""
+        with self.opened() as opened:
+            yield opened.connection
+
+    @contextmanager
+    def _begun(self, *, write: bool = False) -> Iterator[Opened]:
+        pool = self._pool
+        with translated(self.folder):
+            opened = pool.take()
+            try:
+                with transaction(opened, write=write):
+                    yield opened
+            finally:
+                pool.give(opened)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -123,9 +119,9 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One write, all of it or nothing; durable on return. Only inside `locked()`."""
-        with self._begun(write=True) as connection:
-            self._check_version(_pragma(connection, "user_version"))
-            yield connection
+        with self._begun(write=True) as opened:
+            self._check_version(_pragma(opened, "user_version"))
+            yield opened.connection
         self._bound_log()
 
     def _bound_log(self) -> None:
@@ -149,21 +145,21 @@ class Database:
 
     def run_outside_transaction(self, *statements: str) -> None:
         """Statements that SQLite refuses or ignores inside a transaction: checkpoints and vacuums."""
+        pool = self._pool
         with translated(self.folder):
-            raw = self._engine.raw_connection()
+            opened = pool.take()
             try:
                 for statement in statements:
-                    raw.driver_connection.executescript(statement)  # type: ignore[union-attr]
+                    opened.driver.executescript(statement)
             except BaseException:
-                raw.invalidate()  # the statements may have been half-way through settings that are to hold for them alone
+                opened.close()  # the statements may have been half-way through settings that are to hold for them alone
                 raise
-            finally:
-                raw.close()
+            pool.give(opened)
 
     def _version(self) -> int:
         """The schema version of what is there. Raises NotADatabase, WrongVersion for what this program cannot read."""
-        with self._begun() as connection:
-            application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+        with self._begun() as opened:
+            application, version = _pragma(opened, "application_id"), _pragma(opened, "user_version")
         if application != APPLICATION_ID or version < 1:
             raise NotADatabase(f"{self.folder / DATABASE_FILE} is an SQLite file of another program, not of vecsearch")
         self._check_version(version)
@@ -184,6 +180,8 @@ class Database:
             version = self._version()  # another process may have been quicker
             if version == SCHEMA_VERSION:
                 return
+            from vecsearch.persistence.migrating import migrate
+
             self.copy_to(self.folder / f"backup-of-format-{version}.db")
             with self.transaction() as connection:
                 migrate(connection)
@@ -207,8 +205,20 @@ def newer(what: Path, version: int) -> WrongVersion:
     )
 
 
-def _pragma(connection: Connection, name: str) -> int:
-    return int(driver(connection).execute(f"PRAGMA {name}").fetchone()[0])
+@contextmanager
+def transaction(opened: Opened, *, write: bool) -> Iterator[None]:
+    """All of it or nothing; for errors see `translated`."""
+    opened.begin(write=write)
+    try:
+        yield
+        opened.commit()
+    except BaseException:
+        opened.roll_back()
+        raise
+
+
+def _pragma(opened: Opened, name: str) -> int:
+    return int(opened.driver.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def is_database(folder: Path) -> bool:
@@ -216,45 +226,20 @@ def is_database(folder: Path) -> bool:
     return (folder / DATABASE_FILE).is_file()
 
 
-def create(folder: Path, *, fill: Callable[[Path], object] | None = None) -> None:
-    """Make an empty database, or the one that `fill` makes in a folder: under a temporary name beside its place, then renamed, so
-    that no half of one is ever there."""
-    folder = Path(os.path.abspath(folder))
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise NotADatabase(_no_database(folder))
-    try:
-        files.make_parents(folder)
-        workplace = Path(mkdtemp(prefix=f".{folder.name.lstrip('.')}-new-", dir=folder.parent))
-    except PermissionError as error:
-        raise ReadOnly(f"cannot create {folder}: {folder.parent} is read-only for this user") from error
-    except OSError as error:
-        raise StorageError(f"cannot create {folder}: {error.strerror or error}") from error
-    try:
-        (fill or _fill)(workplace)
-        files.sync_folder(workplace)
-        workplace.rename(folder)
-        files.sync_folder(folder.parent)
-    except OSError as error:
-        if fill is not None or not is_database(folder):  # else another process was quicker, and its database is as good
-            raise StorageError(f"cannot create {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
-
-
 @contextmanager
 def translated(folder: Path) -> Iterator[None]:
     """Turn the driver's errors into ours, with what to do next."""
     try:
         yield
-    except DBAPIError as error:
-        raise _ours(folder, error.orig) from error
-    except sqlite3.Error as error:
-        raise _ours(folder, error) from error
     except UnicodeDecodeError as error:  # the driver's own, where what SQLite complains of is no text
         raise Damaged(f"{folder / DATABASE_FILE} is damaged: {error}; see `vecsearch doctor --db {folder}`") from error
+    except Exception as error:
+        if (said := drivers_error(error)) is None:
+            raise
+        raise _ours(folder, said) from error
 
 
-def _ours(folder: Path, error: BaseException | None) -> VecsearchError:
+def _ours(folder: Path, error: sqlite3.Error) -> VecsearchError:
     name = str(getattr(error, "sqlite_errorname", ""))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return Locked(f"{folder} is locked by {lock.owner(folder)}; try again when it has finished")
@@ -273,7 +258,8 @@ def _full(folder: Path, reason: object) -> StorageFull:
     return StorageFull(f"no room to write {folder}: {reason}; what was committed before is kept: free some space, run again")
 
 
-def _no_database(folder: Path) -> str:
+def no_database(folder: Path) -> str:
+    """What to say where there is none."""
     if folder.is_dir():
         return f"{folder} is no vecsearch database (it holds no {DATABASE_FILE}); give the folder that `vecsearch index` made"
     if folder.exists():
@@ -281,14 +267,15 @@ def _no_database(folder: Path) -> str:
     return f"no database at {folder}; make one with: vecsearch index PATH --db {folder}"
 
 
-def _engine(folder: Path, *, readonly: bool, timeout: float) -> Engine:
+def _pool(folder: Path, *, readonly: bool, timeout: float) -> Pool:
     file = folder / DATABASE_FILE
     if not os.access(file, os.R_OK):
         raise ReadOnly(f"{file} cannot be read by this user")
     query = "mode=ro" if readonly or not os.access(file, os.W_OK) else "mode=rw"
     if _needs_immutable(folder):
         query = "immutable=1"
-    return _engine_of(uri_of(file, query), timeout=timeout)
+    uri = uri_of(file, query)
+    return Pool(lambda: connected(uri, timeout=timeout), kept=0 if "immutable" in query else KEPT)
 
 
 def _needs_immutable(folder: Path) -> bool:
@@ -308,70 +295,15 @@ def uri_of(file: Path, how: str) -> str:
     return f"file:{quote(os.fsencode(file))}?{how}"
 
 
-def _engine_of(uri: str, *, timeout: float) -> Engine:
-    def connect() -> sqlite3.Connection:
-        raw = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=timeout)
-        try:
-            for statement in _OPENING:
-                raw.execute(statement)
-        except BaseException:
-            raw.close()
-            raise
-        return raw
-
-    # any number of threads, each with a connection of its own while it needs one
-    pool: dict[str, Any] = {"poolclass": NullPool} if "immutable" in uri else {"poolclass": QueuePool, **_POOL}
-    engine = create_engine("sqlite://", creator=connect, **pool)
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:  # the driver opens no transaction by itself (isolation_level=None)
-        write = connection.get_execution_options().get("vecsearch_write")
-        driver(connection).execute("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return engine
-
-
-def _fill(workplace: Path) -> None:
-    files.make_folder(workplace / INDEX_FOLDER)
-    file = workplace / DATABASE_FILE
-    files.created(file).close()  # whose mode SQLite keeps, and gives its log too
-    with translated(workplace):
-        raw = sqlite3.connect(file, isolation_level=None)
-        try:
-            for statement in _CREATING:
-                raw.execute(statement)
-        finally:
-            raw.close()
-    engine = _engine_of(uri_of(file, "mode=rw"), timeout=LOCK_TIMEOUT_S)
+def connected(uri: str, *, timeout: float) -> Opened:
+    """A new connection, for any thread."""
+    opened = Opened(
+        sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=timeout, factory=Driver)
+    )
     try:
-        with translated(workplace), engine.connect() as connection:
-            writer = connection.execution_options(vecsearch_write=True)
-            with writer.begin():
-                migrate(writer)
-    finally:
-        engine.dispose()
-
-
-def migrate(connection: Connection) -> None:
-    """Bring the schema to the newest version, in the transaction that the connection is in."""
-    from alembic import command
-
-    command.upgrade(alembic_config(connection), "head")
-    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def alembic_config(connection: Connection) -> Config:
-    """What Alembic is to know: where its scripts are, and in whose transaction they run."""
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(_migrations_folder()))
-    config.attributes["connection"] = connection
-    return config
-
-
-def _migrations_folder() -> Path:
-    """Alembic's scripts: inside the installed package, or at the top of the repository for an editable install."""
-    package = Path(__file__).parents[1]
-    inside = package / "migrations"
-    return inside if inside.is_dir() else package.parent / "migrations"
+        for statement in _OPENING:
+            opened.driver.execute(statement)
+    except BaseException:
+        opened.close()
+        raise
+    return opened

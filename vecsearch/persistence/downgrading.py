@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from alembic import command
+
 from vecsearch.core.errors import InputError
-from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 from vecsearch.persistence import files
-from vecsearch.persistence.database import INDEX_FOLDER, Database, alembic_config, create
+from vecsearch.persistence.creation import create
+from vecsearch.persistence.database import INDEX_FOLDER, Database
 from vecsearch.persistence.lock import LOCK_FILE
-from vecsearch.persistence.tables import SCHEMA_VERSION
+from vecsearch.persistence.migrating import alembic_config
 
 
 def copy(database: Database, folder: Path, *, version: int) -> None:
@@ -35,8 +38,6 @@ def copy(database: Database, folder: Path, *, version: int) -> None:
 
 
 def _downgrade(workplace: Path, version: int) -> None:
-    from alembic import command
-
     older = Database(workplace)
     try:
         older.run_outside_transaction("PRAGMA journal_mode = WAL")

@@ -1,58 +1,47 @@
-"""Words: two FTS5 tables a collection, so that how rare a word is belongs to that collection. The only place that knows FTS5.
+"""Words: two FTS5 tables a collection, so that how rare a word is belongs to that collection.
 
 `terms` holds what `analysis` makes of a text, a stem a position, and is ranked by BM25; `forms` holds which words stand in a
 chunk as they are written, for prefixes, identifiers such as `C++`, and single words in quotes. Both are contentless: they hold
 the inverted index alone, the texts stay in `documents`. So an entry is taken out by giving what went in, before the rows that
-hold it go.
+hold it go. `matching` asks them; nothing else knows FTS5.
 """
 
 from __future__ import annotations
 
-import json
-import math
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
-    CTE,
     Column,
     Connection,
-    Float,
     Integer,
     MetaData,
     Select,
-    SelectBase,
     Table,
     TableClause,
     Text,
-    bindparam,
     delete,
     func,
     insert,
     literal_column,
     select,
     table,
-    union,
-    union_all,
 )
 from sqlalchemy import column as sql_column
 from sqlalchemy.exc import DBAPIError
 
-from vecsearch.core.settings import QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, READ_ROWS, UNHEARD_WEIGHT
-from vecsearch.core.types import Scored
+from vecsearch.core.settings import READ_ROWS
 from vecsearch.persistence.analysis import analyzer
-from vecsearch.persistence.lookups import Kind, Lookup, lookups
+from vecsearch.persistence.connections import driver
+from vecsearch.persistence.matching import forms_of, row_count, terms_of
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.statements import Prepared, driver
+from vecsearch.persistence.statements import Prepared
 from vecsearch.persistence.tables import CHUNK_TEXT, chunks, documents
-from vecsearch.persistence.vectors import Ids
 
 Entry: TypeAlias = tuple[int, str | None, str, str]  # chunk id, document title, chunk context, chunk text
 
-_K1: Final = 1.2  # FTS5's, fixed
-_LEAST_IDF: Final = 1e-6  # what FTS5's bm25() puts in place of an idf that is not positive
 _VERSION: Final = 4  # of FTS5's own format
 _TOKENIZER: Final = "unicode61 remove_diacritics 0 categories ''L* M* N* P* S* Co''"  # terms come apart at blanks alone
 
@@ -65,7 +54,7 @@ def create(connection: Connection, state: CollectionState) -> None:
 
 def drop(connection: Connection, state: CollectionState) -> None:
     """Remove the tables with all that is in them."""
-    for name in (_terms(state), _forms(state)):
+    for name in (terms_of(state), forms_of(state)):
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
 
 
@@ -95,7 +84,7 @@ def remove_documents(connection: Connection, state: CollectionState, rows: Seque
 
 def optimize(connection: Connection, state: CollectionState) -> None:
     """Merge the parts of each table into one."""
-    for name in (_terms(state), _forms(state)):
+    for name in (terms_of(state), forms_of(state)):
         connection.execute(insert(_table(name, name)).values({name: "optimize"}))
 
 
@@ -103,13 +92,8 @@ def rows_held(connection: Connection, state: CollectionState) -> int:
     """How many chunks the tables hold; 0 where that cannot be told."""
     try:
         return row_count(connection, state)
-    except DBAPIError:
+    except sqlite3.Error:
         return 0
-
-
-def row_count(connection: Connection, state: CollectionState) -> int:
-    """How many chunks the tables hold."""
-    return int(connection.exec_driver_sql(f"SELECT count(*) FROM {_terms(state)}_docsize").scalar_one())
 
 
 # -- checking and mending
@@ -181,8 +165,8 @@ def remake(connection: Connection, state: CollectionState) -> None:
 
 def _shapes(state: CollectionState) -> tuple[_Shape, _Shape]:
     return (
-        _Shape(_terms(state), ("title", "body"), "", _KEPT_IN | _SIZES),
-        _Shape(_forms(state), ("forms",), ", detail='none', columnsize=0", _KEPT_IN),
+        _Shape(terms_of(state), ("title", "body"), "", _KEPT_IN | _SIZES),
+        _Shape(forms_of(state), ("forms",), ", detail='none', columnsize=0", _KEPT_IN),
     )
 
 
@@ -229,141 +213,7 @@ def _indexed(state: CollectionState, entries: Iterable[Entry]) -> list[tuple[str
         above, body = by.analyzed(f"{title or ''} {context}".strip()), by.analyzed(text)
         terms.append((chunk, " ".join(above.terms), " ".join(body.terms)))
         forms.append((chunk, " ".join(above.forms | body.forms)))
-    return [(_terms(state), ("title", "body"), terms), (_forms(state), ("forms",), forms)]
-
-
-# -- asking
-
-
-@dataclass(frozen=True, slots=True)
-class Matches:
-    """Chunks by BM25, best first; `most`: the score that no text can reach for this query; `named`: the share, in [0, 1], of the
-    query's rarity that lies in identifiers, versions and the like.
-
-    `besides` are chunks that were asked for by name, and come after those.
-
-    What no chunk has counts UNHEARD_WEIGHT in `most`: it makes every match less likely to be what was meant, and tells none from
-    the others.
-    """
-
-    ranked: tuple[Scored, ...]
-    most: float
-    named: float = 0.0
-    besides: tuple[Scored, ...] = ()
-
-
-def matches(
-    connection: Connection, state: CollectionState, query: str, *, limit: int, allowed: Ids | None = None, also: Ids | None = None
-) -> Matches:
-    """Up to `limit` chunks that hold a word of the query, best first; ties go to the lower id.
-
-    See `lookups` for what a query may say. The score is Robertson's BM25 with k1 = 1.2, b = 0.75 and Lucene's idf,
-    ln(1 + (N - n + ½) / (n + ½)), which is positive for every word; FTS5's own gives none to a word of half the rows. A form
-    counts its idf wherever it stands. `allowed` are the chunk ids that may be found; those of `also` that hold a word are scored
-    even where `limit` better ones are found.
-    """
-    total = row_count(connection, state)
-    asked = lookups(query, analyzer(state.language))[:QUERY_TERMS_COUNTED_MAX]
-    counts = {each: _frequency(connection, state, each) for each in asked}
-    most = sum(_bound(each, _idf(total, count)) * (1 if count else UNHEARD_WEIGHT) for each, count in counts.items())
-    named = _named(counts, total)
-    rarest = sorted(((each, count) for each, count in counts.items() if count), key=lambda each: each[1])[:QUERY_TERMS_MAX]
-    if not rarest:
-        return Matches((), most, named)
-    arms = tuple((_home(state, each), each.kind.ranked) for each, _ in rarest)
-    values: dict[str, Any] = {"limit": limit, "allowed": _json(allowed), "also": _json(also)}
-    for at, (each, count) in enumerate(rarest):
-        factor = _correction(total, count) if each.kind.ranked else _idf(total, count)
-        values |= {f"said_{at}": each.expression, f"factor_{at}": factor * each.weight}
-    rows = _ranking(arms, allowed is not None, also is not None).all(connection, **values)
-    found = sorted((Scored(chunk, float(score)) for chunk, score in rows), key=lambda each: (-each.score, each.chunk_id))
-    return Matches(tuple(found[:limit]), most, named, tuple(found[limit:]))
-
-
-@lru_cache(maxsize=128)
-def _ranking(arms: tuple[tuple[str, bool], ...], selective: bool, more: bool) -> Prepared:
-    """(chunk, score): the best by the sum of what each arm gives; an arm looks something up in one of the tables."""
-    among = _materialized(_listed("allowed"), "allowed") if selective else None
-    found = _materialized(union_all(*(_arm(at, name, ranked, among) for at, (name, ranked) in enumerate(arms))), "arms")
-    totals = _materialized(select(found.c.chunk, func.sum(found.c.score).label("score")).group_by(found.c.chunk), "totals")
-    best: Any = select(totals).order_by(totals.c.score.desc(), totals.c.chunk).limit(bindparam("limit", type_=Integer))
-    if more:
-        best = union(select(best.subquery()), select(totals).where(totals.c.chunk.in_(_listed("also"))))
-    return Prepared(best)
-
-
-def _arm(at: int, name: str, ranked: bool, allowed: CTE | None) -> Select[Any]:
-    """(chunk, score) of every row that has what is looked up."""
-    factor: Any = bindparam(f"factor_{at}", type_=Float)
-    score: Any = -func.bm25(literal_column(name)) * factor if ranked else factor
-    arm = select(literal_column("rowid").label("chunk"), score.label("score")).select_from(_table(name))
-    arm = arm.where(literal_column(name).op("MATCH")(bindparam(f"said_{at}", type_=Text)))
-    # the plus keeps SQLite from looking the term up once for every allowed id
-    return arm if allowed is None else arm.where(literal_column("+rowid").in_(select(allowed.c.id)))
-
-
-def _listed(name: str) -> Select[tuple[int]]:
-    """Ids as one column, given as one text: they were found once, which costs more than to hand them over."""
-    return select(func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value.label("id"))
-
-
-def _json(ids: Ids | None) -> str:
-    return json.dumps([] if ids is None else ids.tolist())
-
-
-def _materialized(query: SelectBase, name: str) -> CTE:
-    """Worked out once and first: bm25() refuses to run inside an aggregate that SQLite has merged it into."""
-    return query.cte(name).prefix_with("MATERIALIZED")
-
-
-def rarity(connection: Connection, state: CollectionState, query: str) -> dict[str, float]:
-    """The idf of each single word of a query, by its stem."""
-    total = row_count(connection, state)
-    words = [each for each in lookups(query, analyzer(state.language)) if each.kind is Kind.WORD]
-    return {each.text: _idf(total, _frequency(connection, state, each)) for each in words[:QUERY_TERMS_COUNTED_MAX]}
-
-
-def _frequency(connection: Connection, state: CollectionState, lookup: Lookup) -> int:
-    ((count,),) = _having(_home(state, lookup)).all(connection, said=lookup.expression)
-    return int(count)
-
-
-@lru_cache(maxsize=128)
-def _having(name: str) -> Prepared:
-    """How many rows of a table have what is looked up."""
-    said = literal_column(name).op("MATCH")(bindparam("said", type_=Text))
-    return Prepared(select(func.count()).select_from(_table(name)).where(said))
-
-
-def _bound(lookup: Lookup, idf: float) -> float:
-    return lookup.weight * idf * (_K1 + 1 if lookup.kind.ranked else 1)
-
-
-def _named(counts: Mapping[Lookup, int], total: int) -> float:
-    single = {each: _idf(total, count) for each, count in counts.items() if each.kind in (Kind.WORD, Kind.FORM)}
-    return sum(idf for each, idf in single.items() if each.named) / (sum(single.values()) or 1.0)
-
-
-def _correction(total: int, count: int) -> float:
-    """Lucene's idf over the one that bm25() has multiplied in."""
-    theirs = math.log((total - count + 0.5) / (count + 0.5))
-    return _idf(total, count) / (theirs if theirs > 0 else _LEAST_IDF)
-
-
-def _idf(total: int, count: int) -> float:
-    return math.log1p((total - count + 0.5) / (count + 0.5))
-
-
-def _home(state: CollectionState, lookup: Lookup) -> str:
-    return _terms(state) if lookup.kind.ranked else _forms(state)
-
-
-def _terms(state: CollectionState) -> str:
-    return f"terms_fts_{state.id}"
-
-
-def _forms(state: CollectionState) -> str:
-    return f"forms_fts_{state.id}"
+    return [(terms_of(state), ("title", "body"), terms), (forms_of(state), ("forms",), forms)]
 
 
 def _table(name: str, *columns: str) -> TableClause:

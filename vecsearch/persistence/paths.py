@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, func, or_, true
-
-from vecsearch.persistence.tables import sources
-
 
 def stored(parent: Path, path: Path) -> str:
     """The stored form of an absolute path, POSIX style; it is the id of a file's document too."""
@@ -17,14 +13,3 @@ def stored(parent: Path, path: Path) -> str:
 def absolute(parent: Path, path: str) -> Path:
     """The absolute path of a stored one."""
     return parent / path
-
-
-def below(parent: Path, path: Path) -> ColumnElement[bool]:
-    """True for the source at an absolute path, or for any below it."""
-    if path == parent:  # everything stored as a relative path
-        return func.substr(sources.c.path, 1, 1) != "/"
-    name = stored(parent, path)
-    prefix = name.rstrip("/") + "/"
-    inside = func.substr(sources.c.path, 1, len(prefix)) == prefix
-    relative = func.substr(sources.c.path, 1, 1) != "/"
-    return or_(sources.c.path == name, inside, relative if parent.is_relative_to(path) else ~true())

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
-
+from vecsearch.persistence.connections import Either, driver
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.statements import Prepared
-from vecsearch.persistence.tables import segments
 from vecsearch.persistence.vectors import checksum_of_segment, codes_path
 
 
@@ -41,13 +38,12 @@ class StoredSegment:
             return False
 
 
-_COLUMNS = (segments.c.id, segments.c.after, segments.c.covers, segments.c.rows, segments.c.checksum)
-_OF: Final = Prepared(select(*_COLUMNS).where(segments.c.collection_id == bindparam("collection")).order_by(segments.c.after))
+_OF: Final = 'SELECT id, "after", covers, rows, checksum FROM segments WHERE collection_id = :collection ORDER BY "after"'
 
 
-def segments_of(connection: Connection, state: CollectionState) -> list[StoredSegment]:
+def segments_of(connection: Either, state: CollectionState) -> list[StoredSegment]:
     """In ascending order of their chunks."""
-    return [StoredSegment(*row) for row in _OF.all(connection, collection=state.id)]
+    return [StoredSegment(*row) for row in driver(connection).execute(_OF, {"collection": state.id})]
 
 
 def segment_path(index_folder: Path, collection: int, segment: int) -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select, true
 
 from vecsearch.core.types import Source, SourceState
-from vecsearch.persistence.paths import absolute
+from vecsearch.persistence.paths import absolute, stored
 from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.tables import chunks, documents, sources
 
@@ -55,3 +55,14 @@ def states(connection: Connection, state: CollectionState) -> dict[str, int]:
     query = select(STATE, func.count()).where(sources.c.collection_id == state.id).group_by(STATE)
     found = {SourceState(kind): int(amount) for kind, amount in connection.execute(query)}
     return {each.value: found.get(each, 0) for each in SourceState}
+
+
+def below(parent: Path, path: Path) -> ColumnElement[bool]:
+    """True for the source at an absolute path, or for any below it."""
+    if path == parent:  # everything stored as a relative path
+        return func.substr(sources.c.path, 1, 1) != "/"
+    name = stored(parent, path)
+    prefix = name.rstrip("/") + "/"
+    inside = func.substr(sources.c.path, 1, len(prefix)) == prefix
+    relative = func.substr(sources.c.path, 1, 1) != "/"
+    return or_(sources.c.path == name, inside, relative if parent.is_relative_to(path) else ~true())

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
-
 from vecsearch.core.errors import Damaged, UnknownCollection
 from vecsearch.core.types import Precision
-from vecsearch.persistence.statements import Prepared
-from vecsearch.persistence.tables import collections
+from vecsearch.persistence.connections import Either, driver
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +34,18 @@ class CollectionState:
 
 _HIDDEN: Final = "\x1f"  # no name that a user can give begins so: it is not printable
 _NAMES: Final = [field.name for field in fields(CollectionState)]
-_ALL = select(*(collections.c[name] for name in _NAMES)).order_by(collections.c.name)
-_ALL_STATES: Final = Prepared(_ALL)
-_STATE: Final = Prepared(_ALL.where(collections.c.name == bindparam("name")))
+_ALL: Final = f"SELECT {', '.join(_NAMES)} FROM collections"
+_STATE: Final = f"{_ALL} WHERE name = :name"
+_STATES: Final = f"{_ALL} ORDER BY name"
 
 
-def find_state(connection: Connection, name: str) -> CollectionState | None:
+def find_state(connection: Either, name: str) -> CollectionState | None:
     """The collection of a name, None where there is none."""
-    rows = _STATE.all(connection, name=name)
-    return _state(rows[0]) if rows else None
+    row = driver(connection).execute(_STATE, {"name": name}).fetchone()
+    return None if row is None else _state(row)
 
 
-def get_state(connection: Connection, name: str) -> CollectionState:
+def get_state(connection: Either, name: str) -> CollectionState:
     """The collection of a name. Raises UnknownCollection."""
     state = find_state(connection, name)
     if state is None:
@@ -56,12 +53,12 @@ def get_state(connection: Connection, name: str) -> CollectionState:
     return state
 
 
-def all_states(connection: Connection) -> list[CollectionState]:
+def all_states(connection: Either) -> list[CollectionState]:
     """Every collection, by name, hidden ones first."""
-    return [_state(row) for row in _ALL_STATES.all(connection)]
+    return [_state(row) for row in driver(connection).execute(_STATES)]
 
 
-def visible_states(connection: Connection) -> list[CollectionState]:
+def visible_states(connection: Either) -> list[CollectionState]:
     """Every collection that users know of, by name."""
     return [state for state in all_states(connection) if not state.is_hidden]
 

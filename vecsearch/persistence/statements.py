@@ -1,19 +1,20 @@
-"""Statements that run on the driver's own cursor: for those asked at every search, and those that take thousands of rows.
+"""Statements that SQLAlchemy writes, once, and the driver's own cursor runs: those that take thousands of rows.
 
-SQLAlchemy writes them, once; what it would do at every execution costs more than SQLite needs for one row. Errors are those
-of the driver, which `database.translated` knows too.
+What SQLAlchemy would do at every execution costs more than SQLite needs for one row. Errors are those of the driver, which
+`database.translated` knows too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from sqlite3 import Connection as Driver
 from sqlite3 import Cursor
 from typing import Any
 
 from sqlalchemy import Connection, Executable
 from sqlalchemy.dialects import sqlite
+
+from vecsearch.persistence.connections import driver
 
 
 class Prepared:
@@ -41,10 +42,3 @@ class Prepared:
     def many(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
         """Run it once for each row, whose values stand in the order of the statement's parameters."""
         driver(connection).executemany(self._compiled[0], rows)
-
-
-def driver(connection: Connection) -> Driver:
-    """The driver's connection below SQLAlchemy's."""
-    below = connection.connection.driver_connection
-    assert isinstance(below, Driver)
-    return below

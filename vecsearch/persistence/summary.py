@@ -8,22 +8,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
-from vecsearch.core.settings import COMPRESSED_ROWS
+from vecsearch.core.settings import COMPRESSED_ROWS, SCHEMA_VERSION
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.publish import pending
 from vecsearch.persistence.segments import segments_of
 from vecsearch.persistence.sources import listing, states
 from vecsearch.persistence.state import CollectionState, find_state, successor_name, visible_states
-from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, documents, tombstones
+from vecsearch.persistence.tables import chunks, documents, tombstones
 from vecsearch.persistence.vectors import dtype
 
 _FAILED_SHOWN: Final = 100  # the first of them; `ls --failed` pages through all
-
-
-def names(database: Database) -> list[str]:
-    """Names of the collections, ascending."""
-    with database.reading() as connection:
-        return [state.name for state in visible_states(connection)]
 
 
 def status(database: Database) -> dict[str, Any]:

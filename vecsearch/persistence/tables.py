@@ -1,4 +1,4 @@
-"""The format of the truth, column by column. A change here is a new migration; user_version mirrors its number.
+"""The format of the truth, column by column. A change here is a new migration, whose number `settings.SCHEMA_VERSION` is.
 
 Not here: two contentless FTS5 tables a collection (`fulltext`), so that term statistics belong to the collection.
 """
@@ -9,8 +9,6 @@ from typing import Final
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, func
 from sqlalchemy.types import NullType
-
-SCHEMA_VERSION: Final = 4  # the newest migration; the first of them is 0001
 
 metadata = MetaData()
 

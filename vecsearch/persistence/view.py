@@ -12,31 +12,25 @@ from threading import Lock
 from typing import Final, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, select
 
 from vecsearch.core.answers import Access
 from vecsearch.core.cores import core_count
 from vecsearch.core.errors import Damaged
 from vecsearch.core.settings import PARALLEL_ROWS, READ_ROWS
 from vecsearch.core.types import Scored
+from vecsearch.persistence.connections import Either, driver
 from vecsearch.persistence.segments import StoredSegment, segments_of
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.statements import Prepared
-from vecsearch.persistence.tables import chunks, tombstones, vectors
 from vecsearch.persistence.vectors import NO_IDS, Ids, Rows, Scores, Segment, Vector, best, cosines, dtype
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 _LAST: Final = 2**63 - 1
-_ROWS: Final = Prepared(
-    select(chunks.c.id, vectors.c.vector)
-    .join_from(chunks, vectors, vectors.c.chunk_id == chunks.c.id)
-    .where(chunks.c.collection_id == bindparam("collection"), chunks.c.id > bindparam("after"), chunks.c.id <= bindparam("last"))
-    .order_by(chunks.c.id)
-)
-_DEAD: Final = Prepared(
-    select(tombstones.c.chunk_id).where(tombstones.c.collection_id == bindparam("collection")).order_by(tombstones.c.chunk_id)
-)
+_ROWS: Final = """
+    SELECT chunks.id, vectors.vector FROM chunks JOIN vectors ON vectors.chunk_id = chunks.id
+    WHERE chunks.collection_id = :collection AND chunks.id > :after AND chunks.id <= :last ORDER BY chunks.id
+"""
+_DEAD: Final = "SELECT chunk_id FROM tombstones WHERE collection_id = :collection ORDER BY chunk_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +111,7 @@ class ViewCache:
     _view: View | None = None
     _lock: Lock = field(default_factory=Lock)
 
-    def at(self, connection: Connection, state: CollectionState) -> View:
+    def at(self, connection: Either, state: CollectionState) -> View:
         """The view of the snapshot that the connection reads."""
         with self._lock:
             view = self._view
@@ -134,11 +128,11 @@ class ViewCache:
 
 
 def read_rows(
-    connection: Connection, state: CollectionState, *, after: int = 0, covers: int | None = None
+    connection: Either, state: CollectionState, *, after: int = 0, covers: int | None = None
 ) -> Iterator[tuple[Ids, Rows]]:
     """(ids ascending, rows in the collection's precision) of every chunk in (after, covers], block by block."""
     kind, last = dtype(state.precision), _LAST if covers is None else covers
-    cursor = _ROWS.cursor(connection, collection=state.id, after=after, last=last)
+    cursor = driver(connection).execute(_ROWS, {"collection": state.id, "after": after, "last": last})
     while block := cursor.fetchmany(READ_ROWS):
         ids, blobs = zip(*block, strict=True)
         try:
@@ -148,17 +142,17 @@ def read_rows(
         yield np.array(ids, np.int64), rows
 
 
-def dead_rows(connection: Connection, state: CollectionState) -> Ids:
+def dead_rows(connection: Either, state: CollectionState) -> Ids:
     """Chunks deleted since their segment was written, ascending."""
-    return np.array([row for (row,) in _DEAD.all(connection, collection=state.id)], np.int64)
+    return np.array([row for (row,) in driver(connection).execute(_DEAD, {"collection": state.id})], np.int64)
 
 
-def build(connection: Connection, state: CollectionState, *, after: int = 0, covers: int | None = None) -> Segment:
+def build(connection: Either, state: CollectionState, *, after: int = 0, covers: int | None = None) -> Segment:
     """The segment of the chunks in (after, covers], or of all from there on, that SQLite holds now."""
     return Segment.build(state.dimension, state.precision, read_rows(connection, state, after=after, covers=covers))
 
 
-def _fresh(connection: Connection, state: CollectionState, index_folder: Path, known: dict[StoredSegment, Segment]) -> View:
+def _fresh(connection: Either, state: CollectionState, index_folder: Path, known: dict[StoredSegment, Segment]) -> View:
     """The published segments: those known, those whose files are sound, and the rest made in memory."""
     stored = tuple(segments_of(connection, state))
     new = [each for each in stored if each not in known]
@@ -181,7 +175,7 @@ def _at_once(work: Callable[[_T], _R], of: Sequence[_T], rows: int) -> list[_R]:
         return list(pool.map(work, of))
 
 
-def _moved(connection: Connection, view: View, state: CollectionState) -> View:
+def _moved(connection: Either, view: View, state: CollectionState) -> View:
     last = int(view.tail[-1]) if len(view.tail) else state.covers
     blocks = list(read_rows(connection, state, after=last))
     tail = np.concatenate([view.tail, *(ids for ids, _ in blocks)])

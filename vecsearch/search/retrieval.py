@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vecsearch.core.conditions import Condition
 from vecsearch.core.settings import FUSION_DEPTH, LOOKED_AT, SAID_ENOUGH, SPELLING_SHARE
 from vecsearch.core.types import ChunkId, Fusion, Mode, Scored
-from vecsearch.persistence.fulltext import Matches
+from vecsearch.persistence.matching import Matches
 from vecsearch.persistence.reader import Snapshot
 from vecsearch.search.fusion import FUSIONS, Candidates, dense_weight, ranked
 

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from importlib import import_module
 from typing import Any, Final
 
 import click
@@ -15,7 +16,7 @@ import vecsearch
 from vecsearch.core.errors import NotADatabase, UsageError, VecsearchError, VecsearchWarning
 from vecsearch.core.settings import LIST_LIMIT_DEFAULT
 from vecsearch.core.types import Finding, Severity
-from vecsearch.surfaces import asking, evaluating, indexing, moving, reembedding, render, safe, watching
+from vecsearch.surfaces import asking, indexing, render, safe
 from vecsearch.surfaces.indexing import IndexRun, index_options
 from vecsearch.surfaces.options import Common, common, limit_option, one_of, parsed_where, source_option, where_option
 
@@ -71,8 +72,27 @@ def _say(line: str) -> None:
     click.echo(safe.printable(line), err=True)
 
 
+class Elsewhere(click.Command):
+    """The place of a command whose module is loaded when somebody asks for it; the others need not wait."""
+
+    def __init__(self, name: str, module: str) -> None:
+        """Loads nothing yet."""
+        super().__init__(name)
+        self._module = module
+
+    def load(self) -> click.Command:
+        """The command itself."""
+        inside = vars(import_module(f"vecsearch.surfaces.{self._module}")).values()
+        return next(each for each in inside if isinstance(each, click.Command) and each.name == self.name)
+
+
 class InOrder(click.Group):
     """Lists its commands in the order of this file, which is that of use."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, loaded."""
+        found = super().get_command(ctx, cmd_name)
+        return found.load() if isinstance(found, Elsewhere) else found
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, as they were defined."""
@@ -122,6 +142,8 @@ def index(options: Common, paths: Sequence[str], allow_empty: bool, retry_failed
 @common
 def watch(options: Common, paths: Sequence[str], **chosen: Any) -> None:
     """Index files and folders, then keep up with their changes until interrupted."""
+    from vecsearch.surfaces import watching
+
     watching.watch(options, paths, IndexRun.of(chosen))
 
 
@@ -160,13 +182,13 @@ def optimize(options: Common, full: bool, language: str | None) -> None:
     _show_status(options, only=options.collection)
 
 
-cli.add_command(reembedding.reembed)
+cli.add_command(Elsewhere("reembed", "reembedding"))
 
 
 # -- asking
 
 
-for _command in (asking.search, asking.similar, asking.recommend, asking.context, evaluating.evaluate):
+for _command in (asking.search, asking.similar, asking.recommend, asking.context, Elsewhere("eval", "evaluating")):
     cli.add_command(_command)
 
 
@@ -248,8 +270,8 @@ def doctor(options: Common, fix: bool) -> int:
     return 0 if ok else 1
 
 
-for _command in (moving.backup, moving.restore, moving.export, moving.import_):
-    cli.add_command(_command)
+for _name in ("backup", "restore", "export", "import"):
+    cli.add_command(Elsewhere(_name, "moving"))
 
 
 @cli.group(invoke_without_command=True)

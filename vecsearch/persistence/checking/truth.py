@@ -11,13 +11,14 @@ from typing import Final
 from sqlalchemy import Connection, Table, Text, func, select, table
 from sqlalchemy import column as sql_column
 
+from vecsearch.core.settings import SCHEMA_VERSION
 from vecsearch.core.types import plural
 from vecsearch.persistence.analysis import is_known
 from vecsearch.persistence.checking.troubles import FIX, RESTORE, Kind, Trouble, error, note
+from vecsearch.persistence.connections import driver
 from vecsearch.persistence.numbering import COUNTED, last_number
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.statements import driver
-from vecsearch.persistence.tables import SCHEMA_VERSION, chunks, collections, documents, segments, tombstones
+from vecsearch.persistence.tables import chunks, collections, documents, segments, tombstones
 
 REVISION: Final = table("alembic_version", sql_column("version_num", Text))
 _SHOWN: Final = 100  # messages of integrity_check; what is said of pages comes first
