@@ -139,7 +139,7 @@ class Collection(Asking):
             if rows is None:
                 self._add_texts([drafts[place] for place in wanted], taken)
             else:
-                self._add_vectors([drafts[place] for place in wanted], rows[wanted])
+                self._add_vectors([drafts[place] for place in wanted], rows[wanted] if len(wanted) < len(rows) else rows)
             publish.publish_when_due(self._database, self.name)
         return [draft.id for draft in drafts]
 

@@ -10,6 +10,7 @@ from vecsearch.core.errors import InputError
 from vecsearch.core.settings import ID_LENGTH_MAX
 from vecsearch.core.types import JSON, Draft, Metadata
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 DEPTH_MAX: Final = 100  # lists and objects inside each other; what is deeper, some reader somewhere could not read back
 
 
@@ -40,7 +41,7 @@ def checked_metadata(metadata: Any) -> Metadata:
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
         raise InputError(f"metadata must be a mapping with string keys, got {shown(metadata)}")
     try:
-        said = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
+        said = _ENCODER.encode(metadata)
     except RecursionError as error:
         raise InputError(_too_deep("metadata")) from error
     except (TypeError, ValueError) as error:

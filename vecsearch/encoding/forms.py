@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from vecsearch.core.errors import InputError
 from vecsearch.encoding.protocol import Matrix
+
+_CACHED_ROWS: Final = 512  # whose doubles stay in the processor's cache, which makes it several times as quick
 
 
 def encoded_text(title: str | None, context: str, text: str) -> str:
@@ -17,9 +21,13 @@ def encoded_text(title: str | None, context: str, text: str) -> str:
 
 def checked_rows(rows: Matrix) -> Matrix:
     """Rows that can be compared. Raises InputError for NaN, infinity or a zero row."""
-    if not np.isfinite(rows).all():
-        raise InputError("a vector holds NaN or infinity; every number must be finite")
-    norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    if not norms.all():
-        raise InputError("a vector is all zeros; it has no direction to compare")
-    return np.asarray(rows / norms, np.float32)
+    units = np.empty(rows.shape, np.float32)
+    for at in range(0, len(rows), _CACHED_ROWS):
+        some = rows[at : at + _CACHED_ROWS]
+        if not np.isfinite(some).all():
+            raise InputError("a vector holds NaN or infinity; every number must be finite")
+        norms = np.linalg.norm(some.astype(np.float64), axis=1, keepdims=True)
+        if not norms.all():
+            raise InputError("a vector is all zeros; it has no direction to compare")
+        units[at : at + _CACHED_ROWS] = some / norms
+    return units

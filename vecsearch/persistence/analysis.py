@@ -41,6 +41,7 @@ _PLAIN_TOKEN: Final = re.compile(  # the same where every character is ASCII, wh
 )
 _SIGNS: Final = re.compile(r"[^\w]|_")
 _PART: Final = regex.compile(rf"{_LETTER}+", regex.V1)
+_PLAIN_PART: Final = re.compile(r"[A-Za-z0-9]+")  # the same where every character is ASCII
 _CAMEL: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+|[0-9]+")
 _IS_CAMEL: Final = re.compile(r"[a-z]{2}[A-Z][a-z]")
 _POSSESSIVE: Final = re.compile(r"['’]s\b", re.IGNORECASE)
@@ -94,39 +95,44 @@ class Analyzer:
                 pairs = tuple(_pairs(unicodedata.normalize("NFKC", match["pairs"])))
                 yield Token(pairs, pairs, None, match.start(), match.end(), unspaced=True)
             else:
-                yield self._token(match)
+                terms, forms, whole = self._apart(match["word"], match["tail"] or "")
+                yield Token(terms, forms, whole, match.start(), match.end())
 
     def analyzed(self, text: str) -> Analyzed:
         """All that is indexed of a text: what its `tokens` say."""
-        terms: list[str] = []
-        forms: set[str] = set()
         if not text:
-            return Analyzed(terms, forms)
-        for stretch in _stretches(_without_possessives(unicodedata.normalize("NFC", text))):
-            said = self._known(stretch) if len(stretch) <= COMPOUND_LENGTH_MAX else self._said(stretch)
-            terms += said[0]
-            forms.update(said[1])
-        return Analyzed(terms, forms)
+            return Analyzed([], set())
+        stretches = _stretches(_without_possessives(unicodedata.normalize("NFC", text)))
+        said = [self._known(each) if len(each) <= COMPOUND_LENGTH_MAX else self._said(each) for each in stretches]
+        return Analyzed([term for terms, _ in said for term in terms], {form for _, forms in said for form in forms})
 
     def _said(self, stretch: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Terms and forms of a stretch that is one token wherever it stands."""
-        if stretch.isascii() and stretch.isalpha() and not _IS_CAMEL.search(stretch):  # a plain word: it need not be taken apart
+        if not stretch.isascii():
+            (token,) = self.tokens(stretch)
+            return token.terms, token.forms if token.whole is None else (*token.forms, token.whole)
+        if stretch.isalpha() and not _IS_CAMEL.search(stretch):  # a plain word: it need not be taken apart
             form = stretch.lower()
             return (self._stem(form),), (form,)
-        (token,) = self.tokens(stretch)
-        return token.terms, token.forms if token.whole is None else (*token.forms, token.whole)
+        word = stretch.rstrip("+#")  # a token ends in no other signs
+        terms, forms, whole = self._apart(word, stretch[len(word) :])
+        return terms, forms if whole is None else (*forms, whole)
 
-    def _token(self, match: Any) -> Token:
-        word, tail = _VERSION.sub("", match["word"]), match["tail"] or ""
-        parts = [piece for part in _PART.findall(word) for piece in _camel(part)]
-        plain = [unicodedata.normalize("NFKC", part).casefold() for part in parts]
-        forms = [fold(part) for part in plain]
+    def _apart(self, word: str, tail: str) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
+        """Terms, forms and the form of the whole of a word and the signs at its end."""
+        word = _VERSION.sub("", word)
+        if word.isascii():
+            plain = forms = [piece.lower() for part in _PLAIN_PART.findall(word) for piece in _camel(part)]
+        else:
+            parts = [piece for part in _PART.findall(word) for piece in _camel(part)]
+            plain = [unicodedata.normalize("NFKC", part).casefold() for part in parts]
+            forms = [fold(part) for part in plain]
         joined = fold(word) + tail
-        compound = (len(parts) > 1 or tail) and len(parts) <= COMPOUND_PARTS_MAX and len(joined) <= COMPOUND_LENGTH_MAX
+        compound = (len(plain) > 1 or tail) and len(plain) <= COMPOUND_PARTS_MAX and len(joined) <= COMPOUND_LENGTH_MAX
         terms = [self._stem(part) for part in plain]
-        if compound and len(parts) > 1 and not _SIGNS.search(word):  # getUserName is asked for as getusername too
+        if compound and len(plain) > 1 and not _SIGNS.search(word):  # getUserName is asked for as getusername too
             terms.append(self._stem(joined))
-        return Token(tuple(terms), tuple(forms), joined if compound else None, match.start(), match.end())
+        return tuple(terms), tuple(forms), joined if compound else None
 
 
 def fold(text: str) -> str:

@@ -41,6 +41,9 @@ class Kind(IntEnum):
     OBJECT = 6
 
 
+_TEXT: Final = int(Kind.TEXT)
+
+
 def kind_of(value: JSON) -> Kind:
     """The type of what json.loads gives."""
     match value:
@@ -81,10 +84,13 @@ def facts_of(stored: str) -> dict[Fact, None]:
     if stored == "{}":
         return found
     for path, value in _paths(from_json(stored)):
-        found[path, kind_of(value).value, comparable(value)] = None
+        if type(value) is str:
+            found[path, _TEXT, value] = None
+        else:
+            found[path, int(kind_of(value)), comparable(value)] = None
         if isinstance(value, list):
             single = (each for each in value if not isinstance(each, list | dict))
-            found.update(((path, ELEMENT + kind_of(each).value, comparable(each)), None) for each in single)
+            found.update(((path, ELEMENT + kind_of(each), comparable(each)), None) for each in single)
     return found
 
 
