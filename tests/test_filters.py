@@ -17,7 +17,8 @@ import vecsearch
 from tests.checks import is_sound
 from vecsearch import maintenance
 from vecsearch.core.settings import DATABASE_FILE
-from vecsearch.search.filters import parse_shell
+from vecsearch.persistence.conditions import chunk_ids, document_keys
+from vecsearch.search.filters import parse_shell, parse_where
 
 METADATA: list[dict[str, Any]] = [
     {}, {"lang": "en"}, {"lang": "de", "year": 2020}, {"lang": "en", "year": 2021.5}, {"year": "2020"}, {"lang": None},
@@ -158,6 +159,30 @@ def test_a_filter_finds_exactly_the_documents_it_holds_for(collection: vecsearch
     assert {hit.id for hit in collection.search(np.ones(384), limit=100, where=where)} == expected
     assert {document.id for document in collection.get(where=where)} == expected
     assert collection.count(where) == len(expected)
+
+
+HOSTILE = ["x') OR 1 --", "; DROP TABLE chunks", "a' 'b", "%?*"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(where=wheres, said=st.sampled_from(HOSTILE))
+def test_no_key_or_value_is_ever_part_of_the_sql(where: dict[str, Any], said: str) -> None:
+    """The statement depends on the shape of a filter alone, whatever words stand in it."""
+
+    def with_other_words(value: Any) -> Any:
+        match value:
+            case dict():
+                return {key if key.startswith("$") else said + key: with_other_words(each) for key, each in value.items()}
+            case list():
+                return [with_other_words(each) for each in value]
+        return said + value if isinstance(value, str) and value not in TIMES else value
+
+    plain, hostile = (parse_where(each) for each in (where, with_other_words(where)))
+    if plain is None or hostile is None:
+        return
+    for asked in (chunk_ids, document_keys):
+        assert asked(plain, 1).text == asked(hostile, 1).text
+        assert said not in asked(hostile, 1).text
 
 
 @pytest.mark.parametrize(

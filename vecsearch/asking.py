@@ -195,7 +195,7 @@ class Asking:
         with self._reader.snapshot() as snapshot:
             if snapshot is None:
                 return 0
-            return snapshot.counts()[0] if condition is None else len(snapshot.catalogue.keys(condition))
+            return snapshot.counts()[0] if condition is None else len(snapshot.keys(condition))
 
     def check_exists(self) -> None:
         """Raises UnknownCollection before the first write."""

@@ -33,8 +33,10 @@ def documents(
         return keys
     if snapshot is None:
         return []
-    found = snapshot.catalogue.keys(condition, source=None if source is None else _place(source))
-    if source is not None and not found:
+    if source is None:
+        return snapshot.catalogue.keys() if condition is None else snapshot.keys(condition)
+    found = snapshot.catalogue.keys(source=_place(source))
+    if not found:
         raise InputError(f"nothing was indexed from {abspath(source)}; see `vecsearch ls`")
     return found
 

@@ -10,17 +10,15 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
-from vecsearch.core.conditions import Condition
 from vecsearch.core.portions import portions
 from vecsearch.core.types import ChunkPlace, Cut, Document, Listed, Metadata, Source, SourceState
 from vecsearch.persistence import sources as source_rows
-from vecsearch.persistence.conditions import chunk_ids, expression
 from vecsearch.persistence.paths import absolute
 from vecsearch.persistence.sources import below
 from vecsearch.persistence.state import CollectionState
 from vecsearch.persistence.stored import cut_of, from_json, place_of
 from vecsearch.persistence.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged, vectors
-from vecsearch.persistence.vectors import Ids, Vector, dtype
+from vecsearch.persistence.vectors import Vector, dtype
 
 _MANY: Final = 10_000  # values in one IN (…); SQLite takes 32,766
 
@@ -68,12 +66,6 @@ class Catalogue:
 
     # -- for users
 
-    def matching(self, condition: Condition) -> Ids:
-        """Chunk ids of the documents that a condition holds for, in no order."""
-        found = chunk_ids(condition, self.state.id).subquery()
-        joined = self._connection.scalar(select(func.group_concat(found.c.id)))  # one text costs less than so many rows
-        return np.fromstring(joined or "", np.int64, sep=",")
-
     def documents(self, keys: Sequence[str] | None = None, *, source: Path | None = None) -> list[Document]:
         """Documents by id in the order asked for, or those of a file or folder by id; what is not there is left out."""
         rows = [row for where in self._document_filters(keys, source) for row in self._connection.execute(self._full(where))]
@@ -117,11 +109,9 @@ class Catalogue:
             for key, path, title, count, at, kind, error in rows
         ]
 
-    def keys(self, condition: Condition | None = None, *, source: Path | None = None) -> list[str]:
-        """Ids of documents, ascending: all, those a condition holds for, or those of a file or folder."""
+    def keys(self, *, source: Path | None = None) -> list[str]:
+        """Ids of documents, ascending: all, or those of a file or folder."""
         query = select(documents.c.key).where(documents.c.collection_id == self.state.id).order_by(documents.c.key)
-        if condition is not None:
-            query = query.where(expression(condition, self.state.id, documents.c.id))
         if source is not None:
             query = query.join(sources, sources.c.id == documents.c.source_id).where(below(self._parent, source))
         return list(self._connection.scalars(query))

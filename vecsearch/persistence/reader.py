@@ -1,6 +1,6 @@
 """Reading: one consistent snapshot of a collection at a time, and what an answer takes from it. Never writes.
 
-What else a collection holds, `Snapshot.catalogue` knows, and loads SQLAlchemy for it: a search without a filter does not.
+What else a collection holds, `Snapshot.catalogue` knows, and loads SQLAlchemy for it, which takes longer than to search.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from vecsearch.core.settings import SPELLED_CHARACTERS
 from vecsearch.core.types import ChunkId, Scored
 from vecsearch.persistence import matching, noise
 from vecsearch.persistence.analysis import analyzer
+from vecsearch.persistence.conditions import chunk_ids, document_keys
 from vecsearch.persistence.connections import Opened
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.filtered import Filtered
@@ -109,10 +110,15 @@ class Snapshot:
         return None if condition is None else self._filtered.of(self.state, condition, lambda: self._matching(condition))
 
     def _matching(self, condition: Condition) -> Ids:
-        ids = self.catalogue.matching(condition)
+        joined = self._driver.execute(*chunk_ids(condition, self.state.id)).fetchone()[0]
+        ids: Ids = np.fromstring(joined or "", np.int64, sep=",")
         ids.sort()
         ids.setflags(write=False)  # several searches may share it
         return ids
+
+    def keys(self, condition: Condition) -> list[str]:
+        """Ids, ascending, of the documents that a condition holds for."""
+        return [key for (key,) in self._driver.execute(*document_keys(condition, self.state.id))]
 
     def lexical(self, query: str, *, limit: int, allowed: Ids | None = None, also: Ids | None = None) -> Matches:
         """Up to `limit` chunks by BM25, of the allowed ones, best first, and those of `also`; ties go to the lower id."""

@@ -66,7 +66,7 @@ facts = Table(  # what stands in documents.metadata, a row for every value at ev
     metadata,
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
     Column("key", Text, primary_key=True),  # a top-level key, or a path of nested ones
-    Column("kind", Integer, primary_key=True),  # facts.Kind
+    Column("kind", Integer, primary_key=True),  # kinds.Kind
     Column("value", NullType, primary_key=True),  # a number or text, as SQLite compares them
     Column("document_id", Integer, primary_key=True),  # no foreign key, which would need an index of its own
     sqlite_with_rowid=False,
