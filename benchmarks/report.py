@@ -39,7 +39,7 @@ def machine() -> dict[str, str | int]:
 
 
 def table(measured: Sequence[Measured], facts: dict[str, str | int]) -> str:
-    parts = [f"Measured in one run on {facts['processor']}, {facts['cores']} cores, Python {facts['python']}."]
+    parts = [f"Measured one after the other on {facts['processor']}, {facts['cores']} cores, Python {facts['python']}."]
     for rows in sorted({each["rows"] for each in measured}):
         some = [each for each in measured if each["rows"] == rows]
         lines = [_line([column(each) for column in COLUMNS.values()]) for each in some]

@@ -85,7 +85,8 @@ class Pool:
             self._idle.append(opened)
 
     def close(self) -> None:
-        """Close those that nobody uses."""
+        """Close those that nobody uses, and the others when they are given back."""
+        self._kept = 0
         while self._idle:
             self._idle.pop().close()
 
