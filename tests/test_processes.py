@@ -12,7 +12,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
-import numpy as np
 import pytest
 
 import vecsearch
@@ -194,26 +193,38 @@ def test_threads_share_a_collection(folder):
     assert is_sound(folder)
 
 
-def test_a_collection_serves_a_forked_child_too(tmp_path):
-    """Opened, searched by the real encoder and by codes before the fork."""
-    rows = np.random.default_rng(0).standard_normal((10_100, 384))
-    with vecsearch.open(tmp_path / "db") as collection:
-        collection.add([f"row {n}" for n in range(len(rows))], vectors=rows)
-        collection.add(["the tide comes in"], ids=["tide"])
-        collection.optimize()
-        expected = [collection.search("high water at sea", limit=1), collection.search(rows[7], limit=5)]
-        for n in range(2):
-            child = os.fork()
-            if not child:
-                try:
-                    right = [collection.search("high water at sea", limit=1), collection.search(rows[7], limit=5)] == expected
-                    collection.add(["from the child"], ids=[f"child{n}"])
-                    collection.close()
-                finally:
-                    os._exit(0 if right else 1)
-            assert os.waitpid(child, 0)[1] == 0
-            assert collection.search("high water at sea")[0].id == "tide"
-        assert [each.text for each in collection.get(["child0", "child1"])] == ["from the child"] * 2
+FORKING = """
+import os, sys
+import numpy as np, vecsearch
+rows = np.random.default_rng(0).standard_normal((10_100, 384))
+with vecsearch.open(sys.argv[1]) as collection:
+    collection.add([f"row {n}" for n in range(len(rows))], vectors=rows)
+    collection.add(["the tide comes in"], ids=["tide"])
+    collection.optimize()
+    expected = [collection.search("high water at sea", limit=1), collection.search(rows[7], limit=5)]
+    for n in range(2):
+        child = os.fork()
+        if not child:
+            right = False
+            try:
+                right = [collection.search("high water at sea", limit=1), collection.search(rows[7], limit=5)] == expected
+                collection.add(["from the child"], ids=[f"child{n}"])
+                collection.optimize()
+                collection.close()
+            finally:
+                os._exit(0 if right else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert collection.search("high water at sea")[0].id == "tide"
+    assert [each.text for each in collection.get(["child0", "child1"])] == ["from the child"] * 2
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_collection_serves_a_forked_child_too(tmp_path, threads):
+    """Opened, searched by the real encoder and by codes before the fork; FAISS has as many threads, which no child inherits."""
+    command, env = [sys.executable, "-c", FORKING, str(tmp_path / "db")], {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
     assert is_sound(tmp_path / "db")
 
 

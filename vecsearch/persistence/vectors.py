@@ -6,7 +6,9 @@ exact and never depends on what stands beside it. Scores are cosines, larger is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -259,9 +261,13 @@ def _write(index: Any, path: Path) -> None:
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, _WRITTEN_BYTES))
 
 
+@cache
 def _faiss() -> Any:
     """Loaded when the first index is built or read; its type stubs know less than it does."""
-    return import_module("faiss")
+    faiss = import_module("faiss")
+    # in a forked child, GNU's OpenMP would wait for the threads of its parent for ever
+    os.register_at_fork(after_in_child=lambda: faiss.omp_set_num_threads(1))
+    return faiss
 
 
 def codes_path(path: Path) -> Path:
