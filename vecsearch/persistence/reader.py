@@ -180,6 +180,10 @@ class Snapshot:
         """The similarity from which on a chunk is no chance likeness; None where there are too few documents to tell."""
         return noise.floor(self.view, self.documents_of)
 
+    def indexed(self) -> int:
+        """How many chunks words can find: all of them, and sooner counted here than where they are stored."""
+        return matching.row_count(self._driver, self.state)
+
     def rarity(self, query: str) -> dict[str, float]:
         """The idf of each word of a query, by its stem."""
         return matching.rarity(self._driver, self.state, query)

@@ -84,7 +84,7 @@ def answer(snapshot: Snapshot, query: Query, wish: Wish, rank: Ranker) -> Hits:
     if wish.explain:
         hits = _explained(snapshot, hits, picks, ranking, query, wish)
         clock.lap("reasons")
-    chunks = snapshot.counts()[1] if query.mode is Mode.LEXICAL else len(snapshot.view)
+    chunks = snapshot.indexed() if query.mode is Mode.LEXICAL else len(snapshot.view)
     matching = chunks if allowed is None else len(allowed)
     access = Access.NONE if query.mode is Mode.LEXICAL else snapshot.view.access(allowed, wish.arrangement.pool)
     return Hits(hits, Plan(access, chunks, matching, len(ranking.ranked), query.least, clock.stages))
