@@ -49,11 +49,11 @@ def create(folder: Path, *, fill: Callable[[Path], object] | None = None) -> Non
 
 
 def _fill(workplace: Path) -> None:
+    from vecsearch.persistence.migrating import migrate
+
     files.make_folder(workplace / INDEX_FOLDER)
     file = workplace / DATABASE_FILE
     files.created(file).close()  # whose mode SQLite keeps, and gives its log too
-    from vecsearch.persistence.migrating import migrate
-
     with translated(workplace):
         raw = sqlite3.connect(file, isolation_level=None)
         try:

@@ -48,7 +48,7 @@ class Database:
         self._log_limit = LOG_BYTES
         if not is_database(self.folder):
             raise NotADatabase(no_database(self.folder))
-        self._opened, self._process = _pool(self.folder, readonly=readonly, timeout=timeout), os.getpid()
+        self._connections, self._process = _pool(self.folder, readonly=readonly, timeout=timeout), os.getpid()
         try:
             version = self._version()
             if version < SCHEMA_VERSION:
@@ -75,9 +75,9 @@ class Database:
     def _pool(self) -> Pool:
         """Of this process: SQLite's handles must not be carried across a fork, nor closed by the child."""
         if self._process != os.getpid():
-            _INHERITED.append(self._opened)
-            self._opened, self._process = _pool(self.folder, readonly=self.readonly, timeout=self.timeout), os.getpid()
-        return self._opened
+            _INHERITED.append(self._connections)
+            self._connections, self._process = _pool(self.folder, readonly=self.readonly, timeout=self.timeout), os.getpid()
+        return self._connections
 
     @contextmanager
     def opened(self) -> Iterator[Opened]:

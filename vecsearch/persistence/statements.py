@@ -35,10 +35,6 @@ class Prepared:
         text, names, fixed = self._compiled
         return driver(connection).execute(text, [values[name] if name in values else fixed[name] for name in names])
 
-    def all(self, connection: Connection, **values: Any) -> list[Any]:
-        """Run it with named values; gives all rows."""
-        return self.cursor(connection, **values).fetchall()
-
     def many(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
         """Run it once for each row, whose values stand in the order of the statement's parameters."""
         driver(connection).executemany(self._compiled[0], rows)
