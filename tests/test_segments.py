@@ -9,8 +9,9 @@ import pytest
 
 import vecsearch
 from tests.checks import is_sound
+from vecsearch.core import cores
 from vecsearch.maintenance import status
-from vecsearch.persistence import publish, vectors, view
+from vecsearch.persistence import publish, vectors
 from vecsearch.persistence.database import Database
 from vecsearch.persistence.reader import Reader
 from vecsearch.persistence.vectors import single
@@ -56,14 +57,39 @@ FILTERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def parted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in several segments, of which five or more have codes."""
+    path = tmp_path_factory.mktemp("parted") / "x.vec"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "SEGMENT_ROWS_MAX", 2_300)
+        patch.setattr(vectors, "COMPRESSED_ROWS", 1_000)
+        add(path, range(ROWS), rows(ROWS))
+    return path
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_what_codes_of_several_segments_propose_is_looked_at_together(
+    parted: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(list((parted / "index").glob("*.codes.faiss"))) >= 5
+    monkeypatch.setattr(vectors, "PARALLEL_ROWS", 1_000)
+    monkeypatch.setattr(cores, "core_count", lambda: 2)
+    check_against_brute_force(parted, name)
+
+
 @pytest.mark.parametrize("name", FILTERS)
 def test_codes_find_what_brute_force_finds(large: Path, name: str) -> None:
-    where, holds = FILTERS[name]
     assert index_of(large)["kind"] == "compressed"
+    check_against_brute_force(large, name)
+
+
+def check_against_brute_force(path: Path, name: str) -> None:
+    where, holds = FILTERS[name]
     stored = rows(ROWS).astype(np.float16).astype(np.float32)
     allowed = np.array([n for n in range(ROWS) if holds(n)])
     found, expected = 0, 0
-    with vecsearch.open(large) as collection:
+    with vecsearch.open(path) as collection:
         for query in rows(50, seed=7):
             hits = collection.search(query, limit=10, where=where)
             best = sorted(allowed, key=lambda n: -float(stored[n] @ query))[:10]
@@ -126,8 +152,8 @@ def test_a_segment_has_a_largest_size_and_several_are_searched_at_once(tmp_path:
     path, all_rows = tmp_path / "x.vec", rows(2_000)
     monkeypatch.setattr(publish, "FOLD_ROWS", 50)
     monkeypatch.setattr(publish, "SEGMENT_ROWS_MAX", 450)
-    monkeypatch.setattr(view, "PARALLEL_ROWS", 1_000)
-    monkeypatch.setattr(view, "core_count", lambda: 2)
+    monkeypatch.setattr(vectors, "PARALLEL_ROWS", 1_000)
+    monkeypatch.setattr(cores, "core_count", lambda: 2)
     add(path, range(1_000), all_rows)
     add(path, range(1_000, 2_000), all_rows)
     with vecsearch.open(path) as collection:

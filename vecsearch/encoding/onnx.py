@@ -7,7 +7,6 @@ on the texts beside it, which dynamic 8-bit arithmetic would otherwise make it d
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,7 +14,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.cores import core_count
+from vecsearch.core.cores import at_once
 from vecsearch.encoding.ort import session
 from vecsearch.encoding.protocol import Matrix, TokenRows
 from vecsearch.encoding.traits import Pooling, Traits
@@ -84,13 +83,9 @@ class OnnxModel:
 
     def _of_each(self, texts: Sequence[str], work: Callable[[str], _T]) -> list[_T]:
         """What some work gives for each text, one at a time on each core."""
-        workers = min(core_count(), len(texts))
-        if workers <= 1:
-            return [work(text) for text in texts]
         self._session, self._cut  # noqa: B018 - made once, before several threads ask for them
         longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
-        with ThreadPoolExecutor(workers) as pool:  # made anew: threads of a pool do not outlive a fork
-            found = dict(zip(longest_first, pool.map(lambda place: work(texts[place]), longest_first), strict=True))
+        found = dict(zip(longest_first, at_once(lambda place: work(texts[place]), longest_first), strict=True))
         return [found[place] for place in range(len(texts))]
 
     def _pooled(self, rows: Matrix) -> NDArray[np.float32]:

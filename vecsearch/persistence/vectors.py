@@ -7,21 +7,24 @@ exact and never depends on what stands beside it. Scores are cosines, larger is 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.checksums import checksum_of
+from vecsearch.core.cores import at_once
 from vecsearch.core.settings import (
     CANDIDATES,
     CANDIDATES_MIN,
+    CANDIDATES_TOGETHER,
     CODES_SHARE_MAX,
     COMPRESSED_ROWS,
+    PARALLEL_ROWS,
     READ_ROWS,
     SEARCH_SLACK,
     SELECTIVE_ROWS,
@@ -35,6 +38,7 @@ Vector: TypeAlias = NDArray[np.float32]
 Scores: TypeAlias = NDArray[np.float32]
 
 NO_IDS: Final[Ids] = np.empty(0, np.int64)
+NO_SCORES: Final[Scores] = np.empty(0, np.float32)
 _ROUNDING: Final = 1e-4  # more than FAISS's sum and ours can differ by for unit rows
 _CODE_WIDTHS: Final = (4, 3, 2)  # numbers that one 4-bit code stands for
 _CODES: Final = 64  # in a row, if its length allows for so many; fewer tell too little apart
@@ -80,6 +84,14 @@ def best(ids: Ids, scores: Scores, k: int) -> tuple[Ids, Scores]:
     """The k largest scores, best first, ties to the lower id."""
     order = np.lexsort((ids, -scores))[:k]
     return ids[order], scores[order]
+
+
+class Proposal(NamedTuple):
+    """Rows of one segment that may be among the nearest, in no order."""
+
+    ids: Ids
+    scores: Scores  # cosines; or, with `places`, what the codes make of them
+    places: Ids | None  # of the rows in the segment, where their cosines are still to be computed
 
 
 class Segment:
@@ -145,19 +157,19 @@ class Segment:
         """Whether candidates come from the codes."""
         return self._codes is not None
 
-    def nearest(self, query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS) -> tuple[Ids, Scores]:
-        """Up to k (ids, cosines), best first: among `allowed` (ascending) when given, never among `excluded`."""
+    def propose(self, query: Vector, k: int, allowed: Ids | None, excluded: Ids) -> Proposal:
+        """Rows that hold the k nearest: among `allowed` when given, never among `excluded`; both ascend."""
         if not len(self.ids):
-            return NO_IDS, np.empty(0, np.float32)
+            return Proposal(NO_IDS, NO_SCORES, None)
         excluded = self._within(excluded)
         if allowed is not None:
             allowed = self._within(allowed)
             if len(excluded):
                 allowed, excluded = np.setdiff1d(allowed, excluded, assume_unique=True), NO_IDS
             if self.goes_by_rows(len(allowed), k):
-                return best(*self._scored(allowed, query), k)
+                return Proposal(*best(*self._scored(allowed, query), k), None)
         found = self._by_codes(query, k, allowed, excluded) if self._codes is not None else None
-        return self._scan(query, k, self._parameters(allowed, excluded)) if found is None else found
+        return found or Proposal(*self._scan(query, k, self._parameters(allowed, excluded)), None)
 
     def goes_by_rows(self, allowed: int, k: int) -> bool:
         """Whether so few rows match that each is scored: fewer than the codes would have to propose for k of them to be found."""
@@ -173,8 +185,8 @@ class Segment:
         first, last = np.searchsorted(ids, (self.ids[0], self.ids[-1] + 1))
         return ids[first:last]
 
-    def _by_codes(self, query: Vector, k: int, allowed: Ids | None, excluded: Ids) -> tuple[Ids, Scores] | None:
-        """Candidates by their codes, scored exactly; None where so few of them may be found that a scan is better.
+    def _by_codes(self, query: Vector, k: int, allowed: Ids | None, excluded: Ids) -> Proposal | None:
+        """Candidates by their codes; None where so few of them may be found that a scan is better.
 
         The codes know of no filter, so as many more candidates are looked at as it leaves out.
         """
@@ -184,15 +196,15 @@ class Segment:
         if looked_at > len(self.ids) * CODES_SHARE_MAX:
             return None
         assert self._codes is not None
-        places = np.sort(self._codes.search(query[np.newaxis], looked_at)[1][0])
-        places = places[np.searchsorted(places, 0) :]
+        (scores,), (places,) = self._codes.search(query[np.newaxis], looked_at)
+        ids, kept = self.ids[places], places >= 0
         if allowed is not None:
-            places = places[_places(allowed, self.ids[places])[1]]
+            kept &= _places(allowed, ids)[1]
         elif len(excluded):
-            places = places[~_places(excluded, self.ids[places])[1]]
-        if len(places) < wanted // 4:  # what the filter leaves lies far from the query
+            kept &= ~_places(excluded, ids)[1]
+        if np.count_nonzero(kept) < wanted // 4:  # what the filter leaves lies far from the query
             return None
-        return best(self.ids[places], cosines(self.rows[places], query), k)
+        return Proposal(ids[kept], scores[kept], places[kept])
 
     def _scan(self, query: Vector, k: int, parameters: Any) -> tuple[Ids, Scores]:
         """Fetch a little more than k until the exact order of the first k is certain."""
@@ -223,6 +235,36 @@ class Segment:
         parameters = faiss.SearchParameters(sel=selector)
         parameters.keep = selector  # FAISS holds a bare pointer to it
         return parameters
+
+
+def nearest(
+    segments: Sequence[Segment], query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS
+) -> tuple[Ids, Scores]:
+    """Up to k (ids, cosines) of several segments, best first: among `allowed` (ascending) when given, never among `excluded`.
+
+    Where codes propose, those rows of all segments are looked at of which the codes make most.
+    """
+    run = at_once if sum(len(each.ids) for each in segments) >= PARALLEL_ROWS else map
+    proposals = list(run(lambda segment: segment.propose(query, k, allowed, excluded), segments))
+    exact = [each for each in proposals if each.places is None]
+    pairs = zip(segments, proposals, strict=True)
+    coded = [(one.ids, one.scores, each.rows, one.places) for each, one in pairs if one.places is not None]
+    ids, scores = [NO_IDS, *(each.ids for each in exact)], [NO_SCORES, *(each.scores for each in exact)]
+    if coded:
+        least = _least([each[1] for each in coded], CANDIDATES_TOGETHER * _wanted(k))
+        rows: list[NDArray[Any]] = []
+        for those, roughly, of_segment, places in coded:
+            looked_at = roughly >= least
+            ids.append(those[looked_at])
+            rows.append(of_segment[places[looked_at]])
+        scores.append(cosines(np.concatenate(rows), query))
+    return best(np.concatenate(ids), np.concatenate(scores), k)
+
+
+def _least(scores: Sequence[Scores], count: int) -> float:
+    """The smallest of the `count` largest."""
+    together = np.concatenate(scores)
+    return float(np.partition(together, -count)[-count]) if len(scores) > 1 and count < len(together) else -np.inf
 
 
 def _compressed(rows: Rows) -> Any | None:

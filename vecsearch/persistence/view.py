@@ -5,26 +5,24 @@ A chunk's vector never changes (a new text gets a new chunk id), so a view moves
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 
 from vecsearch.core.answers import Access
-from vecsearch.core.cores import core_count
+from vecsearch.core.cores import at_once
 from vecsearch.core.errors import Damaged
-from vecsearch.core.settings import PARALLEL_ROWS, READ_ROWS
+from vecsearch.core.settings import READ_ROWS
 from vecsearch.core.types import Scored
 from vecsearch.persistence.connections import Either, driver
 from vecsearch.persistence.segments import StoredSegment, segments_of
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.vectors import NO_IDS, Ids, Rows, Scores, Segment, Vector, best, cosines, dtype
+from vecsearch.persistence.vectors import NO_IDS, Ids, Rows, Scores, Segment, Vector, best, cosines, dtype, nearest
 
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 _LAST: Final = 2**63 - 1
 _ROWS: Final = """
     SELECT chunks.id, vectors.vector FROM chunks JOIN vectors ON vectors.chunk_id = chunks.id
@@ -47,15 +45,10 @@ class View:
     def nearest(self, query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS) -> list[Scored]:
         """Up to k live chunks by cosine in [-1, 1], best first; ties go to the lower id. `allowed` ascends."""
         hidden = np.union1d(self.dead, excluded) if len(excluded) else self.dead
-        found = _at_once(
-            lambda segment: segment.nearest(query, k, allowed=allowed, excluded=hidden), self.segments, self._folded_rows
-        )
+        ids, scores = nearest(self.segments, query, k, allowed=allowed, excluded=hidden)
         if len(self.tail):
-            found.append(self._nearest_of_tail(query, allowed, excluded))
-        if not found:
-            return []
-        together = np.concatenate([ids for ids, _ in found]), np.concatenate([scores for _, scores in found])
-        ids, scores = best(*together, k)
+            new, of_new = self._nearest_of_tail(query, allowed, excluded)
+            ids, scores = best(np.concatenate([ids, new]), np.concatenate([scores, of_new]), k)
         return [Scored(i, s) for i, s in zip(ids.tolist(), scores.tolist(), strict=True)]
 
     @property
@@ -156,23 +149,11 @@ def _fresh(connection: Either, state: CollectionState, index_folder: Path, known
     """The published segments: those known, those whose files are sound, and the rest made in memory."""
     stored = tuple(segments_of(connection, state))
     new = [each for each in stored if each not in known]
-    rows = sum(each.rows for each in new)
-    loaded = _at_once(lambda each: Segment.load(each.path(index_folder, state.id), each.checksum), new, rows)
+    loaded = at_once(lambda each: Segment.load(each.path(index_folder, state.id), each.checksum), new)
     for each, segment in zip(new, loaded, strict=True):
         known[each] = segment or build(connection, state, after=each.after, covers=each.covers)
     empty = np.empty((0, state.dimension), np.float32)
     return View(state, tuple(known[each] for each in stored), stored, NO_IDS, empty, NO_IDS)
-
-
-def _at_once(work: Callable[[_T], _R], of: Sequence[_T], rows: int) -> list[_R]:
-    """The work of several segments, on several cores where there are rows enough for that to pay."""
-    workers = min(core_count(), len(of)) if rows >= PARALLEL_ROWS else 1
-    if workers <= 1:
-        return [work(each) for each in of]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(workers) as pool:  # what counts and reads lets other threads run
-        return list(pool.map(work, of))
 
 
 def _moved(connection: Either, view: View, state: CollectionState) -> View:
