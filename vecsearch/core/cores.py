@@ -24,12 +24,19 @@ def core_count() -> int:
         most = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
         most = os.cpu_count() or 1
-    with suppress(OSError, ValueError):
-        quota, period = _QUOTA.read_text(encoding="ascii").split()
-        most = min(most, -(-int(quota) // int(period)))
+    most = min(most, _quota() or most)
     with suppress(KeyError, ValueError):
         most = min(most, int(os.environ["OMP_NUM_THREADS"]))
     return max(1, most)
+
+
+@cache
+def _quota() -> int | None:
+    """Read once: each search asks."""
+    with suppress(OSError, ValueError):
+        quota, period = _QUOTA.read_text(encoding="ascii").split()
+        return -(-int(quota) // int(period))
+    return None
 
 
 def at_once(work: Callable[[_T], _R], of: Sequence[_T]) -> list[_R]:
