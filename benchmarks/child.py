@@ -1,7 +1,7 @@
 """One peer, one step, one process: `python -m benchmarks.child build|search PEER DATA FOLDER RESULT SECONDS`.
 
-Before any clock starts, a collection of a few hundred rows is built (by `build`), opened and asked beside the large one, so that
-imports and first calls count for nobody.
+Before any clock starts, a smaller collection is built (by `build`), opened and asked beside the large one, so that imports and
+first calls count for nobody.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.corpus import FILTERS, Filter, Matrix
 from benchmarks.measuring import make_durable, peak_mb
 from benchmarks.peers import PEERS, Peer, Vector
 
-REHEARSED = 400
+REHEARSED = 10_000  # rows, so many that each peer makes an index of them, and loads what that takes
 WARM_UP = 10  # searches for rows of the collection, before those that count
 LEAST = 20  # queries asked, however long they take
 
