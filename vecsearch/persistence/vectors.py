@@ -98,7 +98,9 @@ class Segment:
     """The vectors of some consecutive chunks, ascending by id; from COMPRESSED_ROWS rows on with 4-bit codes beside them.
 
     The codes (product quantisation, André, Kermarrec and Le Scouarnec, "Cache locality is not enough", VLDB 2015) are scanned in
-    registers, all of them: on real text vectors that finds more, in less time, than inverted lists or a graph do up to a million.
+    registers, all of them. On 100,000 real text vectors that finds more, in less time, than inverted lists or a graph do; of a
+    million it finds 0.996 of the ten nearest, where 512 lists over the same codes, a quarter probed, find 0.98 in two thirds of
+    the time.
     """
 
     def __init__(self, index: Any, codes: Any | None) -> None:
