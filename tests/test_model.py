@@ -35,7 +35,7 @@ ENCODER = FakeEncoder()
 LOWERED = [
     (publish, "FOLD_ROWS", 12), (publish, "SEGMENT_ROWS_MAX", 60), (vectors, "COMPRESSED_ROWS", 20),
     (vectors, "CODES_SHARE_MAX", 9.0),
-    (vectors, "SELECTIVE_ROWS", 4), (vectors, "READ_ROWS", 7), (view, "READ_ROWS", 7), (view, "PARALLEL_ROWS", 30),
+    (vectors, "SELECTIVE_ROWS", 4), (vectors, "READ_ROWS", 7), (view, "READ_ROWS", 7), (vectors, "PARALLEL_ROWS", 30),
     (catalogue, "_MANY", 5), (writer, "_MANY", 5), (writer, "READ_DOCUMENTS", 3), (ingest, "READ_DOCUMENTS", 3),
     (batches, "BATCH_CHUNKS", 4), (batches, "BATCH_BROUGHT", 5),
 ]  # fmt: skip
