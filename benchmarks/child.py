@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import corpus
 from benchmarks.corpus import FILTERS, Filter, Matrix
-from benchmarks.measuring import make_durable, peak_mb
+from benchmarks.measuring import cache, make_durable, peak_mb
 from benchmarks.peers import PEERS, Peer, Vector
 
 REHEARSED = 10_000  # rows, so many that each peer makes an index of them, and loads what that takes
@@ -80,15 +80,6 @@ def rehearse(peer: Peer, folder: Path, vector: Vector) -> None:
     for only in FILTERS.values():
         peer.search(vector, only)
     peer.close()
-
-
-def cache(folder: Path) -> None:
-    """Have the system hold every file, as it does for who opened it a moment ago; some machines forget early."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb", buffering=0) as file:
-                while file.read(1 << 24):
-                    pass
 
 
 def small(folder: Path) -> Path:

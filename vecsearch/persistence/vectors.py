@@ -7,11 +7,11 @@ exact and never depends on what stands beside it. Scores are cosines, larger is 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ from vecsearch.core.settings import (
 from vecsearch.core.types import Precision
 from vecsearch.persistence.files import written
 
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 Ids: TypeAlias = NDArray[np.int64]
 Rows: TypeAlias = NDArray[np.float16] | NDArray[np.float32]
 Vector: TypeAlias = NDArray[np.float32]
@@ -246,8 +248,8 @@ def nearest(
 
     Where codes propose, those rows of all segments are looked at of which the codes make most.
     """
-    run = at_once if sum(len(each.ids) for each in segments) >= PARALLEL_ROWS else map
-    proposals = list(run(lambda segment: segment.propose(query, k, allowed, excluded), segments))
+    rows_in_all = sum(len(each.ids) for each in segments)
+    proposals = for_each(lambda segment: segment.propose(query, k, allowed, excluded), segments, rows_in_all)
     exact = [each for each in proposals if each.places is None]
     pairs = zip(segments, proposals, strict=True)
     coded = [(one.ids, one.scores, each.rows, one.places) for each, one in pairs if one.places is not None]
@@ -263,10 +265,17 @@ def nearest(
     return best(np.concatenate(ids), np.concatenate(scores), k)
 
 
+def for_each(work: Callable[[_T], _R], of: Sequence[_T], rows: int) -> list[_R]:
+    """The work of several segments, on all cores where they hold rows enough for that to pay."""
+    return at_once(work, of) if rows >= PARALLEL_ROWS else [work(each) for each in of]
+
+
 def _least(scores: Sequence[Scores], count: int) -> float:
-    """The smallest of the `count` largest."""
+    """The smallest of the `count` largest; of one segment, all are looked at."""
+    if len(scores) == 1:
+        return -np.inf
     together = np.concatenate(scores)
-    return float(np.partition(together, -count)[-count]) if len(scores) > 1 and count < len(together) else -np.inf
+    return float(np.partition(together, -count)[-count]) if count < len(together) else -np.inf
 
 
 def _compressed(rows: Rows) -> Any | None:

@@ -14,14 +14,13 @@ from typing import Final
 import numpy as np
 
 from vecsearch.core.answers import Access
-from vecsearch.core.cores import at_once
 from vecsearch.core.errors import Damaged
 from vecsearch.core.settings import READ_ROWS
 from vecsearch.core.types import Scored
 from vecsearch.persistence.connections import Either, driver
 from vecsearch.persistence.segments import StoredSegment, segments_of
 from vecsearch.persistence.state import CollectionState
-from vecsearch.persistence.vectors import NO_IDS, Ids, Rows, Scores, Segment, Vector, best, cosines, dtype, nearest
+from vecsearch.persistence.vectors import NO_IDS, Ids, Rows, Scores, Segment, Vector, best, cosines, dtype, for_each, nearest
 
 _LAST: Final = 2**63 - 1
 _ROWS: Final = """
@@ -149,7 +148,8 @@ def _fresh(connection: Either, state: CollectionState, index_folder: Path, known
     """The published segments: those known, those whose files are sound, and the rest made in memory."""
     stored = tuple(segments_of(connection, state))
     new = [each for each in stored if each not in known]
-    loaded = at_once(lambda each: Segment.load(each.path(index_folder, state.id), each.checksum), new)
+    rows = sum(each.rows for each in new)
+    loaded = for_each(lambda each: Segment.load(each.path(index_folder, state.id), each.checksum), new, rows)
     for each, segment in zip(new, loaded, strict=True):
         known[each] = segment or build(connection, state, after=each.after, covers=each.covers)
     empty = np.empty((0, state.dimension), np.float32)
