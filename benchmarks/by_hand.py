@@ -21,9 +21,9 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import vecsearch
-from vecsearch.encoding.identity import BUNDLED, files_of
+from vecsearch.encoders.model_files import BUNDLED_MODEL, find_model_folder
 
-INDEX = """
+INDEX_SCRIPT = """
 import json, sys, faiss
 from sentence_transformers import SentenceTransformer
 texts = json.load(open(sys.argv[1]))
@@ -32,7 +32,7 @@ index = faiss.IndexFlatIP(rows.shape[1])
 index.add(rows)
 faiss.write_index(index, sys.argv[2])
 """
-ASK = """
+SEARCH_SCRIPT = """
 import json, sys, faiss
 from sentence_transformers import SentenceTransformer
 texts = json.load(open(sys.argv[1]))
@@ -54,40 +54,40 @@ def main() -> None:
         compare(Path(folder), asked)
 
 
-def compare(folder: Path, asked: argparse.Namespace) -> None:
+def compare(folder: Path, args: argparse.Namespace) -> None:
     lines, chunks, flat = folder / "some.jsonl", folder / "chunks.json", folder / "flat.faiss"
-    with asked.corpus.open(encoding="utf-8") as corpus:
-        lines.write_text("".join(islice(corpus, asked.documents)), encoding="utf-8")
+    with args.corpus.open(encoding="utf-8") as corpus:
+        lines.write_text("".join(islice(corpus, args.documents)), encoding="utf-8")
     with vecsearch.open(folder / "first.vec") as first:  # not timed: gives the chunks, and warms the disk for both sides
         report = first.index([lines])
-        chunks.write_text(json.dumps(chunk_texts(first)), encoding="utf-8")
-    model = files_of(BUNDLED)
-    print(f"{report.documents} documents, {report.chunks} chunks, {os.cpu_count()} cores, {asked.rounds} rounds")
+        chunks.write_text(json.dumps(read_chunk_texts(first)), encoding="utf-8")
+    model = find_model_folder(BUNDLED_MODEL)
+    print(f"{report.documents} documents, {report.chunks} chunks, {os.cpu_count()} cores, {args.rounds} rounds")
     shell = [sys.executable, "-m", "vecsearch", "--db"]
-    counted = iter(range(asked.rounds))
-    race("index", asked.rounds,
-        ours=lambda: run(*shell, folder / f"{next(counted)}.vec", "index", lines),
-        theirs=lambda: run(sys.executable, "-c", INDEX, chunks, flat, model))  # fmt: skip
-    race("ask", asked.rounds,
-        ours=lambda: run(*shell, folder / "0.vec", "search", asked.query),
-        theirs=lambda: run(sys.executable, "-c", ASK, chunks, flat, model, asked.query))  # fmt: skip
+    counted = iter(range(args.rounds))
+    time_sides("index", args.rounds,
+        run_vecsearch=lambda: time_command(*shell, folder / f"{next(counted)}.vec", "index", lines),
+        run_baseline=lambda: time_command(sys.executable, "-c", INDEX_SCRIPT, chunks, flat, model))  # fmt: skip
+    time_sides("ask", args.rounds,
+        run_vecsearch=lambda: time_command(*shell, folder / "0.vec", "search", args.query),
+        run_baseline=lambda: time_command(sys.executable, "-c", SEARCH_SCRIPT, chunks, flat, model, args.query))  # fmt: skip
 
 
-def chunk_texts(collection: vecsearch.Collection) -> list[str]:
+def read_chunk_texts(collection: vecsearch.Collection) -> list[str]:
     """What the encoder saw for each chunk, as near as the public interface tells: title and span."""
-    documents = collection.get([listed.id for listed in collection.ls(limit=1_000_000)])
+    documents = collection.get([listed.id for listed in collection.list_documents(limit=1_000_000)])
     return [f"{each.title}\n{each.text[at.start : at.end]}" for each in documents for at in each.chunks]
 
 
-def race(what: str, rounds: int, ours: Callable[[], float], theirs: Callable[[], float]) -> None:
-    pairs = [(ours(), theirs()) for _ in range(rounds)]
+def time_sides(label: str, rounds: int, run_vecsearch: Callable[[], float], run_baseline: Callable[[], float]) -> None:
+    pairs = [(run_vecsearch(), run_baseline()) for _ in range(rounds)]
     ratios = [mine / other for mine, other in pairs]
-    print(f"{what}: vecsearch {statistics.median(a for a, _ in pairs):.1f} s, "
+    print(f"{label}: vecsearch {statistics.median(a for a, _ in pairs):.1f} s, "
           f"by hand {statistics.median(b for _, b in pairs):.1f} s, "
           f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")  # fmt: skip
 
 
-def run(*command: object) -> float:
+def time_command(*command: object) -> float:
     started = perf_counter()
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
     return perf_counter() - started

@@ -17,21 +17,21 @@ from typing import Any
 import numpy as np
 
 from benchmarks import corpus
-from benchmarks.corpus import FILTERS, Filter, Matrix
-from benchmarks.measuring import cache, make_durable, peak_mb
+from benchmarks.corpus import FILTERS, Matrix, RowFilter
+from benchmarks.measuring import make_durable, measure_peak_mb, warm_cache
 from benchmarks.peers import PEERS, Peer, Vector
 
-REHEARSED = 10_000  # rows, so many that each peer makes an index of them, and loads what that takes
+REHEARSAL_ROWS = 10_000  # rows, so many that each peer makes an index of them, and loads what that takes
 WARM_UP = 10  # searches for rows of the collection, before those that count
-LEAST = 20  # queries asked, however long they take
+MIN_QUERIES = 20  # queries asked, however long they take
 
 
 def build(peer: Peer, data: Path, folder: Path) -> dict[str, Any]:
     """Seconds until everything is on disk, `fsync` of every file included."""
-    rows = corpus.read(data)
-    for place in (small(folder), folder):
+    rows = corpus.load_corpus(data)
+    for place in (get_rehearsal_folder(folder), folder):
         place.mkdir(parents=True)
-    peer.build(small(folder), rows.some(0, REHEARSED))
+    peer.build(get_rehearsal_folder(folder), rows.slice_rows(0, REHEARSAL_ROWS))
     rehearse(peer, folder, rows.vectors[0])
     gc.collect()
     started = perf_counter()
@@ -45,30 +45,30 @@ def search(peer: Peer, data: Path, folder: Path, seconds: float) -> dict[str, An
     queries: Matrix = np.load(data / "queries.npy")
     warm = np.array(np.load(data / "vectors.npy", mmap_mode="r")[:WARM_UP])
     rehearse(peer, folder, warm[0])
-    cache(folder)
+    warm_cache(folder)
     started = perf_counter()
     peer.open(folder)
     answer = peer.search(queries[0], None)
     result: dict[str, Any] = {"reopen_ms": (perf_counter() - started) * 1000, "answer": answer}
     for name, only in FILTERS.items():
         if only is None or peer.filters:
-            result[name] = series(peer, warm, queries, only, seconds)
-    result["memory_mb"] = peak_mb()
+            result[name] = measure_series(peer, warm, queries, only, seconds)
+    result["memory_mb"] = measure_peak_mb()
     peer.close()
     return result
 
 
-def series(peer: Peer, warm: Matrix, queries: Matrix, only: Filter | None, seconds: float) -> dict[str, Any]:
+def measure_series(peer: Peer, warm: Matrix, queries: Matrix, row_filter: RowFilter | None, seconds: float) -> dict[str, Any]:
     for row in warm:
-        peer.search(row, only)
+        peer.search(row, row_filter)
     times: list[float] = []
     found: list[list[int]] = []
     for query in queries:
         started = perf_counter()
-        hits = peer.search(query, only)
+        hits = peer.search(query, row_filter)
         times.append((perf_counter() - started) * 1000)
         found.append([hit.id for hit in hits])
-        if sum(times) > seconds * 1000 and len(times) >= LEAST:
+        if sum(times) > seconds * 1000 and len(times) >= MIN_QUERIES:
             break
     p95 = sorted(times)[int(len(times) * 0.95)]
     return {"p50_ms": statistics.median(times), "p95_ms": p95, "queries": len(times), "found": found}
@@ -76,13 +76,13 @@ def series(peer: Peer, warm: Matrix, queries: Matrix, only: Filter | None, secon
 
 def rehearse(peer: Peer, folder: Path, vector: Vector) -> None:
     """Open and ask the small collection that `build` made beside the large one."""
-    peer.open(small(folder))
+    peer.open(get_rehearsal_folder(folder))
     for only in FILTERS.values():
         peer.search(vector, only)
     peer.close()
 
 
-def small(folder: Path) -> Path:
+def get_rehearsal_folder(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}-small")
 
 

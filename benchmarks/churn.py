@@ -28,21 +28,21 @@ from typing import Any, Final
 import numpy as np
 
 import vecsearch
-from benchmarks.measuring import MEGABYTE, resident_mb
-from benchmarks.plot import timeline
-from vecsearch import maintenance
+from benchmarks.measuring import MEGABYTE, measure_resident_mb
+from benchmarks.plot import draw_timeline
+from vecsearch.api import maintenance
 
 DOCUMENTS: Final = 5_000  # that come and go
-WATCHED: Final = 20  # files
-EVERY_S: Final = 1.0
-OPTIMIZE_S: Final = 60.0
-FULL_EVERY: Final = 8
-GROWN: Final = 1.1  # more than so many times the second quarter's median is growth, …
-GROWN_MB: Final = 20.0  # … if it is so much
+WATCHED_FILES: Final = 20  # files
+SAMPLE_INTERVAL_S: Final = 1.0
+OPTIMIZE_INTERVAL_S: Final = 60.0
+FULL_OPTIMIZE_INTERVAL: Final = 8
+GROWTH_RATIO_MAX: Final = 1.1  # more than so many times the second quarter's median is growth, …
+GROWTH_MB_MIN: Final = 20.0  # … if it is so much
 WORDS: Final = "keel mast sail rope anchor tide harbour lantern compass storm gull reef chart deck helm oar".split()
 
 
-def writer(folder: Path) -> None:
+def run_writer(folder: Path) -> None:
     """Until killed: every round is a batch of replaced, deleted, added and changed documents."""
     draw, rows = random.Random(1), np.random.default_rng(1)
     with vecsearch.open(folder, lock_timeout=600) as collection:
@@ -57,7 +57,7 @@ def writer(folder: Path) -> None:
             collection.update(keys[50], metadata={"n": -1})
 
 
-def reader(folder: Path) -> None:
+def run_reader(folder: Path) -> None:
     """Until killed: questions of every kind; each answer is as long as it must be, and in order."""
     draw = random.Random(2)
     with vecsearch.open(folder, readonly=True) as collection:
@@ -75,56 +75,56 @@ def reader(folder: Path) -> None:
 class Churn:
     """What runs, and what was measured."""
 
-    place: Path
-    started: float = field(default_factory=time.monotonic)
+    work_folder: Path
+    start_time: float = field(default_factory=time.monotonic)
     samples: list[dict[str, float]] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
-        return self.place / "db"
+        return self.work_folder / "db"
 
     def run(self, seconds: float) -> None:
         """All of it, for so long."""
         with vecsearch.open(self.folder) as collection:
             kept = [f"{' '.join(words)} stays" for words in pairwise(WORDS)]
             collection.add(kept, ids=[f"kept{n}" for n in range(len(kept))])
-        with self._running() as processes:
+        with self._run_processes() as processes:
             optimized, rounds, draw = time.monotonic(), 0, random.Random(3)
-            while time.monotonic() - self.started < seconds and not self.troubles:
+            while time.monotonic() - self.start_time < seconds and not self.problems:
                 self._change_files(draw)
-                self._sample(processes)
-                self.troubles += [
-                    f"{name} ended: {self._said(name)}" for name, each in processes.items() if each.poll() is not None
+                self._take_sample(processes)
+                self.problems += [
+                    f"{name} ended: {self._read_log_tail(name)}" for name, each in processes.items() if each.poll() is not None
                 ]
-                if time.monotonic() - optimized > OPTIMIZE_S:
+                if time.monotonic() - optimized > OPTIMIZE_INTERVAL_S:
                     optimized, rounds = time.monotonic(), rounds + 1
-                    self._optimize(full=rounds % FULL_EVERY == 0)
-                time.sleep(EVERY_S)
+                    self._optimize(full=rounds % FULL_OPTIMIZE_INTERVAL == 0)
+                time.sleep(SAMPLE_INTERVAL_S)
         self._finish()
 
     @contextmanager
-    def _running(self) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-        ours = [sys.executable, "-m", "benchmarks.churn", "--place", str(self.place), "--role"]
+    def _run_processes(self) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+        ours = [sys.executable, "-m", "benchmarks.churn", "--place", str(self.work_folder), "--role"]
         watch = [
             sys.executable,
             "-m",
             "vecsearch",
             "watch",
-            str(self.place / "notes"),
+            str(self.work_folder / "notes"),
             "--db",
             str(self.folder),
             "-c",
             "notes",
             "-q",
         ]
-        (self.place / "notes").mkdir()
-        self._change_files(random.Random(0), every=True)
+        (self.work_folder / "notes").mkdir()
+        self._change_files(random.Random(0), every_file=True)
         commands = {"writer": [*ours, "writer"], "reader": [*ours, "reader"], "reader 2": [*ours, "reader"], "watch": watch}
         processes = {}
         try:
             for name, command in commands.items():
-                with (self.place / f"{name}.txt").open("wb") as said:
+                with (self.work_folder / f"{name}.txt").open("wb") as said:
                     processes[name] = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
             yield processes
         finally:
@@ -132,10 +132,10 @@ class Churn:
                 each.kill()
                 each.wait()
 
-    def _change_files(self, draw: random.Random, *, every: bool = False) -> None:
-        for number in range(WATCHED) if every else draw.sample(range(WATCHED), 2):
-            file = self.place / "notes" / f"log{number}.txt"
-            if not every and draw.random() < 0.2:
+    def _change_files(self, draw: random.Random, *, every_file: bool = False) -> None:
+        for number in range(WATCHED_FILES) if every_file else draw.sample(range(WATCHED_FILES), 2):
+            file = self.work_folder / "notes" / f"log{number}.txt"
+            if not every_file and draw.random() < 0.2:
                 file.unlink(missing_ok=True)
             else:
                 file.write_text("\n".join(" ".join(draw.choices(WORDS, k=8)) for _ in range(20)))
@@ -144,41 +144,41 @@ class Churn:
         command = [sys.executable, "-m", "vecsearch", "optimize", "--db", str(self.folder), "-q", *(["--full"] if full else [])]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            self.troubles.append(f"optimize: {done.stderr.strip()}")
+            self.problems.append(f"optimize: {done.stderr.strip()}")
 
-    def _sample(self, processes: dict[str, subprocess.Popen[bytes]]) -> None:
-        size = {name: _size(path) for name, path in _files(self.folder).items()}
-        memory = {f"memory of {name}": resident_mb(each.pid) for name, each in processes.items()}
-        self.samples.append({"minutes": (time.monotonic() - self.started) / 60, **memory, **size})
+    def _take_sample(self, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+        size = {name: _measure_size(path) for name, path in _list_files(self.folder).items()}
+        memory = {f"memory of {name}": measure_resident_mb(each.pid) for name, each in processes.items()}
+        self.samples.append({"minutes": (time.monotonic() - self.start_time) / 60, **memory, **size})
 
     def _finish(self) -> None:
-        findings = [each for each in maintenance.doctor(self.folder) if each.severity is vecsearch.Severity.ERROR]
-        self.troubles += [f"doctor: {each.what}" for each in findings]
-        for name, (early, late) in self.growth().items():
-            if late > early * GROWN and late - early > GROWN_MB:
-                self.troubles.append(f"{name} grew from {early:.0f} to {late:.0f} MB")
+        findings = [each for each in maintenance.check(self.folder) if each.severity is vecsearch.Severity.ERROR]
+        self.problems += [f"doctor: {each.what}" for each in findings]
+        for name, (early, late) in self.compute_growth().items():
+            if late > early * GROWTH_RATIO_MAX and late - early > GROWTH_MB_MIN:
+                self.problems.append(f"{name} grew from {early:.0f} to {late:.0f} MB")
 
-    def growth(self) -> dict[str, tuple[float, float]]:
+    def compute_growth(self) -> dict[str, tuple[float, float]]:
         """The median MB of the second quarter and of the last, for all that was measured."""
         quarter = len(self.samples) // 4
         parts = self.samples[quarter : 2 * quarter], self.samples[-quarter:]
         names = [name for name in self.samples[0] if name != "minutes"] if quarter else []
         return {name: (_median(parts[0], name), _median(parts[1], name)) for name in names}
 
-    def _said(self, name: str) -> str:
-        return "".join((self.place / f"{name}.txt").read_text().splitlines(keepends=True)[-3:])
+    def _read_log_tail(self, name: str) -> str:
+        return "".join((self.work_folder / f"{name}.txt").read_text().splitlines(keepends=True)[-3:])
 
-    def answers(self) -> int:
+    def count_answers(self) -> int:
         """Rounds of questions that the readers had answered."""
-        return sum((self.place / f"{name}.txt").read_text().count("answered") for name in ("reader", "reader 2"))
+        return sum((self.work_folder / f"{name}.txt").read_text().count("answered") for name in ("reader", "reader 2"))
 
 
-def _files(folder: Path) -> dict[str, list[Path]]:
+def _list_files(folder: Path) -> dict[str, list[Path]]:
     main = folder / "vecsearch.db"
     return {"database": [main], "log": [folder / "vecsearch.db-wal"], "index files": list((folder / "index").glob("*"))}
 
 
-def _size(paths: Sequence[Path]) -> float:
+def _measure_size(paths: Sequence[Path]) -> float:
     total = 0
     for path in paths:
         try:
@@ -201,26 +201,29 @@ def main() -> int:
     parser.add_argument("--role", choices=["writer", "reader"], help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.role:
-        {"writer": writer, "reader": reader}[given.role](given.place / "db")
+        {"writer": run_writer, "reader": run_reader}[given.role](given.place / "db")
     import tempfile
 
     with tempfile.TemporaryDirectory() as place:
         churn = Churn(given.place or Path(place))
         churn.run(given.minutes * 60)
-        report(churn, given.out)
-    return 1 if churn.troubles else 0
+        write_report(churn, given.out)
+    return 1 if churn.problems else 0
 
 
-def report(churn: Churn, out: Path) -> None:
+def write_report(churn: Churn, out: Path) -> None:
     """The figures, the picture, and what did not hold."""
     figures: dict[str, Any] = {
-        "answers": churn.answers(), "growth_mb": churn.growth(), "troubles": churn.troubles, "samples": churn.samples
-    }  # fmt: skip
+        "answers": churn.count_answers(),
+        "growth_mb": churn.compute_growth(),
+        "troubles": churn.problems,
+        "samples": churn.samples,
+    }
     (out / "churn.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    (out / "churn.svg").write_text(timeline(churn.samples), encoding="utf-8")
-    for name, (early, late) in churn.growth().items():
+    (out / "churn.svg").write_text(draw_timeline(churn.samples), encoding="utf-8")
+    for name, (early, late) in churn.compute_growth().items():
         print(f"{name:22} {early:8.1f} MB {late:8.1f} MB")
-    said = "; ".join(churn.troubles) or "everything levelled off and is sound"
+    said = "; ".join(churn.problems) or "everything levelled off and is sound"
     print(f"{figures['answers']:,} rounds of questions answered; {said}")
 
 

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import corpus
-from benchmarks.peers import INSTALL, is_installed
-from vecsearch.encoding.identity import BUNDLED, files_of
+from benchmarks.peers import INSTALL_HINT, is_installed
+from vecsearch.encoders.model_files import BUNDLED_MODEL, find_model_folder
 
-LAUNCH = """
+LAUNCH_SCRIPT = """
 import json, os, sys, time
 started = time.perf_counter()
 null = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
@@ -35,7 +35,7 @@ process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=nul
 _, status, usage = os.wait4(process, 0)
 print(json.dumps([time.perf_counter() - started, usage.ru_maxrss * 1024 / 1e6, status]))
 """  # small itself, since what is started inherits the peak of what started it
-BY_HAND = """
+BY_HAND_SCRIPT = """
 import sqlite3, sys, faiss
 from sentence_transformers import SentenceTransformer
 folder, model, question = sys.argv[1:]
@@ -44,7 +44,7 @@ texts = sqlite3.connect(folder + "/texts.db")
 for place in faiss.read_index(folder + "/flat.faiss").search(row, 10)[1][0]:
     print(texts.execute("SELECT text FROM texts WHERE id = ?", [int(place)]).fetchone()[0])
 """
-TXTAI = """
+TXTAI_SCRIPT = """
 import sys, txtai
 folder, model, question = sys.argv[1:]
 embeddings = txtai.Embeddings()
@@ -52,7 +52,7 @@ embeddings.load(folder + "/c", config={"method": "transformers", "path": model})
 for hit in embeddings.search(question, 10):
     print(hit["text"])
 """
-CHROMA = """
+CHROMA_SCRIPT = """
 import sys, chromadb
 from chromadb.utils.embedding_functions import SentenceTransformerEmbeddingFunction
 folder, model, question = sys.argv[1:]
@@ -61,7 +61,7 @@ rows = client.get_collection("rows", embedding_function=SentenceTransformerEmbed
 for text in rows.query(query_texts=[question], n_results=10)["documents"][0]:
     print(text)
 """
-VECSEARCH = [sys.executable, "-m", "vecsearch", "search", "--db"]
+SEARCH_COMMAND = [sys.executable, "-m", "vecsearch", "search", "--db"]
 
 
 def main() -> None:
@@ -75,14 +75,14 @@ def main() -> None:
     parser.add_argument("--question", default="asynchronous client for a message queue")
     asked = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
-    names = [name for name in BUILDS if name == "by hand" or is_installed(name)]
-    for name in BUILDS.keys() - set(names):
-        print(f"{name} is not installed and left out; {INSTALL}", file=sys.stderr)
+    names = [name for name in BUILDERS if name == "by hand" or is_installed(name)]
+    for name in BUILDERS.keys() - set(names):
+        print(f"{name} is not installed and left out; {INSTALL_HINT}", file=sys.stderr)
     folder = asked.keep.resolve() / str(asked.chunks)
     for name in names:
         if not (folder / name / "done").exists():
-            build(name, folder / name, asked)
-    runs = race(commands(folder, asked.question, names), asked.rounds)
+            build_collection(name, folder / name, asked)
+    runs = time_commands(build_commands(folder, asked.question, names), asked.rounds)
     least = statistics.median(seconds for seconds, _ in runs["vecsearch, hybrid"])
     print(f"{asked.chunks:,} chunks, median of {asked.rounds} rounds")
     for side, times in runs.items():
@@ -90,13 +90,13 @@ def main() -> None:
         print(f"{side:32} {seconds:6.2f} s {memory:6,.0f} MB {seconds / least:6.1f} ×")
 
 
-def commands(folder: Path, question: str, names: list[str]) -> dict[str, list[str]]:
-    database, model = str(folder / "vecsearch/db"), str(files_of(BUNDLED))
+def build_commands(folder: Path, question: str, names: list[str]) -> dict[str, list[str]]:
+    database, model = str(folder / "vecsearch/db"), str(find_model_folder(BUNDLED_MODEL))
     sides = {
-        "vecsearch, hybrid": [*VECSEARCH, database, question],
-        "vecsearch, --mode lexical": [*VECSEARCH, database, question, "--mode", "lexical"],
+        "vecsearch, hybrid": [*SEARCH_COMMAND, database, question],
+        "vecsearch, --mode lexical": [*SEARCH_COMMAND, database, question, "--mode", "lexical"],
     }
-    scripts = {"by hand": BY_HAND, "txtai": TXTAI, "chroma": CHROMA}
+    scripts = {"by hand": BY_HAND_SCRIPT, "txtai": TXTAI_SCRIPT, "chroma": CHROMA_SCRIPT}
     said = {"by hand": "sentence-transformers + FAISS", "txtai": "txtai, hybrid", "chroma": "Chroma"}
     others = {
         said[name]: [sys.executable, "-c", scripts[name], str(folder / name), model, question] for name in names if name in said
@@ -104,7 +104,7 @@ def commands(folder: Path, question: str, names: list[str]) -> dict[str, list[st
     return sides | others
 
 
-def race(sides: dict[str, list[str]], rounds: int) -> dict[str, list[tuple[float, float]]]:
+def time_commands(sides: dict[str, list[str]], rounds: int) -> dict[str, list[tuple[float, float]]]:
     """Seconds and megabytes of each run."""
     for name, command in sides.items():  # not timed: fills the system's cache, and proves that there is an answer
         shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -112,18 +112,20 @@ def race(sides: dict[str, list[str]], rounds: int) -> dict[str, list[tuple[float
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, command in sides.items():
-            launched = subprocess.run([sys.executable, "-S", "-c", LAUNCH, *command], check=True, capture_output=True, text=True)
+            launched = subprocess.run(
+                [sys.executable, "-S", "-c", LAUNCH_SCRIPT, *command], check=True, capture_output=True, text=True
+            )
             seconds, memory, status = json.loads(launched.stdout)
             assert status == 0, f"{name} failed: {launched.stderr}"
             runs[name].append((seconds, memory))
     return runs
 
 
-def build(name: str, folder: Path, asked: argparse.Namespace) -> None:
+def build_collection(name: str, folder: Path, args: argparse.Namespace) -> None:
     """Make one side's collection, in a process of its own."""
-    print(f"building {name}, {asked.chunks:,} chunks, in {folder} …", file=sys.stderr, flush=True)
+    print(f"building {name}, {args.chunks:,} chunks, in {folder} …", file=sys.stderr, flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    process = multiprocessing.get_context("spawn").Process(target=BUILDS[name], args=(folder, asked.chunks, asked.vectors))
+    process = multiprocessing.get_context("spawn").Process(target=BUILDERS[name], args=(folder, args.chunks, args.vectors))
     process.start()
     process.join()
     if process.exitcode:
@@ -131,28 +133,28 @@ def build(name: str, folder: Path, asked: argparse.Namespace) -> None:
     (folder / "done").touch()
 
 
-def _texts(count: int) -> list[str]:
-    return list(islice(corpus.texts(), count))
+def _read_texts(count: int) -> list[str]:
+    return list(islice(corpus.iterate_texts(), count))
 
 
-def _rows(texts: list[str], given: Path | None) -> Any:
-    return corpus.unit(corpus.vectors(texts, given))
+def _load_rows(texts: list[str], vectors_file: Path | None) -> Any:
+    return corpus.normalize_rows(corpus.load_vectors(texts, vectors_file))
 
 
-def build_vecsearch(folder: Path, count: int, given: Path | None) -> None:
+def build_vecsearch(folder: Path, count: int, vectors_file: Path | None) -> None:
     import vecsearch
 
     with vecsearch.open(folder / "db") as collection:
-        texts = _texts(count)
+        texts = _read_texts(count)
         for at in range(collection.count(), count, 10_000):
             collection.add(texts[at : at + 10_000])
 
 
-def build_by_hand(folder: Path, count: int, given: Path | None) -> None:
+def build_by_hand(folder: Path, count: int, vectors_file: Path | None) -> None:
     import faiss
 
-    texts = _texts(count)
-    rows = _rows(texts, given)
+    texts = _read_texts(count)
+    rows = _load_rows(texts, vectors_file)
     index = faiss.IndexFlatIP(rows.shape[1])
     index.add(rows)
     faiss.write_index(index, str(folder / "flat.faiss"))
@@ -163,12 +165,12 @@ def build_by_hand(folder: Path, count: int, given: Path | None) -> None:
     database.close()
 
 
-def build_txtai(folder: Path, count: int, given: Path | None) -> None:
-    texts = _texts(count)
-    row_of = dict(zip(texts, _rows(texts, given), strict=True))
+def build_txtai(folder: Path, count: int, vectors_file: Path | None) -> None:
+    texts = _read_texts(count)
+    row_of = dict(zip(texts, _load_rows(texts, vectors_file), strict=True))
 
-    def transform(wanted: list[str]) -> list[Any]:
-        return [row_of[text] for text in wanted]
+    def transform(batch: list[str]) -> list[Any]:
+        return [row_of[text] for text in batch]
 
     embeddings = import_module("txtai").Embeddings(method="external", transform=transform, content=True, hybrid=True)
     embeddings.index(texts)
@@ -176,10 +178,12 @@ def build_txtai(folder: Path, count: int, given: Path | None) -> None:
     embeddings.save(str(folder / "c"))
 
 
-def build_chroma(folder: Path, count: int, given: Path | None) -> None:
-    chroma, texts = import_module("chromadb"), _texts(count)
-    rows = _rows(texts, given)
-    encode = import_module("chromadb.utils.embedding_functions").SentenceTransformerEmbeddingFunction(str(files_of(BUNDLED)))
+def build_chroma(folder: Path, count: int, vectors_file: Path | None) -> None:
+    chroma, texts = import_module("chromadb"), _read_texts(count)
+    rows = _load_rows(texts, vectors_file)
+    encode = import_module("chromadb.utils.embedding_functions").SentenceTransformerEmbeddingFunction(
+        str(find_model_folder(BUNDLED_MODEL))
+    )
     client = chroma.PersistentClient(str(folder), settings=chroma.Settings(anonymized_telemetry=False))
     collection = client.create_collection("rows", embedding_function=encode)
     for at in range(0, count, 5_000):
@@ -188,7 +192,7 @@ def build_chroma(folder: Path, count: int, given: Path | None) -> None:
         collection.add(ids=keys, embeddings=rows[at : at + 5_000], documents=some)
 
 
-BUILDS: dict[str, Callable[[Path, int, Path | None], None]] = {
+BUILDERS: dict[str, Callable[[Path, int, Path | None], None]] = {
     "vecsearch": build_vecsearch, "by hand": build_by_hand, "txtai": build_txtai, "chroma": build_chroma,
 }  # fmt: skip
 

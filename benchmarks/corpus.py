@@ -15,60 +15,64 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from vecsearch.encoding import registry
+from vecsearch.encoders import registry
 
 Matrix: TypeAlias = NDArray[np.float32]
 Metadata: TypeAlias = dict[str, str | int | bool]
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-FILES = (SHARED / "scale_pypi/corpus.jsonl.gz", SHARED / "wordnet/synsets.tsv.gz", SHARED / "scale_debian/corpus.jsonl.gz")
-CHARACTERS = 300  # a text is cut to
-SHARD = 20_000  # vectors in one file of the cache
-BLOCK = 50_000  # vectors compared at once
-NEAR = 10  # hits asked for
-ROUNDING = 1e-6  # of a float32 cosine
-LANGUAGES, SHARES = ("en", "de", "fr", "es", "it"), (0.45, 0.19, 0.16, 0.12, 0.08)
-RARE = 0.006
+DATA_FOLDER = Path(__file__).parents[2] / "shared" / "data"
+TEXT_FILES = (
+    DATA_FOLDER / "scale_pypi/corpus.jsonl.gz",
+    DATA_FOLDER / "wordnet/synsets.tsv.gz",
+    DATA_FOLDER / "scale_debian/corpus.jsonl.gz",
+)
+TEXT_MAX_CHARS = 300  # a text is cut to
+SHARD_ROWS = 20_000  # vectors in one file of the cache
+BLOCK_ROWS = 50_000  # vectors compared at once
+TOP_K = 10  # hits asked for
+COSINE_TOLERANCE = 1e-6  # of a float32 cosine
+LANGUAGES, LANGUAGE_SHARES = ("en", "de", "fr", "es", "it"), (0.45, 0.19, 0.16, 0.12, 0.08)
+RARE_SHARE = 0.006
 
 
-class Filter(NamedTuple):
+class RowFilter(NamedTuple):
     """Only rows whose metadata has this value."""
 
     key: str
     value: str | bool
 
 
-FILTERS: dict[str, Filter | None] = {"all": None, "some": Filter("lang", "de"), "few": Filter("rare", True)}
+FILTERS: dict[str, RowFilter | None] = {"all": None, "some": RowFilter("lang", "de"), "few": RowFilter("rare", True)}
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class CorpusRows:
     """What a collection is made of; a row's id is `first` + its place."""
 
     texts: Sequence[str]
     vectors: Matrix
     metadatas: Sequence[Metadata]
-    first: int = 0
+    first_id: int = 0
 
     def __len__(self) -> int:
         return len(self.texts)
 
     @property
     def ids(self) -> list[int]:
-        return list(range(self.first, self.first + len(self)))
+        return list(range(self.first_id, self.first_id + len(self)))
 
-    def portions(self, size: int) -> Iterator[Rows]:
+    def split_batches(self, size: int) -> Iterator[CorpusRows]:
         for at in range(0, len(self), size):
-            yield self.some(at, at + size)
+            yield self.slice_rows(at, at + size)
 
-    def some(self, start: int, stop: int) -> Rows:
-        return Rows(self.texts[start:stop], self.vectors[start:stop], self.metadatas[start:stop], self.first + start)
+    def slice_rows(self, start: int, stop: int) -> CorpusRows:
+        return CorpusRows(self.texts[start:stop], self.vectors[start:stop], self.metadatas[start:stop], self.first_id + start)
 
 
-def texts(files: Sequence[Path] = FILES, characters: int = CHARACTERS) -> Iterator[str]:
+def iterate_texts(files: Sequence[Path] = TEXT_FILES, characters: int = TEXT_MAX_CHARS) -> Iterator[str]:
     """Title and text of each line of JSON, other files' lines as they are; cut to so many characters."""
     for path in files:
-        with _opened(path) as lines:
+        with _open_text(path) as lines:
             for line in lines:
                 if ".jsonl" in path.name:
                     each = json.loads(line)
@@ -77,28 +81,30 @@ def texts(files: Sequence[Path] = FILES, characters: int = CHARACTERS) -> Iterat
                     yield line.strip()[:characters]
 
 
-def _opened(path: Path) -> IO[str]:
+def _open_text(path: Path) -> IO[str]:
     return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
 
 
-def vectors(wanted: Sequence[str], given: Path | None) -> NDArray[np.float16 | np.float32]:
+def load_vectors(needed_texts: Sequence[str], vectors_file: Path | None) -> NDArray[np.float16 | np.float32]:
     """One row a text: the first of a .npy file, or encoded by the default encoder and kept in the user's cache."""
-    if given is not None:
-        rows: NDArray[np.float16 | np.float32] = np.load(given, mmap_mode="r")[: len(wanted)]
-        if len(rows) < len(wanted) or not rows[-1].any():
-            raise SystemExit(f"{given} holds fewer than the {len(wanted):,} vectors needed")
+    if vectors_file is not None:
+        rows: NDArray[np.float16 | np.float32] = np.load(vectors_file, mmap_mode="r")[: len(needed_texts)]
+        if len(rows) < len(needed_texts) or not rows[-1].any():
+            raise SystemExit(f"{vectors_file} holds fewer than the {len(needed_texts):,} vectors needed")
         return rows
     encoder = registry.load(None)
     folder = Path(platformdirs.user_cache_dir("vecsearch")) / "benchmarks" / encoder.fingerprint[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    return np.concatenate([_shard(folder, wanted[at : at + SHARD], at) for at in range(0, len(wanted), SHARD)])
+    return np.concatenate(
+        [_load_shard(folder, needed_texts[at : at + SHARD_ROWS], at) for at in range(0, len(needed_texts), SHARD_ROWS)]
+    )
 
 
-def _shard(folder: Path, wanted: Sequence[str], at: int) -> NDArray[np.float16]:
-    path = folder / f"{at:07}-{_digest(wanted)}.npy"
+def _load_shard(folder: Path, needed_texts: Sequence[str], at: int) -> NDArray[np.float16]:
+    path = folder / f"{at:07}-{_hash_texts(needed_texts)}.npy"
     if not path.exists():
-        print(f"encoding texts {at:,} to {at + len(wanted):,}", flush=True)
-        rows = registry.load(None).encode_documents(wanted).astype(np.float16)
+        print(f"encoding texts {at:,} to {at + len(needed_texts):,}", flush=True)
+        rows = registry.load(None).encode_documents(needed_texts).astype(np.float16)
         with path.with_suffix(".part").open("wb") as file:
             np.save(file, rows)
         path.with_suffix(".part").rename(path)
@@ -106,41 +112,43 @@ def _shard(folder: Path, wanted: Sequence[str], at: int) -> NDArray[np.float16]:
     return kept
 
 
-def _digest(wanted: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(wanted).encode()).hexdigest()[:16]
+def _hash_texts(needed_texts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(needed_texts).encode()).hexdigest()[:16]
 
 
-def metadatas(count: int) -> list[Metadata]:
+def make_metadatas(count: int) -> list[Metadata]:
     """A language, of which one has 19 % of the rows, a mark that 0.6 % have, and the row's number; independent of the text."""
     draws = np.random.default_rng(5).random((count, 2))
-    languages = np.searchsorted(np.cumsum(SHARES)[:-1], draws[:, 0], side="right")
+    languages = np.searchsorted(np.cumsum(LANGUAGE_SHARES)[:-1], draws[:, 0], side="right")
     return [
-        {"lang": LANGUAGES[language], "rare": bool(draw < RARE), "n": n}
+        {"lang": LANGUAGES[language], "rare": bool(draw < RARE_SHARE), "n": n}
         for n, (language, draw) in enumerate(zip(languages, draws[:, 1], strict=True))
     ]
 
 
-def unit(rows: NDArray[np.float16 | np.float32]) -> Matrix:
+def normalize_rows(rows: NDArray[np.float16 | np.float32]) -> Matrix:
     exact = np.asarray(rows, np.float32)
     lengths: Matrix = np.linalg.norm(exact, axis=1, keepdims=True)
     return exact / lengths
 
 
-def write(folder: Path, count: int, queries: int, *, files: Sequence[Path] = FILES, given: Path | None = None) -> None:
+def write_corpus(
+    folder: Path, count: int, queries: int, *, files: Sequence[Path] = TEXT_FILES, vectors_file: Path | None = None
+) -> None:
     """Lay the data of a collection of `count` rows into `folder`, every so many-th text being taken out as a query."""
-    taken = list(islice(texts(files), count + queries))
+    taken = list(islice(iterate_texts(files), count + queries))
     if len(taken) < count + queries:
         raise SystemExit(f"there are only {len(taken):,} texts, {count + queries:,} are needed")
     asking = np.zeros(len(taken), bool)
     asking[:: len(taken) // queries] = True
     asking[np.flatnonzero(asking)[queries:]] = False
-    rows = vectors(taken, given)
+    rows = load_vectors(taken, vectors_file)
     folder.mkdir(parents=True)
-    np.save(folder / "queries.npy", unit(rows[asking]))
+    np.save(folder / "queries.npy", normalize_rows(rows[asking]))
     kept = np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (count, rows.shape[1]))
     at = 0
-    for start in range(0, len(taken), BLOCK):
-        some = unit(rows[start : start + BLOCK][~asking[start : start + BLOCK]])
+    for start in range(0, len(taken), BLOCK_ROWS):
+        some = normalize_rows(rows[start : start + BLOCK_ROWS][~asking[start : start + BLOCK_ROWS]])
         kept[at : at + len(some)] = some
         at += len(some)
     kept.flush()
@@ -148,54 +156,54 @@ def write(folder: Path, count: int, queries: int, *, files: Sequence[Path] = FIL
     (folder / "texts.jsonl").write_text("".join(f"{json.dumps(text)}\n" for text in left), encoding="utf-8")
 
 
-def read(folder: Path, count: int | None = None) -> Rows:
+def load_corpus(folder: Path, count: int | None = None) -> CorpusRows:
     """The data that `write` laid down, or its first rows, which then is all that memory holds of it."""
-    held = read_texts(folder, count)
-    return Rows(held, np.array(np.load(folder / "vectors.npy", mmap_mode="r")[: len(held)]), metadatas(len(held)))
+    held = load_texts(folder, count)
+    return CorpusRows(held, np.array(np.load(folder / "vectors.npy", mmap_mode="r")[: len(held)]), make_metadatas(len(held)))
 
 
-def read_texts(folder: Path, count: int | None = None) -> list[str]:
+def load_texts(folder: Path, count: int | None = None) -> list[str]:
     with (folder / "texts.jsonl").open(encoding="utf-8") as lines:
         return [json.loads(line) for line in islice(lines, count)]
 
 
-class Exact:
+class ExactSearch:
     """Brute force over float32: which ids are among the nearest that a filter leaves."""
 
     def __init__(self, folder: Path) -> None:
         self._rows: Matrix = np.load(folder / "vectors.npy", mmap_mode="r")
         self._queries: Matrix = np.load(folder / "queries.npy")
-        self._data = read_texts(folder), metadatas(len(self._rows))
+        self._data = load_texts(folder), make_metadatas(len(self._rows))
         self._matches = {
             name: np.array([only is None or each[only.key] == only.value for each in self._data[1]])
             for name, only in FILTERS.items()
         }
-        self._least = self._tenth_best()
+        self._min_cosines = self._compute_min_cosines()
 
     @property
     def rows(self) -> int:
         return len(self._rows)
 
-    def holds(self, answer: Sequence[tuple[int, str | None, Metadata | None]]) -> bool:
+    def is_complete(self, answer: Sequence[tuple[int, str | None, Metadata | None]]) -> bool:
         """Whether these hits are complete: each with its own text and metadata."""
         texts, metadatas = self._data
         return bool(answer) and all(text == texts[key] and held == metadatas[key] for key, text, held in answer)
 
-    def _tenth_best(self) -> dict[str, Matrix]:
+    def _compute_min_cosines(self) -> dict[str, Matrix]:
         """For each query the cosine that a hit must reach; equally near rows are equally right."""
-        best = {name: np.full((len(self._queries), NEAR), -np.inf, np.float32) for name in FILTERS}
-        for at in range(0, len(self._rows), BLOCK):
-            cosines = self._queries @ self._rows[at : at + BLOCK].T
+        best = {name: np.full((len(self._queries), TOP_K), -np.inf, np.float32) for name in FILTERS}
+        for at in range(0, len(self._rows), BLOCK_ROWS):
+            cosines = self._queries @ self._rows[at : at + BLOCK_ROWS].T
             for name, matches in self._matches.items():
-                some = np.hstack([best[name], cosines[:, matches[at : at + BLOCK]]])
-                best[name] = np.partition(some, -NEAR, axis=1)[:, -NEAR:]
+                some = np.hstack([best[name], cosines[:, matches[at : at + BLOCK_ROWS]]])
+                best[name] = np.partition(some, -TOP_K, axis=1)[:, -TOP_K:]
         return {name: rows.min(axis=1) for name, rows in best.items()}
 
-    def recall(self, name: str, found: Sequence[Sequence[int]]) -> float:
+    def recall(self, name: str, found_ids: Sequence[Sequence[int]]) -> float:
         """Of the ten nearest (or of all that match, where those are fewer), the share that was found; a mean over the queries."""
-        wanted = min(NEAR, int(self._matches[name].sum()))
+        wanted = min(TOP_K, int(self._matches[name].sum()))
         right = 0
-        for query, least, ids in zip(self._queries, self._least[name], found, strict=False):
+        for query, least, ids in zip(self._queries, self._min_cosines[name], found_ids, strict=False):
             matching = [each for each in dict.fromkeys(ids) if self._matches[name][each]]
-            right += min(wanted, int((self._rows[matching] @ query >= least - ROUNDING).sum())) if matching else 0
-        return right / (wanted * len(found)) if wanted else 1.0
+            right += min(wanted, int((self._rows[matching] @ query >= least - COSINE_TOLERANCE).sum())) if matching else 0
+        return right / (wanted * len(found_ids)) if wanted else 1.0

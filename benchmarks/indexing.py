@@ -23,8 +23,8 @@ from time import perf_counter
 
 from benchmarks import corpus
 from benchmarks.measuring import make_durable
-from benchmarks.peers import INSTALL, is_installed
-from vecsearch.encoding.identity import BUNDLED, files_of
+from benchmarks.peers import INSTALL_HINT, is_installed
+from vecsearch.encoders.model_files import BUNDLED_MODEL, find_model_folder
 
 WARM_UP = ["A text to warm up with.", "Another, somewhat longer text to warm up with, about nothing."]
 
@@ -35,27 +35,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
-    taken = list(islice(corpus.texts(), asked.documents))
+    taken = list(islice(corpus.iterate_texts(), asked.documents))
     sides = {name: side for name, side in SIDES.items() if is_installed(name)}
     for name in SIDES.keys() - sides.keys():
-        print(f"{name} is not installed and left out; {INSTALL}", file=sys.stderr)
+        print(f"{name} is not installed and left out; {INSTALL_HINT}", file=sys.stderr)
     times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(asked.rounds):
         for name, side in sides.items():
-            times[name].append(_apart(side, taken))
+            times[name].append(_run_in_process(side, taken))
     for name, seconds in times.items():
         ratios = [other / ours for other, ours in zip(seconds, times["vecsearch"], strict=True)]
         rate = len(taken) / statistics.median(seconds)
         print(f"{name:10} {rate:7,.0f} documents/s; vecsearch is {statistics.median(ratios):.2f} times as quick")
 
 
-def _apart(side: Callable[[Path, list[str]], float], texts: list[str]) -> float:
+def _run_in_process(side: Callable[[Path, list[str]], float], texts: list[str]) -> float:
     os.sync()
     with TemporaryDirectory() as folder, ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         return process.submit(side, Path(folder), texts).result()
 
 
-def vecsearch_adds(folder: Path, texts: list[str]) -> float:
+def time_vecsearch(folder: Path, texts: list[str]) -> float:
     import vecsearch
 
     with vecsearch.open(folder / "warm") as warm:
@@ -69,8 +69,8 @@ def vecsearch_adds(folder: Path, texts: list[str]) -> float:
     return seconds
 
 
-def txtai_indexes(folder: Path, texts: list[str]) -> float:
-    embeddings = import_module("txtai").Embeddings(path=str(files_of(BUNDLED)), content=True, hybrid=True)
+def time_txtai(folder: Path, texts: list[str]) -> float:
+    embeddings = import_module("txtai").Embeddings(path=str(find_model_folder(BUNDLED_MODEL)), content=True, hybrid=True)
     embeddings.batchtransform(WARM_UP)
     started = perf_counter()
     embeddings.index(texts)
@@ -81,9 +81,11 @@ def txtai_indexes(folder: Path, texts: list[str]) -> float:
     return seconds
 
 
-def chroma_adds(folder: Path, texts: list[str]) -> float:
+def time_chroma(folder: Path, texts: list[str]) -> float:
     chroma = import_module("chromadb")
-    encode = import_module("chromadb.utils.embedding_functions").SentenceTransformerEmbeddingFunction(str(files_of(BUNDLED)))
+    encode = import_module("chromadb.utils.embedding_functions").SentenceTransformerEmbeddingFunction(
+        str(find_model_folder(BUNDLED_MODEL))
+    )
     encode(WARM_UP)
     started = perf_counter()
     client = chroma.PersistentClient(str(folder / "db"), settings=chroma.Settings(anonymized_telemetry=False))
@@ -99,7 +101,7 @@ def chroma_adds(folder: Path, texts: list[str]) -> float:
 
 
 SIDES: dict[str, Callable[[Path, list[str]], float]] = {
-    "vecsearch": vecsearch_adds, "txtai": txtai_indexes, "chroma": chroma_adds,
+    "vecsearch": time_vecsearch, "txtai": time_txtai, "chroma": time_chroma,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@
 - sts: Spearman's correlation of the cosine with people's judgement (STS benchmark, test).
 - synonyms: of the first 10 words found for a word of WordNet's probe, among all words of its synonym groups, the share of the
   probe's synonyms, and of its family, that are there; with word forms and without them (`collapse`).
-- nothing here: how often `min_score="auto"` gives an answer to a banking question (banking77), which an unrelated collection
+- nothing here: how often `min_similarity="auto"` gives an answer to a banking question (banking77), which an unrelated collection
   cannot answer, and how often it gives none to a question that it can.
 """
 
@@ -24,41 +24,40 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import vecsearch
-from vecsearch.encoding import registry
+from vecsearch.encoders import registry
 from vecsearch.evaluation.cache import Kept
 from vecsearch.evaluation.datasets import Dataset
 
-SETS = ("xquad_en", "xquad_de", "cranfield", "coarsewsd20_retrieval", "scifact")
+DATASETS = ("xquad_en", "xquad_de", "cranfield", "coarsewsd20_retrieval", "scifact")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     data = parser.parse_args().data
-    print(f"sts: Spearman {sts(data / 'sts_benchmark' / 'pairs.tsv'):.4f}", flush=True)
-    synonyms(data / "wordnet")
-    for name in SETS:
-        nothing_here(data, name)
+    print(f"sts: Spearman {measure_sts(data / 'sts_benchmark' / 'pairs.tsv'):.4f}", flush=True)
+    measure_synonyms(data / "wordnet")
+    for name in DATASETS:
+        measure_no_answer(data, name)
 
 
-def sts(pairs: Path) -> float:
+def measure_sts(pairs: Path) -> float:
     rows = list(csv.DictReader(pairs.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     encoder = registry.load(None)
     left, right = (encoder.encode_documents([row[side] for row in rows]) for side in ("a", "b"))
     return float(spearmanr((left * right).sum(axis=1), [float(row["score"]) for row in rows]).statistic)
 
 
-def synonyms(wordnet: Path) -> None:
-    probe = list(records(wordnet / "synonym_probe.jsonl"))
-    words = {word for group in records(wordnet / "synonym_groups.jsonl") for word in group["words"]}
+def measure_synonyms(wordnet: Path) -> None:
+    probe = list(read_records(wordnet / "synonym_probe.jsonl"))
+    words = {word for group in read_records(wordnet / "synonym_groups.jsonl") for word in group["words"]}
     words |= {word for each in probe for word in (each["seed"], *each["family"])}
-    words |= {form for each in probe for form in forms(each["seed"])}
+    words |= {form for each in probe for form in build_word_forms(each["seed"])}
     with TemporaryDirectory() as folder, vecsearch.open(f"{folder}/db") as collection:
         collection.add(sorted(words), ids=sorted(words))
         for collapse in (False, True):
             found = [
-                {hit.id for hit in collection.search(each["seed"], limit=11, collapse=collapse)} - {each["seed"]}
-                for each in probe
+                {hit.id for hit in collection.search(each["seed"], limit=11, dedupe=collapse)} - {each["seed"]} for each in probe
             ]
             shares = [
                 np.mean(
@@ -77,13 +76,13 @@ def synonyms(wordnet: Path) -> None:
             )
 
 
-def forms(word: str) -> list[str]:
+def build_word_forms(word: str) -> list[str]:
     """Regular ones, as an index of running text would hold."""
     stem = word.removesuffix("e")
     return [f"{word}s", f"{stem}ing", f"{stem}ed"]
 
 
-def nothing_here(data: Path, name: str) -> None:
+def measure_no_answer(data: Path, name: str) -> None:
     kept = Kept.of(Dataset.at(data / name))
     if not kept.is_whole:
         kept.index()
@@ -92,17 +91,17 @@ def nothing_here(data: Path, name: str) -> None:
         for row in csv.DictReader((data / "banking77" / "test.tsv").read_text(encoding="utf-8").splitlines(), delimiter="\t")
     ]
     with kept.reading() as collection:
-        answered = share_answered(collection, banking[::6])
-        own = [query["text"] for query in records(data / name / "queries.jsonl")]
-        missed = 1 - share_answered(collection, own[:300])
+        answered = compute_answered_share(collection, banking[::6])
+        own = [query["text"] for query in read_records(data / name / "queries.jsonl")]
+        missed = 1 - compute_answered_share(collection, own[:300])
     print(f"nothing here, {name}: {answered:.1%} of unrelated questions answered, {missed:.1%} of its own not", flush=True)
 
 
-def share_answered(collection: vecsearch.Collection, questions: list[str]) -> float:
-    return float(np.mean([bool(hits) for hits in collection.search(questions, limit=1, min_score="auto")]))
+def compute_answered_share(collection: vecsearch.Collection, questions: list[str]) -> float:
+    return float(np.mean([bool(hits) for hits in collection.search(questions, limit=1, min_similarity="auto")]))
 
 
-def records(path: Path) -> Iterator[dict[str, Any]]:
+def read_records(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a JSON lines file, packed or not."""
     with path.open("rb") if path.exists() else gzip.open(f"{path}.gz") as file:
         yield from map(json.loads, file)

@@ -11,26 +11,26 @@ from pathlib import Path
 MEGABYTE = 1_000_000
 
 
-def peak_mb() -> float:
+def measure_peak_mb() -> float:
     """Most memory resident at once, of this process and of those that it has started and that still run, added up.
 
     Pages of mapped files count. `ru_maxrss` alone would hand on the peak of whoever started this process.
     """
     if not Path("/proc/self/status").exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MEGABYTE
-    return sum(map(_high_water, ["self", *_descendants("self")])) / MEGABYTE
+    return sum(map(_read_peak, ["self", *_list_descendants("self")])) / MEGABYTE
 
 
-def resident_mb(process: int) -> float:
+def measure_resident_mb(process: int) -> float:
     """Memory resident now, of a process and of those that it has started, added up. Linux only."""
-    return sum(_status(each, "VmRSS:") for each in [str(process), *_descendants(str(process))]) / MEGABYTE
+    return sum(_read_status(each, "VmRSS:") for each in [str(process), *_list_descendants(str(process))]) / MEGABYTE
 
 
-def _high_water(process: str) -> float:
-    return _status(process, "VmHWM:")
+def _read_peak(process: str) -> float:
+    return _read_status(process, "VmHWM:")
 
 
-def _status(process: str, name: str) -> float:
+def _read_status(process: str, name: str) -> float:
     """Bytes, by the kernel's own name."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
@@ -39,7 +39,7 @@ def _status(process: str, name: str) -> float:
     return next((float(line.split()[1]) * 1024 for line in lines if line.startswith(name)), 0)
 
 
-def _descendants(process: str) -> Iterator[str]:
+def _list_descendants(process: str) -> Iterator[str]:
     for path in Path(f"/proc/{process}/task").glob("*/children"):
         try:
             children = path.read_text().split()
@@ -47,10 +47,10 @@ def _descendants(process: str) -> Iterator[str]:
             continue
         for child in children:
             yield child
-            yield from _descendants(child)
+            yield from _list_descendants(child)
 
 
-def size_mb(folder: Path) -> float:
+def measure_size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / MEGABYTE
 
 
@@ -63,7 +63,7 @@ def make_durable(folder: Path) -> None:
             os.close(opened)
 
 
-def cache(folder: Path) -> None:
+def warm_cache(folder: Path) -> None:
     """Have the system hold every file, as it does for who opened it a moment ago; some machines forget early."""
     for path in folder.rglob("*"):
         if path.is_file():

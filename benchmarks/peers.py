@@ -14,13 +14,13 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.corpus import NEAR, Filter, Metadata, Rows
+from benchmarks.corpus import TOP_K, CorpusRows, Metadata, RowFilter
 
 Vector = NDArray[np.float32]
-INSTALL = "pip install 'vecsearch[peers]'"
+INSTALL_HINT = "pip install 'vecsearch[peers]'"
 
 
-class Found(NamedTuple):
+class PeerHit(NamedTuple):
     """A hit; text and metadata are None where the peer keeps none."""
 
     id: int
@@ -35,9 +35,9 @@ class Peer(Protocol):
     note: ClassVar[str]
     filters: ClassVar[bool]
 
-    def build(self, folder: Path, rows: Rows) -> None: ...
+    def build(self, folder: Path, rows: CorpusRows) -> None: ...
     def open(self, folder: Path) -> None: ...
-    def search(self, vector: Vector, only: Filter | None) -> list[Found]: ...
+    def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]: ...
     def close(self) -> None: ...
 
 
@@ -46,11 +46,11 @@ class Vecsearch(Peer):
     note = "text, metadata, vectors (float16) and a full-text index; `search` of a vector"
     filters = True
 
-    def build(self, folder: Path, rows: Rows) -> None:
+    def build(self, folder: Path, rows: CorpusRows) -> None:
         import vecsearch
 
         with vecsearch.open(folder / "db") as collection:
-            for some in rows.portions(100_000):
+            for some in rows.split_batches(100_000):
                 ids = [str(each) for each in some.ids]
                 collection.add(some.texts, ids=ids, metadatas=some.metadatas, vectors=some.vectors)
 
@@ -59,9 +59,9 @@ class Vecsearch(Peer):
 
         self._collection = vecsearch.open(folder / "db")
 
-    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
-        hits = self._collection.search(vector, limit=NEAR, where={only.key: only.value} if only else None)
-        return [Found(int(hit.id), hit.text, hit.metadata) for hit in hits]
+    def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]:
+        hits = self._collection.search(vector, limit=TOP_K, where={row_filter.key: row_filter.value} if row_filter else None)
+        return [PeerHit(int(hit.id), hit.text, hit.metadata) for hit in hits]
 
     def close(self) -> None:
         self._collection.close()
@@ -75,31 +75,31 @@ class Chroma(Peer):
     def __init__(self) -> None:
         self._chroma: Any = import_module("chromadb")
 
-    def _client(self, folder: Path) -> Any:
+    def _open_client(self, folder: Path) -> Any:
         return self._chroma.PersistentClient(str(folder), settings=self._chroma.Settings(anonymized_telemetry=False))
 
-    def build(self, folder: Path, rows: Rows) -> None:
-        client = self._client(folder)
+    def build(self, folder: Path, rows: CorpusRows) -> None:
+        client = self._open_client(folder)
         collection = client.create_collection("rows", embedding_function=None, configuration={"hnsw": {"space": "cosine"}})
-        for some in rows.portions(client.get_max_batch_size()):
+        for some in rows.split_batches(client.get_max_batch_size()):
             ids = [str(each) for each in some.ids]
             collection.add(ids=ids, embeddings=some.vectors, documents=list(some.texts), metadatas=list(some.metadatas))
         client.close()
 
     def open(self, folder: Path) -> None:
-        self._opened = self._client(folder)
-        self._collection = self._opened.get_collection("rows", embedding_function=None)
+        self._connection = self._open_client(folder)
+        self._collection = self._connection.get_collection("rows", embedding_function=None)
 
-    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
+    def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]:
         answer = self._collection.query(
-            query_embeddings=[vector], n_results=NEAR, where={only.key: only.value} if only else None,
+            query_embeddings=[vector], n_results=TOP_K, where={row_filter.key: row_filter.value} if row_filter else None,
             include=["documents", "metadatas", "distances"],
         )  # fmt: skip
         columns = zip(answer["ids"][0], answer["documents"][0], answer["metadatas"][0], strict=True)
-        return [Found(int(key), text, dict(metadata)) for key, text, metadata in columns]
+        return [PeerHit(int(key), text, dict(metadata)) for key, text, metadata in columns]
 
     def close(self) -> None:
-        self._opened.close()
+        self._connection.close()
 
 
 class Lance(Peer):
@@ -112,15 +112,15 @@ class Lance(Peer):
         self._lance: Any = import_module("lancedb")
         self._arrow: Any = import_module("pyarrow")
 
-    def build(self, folder: Path, rows: Rows) -> None:
-        schema = self._batch(rows.some(0, 1)).schema
-        batches = (self._batch(some) for some in rows.portions(10_000))
+    def build(self, folder: Path, rows: CorpusRows) -> None:
+        schema = self._make_batch(rows.slice_rows(0, 1)).schema
+        batches = (self._make_batch(some) for some in rows.split_batches(10_000))
         table = self._lance.connect(str(folder)).create_table("c", data=batches, schema=schema)
         table.create_index(metric="cosine", vector_column_name="vector", index_type="IVF_HNSW_SQ")
         for column in ("lang", "rare"):
             table.create_scalar_index(column, index_type="BITMAP")
 
-    def _batch(self, rows: Rows) -> Any:
+    def _make_batch(self, rows: CorpusRows) -> Any:
         arrow = self._arrow
         vectors = arrow.FixedSizeListArray.from_arrays(arrow.array(rows.vectors.ravel()), rows.vectors.shape[1])
         kept = {key: arrow.array([each[key] for each in rows.metadatas]) for key in ("lang", "rare", "n")}
@@ -129,12 +129,12 @@ class Lance(Peer):
     def open(self, folder: Path) -> None:
         self._table = self._lance.connect(str(folder)).open_table("c")
 
-    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
-        query = self._table.search(vector).distance_type("cosine").select([*self.columns, "_distance"]).limit(NEAR)
-        if only:
-            value = "true" if only.value is True else f"'{only.value}'"
-            query = query.where(f"{only.key} = {value}", prefilter=True)
-        return [Found(hit["id"], hit["text"], {key: hit[key] for key in ("lang", "rare", "n")}) for hit in query.to_list()]
+    def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]:
+        query = self._table.search(vector).distance_type("cosine").select([*self.columns, "_distance"]).limit(TOP_K)
+        if row_filter:
+            value = "true" if row_filter.value is True else f"'{row_filter.value}'"
+            query = query.where(f"{row_filter.key} = {value}", prefilter=True)
+        return [PeerHit(hit["id"], hit["text"], {key: hit[key] for key in ("lang", "rare", "n")}) for hit in query.to_list()]
 
     def close(self) -> None:
         del self._table
@@ -148,7 +148,7 @@ class Txtai(Peer):
     def __init__(self) -> None:
         self._txtai: Any = import_module("txtai")
 
-    def build(self, folder: Path, rows: Rows) -> None:
+    def build(self, folder: Path, rows: CorpusRows) -> None:
         embeddings = self._txtai.Embeddings(method="external", content=False)
         embeddings.index((key, vector, None) for key, vector in zip(rows.ids, rows.vectors, strict=True))
         embeddings.save(str(folder / "c"))
@@ -158,8 +158,8 @@ class Txtai(Peer):
         self._embeddings = self._txtai.Embeddings()
         self._embeddings.load(str(folder / "c"))
 
-    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
-        return [Found(int(key)) for key, _ in self._embeddings.search(vector, NEAR)]
+    def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]:
+        return [PeerHit(int(key)) for key, _ in self._embeddings.search(vector, TOP_K)]
 
     def close(self) -> None:
         self._embeddings.close()
@@ -174,7 +174,7 @@ class Milvus(Peer):
     def __init__(self) -> None:
         self._milvus: Any = import_module("pymilvus")
 
-    def build(self, folder: Path, rows: Rows) -> None:
+    def build(self, folder: Path, rows: CorpusRows) -> None:
         kinds, client = self._milvus.DataType, self._milvus.MilvusClient(str(folder / "c.db"))
         schema = client.create_schema(auto_id=False)
         schema.add_field("id", kinds.INT64, is_primary=True)
@@ -186,7 +186,7 @@ class Milvus(Peer):
         how = client.prepare_index_params()
         how.add_index("vector", index_type="AUTOINDEX", metric_type="COSINE")
         client.create_collection("c", schema=schema, index_params=how)
-        for some in rows.portions(5_000):
+        for some in rows.split_batches(5_000):
             columns = zip(some.ids, some.vectors, some.texts, some.metadatas, strict=True)
             client.insert("c", [{"id": key, "vector": row, "text": text, **kept} for key, row, text, kept in columns])
         client.flush("c")
@@ -196,12 +196,16 @@ class Milvus(Peer):
         self._client = self._milvus.MilvusClient(str(folder / "c.db"))
         self._client.load_collection("c")
 
-    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
-        value = "" if only is None else "true" if only.value is True else f'"{only.value}"'
+    def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]:
+        value = "" if row_filter is None else "true" if row_filter.value is True else f'"{row_filter.value}"'
         answer = self._client.search(
-            "c", data=[vector], limit=NEAR, filter=f"{only.key} == {value}" if only else "", output_fields=self.fields
+            "c",
+            data=[vector],
+            limit=TOP_K,
+            filter=f"{row_filter.key} == {value}" if row_filter else "",
+            output_fields=self.fields,
         )
-        return [_of(hit["id"], hit["entity"]) for hit in answer[0]]
+        return [_make_hit(hit["id"], hit["entity"]) for hit in answer[0]]
 
     def close(self) -> None:
         self._client.close()
@@ -218,11 +222,11 @@ class Qdrant(Peer):
         self._qdrant: Any = import_module("qdrant_client")
         self._models: Any = import_module("qdrant_client.models")
 
-    def build(self, folder: Path, rows: Rows) -> None:
+    def build(self, folder: Path, rows: CorpusRows) -> None:
         client, models = self._qdrant.QdrantClient(path=str(folder)), self._models
         space = models.VectorParams(size=rows.vectors.shape[1], distance=models.Distance.COSINE)
         client.create_collection("c", vectors_config=space)
-        for some in rows.portions(1_000):
+        for some in rows.split_batches(1_000):
             columns = zip(some.ids, some.vectors.tolist(), some.texts, some.metadatas, strict=True)
             points = [models.PointStruct(id=key, vector=row, payload={"text": text, **kept}) for key, row, text, kept in columns]
             client.upsert("c", points)
@@ -231,13 +235,13 @@ class Qdrant(Peer):
     def open(self, folder: Path) -> None:
         self._client = self._qdrant.QdrantClient(path=str(folder))
 
-    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
+    def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]:
         models = self._models
-        match = only and models.FieldCondition(key=only.key, match=models.MatchValue(value=only.value))
+        match = row_filter and models.FieldCondition(key=row_filter.key, match=models.MatchValue(value=row_filter.value))
         answer = self._client.query_points(
-            "c", query=vector, limit=NEAR, query_filter=models.Filter(must=[match]) if match else None, with_payload=True
+            "c", query=vector, limit=TOP_K, query_filter=models.Filter(must=[match]) if match else None, with_payload=True
         )
-        return [_of(point.id, point.payload) for point in answer.points]
+        return [_make_hit(point.id, point.payload) for point in answer.points]
 
     def close(self) -> None:
         self._client.close()
@@ -251,7 +255,7 @@ class Faiss(Peer):
     def __init__(self) -> None:
         self._faiss: Any = import_module("faiss")
 
-    def build(self, folder: Path, rows: Rows) -> None:
+    def build(self, folder: Path, rows: CorpusRows) -> None:
         index = self._faiss.IndexHNSWFlat(rows.vectors.shape[1], 32, self._faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = 80
         index.add(rows.vectors)
@@ -261,15 +265,15 @@ class Faiss(Peer):
         self._index = self._faiss.read_index(str(folder / "c.faiss"))
         self._index.hnsw.efSearch = 64
 
-    def search(self, vector: Vector, only: Filter | None) -> list[Found]:
-        return [Found(int(key)) for key in self._index.search(vector[np.newaxis], NEAR)[1][0]]
+    def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]:
+        return [PeerHit(int(key)) for key in self._index.search(vector[np.newaxis], TOP_K)[1][0]]
 
     def close(self) -> None:
         del self._index
 
 
-def _of(key: int, payload: dict[str, Any]) -> Found:
-    return Found(key, payload["text"], {name: payload[name] for name in ("lang", "rare", "n")})
+def _make_hit(key: int, payload: dict[str, Any]) -> PeerHit:
+    return PeerHit(key, payload["text"], {name: payload[name] for name in ("lang", "rare", "n")})
 
 
 PEERS: dict[str, type[Peer]] = {
@@ -283,6 +287,6 @@ def is_installed(name: str) -> bool:
     return all(util.find_spec(package) is not None for package in PEERS[name].packages)
 
 
-def version_of(name: str) -> str:
+def get_version(name: str) -> str:
     package = "milvus_lite" if name == "milvus" else PEERS[name].packages[0]
     return version(_DISTRIBUTIONS.get(package, package))

@@ -7,73 +7,73 @@ from html import escape
 from math import ceil, floor, log10
 from typing import Any, TypeAlias
 
-Measured: TypeAlias = dict[str, Any]
+Result: TypeAlias = dict[str, Any]
 Point: TypeAlias = tuple[float, float]
 
 WIDTH, HEIGHT = 250, 190  # of a picture …
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 30, 26  # … and what lies around its lines
-ACROSS, LEGEND = 4, 34
+CHARTS_PER_ROW, LEGEND_HEIGHT = 4, 34
 COLOURS = {
     "vecsearch": "#000000", "chroma": "#d55e00", "lancedb": "#0072b2", "txtai": "#009e73", "milvus": "#cc79a7",
     "qdrant": "#e69f00", "faiss": "#888888",
 }  # fmt: skip
-PICTURES: dict[str, Callable[[Measured], float | None]] = {
+CHARTS: dict[str, Callable[[Result], float | None]] = {
     "ingest, durable (s)": lambda each: each.get("ingest_s"),
     "query, p50 (ms)": lambda each: each.get("all", {}).get("p50_ms"),
     "filter 19 %, p50 (ms)": lambda each: each.get("some", {}).get("p50_ms"),
     "filter < 1 %, p50 (ms)": lambda each: each.get("few", {}).get("p50_ms"),
-    "answers missed: 1 − recall@10": lambda each: _missed(each.get("all")),
+    "answers missed: 1 − recall@10": lambda each: _compute_missed_share(each.get("all")),
     "reopen to first answer (ms)": lambda each: each.get("reopen_ms"),
     "disk (MB)": lambda each: each.get("disk_mb"),
     "peak memory (MB)": lambda each: each.get("memory_mb"),
 }
-MISSED_LEAST = 0.0005  # no less than this is told apart from none
+MISSED_MIN = 0.0005  # no less than this is told apart from none
 
 
-def draw(measured: Sequence[Measured]) -> str:
-    sizes = sorted({each["rows"] for each in measured})
-    peers = list(dict.fromkeys(each["peer"] for each in measured))
-    width, height = ACROSS * WIDTH, LEGEND + HEIGHT * ceil(len(PICTURES) / ACROSS)
+def draw_charts(results: Sequence[Result]) -> str:
+    sizes = sorted({each["rows"] for each in results})
+    peers = list(dict.fromkeys(each["peer"] for each in results))
+    width, height = CHARTS_PER_ROW * WIDTH, LEGEND_HEIGHT + HEIGHT * ceil(len(CHARTS) / CHARTS_PER_ROW)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        *(_key(peer, place) for place, peer in enumerate(peers)),
+        *(_draw_legend_entry(peer, place) for place, peer in enumerate(peers)),
     ]
-    for place, (title, value) in enumerate(PICTURES.items()):
+    for place, (title, value) in enumerate(CHARTS.items()):
         lines = {
-            peer: [(each["rows"], y) for each in measured if each["peer"] == peer and (y := value(each)) is not None]
+            peer: [(each["rows"], y) for each in results if each["peer"] == peer and (y := value(each)) is not None]
             for peer in peers
         }
-        x, y = place % ACROSS * WIDTH, LEGEND + place // ACROSS * HEIGHT
-        parts.append(f'<g transform="translate({x} {y})">{_picture(title, sizes, lines)}</g>')
+        x, y = place % CHARTS_PER_ROW * WIDTH, LEGEND_HEIGHT + place // CHARTS_PER_ROW * HEIGHT
+        parts.append(f'<g transform="translate({x} {y})">{_draw_chart(title, sizes, lines)}</g>')
     return "\n".join([*parts, "</svg>", ""])
 
 
-def timeline(samples: Sequence[Measured]) -> str:
+def draw_timeline(samples: Sequence[Result]) -> str:
     """How much of everything there is as minutes go by: memory and disk, MB, both axes linear."""
     names = [name for name in samples[0] if name != "minutes"] if samples else []
     groups = {"memory (MB)": [name for name in names if name.startswith("memory")]}
     groups["disk (MB)"] = [name for name in names if name not in groups["memory (MB)"]]
-    wide, high = 2 * WIDTH, LEGEND + HEIGHT
+    wide, high = 2 * WIDTH, LEGEND_HEIGHT + HEIGHT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * wide} {high}" font-family="sans-serif" font-size="11">',
         f'<rect width="{2 * wide}" height="{high}" fill="#ffffff"/>',
     ]
     for place, (title, members) in enumerate(groups.items()):
-        parts.append(f'<g transform="translate({place * wide} 0)">{_over_time(title, members, samples, wide, high)}</g>')
+        parts.append(f'<g transform="translate({place * wide} 0)">{_draw_time_chart(title, members, samples, wide, high)}</g>')
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _over_time(title: str, names: Sequence[str], samples: Sequence[Measured], wide: int, high: int) -> str:
+def _draw_time_chart(title: str, names: Sequence[str], samples: Sequence[Result], width: int, height: int) -> str:
     last, most = max(each["minutes"] for each in samples) or 1.0, max(each[name] for each in samples for name in names) or 1.0
-    across, up = wide - LEFT - RIGHT, high - TOP - BOTTOM - LEGEND
+    across, up = width - LEFT - RIGHT, height - TOP - BOTTOM - LEGEND_HEIGHT
     parts = [f'<text x="{LEFT}" y="18" font-weight="bold">{escape(title)}, over {last:.0f} minutes</text>']
     for step in range(5):
-        y = high - BOTTOM - up * step / 4
-        parts.append(f'<path d="M{LEFT} {y:.1f}H{wide - RIGHT}" stroke="#dddddd"/>')
+        y = height - BOTTOM - up * step / 4
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{width - RIGHT}" stroke="#dddddd"/>')
         parts.append(f'<text x="{LEFT - 4}" y="{y + 4:.1f}" text-anchor="end" fill="#555555">{most * step / 4:,.0f}</text>')
     for place, (name, colour) in enumerate(zip(names, list(COLOURS.values()), strict=False)):
-        points = (f"{LEFT + across * e['minutes'] / last:.1f} {high - BOTTOM - up * e[name] / most:.1f}" for e in samples)
+        points = (f"{LEFT + across * e['minutes'] / last:.1f} {height - BOTTOM - up * e[name] / most:.1f}" for e in samples)
         x = LEFT + place * (across // len(names))
         parts.append(f'<path d="M{"L".join(points)}" stroke="{colour}" fill="none"/>')
         parts.append(f'<path d="M{x} 34h12" stroke="{colour}" stroke-width="3"/>')
@@ -81,46 +81,46 @@ def _over_time(title: str, names: Sequence[str], samples: Sequence[Measured], wi
     return "".join(parts)
 
 
-def _missed(series: Measured | None) -> float | None:
-    return None if series is None else max(MISSED_LEAST, 1 - series["recall"])
+def _compute_missed_share(series: Result | None) -> float | None:
+    return None if series is None else max(MISSED_MIN, 1 - series["recall"])
 
 
-def _key(peer: str, place: int) -> str:
-    x = LEFT + place * 115
-    return f'<path d="M{x} 18h18" {_stroke(peer)}/><text x="{x + 24}" y="22">{escape(peer)}</text>'
+def _draw_legend_entry(peer: str, position: int) -> str:
+    x = LEFT + position * 115
+    return f'<path d="M{x} 18h18" {_format_stroke(peer)}/><text x="{x + 24}" y="22">{escape(peer)}</text>'
 
 
-def _stroke(peer: str) -> str:
+def _format_stroke(peer: str) -> str:
     return f'stroke="{COLOURS.get(peer, "#444444")}" stroke-width="{3 if peer == "vecsearch" else 1.5}" fill="none"'
 
 
-def _picture(title: str, sizes: Sequence[int], lines: dict[str, list[Point]]) -> str:
+def _draw_chart(title: str, sizes: Sequence[int], lines: dict[str, list[Point]]) -> str:
     values = [y for line in lines.values() for _, y in line] or [1.0]
     low, high = floor(log10(min(values))), max(ceil(log10(max(values))), floor(log10(min(values))) + 1)
     parts = [f'<text x="{LEFT}" y="18" font-weight="bold">{escape(title)}</text>']
     for decade in range(low, high + 1):
-        y = _y(10.0**decade, low, high)
+        y = _scale_y(10.0**decade, low, high)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#dddddd"/>')
         parts.append(f'<text x="{LEFT - 4}" y="{y + 4:.1f}" text-anchor="end" fill="#555555">{10.0**decade:,g}</text>')
     for size in sizes:
-        x = _x(size, sizes)
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 10}" text-anchor="middle" fill="#555555">{_short(size)}</text>')
+        x = _scale_x(size, sizes)
+        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 10}" text-anchor="middle" fill="#555555">{_format_rows(size)}</text>')
     for peer, line in sorted(lines.items(), key=lambda each: each[0] == "vecsearch"):
-        points = [(_x(rows, sizes), _y(value, low, high)) for rows, value in line]
+        points = [(_scale_x(rows, sizes), _scale_y(value, low, high)) for rows, value in line]
         if points:
-            parts.append(f'<path d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}" {_stroke(peer)}/>')
+            parts.append(f'<path d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}" {_format_stroke(peer)}/>')
         parts.extend(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{COLOURS.get(peer, "#444444")}"/>' for x, y in points)
     return "".join(parts)
 
 
-def _x(rows: float, sizes: Sequence[int]) -> float:
+def _scale_x(rows: float, sizes: Sequence[int]) -> float:
     low, high, width = log10(sizes[0]), log10(sizes[-1]), WIDTH - LEFT - RIGHT - 24
     return LEFT + 12 + width * ((log10(rows) - low) / (high - low) if high > low else 0.5)
 
 
-def _y(value: float, low: int, high: int) -> float:
+def _scale_y(value: float, low: int, high: int) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (log10(value) - low) / (high - low)
 
 
-def _short(rows: int) -> str:
+def _format_rows(rows: int) -> str:
     return f"{rows / 1_000_000:g}M" if rows >= 1_000_000 else f"{rows / 1000:g}k" if rows >= 1000 else str(rows)

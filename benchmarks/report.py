@@ -7,24 +7,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from vecsearch.core.cores import core_count
+from vecsearch.core.parallel import count_cores
 
-Measured: TypeAlias = dict[str, Any]
+Result: TypeAlias = dict[str, Any]
 
-NOTHING = "–"
-COLUMNS: dict[str, Callable[[Measured], str]] = {
+MISSING = "–"
+COLUMNS: dict[str, Callable[[Result], str]] = {
     "": lambda each: f"{each['peer']} {each['version']}",
-    "ingest, durable": lambda each: _figure(each.get("ingest_s"), "s"),
-    "p50": lambda each: _series(each.get("all"), "p50_ms"),
-    "recall@10": lambda each: _series(each.get("all"), "recall"),
-    "p50, filter 19 % (recall)": lambda each: _both(each.get("some")),
-    "p50, filter < 1 % (recall)": lambda each: _both(each.get("few")),
-    "reopen to answer": lambda each: _figure(each.get("reopen_ms"), "ms"),
-    "disk": lambda each: _figure(each.get("disk_mb"), "MB"),
-    "peak memory": lambda each: _figure(each.get("memory_mb"), "MB"),
-    "hits": lambda each: NOTHING if "complete" not in each else "complete" if each["complete"] else "ids only",
+    "ingest, durable": lambda each: _format_figure(each.get("ingest_s"), "s"),
+    "p50": lambda each: _format_series(each.get("all"), "p50_ms"),
+    "recall@10": lambda each: _format_series(each.get("all"), "recall"),
+    "p50, filter 19 % (recall)": lambda each: _format_with_recall(each.get("some")),
+    "p50, filter < 1 % (recall)": lambda each: _format_with_recall(each.get("few")),
+    "reopen to answer": lambda each: _format_figure(each.get("reopen_ms"), "ms"),
+    "disk": lambda each: _format_figure(each.get("disk_mb"), "MB"),
+    "peak memory": lambda each: _format_figure(each.get("memory_mb"), "MB"),
+    "hits": lambda each: MISSING if "complete" not in each else "complete" if each["complete"] else "ids only",
 }
-EXPLAINED = """\
+EXPLANATION = """\
 Each peer builds in one process and is asked in another; a small collection is built and asked before, so that imports and
 first calls count for nobody. Ingest ends when all is on disk, `fsync` of every file included, whether or not the database
 does that itself; vectors are brought along. p50 is the median of single queries, one after another, ten for warming up
@@ -34,48 +34,46 @@ process, imports and mapped pages included.
 """
 
 
-def machine() -> dict[str, str | int]:
-    return {"processor": _processor(), "cores": core_count(), "python": platform.python_version()}
+def describe_machine() -> dict[str, str | int]:
+    return {"processor": _read_processor(), "cores": count_cores(), "python": platform.python_version()}
 
 
-def table(measured: Sequence[Measured], facts: dict[str, str | int]) -> str:
+def build_table(results: Sequence[Result], facts: dict[str, str | int]) -> str:
     parts = [f"Measured one after the other on {facts['processor']}, {facts['cores']} cores, Python {facts['python']}."]
-    for rows in sorted({each["rows"] for each in measured}):
-        some = [each for each in measured if each["rows"] == rows]
-        lines = [_line([column(each) for column in COLUMNS.values()]) for each in some]
-        parts.append("\n".join([f"**{rows:,} rows**", "", _line(COLUMNS), _line(["---"] * len(COLUMNS)), *lines]))
-    notes = {each["peer"]: each["note"] for each in measured}
+    for rows in sorted({each["rows"] for each in results}):
+        some = [each for each in results if each["rows"] == rows]
+        lines = [_format_line([column(each) for column in COLUMNS.values()]) for each in some]
+        parts.append("\n".join([f"**{rows:,} rows**", "", _format_line(COLUMNS), _format_line(["---"] * len(COLUMNS)), *lines]))
+    notes = {each["peer"]: each["note"] for each in results}
     parts.append("\n".join(f"- {peer}: {note}." for peer, note in notes.items()))
     failed = [
-        f"- {each['peer']}, {each['rows']:,} rows: {each['failed']}; not tried with more."
-        for each in measured
-        if "failed" in each
+        f"- {each['peer']}, {each['rows']:,} rows: {each['failed']}; not tried with more." for each in results if "failed" in each
     ]
     parts.extend(["\n".join(failed)] if failed else [])
-    return "\n\n".join([*parts, EXPLAINED])
+    return "\n\n".join([*parts, EXPLANATION])
 
 
-def _line(cells: Sequence[str] | dict[str, Any]) -> str:
+def _format_line(cells: Sequence[str] | dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _figure(value: float | None, unit: str) -> str:
+def _format_figure(value: float | None, unit: str) -> str:
     if value is None:
-        return NOTHING
+        return MISSING
     return f"{value:,.0f} {unit}" if value >= 99.5 else f"{value:.3g} {unit}"
 
 
-def _series(series: Measured | None, key: str) -> str:
+def _format_series(series: Result | None, key: str) -> str:
     if series is None:
-        return NOTHING
-    return f"{series[key]:.3f}" if key == "recall" else _figure(series[key], "ms")
+        return MISSING
+    return f"{series[key]:.3f}" if key == "recall" else _format_figure(series[key], "ms")
 
 
-def _both(series: Measured | None) -> str:
-    return NOTHING if series is None else f"{_series(series, 'p50_ms')} ({_series(series, 'recall')})"
+def _format_with_recall(series: Result | None) -> str:
+    return MISSING if series is None else f"{_format_series(series, 'p50_ms')} ({_format_series(series, 'recall')})"
 
 
-def _processor() -> str:
+def _read_processor() -> str:
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -22,16 +22,16 @@ import numpy as np
 
 import vecsearch
 
-BATCH = 10_000
+BATCH_SIZE = 10_000
 QUERIES = [
     "parse command line arguments", "asynchronous HTTP client", "numpy 1.26.4", "image classification with neural networks",
     "tool for managing virtual environments", "redis cache backend for django", "json schema validation", "foo_bar",
     "time series database client", "a library that does what I want",
 ]  # fmt: skip
-WAYS: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "hybrid": {}, "dense": {"mode": "dense"}, "lexical": {"mode": "lexical"}, "hybrid, 1 in 1,000 match": {"where": {"n": 7}},
     "hybrid, half match": {"where": {"even": True}}, "hybrid, by document": {"group_by": "document"},
-    "hybrid, collapsed": {"collapse": True}, "hybrid, varied": {"mmr": 0.5}, "hybrid, above chance": {"min_score": "auto"},
+    "hybrid, collapsed": {"dedupe": True}, "hybrid, varied": {"mmr": 0.5}, "hybrid, above chance": {"min_similarity": "auto"},
     "hybrid, second look": {"rerank": True}, "hybrid, reasons": {"explain": True},
 }  # fmt: skip
 
@@ -45,8 +45,8 @@ def main() -> None:
         fill(collection, asked.corpus, asked.chunks)
         collection.search("warm up", rerank=True)
         print(f"{collection.count():,} documents; milliseconds, median of {len(QUERIES)} queries")
-        for way, options in WAYS.items():
-            print(f"{way:26} {stages(collection, options)}", flush=True)
+        for way, options in VARIANTS.items():
+            print(f"{way:26} {format_timings(collection, options)}", flush=True)
 
 
 def fill(collection: vecsearch.Collection, corpus: Path, count: int) -> None:
@@ -54,7 +54,7 @@ def fill(collection: vecsearch.Collection, corpus: Path, count: int) -> None:
     with gzip.open(corpus) as lines:
         texts = (f"{line['title']}: {line['text']}" for line in map(json.loads, lines) if line["text"].strip())
         numbered = enumerate(islice(texts, count))
-        while batch := list(islice(numbered, BATCH)):
+        while batch := list(islice(numbered, BATCH_SIZE)):
             collection.add(
                 [text for _, text in batch], ids=[str(n) for n, _ in batch], vectors=random.normal(size=(len(batch), 384)),
                 metadatas=[{"n": n % 1000, "even": n % 2 == 0} for n, _ in batch],
@@ -62,15 +62,15 @@ def fill(collection: vecsearch.Collection, corpus: Path, count: int) -> None:
     collection.optimize()
 
 
-def stages(collection: vecsearch.Collection, options: dict[str, Any]) -> str:
-    plans = [collection.search(query, **options).plan for query in QUERIES]
-    names = dict.fromkeys(stage for plan in plans if plan for stage in plan.stages)
-    times = {name: statistics.median(taken(plans, name)) for name in names}
+def format_timings(collection: vecsearch.Collection, options: dict[str, Any]) -> str:
+    plans = [collection.search(query, **options).profile for query in QUERIES]
+    names = dict.fromkeys(stage for plan in plans if plan for stage in plan.timings_ms)
+    times = {name: statistics.median(collect_timings(plans, name)) for name in names}
     return f"{sum(times.values()):8.1f}  " + "  ".join(f"{name} {time:.1f}" for name, time in times.items())
 
 
-def taken(plans: Sequence[vecsearch.Plan | None], stage: str) -> Iterator[float]:
-    return (plan.stages.get(stage, 0.0) for plan in plans if plan)
+def collect_timings(profiles: Sequence[vecsearch.QueryProfile | None], stage: str) -> Iterator[float]:
+    return (plan.timings_ms.get(stage, 0.0) for plan in profiles if plan)
 
 
 if __name__ == "__main__":

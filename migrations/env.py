@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `vecsearch.persistence.database` hands over.
+"""Alembic's entry: runs the migrations on the connection that `vecsearch.stores.sqlite.engine.database_folder` hands over.
 
 The caller has begun the transaction (BEGIN IMMEDIATE) and commits it, so that a schema and its version change together.
 """

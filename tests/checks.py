@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 import vecsearch
-from vecsearch import maintenance
+from vecsearch.api import maintenance
 
 UNIT = np.eye(384, dtype=np.float32)
 
@@ -16,12 +16,12 @@ def held(folder):
     """All that a collection holds, and what a question finds in it, in a form to compare."""
     with vecsearch.open(folder, readonly=True) as collection:
         hits = collection.search("seals that leap", limit=50)
-        assert {hit.id for hit in hits} == {each.id for each in collection.ls(limit=1000)}
+        assert {hit.id for hit in hits} == {each.id for each in collection.list_documents(limit=1000)}
         return collection.get(where={}), hits
 
 
 def is_sound(folder):
-    return all(finding.severity is not vecsearch.Severity.ERROR for finding in maintenance.doctor(folder))
+    return all(finding.severity is not vecsearch.Severity.ERROR for finding in maintenance.check(folder))
 
 
 @contextmanager

@@ -20,8 +20,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # whoever asks the network in a test has fai
 os.environ.pop("VECSEARCH_DB", None)
 
 from vecsearch.core.settings import DATABASE_FOLDER
-from vecsearch.encoding import registry
-from vecsearch.encoding.protocol import Encoder
+from vecsearch.encoders import registry
+from vecsearch.encoders.base import Encoder
 
 PROJECT = Path(__file__).parents[1]
 SAMPLE_DATA = PROJECT / "sample_data"
@@ -79,7 +79,7 @@ def shared() -> Callable[[str], Path]:
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
     """Run a command line in this process, in an empty folder, so that the model is loaded once for many."""
-    from vecsearch.surfaces import cli
+    from vecsearch.interfaces.cli import main
 
     monkeypatch.chdir(tmp_path)
 
@@ -87,7 +87,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
         monkeypatch.setattr(sys, "argv", ["vecsearch", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin)))
         capfd.readouterr()
-        status = cli.run()
+        status = main.run()
         out, err = capfd.readouterr()
         return Ran(status, out, err)
 

@@ -20,9 +20,9 @@ from unittest.mock import patch
 
 import vecsearch
 from tests.fakes import FakeEncoder
-from vecsearch import maintenance
+from vecsearch.api import maintenance
 from vecsearch.core.settings import DATABASE_FILE
-from vecsearch.persistence import vectors
+from vecsearch.stores.sqlite.vectors import faiss_segment
 
 ROWS = 400
 WORDS = "harbour seal bank river jump leap fence model runway train plane turn sand ice ring dust planet moon".split()
@@ -36,14 +36,14 @@ def make(folder: Path) -> None:
     metadatas = [{"n": n, "tags": [WORDS[n % 7], n], "deep": {"n": -n}} for n in range(ROWS)]
     (folder.parent / "docs").mkdir()
     (folder.parent / "docs/a.txt").write_text("a file of the harbour")
-    with patch.object(vectors, "COMPRESSED_ROWS", 100), vecsearch.open(folder, encoder=ENCODER) as notes:
+    with patch.object(faiss_segment, "COMPRESSED_ROWS", 100), vecsearch.open(folder, model=ENCODER) as notes:
         notes.add(texts[:300], ids=[f"d{n}" for n in range(300)], metadatas=metadatas[:300])
         notes.index([folder.parent / "docs"])
         notes.add(texts[300:], ids=[f"d{n}" for n in range(300, ROWS)], metadatas=metadatas[300:])
         notes.optimize()
         notes.delete(["d5", "d350"])
         notes.update("d7", metadata={"changed": True})
-    with vecsearch.open(folder, encoder=ENCODER, collection="second") as notes:
+    with vecsearch.open(folder, model=ENCODER, collection="second") as notes:
         notes.add(["another text"], ids=["x"])
 
 
@@ -137,7 +137,7 @@ DAMAGES = [flip, flip, overwrite, zero_a_page, cut, lengthen, move_a_page, anoth
 def uses(folder: Path) -> list[Callable[[], object]]:
     def asked(ask: Callable[[vecsearch.Collection], object], *, readonly: bool = False) -> Callable[[], object]:
         def use() -> object:
-            with vecsearch.open(folder, encoder=ENCODER, readonly=readonly, lock_timeout=1.0) as notes:
+            with vecsearch.open(folder, model=ENCODER, readonly=readonly, lock_timeout=1.0) as notes:
                 return ask(notes)
 
         return use
@@ -151,11 +151,11 @@ def uses(folder: Path) -> list[Callable[[], object]]:
             lambda notes: notes.search("jump", where={"$or": [{"n": {"$lt": 50}}, {"tags": {"$contains": "bank"}}]}, explain=True)
         ),
         asked(lambda notes: notes.similar(id="d9")),
-        asked(lambda notes: (notes.count(), notes.ls(limit=1000), notes.sources())),
+        asked(lambda notes: (notes.count(), notes.list_documents(limit=1000), notes.list_sources())),
         asked(lambda notes: notes.get(where={})),
         lambda: maintenance.status(folder),
-        lambda: maintenance.doctor(folder),
-        lambda: maintenance.models(folder),
+        lambda: maintenance.check(folder),
+        lambda: maintenance.list_models(folder),
         asked(lambda notes: notes.add(["new words"], ids=["new"], on_conflict="replace")),
         asked(lambda notes: notes.update("d1", text="changed")),
         asked(lambda notes: notes.index([folder.parent])),
@@ -185,7 +185,7 @@ def use(folder: Path) -> bool:
 
 def answers(folder: Path) -> object:
     """What a sound database says, for any damage to what is derived."""
-    with vecsearch.open(folder, encoder=ENCODER, readonly=True) as notes:
+    with vecsearch.open(folder, model=ENCODER, readonly=True) as notes:
         rows = ENCODER.encode_queries(["harbour seal", "moon dust on the sand"])
         return [
             [(hit.id, round(hit.score, 5)) for hit in found]
@@ -222,7 +222,7 @@ def case(folder: Path, what: str, number: int) -> bool:
         good = answers(there) == expected
         if not good:
             print("other answers", flush=True)
-        findings = [each for each in maintenance.doctor(there) if each.severity is vecsearch.Severity.ERROR]
+        findings = [each for each in maintenance.check(there) if each.severity is vecsearch.Severity.ERROR]
         if findings:
             print("doctor:", findings, flush=True)
         good = use(there) and not findings and good
@@ -236,8 +236,8 @@ def open_log(folder: Path, there: Path) -> None:
     """The copy of a database in use: with a log that was not taken in."""
     with TemporaryDirectory() as place:
         live = copy(folder, Path(place) / "db")
-        notes = vecsearch.open(live, encoder=ENCODER)
-        reader = vecsearch.open(live, encoder=ENCODER, readonly=True)
+        notes = vecsearch.open(live, model=ENCODER)
+        reader = vecsearch.open(live, model=ENCODER, readonly=True)
         reader.count()
         notes.add([f"late {WORDS[n % 9]} {n}" for n in range(60)], ids=[f"late{n}" for n in range(60)])
         for name in (DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"):

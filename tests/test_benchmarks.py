@@ -26,7 +26,7 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data(brought: Path, tmp_path: Path) -> Path:
-    corpus.write(tmp_path / "data", ROWS, QUERIES, files=[SAMPLE_DATA / "words.jsonl"], given=brought)
+    corpus.write_corpus(tmp_path / "data", ROWS, QUERIES, files=[SAMPLE_DATA / "words.jsonl"], vectors_file=brought)
     return tmp_path / "data"
 
 
@@ -52,7 +52,7 @@ def test_compare_writes_a_table_a_plot_and_figures(brought: Path, tmp_path: Path
     assert len([line for line in table if line.startswith("| vecsearch") and "–" not in line]) == 2
     assert len([line for line in table if line.startswith("| faiss") and line.count("–") == 2]) == 2
     pictures = ElementTree.parse(tmp_path / "compare.svg").getroot()
-    assert len(pictures.findall("{http://www.w3.org/2000/svg}g")) == len(plot.PICTURES)
+    assert len(pictures.findall("{http://www.w3.org/2000/svg}g")) == len(plot.CHARTS)
 
 
 def test_a_peer_that_is_not_installed_is_left_out_with_the_cure(tmp_path: Path, monkeypatch, capsys) -> None:
@@ -66,16 +66,16 @@ def test_a_peer_that_is_not_installed_is_left_out_with_the_cure(tmp_path: Path, 
 
 
 def test_queries_are_no_rows_of_the_collection(data: Path) -> None:
-    rows, queries = corpus.read(data), np.load(data / "queries.npy")
+    rows, queries = corpus.load_corpus(data), np.load(data / "queries.npy")
     assert (len(rows), len(queries)) == (ROWS, QUERIES)
     assert (rows.vectors @ queries.T).max() < 0.9
-    taken = list(corpus.texts([SAMPLE_DATA / "words.jsonl"]))
+    taken = list(corpus.iterate_texts([SAMPLE_DATA / "words.jsonl"]))
     step = (ROWS + QUERIES) // QUERIES
     assert list(rows.texts[: step - 1]) == taken[1:step]
 
 
 def test_recall_counts_the_right_rows_of_each_filter_once(data: Path) -> None:
-    exact, rows = corpus.Exact(data), corpus.read(data)
+    exact, rows = corpus.ExactSearch(data), corpus.load_corpus(data)
     order = np.argsort(-(np.load(data / "queries.npy") @ rows.vectors.T), axis=1)
     best = [[int(each) for each in line[:10]] for line in order]
     german = [[int(each) for each in line if rows.metadatas[each]["lang"] == "de"][:10] for line in order]
@@ -89,25 +89,27 @@ def test_recall_counts_the_right_rows_of_each_filter_once(data: Path) -> None:
 def test_equally_near_rows_are_equally_right(data: Path) -> None:
     vectors = np.load(data / "vectors.npy")
     np.save(data / "vectors.npy", np.broadcast_to(vectors[0], vectors.shape))
-    assert corpus.Exact(data).recall("all", [range(390, 400)] * QUERIES) == 1.0
+    assert corpus.ExactSearch(data).recall("all", [range(390, 400)] * QUERIES) == 1.0
 
 
 def test_a_hit_is_complete_with_its_own_text_and_metadata(data: Path) -> None:
-    exact, rows = corpus.Exact(data), corpus.read(data)
-    assert exact.holds([(3, rows.texts[3], rows.metadatas[3])])
-    assert not exact.holds([(3, rows.texts[4], rows.metadatas[3])])
-    assert not exact.holds([(3, None, None)])
-    assert not exact.holds([])
+    exact, rows = corpus.ExactSearch(data), corpus.load_corpus(data)
+    assert exact.is_complete([(3, rows.texts[3], rows.metadatas[3])])
+    assert not exact.is_complete([(3, rows.texts[4], rows.metadatas[3])])
+    assert not exact.is_complete([(3, None, None)])
+    assert not exact.is_complete([])
 
 
 def test_metadata_has_the_shares_that_it_claims_and_grows_by_appending() -> None:
-    made = corpus.metadatas(20_000)
-    assert made[:100] == corpus.metadatas(100)
+    made = corpus.make_metadatas(20_000)
+    assert made[:100] == corpus.make_metadatas(100)
     assert np.mean([each["lang"] == "de" for each in made]) == pytest.approx(0.19, abs=0.01)
     assert 0.003 < np.mean([each["rare"] for each in made]) < 0.01
 
 
 def test_what_failed_is_said() -> None:
-    told = report.table([{"peer": "x", "version": "1", "note": "n", "rows": 5, "failed": "not done after 3 s"}], report.machine())
+    told = report.build_table(
+        [{"peer": "x", "version": "1", "note": "n", "rows": 5, "failed": "not done after 3 s"}], report.describe_machine()
+    )
     assert "x, 5 rows: not done after 3 s" in told
     assert "| x 1 | – | – |" in told

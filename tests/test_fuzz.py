@@ -23,11 +23,11 @@ from tests import damaging, test_filters
 from tests.checks import is_sound
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
-from vecsearch import maintenance
+from vecsearch.api import maintenance
 from vecsearch.core.settings import ID_LENGTH_MAX
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.validate import DEPTH_MAX
-from vecsearch.search.filters import parse_shell
+from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.validation import DEPTH_MAX
+from vecsearch.search.where_parser import parse_shell
 
 TIMES = int(os.environ.get("VECSEARCH_FUZZ", "1"))
 ENCODER = FakeEncoder()
@@ -193,7 +193,7 @@ def test_an_expression_of_any_length_is_read_at_once(filtered: vecsearch.Collect
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
-    opened = vecsearch.open(tmp_path_factory.mktemp("words") / "w.vec", language="en")
+    opened = vecsearch.open(tmp_path_factory.mktemp("words") / "w.vec", stemmer="en")
     opened.add(
         ["AND OR NOT NEAR ab", 'a "quoted" phrase^2', "col:umn {title body}: x", "ab-cd_ef.gh 12 a b c", "東京都 émigré 🙂"],
         ids=["1", "2", "3", "4", "5"], vectors=np.eye(384)[:5],
@@ -294,10 +294,10 @@ def test_any_bytes_as_json_lines_give_a_report(
 ) -> None:
     folder = tmp_path_factory.mktemp("lines")
     data = ends.join(given_lines)
-    with vecsearch.open(folder / "db", encoder=ENCODER) as notes:
+    with vecsearch.open(folder / "db", model=ENCODER) as notes:
         try:
-            report = notes.index_lines(Raw("stdin", ".jsonl", content=data))
-        except vecsearch.UnreadableFile as error:
+            report = notes._index_json_lines(RawFile("stdin", ".jsonl", content=data))
+        except vecsearch.UnreadableFileError as error:
             assert len(str(error)) < 1_000
         else:
             assert report.documents == report.added == notes.count()
@@ -322,7 +322,7 @@ def test_a_good_line_among_bad_ones_is_stored_as_it_is(
     all_lines = [json.dumps({"id": key, "text": text}) for key, text in wanted.items()] + [f"no JSON: {each}" for each in junk]
     chance.shuffle(all_lines)
     (folder / "lines.jsonl").write_text("\n".join(all_lines), encoding="utf-8", newline="")
-    with vecsearch.open(folder / "db", encoder=ENCODER) as notes:
+    with vecsearch.open(folder / "db", model=ENCODER) as notes:
         report = notes.index([folder / "lines.jsonl"])
         assert {each.id: each.text for each in notes.get(where={})} == wanted
         assert len(report.failed) == (len(junk) if all_lines else 1)
@@ -332,9 +332,9 @@ def test_a_good_line_among_bad_ones_is_stored_as_it_is(
 def test_a_line_that_is_nested_too_deeply_costs_no_other(tmp_path: Path, depth: int) -> None:
     bad = '{"id": "bad", "text": "x", "deep": ' + "[" * depth + "]" * depth + "}"
     (tmp_path / "a.jsonl").write_text(f'{{"id": "1", "text": "one"}}\n{bad}\n{{"id": "2", "text": "two"}}\n')
-    with vecsearch.open(tmp_path / "db", encoder=ENCODER) as notes:
+    with vecsearch.open(tmp_path / "db", model=ENCODER) as notes:
         report = notes.index([tmp_path / "a.jsonl"])
-        assert [each.id for each in notes.ls()] == ["1", "2"]
+        assert [each.id for each in notes.list_documents()] == ["1", "2"]
         assert ["line 2" in each.error and "nested too deeply" in each.error for each in report.failed] == [True]
 
 
@@ -437,7 +437,7 @@ def is_refusable(key: str, text: str, title: str | None, metadata: dict[str, Any
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
-    opened = vecsearch.open(tmp_path_factory.mktemp("kept") / "k.vec", encoder=ENCODER)
+    opened = vecsearch.open(tmp_path_factory.mktemp("kept") / "k.vec", model=ENCODER)
     opened.add(["there from the beginning"], ids=["first"])
     return opened
 
@@ -470,14 +470,14 @@ LARGE = "ab é🙂\n" * 900_000  # ten megabytes
     ids=range(18),
 )
 def test_what_is_large_or_deep_comes_back_or_is_refused(tmp_path: Path, given: dict[str, Any], refused: str | None) -> None:
-    with vecsearch.open(tmp_path / "db", encoder=ENCODER) as notes:
+    with vecsearch.open(tmp_path / "db", model=ENCODER) as notes:
         if refused is not None:
             with pytest.raises(vecsearch.InputError, match=refused) as raised:
                 notes.add(["text"], **given)
             assert len(str(raised.value)) < 1_000
             return
         (key,) = notes.add(["text"], **given, vectors=[[1.0] * 32])
-    with vecsearch.open(tmp_path / "db", encoder=ENCODER) as notes:
+    with vecsearch.open(tmp_path / "db", model=ENCODER) as notes:
         (found,) = notes.get(key)
         assert found.title == given.get("titles", [None])[0]
         assert strict(found.metadata) == strict(given.get("metadatas", [{}])[0])
@@ -490,7 +490,7 @@ def test_what_is_large_or_deep_comes_back_or_is_refused(tmp_path: Path, given: d
 
 
 def test_a_text_of_ten_megabytes_comes_back(tmp_path: Path) -> None:
-    with vecsearch.open(tmp_path / "db", encoder=ENCODER) as notes:
+    with vecsearch.open(tmp_path / "db", model=ENCODER) as notes:
         notes.add([LARGE], ids=["large"], vectors=[[1.0] * 32])
         assert notes.get("large")[0].text == LARGE
         assert notes.search("ab", mode="lexical")[0].text == LARGE
@@ -518,7 +518,7 @@ def test_what_is_no_id_is_in_no_collection(kept: vecsearch.Collection, key: Any)
         lambda notes: notes.ls(limit=-(10**5_000)),
         lambda notes: notes.sources(limit="x"),
         lambda notes: notes.sources(offset=-1),
-        lambda notes: notes.search([1.0] * 32, min_score=10**400),
+        lambda notes: notes.search([1.0] * 32, min_similarity=10**400),
         lambda notes: notes.search([1.0] * 32, mmr=10**400),
         lambda notes: notes.search([10**400] * 32),
         lambda notes: notes.add(["x"], vectors=[[10**400] * 32]),
@@ -542,9 +542,9 @@ def test_what_no_argument_can_be_is_an_input_error_of_one_line(kept: vecsearch.C
 
 
 def test_counts_beyond_what_there_can_be_are_taken(kept: vecsearch.Collection) -> None:
-    assert kept.ls(offset=2**70) == []
-    assert len(kept.ls(limit=2**70)) == kept.count()
-    assert kept.sources(limit=2**70, offset=2**70) == []
+    assert kept.list_documents(offset=2**70) == []
+    assert len(kept.list_documents(limit=2**70)) == kept.count()
+    assert kept.list_sources(limit=2**70, offset=2**70) == []
 
 
 # -- names that lead elsewhere
@@ -555,10 +555,10 @@ def test_counts_beyond_what_there_can_be_are_taken(kept: vecsearch.Collection) -
 def test_a_collection_s_name_is_only_a_name(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     place = tmp_path_factory.mktemp("names")
     folder = place / "around" / "db"
-    with vecsearch.open(folder, encoder=ENCODER) as notes:
+    with vecsearch.open(folder, model=ENCODER) as notes:
         notes.add(["x"], ids=["x"])
     try:
-        with vecsearch.open(folder, encoder=ENCODER, collection=name) as notes:
+        with vecsearch.open(folder, model=ENCODER, collection=name) as notes:
             notes.add(["y"], ids=[name])
             notes.optimize()
             assert notes.get(name)[0].text == "y"
@@ -568,7 +568,7 @@ def test_a_collection_s_name_is_only_a_name(tmp_path_factory: pytest.TempPathFac
         assert maintenance.collections(folder) == sorted({"default", name})
         maintenance.rename_collection(folder, name, "../../../elsewhere")
         maintenance.delete_collection(folder, "../../../elsewhere")
-    assert [path.name for path in place.iterdir()] == ["around"]
+    assert [path.name for path in place.iterdir()] == ["window"]
     assert [path.name for path in folder.parent.iterdir()] == ["db"]
 
 
@@ -580,8 +580,8 @@ def test_a_collection_s_name_is_only_a_name(tmp_path_factory: pytest.TempPathFac
 def test_any_pattern_is_taken_or_refused_and_leads_nowhere_else(
     tmp_path_factory: pytest.TempPathFactory, include: list[str], exclude: list[str]
 ) -> None:
-    from vecsearch.core.types import Selection
-    from vecsearch.documents import sources
+    from vecsearch.core.types import FileFilter
+    from vecsearch.documents import scan
 
     place = tmp_path_factory.mktemp("patterns")
     (place / "secret.a").write_text("outside")
@@ -589,7 +589,7 @@ def test_any_pattern_is_taken_or_refused_and_leads_nowhere_else(
     for name in ("a.a", "a/z.é", "z"):
         (place / "root" / name).write_text("inside")
     try:
-        found = sources.scan([place / "root"], selection=Selection(tuple(include), tuple(exclude)))
+        found = scan.scan([place / "root"], selection=FileFilter(tuple(include), tuple(exclude)))
     except vecsearch.InputError as error:
         assert len(str(error)) < 1_000
         return
@@ -598,11 +598,11 @@ def test_any_pattern_is_taken_or_refused_and_leads_nowhere_else(
 
 @pytest.mark.parametrize("pattern", ["*a" * 30 + "b", "**/" * 300 + "b", "(a+)+" * 20, "?" * 3_000, "[a-z]" * 500, "*" * 200])
 def test_no_pattern_takes_minutes(tmp_path: Path, pattern: str) -> None:
-    from vecsearch.core.types import Selection
-    from vecsearch.documents import sources
+    from vecsearch.core.types import FileFilter
+    from vecsearch.documents import scan
 
     (tmp_path / ("a" * 200)).write_text("x")
-    found = sources.scan([tmp_path], selection=Selection(exclude=(pattern,)))
+    found = scan.scan([tmp_path], selection=FileFilter(exclude=(pattern,)))
     assert len(found.files) + len(found.skipped) <= 1
 
 

@@ -13,7 +13,7 @@ from vecsearch.core import errors
 
 MODEL = {"torch", "transformers", "sentence_transformers", "onnxruntime"}
 HEAVY = MODEL | {"faiss", "click", "alembic", "sqlalchemy", "numpy", "rich", "selectolax"}
-RUN = "import sys; from vecsearch.surfaces import cli; sys.argv[0] = 'vecsearch'; status = cli.run(); "
+RUN = "import sys; from vecsearch.interfaces.cli import main as cli; sys.argv[0] = 'vecsearch'; status = cli.run(); "
 TELL = "print('LOADED', *sys.modules, file=sys.stderr); sys.exit(status)"
 
 
@@ -57,7 +57,16 @@ def test_asking_loads_nothing_of_the_write_path(notes: Path, arguments: list[str
     """Every module that a search does not need makes the shell wait: SQLAlchemy longer than the search takes."""
     ours = loaded(RUN, *arguments, "--db", notes, whole=True)
     assert "sqlalchemy" not in ours
-    assert ours & {"vecsearch.ingest", "vecsearch.batches", "vecsearch.persistence.writer", "vecsearch.search.packing"} == set()
+    assert (
+        ours
+        & {
+            "vecsearch.indexing.pipeline",
+            "vecsearch.indexing.batch_writer",
+            "vecsearch.stores.sqlite.write.writer",
+            "vecsearch.search.context",
+        }
+        == set()
+    )
     assert not any(name.startswith("vecsearch.documents.loaders") for name in ours)
     assert "vecsearch.search.engine" in ours
 

@@ -13,8 +13,8 @@ from sqlalchemy import create_engine, inspect
 
 from tests.conftest import PROJECT
 from vecsearch.core.settings import SCHEMA_VERSION
-from vecsearch.persistence.creation import create
-from vecsearch.persistence.tables import metadata
+from vecsearch.stores.sqlite.engine.creation import create_database
+from vecsearch.stores.sqlite.engine.tables import metadata
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_the_wheel_holds_the_package_and_its_migrations_and_nothing_else(wheel: 
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
-    create(tmp_path / "m.vec")
+    create_database(tmp_path / "m.vec")
     engine = create_engine(f"sqlite:///{tmp_path / 'm.vec' / 'vecsearch.db'}")
     made = inspect(engine)
     for table in metadata.sorted_tables:

@@ -16,10 +16,10 @@ import pytest
 
 import vecsearch
 from tests.conftest import PROJECT
-from vecsearch.core.caches import cache_folder
-from vecsearch.encoding import identity
-from vecsearch.encoding.cross_encoder import SentenceTransformersCrossEncoder
-from vecsearch.encoding.sentence_transformers import SentenceTransformersEncoder
+from vecsearch.core.cache_folders import get_cache_folder
+from vecsearch.encoders import model_files
+from vecsearch.encoders.cross_encoder import SentenceTransformersCrossEncoder
+from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
 
 PACKAGE = PROJECT / "vecsearch"
 MIGRATIONS = PROJECT / "migrations"
@@ -34,7 +34,7 @@ import numpy as np
 import vecsearch
 from vecsearch import maintenance
 from vecsearch.core import caches
-from vecsearch.encoding.digests import write_whole
+from vecsearch.encoders.file_hashes import write_whole
 from vecsearch.evaluation import cache, datasets
 
 os.mkdir("docs")
@@ -93,7 +93,7 @@ def visible_to_others(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("umask", ["000", "022"])
 def test_a_database_is_its_owner_s_alone_whatever_the_umask(tmp_path: Path, umask: str) -> None:
-    done = child(WORK, umask, cwd=tmp_path, env={"VECSEARCH_CACHE": str(cache_folder("x").parent)})
+    done = child(WORK, umask, cwd=tmp_path, env={"VECSEARCH_CACHE": str(get_cache_folder("x").parent)})
     assert done.returncode == 0, done.stderr
     during = {name: stat.S_IMODE(mode) for name, mode in json.loads(done.stdout).items()}
     assert {"vecsearch.db-wal", "vecsearch.db-shm", "write.lock", "write.owner.json"} <= during.keys()
@@ -104,7 +104,7 @@ def test_a_database_is_its_owner_s_alone_whatever_the_umask(tmp_path: Path, umas
 @pytest.mark.parametrize("umask", ["000", "022"])
 def test_what_evaluation_keeps_is_its_owner_s_alone(tmp_path: Path, umask: str) -> None:
     (tmp_path / "cache").mkdir(mode=0o755)
-    (tmp_path / "cache/models").symlink_to(cache_folder("models"))  # prepared once, not for every test
+    (tmp_path / "cache/models").symlink_to(get_cache_folder("models"))  # prepared once, not for every test
     done = child(EVALUATE, umask, cwd=tmp_path, env={"VECSEARCH_CACHE": str(tmp_path / "cache")})
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["documents"] == 2
@@ -112,7 +112,7 @@ def test_what_evaluation_keeps_is_its_owner_s_alone(tmp_path: Path, umask: str) 
 
 
 def test_a_cache_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    code = "import os, sys; os.umask(0)\nfrom vecsearch.encoding.identity import *\nprint(fingerprint_of(files_of(BUNDLED)))"
+    code = "import os, sys; os.umask(0)\nfrom vecsearch.encoders.model_files import *\nprint(fingerprint_of(files_of(BUNDLED)))"
     done = child(code, cwd=tmp_path, env={"VECSEARCH_CACHE": str(tmp_path / "home/cache")})
     assert done.stdout.startswith("sha256:"), done.stderr
     assert any((tmp_path / "home/cache/models").iterdir())
@@ -134,7 +134,7 @@ socket.getaddrinfo = socket.create_connection = socket.gethostbyname = refuse
 
 import vecsearch
 from vecsearch import maintenance
-from vecsearch.surfaces import cli
+from vecsearch.interfaces import cli
 
 model = sys.argv[1] or None
 with vecsearch.open("db", encoder=model) as notes:
@@ -156,7 +156,7 @@ with open("queries.jsonl", "w") as file:
 sys.argv = ["vecsearch", "eval", ".", "-q"] + (["--model", model] if model else [])
 assert cli.run() == 0
 if model:  # by what the lean runtime is prepared from, too
-    from vecsearch.encoding.sentence_transformers import SentenceTransformersEncoder
+    from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
     SentenceTransformersEncoder(model).encode_documents(["a jump"])
 """
 
@@ -166,7 +166,7 @@ def test_no_network_is_asked_for_anything(tmp_path: Path, model: str) -> None:
     """Neither by us nor by what we load; only a hub's name may do that."""
     folder = copied_model(tmp_path / "model") if model == "folder" else ""
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache/models").symlink_to(cache_folder("models"))  # prepared once, not for every test
+    (tmp_path / "cache/models").symlink_to(get_cache_folder("models"))  # prepared once, not for every test
     caches = {"VECSEARCH_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path / "hub")}
     done = child(SILENCE, str(folder), str(PROJECT / "sample_data/words.jsonl"), cwd=tmp_path, env=caches)
     asked = tmp_path / "asked.txt"
@@ -245,7 +245,7 @@ def test_modules_are_imported_by_constant_names_alone() -> None:
     assert computed <= {
         "documents/loaders/__init__.py: f'{__name__}.{module}'",
         "__init__.py: _HOME_OF[name]",
-        "surfaces/cli.py: f'vecsearch.surfaces.{self._module}'",
+        "surfaces/cli.py: f'vecsearch.interfaces.{self._module}'",
         "exchange/parquet.py: f'pyarrow.{part}' if part else 'pyarrow'",
     }
 
@@ -333,7 +333,7 @@ def holes_of(argument: ast.expr) -> list[ast.expr]:
 
 def copied_model(folder: Path) -> Path:
     """The default model's files as a folder of the user's, weights linked."""
-    source = identity.files_of(identity.BUNDLED)
+    source = model_files.find_model_folder(model_files.BUNDLED_MODEL)
 
     def copy(original: str, target: str) -> None:
         if original.endswith(".safetensors"):
@@ -394,7 +394,7 @@ def test_code_that_comes_with_a_model_is_not_run(
         SentenceTransformersEncoder(str(folder)).encode_documents(["x"])
     with pytest.raises(vecsearch.UnavailableError):
         SentenceTransformersCrossEncoder(str(folder)).scores("x", ["y"])
-    with pytest.raises(vecsearch.UnavailableError), vecsearch.open(tmp_path / "db", encoder=str(folder)) as notes:
+    with pytest.raises(vecsearch.UnavailableError), vecsearch.open(tmp_path / "db", model=str(folder)) as notes:
         notes.add(["x"])
     assert not marker.exists()
 
@@ -427,7 +427,7 @@ def test_pickled_weights_are_read_as_numbers_or_refused(tmp_path: Path, zipped: 
     assert not marker.exists()
 
 
-def test_honest_weights_in_the_old_form_still_serve(tmp_path: Path, encoder: vecsearch.encoding.protocol.Encoder) -> None:
+def test_honest_weights_in_the_old_form_still_serve(tmp_path: Path, encoder: vecsearch.encoders.base.Encoder) -> None:
     folder = copied_model(tmp_path / "model")
     code = (
         "import sys, torch\nfrom safetensors.torch import load_file\n"

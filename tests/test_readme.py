@@ -13,7 +13,7 @@ import click
 import pytest
 
 from tests.conftest import PROJECT, SAMPLE_DATA, Ran
-from vecsearch.surfaces.cli import cli
+from vecsearch.interfaces.cli.main import cli
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 COMMON = {"db", "collection", "as_json", "quiet"}

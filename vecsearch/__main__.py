@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line and leave with its exit status."""
     try:
-        from vecsearch.surfaces.cli import run
+        from vecsearch.interfaces.cli.main import run
 
         sys.exit(run())
     except KeyboardInterrupt:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-from vecsearch.persistence import fulltext
-from vecsearch.persistence.state import all_states
+from vecsearch.stores.sqlite.engine.collections import list_states
+from vecsearch.stores.sqlite.fulltext import term_tables
 
 revision = "0003"
 down_revision = "0002"
@@ -22,15 +22,15 @@ FILL = """INSERT INTO {} (rowid, title, body)
 def upgrade() -> None:
     op.execute("ALTER TABLE collections ADD COLUMN language TEXT NOT NULL DEFAULT 'en'")
     connection = op.get_bind()
-    for state in all_states(connection):
+    for state in list_states(connection):
         op.execute(f"DROP TABLE chunks_fts_{state.id}")
-        fulltext.rebuild(connection, state)
+        term_tables.rebuild(connection, state)
 
 
 def downgrade() -> None:
     connection = op.get_bind()
-    for state in all_states(connection):
-        fulltext.drop(connection, state)
+    for state in list_states(connection):
+        term_tables.drop(connection, state)
         op.execute(TABLE.format(f"chunks_fts_{state.id}"))
         op.execute(FILL.format(f"chunks_fts_{state.id}", state.id))
     op.execute("ALTER TABLE collections DROP COLUMN language")

@@ -6,9 +6,9 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import text
 
-from vecsearch.persistence import facts
-from vecsearch.persistence.state import all_states
-from vecsearch.persistence.writer import drop
+from vecsearch.stores.sqlite.engine.collections import list_states
+from vecsearch.stores.sqlite.filters import metadata_index
+from vecsearch.stores.sqlite.write.writer import drop
 
 revision = "0004"
 down_revision = "0003"
@@ -54,12 +54,12 @@ def upgrade() -> None:
         op.execute(statement)
     connection = op.get_bind()
     for collection in connection.scalars(text("SELECT id FROM collections")).all():
-        facts.rebuild(connection, collection)
+        metadata_index.rebuild(connection, collection)
 
 
 def downgrade() -> None:
     connection = op.get_bind()
-    for state in all_states(connection):
+    for state in list_states(connection):
         if state.is_hidden:  # half made, or replaced: format 3 would show it
             drop(connection, state)
     for statement in BACK:

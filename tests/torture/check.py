@@ -13,9 +13,9 @@ import numpy as np
 import vecsearch
 from tests.fakes import FakeEncoder
 from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State, mend
-from vecsearch import maintenance
-from vecsearch.encoding.forms import encoded_text
-from vecsearch.persistence.database import is_database
+from vecsearch.api import maintenance
+from vecsearch.encoders.unit_vectors import format_encoder_input
+from vecsearch.stores.sqlite.engine.database_folder import is_database
 
 _CLOSE = 2e-3  # cosines of float16 rows, from those of float32 rows
 
@@ -68,7 +68,7 @@ def _read(base: Path, expected: Expected, draw: random.Random) -> State:
         state = State({}, expected.after.salt)
         return _allowed(state, expected, {})
     salt = _salt(folder)
-    with vecsearch.open(folder, encoder=FakeEncoder(salt), readonly=True) as collection:
+    with vecsearch.open(folder, model=FakeEncoder(salt), readonly=True) as collection:
         documents = collection.get(where={})
         allowed = _allowed(State({}, salt), expected, {each.id: each for each in documents})
         _answers(collection, allowed, documents, draw)
@@ -77,7 +77,7 @@ def _read(base: Path, expected: Expected, draw: random.Random) -> State:
 
 def _salt(folder: Path) -> int:
     (found,) = maintenance.status(folder, collection="default")["collections"]
-    return int(found["encoder"].split("-")[1])
+    return int(found["model"].split("-")[1])
 
 
 def _allowed(found: State, expected: Expected, there: Mapping[str, vecsearch.Document]) -> State:
@@ -107,7 +107,7 @@ def _same(state: State, there: Mapping[str, vecsearch.Document]) -> bool:
 def _is(doc: Doc | None, found: vecsearch.Document | None) -> bool:
     if doc is None or found is None:
         return doc is None and found is None
-    source = None if found.uri is None else "/".join(Path(found.uri).parts[-2:])
+    source = None if found.source is None else "/".join(Path(found.source).parts[-2:])
     return (doc.text, doc.title, dict(doc.metadata), doc.source) == (found.text, found.title, found.metadata, source)
 
 
@@ -147,9 +147,9 @@ def _rows(state: State, documents: Sequence[vecsearch.Document]) -> dict[tuple[s
     names, texts, by = [], [], []
     for each in documents:
         for chunk in each.chunks:
-            names.append((each.id, chunk.chunk))
+            names.append((each.id, chunk.chunk_index))
             brought = state.docs[each.id].brought
-            texts.append(each.text if brought else encoded_text(each.title, "", each.text[chunk.start : chunk.end]))
+            texts.append(each.text if brought else format_encoder_input(each.title, "", each.text[chunk.start : chunk.end]))
             by.append(brought)
     rows = [(BROUGHT if brought else state.encoder).encode_documents([text])[0] for text, brought in zip(texts, by, strict=True)]
     return dict(zip(names, rows, strict=True))
@@ -164,26 +164,26 @@ def _dense(
     hits = collection.search(query, mode="dense", limit=10, where=where)
     if len(hits) != len(best):
         raise Wrong(f"{len(hits)} hits where {len(best)} match")
-    if len({(hit.id, hit.chunk) for hit in hits}) != len(hits):
+    if len({(hit.id, hit.chunk_index) for hit in hits}) != len(hits):
         raise Wrong("a chunk is found twice")
     for hit, score in zip(hits, best, strict=True):
-        mine = scores.get((hit.id, hit.chunk))
+        mine = scores.get((hit.id, hit.chunk_index))
         if mine is None or abs(hit.score - mine) > _CLOSE or abs(hit.score - score) > _CLOSE:
-            raise Wrong(f"{hit.id}#{hit.chunk} scores {hit.score}, its vector {mine}, and brute force has {score} there")
+            raise Wrong(f"{hit.id}#{hit.chunk_index} scores {hit.score}, its vector {mine}, and brute force has {score} there")
 
 
 # -- soundness, and that it goes on
 
 
 def _sound(folder: Path) -> None:
-    errors = [each for each in maintenance.doctor(folder) if each.severity is vecsearch.Severity.ERROR]
+    errors = [each for each in maintenance.check(folder) if each.severity is vecsearch.Severity.ERROR]
     if errors:
         raise Unopenable(f"doctor: {errors}")
 
 
 def _write(base: Path, state: State) -> None:
     """The next writer is not hindered by what the last one left."""
-    with vecsearch.open(base / DATABASE, encoder=state.encoder, lock_timeout=5) as collection:
+    with vecsearch.open(base / DATABASE, model=state.encoder, lock_timeout=5) as collection:
         collection.add(["a word that nobody else says: quokka"], ids=["last"])
         if [hit.id for hit in collection.search("quokka", mode="lexical")] != ["last"]:
             raise Wrong("what was just added is not found")

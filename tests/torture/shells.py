@@ -17,9 +17,9 @@ import vecsearch
 from tests.torture.check import Lost, Unopenable, Wrong
 from tests.torture.rounds import Outcome
 from tests.torture.steps import DATABASE, WORDS
-from vecsearch import maintenance
-from vecsearch.encoding import registry
-from vecsearch.encoding.forms import encoded_text
+from vecsearch.api import maintenance
+from vecsearch.encoders import registry
+from vecsearch.encoders.unit_vectors import format_encoder_input
 
 _FILES = 12
 _LINES = 60
@@ -71,7 +71,7 @@ class Shells:
         folder = self._base / DATABASE
         if not folder.exists():
             return
-        errors = [each for each in maintenance.doctor(folder) if each.severity is vecsearch.Severity.ERROR]
+        errors = [each for each in maintenance.check(folder) if each.severity is vecsearch.Severity.ERROR]
         if errors:
             raise Unopenable(str(errors))
         encoder = registry.load(None)
@@ -82,7 +82,7 @@ class Shells:
                 raise Lost(f"nobody wrote {extra[0]!r}")
             if not lines:
                 return
-            rows = encoder.encode_documents([encoded_text(None, "", text) for _, _, text in lines])
+            rows = encoder.encode_documents([format_encoder_input(None, "", text) for _, _, text in lines])
             query = " ".join(self._draw.choices(WORDS, k=4))
             best = np.sort(rows @ encoder.encode_queries([query])[0])[::-1][:10]
             found = np.array([hit.score for hit in collection.search(query, mode="dense")])

@@ -14,9 +14,9 @@ from typing import Any
 
 import vecsearch
 from tests.fakes import FakeEncoder
-from vecsearch import maintenance
+from vecsearch.api import maintenance
+from vecsearch.core.atomic_files import sync_folder
 from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
-from vecsearch.persistence.files import sync_folder
 
 BROUGHT = FakeEncoder(salt=99)  # makes the vectors that are brought along
 DATABASE = "database"
@@ -151,7 +151,7 @@ class Plan:
 
         def run(base: Path) -> None:
             with opened(base, state) as collection:
-                there = {each.id for each in collection.ls(limit=100_000)}
+                there = {each.id for each in collection.list_documents(limit=100_000)}
                 collection.delete([key for key in keys if key in there])
 
         return Step("delete", run, _without(state, keys))
@@ -162,10 +162,10 @@ class Plan:
         data = _lines(docs)
 
         def run(base: Path) -> None:
-            from vecsearch.documents.loaders.raw import Raw
+            from vecsearch.documents.loaders.raw_file import RawFile
 
             with opened(base, state) as collection:
-                _no_failure(collection.index_lines(Raw("stdin", ".jsonl", content=data)))
+                _no_failure(collection._index_json_lines(RawFile("stdin", ".jsonl", content=data)))
 
         return Step("lines", run, replace(state, docs={**state.docs, **docs}), whole=False)
 
@@ -202,13 +202,13 @@ class Plan:
 
     def stems(self, state: State) -> Step:
         language = self.draw.choice(["de", "en", "none"])
-        return self._kept("optimize --language", state, lambda collection: collection.optimize(language=language))
+        return self._kept("optimize --stemmer", state, lambda collection: collection.optimize(stemmer=language))
 
     def neighbour(self, state: State) -> Step:
         """Another collection in the same folder comes, gets another name, and goes."""
 
         def run(base: Path) -> None:
-            with vecsearch.open(base / DATABASE, collection="second", encoder=FakeEncoder(7)) as collection:
+            with vecsearch.open(base / DATABASE, collection="second", model=FakeEncoder(7)) as collection:
                 collection.add(["a gull", "a reef"], ids=["x", "y"], on_conflict="replace")
             if "third" in maintenance.collections(base / DATABASE):
                 maintenance.delete_collection(base / DATABASE, "third")
@@ -276,7 +276,7 @@ class Plan:
             other.mkdir(parents=True)
             making.run(other)
             with opened(other, State({}, state.salt)) as collection:
-                collection.export(other / "kept.jsonl")
+                collection.export_documents(other / "kept.jsonl")
 
         def run(base: Path) -> None:
             with opened(base, state) as collection:
@@ -318,7 +318,7 @@ STEPS: dict[str, Callable[[Plan, State], Step]] = {
     "files": Plan.files,
     "optimize": Plan.optimize,
     "optimize --full": Plan.rewrite,
-    "optimize --language": Plan.stems,
+    "optimize --stemmer": Plan.stems,
     "collections": Plan.neighbour,
     "reembed": Plan.reembed,
     "migrate": Plan.migrate,
@@ -331,7 +331,7 @@ STEPS: dict[str, Callable[[Plan, State], Step]] = {
 
 def opened(base: Path, state: State) -> vecsearch.Collection:
     """The collection, by its encoder."""
-    return vecsearch.open(base / DATABASE, encoder=state.encoder)
+    return vecsearch.open(base / DATABASE, model=state.encoder)
 
 
 def _without(state: State, keys: list[str]) -> State:
@@ -349,4 +349,4 @@ def _no_failure(report: vecsearch.IndexReport) -> None:
 
 def mend(base: Path, state: State) -> None:
     """Mend all that follows from the truth."""
-    maintenance.doctor(base / DATABASE, fix=True, encoder=state.encoder)
+    maintenance.check(base / DATABASE, fix=True, model=state.encoder)

@@ -12,7 +12,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 _COUNT_MAX: Final = 2**53  # more than there can be of anything, and no more than SQLite counts to
 
 
-def shown(value: Any, *, most: int = 80) -> str:
+def shorten_repr(value: Any, *, most: int = 80) -> str:
     """What came, for a message of one line: cut when it is long, and never an error itself."""
     try:
         said = repr(value)
@@ -30,39 +30,41 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def checked_choice(kind: type[_Choice], value: Any, what: str) -> _Choice:
+def check_choice(kind: type[_Choice], value: Any, what: str) -> _Choice:
     """The member of a closed choice. Raises InputError with all of them."""
     try:
         return kind(value)
     except ValueError as error:
-        raise InputError(f"{what} must be one of {', '.join(kind)}, got {shown(value)}") from error
+        raise InputError(f"{what} must be one of {', '.join(kind)}, got {shorten_repr(value)}") from error
 
 
-def checked_limit(limit: Any, what: str = "limit") -> int:
+def check_limit(limit: Any, what: str = "limit") -> int:
     """A number of answers, or of something else that is counted. Raises InputError."""
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < LIMIT_MIN:
-        raise InputError(f"{what} must be a whole number of at least {LIMIT_MIN}, got {shown(limit)}")
+        raise InputError(f"{what} must be a whole number of at least {LIMIT_MIN}, got {shorten_repr(limit)}")
     return min(limit, _COUNT_MAX)
 
 
-def checked_offset(offset: Any) -> int:
+def check_offset(offset: Any) -> int:
     """How many to leave out first. Raises InputError."""
     if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
-        raise InputError(f"offset must be a whole number of at least 0, got {shown(offset)}")
+        raise InputError(f"offset must be a whole number of at least 0, got {shorten_repr(offset)}")
     return min(offset, _COUNT_MAX)
 
 
-def checked_name(name: Any) -> str:
+def check_collection_name(name: Any) -> str:
     """A collection's name: printable, not empty, of sensible length. Raises InputError."""
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > COLLECTION_NAME_MAX:
-        raise InputError(f"a collection name is 1 to {COLLECTION_NAME_MAX} printable characters, got {shown(name, most=120)}")
+        raise InputError(
+            f"a collection name is 1 to {COLLECTION_NAME_MAX} printable characters, got {shorten_repr(name, most=120)}"
+        )
     return name
 
 
-def checked_query(text: Any) -> str:
+def check_query(text: Any) -> str:
     """A query with something in it. Raises InputError."""
     if not isinstance(text, str) or not text.strip():
-        raise InputError(f"the query is empty: expected some words, got {shown(text)}")
+        raise InputError(f"the query is empty: expected some words, got {shorten_repr(text)}")
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -8,7 +8,7 @@ from typing import Final
 _BLOCK: Final = 1 << 20
 
 
-def checksum_of(path: Path) -> str:
+def compute_checksum(path: Path) -> str:
     """The 128-bit XXH3 of a file's bytes, with its name in front; read, not mapped, so that the process does not grow."""
     import xxhash
 

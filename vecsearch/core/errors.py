@@ -32,7 +32,7 @@ class FilterError(InputError):
     """A `where` expression that cannot be understood."""
 
 
-class UnknownCollection(InputError):
+class CollectionNotFoundError(InputError):
     """No collection of that name in the database."""
 
     def __init__(self, name: str, known: list[str]) -> None:
@@ -41,11 +41,11 @@ class UnknownCollection(InputError):
         self.name = name
 
 
-class UnreadableFile(InputError):
+class UnreadableFileError(InputError):
     """A file that should have been readable: broken encoding, damaged, or no permission."""
 
 
-class WrongDimension(InputError):
+class DimensionMismatchError(InputError):
     """A vector of another length than the collection's."""
 
     def __init__(self, expected: int, got: int) -> None:
@@ -53,7 +53,7 @@ class WrongDimension(InputError):
         self.expected, self.got = expected, got
 
 
-class EncoderMismatch(InputError):
+class ModelMismatchError(InputError):
     """The collection was built with another encoder than the one asked for, which is loaded as `model`."""
 
     def __init__(self, collection: str, stored: str, asked: str, *, model: str | None = None) -> None:
@@ -67,27 +67,27 @@ class StorageError(VecsearchError):
     """The database cannot be read or written as it stands."""
 
 
-class Locked(StorageError):
+class DatabaseLockedError(StorageError):
     """Another process is writing."""
 
 
-class ReadOnly(StorageError):
+class ReadOnlyError(StorageError):
     """A write to a database that was opened, or lies, read-only."""
 
 
-class Damaged(StorageError):
+class DatabaseCorruptedError(StorageError):
     """The SQLite file is not sound."""
 
 
-class WrongVersion(StorageError):
+class SchemaVersionError(StorageError):
     """The database has another schema version than this program."""
 
 
-class NotADatabase(StorageError):
+class NotADatabaseError(StorageError):
     """The folder is no vecsearch database, or is not there."""
 
 
-class StorageFull(StorageError):
+class DiskFullError(StorageError):
     """No room left for the write; what was committed before is kept."""
 
 

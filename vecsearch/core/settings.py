@@ -9,24 +9,24 @@ LIMIT_MIN: Final = 1
 LIMIT_DEFAULT: Final = 10
 LIST_LIMIT_DEFAULT: Final = 20
 FUSION_DEPTH: Final = 200  # candidates that each retriever gives at first to a fused answer, or `limit` where that is more
-NAMED_TRUST: Final = 0.9  # how far the words replace the meaning where a query is nothing but identifiers
-UNHEARD_WEIGHT: Final = 0.5  # in the best possible BM25, of a word that no chunk has
-SAID_ENOUGH: Final = 0.5  # of the best possible BM25: a chunk that says so much of a question is an answer, however far it is
-LOOKED_AT: Final = 50  # candidates whose texts are read: for their spelling, and for a second look
-SPELLING_SHARE: Final = 0.5  # of the weight of the words, for their trigrams
-SPELLING_SAMPLE: Final = 128  # chunks, at most, that tell how rare a trigram is
-SPELLED_CHARACTERS: Final = 8_192  # of a text that came with its vector and may be longer than any chunk
+IDENTIFIER_DENSE_DISCOUNT: Final = 0.9  # how far the words replace the meaning where a query is nothing but identifiers
+UNSEEN_TERM_WEIGHT: Final = 0.5  # in the best possible BM25, of a word that no chunk has
+MIN_BM25_SHARE: Final = 0.5  # of the best possible BM25: a chunk that says so much of a question is an answer, however far it is
+RERANK_DEPTH: Final = 50  # candidates whose texts are read: for their spelling, and for a second look
+TRIGRAM_WEIGHT: Final = 0.5  # of the weight of the words, for their trigrams
+TRIGRAM_SAMPLE_CHUNKS: Final = 128  # chunks, at most, that tell how rare a trigram is
+TRIGRAM_MAX_CHARS: Final = 8_192  # of a text that came with its vector and may be longer than any chunk
 LATE_WEIGHT: Final = 1.0  # of late interaction beside the score so far
 FEEDBACK_PASSAGES: Final = 2  # the best after late interaction, whose mean counts …
 FEEDBACK_WEIGHT: Final = 0.4  # … so much
-UNTOLD_RARITY: Final = 0.1  # of the rarest word's: the weight of a token that belongs to no word that tells
-ALIKE_SHARE: Final = 0.9  # of two texts' stems that must be the same for near-duplicates
+MIN_TOKEN_IDF_SHARE: Final = 0.1  # of the rarest word's: the weight of a token that belongs to no word that tells
+NEAR_DUPLICATE_JACCARD: Final = 0.9  # of two texts' stems that must be the same for near-duplicates
 MMR_POOL: Final = 5  # candidates for each pick …
 MMR_POOL_MIN: Final = 50  # … or so many
 MMR_DEFAULT: Final = 0.5
 NOISE_SAMPLE: Final = 64  # chunks, compared with …
 NOISE_OTHERS: Final = 20_000  # … so many, tell near from far
-EXPAND_MAX: Final = 1_000
+WINDOW_MAX: Final = 1_000
 CONTEXT_TOKENS_DEFAULT: Final = 2_000
 CONTEXT_HITS: Final = 50  # passages looked at to fill a context
 QUERY_TERMS_MAX: Final = 64  # the rarest words of a query that the lexical search looks up …
@@ -34,18 +34,18 @@ QUERY_TERMS_COUNTED_MAX: Final = 1_000  # … among so many of its first
 COMPOUND_PARTS_MAX: Final = 8  # words that signs join, which are one thing to look up …
 COMPOUND_LENGTH_MAX: Final = 64  # … of at most so many characters
 COMPOUND_WEIGHT: Final = 0.3  # of its words standing together, beside their own
-SELECTIVE_ROWS: Final = 1_000  # up to this many matching rows a filter is answered row by row, above by the index
+EXACT_FILTER_ROWS_MAX: Final = 1_000  # up to this many matching rows a filter is answered row by row, above by the index
 
-FILTERS_KEPT: Final = 16  # whose chunks are remembered as long as nothing changes
+FILTER_CACHE_SIZE: Final = 16  # whose chunks are remembered as long as nothing changes
 
 # -- writing
 BATCH_CHUNKS: Final = 256  # chunks encoded and committed together
-BATCH_BROUGHT: Final = 4_096  # documents with vectors of their own committed together
+BATCH_PROVIDED_VECTORS: Final = 4_096  # documents with vectors of their own committed together
 READ_DOCUMENTS: Final = 128  # of one file, looked up and compared together
-ENCODE_ROWS: Final = 32  # texts in one forward pass
+ENCODER_BATCH_SIZE: Final = 32  # texts in one forward pass
 LOCK_TIMEOUT_S: Final = 30.0
-LOG_BYTES: Final = 16_000_000  # of SQLite's log: from here on it is emptied after a write …
-LOG_PATIENCE_MS: Final = 500  # … for which readers are waited for so long
+WAL_CHECKPOINT_BYTES: Final = 16_000_000  # of SQLite's log: from here on it is emptied after a write …
+WAL_CHECKPOINT_WAIT_MS: Final = 500  # … for which readers are waited for so long
 
 # -- parsing, in a process of its own
 PARSE_SECONDS: Final = 60.0  # a file may take …
@@ -57,28 +57,28 @@ PARSE_AHEAD_BYTES: Final = 16_000_000  # of answers that wait to be encoded
 FRAME_CHARACTERS: Final = 200_000  # sent together
 
 # -- the index file
-FOLD_ROWS: Final = 5_000  # publish when so many rows were added after the index files, or deleted from them
+INDEX_FLUSH_ROWS: Final = 5_000  # publish when so many rows were added after the index files, or deleted from them
 MERGE_RATIO: Final = 2  # a segment of up to so many times the rows that follow it is merged with them
 SEGMENT_ROWS_MAX: Final = 250_000
 PARALLEL_ROWS: Final = 200_000  # in segments: from here on they are searched by several threads
-DEAD_SHARE: Final = 0.1  # of a segment's rows deleted: it is then written anew
-COMPRESSED_ROWS: Final = 10_000  # from here on a segment is searched by 4-bit codes …
-CANDIDATES_MIN: Final = 160  # … which propose so many rows to be scored exactly …
-CANDIDATES: Final = 4  # … or so many for each wanted, whichever is more …
-CANDIDATES_TOGETHER: Final = 2  # times as many, where several segments propose …
-CODES_SHARE_MAX: Final = 0.25  # … and are left alone where that would be more than this share of the rows
-SEARCH_SLACK: Final = 32  # rows fetched beyond `limit`, so that exact rescoring can decide near-ties
+SEGMENT_DELETED_RATIO: Final = 0.1  # of a segment's rows deleted: it is then written anew
+PQ_MIN_ROWS: Final = 10_000  # from here on a segment is searched by 4-bit codes …
+RESCORE_MIN: Final = 160  # … which propose so many rows to be scored exactly …
+RESCORE_FACTOR: Final = 4  # … or so many for each wanted, whichever is more …
+RESCORE_FACTOR_SEGMENTS: Final = 2  # times as many, where several segments propose …
+RESCORE_SHARE_MAX: Final = 0.25  # … and are left alone where that would be more than this share of the rows
+OVERFETCH_ROWS: Final = 32  # rows fetched beyond `limit`, so that exact rescoring can decide near-ties
 READ_ROWS: Final = 8_192  # vectors fetched from SQLite in one go
 
 # -- chunks
 CONTEXT_SHARE_MAX: Final = 0.25  # of the encoder's window; a longer context is cut
 TITLE_SHARE_MAX: Final = 0.5  # of the encoder's window; a longer title is cut for encoding, with a warning
 BLOCK_CHARACTERS: Final = 100_000  # of a long text cut without a look at its tokens, which take many times its memory
-CUT_SLACK: Final = 0.15  # of a chunk's length: how far a cut may move to reach the end of a paragraph, line or sentence
+SPLIT_TOLERANCE: Final = 0.15  # of a chunk's length: how far a cut may move to reach the end of a paragraph, line or sentence
 
 # -- files
 MAX_FILE_BYTES: Final = 256_000_000  # a larger file is left out unless asked for
-READING: Final = 2  # goes up when a loader gives something else for the same bytes: files are then read again
+LOADER_VERSION: Final = 2  # goes up when a loader gives something else for the same bytes: files are then read again
 SNIFF_BYTES: Final = 65_536
 APPLICATION_ID: Final = 0x76656373  # "vecs"
 SCHEMA_VERSION: Final = 4  # the newest migration; the first of them is 0001

@@ -14,7 +14,7 @@ JSON: TypeAlias = Any  # what json.loads gives
 Metadata: TypeAlias = Mapping[str, JSON]
 Where: TypeAlias = Mapping[str, Any]
 ChunkId: TypeAlias = int
-Place: TypeAlias = Mapping[str, JSON]  # see Section; of a chunk, lines and rows are [first, last]
+Location: TypeAlias = Mapping[str, JSON]  # see Section; of a chunk, lines and rows are [first, last]
 
 
 class Mode(StrEnum):
@@ -66,19 +66,19 @@ class Severity(StrEnum):
 class Fusion(StrEnum):
     """How hybrid mode makes one ranking of two; see `search.fusion`."""
 
-    BOUNDED = "bounded"
+    TMM = "tmm"
     RECIPROCAL_RANK = "rrf"
     MIN_MAX = "minmax"
     Z_SCORE = "zscore"
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
+class CollectionSpec:
     """How a collection is made, if it is not there: the form of its vectors, and the ISO 639-1 code of the language whose stems
     its text index holds (None: that of its first documents)."""
 
     precision: Precision = Precision.FLOAT16
-    language: str | None = None
+    stemmer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,14 @@ class Section:
     """
 
     start: int
-    place: Place
+    location: Location
     context: str = ""
-    apart: bool = False
-    level: int | None = None
+    hard_boundary: bool = False
+    split_priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ParsedDocument:
     """A document as its source gives it, not yet cut or encoded. Needs text or a title.
 
     `sections` ascend by `start`, the first at 0; none where there is nothing to say.
@@ -123,30 +123,30 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ParseWarning:
     """A part of a file that could not be read while the rest could: a line, a page, a member."""
 
-    what: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class ChunkSpan:
     """A chunk as the chunker makes it: characters [start, end), where they stand in the source, what stands above them."""
 
     start: int
     end: int
-    place: Place = field(default_factory=dict)
+    location: Location = field(default_factory=dict)
     context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkPlace:
+class ChunkLocation:
     """A chunk's ordinal in its document, the characters it covers, and where they stand in the source."""
 
-    chunk: int
+    chunk_index: int
     start: int
     end: int
-    place: Place = field(default_factory=dict)
+    location: Location = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +154,19 @@ class Document:
     """A stored document. `uri` is the absolute path of its file, None where it came from code or a pipe."""
 
     id: str
-    uri: str | None
+    source: str | None
     title: str | None
     text: str
     metadata: Metadata
-    chunks: tuple[ChunkPlace, ...]
+    chunks: tuple[ChunkLocation, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DocumentSummary:
     """One row of `ls`; `indexed_at` is UTC in ISO 8601, `chunks` a count, `state` and `error` those of the document's file."""
 
     id: str
-    uri: str | None
+    source: str | None
     title: str | None
     chunks: int
     indexed_at: str
@@ -175,7 +175,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredChunk:
     """A chunk's row id and a score; larger is nearer."""
 
     chunk_id: ChunkId
@@ -183,22 +183,22 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedFile:
     """A source that should have been readable, and why it was not."""
 
-    uri: str
+    source: str
     error: str
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
+class SkippedFile:
     """A file met in a walk that holds nothing to index, and why."""
 
-    uri: str
+    source: str
     reason: str
 
 
-Item: TypeAlias = Draft | Problem | Skip  # what a loader gives, one after the other
+LoaderItem: TypeAlias = ParsedDocument | ParseWarning | SkippedFile  # what a loader gives, one after the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +212,8 @@ class IndexReport:
     updated: int
     unchanged: int
     removed: int
-    failed: tuple[Failure, ...]
-    skipped: tuple[Skip, ...]
+    failed: tuple[FailedFile, ...]
+    skipped: tuple[SkippedFile, ...]
     documents: int
     chunks: int
     seconds: float
@@ -229,7 +229,7 @@ class IndexReport:
 class Source:
     """A file that was indexed, or should have been. `indexed_at` is UTC in ISO 8601; `error` says why it failed."""
 
-    uri: str
+    source: str
     state: SourceState
     documents: int
     chunks: int
@@ -248,7 +248,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class FileFilter:
     """Which files to take among those that a walk meets; a file that the user names is taken whatever the patterns say.
 
     `include` and `exclude` are patterns in gitignore's notation, matched against the path relative to the folder that is walked;
@@ -267,7 +267,7 @@ class FoundFile:
     in bytes."""
 
     path: Path
-    named: bool
+    explicit: bool
     size: int
 
 
@@ -282,19 +282,19 @@ class Scan:
     """
 
     files: tuple[FoundFile, ...]
-    failed: tuple[Failure, ...]
-    skipped: tuple[Skip, ...]
-    complete: tuple[Path, ...]
-    empty: tuple[Path, ...]
+    failed: tuple[FailedFile, ...]
+    skipped: tuple[SkippedFile, ...]
+    fully_scanned: tuple[Path, ...]
+    empty_roots: tuple[Path, ...]
     ignored: tuple[Path, ...]
 
 
-def plural(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """`1 chunk`, `2 chunks`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def names(values: Sequence[str], *, most: int = 5) -> str:
+def format_names(values: Sequence[str], *, limit: int = 5) -> str:
     """The first few of many names, for a message of one line."""
-    shown = ", ".join(values[:most])
-    return shown if len(values) <= most else f"{shown} and {len(values) - most:,} more"
+    shown = ", ".join(values[:limit])
+    return shown if len(values) <= limit else f"{shown} and {len(values) - limit:,} more"

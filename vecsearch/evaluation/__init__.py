@@ -7,7 +7,7 @@ interval in which they would lie had other queries of the same kind been asked. 
 from vecsearch.evaluation.cache import Kept
 from vecsearch.evaluation.datasets import Dataset, Judgements, absent, read_judgements
 from vecsearch.evaluation.measures import Measure
-from vecsearch.evaluation.runs import Difference, Run, answerable, differences, evaluate
+from vecsearch.evaluation.run import Difference, Run, answerable, differences, evaluate
 
 __all__ = [
     "Dataset",

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from vecsearch import collection as collections
-from vecsearch.arguments import spooled
-from vecsearch.batches import Progress
-from vecsearch.collection import Collection
-from vecsearch.core.caches import CACHE_VARIABLE, cache_folder, make_private
-from vecsearch.core.errors import InputError, StorageError, UnreadableFile
-from vecsearch.core.settings import READING, SCHEMA_VERSION
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.encoding import registry
-from vecsearch.encoding.protocol import Encoder
+from vecsearch.api import collection as collections
+from vecsearch.api.arguments import spool_json_lines
+from vecsearch.api.collection import Collection
+from vecsearch.core.atomic_files import write_atomically
+from vecsearch.core.cache_folders import CACHE_VARIABLE, create_private_folder, get_cache_folder
+from vecsearch.core.errors import InputError, StorageError, UnreadableFileError
+from vecsearch.core.settings import LOADER_VERSION, SCHEMA_VERSION
+from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.encoders import registry
+from vecsearch.encoders.base import Encoder
 from vecsearch.evaluation.datasets import Dataset, opened
-from vecsearch.persistence.database import is_database
-from vecsearch.persistence.files import written
+from vecsearch.indexing.batch_writer import Progress
+from vecsearch.stores.sqlite.engine.database_folder import is_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Kept:
     def of(cls, dataset: Dataset, *, model: str | None = None) -> Kept:
         """By the corpus, the encoder and the format of the database. Raises UnreadableFile, UnavailableError."""
         encoder = registry.load(model)
-        name = hashlib.sha256(f"{_digest(dataset.corpus)}\n{encoder.fingerprint}\n{SCHEMA_VERSION}\n{READING}".encode())
-        return cls(dataset, encoder, cache_folder("eval") / name.hexdigest()[:32])
+        name = hashlib.sha256(f"{_digest(dataset.corpus)}\n{encoder.fingerprint}\n{SCHEMA_VERSION}\n{LOADER_VERSION}".encode())
+        return cls(dataset, encoder, get_cache_folder("eval") / name.hexdigest()[:32])
 
     @property
     def record(self) -> Path:
@@ -55,20 +55,20 @@ class Kept:
     def index(self, progress: Progress | None = None) -> None:
         """Index what is not there yet of the corpus. Raises InputError when it gives no document, StorageError."""
         try:
-            make_private(self.folder.parent)
+            create_private_folder(self.folder.parent)
         except OSError as error:
             raise StorageError(f"cannot write to the cache: {error}; set {CACHE_VARIABLE} to another folder") from error
-        with _corpus(self.dataset.corpus) as lines, collections.open(self.folder, encoder=self.encoder) as collection:
+        with _corpus(self.dataset.corpus) as lines, collections.open(self.folder, model=self.encoder) as collection:
             troubles = self._index(collection, lines, progress)
             collection.optimize()
-        with written(self.record) as record:
+        with write_atomically(self.record) as record:
             record.write(json.dumps(troubles).encode())
 
-    def _index(self, collection: Collection, lines: Raw, progress: Progress | None) -> list[str]:
+    def _index(self, collection: Collection, lines: RawFile, progress: Progress | None) -> list[str]:
         try:
-            report = collection.index_lines(lines, progress=progress)
-        except UnreadableFile as error:
-            raise UnreadableFile(f"{self.dataset.corpus} gave no document: {error}") from error
+            report = collection._index_json_lines(lines, progress=progress)
+        except UnreadableFileError as error:
+            raise UnreadableFileError(f"{self.dataset.corpus} gave no document: {error}") from error
         troubles = [failure.error for failure in report.failed]
         if not report.documents:
             raise InputError(f"{self.dataset.corpus} gave no document: {troubles[0] if troubles else 'it is empty'}")
@@ -82,7 +82,7 @@ class Kept:
     @contextmanager
     def reading(self) -> Iterator[Collection]:
         """The collection, to read from."""
-        with collections.open(self.folder, encoder=self.encoder, readonly=True) as collection:
+        with collections.open(self.folder, model=self.encoder, readonly=True) as collection:
             yield collection
 
 
@@ -91,14 +91,14 @@ def _digest(path: Path) -> str:
         with opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableFile(f"cannot read {path}: {error}") from error
+        raise UnreadableFileError(f"cannot read {path}: {error}") from error
 
 
 @contextmanager
-def _corpus(path: Path) -> Iterator[Raw]:
+def _corpus(path: Path) -> Iterator[RawFile]:
     """The lines of a corpus, as a file that can be read more than once."""
     if path.suffix != ".gz":
-        yield Raw(path.name, ".jsonl", path=path)
+        yield RawFile(path.name, ".jsonl", path=path)
         return
-    with opened(path) as stream, spooled(cast(BinaryIO, stream), path.name) as raw:
+    with opened(path) as stream, spool_json_lines(cast(BinaryIO, stream), path.name) as raw:
         yield raw

@@ -12,11 +12,11 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, Final, Self
 
-from vecsearch.arguments import AnyPath
-from vecsearch.core.checks import checked_query
-from vecsearch.core.errors import InputError, UnreadableFile
-from vecsearch.persistence.database import Database
-from vecsearch.persistence.reader import Reader
+from vecsearch.api.arguments import AnyPath
+from vecsearch.core.checks import check_query
+from vecsearch.core.errors import InputError, UnreadableFileError
+from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.read.reader import Reader
 
 GRADE_MAX: Final = 1_000  # the measures keep a table as long as the highest grade
 _QUERY: Final = '{"_id": "1", "text": "…"}'
@@ -101,8 +101,8 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
 
 def absent(folder: Path, collection: str, ids: Sequence[str]) -> list[str]:
     """Those of the document ids that a collection of the database at `folder` does not hold."""
-    with closing(Database(folder, readonly=True)) as database, Reader(database, collection).snapshot() as snapshot:
-        there = {} if snapshot is None else snapshot.catalogue.stored(ids)
+    with closing(Database(folder, readonly=True)) as database, Reader(database, collection).open_snapshot() as snapshot:
+        there = {} if snapshot is None else snapshot.document_reader.load_stored_documents(ids)
     return [each for each in ids if each not in there]
 
 
@@ -131,9 +131,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 if text := line.decode("utf-8-sig").rstrip("\r\n"):
                     yield number, text
     except UnicodeDecodeError as error:
-        raise UnreadableFile(f"{path}, line {number:,}: expected UTF-8, got other bytes") from error
+        raise UnreadableFileError(f"{path}, line {number:,}: expected UTF-8, got other bytes") from error
     except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableFile(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise UnreadableFileError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _query(line: str) -> tuple[str, str]:
@@ -144,7 +144,7 @@ def _query(line: str) -> tuple[str, str]:
     identifier = next((value[key] for key in ("_id", "id") if key in value), None) if isinstance(value, dict) else None
     if not isinstance(identifier, str | int) or isinstance(identifier, bool) or not isinstance(value.get("text"), str):
         raise InputError(f"expected an object such as {_QUERY}, got {line[:80]!r}")
-    return str(identifier), checked_query(value["text"])
+    return str(identifier), check_query(value["text"])
 
 
 def _judgement(fields: Sequence[str]) -> tuple[str, str, int]:

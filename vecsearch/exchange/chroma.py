@@ -11,13 +11,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, func, inspect, select, table
 from sqlalchemy import column as sql_column
 
-from vecsearch.core.errors import InputError, UnreadableFile
-from vecsearch.core.portions import portions
+from vecsearch.core.batched import batched
+from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.settings import READ_DOCUMENTS
-from vecsearch.core.types import Draft, names
-from vecsearch.documents.validate import checked
-from vecsearch.exchange.foreign import opened
-from vecsearch.exchange.records import Entry, Header, Record
+from vecsearch.core.types import ParsedDocument, format_names
+from vecsearch.documents.validation import validate_document
+from vecsearch.exchange.foreign_sqlite import opened
+from vecsearch.exchange.transfer_records import Entry, Header, Record
 
 FILE: Final = "chroma.sqlite3"
 _DOCUMENT: Final = "chroma:document"
@@ -52,11 +52,13 @@ class Chroma:
             if missing := {"collections", "segments", "embeddings", "embedding_metadata"} - set(
                 inspect(connection).get_table_names()
             ):
-                raise UnreadableFile(f"{file} is no database of Chroma that can be read: it has no table {min(missing)}")
+                raise UnreadableFileError(f"{file} is no database of Chroma that can be read: it has no table {min(missing)}")
             parts = [_Part(*row) for row in connection.execute(_parts())]
             self._parts = [part for part in parts if only in (None, part.name)]
             if only is not None and not self._parts:
-                raise InputError(f"no collection {only!r} in {file} (there: {names([part.name for part in parts]) or 'none'})")
+                raise InputError(
+                    f"no collection {only!r} in {file} (there: {format_names([part.name for part in parts]) or 'none'})"
+                )
             of = _EMBEDDINGS.c.segment_id.in_([part.segment for part in self._parts])
             self.total = float(connection.scalar(select(func.count()).select_from(_EMBEDDINGS).where(of)) or 0)
 
@@ -66,7 +68,7 @@ class Chroma:
             for part in self._parts:
                 yield from _waiting(connection, part)
                 rows = connection.execute(_entries(part).execution_options(yield_per=READ_DOCUMENTS))
-                for some in portions(rows, READ_DOCUMENTS):
+                for some in batched(rows, READ_DOCUMENTS):
                     metadatas = _metadatas(connection, [row.id for row in some])
                     for row in some:
                         yield _entry(part, row.embedding_id, metadatas[row.id])
@@ -129,6 +131,6 @@ def _entry(part: _Part, identifier: Any, metadata: dict[str, Any]) -> Entry:
     if not isinstance(text, str):
         return Entry(where, 1.0, None, "it has no document, only a vector")
     try:
-        return Entry(where, 1.0, Record(checked(Draft(identifier, text, None, metadata))))
+        return Entry(where, 1.0, Record(validate_document(ParsedDocument(identifier, text, None, metadata))))
     except InputError as error:
         return Entry(where, 1.0, None, str(error))

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from vecsearch.core.errors import InputError, UnreadableFile
-from vecsearch.core.lines import parsed
-from vecsearch.exchange.records import Entry, Header, header_of, own_record, plain_record, value_of
-from vecsearch.persistence.whole import Whole
+from vecsearch.core.errors import InputError, UnreadableFileError
+from vecsearch.core.json_lines import parse_json
+from vecsearch.exchange.transfer_records import Entry, Header, header_of, own_record, plain_record, value_of
+from vecsearch.stores.sqlite.read.full_documents import Whole
 
 HEADER_KEY: Final = "vecsearch"
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -49,9 +49,9 @@ class Lines:
         try:
             first = next(self._lines(), (0, b"", 0.0))[1]
             if first.startswith(_BEGINNING):
-                self.header = header_of(parsed(first)[HEADER_KEY])
+                self.header = header_of(parse_json(first)[HEADER_KEY])
         except (InputError, RecursionError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
-            raise UnreadableFile(f"cannot read {file}: {error}") from error
+            raise UnreadableFileError(f"cannot read {file}: {error}") from error
 
     def entries(self) -> Iterator[Entry]:
         """Every line that is not blank."""
@@ -66,7 +66,7 @@ class Lines:
     def _entry(self, number: int, line: bytes, weight: float) -> Entry:
         where = f"line {number}"
         try:
-            value = parsed(line)
+            value = parse_json(line)
             record = plain_record(value) if self.header is None else own_record(value, self.header)
         except (InputError, RecursionError) as error:
             return Entry(where, weight, None, "nested too deeply" if isinstance(error, RecursionError) else str(error))

@@ -13,11 +13,11 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 
-from vecsearch.core.errors import InputError, UnavailableError, UnreadableFile
+from vecsearch.core.errors import InputError, UnavailableError, UnreadableFileError
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.exchange.jsonl import HEADER_KEY
-from vecsearch.exchange.records import Entry, Header, checksum_of, header_of, own_record, plain_record
-from vecsearch.persistence.whole import Whole
+from vecsearch.exchange.transfer_records import Entry, Header, checksum_of, header_of, own_record, plain_record
+from vecsearch.stores.sqlite.read.full_documents import Whole
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _GROUP_CHUNKS: Final = 4_096  # in a row group
@@ -78,7 +78,7 @@ def _chunks(arrow: Any, schema: Any, header: Header, some: Sequence[Whole]) -> A
     parts = [
         arrow.array([cut.start for cut in cuts], arrow.int32()),
         arrow.array([cut.end for cut in cuts], arrow.int32()),
-        arrow.array([_ENCODER.encode(cut.place) if cut.place else None for cut in cuts], arrow.string()),
+        arrow.array([_ENCODER.encode(cut.location) if cut.location else None for cut in cuts], arrow.string()),
         arrow.array([cut.context or None for cut in cuts], arrow.string()),
         arrow.FixedSizeListArray.from_arrays(arrow.array(numbers), header.dimension),
     ]
@@ -98,7 +98,7 @@ class Rows:
                 said = (parquet.schema_arrow.metadata or {}).get(HEADER_KEY.encode())
             self.header: Header | None = None if said is None else header_of(json.loads(said))
         except (self._arrow.ArrowException, OSError, ValueError) as error:
-            raise UnreadableFile(f"cannot read {file}: {error}") from error
+            raise UnreadableFileError(f"cannot read {file}: {error}") from error
 
     def entries(self) -> Iterator[Entry]:
         """Every row."""

@@ -16,12 +16,12 @@ from typing import IO, Any, Final
 from sqlalchemy import column as sql_column
 from sqlalchemy import func, inspect, select, table
 
-from vecsearch.core.errors import InputError, StorageFull, UnreadableFile
+from vecsearch.core.errors import DiskFullError, InputError, UnreadableFileError
 from vecsearch.core.settings import READ_DOCUMENTS
-from vecsearch.core.types import Draft
-from vecsearch.documents.validate import checked
-from vecsearch.exchange.foreign import opened
-from vecsearch.exchange.records import Entry, Header, Record
+from vecsearch.core.types import ParsedDocument
+from vecsearch.documents.validation import validate_document
+from vecsearch.exchange.foreign_sqlite import opened
+from vecsearch.exchange.transfer_records import Entry, Header, Record
 
 FILE: Final = "documents"
 _SECTIONS: Final = table("sections", *map(sql_column, ("indexid", "id", "text", "tags")))
@@ -39,7 +39,7 @@ class Txtai:
         self._file = file
         with opened(file) as connection:
             if missing := {"sections", "documents"} - set(inspect(connection).get_table_names()):
-                raise UnreadableFile(f"{file} is no document store of txtai: it has no table {min(missing)}")
+                raise UnreadableFileError(f"{file} is no document store of txtai: it has no table {min(missing)}")
             self.total = float(connection.scalar(select(func.count()).select_from(_SECTIONS)) or 0)
 
     def entries(self) -> Iterator[Entry]:
@@ -63,8 +63,8 @@ def _entry(identifier: Any, text: Any, tags: Any, data: Any) -> Entry:
         if not isinstance(given, dict):
             raise InputError("its data is no JSON object")
         metadata = {**({} if tags is None else {"tags": tags}), **{key: each for key, each in given.items() if key != "text"}}
-        draft = Draft(str(identifier), text if isinstance(text, str) else "", None, metadata)
-        return Entry(repr(identifier), 1.0, Record(checked(draft)))
+        draft = ParsedDocument(str(identifier), text if isinstance(text, str) else "", None, metadata)
+        return Entry(repr(identifier), 1.0, Record(validate_document(draft)))
     except (InputError, ValueError, RecursionError) as error:
         return Entry(repr(identifier), 1.0, None, str(error))
 
@@ -74,9 +74,9 @@ def unpack(archive: Path, target: Path) -> None:
     try:
         found = _from_zip(archive, target) if zipfile.is_zipfile(archive) else _from_tar(archive, target)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise UnreadableFile(f"cannot read {archive}: {str(error).partition(chr(10))[0]}") from error
+        raise UnreadableFileError(f"cannot read {archive}: {str(error).partition(chr(10))[0]}") from error
     if not found:
-        raise UnreadableFile(f"{archive} holds no {FILE!r}: it is no archive of a txtai index with content")
+        raise UnreadableFileError(f"{archive} holds no {FILE!r}: it is no archive of a txtai index with content")
 
 
 def _from_zip(archive: Path, target: Path) -> bool:
@@ -106,7 +106,7 @@ def _is_store(name: str) -> bool:
 
 def _copy(stream: IO[bytes], target: Path, size: int) -> None:
     if size > (free := shutil.disk_usage(target.parent).free):
-        raise StorageFull(f"no room to unpack {size:,} bytes in {target.parent}: {free:,} are free")
+        raise DiskFullError(f"no room to unpack {size:,} bytes in {target.parent}: {free:,} are free")
     with target.open("wb") as file:
         while size > 0 and (block := stream.read(min(_BLOCK, size))):
             file.write(block)

@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.settings import NAMED_TRUST
-from vecsearch.core.types import Fusion, Scored
+from vecsearch.core.settings import IDENTIFIER_DENSE_DISCOUNT
+from vecsearch.core.types import Fusion, ScoredChunk
 
 Numbers: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -28,18 +28,18 @@ class Candidates:
     ids: NDArray[np.int64]
     cosine: Numbers
     bm25: Numbers
-    near: Mask
-    said: Mask
-    most: float
-    named: float
+    from_dense: Mask
+    from_lexical: Mask
+    max_bm25: float
+    identifier_share: float
 
 
-def ranked(ids: NDArray[np.int64], scores: Numbers) -> list[Scored]:
+def rank_by_score(ids: NDArray[np.int64], scores: Numbers) -> list[ScoredChunk]:
     """Best first; ties go to the lower id."""
-    return [Scored(int(ids[at]), float(scores[at])) for at in np.lexsort((ids, -scores))]
+    return [ScoredChunk(int(ids[at]), float(scores[at])) for at in np.lexsort((ids, -scores))]
 
 
-def bounded(found: Candidates) -> Numbers:
+def theoretical_min_max(found: Candidates) -> Numbers:
     """Cosine + BM25 / `most`, in [-1, 2].
 
     A convex combination of scores normalised by theoretical bounds (Bruch, Gai and Ingber, "An Analysis of Fusion Functions for
@@ -47,50 +47,50 @@ def bounded(found: Candidates) -> Numbers:
     collection of four, one shared word is not yet the best possible answer. What the encoder makes of identifiers and versions
     is little, so its weight sinks with their share of the query.
     """
-    return found.cosine * dense_weight(found.named) + found.bm25 / (found.most or 1.0)
+    return found.cosine * dense_weight(found.identifier_share) + found.bm25 / (found.max_bm25 or 1.0)
 
 
 def dense_weight(named: float) -> float:
     """Of the cosine in `bounded`, in (0, 1]."""
-    return 1.0 - NAMED_TRUST * named
+    return 1.0 - IDENTIFIER_DENSE_DISCOUNT * named
 
 
 def reciprocal_rank(found: Candidates, *, k: int = 60) -> Numbers:
     """Sum of 1 / (k + rank) over the sides that found a chunk, rank from 1 (Cormack, Clarke and Büttcher, SIGIR 2009)."""
-    return _reciprocal(found.cosine, found.near, k) + _reciprocal(found.bm25, found.said, k)
+    return _reciprocal_ranks(found.cosine, found.from_dense, k) + _reciprocal_ranks(found.bm25, found.from_lexical, k)
 
 
 def min_max(found: Candidates) -> Numbers:
     """Each side's scores stretched to [0, 1] over what it found, 0 for the rest, added (Fox and Shaw's CombSUM, TREC-2, 1994)."""
-    return _stretched(found.cosine, found.near) + _stretched(found.bm25, found.said)
+    return _stretch(found.cosine, found.from_dense) + _stretch(found.bm25, found.from_lexical)
 
 
 def z_score(found: Candidates) -> Numbers:
     """Each side's scores less their mean, in standard deviations over all candidates, added (Montague and Aslam, CIKM 2001)."""
-    return _standardised(found.cosine) + _standardised(found.bm25)
+    return _standardize(found.cosine) + _standardize(found.bm25)
 
 
 FUSIONS: Final[Mapping[Fusion, Callable[[Candidates], Numbers]]] = {
-    Fusion.BOUNDED: bounded,
+    Fusion.TMM: theoretical_min_max,
     Fusion.RECIPROCAL_RANK: reciprocal_rank,
     Fusion.MIN_MAX: min_max,
     Fusion.Z_SCORE: z_score,
 }
 
 
-def _reciprocal(scores: Numbers, found: Mask, k: int) -> Numbers:
+def _reciprocal_ranks(scores: Numbers, found: Mask, k: int) -> Numbers:
     ranks = np.empty(len(scores))
     ranks[np.argsort(np.where(found, -scores, np.inf), kind="stable")] = np.arange(1, len(scores) + 1)
     return np.where(found, 1.0 / (k + ranks), 0.0)
 
 
-def _stretched(scores: Numbers, found: Mask) -> Numbers:
+def _stretch(scores: Numbers, found: Mask) -> Numbers:
     if not found.any():
         return np.zeros(len(scores))
     low, high = scores[found].min(), scores[found].max()
     return np.where(found, (scores - low) / (high - low) if high > low else 1.0, 0.0)
 
 
-def _standardised(scores: Numbers) -> Numbers:
+def _standardize(scores: Numbers) -> Numbers:
     spread = scores.std() if len(scores) else 0.0
     return (scores - scores.mean()) / spread if spread else np.zeros(len(scores))

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Final, TypeAlias
 
-from vecsearch.core.types import Draft, Item, Problem
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.text import NoText, looks_binary
+from vecsearch.core.types import LoaderItem, ParsedDocument, ParseWarning
+from vecsearch.documents.decoding import EmptyFileError, is_binary
+from vecsearch.documents.loaders.raw_file import RawFile
 
-Loader: TypeAlias = Callable[[Raw], Iterator[Item]]
+Loader: TypeAlias = Callable[[RawFile], Iterator[LoaderItem]]
 
 _TEXT = ".txt .text .log .env .tex .bib .json .json5 .yaml .yml .toml .ini .cfg .conf .properties .diff .patch"
 _CODE = (
@@ -25,61 +25,61 @@ _CODE = (
 
 # family → what it reads; a loader is named by its module here and its function, and loaded when the first such file comes
 _FAMILIES: Final[Mapping[str, str]] = {
-    "plain:text": _TEXT,
-    "code:code": _CODE,
-    "markup:markdown": ".md .markdown",
-    "lightweight:restructured": ".rst",
-    "lightweight:asciidoc": ".adoc .asciidoc",
-    "lightweight:org": ".org",
-    "page:html": ".html .htm .xhtml",
-    "structured:xml": ".xml .rss .atom .svg",
-    "table:comma_separated": ".csv",
-    "table:tab_separated": ".tsv",
-    "records:json_lines": ".jsonl .ndjson",
-    "pdf:pdf": ".pdf",
-    "office.word:docx": ".docx .docm .dotx .dotm",
-    "office.slides:pptx": ".pptx .pptm .potx .potm .ppsx .ppsm",
-    "office.sheets:workbook": ".xlsx .xlsm .xltx .xltm .xlsb .xls .ods .ots .xlam",
-    "office.opendocument:odt": ".odt .ott",
-    "office.opendocument:odp": ".odp .otp .odg",
-    "office.old_word:doc": ".doc",
-    "office.old_slides:ppt": ".ppt .pps",
-    "office.rtf:rtf": ".rtf",
-    "office.epub:epub": ".epub",
-    "notebook:ipynb": ".ipynb",
-    "mail:eml": ".eml",
-    "mail:msg": ".msg",
-    "mail:mbox": ".mbox",
-    "subtitles:vtt": ".vtt",
-    "subtitles:srt": ".srt",
-    "archive:zip_archive": ".zip",
+    "plain_text:load_plain_text": _TEXT,
+    "code:load_code": _CODE,
+    "markdown:load_markdown": ".md .markdown",
+    "rst_asciidoc_org:load_rst": ".rst",
+    "rst_asciidoc_org:load_asciidoc": ".adoc .asciidoc",
+    "rst_asciidoc_org:load_org": ".org",
+    "html:load_html": ".html .htm .xhtml",
+    "xml:load_xml": ".xml .rss .atom .svg",
+    "table:load_csv": ".csv",
+    "table:load_tsv": ".tsv",
+    "json_records:load_json_lines": ".jsonl .ndjson",
+    "pdf:load_pdf": ".pdf",
+    "office.word:load_docx": ".docx .docm .dotx .dotm",
+    "office.slides:load_pptx": ".pptx .pptm .potx .potm .ppsx .ppsm",
+    "office.sheets:load_workbook": ".xlsx .xlsm .xltx .xltm .xlsb .xls .ods .ots .xlam",
+    "office.opendocument:load_odt": ".odt .ott",
+    "office.opendocument:load_odp": ".odp .otp .odg",
+    "legacy.doc:load_doc": ".doc",
+    "legacy.ppt:load_ppt": ".ppt .pps",
+    "office.rtf:load_rtf": ".rtf",
+    "office.epub:load_epub": ".epub",
+    "notebook:load_notebook": ".ipynb",
+    "mail:load_eml": ".eml",
+    "mail:load_msg": ".msg",
+    "mail:load_mbox": ".mbox",
+    "subtitles:load_vtt": ".vtt",
+    "subtitles:load_srt": ".srt",
+    "archive:load_zip": ".zip",
 }
-_TOLD_BY_BYTES: Final = ("pdf:", "office.")  # a file of these kinds without the bytes is none
+_CONTENT_DETECTED: Final = ("pdf:", "office.", "legacy.")  # a file of these kinds without the bytes is none
 LOADERS: Final[Mapping[str, str]] = {suffix: family for family, suffixes in _FAMILIES.items() for suffix in suffixes.split()}
 """Suffix → loader. What the bytes say goes before the name; a file of any other kind is read as text when it looks like text."""
 
 
-def load(raw: Raw) -> Iterator[Item]:
+def load(raw: RawFile) -> Iterator[LoaderItem]:
     """Everything that a file gives, in its order.
 
     Raises NotText, NoText, or UnreadableFile for a file that is damaged or encrypted; what it gave before that does not count.
     """
     anything = False
-    for item in loader_of(raw)(raw):
-        anything |= isinstance(item, Problem) or (isinstance(item, Draft) and bool(item.text.strip() or item.title))
+    for item in find_loader(raw)(raw):
+        anything |= isinstance(item, ParseWarning) or (isinstance(item, ParsedDocument) and bool(item.text.strip() or item.title))
         yield item
     if not anything:
-        raise NoText("no text in it" if raw.head else "the file is empty")
+        raise EmptyFileError("no text in it" if raw.head else "the file is empty")
 
 
-def loader_of(raw: Raw) -> Loader:
+def find_loader(raw: RawFile) -> Loader:
     """By what the bytes are, else by what the name says."""
-    from vecsearch.documents.loaders.sniff import kind_of
+    from vecsearch.documents.loaders.file_types import detect_file_type
 
-    told = kind_of(raw)
+    told = detect_file_type(raw)
     kind = told or raw.suffix
-    if told is None and LOADERS.get(kind, "").startswith(_TOLD_BY_BYTES) and not looks_binary(raw.head):
+    if told is None and LOADERS.get(kind, "").startswith(_CONTENT_DETECTED) and not is_binary(raw.head):
         kind = ".html" if raw.head.lstrip()[:9].lower().startswith((b"<html", b"<!doctype")) else ""  # a page saved as .xls, say
-    module, function = LOADERS.get(kind, "plain:unknown").split(":")
+    module, function = LOADERS.get(kind, "plain_text:load_unknown").split(":")
     loader: Loader = getattr(import_module(f"{__name__}.{module}"), function)
     return loader

@@ -15,13 +15,13 @@ from typing import Final
 import pypdfium2  # type: ignore[import-untyped]
 from pypdfium2 import raw as pdfium
 
-from vecsearch.core.errors import UnreadableFile
-from vecsearch.core.types import Item, Metadata, Problem, names
-from vecsearch.documents.loaders.office.properties import real_title
-from vecsearch.documents.loaders.outline import Outline, clean, outlined
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.loaders.stated import stated
-from vecsearch.documents.text import Encrypted, NoText
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.types import LoaderItem, Metadata, ParseWarning, format_names
+from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
+from vecsearch.documents.loaders.document_builder import DocumentBuilder, clean, finish_document
+from vecsearch.documents.loaders.document_info import build_metadata
+from vecsearch.documents.loaders.office.property_fields import normalize_title
+from vecsearch.documents.loaders.raw_file import RawFile
 
 _HYPHENS: Final = re.compile(
     "([^\\W\\d_]+)[\ufffe\x02]([^\\W\\d_]+)"
@@ -29,10 +29,12 @@ _HYPHENS: Final = re.compile(
 _HYPHEN: Final = re.compile("[\ufffe\x02]")
 _WORD: Final = re.compile("[^\\W\\d_]+(?:-[^\\W\\d_]+)?")
 _DATE: Final = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(Z|[+-]\d\d)?'?(\d\d)?")
-_NOBODY: Final = re.compile(r"\W*(anonymous|unspecified|unknown)\W*$", re.IGNORECASE)  # what programs write for want of a name
+_PLACEHOLDER_NAME: Final = re.compile(
+    r"\W*(anonymous|unspecified|unknown)\W*$", re.IGNORECASE
+)  # what programs write for want of a name
 _NO_COMMENTS: Final = (pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP)
 _BOOKMARKS_MAX: Final = 10_000
-_NUMBERED: Final = r"^[ \t]*(?:[\dA-Z]+(?:\.\d+)*\.?[ \t]+)?"
+_HEADING_NUMBER: Final = r"^[ \t]*(?:[\dA-Z]+(?:\.\d+)*\.?[ \t]+)?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +43,32 @@ class _Bookmark:
     title: str
 
 
-def pdf(raw: Raw) -> Iterator[Item]:
+def load_pdf(raw: RawFile) -> Iterator[LoaderItem]:
     """A .pdf. Raises Encrypted, NoText, UnreadableFile."""
     if not raw.head:
-        raise NoText("the file is empty")
-    document = _opened(raw)
+        raise EmptyFileError("the file is empty")
+    document = _open_document(raw)
     try:
-        outline, faults = Outline(), dict[str, list[str]]()
-        bookmarks, known = _bookmarks(document), Counter[str]()
+        outline, faults = DocumentBuilder(), dict[str, list[str]]()
+        bookmarks, known = _read_bookmarks(document), Counter[str]()
         for number in range(1, len(document) + 1):
             try:
-                text, beside = _page(document, number - 1)
+                text, beside = _read_page(document, number - 1)
             except (pypdfium2.PdfiumError, ValueError) as error:
                 faults.setdefault(" ".join(str(error).split()) or "damaged", []).append(str(number))
                 text, beside = "", ""
             known.update(_WORD.findall(text.lower()))
-            outline.apart({"page": number}, within=True)
-            _write(outline, _joined(text, known), bookmarks.get(number - 1, []))
-            outline.block(beside)
-        title, metadata = _stated(document)
+            outline.start_part({"page": number}, keep_headings=True)
+            _write(outline, _join_hyphenated(text, known), bookmarks.get(number - 1, []))
+            outline.add_block(beside)
+        title, metadata = _read_metadata(document)
     finally:
         document.close()
-    problems = [Problem(f"page{'s' * (len(pages) > 1)} {names(pages)}: {error}") for error, pages in faults.items()]
-    yield from outlined(raw, outline, title, metadata, problems, nothing="no text in it: a scan, perhaps")
+    problems = [ParseWarning(f"page{'s' * (len(pages) > 1)} {format_names(pages)}: {error}") for error, pages in faults.items()]
+    yield from finish_document(raw, outline, title, metadata, problems, empty_message="no text in it: a scan, perhaps")
 
 
-def _opened(raw: Raw) -> pypdfium2.PdfDocument:
+def _open_document(raw: RawFile) -> pypdfium2.PdfDocument:
     refused = False
     for password in (None, *raw.passwords):
         try:
@@ -74,13 +76,13 @@ def _opened(raw: Raw) -> pypdfium2.PdfDocument:
         except pypdfium2.PdfiumError as error:
             refused = "password" in str(error).lower()
             if "security" in str(error).lower():
-                raise UnreadableFile("a PDF is encrypted in a way that is not known") from error
+                raise UnreadableFileError("a PDF is encrypted in a way that is not known") from error
             if not refused:
-                raise UnreadableFile("a PDF is damaged") from error
-    raise Encrypted("a PDF", tried=bool(raw.passwords))
+                raise UnreadableFileError("a PDF is damaged") from error
+    raise EncryptedFileError("a PDF", passwords_tried=bool(raw.passwords))
 
 
-def _page(document: pypdfium2.PdfDocument, index: int) -> tuple[str, str]:
+def _read_page(document: pypdfium2.PdfDocument, index: int) -> tuple[str, str]:
     """The text of a page, and of the comments and fields on it."""
     page = document[index]
     try:
@@ -89,26 +91,26 @@ def _page(document: pypdfium2.PdfDocument, index: int) -> tuple[str, str]:
             text = str(words.get_text_range())
         finally:
             words.close()
-        return text, "\n".join(dict.fromkeys(filter(None, map(str.strip, _annotations(page)))))
+        return text, "\n".join(dict.fromkeys(filter(None, map(str.strip, _read_annotations(page)))))
     finally:
         page.close()
 
 
-def _annotations(page: pypdfium2.PdfPage) -> Iterator[str]:
+def _read_annotations(page: pypdfium2.PdfPage) -> Iterator[str]:
     for index in range(pdfium.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium.FPDFPage_GetAnnot(page, index)
         if not annotation:
             continue
         kind = pdfium.FPDFAnnot_GetSubtype(annotation)
         if kind == pdfium.FPDF_ANNOT_WIDGET:
-            name, value = _string(annotation, b"T"), _string(annotation, b"V")
+            name, value = _read_string(annotation, b"T"), _read_string(annotation, b"V")
             yield f"{name}: {value}" if name and value else value
         elif kind not in _NO_COMMENTS:
-            yield _string(annotation, b"Contents")
+            yield _read_string(annotation, b"Contents")
         pdfium.FPDFPage_CloseAnnot(annotation)
 
 
-def _string(annotation: object, key: bytes) -> str:
+def _read_string(annotation: object, key: bytes) -> str:
     size = pdfium.FPDFAnnot_GetStringValue(annotation, key, None, 0)
     buffer = (pdfium.FPDF_WCHAR * (size // 2 + 1))()
     pdfium.FPDFAnnot_GetStringValue(annotation, key, buffer, size)
@@ -118,36 +120,36 @@ def _string(annotation: object, key: bytes) -> str:
 # -- text
 
 
-def _joined(text: str, known: Counter[str]) -> str:
+def _join_hyphenated(text: str, known_words: Counter[str]) -> str:
     """Words that a line end parts put together; with the hyphen where the word stands so elsewhere, or goes on with a capital."""
 
-    def whole(parts: re.Match[str]) -> str:
+    def join_word(parts: re.Match[str]) -> str:
         one, two = parts[1] + parts[2], f"{parts[1]}-{parts[2]}"
-        keep = known[two.lower()] > known[one.lower()] or parts[2][0].isupper()
+        keep = known_words[two.lower()] > known_words[one.lower()] or parts[2][0].isupper()
         return two if keep else one
 
-    return _HYPHEN.sub("-", _HYPHENS.sub(whole, text))
+    return _HYPHEN.sub("-", _HYPHENS.sub(join_word, text))
 
 
-def _write(outline: Outline, text: str, bookmarks: list[_Bookmark]) -> None:
+def _write(builder: DocumentBuilder, text: str, bookmarks: list[_Bookmark]) -> None:
     """A page's text, cut where the bookmarks' titles stand in it."""
     text = clean(text)
     for bookmark in bookmarks:
         words = r"\s+".join(map(re.escape, bookmark.title.split()))
-        found = re.search(f"{_NUMBERED}{words}[ \\t]*$", text, re.MULTILINE | re.IGNORECASE)
+        found = re.search(f"{_HEADING_NUMBER}{words}[ \\t]*$", text, re.MULTILINE | re.IGNORECASE)
         if found:
-            outline.block(text[: found.start()])
-            outline.heading(bookmark.level, found[0])
+            builder.add_block(text[: found.start()])
+            builder.add_heading(bookmark.level, found[0])
             text = text[found.end() :]
         else:
-            outline.under(bookmark.level, bookmark.title)
-    outline.block(text)
+            builder.under_heading(bookmark.level, bookmark.title)
+    builder.add_block(text)
 
 
 # -- what the document states
 
 
-def _bookmarks(document: pypdfium2.PdfDocument) -> dict[int, list[_Bookmark]]:
+def _read_bookmarks(document: pypdfium2.PdfDocument) -> dict[int, list[_Bookmark]]:
     """Page → the bookmarks that lead to it, in their order; none where they are damaged."""
     found: dict[int, list[_Bookmark]] = {}
     try:
@@ -162,23 +164,27 @@ def _bookmarks(document: pypdfium2.PdfDocument) -> dict[int, list[_Bookmark]]:
     return found
 
 
-def _stated(document: pypdfium2.PdfDocument) -> tuple[str | None, Metadata]:
+def _read_metadata(document: pypdfium2.PdfDocument) -> tuple[str | None, Metadata]:
     given = {key: clean(value) for key, value in document.get_metadata_dict(skip_empty=True).items()}
-    title, author = (value if (value := given.get(key, "")) and not _NOBODY.match(value) else "" for key in ("Title", "Author"))
-    return real_title(title), stated(
-        author=author.split(";"), created=_date(given.get("CreationDate", "")), modified=_date(given.get("ModDate", "")),
-        language=_language(document),
-    )  # fmt: skip
+    title, author = (
+        value if (value := given.get(key, "")) and not _PLACEHOLDER_NAME.match(value) else "" for key in ("Title", "Author")
+    )
+    return normalize_title(title), build_metadata(
+        author=author.split(";"),
+        created=_format_date(given.get("CreationDate", "")),
+        modified=_format_date(given.get("ModDate", "")),
+        language=_read_language(document),
+    )
 
 
-def _language(document: pypdfium2.PdfDocument) -> str:
+def _read_language(document: pypdfium2.PdfDocument) -> str:
     size = pdfium.FPDFCatalog_GetLanguage(document, None, 0)
     buffer = ctypes.create_string_buffer(size + 2)
     pdfium.FPDFCatalog_GetLanguage(document, ctypes.cast(buffer, ctypes.POINTER(pdfium.FPDF_WCHAR)), size)
     return clean(buffer.raw[: max(size - 2, 0)].decode("utf-16-le", "ignore"))
 
 
-def _date(value: str) -> str:
+def _format_date(value: str) -> str:
     """D:20240501134500+02'00' in ISO 8601, as much of it as there is."""
     found = _DATE.match(value.strip())
     if not found:

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from vecsearch.core.errors import UnreadableFile
-from vecsearch.core.types import Item, Section
-from vecsearch.documents.loaders.outline import clean
-from vecsearch.documents.loaders.raw import Raw, one
-from vecsearch.documents.loaders.stated import stated
-from vecsearch.documents.text import decode
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.types import LoaderItem, Section
+from vecsearch.documents.decoding import decode
+from vecsearch.documents.loaders.document_builder import clean
+from vecsearch.documents.loaders.document_info import build_metadata
+from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 
 _TIME: Final = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMES: Final = re.compile(rf"\s*{_TIME}\s*--?>\s*{_TIME}")
@@ -27,32 +27,32 @@ _HEAD_MAX: Final = 1_000
 
 
 @dataclass(slots=True)
-class _Cue:
+class _SubtitleCue:
     start: str
     end: str
     lines: list[str] = field(default_factory=list)
 
 
-def vtt(raw: Raw) -> Iterator[Item]:
+def load_vtt(raw: RawFile) -> Iterator[LoaderItem]:
     """WebVTT. A voice stands before its words: "Name: …"."""
     text = decode(raw.data)
     stating = _LANGUAGE.search(text[:_HEAD_MAX].partition("\n\n")[0])
-    return _document(raw, text, _cues(text, blank_ends=True), language=stating[1] if stating else None)
+    return _load_cues(raw, text, _parse_cues(text, blank_ends=True), language=stating[1] if stating else None)
 
 
-def srt(raw: Raw) -> Iterator[Item]:
+def load_srt(raw: RawFile) -> Iterator[LoaderItem]:
     """SubRip."""
     text = decode(raw.data)
-    return _document(raw, text, _cues(text, blank_ends=False))
+    return _load_cues(raw, text, _parse_cues(text, blank_ends=False))
 
 
-def _document(raw: Raw, text: str, cues: Iterator[_Cue], *, language: str | None = None) -> Iterator[Item]:
+def _load_cues(raw: RawFile, text: str, cues: Iterator[_SubtitleCue], *, language: str | None = None) -> Iterator[LoaderItem]:
     lines: list[str] = []
     sections: list[Section] = []
     start, end, shown, none = 0, "", [""], True
     for cue in cues:
         none = False
-        spoken = list(filter(None, map(_words, cue.lines)))
+        spoken = list(filter(None, map(_strip_tags, cue.lines)))
         # captions that roll show the last line again above the next one
         words = " ".join(spoken[cue.start == end and spoken[:1] == shown[-1:] :])
         if words:
@@ -61,11 +61,11 @@ def _document(raw: Raw, text: str, cues: Iterator[_Cue], *, language: str | None
             start += len(words) + 1
         end, shown = cue.end, spoken
     if none and text.strip() and not text.startswith("WEBVTT"):
-        raise UnreadableFile("no subtitles: no line of it says from when to when")
-    return one(raw, "\n".join(lines), metadata=stated(language=language), sections=sections)
+        raise UnreadableFileError("no subtitles: no line of it says from when to when")
+    return emit_document(raw, "\n".join(lines), metadata=build_metadata(language=language), sections=sections)
 
 
-def _cues(text: str, *, blank_ends: bool) -> Iterator[_Cue]:
+def _parse_cues(text: str, *, blank_ends: bool) -> Iterator[_SubtitleCue]:
     """In their order. What stands between cues is none of their words, nor is the number before the next."""
     cue, inside = None, False
     for line in text.split("\n"):
@@ -74,7 +74,7 @@ def _cues(text: str, *, blank_ends: bool) -> Iterator[_Cue]:
                 if inside and cue.lines and cue.lines[-1].strip().isdigit():
                     cue.lines.pop()
                 yield cue
-            cue, inside = _Cue(_clock(*times.groups()[:4]), _clock(*times.groups()[4:])), True
+            cue, inside = _SubtitleCue(_format_time(*times.groups()[:4]), _format_time(*times.groups()[4:])), True
         elif blank_ends and not line.strip():
             inside = False
         elif cue and inside:
@@ -83,11 +83,11 @@ def _cues(text: str, *, blank_ends: bool) -> Iterator[_Cue]:
         yield cue
 
 
-def _clock(hours: str | None, minutes: str, seconds: str, fraction: str) -> str:
+def _format_time(hours: str | None, minutes: str, seconds: str, fraction: str) -> str:
     return f"{int(hours or 0):02}:{int(minutes):02}:{int(seconds):02}.{fraction:0<3}"
 
 
-def _words(line: str) -> str:
+def _strip_tags(line: str) -> str:
     """A line of a cue without its tags."""
     line = _TAG.sub("", _VOICE.sub(lambda voice: f" {voice[1].strip()}: ", line))
     return " ".join(clean(html.unescape(line)).split())

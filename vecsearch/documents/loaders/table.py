@@ -11,11 +11,11 @@ from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import Final, NamedTuple
 
-from vecsearch.core.errors import UnreadableFile
+from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.settings import SNIFF_BYTES
-from vecsearch.core.types import Item, Section
-from vecsearch.documents.loaders.raw import Raw, one
-from vecsearch.documents.text import decode
+from vecsearch.core.types import LoaderItem, Section
+from vecsearch.documents.decoding import decode
+from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 
 _DELIMITERS: Final = ",;\t|"
 _SNIFF_ROWS: Final = 50
@@ -28,29 +28,29 @@ _LINES: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _CELL_MAX: Final = 2**31 - 1  # characters: the widest that every platform's csv takes
 
 
-def comma_separated(raw: Raw) -> Iterator[Item]:
+def load_csv(raw: RawFile) -> Iterator[LoaderItem]:
     """Values parted by whatever character parts them."""
     text = decode(raw.data)
     told = re.match(r"sep=([,;\t|:])\n", text)  # Excel's way to say it
-    return _table(raw, text[told.end() :] if told else text, told[1] if told else _delimiter(text))
+    return _load_table(raw, text[told.end() :] if told else text, told[1] if told else _detect_delimiter(text))
 
 
-def tab_separated(raw: Raw) -> Iterator[Item]:
+def load_tsv(raw: RawFile) -> Iterator[LoaderItem]:
     """Values parted by tabs."""
-    return _table(raw, decode(raw.data), "\t")
+    return _load_table(raw, decode(raw.data), "\t")
 
 
-def _table(raw: Raw, text: str, delimiter: str) -> Iterator[Item]:
+def _load_table(raw: RawFile, text: str, delimiter: str) -> Iterator[LoaderItem]:
     # tab-separated files often hold lone quotes, which mean inches there
     quoting = csv.QUOTE_NONE if delimiter == "\t" and text.count('"') % 2 else csv.QUOTE_MINIMAL
     try:
-        lines = named(_rows(text, delimiter, quoting)).lines
+        lines = label_rows(_read_rows(text, delimiter, quoting)).lines
     except csv.Error as error:
-        raise UnreadableFile(f"no table: {error}") from error
-    return one(raw, "\n".join(line for _, line in lines), sections=tuple(_sections(lines)))
+        raise UnreadableFileError(f"no table: {error}") from error
+    return emit_document(raw, "\n".join(line for _, line in lines), sections=tuple(_build_sections(lines)))
 
 
-def _sections(lines: Iterable[tuple[int, str]]) -> Iterator[Section]:
+def _build_sections(lines: Iterable[tuple[int, str]]) -> Iterator[Section]:
     """A section for each run of rows without a gap."""
     start, due = 0, 0
     for number, line in lines:
@@ -59,14 +59,14 @@ def _sections(lines: Iterable[tuple[int, str]]) -> Iterator[Section]:
         start, due = start + len(line) + 1, number + 1
 
 
-class Named(NamedTuple):
+class LabeledRows(NamedTuple):
     """Numbered lines, one for each row that holds anything but the header, and the header, empty where there is none."""
 
     lines: list[tuple[int, str]]
     header: Sequence[str]
 
 
-def named(rows: Iterable[tuple[int, Sequence[str]]], header: Sequence[str] = ()) -> Named:
+def label_rows(rows: Iterable[tuple[int, Sequence[str]]], header: Sequence[str] = ()) -> LabeledRows:
     """Numbered rows as numbered lines. A header, perhaps below rows of one value such as a title, gives the rows after it their
     names; it has a line of its own only when one of its names would stand nowhere else. With a header given, none is looked for.
     """
@@ -77,24 +77,24 @@ def named(rows: Iterable[tuple[int, Sequence[str]]], header: Sequence[str] = ())
         if is_header(row):
             header, above, top = row, len(lines), number
             break
-        lines.append((number, row_line((), row)))
+        lines.append((number, format_row((), row)))
         if any(row[1:]):
             break
     used: set[int] = set()
     for number, row in waiting:
-        lines.append((number, row_line(header, row)))
+        lines.append((number, format_row(header, row)))
         used.update(column for column, cell in enumerate(row) if cell)
     if not given and any(name and column not in used for column, name in enumerate(header)):
-        lines.insert(above, (top, row_line((), header)))
-    return Named(lines, header)
+        lines.insert(above, (top, format_row((), header)))
+    return LabeledRows(lines, header)
 
 
-def table_text(rows: Iterable[Sequence[str]]) -> str:
+def format_table(rows: Iterable[Sequence[str]]) -> str:
     """A table inside a document, a row a line; rows without a value are left out."""
-    return "\n".join(line for _, line in named(enumerate(row for row in rows if any(row))).lines)
+    return "\n".join(line for _, line in label_rows(enumerate(row for row in rows if any(row))).lines)
 
 
-def _rows(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[tuple[int, list[str]]]:
+def _read_rows(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[tuple[int, list[str]]]:
     """The rows that hold anything, counted as a spreadsheet does, white space in their cells collapsed."""
     csv.field_size_limit(_CELL_MAX)
     lines = (match[0] for match in _LINES.finditer(text))  # a StringIO would take four bytes a character
@@ -105,16 +105,16 @@ def _rows(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterat
             yield number, cells
 
 
-def _delimiter(text: str) -> str:
+def _detect_delimiter(text: str) -> str:
     """The one under which most rows have the same number of columns, then the one that gives more columns."""
     head = text if len(text) <= SNIFF_BYTES else text[: text.rfind("\n", 0, SNIFF_BYTES) + 1] or text[:SNIFF_BYTES]
-    agreement, _, place = max((*_agreement(head, each), -place) for place, each in enumerate(_DELIMITERS))
+    agreement, _, place = max((*_measure_agreement(head, each), -place) for place, each in enumerate(_DELIMITERS))
     return _DELIMITERS[-place] if agreement >= _AGREEMENT else _ONE_COLUMN
 
 
-def _agreement(text: str, delimiter: str) -> tuple[float, int]:
+def _measure_agreement(text: str, delimiter: str) -> tuple[float, int]:
     """The share of rows that have the commonest number of columns, and that number; none where the first row is not parted."""
-    widths = [len(row) for _, row in islice(_rows(text, delimiter), _SNIFF_ROWS)]
+    widths = [len(row) for _, row in islice(_read_rows(text, delimiter), _SNIFF_ROWS)]
     width, count = Counter(widths).most_common(1)[0] if widths else (0, 0)
     return (count / len(widths), width) if width > 1 and widths[0] > 1 else (0.0, 0)
 
@@ -127,26 +127,26 @@ def is_header(row: Sequence[str]) -> bool:
     )
 
 
-def row_line(header: Sequence[str], row: Sequence[str]) -> str:
+def format_row(header: Sequence[str], row: Sequence[str]) -> str:
     """A row in one line, each value with its column's name where there is one."""
     names = [*header, *[""] * (len(row) - len(header))]
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip(names, row, strict=False) if cell)
 
 
-def shown(value: object) -> str:
+def format_cell(value: object) -> str:
     """A cell's value as a person reads it: 42, 3.5, 2024-05-01, 13:45."""
     if isinstance(value, str):
         return " ".join(value.split())
     if isinstance(value, float) and math.isfinite(value):
         return str(int(value)) if value.is_integer() and abs(value) <= 2**53 else f"{value:.15g}"
-    return _shown_time(value) or str(value).upper()  # TRUE, as spreadsheets write it
+    return _format_time(value) or str(value).upper()  # TRUE, as spreadsheets write it
 
 
-def _shown_time(value: object) -> str:
+def _format_time(value: object) -> str:
     match value:
         case datetime():
             day = value.date().isoformat()
-            return day if value.time() == time() else f"{day} {_shown_time(value.time())}"
+            return day if value.time() == time() else f"{day} {_format_time(value.time())}"
         case date():
             return value.isoformat()
         case time():

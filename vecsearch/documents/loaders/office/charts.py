@@ -6,80 +6,102 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from vecsearch.documents.loaders.office.package import Package, Xml, attribute, child, descendants, local
-from vecsearch.documents.loaders.table import row_line, shown
+from vecsearch.documents.loaders.office.package import (
+    Package,
+    XmlElement,
+    find_child,
+    get_attribute,
+    get_local_name,
+    iter_descendants,
+)
+from vecsearch.documents.loaders.table import format_cell, format_row
 
-_FILE_NAME: Final = re.compile(r"\S*\.\w{2,4}$")
-_KIND: Final = re.compile(r"(bar|line|pie|area|scatter|bubble|radar|doughnut|stock|surface)(3D)?Chart$")
+_FILE_NAME_PATTERN: Final = re.compile(r"\S*\.\w{2,4}$")
+_CHART_TAG: Final = re.compile(r"(bar|line|pie|area|scatter|bubble|radar|doughnut|stock|surface)(3D)?Chart$")
 _POINTS_MAX: Final = 2_000  # categories of one chart: with more it is a measurement, not a text
 
 
-def drawn(package: Package, parts: dict[str, str], element: Xml) -> str:
+def extract_drawing_text(package: Package, parts: dict[str, str], element: XmlElement) -> str:
     """What an element inside a drawing says, if it is a chart, a diagram, or what a picture is described by; else nothing."""
-    match local(element):
+    match get_local_name(element):
         case "chart":
-            return chart(package.xml(parts.get(attribute(element, "id"), "")))
+            return format_chart(package.parse_part(parts.get(get_attribute(element, "id"), "")))
         case "relIds":
-            root = package.xml(parts.get(attribute(element, "dm"), ""))
-            return "\n".join(filter(None, map(paragraph, descendants(root, "p"))))
+            root = package.parse_part(parts.get(get_attribute(element, "dm"), ""))
+            return "\n".join(filter(None, map(extract_paragraph_text, iter_descendants(root, "p"))))
         case "docPr" | "cNvPr":
             said = " ".join(element.get("descr", "").split())
-            return "" if _FILE_NAME.match(said) else said
+            return "" if _FILE_NAME_PATTERN.match(said) else said
         case _:
             return ""
 
 
-def paragraph(element: Xml) -> str:
+def extract_paragraph_text(element: XmlElement) -> str:
     """The text of a DrawingML paragraph."""
-    return "".join((each.text or "") if local(each) == "t" else "\n" for each in element.iter() if local(each) in ("t", "br"))
+    return "".join(
+        (each.text or "") if get_local_name(each) == "t" else "\n"
+        for each in element.iter()
+        if get_local_name(each) in ("t", "br")
+    )
 
 
-def chart(root: Xml | None) -> str:
+def format_chart(root: XmlElement | None) -> str:
     """A chart's titles and data, a line each."""
     if root is None:
         return ""
-    titles = [text for title in descendants(root, "title") if (text := " ".join(map(paragraph, descendants(title, "p"))).strip())]
-    series = list(descendants(root, "ser"))
-    names = [" ".join(_values(child(each, "tx"))) for each in series]
-    labels = next((found for each in series if (found := _values(child(each, "cat"), child(each, "xVal")))), [])
-    columns = [_values(child(each, "val"), child(each, "yVal")) for each in series]
+    titles = [
+        text
+        for title in iter_descendants(root, "title")
+        if (text := " ".join(map(extract_paragraph_text, iter_descendants(title, "p"))).strip())
+    ]
+    series = list(iter_descendants(root, "ser"))
+    names = [" ".join(_read_series_values(find_child(each, "tx"))) for each in series]
+    labels = next(
+        (found for each in series if (found := _read_series_values(find_child(each, "cat"), find_child(each, "xVal")))), []
+    )
+    columns = [_read_series_values(find_child(each, "val"), find_child(each, "yVal")) for each in series]
     count = min(max(map(len, (labels, *columns))), _POINTS_MAX)
-    rows = [row_line(["", *names], [_at(labels, row), *(_at(column, row) for column in columns)]) for row in range(count)]
-    new = [text for each in root.iter() if local(each) == "pt" and (text := (each.text or "").strip())]  # charts since 2016
-    kinds = [f"{kind[1].capitalize()} chart" for each in root.iter() if (kind := _KIND.match(local(each)))]
+    rows = [
+        format_row(["", *names], [_get_value(labels, row), *(_get_value(column, row) for column in columns)])
+        for row in range(count)
+    ]
+    new = [
+        text for each in root.iter() if get_local_name(each) == "pt" and (text := (each.text or "").strip())
+    ]  # charts since 2016
+    kinds = [f"{kind[1].capitalize()} chart" for each in root.iter() if (kind := _CHART_TAG.match(get_local_name(each)))]
     return "\n".join(filter(None, (*titles, *kinds[:1], *(rows or names), *new)))
 
 
-def _at(values: Sequence[str], place: int) -> str:
-    return values[place] if place < len(values) else ""
+def _get_value(values: Sequence[str], index: int) -> str:
+    return values[index] if index < len(values) else ""
 
 
-def _values(*elements: Xml | None) -> list[str]:
+def _read_series_values(*elements: XmlElement | None) -> list[str]:
     """The points of a series, or its name; several levels of categories are joined."""
     for element in elements:
-        levels = list(descendants(element, "lvl")) or ([element] if element is not None else [])
+        levels = list(iter_descendants(element, "lvl")) or ([element] if element is not None else [])
         points: dict[int, list[str]] = {}
         for level in reversed(levels):
-            for order, value in enumerate(_points(level)):
+            for order, value in enumerate(_read_points(level)):
                 points.setdefault(value[0] if value[0] >= 0 else order, []).append(value[1])
         if points:
             return [" ".join(points.get(place, [])) for place in range(min(max(points) + 1, _POINTS_MAX))]
     return []
 
 
-def _points(level: Xml) -> list[tuple[int, str]]:
+def _read_points(level: XmlElement) -> list[tuple[int, str]]:
     found = []
     for each in level.iter():
-        if local(each) == "pt":
+        if get_local_name(each) == "pt":
             index = each.get("idx", "")
-            value = child(each, "v")
-            found.append((int(index) if index.isdecimal() and len(index) < 7 else -1, _value(value)))
-    return found or [(0, _value(each)) for each in level.iter() if local(each) == "v"]
+            value = find_child(each, "v")
+            found.append((int(index) if index.isdecimal() and len(index) < 7 else -1, _read_value(value)))
+    return found or [(0, _read_value(each)) for each in level.iter() if get_local_name(each) == "v"]
 
 
-def _value(element: Xml | None) -> str:
+def _read_value(element: XmlElement | None) -> str:
     text = " ".join(((element.text if element is not None else "") or "").split())
     try:
-        return shown(float(text))
+        return format_cell(float(text))
     except ValueError:
         return text

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from vecsearch.core.types import Metadata
-from vecsearch.documents.loaders.office.package import Package, local
-from vecsearch.documents.loaders.office.properties import real_title
-from vecsearch.documents.loaders.stated import stated
+from vecsearch.documents.loaders.document_info import build_metadata
+from vecsearch.documents.loaders.office.package import Package, get_local_name
+from vecsearch.documents.loaders.office.property_fields import normalize_title
 
 
-def core_properties(package: Package) -> tuple[str | None, Metadata]:
+def read_core_properties(package: Package) -> tuple[str | None, Metadata]:
     """Its title, None where it has none worth the name, and its metadata."""
-    part = next(iter(package.related("", "core-properties").values()), "docProps/core.xml")
-    root = package.xml(part)
+    part = next(iter(package.find_related("", "core-properties").values()), "docProps/core.xml")
+    root = package.parse_part(part)
     given: dict[str, str] = {}
     for each in root if root is not None else ():
-        given.setdefault(local(each).lower(), " ".join((each.text or "").split()))
-    return real_title(given.get("title")), stated(
+        given.setdefault(get_local_name(each).lower(), " ".join((each.text or "").split()))
+    return normalize_title(given.get("title")), build_metadata(
         author=given.get("creator", "").split(";"), created=given.get("created"), modified=given.get("modified"),
         language=given.get("language"),
     )  # fmt: skip

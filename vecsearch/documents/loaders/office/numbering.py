@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from vecsearch.documents.loaders.office.package import Xml, attribute, child, descendants, local
+from vecsearch.documents.loaders.office.package import XmlElement, find_child, get_attribute, get_local_name, iter_descendants
 
-_LEVELS: Final = 9
-_PLACE: Final = re.compile(r"%([1-9])")
-_ROMAN: Final = {
+_LEVELS_MAX: Final = 9
+_LEVEL_PLACEHOLDER: Final = re.compile(r"%([1-9])")
+_ROMAN_NUMERALS: Final = {
     "m": 1000, "cm": 900, "d": 500, "cd": 400, "c": 100, "xc": 90, "l": 50, "xl": 40, "x": 10, "ix": 9, "v": 5, "iv": 4, "i": 1,
 }  # fmt: skip
 
 
-class _Level(NamedTuple):
+class _ListLevel(NamedTuple):
     start: int = 1
     kind: str = "decimal"
     text: str = ""
@@ -23,19 +23,19 @@ class _Level(NamedTuple):
 
 
 @dataclass(slots=True)
-class Numbering:
+class ListNumbering:
     """The lists of a document, counted on as their items come."""
 
-    _lists: dict[str, tuple[str, dict[int, _Level]]] = field(default_factory=dict)
+    _lists: dict[str, tuple[str, dict[int, _ListLevel]]] = field(default_factory=dict)
     _restarts: dict[str, dict[int, int]] = field(default_factory=dict)
     _counts: dict[str, dict[int, int]] = field(default_factory=dict)
 
-    def level_of(self, number: str, style: str) -> int:
+    def find_level(self, number: str, style: str) -> int:
         """The level of a list that a paragraph style stands for, the outermost where none does."""
         _, levels = self._lists.get(number, ("", {}))
         return next((depth for depth, level in levels.items() if level.style == style), 0)
 
-    def label(self, number: str, depth: int) -> str:
+    def format_next_label(self, number: str, depth: int) -> str:
         """What stands before the next item of a list on a level (0 the outermost); nothing before a bullet's."""
         abstract, levels = self._lists.get(number, ("", {}))
         if depth not in levels:
@@ -48,61 +48,65 @@ class Numbering:
             del counts[deeper]
         if levels[depth].kind in ("bullet", "none"):
             return ""
-        return _PLACE.sub(lambda place: _shown(levels, counts, int(place[1]) - 1), levels[depth].text)
+        return _LEVEL_PLACEHOLDER.sub(lambda place: _format_level(levels, counts, int(place[1]) - 1), levels[depth].text)
 
 
-def numbering(root: Xml | None) -> Numbering:
+def read_numbering(root: XmlElement | None) -> ListNumbering:
     """The lists of word/numbering.xml."""
-    found = Numbering()
+    found = ListNumbering()
     if root is None:
         return found
-    abstracts = {attribute(each, "abstractNumId"): _levels(each) for each in root if local(each) == "abstractNum"}
+    abstracts = {
+        get_attribute(each, "abstractNumId"): _read_levels(each) for each in root if get_local_name(each) == "abstractNum"
+    }
     for each in root:
-        if local(each) == "num":
-            number, abstract = attribute(each, "numId"), attribute(child(each, "abstractNumId"), "val")
-            found._lists[number] = (abstract, {**abstracts.get(abstract, {}), **_levels(each)})
+        if get_local_name(each) == "num":
+            number, abstract = get_attribute(each, "numId"), get_attribute(find_child(each, "abstractNumId"), "val")
+            found._lists[number] = (abstract, {**abstracts.get(abstract, {}), **_read_levels(each)})
             found._restarts[number] = {
-                whole(attribute(over, "ilvl"), 0): whole(attribute(child(over, "startOverride"), "val"), 1)
+                parse_small_int(get_attribute(over, "ilvl"), 0): parse_small_int(
+                    get_attribute(find_child(over, "startOverride"), "val"), 1
+                )
                 for over in each
-                if child(over, "startOverride") is not None
+                if find_child(over, "startOverride") is not None
             }
     return found
 
 
-def whole(value: str, default: int) -> int:
+def parse_small_int(value: str, default: int) -> int:
     """A number of a few digits, else the default."""
     return int(value) if value.isdecimal() and len(value) < 7 else default
 
 
-def _levels(element: Xml) -> dict[int, _Level]:
+def _read_levels(element: XmlElement) -> dict[int, _ListLevel]:
     return {
-        whole(attribute(each, "ilvl"), 0): _Level(
-            whole(attribute(child(each, "start"), "val"), 1),
-            attribute(child(each, "numFmt"), "val") or "decimal",
-            attribute(child(each, "lvlText"), "val"),
-            attribute(child(each, "pStyle"), "val"),
+        parse_small_int(get_attribute(each, "ilvl"), 0): _ListLevel(
+            parse_small_int(get_attribute(find_child(each, "start"), "val"), 1),
+            get_attribute(find_child(each, "numFmt"), "val") or "decimal",
+            get_attribute(find_child(each, "lvlText"), "val"),
+            get_attribute(find_child(each, "pStyle"), "val"),
         )
-        for each in descendants(element, "lvl")
+        for each in iter_descendants(element, "lvl")
     }
 
 
-def _shown(levels: dict[int, _Level], counts: dict[int, int], depth: int) -> str:
-    level = levels.get(depth, _Level())
-    return _formatted(counts.get(depth, level.start), level.kind)
+def _format_level(levels: dict[int, _ListLevel], counts: dict[int, int], depth: int) -> str:
+    level = levels.get(depth, _ListLevel())
+    return _format_number(counts.get(depth, level.start), level.kind)
 
 
-def _formatted(number: int, kind: str) -> str:
+def _format_number(number: int, kind: str) -> str:
     if kind.endswith("Letter") and number > 0:
-        letters = chr(ord("a") + (number - 1) % 26) * min(1 + (number - 1) // 26, _LEVELS)
+        letters = chr(ord("a") + (number - 1) % 26) * min(1 + (number - 1) // 26, _LEVELS_MAX)
         return letters.upper() if kind.startswith("upper") else letters
     if kind.endswith("Roman") and 0 < number < 4000:
-        return _roman(number).upper() if kind.startswith("upper") else _roman(number)
+        return _format_roman(number).upper() if kind.startswith("upper") else _format_roman(number)
     return f"{number:02}" if kind == "decimalZero" else str(number)
 
 
-def _roman(number: int) -> str:
+def _format_roman(number: int) -> str:
     letters = ""
-    for letter, value in _ROMAN.items():
+    for letter, value in _ROMAN_NUMERALS.items():
         letters += letter * (number // value)
         number %= value
     return letters

@@ -5,32 +5,32 @@ from __future__ import annotations
 import io
 from typing import Any, Final
 
-from vecsearch.core.errors import UnreadableFile
+from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.types import Metadata
-from vecsearch.documents.loaders.office.summary import summary
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.text import Encrypted, NoText
+from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
+from vecsearch.documents.loaders.office.ole_properties import parse_summary
+from vecsearch.documents.loaders.raw_file import RawFile
 
 OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_OFFICE_S_OWN: Final = "VelvetSweatshop"  # the password of a file that Office encrypts without asking for one
+_DEFAULT_PASSWORD: Final = "VelvetSweatshop"  # the password of a file that Office encrypts without asking for one
 
 
-def container(data: bytes, kind: str) -> Any:
+def open_container(data: bytes, kind: str) -> Any:
     """An olefile.OleFileIO. `kind` is what a message calls the document. Raises NoText, UnreadableFile."""
     import olefile  # type: ignore[import-untyped]
 
     if not data:
-        raise NoText("the file is empty")
+        raise EmptyFileError("the file is empty")
     try:
         ole = olefile.OleFileIO(io.BytesIO(data))
     except Exception as error:  # of a fuzzed file olefile raises what its bytes lead to
-        raise UnreadableFile(f"{kind} is damaged") from error
+        raise UnreadableFileError(f"{kind} is damaged") from error
     if ole.exists("\x09DRMContent"):
-        raise UnreadableFile(f"{kind} is protected by rights management, which only its publisher's programs open")
+        raise UnreadableFileError(f"{kind} is protected by rights management, which only its publisher's programs open")
     return ole
 
 
-def stream(ole: Any, name: str) -> bytes:
+def read_stream(ole: Any, name: str) -> bytes:
     """A stream's bytes, none where there is none or it cannot be read."""
     try:
         return bytes(ole.openstream(name).read()) if ole.exists(name) else b""
@@ -38,7 +38,7 @@ def stream(ole: Any, name: str) -> bytes:
         return b""
 
 
-def opened(raw: Raw, kind: str) -> bytes:
+def decrypt_ole(raw: RawFile, kind: str) -> bytes:
     """The bytes of a document in an OLE container, without its encryption if it has one. Raises Encrypted."""
     import msoffcrypto  # type: ignore[import-untyped]
 
@@ -48,7 +48,7 @@ def opened(raw: Raw, kind: str) -> bytes:
         return raw.data
     if not locked:
         return raw.data
-    for password in (_OFFICE_S_OWN, *raw.passwords):
+    for password in (_DEFAULT_PASSWORD, *raw.passwords):
         try:
             office = msoffcrypto.OfficeFile(io.BytesIO(raw.data))
             office.load_key(password=password)
@@ -57,9 +57,9 @@ def opened(raw: Raw, kind: str) -> bytes:
         except Exception:  # a wrong password, an unknown cipher, damage: the library has no one error for them
             continue
         return plain.getvalue()
-    raise Encrypted(kind, tried=bool(raw.passwords))
+    raise EncryptedFileError(kind, passwords_tried=bool(raw.passwords))
 
 
-def properties(ole: Any) -> tuple[str | None, Metadata]:
+def read_ole_properties(ole: Any) -> tuple[str | None, Metadata]:
     """The title that a document states, None where it has none worth the name, and its metadata."""
-    return summary(stream(ole, "\x05SummaryInformation"))
+    return parse_summary(read_stream(ole, "\x05SummaryInformation"))

@@ -9,166 +9,174 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from vecsearch.core.errors import UnreadableFile
-from vecsearch.core.types import Item, Metadata
-from vecsearch.documents.loaders.office.locked import unlocked
-from vecsearch.documents.loaders.office.numbering import whole
-from vecsearch.documents.loaders.office.package import Package, Xml, attribute, child, descendants, local, package
-from vecsearch.documents.loaders.office.properties import real_title
-from vecsearch.documents.loaders.outline import Outline, outlined
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.loaders.stated import stated
-from vecsearch.documents.loaders.table import table_text
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.types import LoaderItem, Metadata
+from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
+from vecsearch.documents.loaders.document_info import build_metadata
+from vecsearch.documents.loaders.office.encryption import decrypt_opendocument
+from vecsearch.documents.loaders.office.numbering import parse_small_int
+from vecsearch.documents.loaders.office.package import (
+    Package,
+    XmlElement,
+    find_child,
+    get_attribute,
+    get_local_name,
+    iter_descendants,
+    open_package,
+)
+from vecsearch.documents.loaders.office.property_fields import normalize_title
+from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.loaders.table import format_table
 
-_GONE: Final = frozenset(
+_SKIPPED_TAGS: Final = frozenset(
     ["tracked-changes", "forms", "sequence-decls", "note-citation", "creator", "date", "date-string", "creator-initials"]
 )
-_BESIDE: Final = frozenset(["frame", "annotation", "note-body", "custom-shape", "rect", "text-box"])
+_FLOATING_TAGS: Final = frozenset(["frame", "annotation", "note-body", "custom-shape", "rect", "text-box"])
 _REPEAT_MAX: Final = 64  # times a cell is repeated: more fill a page with nothing
 
 
-def odt(raw: Raw) -> Iterator[Item]:
+def load_odt(raw: RawFile) -> Iterator[LoaderItem]:
     """An .odt or .ott. Raises Encrypted, NoText, UnreadableFile."""
-    return _read(raw, "an OpenDocument text")
+    return _load_document(raw, "an OpenDocument text")
 
 
-def odp(raw: Raw) -> Iterator[Item]:
+def load_odp(raw: RawFile) -> Iterator[LoaderItem]:
     """An .odp, .otp or .odg. Raises Encrypted, NoText, UnreadableFile."""
-    return _read(raw, "an OpenDocument presentation")
+    return _load_document(raw, "an OpenDocument presentation")
 
 
-def _read(raw: Raw, kind: str) -> Iterator[Item]:
-    document = package(unlocked(raw, kind), kind)
-    if (content := document.xml("content.xml")) is None:
-        raise UnreadableFile(f"{kind} is damaged: it has no text part")
-    writer = _Writer()
+def _load_document(raw: RawFile, kind: str) -> Iterator[LoaderItem]:
+    document = open_package(decrypt_opendocument(raw, kind), kind)
+    if (content := document.parse_part("content.xml")) is None:
+        raise UnreadableFileError(f"{kind} is damaged: it has no text part")
+    writer = _OpenDocumentWriter()
     try:
-        writer.blocks(each for each in content if local(each) == "body")
-        if child(content, "body", "text") is not None:
-            for master in descendants(document.xml("styles.xml"), "master-page"):
-                writer.margins(master)
+        writer.write_blocks(each for each in content if get_local_name(each) == "body")
+        if find_child(content, "body", "text") is not None:
+            for master in iter_descendants(document.parse_part("styles.xml"), "master-page"):
+                writer.write_margins(master)
     except RecursionError as error:
-        raise UnreadableFile("nested too deeply") from error
-    title, metadata = meta(document)
-    title, nothing = title or writer.outline.first_heading, "no text in it: pictures, perhaps"
-    yield from outlined(raw, writer.outline, title, metadata, document.problems, nothing=nothing)
+        raise UnreadableFileError("nested too deeply") from error
+    title, metadata = read_opendocument_metadata(document)
+    title, nothing = title or writer.builder.first_heading, "no text in it: pictures, perhaps"
+    yield from finish_document(raw, writer.builder, title, metadata, document.problems, empty_message=nothing)
 
 
-def meta(document: Package) -> tuple[str | None, Metadata]:
+def read_opendocument_metadata(document: Package) -> tuple[str | None, Metadata]:
     """Its title, None where it has none worth the name, and its metadata."""
     given: dict[str, str] = {}
-    root = document.xml("meta.xml")
+    root = document.parse_part("meta.xml")
     for each in root.iter() if root is not None else ():
-        given.setdefault(local(each), " ".join((each.text or "").split()))
-    return real_title(given.get("title")), stated(
+        given.setdefault(get_local_name(each), " ".join((each.text or "").split()))
+    return normalize_title(given.get("title")), build_metadata(
         author=[given.get("initial-creator") or given.get("creator", "")], created=given.get("creation-date"),
         modified=given.get("date"), language=given.get("language"),
     )  # fmt: skip
 
 
 @dataclass(slots=True)
-class _Writer:
-    outline: Outline = field(default_factory=Outline)
-    _floating: list[Xml] = field(default_factory=list)  # met in a paragraph, written after it
-    _slides: int = 0
-    _margins: set[str] = field(default_factory=set)
+class _OpenDocumentWriter:
+    builder: DocumentBuilder = field(default_factory=DocumentBuilder)
+    _floating: list[XmlElement] = field(default_factory=list)  # met in a paragraph, written after it
+    _slide_count: int = 0
+    _margin_texts: set[str] = field(default_factory=set)
 
-    def blocks(self, elements: Iterable[Xml]) -> None:
+    def write_blocks(self, elements: Iterable[XmlElement]) -> None:
         """Everything in a body, a section, a slide, a text box."""
         for each in elements:
-            match local(each):
+            match get_local_name(each):
                 case "h" | "p":
-                    self._paragraph(each)
+                    self._write_paragraph(each)
                 case "list":
-                    self._list(each)
+                    self._write_list(each)
                 case "table":
-                    self.outline.block(table_text(_rows(each)))
+                    self.builder.add_block(format_table(_read_rows(each)))
                 case "page":
-                    self._slide(each)
+                    self._write_slide(each)
                 case "notes":  # of a slide: beside the text they hold a picture of it, and fields
-                    self.blocks(frame for frame in each if attribute(frame, "class") == "notes")
+                    self.write_blocks(frame for frame in each if get_attribute(frame, "class") == "notes")
                 case "title" | "desc":
-                    self.outline.block(each.text or "")
-                case name if name not in _GONE:
-                    self.blocks(each)
+                    self.builder.add_block(each.text or "")
+                case name if name not in _SKIPPED_TAGS:
+                    self.write_blocks(each)
 
-    def margins(self, master: Xml) -> None:
+    def write_margins(self, master: XmlElement) -> None:
         """Headers and footers, each different one once; page numbers alone are none."""
         for each in master:
-            if local(each).startswith(("header", "footer")):
-                text = _aside(each)
-                if text not in self._margins and any(map(str.isalpha, text)):
-                    self._margins.add(text)
-                    self.outline.block(text)
+            if get_local_name(each).startswith(("header", "footer")):
+                text = _extract_text(each)
+                if text not in self._margin_texts and any(map(str.isalpha, text)):
+                    self._margin_texts.add(text)
+                    self.builder.add_block(text)
 
-    def _slide(self, page: Xml) -> None:
-        self._slides += 1
-        self.outline.apart({"slide": self._slides})
-        title = next((each for each in page if attribute(each, "class") == "title"), None)
+    def _write_slide(self, page: XmlElement) -> None:
+        self._slide_count += 1
+        self.builder.start_part({"slide": self._slide_count})
+        title = next((each for each in page if get_attribute(each, "class") == "title"), None)
         if title is not None:
-            self.outline.heading(1, _aside(title))
-        self.blocks(each for each in page if each is not title)
+            self.builder.add_heading(1, _extract_text(title))
+        self.write_blocks(each for each in page if each is not title)
 
-    def _paragraph(self, element: Xml) -> None:
-        text = self._inline(element)
-        if local(element) == "h":
-            self.outline.heading(max(whole(attribute(element, "outline-level"), 1), 1), text)
+    def _write_paragraph(self, element: XmlElement) -> None:
+        text = self._extract_inline_text(element)
+        if get_local_name(element) == "h":
+            self.builder.add_heading(max(parse_small_int(get_attribute(element, "outline-level"), 1), 1), text)
         else:
-            self.outline.block(text)
+            self.builder.add_block(text)
         waiting, self._floating = self._floating, []
-        self.blocks(waiting)
+        self.write_blocks(waiting)
 
-    def _list(self, element: Xml) -> None:
+    def _write_list(self, element: XmlElement) -> None:
         """Its items, a line each; a heading may stand in one that numbers it."""
-        if any(local(each) == "h" for each in element.iter()):
+        if any(get_local_name(each) == "h" for each in element.iter()):
             for item in element:
-                self.blocks(item)
+                self.write_blocks(item)
         else:
-            self.outline.block("\n".join(_items(element)))
+            self.builder.add_block("\n".join(_iter_items(element)))
 
-    def _inline(self, element: Xml) -> str:
+    def _extract_inline_text(self, element: XmlElement) -> str:
         pieces = [element.text or ""]
         for each in element:
-            match local(each):
+            match get_local_name(each):
                 case "s":
-                    pieces.append(" " * min(whole(attribute(each, "c"), 1), 100))
+                    pieces.append(" " * min(parse_small_int(get_attribute(each, "c"), 1), 100))
                 case "tab":
                     pieces.append("\t")
                 case "line-break":
                     pieces.append("\n")
-                case name if name in _BESIDE:
+                case name if name in _FLOATING_TAGS:
                     self._floating.append(each)
                 case name if name != "note-citation":
-                    pieces.append(self._inline(each))
+                    pieces.append(self._extract_inline_text(each))
             pieces.append(each.tail or "")
         return "".join(pieces)
 
 
-def _aside(elements: Iterable[Xml]) -> str:
+def _extract_text(elements: Iterable[XmlElement]) -> str:
     """The text of some elements by itself."""
-    writer = _Writer()
-    writer.blocks(elements)
-    return writer.outline.text
+    writer = _OpenDocumentWriter()
+    writer.write_blocks(elements)
+    return writer.builder.text
 
 
-def _items(element: Xml) -> Iterator[str]:
+def _iter_items(element: XmlElement) -> Iterator[str]:
     for item in element:
-        if local(item) in ("list-item", "list-header"):
-            if text := _aside(each for each in item if local(each) != "list"):
+        if get_local_name(item) in ("list-item", "list-header"):
+            if text := _extract_text(each for each in item if get_local_name(each) != "list"):
                 yield text
             for each in item:
-                if local(each) == "list":
-                    yield from _items(each)
+                if get_local_name(each) == "list":
+                    yield from _iter_items(each)
 
 
-def _rows(table: Xml) -> Iterator[list[str]]:
+def _read_rows(table: XmlElement) -> Iterator[list[str]]:
     for row in table:
-        if local(row) == "table-row":
+        if get_local_name(row) == "table-row":
             texts: list[str] = []
             for cell in row:
-                if local(cell) in ("table-cell", "covered-table-cell"):
-                    times = min(whole(attribute(cell, "number-columns-repeated"), 1), _REPEAT_MAX)
-                    texts.extend([" ".join(_aside(cell).split())] * times)
+                if get_local_name(cell) in ("table-cell", "covered-table-cell"):
+                    times = min(parse_small_int(get_attribute(cell, "number-columns-repeated"), 1), _REPEAT_MAX)
+                    texts.extend([" ".join(_extract_text(cell).split())] * times)
             yield texts
-        elif local(row).startswith("table-"):  # header rows, row groups
-            yield from _rows(row)
+        elif get_local_name(row).startswith("table-"):  # header rows, row groups
+            yield from _read_rows(row)

@@ -4,66 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vecsearch.documents.loaders.office.charts import drawn, paragraph
-from vecsearch.documents.loaders.office.package import Package, Xml, alternative, attribute, child, descendants, local
+from vecsearch.documents.loaders.office.charts import extract_drawing_text, extract_paragraph_text
+from vecsearch.documents.loaders.office.package import (
+    Package,
+    XmlElement,
+    choose_alternative,
+    find_child,
+    get_attribute,
+    get_local_name,
+    iter_descendants,
+)
 
-_THREAD: str = "tc="  # how the author of a comment begins that only repeats one of a thread
+_THREAD_PREFIX: str = "tc="  # how the author of a comment begins that only repeats one of a thread
 
 
-def notes(book: Package) -> dict[str, str]:
+def read_sheet_notes(book: Package) -> dict[str, str]:
     """Name of a sheet → what stands on it, a paragraph each; sheets with nothing are left out."""
-    main = next(iter(book.related("", "/officeDocument").values()), "")
+    main = next(iter(book.find_related("", "/officeDocument").values()), "")
     if not main.endswith(".xml"):  # .xlsb has them in binary
         return {}
-    parts, people = book.related(main), dict(_people(book, main))
-    sheets = child(book.xml(main), "sheets")
+    parts, people = book.find_related(main), dict(_read_people(book, main))
+    sheets = find_child(book.parse_part(main), "sheets")
     found = {}
     for each in sheets if sheets is not None else ():
         identifier = next((value for key, value in each.attrib.items() if key.endswith("}id")), "")
-        if (part := parts.get(identifier)) and (said := "\n\n".join(_said(book, part, people))):
+        if (part := parts.get(identifier)) and (said := "\n\n".join(_read_notes(book, part, people))):
             found[each.get("name", "")] = said
     return found
 
 
-def _said(book: Package, sheet: str, people: dict[str, str]) -> Iterator[str]:
-    for part in book.related(sheet, "/comments").values():
-        yield from _comments(book.xml(part))
-    for part in book.related(sheet, "/threadedComment").values():
-        for each in descendants(book.xml(part), "threadedComment"):
-            yield _comment(each, people.get(attribute(each, "personId"), ""), _words(child(each, "text")))
-    for part in book.related(sheet, "/drawing").values():
-        root = book.xml(part)
+def _read_notes(book: Package, sheet: str, people: dict[str, str]) -> Iterator[str]:
+    for part in book.find_related(sheet, "/comments").values():
+        yield from _read_comments(book.parse_part(part))
+    for part in book.find_related(sheet, "/threadedComment").values():
+        for each in iter_descendants(book.parse_part(part), "threadedComment"):
+            yield _format_comment(each, people.get(get_attribute(each, "personId"), ""), _get_text(find_child(each, "text")))
+    for part in book.find_related(sheet, "/drawing").values():
+        root = book.parse_part(part)
         if root is not None:
-            yield from filter(None, map(str.strip, _drawing(book, book.related(part), root)))
+            yield from filter(None, map(str.strip, _read_drawing(book, book.find_related(part), root)))
 
 
-def _people(book: Package, main: str) -> Iterator[tuple[str, str]]:
-    for part in book.related(main, "/person").values():
-        for each in descendants(book.xml(part), "person"):
-            yield attribute(each, "id"), attribute(each, "displayName")
+def _read_people(book: Package, main: str) -> Iterator[tuple[str, str]]:
+    for part in book.find_related(main, "/person").values():
+        for each in iter_descendants(book.parse_part(part), "person"):
+            yield get_attribute(each, "id"), get_attribute(each, "displayName")
 
 
-def _comments(root: Xml | None) -> Iterator[str]:
-    authors = [each.text or "" for each in descendants(root, "author")]
-    for each in descendants(root, "comment"):
-        number = attribute(each, "authorId")
+def _read_comments(root: XmlElement | None) -> Iterator[str]:
+    authors = [each.text or "" for each in iter_descendants(root, "author")]
+    for each in iter_descendants(root, "comment"):
+        number = get_attribute(each, "authorId")
         author = authors[int(number)] if number.isdecimal() and len(number) < 7 and int(number) < len(authors) else ""
-        if not author.startswith(_THREAD):
-            yield _comment(each, author, "".join(_words(text) for text in descendants(each, "t")))
+        if not author.startswith(_THREAD_PREFIX):
+            yield _format_comment(each, author, "".join(_get_text(text) for text in iter_descendants(each, "t")))
 
 
-def _comment(element: Xml, author: str, text: str) -> str:
-    return f"[{', '.join(filter(None, (attribute(element, 'ref'), author)))}: {text.strip()}]"
+def _format_comment(element: XmlElement, author: str, text: str) -> str:
+    return f"[{', '.join(filter(None, (get_attribute(element, 'ref'), author)))}: {text.strip()}]"
 
 
-def _words(element: Xml | None) -> str:
+def _get_text(element: XmlElement | None) -> str:
     return (element.text or "") if element is not None else ""
 
 
-def _drawing(book: Package, parts: dict[str, str], element: Xml) -> Iterator[str]:
+def _read_drawing(book: Package, parts: dict[str, str], element: XmlElement) -> Iterator[str]:
     for each in element:
-        if local(each) == "txBody":
-            yield "\n".join(filter(None, (paragraph(line) for line in each if local(line) == "p")))
+        if get_local_name(each) == "txBody":
+            yield "\n".join(filter(None, (extract_paragraph_text(line) for line in each if get_local_name(line) == "p")))
         else:
-            yield drawn(book, parts, each)
-            yield from _drawing(book, parts, alternative(each) if local(each) == "AlternateContent" else each)
+            yield extract_drawing_text(book, parts, each)
+            yield from _read_drawing(
+                book, parts, choose_alternative(each) if get_local_name(each) == "AlternateContent" else each
+            )

@@ -13,63 +13,63 @@ from typing import Final, TypeAlias
 
 import python_calamine
 
-from vecsearch.core.errors import UnreadableFile
-from vecsearch.core.types import Item, Metadata, Problem
-from vecsearch.documents.loaders.office.core_properties import core_properties
-from vecsearch.documents.loaders.office.locked import unlocked
-from vecsearch.documents.loaders.office.ole import OLE_MAGIC, container, opened, properties
-from vecsearch.documents.loaders.office.opendocument import meta
-from vecsearch.documents.loaders.office.package import Package, package
-from vecsearch.documents.loaders.office.sheet_notes import notes
-from vecsearch.documents.loaders.outline import Outline, outlined
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.loaders.table import named, shown
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.types import LoaderItem, Metadata, ParseWarning
+from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
+from vecsearch.documents.loaders.office.core_properties import read_core_properties
+from vecsearch.documents.loaders.office.encryption import decrypt_opendocument
+from vecsearch.documents.loaders.office.ole import OLE_MAGIC, decrypt_ole, open_container, read_ole_properties
+from vecsearch.documents.loaders.office.opendocument import read_opendocument_metadata
+from vecsearch.documents.loaders.office.package import Package, open_package
+from vecsearch.documents.loaders.office.sheet_notes import read_sheet_notes
+from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.loaders.table import format_cell, label_rows
 
-_Value: TypeAlias = str | float | bool | date | datetime | time | timedelta
-_Row: TypeAlias = tuple[int, Sequence[_Value], list[str]]  # number, values, as text
+_CellValue: TypeAlias = str | float | bool | date | datetime | time | timedelta
+_SheetRow: TypeAlias = tuple[int, Sequence[_CellValue], list[str]]  # number, values, as text
 _KIND: Final = "a spreadsheet"
-_HEAD: Final = 20  # rows that tell whether a table has names of its own
+_HEADER_SAMPLE_ROWS: Final = 20  # rows that tell whether a table has names of its own
 _SPAN_MAX: Final = 10_000  # rows that one cell spans; longer ones are a background
 
 
-def workbook(raw: Raw) -> Iterator[Item]:
+def load_workbook(raw: RawFile) -> Iterator[LoaderItem]:
     """An .xlsx, .xlsm, .xltx, .xlsb, .xls or .ods. Raises Encrypted, NoText, UnreadableFile."""
-    data, document = _opened(raw)
-    outline, problems = Outline(), list[Problem]()
-    beside = notes(document) if document else {}
-    book = _book(data)
+    data, document = _decrypt_workbook(raw)
+    outline, problems = DocumentBuilder(), list[ParseWarning]()
+    beside = read_sheet_notes(document) if document else {}
+    book = _open_workbook(data)
     for name in book.sheet_names:
-        outline.apart({"sheet": name}, name)
+        outline.start_part({"sheet": name}, name)
         try:
-            _write(outline, name, _rows(book, name))
+            _write_rows(outline, name, _read_rows(book, name))
         except BaseException as error:
             if not _is_damage(error):
                 raise
-            problems.append(Problem(f"sheet {name}: {' '.join(str(error).split())}"))
+            problems.append(ParseWarning(f"sheet {name}: {' '.join(str(error).split())}"))
         if said := beside.get(name):
-            outline.here({"sheet": name}, name)
-            outline.block(said)
-    title, metadata = _stated(data, document)
+            outline.at({"sheet": name}, name)
+            outline.add_block(said)
+    title, metadata = _read_metadata(data, document)
     problems.extend(document.problems if document else ())
     nothing = "no text in its cells: pictures, perhaps"
-    yield from outlined(raw, outline, title, metadata, problems, nothing=nothing)
+    yield from finish_document(raw, outline, title, metadata, problems, empty_message=nothing)
 
 
-def _opened(raw: Raw) -> tuple[bytes, Package | None]:
+def _decrypt_workbook(raw: RawFile) -> tuple[bytes, Package | None]:
     """Without its encryption; and its parts, unless it is an old one without."""
-    data = opened(raw, _KIND) if raw.head.startswith(OLE_MAGIC) else raw.data
+    data = decrypt_ole(raw, _KIND) if raw.head.startswith(OLE_MAGIC) else raw.data
     if data.startswith(OLE_MAGIC):
         return data, None
-    plain = unlocked(Raw(raw.name, raw.suffix, content=data, passwords=raw.passwords), _KIND)
-    return plain.data, package(plain, _KIND)
+    plain = decrypt_opendocument(RawFile(raw.name, raw.suffix, content=data, passwords=raw.passwords), _KIND)
+    return plain.data, open_package(plain, _KIND)
 
 
-def _book(data: bytes) -> python_calamine.CalamineWorkbook:
+def _open_workbook(data: bytes) -> python_calamine.CalamineWorkbook:
     try:
         return python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
     except BaseException as error:
         if _is_damage(error):
-            raise UnreadableFile(f"{_KIND} is damaged") from error
+            raise UnreadableFileError(f"{_KIND} is damaged") from error
         raise
 
 
@@ -78,29 +78,29 @@ def _is_damage(error: BaseException) -> bool:
     return isinstance(error, python_calamine.CalamineError) or type(error).__name__ == "PanicException"
 
 
-def _stated(data: bytes, document: Package | None) -> tuple[str | None, Metadata]:
+def _read_metadata(data: bytes, document: Package | None) -> tuple[str | None, Metadata]:
     if document is None:
-        with container(data, _KIND) as ole:
-            return properties(ole)
-    return meta(document) if document.has("meta.xml") else core_properties(document)
+        with open_container(data, _KIND) as ole:
+            return read_ole_properties(ole)
+    return read_opendocument_metadata(document) if document.has_part("meta.xml") else read_core_properties(document)
 
 
-def _rows(book: python_calamine.CalamineWorkbook, name: str) -> Iterator[_Row]:
+def _read_rows(book: python_calamine.CalamineWorkbook, name: str) -> Iterator[_SheetRow]:
     """The rows that hold anything, numbered as the sheet does. Holds one at a time: sheets may be long."""
     sheet = book.get_sheet_by_name(name)
-    spanned = _spanned(sheet)
-    above: list[_Value] = []
+    spanned = _find_spanned_columns(sheet)
+    above: list[_CellValue] = []
     for number, values in enumerate(sheet.iter_rows(), start=1):
         for column in spanned.get(number, ()):
             if column < min(len(values), len(above)):
                 values[column] = above[column]
         above = values
-        texts = [shown(value) for value in values]
+        texts = [format_cell(value) for value in values]
         if any(texts):
             yield number, values, texts
 
 
-def _spanned(sheet: python_calamine.CalamineSheet) -> dict[int, list[int]]:
+def _find_spanned_columns(sheet: python_calamine.CalamineSheet) -> dict[int, list[int]]:
     """Row → columns in which a cell of the row above goes on."""
     _, left = sheet.start or (0, 0)
     found: dict[int, list[int]] = {}
@@ -111,26 +111,30 @@ def _spanned(sheet: python_calamine.CalamineSheet) -> dict[int, list[int]]:
     return found
 
 
-def _write(outline: Outline, sheet: str, rows: Iterator[_Row]) -> None:
+def _write_rows(builder: DocumentBuilder, sheet: str, rows: Iterator[_SheetRow]) -> None:
     """Stretches of rows, each a table of its own unless it goes on with the one above."""
     header: Sequence[str] = ()
     for _, stretch in groupby(enumerate(rows), lambda each: each[1][0] - each[0]):
         part = (row for _, row in stretch)
-        head = list(islice(part, _HEAD))
-        found = named(((number, texts) for number, _, texts in chain(head, part)), header if _goes_on(header, head) else ())
+        head = list(islice(part, _HEADER_SAMPLE_ROWS))
+        found = label_rows(
+            ((number, texts) for number, _, texts in chain(head, part)), header if _is_continuation(header, head) else ()
+        )
         header = found.header
         for _, run in groupby(enumerate(found.lines), lambda each: each[1][0] - each[0]):
             numbers, lines = zip(*(line for _, line in run), strict=True)
-            outline.here({"sheet": sheet, "rows": numbers[0]}, sheet)
-            outline.block("\n".join(lines))
+            builder.at({"sheet": sheet, "rows": numbers[0]}, sheet)
+            builder.add_block("\n".join(lines))
 
 
-def _goes_on(header: Sequence[str], head: Sequence[_Row]) -> bool:
+def _is_continuation(header: Sequence[str], first_rows: Sequence[_SheetRow]) -> bool:
     """Whether rows after an empty one stand under the header before it: in its columns, and with no names of their own."""
-    _, values, texts = head[0]
+    _, values, texts = first_rows[0]
     if any(text and not (column < len(header) and header[column]) for column, text in enumerate(texts)):
         return False
     if not all(isinstance(value, str) for value in values):
         return True
-    names = any(texts[column] and not isinstance(each[column], str) for _, each, _ in head[1:] for column in range(len(texts)))
+    names = any(
+        texts[column] and not isinstance(each[column], str) for _, each, _ in first_rows[1:] for column in range(len(texts))
+    )
     return not names and sum(map(bool, texts)) > 1

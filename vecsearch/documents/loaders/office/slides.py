@@ -6,146 +6,159 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from vecsearch.core.errors import UnreadableFile
-from vecsearch.core.types import Item, Problem
-from vecsearch.documents.loaders.office.charts import drawn
-from vecsearch.documents.loaders.office.core_properties import core_properties
-from vecsearch.documents.loaders.office.formula import formula
-from vecsearch.documents.loaders.office.package import Package, Xml, alternative, attribute, child, descendants, local, package
-from vecsearch.documents.loaders.outline import Outline, outlined
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.loaders.table import table_text
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.types import LoaderItem, ParseWarning
+from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
+from vecsearch.documents.loaders.office.charts import extract_drawing_text
+from vecsearch.documents.loaders.office.core_properties import read_core_properties
+from vecsearch.documents.loaders.office.formula import format_formula
+from vecsearch.documents.loaders.office.package import (
+    Package,
+    XmlElement,
+    choose_alternative,
+    find_child,
+    get_attribute,
+    get_local_name,
+    iter_descendants,
+    open_package,
+)
+from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.loaders.table import format_table
 
-_TITLES: Final = ("title", "ctrTitle")
-_FRAME: Final = ("sldNum", "dt", "sldImg", "hdr")  # placeholders that every slide has
+_TITLE_TYPES: Final = ("title", "ctrTitle")
+_SKIPPED_PLACEHOLDERS: Final = ("sldNum", "dt", "sldImg", "hdr")  # placeholders that every slide has
 
 
-def pptx(raw: Raw) -> Iterator[Item]:
+def load_pptx(raw: RawFile) -> Iterator[LoaderItem]:
     """A .pptx, .pptm, .ppsx, .ppsm, .potx or .potm. Raises Encrypted, NoText, UnreadableFile."""
-    show = package(raw, "a PowerPoint presentation")
-    main = next(iter(show.related("", "/officeDocument").values()), "ppt/presentation.xml")
-    slides = _slides(show, main)
-    if not slides and not show.has(main):
-        raise UnreadableFile("a PowerPoint presentation is damaged: it has no list of its slides")
-    title, metadata = core_properties(show)
-    writer = _Slides(show)
+    show = open_package(raw, "a PowerPoint presentation")
+    main = next(iter(show.find_related("", "/officeDocument").values()), "ppt/presentation.xml")
+    slides = _list_slides(show, main)
+    if not slides and not show.has_part(main):
+        raise UnreadableFileError("a PowerPoint presentation is damaged: it has no list of its slides")
+    title, metadata = read_core_properties(show)
+    writer = _PptxWriter(show)
     try:
         for number, part in enumerate(slides, start=1):
-            writer.slide(number, part)
+            writer.write_slide(number, part)
     except RecursionError as error:
-        raise UnreadableFile("nested too deeply") from error
-    yield from outlined(
+        raise UnreadableFileError("nested too deeply") from error
+    yield from finish_document(
         raw,
-        writer.outline,
-        title or writer.outline.first_heading,
+        writer.builder,
+        title or writer.builder.first_heading,
         metadata,
         show.problems,
-        nothing="no text on its slides: pictures, perhaps",
+        empty_message="no text on its slides: pictures, perhaps",
     )
 
 
-def _slides(show: Package, main: str) -> list[str]:
+def _list_slides(show: Package, main: str) -> list[str]:
     """The parts of the slides in the order in which they are shown."""
-    parts, listed = show.related(main, "/slide"), child(show.xml(main), "sldIdLst")
+    parts, listed = show.find_related(main, "/slide"), find_child(show.parse_part(main), "sldIdLst")
     entries = listed if listed is not None else ()
     order = [value for each in entries for key, value in each.attrib.items() if key.endswith("}id")]
     lost = (f"slide {place}: not in the file" for place, each in enumerate(order, start=1) if each not in parts)
-    show.problems.extend(map(Problem, lost))
+    show.problems.extend(map(ParseWarning, lost))
     return [parts[each] for each in order if each in parts] or sorted(parts.values(), key=lambda name: (len(name), name))
 
 
 @dataclass(slots=True)
-class _Slides:
+class _PptxWriter:
     package: Package
-    outline: Outline = field(default_factory=Outline)
+    builder: DocumentBuilder = field(default_factory=DocumentBuilder)
     _parts: dict[str, str] = field(default_factory=dict)
     _footers: set[str] = field(default_factory=set)
 
-    def slide(self, number: int, part: str) -> None:
+    def write_slide(self, number: int, part: str) -> None:
         """One slide with what belongs to it."""
-        self.outline.apart({"slide": number})
-        self._parts = self.package.related(part)
-        root = self.package.xml(part)
-        shapes = child(root, "cSld", "spTree")
-        title = next((each for each in descendants(shapes, "sp") if _placeholder(each) in _TITLES), None)
+        self.builder.start_part({"slide": number})
+        self._parts = self.package.find_related(part)
+        root = self.package.parse_part(part)
+        shapes = find_child(root, "cSld", "spTree")
+        title = next((each for each in iter_descendants(shapes, "sp") if _get_placeholder_type(each) in _TITLE_TYPES), None)
         if title is not None:
-            self.outline.heading(1, _text(title))
-        self._shapes(shapes, title)
-        self._beside(part)
+            self.builder.add_heading(1, _extract_text(title))
+        self._write_shapes(shapes, title)
+        self._write_notes_and_comments(part)
 
-    def _beside(self, part: str) -> None:
+    def _write_notes_and_comments(self, part: str) -> None:
         """The speaker's notes and the reviewers' comments."""
-        for notes in self.package.related(part, "/notesSlide").values():
-            for each in descendants(self.package.xml(notes), "sp"):
-                if _placeholder(each) == "body":
-                    self.outline.block(_text(each))
-        for comments in self.package.related(part, "/comments").values():
-            for comment in descendants(self.package.xml(comments), "cm"):
-                texts = (each.text or "" for each in comment.iter() if local(each) in ("t", "text"))
-                self.outline.block("\n".join(text.strip() for text in texts if text.strip()))
+        for notes in self.package.find_related(part, "/notesSlide").values():
+            for each in iter_descendants(self.package.parse_part(notes), "sp"):
+                if _get_placeholder_type(each) == "body":
+                    self.builder.add_block(_extract_text(each))
+        for comments in self.package.find_related(part, "/comments").values():
+            for comment in iter_descendants(self.package.parse_part(comments), "cm"):
+                texts = (each.text or "" for each in comment.iter() if get_local_name(each) in ("t", "text"))
+                self.builder.add_block("\n".join(text.strip() for text in texts if text.strip()))
 
-    def _shapes(self, element: Xml | None, title: Xml | None) -> None:
+    def _write_shapes(self, element: XmlElement | None, title: XmlElement | None) -> None:
         for each in element if element is not None else ():
             if each is title:
                 continue
-            match local(each):
+            match get_local_name(each):
                 case "sp" | "cxnSp":
-                    self._shape(each)
+                    self._write_shape(each)
                 case "tbl":
-                    self.outline.block(table_text(_rows(each)))
+                    self.builder.add_block(format_table(_read_rows(each)))
                 case "AlternateContent":
-                    self._shapes(alternative(each), title)
+                    self._write_shapes(choose_alternative(each), title)
                 case "p":  # of a text that stands outside a shape
-                    self.outline.block(_paragraph(each))
+                    self.builder.add_block(_extract_paragraph_text(each))
                 case _:
-                    self.outline.block(drawn(self.package, self._parts, each))
-                    self._shapes(each, title)
+                    self.builder.add_block(extract_drawing_text(self.package, self._parts, each))
+                    self._write_shapes(each, title)
 
-    def _shape(self, element: Xml) -> None:
-        kind, text = _placeholder(element), _text(element)
-        if kind in _FRAME or (kind == "ftr" and text in self._footers):
+    def _write_shape(self, element: XmlElement) -> None:
+        kind, text = _get_placeholder_type(element), _extract_text(element)
+        if kind in _SKIPPED_PLACEHOLDERS or (kind == "ftr" and text in self._footers):
             return
         if kind == "ftr":
             self._footers.add(text)
-        self.outline.block(text)
+        self.builder.add_block(text)
 
 
-def _rows(table: Xml) -> Iterator[list[str]]:
+def _read_rows(table: XmlElement) -> Iterator[list[str]]:
     """The texts of the cells; what spans several rows stands in each."""
     above: list[str] = []
-    for row in (each for each in table if local(each) == "tr"):
-        cells = [each for each in row if local(each) == "tc"]
+    for row in (each for each in table if get_local_name(each) == "tr"):
+        cells = [each for each in row if get_local_name(each) == "tc"]
         merged = [each.get("vMerge") in ("1", "true") for each in cells]
         above = [
-            above[place] if merged[place] and place < len(above) else " ".join(_text(cell).split())
+            above[place] if merged[place] and place < len(above) else " ".join(_extract_text(cell).split())
             for place, cell in enumerate(cells)
         ]
         yield above
 
 
-def _placeholder(shape: Xml) -> str:
+def _get_placeholder_type(shape: XmlElement) -> str:
     """What a shape is a placeholder for, empty for none."""
-    holder = child(shape, "nvSpPr", "nvPr", "ph")
-    return "" if holder is None else attribute(holder, "type") or "body"
+    holder = find_child(shape, "nvSpPr", "nvPr", "ph")
+    return "" if holder is None else get_attribute(holder, "type") or "body"
 
 
-def _text(element: Xml) -> str:
+def _extract_text(element: XmlElement) -> str:
     """The paragraphs of a shape or a cell, a line each."""
-    body = child(element, "txBody")
-    return "\n".join(filter(None, (_paragraph(each).strip() for each in body if local(each) == "p"))) if body is not None else ""
+    body = find_child(element, "txBody")
+    return (
+        "\n".join(filter(None, (_extract_paragraph_text(each).strip() for each in body if get_local_name(each) == "p")))
+        if body is not None
+        else ""
+    )
 
 
-def _paragraph(element: Xml) -> str:
+def _extract_paragraph_text(element: XmlElement) -> str:
     pieces = []
     for each in element:
-        match local(each):
+        match get_local_name(each):
             case "r" | "fld":
-                words = child(each, "t")
+                words = find_child(each, "t")
                 pieces.append((words.text or "") if words is not None else "")
             case "br":
                 pieces.append("\n")
             case "AlternateContent":
-                pieces.append(_paragraph(alternative(each)))
+                pieces.append(_extract_paragraph_text(choose_alternative(each)))
             case "oMath" | "oMathPara" | "m":
-                pieces.append(f" {formula(each)} ")
+                pieces.append(f" {format_formula(each)} ")
     return "".join(pieces)

@@ -6,18 +6,18 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from vecsearch.documents.loaders.office.package import Xml, attribute, child, local
+from vecsearch.documents.loaders.office.package import XmlElement, find_child, get_attribute, get_local_name
 
-_HEADING: Final = re.compile(r"heading ([1-9])$", re.IGNORECASE)  # built-in names are English in every Word
+_HEADING_NAME: Final = re.compile(r"heading ([1-9])$", re.IGNORECASE)  # built-in names are English in every Word
 _BASES_MAX: Final = 12  # styles that a style is based on, one on the other
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class ParagraphStyle:
     """`outline` is the level of a heading, 0 the outermost, None for no heading; `number` and `level` say which list it is of."""
 
     id: str = ""
-    outline: int | None = None
+    outline_level: int | None = None
     number: str = ""
     level: str = ""
     is_title: bool = False
@@ -25,20 +25,20 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
-class Styles:
+class ParagraphStyles:
     """Paragraph styles by id."""
 
-    _by_id: dict[str, Style] = field(default_factory=dict)
+    _by_id: dict[str, ParagraphStyle] = field(default_factory=dict)
 
-    def of(self, properties: Xml | None) -> Style:
+    def resolve(self, properties: XmlElement | None) -> ParagraphStyle:
         """What a paragraph's properties make of it."""
-        style = self._whole(attribute(child(properties, "pStyle"), "val"))
-        own = _outline(properties)
-        return style if own is None else replace(style, outline=own if own < 9 else None)
+        style = self._resolve_inherited(get_attribute(find_child(properties, "pStyle"), "val"))
+        own = _get_outline_level(properties)
+        return style if own is None else replace(style, outline_level=own if own < 9 else None)
 
-    def _whole(self, name: str) -> Style:
+    def _resolve_inherited(self, name: str) -> ParagraphStyle:
         """A style with what it takes from those below it."""
-        style = self._by_id.get(name, Style(name))
+        style = self._by_id.get(name, ParagraphStyle(name))
         below = style
         for _ in range(_BASES_MAX):
             if not below.base or below.base not in self._by_id:
@@ -46,37 +46,37 @@ class Styles:
             below = self._by_id[below.base]
             style = replace(
                 style,
-                outline=below.outline if style.outline is None else style.outline,
+                outline_level=below.outline_level if style.outline_level is None else style.outline_level,
                 number=style.number or below.number, level=style.level or below.level,
             )  # fmt: skip
-        return style if style.outline is None or style.outline < 9 else replace(style, outline=None)
+        return style if style.outline_level is None or style.outline_level < 9 else replace(style, outline_level=None)
 
 
-def styles(root: Xml | None) -> Styles:
+def read_styles(root: XmlElement | None) -> ParagraphStyles:
     """The styles of word/styles.xml."""
     found = {}
     for each in root if root is not None else ():
-        if local(each) == "style":
-            style = _style(each)
+        if get_local_name(each) == "style":
+            style = _read_style(each)
             found[style.id] = style
-    return Styles(found)
+    return ParagraphStyles(found)
 
 
-def _style(element: Xml) -> Style:
-    name = attribute(child(element, "name"), "val")
-    properties = child(element, "pPr")
-    outline, heading = _outline(properties), _HEADING.match(name)
-    return Style(
-        attribute(element, "styleId"),
+def _read_style(element: XmlElement) -> ParagraphStyle:
+    name = get_attribute(find_child(element, "name"), "val")
+    properties = find_child(element, "pPr")
+    outline, heading = _get_outline_level(properties), _HEADING_NAME.match(name)
+    return ParagraphStyle(
+        get_attribute(element, "styleId"),
         int(heading[1]) - 1 if heading and outline is None else outline,
-        attribute(child(properties, "numPr", "numId"), "val"),
-        attribute(child(properties, "numPr", "ilvl"), "val"),
+        get_attribute(find_child(properties, "numPr", "numId"), "val"),
+        get_attribute(find_child(properties, "numPr", "ilvl"), "val"),
         name.lower() == "title",
-        attribute(child(element, "basedOn"), "val"),
+        get_attribute(find_child(element, "basedOn"), "val"),
     )
 
 
-def _outline(properties: Xml | None) -> int | None:
+def _get_outline_level(properties: XmlElement | None) -> int | None:
     """The outline level that some properties state, 9 for body text, None where they state none."""
-    value = attribute(child(properties, "outlineLvl"), "val")
+    value = get_attribute(find_child(properties, "outlineLvl"), "val")
     return int(value) if value.isdecimal() and len(value) == 1 else None

@@ -10,19 +10,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from vecsearch.core.errors import UnreadableFile
-from vecsearch.core.types import Item
-from vecsearch.documents.loaders.office.charts import drawn, paragraph
-from vecsearch.documents.loaders.office.core_properties import core_properties
-from vecsearch.documents.loaders.office.formula import formula
-from vecsearch.documents.loaders.office.numbering import Numbering, numbering
-from vecsearch.documents.loaders.office.package import Package, Xml, alternative, attribute, child, local, package
-from vecsearch.documents.loaders.office.styles import Style, Styles, styles
-from vecsearch.documents.loaders.outline import Outline, outlined
-from vecsearch.documents.loaders.raw import Raw
-from vecsearch.documents.loaders.table import table_text
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.types import LoaderItem
+from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
+from vecsearch.documents.loaders.office.charts import extract_drawing_text, extract_paragraph_text
+from vecsearch.documents.loaders.office.core_properties import read_core_properties
+from vecsearch.documents.loaders.office.formula import format_formula
+from vecsearch.documents.loaders.office.numbering import ListNumbering, read_numbering
+from vecsearch.documents.loaders.office.package import (
+    Package,
+    XmlElement,
+    choose_alternative,
+    find_child,
+    get_attribute,
+    get_local_name,
+    open_package,
+)
+from vecsearch.documents.loaders.office.styles import ParagraphStyle, ParagraphStyles, read_styles
+from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.loaders.table import format_table
 
-_GONE: Final = frozenset(
+_SKIPPED_TAGS: Final = frozenset(
     [
         "del",
         "moveFrom",
@@ -44,220 +52,226 @@ _GONE: Final = frozenset(
         "tcPr",
     ]
 )
-_SPACES: Final = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
-_NOTES: Final = ("footnote", "endnote", "comment")
-_LAYOUT: Final = 1_500  # characters in a cell: a table with such a one lays a page out
+_SPACE_TAGS: Final = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_NOTE_KINDS: Final = ("footnote", "endnote", "comment")
+_LAYOUT_CELL_CHARS: Final = 1_500  # characters in a cell: a table with such a one lays a page out
 
 
-def docx(raw: Raw) -> Iterator[Item]:
+def load_docx(raw: RawFile) -> Iterator[LoaderItem]:
     """A .docx, .docm, .dotx or .dotm. Raises Encrypted, NoText, UnreadableFile."""
-    document = package(raw, "a Word document")
-    main = next(iter(document.related("", "/officeDocument").values()), "word/document.xml")
-    if (root := document.xml(main)) is None:
-        raise UnreadableFile("a Word document is damaged: it has no text part")
-    title, metadata = core_properties(document)
-    story = _story(document, main)
+    document = open_package(raw, "a Word document")
+    main = next(iter(document.find_related("", "/officeDocument").values()), "word/document.xml")
+    if (root := document.parse_part(main)) is None:
+        raise UnreadableFileError("a Word document is damaged: it has no text part")
+    title, metadata = read_core_properties(document)
+    story = _create_writer(document, main)
     try:
-        story.blocks(child(root, "body") if local(root) == "document" else root)
-        story.margins(main)
+        story.write_blocks(find_child(root, "body") if get_local_name(root) == "document" else root)
+        story.write_margins(main)
     except RecursionError as error:
-        raise UnreadableFile("nested too deeply") from error
-    yield from outlined(
+        raise UnreadableFileError("nested too deeply") from error
+    yield from finish_document(
         raw,
-        story.outline,
-        title or story.title or story.outline.first_heading,
+        story.builder,
+        title or story.title or story.builder.first_heading,
         metadata,
         document.problems,
-        nothing="no text in it: pictures, perhaps",
+        empty_message="no text in it: pictures, perhaps",
     )
 
 
-def _story(document: Package, main: str) -> _Story:
+def _create_writer(document: Package, main: str) -> _DocxWriter:
     """The document before its first word: its styles, lists and notes read."""
-    parts = document.related(main)
+    parts = document.find_related(main)
     notes = {}
-    for kind in _NOTES:
-        for part in document.related(main, f"/{kind}s").values():
-            root = document.xml(part)
+    for kind in _NOTE_KINDS:
+        for part in document.find_related(main, f"/{kind}s").values():
+            root = document.parse_part(part)
             for each in root if root is not None else ():
-                if attribute(each, "type") not in ("separator", "continuationSeparator", "continuationNotice"):
-                    notes[kind, attribute(each, "id")] = each
-    by_kind = {kind: next(iter(document.related(main, f"/{kind}").values()), "") for kind in ("styles", "numbering")}
-    return _Story(document, parts, notes, styles(document.xml(by_kind["styles"])), numbering(document.xml(by_kind["numbering"])))
+                if get_attribute(each, "type") not in ("separator", "continuationSeparator", "continuationNotice"):
+                    notes[kind, get_attribute(each, "id")] = each
+    by_kind = {kind: next(iter(document.find_related(main, f"/{kind}").values()), "") for kind in ("styles", "numbering")}
+    return _DocxWriter(
+        document,
+        parts,
+        notes,
+        read_styles(document.parse_part(by_kind["styles"])),
+        read_numbering(document.parse_part(by_kind["numbering"])),
+    )
 
 
 @dataclass(slots=True)
-class _Story:
+class _DocxWriter:
     package: Package
     parts: dict[str, str]
-    notes: dict[tuple[str, str], Xml]
-    styles: Styles
-    numbering: Numbering
-    outline: Outline = field(default_factory=Outline)
+    notes: dict[tuple[str, str], XmlElement]
+    styles: ParagraphStyles
+    numbering: ListNumbering
+    builder: DocumentBuilder = field(default_factory=DocumentBuilder)
     title: str | None = None
-    _floating: list[Xml] = field(default_factory=list)  # met in a paragraph, written after it
-    _listed: bool = False
+    _floating: list[XmlElement] = field(default_factory=list)  # met in a paragraph, written after it
+    _in_list: bool = False
 
     # -- blocks
 
-    def blocks(self, element: Xml | None) -> None:
+    def write_blocks(self, element: XmlElement | None) -> None:
         """Everything in the body, a cell, a text box, a note."""
         for each in element if element is not None else ():
-            match local(each):
+            match get_local_name(each):
                 case "p":
-                    self._paragraph(each)
+                    self._write_paragraph(each)
                 case "tbl":
-                    self._table(each)
+                    self._write_table(each)
                 case "AlternateContent":
-                    self.blocks(alternative(each))
-                case name if name not in _GONE:
-                    self.blocks(each)
+                    self.write_blocks(choose_alternative(each))
+                case name if name not in _SKIPPED_TAGS:
+                    self.write_blocks(each)
 
-    def margins(self, main: str) -> None:
+    def write_margins(self, main: str) -> None:
         """Headers and footers, each different one once; page numbers alone are none."""
         seen = set()
         for kind in ("header", "footer"):
-            for part in self.package.related(main, f"/{kind}").values():
-                self.parts = self.package.related(part)
-                with self._aside() as outline:
-                    self.blocks(self.package.xml(part))
+            for part in self.package.find_related(main, f"/{kind}").values():
+                self.parts = self.package.find_related(part)
+                with self._redirect_output() as outline:
+                    self.write_blocks(self.package.parse_part(part))
                 if outline.text not in seen and any(map(str.isalpha, outline.text)):
                     seen.add(outline.text)
-                    self.outline.block(outline.text)
+                    self.builder.add_block(outline.text)
 
-    def _paragraph(self, element: Xml) -> None:
-        properties = child(element, "pPr")
-        style = self.styles.of(properties)
-        text = self._inline(element).strip("\n")
-        label = self._label(properties, style) if text.strip() else ""
-        listed = bool(style.number or child(properties, "numPr") is not None)
+    def _write_paragraph(self, element: XmlElement) -> None:
+        properties = find_child(element, "pPr")
+        style = self.styles.resolve(properties)
+        text = self._extract_inline_text(element).strip("\n")
+        label = self._format_label(properties, style) if text.strip() else ""
+        listed = bool(style.number or find_child(properties, "numPr") is not None)
         if style.is_title and self.title is None:
             self.title = " ".join(text.split()) or None
         if label:
             text = f"{label} {text.lstrip()}"
-        if style.outline is not None:
-            self.outline.heading(style.outline + 1, text)
-        elif listed and self._listed:
-            self.outline.line(text)
+        if style.outline_level is not None:
+            self.builder.add_heading(style.outline_level + 1, text)
+        elif listed and self._in_list:
+            self.builder.add_line(text)
         else:
-            self.outline.block(text)
+            self.builder.add_block(text)
         if text.strip():
-            self._listed = listed and style.outline is None
-        self._land()
+            self._in_list = listed and style.outline_level is None
+        self._write_floating()
 
-    def _label(self, properties: Xml | None, style: Style) -> str:
-        own = child(properties, "numPr")
-        number = attribute(child(own, "numId"), "val") or style.number
+    def _format_label(self, properties: XmlElement | None, style: ParagraphStyle) -> str:
+        own = find_child(properties, "numPr")
+        number = get_attribute(find_child(own, "numId"), "val") or style.number
         if not number or number == "0":
             return ""
-        level = attribute(child(own, "ilvl"), "val") or style.level
-        depth = int(level) if level in list("012345678") else self.numbering.level_of(number, style.id)
-        return self.numbering.label(number, depth)
+        level = get_attribute(find_child(own, "ilvl"), "val") or style.level
+        depth = int(level) if level in list("012345678") else self.numbering.find_level(number, style.id)
+        return self.numbering.format_next_label(number, depth)
 
-    def _table(self, element: Xml) -> None:
-        rows = [list(_cells(row)) for row in _within(element, "tr")]
-        self._listed = False
-        if all(len(row) == 1 for row in rows) or any(map(self._is_page, (cell for row in rows for cell in row))):
+    def _write_table(self, element: XmlElement) -> None:
+        rows = [list(_iter_cells(row)) for row in _iter_children(element, "tr")]
+        self._in_list = False
+        if all(len(row) == 1 for row in rows) or any(map(self._is_layout_cell, (cell for row in rows for cell in row))):
             for cell in (cell for row in rows for cell in row):
-                self.blocks(cell)
-                self._listed = False
+                self.write_blocks(cell)
+                self._in_list = False
             return
-        self.outline.block(table_text(self._filled(rows)))
+        self.builder.add_block(format_table(self._read_rows(rows)))
 
-    def _filled(self, rows: list[list[Xml]]) -> Iterator[list[str]]:
+    def _read_rows(self, rows: list[list[XmlElement]]) -> Iterator[list[str]]:
         """The texts of the cells; what spans several rows stands in each, what spans columns in the first."""
         above: list[str] = []
         for row in rows:
             texts: list[str] = []
             for cell in row:
-                merged = child(cell, "tcPr", "vMerge")
+                merged = find_child(cell, "tcPr", "vMerge")
                 column = len(texts)
-                if merged is not None and attribute(merged, "val") != "restart" and column < len(above):
+                if merged is not None and get_attribute(merged, "val") != "restart" and column < len(above):
                     texts.append(above[column])
                 else:
-                    with self._aside() as outline:
-                        self.blocks(cell)
+                    with self._redirect_output() as outline:
+                        self.write_blocks(cell)
                     texts.append(" ".join(outline.text.split()))
-                span = attribute(child(cell, "tcPr", "gridSpan"), "val")
+                span = get_attribute(find_child(cell, "tcPr", "gridSpan"), "val")
                 texts.extend([""] * (min(int(span), 64) - 1 if span.isdecimal() and len(span) < 4 else 0))
             above = texts
             yield texts
 
-    def _is_page(self, cell: Xml) -> bool:
+    def _is_layout_cell(self, cell: XmlElement) -> bool:
         """Whether a cell is no value but a part of the page's layout."""
-        texts = sum(len(each.text or "") for each in cell.iter() if local(each) == "t")
-        return texts > _LAYOUT or any(
-            self.styles.of(child(each, "pPr")).outline is not None for each in cell if local(each) == "p"
+        texts = sum(len(each.text or "") for each in cell.iter() if get_local_name(each) == "t")
+        return texts > _LAYOUT_CELL_CHARS or any(
+            self.styles.resolve(find_child(each, "pPr")).outline_level is not None for each in cell if get_local_name(each) == "p"
         )
 
     # -- inside a paragraph
 
-    def _inline(self, element: Xml) -> str:
-        return "".join(map(self._piece, element))
+    def _extract_inline_text(self, element: XmlElement) -> str:
+        return "".join(map(self._extract_piece, element))
 
-    def _piece(self, element: Xml) -> str:
-        match local(element):
+    def _extract_piece(self, element: XmlElement) -> str:
+        match get_local_name(element):
             case "t":
                 return element.text or ""
             case "drawing" | "pict" | "object":
                 self._floating.append(element)
             case "oMath" | "oMathPara":
-                return f"{formula(element)} "
+                return f"{format_formula(element)} "
             case "AlternateContent":
-                return self._inline(alternative(element))
+                return self._extract_inline_text(choose_alternative(element))
             case name if name.endswith("Reference"):
-                note = self.notes.pop((name.removesuffix("Reference"), attribute(element, "id")), None)
+                note = self.notes.pop((name.removesuffix("Reference"), get_attribute(element, "id")), None)
                 self._floating.extend([note] if note is not None else [])
-            case name if name not in _GONE:
-                return _SPACES.get(name) or self._inline(element)
+            case name if name not in _SKIPPED_TAGS:
+                return _SPACE_TAGS.get(name) or self._extract_inline_text(element)
         return ""
 
     # -- beside a paragraph
 
-    def _land(self) -> None:
+    def _write_floating(self) -> None:
         """Write what floats beside the last paragraph."""
         waiting, self._floating = self._floating, []
         for each in waiting:
-            if local(each) in _NOTES:
-                with self._aside() as outline:
-                    self.blocks(each)
-                author = attribute(each, "author")
-                self.outline.block(f"[{author}: {outline.text}]" if author and outline.text else outline.text)
+            if get_local_name(each) in _NOTE_KINDS:
+                with self._redirect_output() as outline:
+                    self.write_blocks(each)
+                author = get_attribute(each, "author")
+                self.builder.add_block(f"[{author}: {outline.text}]" if author and outline.text else outline.text)
             else:
-                self._drawing(each)
-            self._listed = False
+                self._write_drawing(each)
+            self._in_list = False
 
-    def _drawing(self, element: Xml) -> None:
+    def _write_drawing(self, element: XmlElement) -> None:
         said = []
         for each in element:
-            if local(each) == "txbxContent":
-                self.blocks(each)
-            elif local(each) == "p":
-                said.append(paragraph(each))
+            if get_local_name(each) == "txbxContent":
+                self.write_blocks(each)
+            elif get_local_name(each) == "p":
+                said.append(extract_paragraph_text(each))
             else:
-                said.append(drawn(self.package, self.parts, each))
-                self._drawing(alternative(each) if local(each) == "AlternateContent" else each)
-        self.outline.block("\n".join(filter(None, said)))
+                said.append(extract_drawing_text(self.package, self.parts, each))
+                self._write_drawing(choose_alternative(each) if get_local_name(each) == "AlternateContent" else each)
+        self.builder.add_block("\n".join(filter(None, said)))
 
     @contextmanager
-    def _aside(self) -> Iterator[Outline]:
+    def _redirect_output(self) -> Iterator[DocumentBuilder]:
         """Write into an outline of its own for a while."""
-        kept, self.outline = self.outline, Outline()
-        state, self._listed, floating, self._floating = self._listed, False, self._floating, []
+        kept, self.builder = self.builder, DocumentBuilder()
+        state, self._in_list, floating, self._floating = self._in_list, False, self._floating, []
         try:
-            yield self.outline
+            yield self.builder
         finally:
-            self.outline, self._listed, self._floating = kept, state, floating
+            self.builder, self._in_list, self._floating = kept, state, floating
 
 
-def _within(element: Xml, name: str) -> Iterable[Xml]:
+def _iter_children(element: XmlElement, name: str) -> Iterable[XmlElement]:
     """Children of a name, also those wrapped in a content control or a tracked insertion."""
     for each in element:
-        if local(each) == name:
+        if get_local_name(each) == name:
             yield each
-        elif local(each) in ("sdt", "sdtContent", "customXml", "ins"):
-            yield from _within(each, name)
+        elif get_local_name(each) in ("sdt", "sdtContent", "customXml", "ins"):
+            yield from _iter_children(each, name)
 
 
-def _cells(row: Xml) -> Iterable[Xml]:
-    return _within(row, "tc")
+def _iter_cells(row: XmlElement) -> Iterable[XmlElement]:
+    return _iter_children(row, "tc")

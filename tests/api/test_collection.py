@@ -1,0 +1,279 @@
+"""The Python API."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vecsearch
+from tests.checks import is_sound
+from tests.conftest import CountingEncoder
+from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION
+
+
+@pytest.fixture
+def notes(tmp_path: Path, counting: CountingEncoder) -> Iterator[vecsearch.Collection]:
+    with vecsearch.open(tmp_path / "notes.vec", model=counting) as collection:
+        yield collection
+
+
+def ids(hits: list[vecsearch.Hit]) -> list[str]:
+    return [hit.id for hit in hits]
+
+
+def test_the_example_of_the_package_works(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "notes.vec") as notes:
+        assert len(notes.add(["bound", "leap", "hop"])) == 3
+        hits = notes.search("jump")
+    assert [hit.text for hit in hits][:2] == ["leap", "hop"]
+    assert all(isinstance(hit, vecsearch.Hit) for hit in hits)
+
+
+def test_a_hit_says_where_its_text_stands(notes: vecsearch.Collection) -> None:
+    text = "  First about bats.  " + "Then about something else entirely. " * 200
+    notes.add([text], ids=["long"], titles=["A title"], metadatas=[{"lang": "en"}])
+    hits = notes.search("bats", limit=50)
+    assert len(hits) > 3
+    assert {hit.chunk_index for hit in hits} == set(range(len(hits)))
+    for hit in hits:
+        assert hit.text == text[hit.start : hit.end]
+        assert (hit.title, hit.source, dict(hit.metadata)) == ("A title", None, {"lang": "en"})
+    (document,) = notes.get("long")
+    assert document.text == text
+    assert [(place.start, place.end) for place in document.chunks] == sorted((hit.start, hit.end) for hit in hits)
+
+
+def test_many_queries_give_many_answers_and_one_gives_one(notes: vecsearch.Collection, counting: CountingEncoder) -> None:
+    notes.add(["bound", "leap", "hop"], ids=["bound", "leap", "hop"])
+    one = notes.search("jump")
+    assert notes.search(["jump"]) == [one]
+    assert [ids(hits)[0] for hits in notes.search(["bound", "leap"])] == ["bound", "leap"]
+    vector = counting.encode_queries(["leap"])[0]
+    assert ids(notes.search(vector))[0] == "leap"
+    assert ids(notes.search(list(map(float, vector))))[0] == "leap"
+    assert [ids(hits)[0] for hits in notes.search(np.stack([vector, vector]))] == ["leap", "leap"]
+
+
+def test_vectors_of_one_s_own_are_normalised_and_load_no_model(tmp_path: Path) -> None:
+    class NoEncoder:
+        name, fingerprint, dimension, max_tokens = "mine", "mine-1", 3, 100
+
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(f"{name} was asked for")
+
+    with vecsearch.open(tmp_path / "x.vec", model=NoEncoder()) as collection:
+        collection.add(["a", "b"], ids=["a", "b"], vectors=[[10, 0, 0], [0, 3, 4]])
+        hits = collection.search([0.0, 6, 8])
+    assert [(hit.id, hit.score) for hit in hits] == [("b", pytest.approx(1, abs=1e-3)), ("a", 0)]
+
+
+def test_brought_vectors_are_committed_in_batches_and_keep_every_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vecsearch.indexing.batch_writer.BATCH_BROUGHT", 7)
+    rows = np.eye(384)[:60]
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        names = [f"d{n}" for n in range(40)]
+        texts, metadatas = [f"word{n} of old" for n in range(40)], [{"n": n} for n in range(40)]
+        collection.add(texts, ids=names, metadatas=metadatas, vectors=rows[:40])
+        assert [hit.id for hit in collection.search(rows[23], limit=1)] == ["d23"]
+        before = chunk_rows(tmp_path / "x.vec")
+        newer = range(30, 50)
+        collection.add(
+            [f"word{n} of new" for n in newer], ids=[f"d{n}" for n in newer], metadatas=[{"n": -n} for n in newer],
+            vectors=rows[30:50], on_conflict="replace",
+        )  # fmt: skip
+        after = chunk_rows(tmp_path / "x.vec")
+        assert {key: after[key] for key in names[:30]} == {key: before[key] for key in names[:30]}
+        assert all(after[key][0] == before[key][0] for key in names[30:])  # a document keeps its row …
+        assert min(after[f"d{n}"][1] for n in range(30, 50)) > max(chunk for _, chunk in before.values())  # … its chunks do not
+        assert collection.count({"n": {"$lt": 0}}) == 20
+        assert [hit.id for hit in collection.search("word35", mode="lexical")] == ["d35"]
+        assert len(collection.search("old", mode="lexical", limit=100)) == 30
+        collection.delete(where={"n": {"$lt": 0}})
+        collection.add(["again"], ids=["d49"], vectors=rows[49:50])
+        assert chunk_rows(tmp_path / "x.vec")["d49"] > max(after.values())  # no row is ever used again
+    assert is_sound(tmp_path / "x.vec")
+
+
+def chunk_rows(folder: Path) -> dict[str, tuple[int, int]]:
+    """By id, the rows of documents of one chunk, and of that."""
+    connection = sqlite3.connect(folder / DATABASE_FILE)
+    rows = connection.execute("SELECT d.key, d.id, c.id FROM documents d JOIN chunks c ON c.document_id = d.id").fetchall()
+    connection.close()
+    return {key: (document, chunk) for key, document, chunk in rows}
+
+
+def test_a_collection_of_foreign_vectors_refuses_texts_of_another_width(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        collection.add(["a"], ids=["a"], vectors=[[1.0, 0, 0]])
+        with pytest.raises(vecsearch.DimensionMismatchError, match=r"3-number.*384"):
+            collection.add(["b"])
+        with pytest.raises(vecsearch.DimensionMismatchError):
+            collection.search("a")
+        assert ids(collection.search("a", mode="lexical")) == ["a"]
+        assert collection.count() == 1
+
+
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+def test_the_precision_says_how_vectors_are_stored(tmp_path: Path, precision: str) -> None:
+    with vecsearch.open(tmp_path / "x.vec", precision=precision) as collection:
+        collection.add(["leap", "hop"], ids=["leap", "hop"])
+        collection.optimize()
+        assert ids(collection.search("leap"))[0] == "leap"
+    with sqlite3.connect(tmp_path / "x.vec" / DATABASE_FILE) as connection:
+        (size,) = connection.execute("SELECT DISTINCT length(vector) FROM vectors").fetchone()
+    assert size == 384 * (2 if precision == "float16" else 4)
+
+
+def test_on_conflict_says_what_happens_to_an_id_that_is_there(notes: vecsearch.Collection, counting: CountingEncoder) -> None:
+    notes.add(["one", "two"], ids=["1", "2"])
+    with pytest.raises(vecsearch.InputError, match="'2' is there already"):
+        notes.add(["three", "again"], ids=["3", "2"])
+    assert notes.count() == 2
+    counting.documents.clear()
+    notes.add(["three", "again"], ids=["3", "2"], on_conflict="skip")
+    assert counting.documents == ["three"]
+    assert notes.get("2")[0].text == "two"
+    notes.add(["again"], ids=["2"], on_conflict="replace", metadatas=[{"n": 2}])
+    assert (notes.get("2")[0].text, notes.count()) == ("again", 3)
+    assert ids(notes.search("again", mode="lexical")) == ["2"]
+    assert notes.search("two", mode="lexical") == []
+
+
+def test_equal_texts_under_two_ids_stay_two_documents(notes: vecsearch.Collection) -> None:
+    notes.add(["the same", "the same"], ids=["a", "b"])
+    assert ids(notes.search("the same")) == ["a", "b"]
+    notes.delete("a")
+    assert ids(notes.search("the same")) == ["b"]
+
+
+def test_metadata_change_without_encoding(notes: vecsearch.Collection, counting: CountingEncoder) -> None:
+    notes.add(["one"], ids=["1"], metadatas=[{"lang": "en", "year": 2020}])
+    counting.documents.clear()
+    changed = notes.update("1", metadata={"year": 2021, "lang": None, "tag": ["x"]})
+    assert dict(changed.metadata) == {"year": 2021, "tag": ["x"]}
+    assert counting.documents == []
+    assert ids(notes.search("one", where={"year": 2021})) == ["1"]
+    assert notes.search("one", where={"lang": "en"}) == []
+
+
+def test_a_changed_text_is_encoded_again_and_only_that(notes: vecsearch.Collection, counting: CountingEncoder) -> None:
+    notes.add(["one", "two"], ids=["1", "2"], metadatas=[{"a": 1}, None])
+    counting.documents.clear()
+    assert notes.update("1", text="leap").text == "leap"
+    assert counting.documents == ["leap"]
+    assert dict(notes.get("1")[0].metadata) == {"a": 1}
+    assert notes.update("1", title="Jumps").title == "Jumps"
+    assert counting.documents == ["leap", "Jumps\nleap"]
+    with pytest.raises(vecsearch.InputError, match="no document with id 'x'"):
+        notes.update("x", text="y")
+
+
+def test_similar_to_a_long_document_leaves_all_its_chunks_out(notes: vecsearch.Collection) -> None:
+    notes.add(["bats fly at dusk. " * 200, "a bat in the evening", "loans"], ids=["long", "bat", "loans"])
+    assert ids(notes.similar(id="long", limit=50)) == ["bat", "loans"]
+    assert set(ids(notes.similar(text="bats fly at dusk", limit=50))) == {"long", "bat", "loans"}
+    assert ids(notes.similar(id="bat", limit=50, where={"no": 1})) == []
+
+
+def test_get_keeps_the_order_asked_for(notes: vecsearch.Collection) -> None:
+    notes.add(["a", "b", "c"], ids=["a", "b", "c"])
+    assert [document.id for document in notes.get(["c", "a"])] == ["c", "a"]
+    assert [listed.id for listed in notes.list_documents(limit=2, offset=1)] == ["b", "c"]
+
+
+def test_a_collection_that_nobody_wrote_to_is_empty(notes: vecsearch.Collection) -> None:
+    assert (notes.search("x"), notes.get(where={"a": 1}), notes.list_documents(), notes.count()) == ([], [], [], 0)
+    assert notes.search(["x", "y"]) == [[], []]
+    assert notes.delete(where={"a": 1}) == []
+    notes.optimize()
+    with pytest.raises(vecsearch.CollectionNotFoundError):
+        notes.similar(text="x")
+
+
+def test_a_title_alone_is_a_document(notes: vecsearch.Collection) -> None:
+    notes.add([""], ids=["t"], titles=["Leaping over fences"])
+    (hit,) = notes.search("leap")
+    assert (hit.text, hit.start, hit.end, hit.title) == ("", 0, 0, "Leaping over fences")
+
+
+def test_threads_may_share_a_collection(notes: vecsearch.Collection) -> None:
+    notes.add([f"text {n}" for n in range(50)], ids=[str(n) for n in range(50)])
+    notes.search("warm up")
+    problems: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(5):
+                notes.add([f"more {number} {turn}"], ids=[f"{number}-{turn}"])
+                assert f"{number}-{turn}" in ids(notes.search(f"more {number} {turn}", mode="lexical", limit=100))
+        except BaseException as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert notes.count() == 70
+
+
+def test_the_file_says_what_it_is(notes: vecsearch.Collection, tmp_path: Path) -> None:
+    notes.add(["one"])
+    with sqlite3.connect(tmp_path / "notes.vec" / DATABASE_FILE) as connection:
+        said = {
+            name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("application_id", "user_version", "page_size", "auto_vacuum", "journal_mode")
+        }
+        (head,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert said == {
+        "application_id": APPLICATION_ID, "user_version": SCHEMA_VERSION, "page_size": 8192, "auto_vacuum": 2,
+        "journal_mode": "wal",
+    }  # fmt: skip
+    assert int(head) == SCHEMA_VERSION
+
+
+def test_deleted_text_is_gone_from_the_file(notes: vecsearch.Collection, tmp_path: Path) -> None:
+    notes.add(["a secret: zyzzogeton-4711"], ids=["s"])
+    notes.add(["another"], ids=["a"])
+    notes.delete("s")
+    notes.optimize()
+    for file in (tmp_path / "notes.vec").rglob("*"):
+        assert file.is_dir() or b"zyzzogeton-4711" not in file.read_bytes(), file
+
+
+def test_status_counts_what_is_there(notes: vecsearch.Collection, tmp_path: Path) -> None:
+    from vecsearch.api import maintenance
+
+    notes.add(["one", "two"], ids=["1", "2"])
+    (before,) = maintenance.status(tmp_path / "notes.vec")["collections"]
+    assert before["index"] == {
+        "kind": "exact",
+        "state": "none",
+        "generation": 0,
+        "segments": 0,
+        "rows": 0,
+        "tail": 2,
+        "deleted": 0,
+    }
+    notes.optimize()
+    notes.delete("1")
+    (after,) = maintenance.status(tmp_path / "notes.vec")["collections"]
+    assert after["index"] == {
+        "kind": "exact",
+        "state": "current",
+        "generation": 1,
+        "segments": 1,
+        "rows": 2,
+        "tail": 0,
+        "deleted": 1,
+    }
+    assert (after["documents"], after["chunks"]) == (1, 1)
+    assert json.dumps(after)

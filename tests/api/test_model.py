@@ -1,0 +1,490 @@
+"""The whole API, in any order, against a dictionary and brute force; with low thresholds, a little goes through all there is.
+
+`VECSEARCH_FUZZ=100` runs a hundred times as many examples.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, settings, target
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import vecsearch
+from tests import test_filters
+from tests.fakes import FakeEncoder
+from vecsearch.api import maintenance
+from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.encoders.unit_vectors import format_encoder_input
+from vecsearch.indexing import batch_writer, pipeline
+from vecsearch.stores.sqlite.read import document_reader
+from vecsearch.stores.sqlite.vectors import faiss_segment, vector_view
+from vecsearch.stores.sqlite.write import compaction, writer
+
+TIMES = int(os.environ.get("VECSEARCH_FUZZ", "1"))
+ENCODER = FakeEncoder()
+
+LOWERED = [
+    (compaction, "FOLD_ROWS", 12),
+    (compaction, "SEGMENT_ROWS_MAX", 60),
+    (faiss_segment, "COMPRESSED_ROWS", 20),
+    (faiss_segment, "CODES_SHARE_MAX", 9.0),
+    (faiss_segment, "SELECTIVE_ROWS", 4),
+    (faiss_segment, "READ_ROWS", 7),
+    (vector_view, "READ_ROWS", 7),
+    (faiss_segment, "PARALLEL_ROWS", 30),
+    (document_reader, "_MANY", 5),
+    (writer, "_MANY", 5),
+    (writer, "READ_DOCUMENTS", 3),
+    (pipeline, "READ_DOCUMENTS", 3),
+    (batch_writer, "BATCH_CHUNKS", 4),
+    (batch_writer, "BATCH_BROUGHT", 5),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lowered() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, value in LOWERED:
+            patch.setattr(module, name, value)
+        yield
+
+
+# -- what goes in
+
+WORDS = ["harbour", "seal", "bank", "river", "jump", "fence", "model", "runway"]
+ODD = [
+    "",
+    "",
+    "",
+    "e\u0301\u0323",
+    "שלום",
+    "\u202eright to left",
+    "👩‍👩‍👧 🙂",
+    "東京都",
+    "a\tb\x01",
+    "\ufeff",
+    "\U0010ffff",
+    "'; DROP TABLE chunks; --",
+    "%s",
+]
+KEYS = [
+    *"abcdefgh",
+    "../x",
+    "../../etc/passwd",
+    "C:\\",
+    "/etc/passwd",
+    "é",
+    "e\u0301",
+    "🙂",
+    " x ",
+    "a\nb",
+    "\u202e",
+    "$gt",
+    "x" * 4096,
+    "ß",
+    "\x7f",
+    "1",
+    "1.0",
+]
+NAMES = ["a.txt", "b.txt", "ünï.txt", "name with blanks.txt", "深/東.txt", "deep/er/c.txt", "[x].txt", "%41.txt"]
+
+sentences = st.builds(
+    lambda words, odd: f"{' '.join(words)} {odd}".strip(),
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=4),
+    st.sampled_from(ODD),
+)
+long_texts = st.builds(
+    lambda words, odd: " ".join(words * 30) + f" {odd}",
+    st.lists(st.sampled_from(WORDS), min_size=3, max_size=4),
+    st.sampled_from(ODD),
+)
+texts = st.one_of(sentences, sentences, sentences, long_texts)
+titles = st.none() | sentences
+keys = st.sampled_from(KEYS)
+edges = st.sampled_from(
+    [2**63 - 1, 2**63, -(2**63), 10**20, 5e-324, 1.7976931348623157e308, -0.0, 0.1, "", "..", "\u2028", "2024-05-01"]
+)
+values = st.one_of(
+    st.sampled_from([True, False, 0, 1, 1.5, "x", "xy"]), edges, test_filters.json_values.filter(lambda each: each is not None)
+)
+metadatas = st.dictionaries(st.sampled_from(["a", "b", "a.b", "a.b.c", "c", "", "ключ", "$x", "a'b", 'a"b']), values, max_size=3)
+wheres = st.one_of(
+    st.dictionaries(st.sampled_from(["a", "b", "a.b", "a.b.c", "c", "ключ"]), test_filters.operations, min_size=1, max_size=2),
+    st.builds(lambda key, one: {"$not": {key: one}}, st.sampled_from(["a", "b", "a.b"]), test_filters.operations),
+    st.just({"a": {"$exists": True}}), st.just({}),
+)  # fmt: skip
+
+
+# -- what should be there
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A document of the model. `age` grows with every new set of chunks."""
+
+    text: str
+    title: str | None
+    metadata: dict[str, Any]
+    age: int
+    file: str | None = None
+
+    def says(self, word: str) -> bool:
+        return word in f"{self.title or ''} {self.text}".split()
+
+
+@dataclass
+class Held:
+    """A collection of the model; `read` is what each file held when it was last read."""
+
+    documents: dict[str, Kept] = field(default_factory=dict)
+    read: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def own(self) -> list[str]:
+        return [key for key, each in self.documents.items() if each.file is None]
+
+
+class Machine(RuleBasedStateMachine):
+    """Everything that can be done, and what must then be true."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = Path(mkdtemp())
+        self.folder, self.files = self.place / "db", self.place / "files"
+        self.files.mkdir()
+        self.model = {"default": Held()}
+        self.name, self.ages, self.runs = "default", count(), 0
+        self.notes = self.opened()
+
+    def opened(self, **options: Any) -> vecsearch.Collection:
+        return vecsearch.open(self.folder, collection=self.name, model=ENCODER, stemmer="none", **options)
+
+    @property
+    def held(self) -> Held:
+        return self.model[self.name]
+
+    @property
+    def documents(self) -> dict[str, Kept]:
+        return self.held.documents
+
+    def keep(self, key: str, text: str, title: str | None, metadata: dict[str, Any], file: str | None = None) -> None:
+        self.documents[key] = Kept(text, title, json.loads(json.dumps(metadata)), next(self.ages), file)
+
+    # -- writing
+
+    @initialize(number=st.integers(0, 40), words=st.lists(sentences, min_size=1, max_size=6))
+    def begin(self, number: int, words: list[str]) -> None:
+        some = [f"{words[n % len(words)]} {WORDS[n % 8]}" for n in range(number)]
+        self.notes.add(some, ids=[f"n{n}" for n in range(number)], metadatas=[{"a": n} for n in range(number)])
+        for n, text in enumerate(some):
+            self.keep(f"n{n}", text, None, {"a": n})
+
+    @rule(
+        given=st.dictionaries(keys, st.tuples(texts, titles, metadatas), max_size=8),
+        policy=st.sampled_from(["error", "skip", "replace"]),
+        brought=st.booleans(),
+    )
+    def add(self, given: dict[str, tuple[str, str | None, Any]], policy: str, brought: bool) -> None:
+        chosen = list(given)
+        taken = [key for key in chosen if key in self.documents]
+        rows = ENCODER.encode_documents([format_encoder_input(given[key][1], "", given[key][0]) for key in chosen])
+        if brought and any(len(text.split()) > 30 for text, _, _ in given.values()):
+            brought = False  # one vector a document: the model's brute force goes by chunks
+
+        def ask() -> list[str]:
+            return self.notes.add(
+                [given[key][0] for key in chosen], ids=chosen, titles=[given[key][1] for key in chosen],
+                metadatas=[given[key][2] for key in chosen], on_conflict=policy, vectors=rows if brought else None,
+            )  # fmt: skip
+
+        if taken and policy == "error":
+            with pytest.raises(vecsearch.InputError, match="is there already"):
+                ask()
+            return
+        assert ask() == chosen
+        for key in chosen:
+            if key not in taken or policy == "replace":
+                self.keep(key, *given[key])
+
+    @rule(
+        data=st.data(),
+        text=st.none() | texts,
+        title=titles,
+        metadata=st.none() | st.dictionaries(st.sampled_from("abc"), st.none() | values, max_size=2),
+    )
+    def update(self, data: st.DataObject, text: str | None, title: str | None, metadata: dict[str, Any] | None) -> None:
+        key = data.draw(st.sampled_from(sorted(self.documents) or ["nobody"]))
+        old = self.documents.get(key)
+        if old is None or (old.file is not None and (text is not None or title is not None)):
+            with pytest.raises(vecsearch.InputError):
+                self.notes.update(key, text=text, title=title, metadata=metadata)
+            return
+        found = self.notes.update(key, text=text, title=title, metadata=metadata)
+        removed = {name for name, value in (metadata or {}).items() if value is None}
+        merged = {name: value for name, value in {**old.metadata, **(metadata or {})}.items() if name not in removed}
+        if text is None and title is None:
+            self.documents[key] = replace(old, metadata=json.loads(json.dumps(merged)))
+        else:
+            self.keep(key, old.text if text is None else text, old.title if title is None else title, merged)
+        assert (found.text, found.title, found.metadata) == (self.documents[key].text, self.documents[key].title, merged)
+
+    @rule(data=st.data(), dry=st.booleans())
+    def delete_ids(self, data: st.DataObject, dry: bool) -> None:
+        some = data.draw(st.lists(st.sampled_from([*sorted(self.documents), "nobody"]), max_size=6))
+        if missing := [key for key in some if key not in self.documents]:
+            with pytest.raises(vecsearch.InputError, match=missing[0]):
+                self.notes.delete(some)
+            return
+        assert self.notes.delete(some, dry_run=dry) == list(dict.fromkeys(some))
+        if not dry:
+            self.forget(some)
+
+    @rule(where=wheres)
+    def delete_where(self, where: dict[str, Any]) -> None:
+        expected = sorted(key for key, each in self.documents.items() if test_filters.holds(where, each.metadata))
+        if len(expected) <= len(self.documents) // 2:
+            assert self.notes.delete(where=where) == expected
+            self.forget(expected)
+
+    def forget(self, gone: list[str]) -> None:
+        for key in gone:
+            if (each := self.documents.pop(key, None)) and each.file is not None:
+                self.held.read.pop(each.file, None)  # it will be read again
+
+    @rule(given=st.lists(st.tuples(keys, texts, titles, metadatas), min_size=1, max_size=6))
+    def index_lines(self, given: list[tuple[str, str, str | None, Any]]) -> None:
+        lines = [
+            json.dumps({"id": key, "text": text, "title": title, "metadata": metadata}) for key, text, title, metadata in given
+        ]
+        report = self.notes._index_json_lines(RawFile("stdin", ".jsonl", content="\n".join(lines).encode()))
+        seen: set[str] = set()
+        for key, text, title, metadata in given:
+            if key in seen:
+                continue
+            seen.add(key)
+            old = self.documents.get(key)
+            if old is not None and (old.text, old.title) == (text, title):
+                self.documents[key] = replace(old, metadata=json.loads(json.dumps(metadata)))
+            else:
+                self.keep(key, text, title, metadata)
+        assert len(report.failed) == len(given) - len(seen)
+
+    # -- files
+
+    @rule(name=st.sampled_from(NAMES), text=sentences.filter(lambda each: not set(each) & set("\ufeff\x01\t")))
+    def write_file(self, name: str, text: str) -> None:
+        path = self.files / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    @rule(data=st.data())
+    def take_file_away(self, data: st.DataObject) -> None:
+        there = [name for name in NAMES if (self.files / name).exists()]
+        if there:
+            (self.files / data.draw(st.sampled_from(there))).unlink()
+
+    @rule(data=st.data())
+    def rename_file(self, data: st.DataObject) -> None:
+        there = [name for name in NAMES if (self.files / name).exists()]
+        if there:
+            new = self.files / data.draw(st.sampled_from(NAMES))
+            new.parent.mkdir(parents=True, exist_ok=True)
+            (self.files / data.draw(st.sampled_from(there))).replace(new)
+
+    @precondition(lambda self: self.runs < 4)  # each starts a process to read files in
+    @rule()
+    def index(self) -> None:
+        self.runs += 1
+        there = {name: (self.files / name).read_text(encoding="utf-8") for name in NAMES if (self.files / name).exists()}
+        report = self.notes.index([self.files], allow_empty=True)
+        assert report.failed == ()
+        for name, text in there.items():
+            if self.held.read.get(name) != text:
+                key = f"files/{name}"
+                old = self.documents.get(key)
+                if old is None or old.text != text:
+                    self.keep(key, text, None, {}, name)
+                else:
+                    self.documents[key] = replace(old, metadata={})
+        for name in self.held.read.keys() - there.keys():
+            self.documents.pop(f"files/{name}", None)
+        self.held.read = there
+        assert report.documents == len(self.documents)
+
+    @rule()
+    def delete_source(self) -> None:
+        gone = [key for key, each in self.documents.items() if each.file is not None]
+        if self.name not in maintenance.collections(self.folder):
+            assert self.notes.delete(source=self.files) == []
+            return
+        if not gone:
+            with pytest.raises(vecsearch.InputError, match="nothing was indexed"):
+                self.notes.delete(source=self.files)
+            return
+        assert self.notes.delete(source=self.files) == sorted(gone)
+        self.forget(gone)
+        self.held.read = {}
+
+    # -- looking after
+
+    @rule(full=st.booleans())
+    def optimize(self, full: bool) -> None:
+        self.notes.optimize(full=full)
+
+    @rule()
+    def reopen(self) -> None:
+        self.notes.close()
+        with self.opened(readonly=True) as asking:
+            self.check_all(asking)
+            with pytest.raises(vecsearch.ReadOnlyError):
+                asking.add(["x"])
+        self.notes = self.opened()
+
+    @rule(name=st.sampled_from(["default", "second", "../third 🙂"]))
+    def turn_to_collection(self, name: str) -> None:
+        self.notes.close()
+        self.name = name
+        self.model.setdefault(name, Held())
+        self.notes = self.opened()
+
+    @rule(new=st.sampled_from(["default", "second", "../third 🙂"]))
+    def rename_collection(self, new: str) -> None:
+        there = maintenance.collections(self.folder)
+        if self.name not in there or new in there:
+            with pytest.raises(vecsearch.InputError):
+                maintenance.rename_collection(self.folder, self.name, new)
+            return
+        self.notes.close()
+        maintenance.rename_collection(self.folder, self.name, new)
+        self.model[new] = self.model.pop(self.name)
+        self.name = new
+        self.notes = self.opened()
+
+    @rule()
+    def delete_collection(self) -> None:
+        others = [name for name in maintenance.collections(self.folder) if name != self.name]
+        for name in others[:1]:
+            maintenance.delete_collection(self.folder, name)
+            self.model[name] = Held()
+
+    # -- asking
+
+    def rows(self) -> tuple[list[str], Any]:
+        """Each chunk's document, oldest first, and its vector as it is stored; only where chunks are cut is taken on trust."""
+        there = {each.id: each for each in self.notes.get(where={})}
+        owners, said = [], []
+        for key, kept in sorted(self.documents.items(), key=lambda item: item[1].age):
+            spans = [(each.start, each.end) for each in there[key].chunks]
+            assert "".join(kept.text[first:last] for first, last in spans).split() == kept.text.split()
+            owners += [key] * len(spans)
+            said += [format_encoder_input(kept.title, "", kept.text[first:last]) for first, last in spans]
+        return owners, ENCODER.encode_documents(said).astype(np.float16).astype(np.float32)
+
+    def check_near(self, found: Any, row: Any, limit: int, *, among: set[str]) -> None:
+        """The best `limit` of all chunks, by cosine, then by age."""
+        owners, rows = self.rows()
+        scores = np.vecdot(rows, row) if len(rows) else np.empty(0)
+        wanted = [place for place in np.lexsort((np.arange(len(owners)), -scores)) if owners[place] in among][:limit]
+        assert np.allclose([hit.score for hit in found], scores[wanted], atol=1e-4)
+        at = {(hit.id, hit.chunk): hit.score for hit in found}
+        first = {key: owners.index(key) for key in set(owners)}
+        for hit in found:
+            assert abs(scores[first[hit.id] + hit.chunk] - hit.score) < 1e-4
+            assert hit.metadata == self.documents[hit.id].metadata
+        order = [(-hit.score, first[hit.id] + hit.chunk) for hit in found]
+        assert order == sorted(order)
+        assert len(at) == len(found) == min(limit, sum(owner in among for owner in owners))
+
+    @rule(query=sentences, limit=st.sampled_from([1, 3, 10, 500]), where=st.none() | wheres)
+    def search_dense(self, query: str, limit: int, where: dict[str, Any] | None) -> None:
+        found = self.notes.search(query, mode="dense", limit=limit, where=where)
+        among = {key for key, each in self.documents.items() if test_filters.holds(where or {}, each.metadata)}
+        self.check_near(found, ENCODER.encode_queries([query])[0], limit, among=among)
+
+    @rule(word=st.sampled_from(WORDS), where=st.none() | wheres)
+    def search_words(self, word: str, where: dict[str, Any] | None) -> None:
+        expected = {
+            key for key, each in self.documents.items() if each.says(word) and test_filters.holds(where or {}, each.metadata)
+        }
+        assert {hit.id for hit in self.notes.search(word, mode="lexical", limit=2_000, where=where)} == expected
+        fused = self.notes.search(word, limit=2_000, where=where)
+        assert {hit.id for hit in fused} == {
+            key for key, each in self.documents.items() if test_filters.holds(where or {}, each.metadata)
+        }
+
+    @rule(data=st.data(), limit=st.sampled_from([1, 5, 500]))
+    def similar(self, data: st.DataObject, limit: int) -> None:
+        if not self.documents:
+            return
+        key = data.draw(st.sampled_from(sorted(self.documents)))
+        owners, rows = self.rows()
+        mean = rows[[place for place, owner in enumerate(owners) if owner == key]].mean(axis=0)
+        self.check_near(
+            self.notes.similar(id=key, limit=limit),
+            (mean / np.linalg.norm(mean)).astype(np.float32),
+            limit,
+            among={*self.documents} - {key},
+        )
+
+    @rule(where=wheres)
+    def filters(self, where: dict[str, Any]) -> None:
+        expected = sorted(key for key, each in self.documents.items() if test_filters.holds(where, each.metadata))
+        assert [each.id for each in self.notes.get(where=where)] == expected
+        assert self.notes.count(where) == len(expected)
+
+    @rule(limit=st.integers(1, 9), offset=st.integers(0, 12))
+    def page(self, limit: int, offset: int) -> None:
+        assert [each.id for each in self.notes.list_documents(limit=limit, offset=offset)] == sorted(self.documents)[
+            offset : offset + limit
+        ]
+
+    # -- what is always true
+
+    @invariant()
+    def counts_agree(self) -> None:
+        assert self.notes.count() == len(self.documents)
+        assert list(self.place.iterdir()) == [self.place / "db", self.place / "files"] or {
+            each.name for each in self.place.iterdir()
+        } == {"db", "files"}
+
+    def check_all(self, asking: vecsearch.Collection) -> None:
+        found = {each.id: each for each in asking.get(where={})}
+        assert found.keys() == self.documents.keys()
+        for key, kept in self.documents.items():
+            assert (found[key].text, found[key].title) == (kept.text, kept.title)
+            assert json.dumps(found[key].metadata, sort_keys=True) == json.dumps(kept.metadata, sort_keys=True)
+            assert found[key].source == (None if kept.file is None else (self.files / kept.file).as_posix())
+
+    def teardown(self) -> None:
+        try:
+            for name in sorted(self.model):
+                self.turn_to_collection(name)
+                self.check_all(self.notes)
+                if self.documents:
+                    self.search_dense("harbour seal", 500, None)
+            findings = maintenance.check(self.folder)
+            assert [each for each in findings if each.severity is vecsearch.Severity.ERROR] == []
+            segments = sum(each["index"]["segments"] for each in maintenance.status(self.folder)["collections"])
+            target(float(segments), label="index files")
+        finally:
+            self.notes.close()
+            shutil.rmtree(self.place, ignore_errors=True)
+
+
+TestModel = pytest.mark.filterwarnings("ignore::vecsearch.VecsearchWarning")(Machine.TestCase)
+TestModel.settings = settings(
+    max_examples=10 * TIMES, stateful_step_count=30, deadline=None, suppress_health_check=[*HealthCheck],
+    phases=[each for each in Phase if each is not Phase.explain],
+)  # fmt: skip

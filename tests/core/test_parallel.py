@@ -1,0 +1,69 @@
+"""Work that is done on all cores: its order, its errors, and what a forked child has of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from vecsearch.core.parallel import count_cores, map_parallel
+
+
+@pytest.fixture(params=[1, 2], autouse=True)
+def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr("vecsearch.core.parallel.core_count", lambda: request.param)
+    return int(request.param)
+
+
+def test_results_stand_in_the_order_asked_for() -> None:
+    assert map_parallel(lambda n: n * n, range(100)) == [n * n for n in range(100)]
+    assert map_parallel(str, []) == []
+
+
+def test_as_many_at_a_time_as_there_are_cores(cores: int) -> None:
+    together = threading.Barrier(cores)
+    assert map_parallel(lambda n: together.wait(timeout=30) >= 0, range(cores)) == [True] * cores
+
+
+def test_the_first_error_is_raised_and_none_is_left_running() -> None:
+    running = []
+
+    def work(n: int) -> None:
+        running.append(n)
+        try:
+            if n == 3:
+                raise ValueError(f"no {n}")
+        finally:
+            running.remove(n)
+
+    with pytest.raises(ValueError, match="no 3"):
+        map_parallel(work, range(50))
+    assert not running
+
+
+def test_many_callers_and_work_within_work_wait_for_nobody() -> None:
+    def inner(n: int) -> int:
+        return sum(map_parallel(lambda m: n * m, range(20)))
+
+    with ThreadPoolExecutor(16) as callers:
+        found = list(callers.map(lambda _: map_parallel(inner, range(20)), range(16)))
+    assert found == [[n * 190 for n in range(20)]] * 16
+
+
+def test_a_forked_child_has_helpers_of_its_own() -> None:
+    assert map_parallel(str, range(9)) == [str(n) for n in range(9)]
+    child = os.fork()
+    if not child:
+        right = False
+        try:
+            right = map_parallel(str, range(9)) == [str(n) for n in range(9)]
+        finally:
+            os._exit(0 if right else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_fewer_cores_may_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert count_cores() == 1

@@ -1,0 +1,214 @@
+"""One file can neither hang, crash nor exhaust the program that reads it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.types import ParsedDocument, ParseWarning, Section, SkippedFile
+from vecsearch.documents import wire_format
+from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
+from vecsearch.documents.parser_process import ParseRequest, ParserProcess
+
+
+def read(parser, *paths, known=None):
+    """(name, items or the error) of each file."""
+    for reading in parser.read(
+        ParseRequest(path, path.name, path.stat().st_size if path.exists() else 0, known) for path in paths
+    ):
+        try:
+            yield reading.request.name, list(reading.items())
+        except UnreadableFileError as error:
+            yield reading.request.name, error
+
+
+@pytest.fixture
+def hostile(monkeypatch, tmp_path):
+    """A loader that does what a file says, as the worst of parsers would: `.evil` holds Python."""
+    package = tmp_path / "with-evil"
+    package.mkdir()
+    (package / "sitecustomize.py").write_text(
+        "import sys\n"
+        "from vecsearch.documents import loaders\n"
+        "loaders.LOADERS = {**loaders.LOADERS, '.evil': 'evil:load'}\n"
+        "import types\n"
+        "module = types.ModuleType('vecsearch.documents.loaders.evil')\n"
+        "def load(raw):\n"
+        "    from vecsearch.core.types import Draft\n"
+        "    space = {'raw': raw, 'Draft': Draft}\n"
+        "    exec(raw.data.decode(), space)\n"
+        "    return space['items']\n"
+        "module.load = load\n"
+        "sys.modules[module.__name__] = module\n"
+    )
+    monkeypatch.setattr(sys, "path", [str(package), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+
+    def write(name, code):
+        (tmp_path / name).write_text(code)
+        return tmp_path / name
+
+    return write
+
+
+GOOD = "items = [Draft(raw.name, 'good')]"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import time; time.sleep(600)", "took longer than 4 seconds"),
+        ("while True: pass", "took longer than 4 seconds"),
+        ("import signal, time; signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65)); time.sleep(600)", "took longer than 4"),
+        ("import os; os.abort()", "crashed its parser"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "crashed its parser (SIGSEGV)"),
+        ("import os; os._exit(3)", "crashed its parser (status 3)"),
+        ("items = [bytearray(1 << 20) for _ in range(4_000)]", "needs more than 512 MB of memory"),
+        ("items = (Draft(raw.name, 'x' * 1_000_000) for _ in range(100_000))", "far more text than its size allows"),
+        ("raise ValueError('first line\\nsecond line')", "damaged: ValueError: first line second line"),
+        ("def f(): return f()\nf()", "damaged: RecursionError"),
+        ("import os; print('noise', flush=True); os.write(1, b'noise'); raise KeyError('k')", "damaged: KeyError: 'k'"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_file_that_misbehaves_fails_with_the_reason_and_the_next_is_read(hostile, code, said):
+    bad, good = hostile("bad.evil", code), hostile("good.evil", GOOD)
+    with ParserProcess(seconds=4) as parser:
+        (_, failed), (_, items) = read(parser, bad, good)
+    assert said in str(failed)
+    assert "\n" not in str(failed)
+    assert items == [ParsedDocument("good.evil", "good")]
+
+
+def test_what_a_file_gave_before_it_crashed_comes_first(hostile):
+    code = "def give():\n yield Draft('a', 'x' * 300_000)\n import os; os.abort()\nitems = give()"
+    with ParserProcess() as parser:
+        items = next(parser.read([ParseRequest(hostile("a.evil", code), "a")])).read_items()
+        assert next(items).id == "a"
+        with pytest.raises(UnreadableFileError, match="crashed"):
+            next(items)
+
+
+def test_nothing_stays_behind_in_the_temporary_folder(hostile, monkeypatch, tmp_path):
+    place = tmp_path / "tmp"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    leave = "import tempfile; tempfile.mkdtemp(); tempfile.NamedTemporaryFile(delete=False).write(b'x'); "
+    bad, good = hostile("bad.evil", leave + "import os; os.abort()"), hostile("good.evil", leave + GOOD)
+    with ParserProcess() as parser:
+        assert len(list(read(parser, bad, good, bad, good))) == 4
+        assert len(list(place.iterdir())) == 1
+    assert list(place.iterdir()) == []
+
+
+def test_leaving_early_ends_the_worker(hostile):
+    files = [hostile(f"{n}.evil", f"import time; time.sleep({n * 600}); {GOOD}") for n in range(2)]
+    started = time.monotonic()
+    with ParserProcess() as parser:
+        next(read(parser, *files))
+        process = parser._process
+    assert process.poll() is not None
+    assert time.monotonic() - started < 60
+
+
+def test_a_worker_whose_owner_is_killed_ends_too(hostile, tmp_path):
+    slow = hostile(
+        "slow.evil", "import os, time; open(raw.path.with_suffix('.pid'), 'w').write(str(os.getpid())); time.sleep(600)"
+    )
+    code = (
+        "import sys; from pathlib import Path; from vecsearch.documents.parser_process import Parser, Request\n"
+        "with Parser(seconds=1) as parser: next(parser.read([Request(Path(sys.argv[1]), 'slow')])); import time; time.sleep(600)"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code, slow])
+    pid = slow.with_suffix(".pid")
+    while not (pid.exists() and pid.read_text()):
+        time.sleep(0.05)
+    owner.kill()
+    owner.wait()
+    worker = int(pid.read_text())
+    for _ in range(600):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        if Path(f"/proc/{worker}/stat").exists() and Path(f"/proc/{worker}/stat").read_text().split()[2] == "Z":
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    raise AssertionError("the worker lives on")
+
+
+def test_a_file_whose_bytes_are_known_is_not_read(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("a keel")
+    with ParserProcess() as parser:
+        (reading,) = [(reading, list(reading.read_items())) for reading in parser.read([ParseRequest(file, "a.txt")])]
+    digest = reading[0].digest
+    assert len(digest) == 64
+    with ParserProcess() as parser:
+        ((again, items),) = [
+            (each, list(each.read_items())) for each in parser.read([ParseRequest(file, "a.txt", known_digest=digest)])
+        ]
+    assert (again.unchanged, again.digest, items) == (True, None, [])
+
+
+def test_what_is_wrong_with_a_file_keeps_its_kind(tmp_path):
+    files = {
+        "image.png": b"\x89PNG\r\n\x1a\n",
+        "empty.txt": b"",
+        "broken.txt": "wörter, wörter".encode() + b"\xff" + "ö".encode(),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    with ParserProcess() as parser:
+        found = dict(read(parser, *(tmp_path / name for name in files), tmp_path / "missing.txt"))
+    assert [type(each) for each in found.values()] == [BinaryFileError, EmptyFileError, UnreadableFileError, UnreadableFileError]
+    assert str(found["missing.txt"]) == "no such file or directory"
+
+
+def test_many_small_and_large_files_come_in_order(tmp_path):
+    for n in range(60):
+        (tmp_path / f"{n:02}.txt").write_text(f"{n} " + "word " * (400_000 if n % 20 == 7 else 3))
+    with ParserProcess() as parser:
+        found = list(read(parser, *sorted(tmp_path.iterdir())))
+    assert [items[0].text.split()[0] for _, items in found] == [str(n) for n in range(60)]
+
+
+def test_an_error_among_the_requests_is_raised_where_the_readings_are_wanted(tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+
+    def requests():
+        yield ParseRequest(tmp_path / "a.txt", "a")
+        raise ZeroDivisionError
+
+    with ParserProcess() as parser, pytest.raises(ZeroDivisionError):
+        for reading in parser.read(requests()):
+            list(reading.read_items())
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        ParsedDocument(
+            "a", "täxt \ud800", "T", {"n": 1.5, "tags": ["x"]}, (Section(0, {"page": 1}, "c", True, 2), Section(3, {}))
+        ),
+        ParseWarning("line 3: no"),
+        SkippedFile("a/b", "why"),
+    ],
+    ids=lambda item: type(item).__name__,
+)
+def test_items_come_over_the_wire_as_they_were(item, tmp_path):
+    with (tmp_path / "wire").open("wb") as out:
+        wire_format.send(out, wire_format.pack_item(item))
+    with (tmp_path / "wire").open("rb") as back:
+        assert wire_format.unpack_item(wire_format.receive(back)[0]) == item
+        with pytest.raises(EOFError):
+            wire_format.receive(back)

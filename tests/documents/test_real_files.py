@@ -1,0 +1,112 @@
+"""Every real file beside the project: text from what has text, a reason from what has none, and no harm from what means harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests.conftest import Ran
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.types import ParsedDocument
+from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
+from vecsearch.documents.parser_process import ParseRequest, ParserProcess
+
+MEMORY_OF_ALL = 1_500_000_000
+WITHOUT_TEXT = {".mp3", ".wav", ".ogg", ".m4a", ".flac", ".jpg", ".tif", ".bmp", ".png"}
+
+
+def read(folder: Path) -> Iterator[tuple[Path, str | UnreadableFileError]]:
+    """All the text that each file gives, or why it gives none."""
+    files = sorted(folder.iterdir())
+    with ParserProcess() as parser:
+        for reading in parser.read(ParseRequest(path, path.name, path.stat().st_size) for path in files):
+            try:
+                drafts = [item for item in reading.read_items() if isinstance(item, ParsedDocument)]
+                yield reading.request.path, "\n".join(f"{draft.title or ''}\n{draft.text}" for draft in drafts)
+            except UnreadableFileError as error:
+                yield reading.request.path, error
+
+
+def words(text: str) -> Counter[str]:
+    return Counter(re.findall(r"\w+", text.lower()))
+
+
+def expected_words(markdown: str) -> Counter[str]:
+    """Those of the document, without what the conversion to Markdown added: comments, link targets, picture marks, escapes."""
+    text = re.sub(r"<!--.*?-->|!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|</?\w+[^>]*>|&\w+;", " ", markdown, flags=re.DOTALL)
+    return words(text.replace("\\_", "_").replace("\\", ""))
+
+
+def test_every_good_file_with_text_gives_it_and_the_others_say_why_not(shared: Callable[[str], Path]) -> None:
+    good = shared("files/good")
+    found = dict(read(good))
+    for path, said in found.items():
+        if isinstance(said, UnreadableFileError):
+            assert isinstance(said, BinaryFileError | EmptyFileError), f"{path.name}: {said}"
+        else:
+            assert said.strip(), path.name
+            assert "\0" not in said and path.suffix not in WITHOUT_TEXT, path.name
+    recalls = {}
+    for expected in sorted(shared("files/expected").glob("*.md")):
+        said = found.get(good / expected.name.removesuffix(".md"))
+        if isinstance(said, str):
+            wanted, there = expected_words(expected.read_text(encoding="utf-8")), words(said)
+            if wanted:
+                recalls[expected.name] = (wanted & there).total() / wanted.total()
+    assert len(recalls) > 40
+    assert median(recalls.values()) >= 0.95, recalls
+
+
+def peak_memory(process: subprocess.Popen[str]) -> int:
+    """The most that a process and its children held at once, in bytes, looked at until it ends."""
+    most = 0
+    while process.poll() is None:
+        parents, sizes = {}, {}
+        for entry in Path("/proc").glob("[0-9]*/status"):
+            try:
+                fields = dict(line.split(":", 1) for line in entry.read_text().splitlines() if ":" in line)
+            except OSError:
+                continue
+            pid = int(fields["Pid"])
+            parents[pid], sizes[pid] = int(fields["PPid"]), int(fields.get("VmRSS", "0 kB").split()[0]) * 1024
+        family = {process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in family} - family:
+            family |= more
+        most = max(most, sum(sizes.get(pid, 0) for pid in family))
+        time.sleep(0.05)
+    return most
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process tree is read from /proc")
+def test_all_the_bad_files_in_one_run_do_no_harm(
+    shared: Callable[[str], Path], tmp_path: Path, process: Callable[..., Ran]
+) -> None:
+    bad, scratch = shared("files/bad"), tmp_path / "scratch"
+    scratch.mkdir()
+    before = sorted((path.name, path.stat().st_size) for path in bad.iterdir())
+    command = [sys.executable, "-m", "vecsearch", "index", bad, "--db", tmp_path / "bad.vec", "--json"]
+    with (tmp_path / "out.json").open("w") as out, (tmp_path / "err.txt").open("w") as err:
+        running = subprocess.Popen(command, stdout=out, stderr=err, text=True, env={**os.environ, "TMPDIR": str(scratch)})
+        most = peak_memory(running)
+    said = (tmp_path / "err.txt").read_text()
+    assert running.returncode == 1, said
+    assert "Traceback" not in said
+    report = json.loads((tmp_path / "out.json").read_text())
+    listed = json.loads(process("ls", "--sources", "-n", 1000, "--json", "--db", tmp_path / "bad.vec").out)["sources"]
+    named = {each["source"] for each in [*report["failed"], *report["skipped"], *listed]}
+    assert {str(path) for path in bad.iterdir()} <= named
+    assert all(each["error"] and "\n" not in each["error"] for each in report["failed"])
+    assert list(scratch.iterdir()) == []
+    assert most < MEMORY_OF_ALL
+    assert json.loads(process("doctor", "--json", "--db", tmp_path / "bad.vec").out)["ok"]
+    assert sorted((path.name, path.stat().st_size) for path in bad.iterdir()) == before

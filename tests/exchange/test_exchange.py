@@ -1,0 +1,566 @@
+"""What is exported comes back as it was, and what other programs hold comes in as they say it is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import vecsearch
+from tests.checks import error_of, held, is_sound, listing, nothing_lost
+from tests.conftest import PROJECT
+from tests.fakes import FakeEncoder
+from vecsearch.api import maintenance
+from vecsearch.exchange.transfer_records import numbers_of
+from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.read.full_documents import reading
+
+FOREIGN = Path(__file__).parents[1] / "foreign"
+EXPECTED = json.loads((FOREIGN / "expected.json").read_text(encoding="utf-8"))
+ENCODER = FakeEncoder()
+FORMATS = ["jsonl", "jsonl.gz", "parquet"]
+
+
+@pytest.fixture(params=FORMATS)
+def suffix(request):
+    if request.param == "parquet":
+        pytest.importorskip("pyarrow")
+    return request.param
+
+
+def whole(folder, name="default"):
+    """All that a collection holds, vectors bit for bit, but for row numbers and times."""
+    with closing(Database(folder, readonly=True)) as database, reading(database, name) as (state, documents):
+        head = (state.encoder, state.fingerprint, state.dimension, state.precision, state.language)
+        return head, [
+            (each.key, each.source, each.title, each.text, each.metadata, each.digest, each.cuts, each.vectors.tobytes())
+            for each in documents
+        ]
+
+
+def lines(file, *values):
+    file.write_text("".join(f"{value if isinstance(value, str) else json.dumps(value)}\n" for value in values), encoding="utf-8")
+    return file
+
+
+# -- there and back
+
+
+def test_what_is_exported_comes_back_as_it_was(notes, tmp_path, suffix, shell):
+    """Documents, chunks, places, metadata, files, vectors, and so every answer."""
+    with vecsearch.open(notes) as collection:
+        collection.add(["# Ropes\n\n" + "A bowline makes a loop. " * 200], ids=["long"], titles=["Ropes 🪢"])
+        collection.update("leap", metadata={"ü": [1, None, {"deep": 2.5}], "big": 2**60})
+        collection.delete("bound")
+    file = tmp_path / f"all.{suffix}"
+    told = shell("export", file)
+    assert (told.status, told.err) == (0, "")
+    assert told.out.startswith("exported 4 documents, ")
+    assert file.stat().st_mode & 0o777 == 0o600
+    told = shell("import", file, "--db", "new.vec")
+    assert told.status == 0
+    assert told.out.startswith("4 added, 0 replaced, 0 skipped · 4 with their vectors, 0 encoded · now 4 documents")
+    assert whole(tmp_path / "new.vec") == whole(notes)
+    assert held(tmp_path / "new.vec") == held(notes)
+    for query in ("a place where seals rest", "bowline", "planet jump"):
+        asked = ("search", query, "--json", "-n", 50)
+        found, expected = (json.loads(shell(*asked, "--db", db).out)["hits"] for db in ("new.vec", notes))
+        assert found == expected
+    assert maintenance.check(tmp_path / "new.vec") == []
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=60)
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=6,
+)  # fmt: skip
+DOCUMENTS = st.dictionaries(
+    TEXTS.filter(str.strip),
+    st.tuples(TEXTS.filter(str.strip), st.none() | TEXTS, st.dictionaries(TEXTS, JSONS, max_size=3), st.booleans()),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(DOCUMENTS, st.sampled_from(["float16", "float32"]), st.sampled_from(FORMATS), st.integers(0, 2**32))
+def test_any_documents_come_back_bit_for_bit(tmp_path_factory, documents, precision, kind, seed):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    place, chance = tmp_path_factory.mktemp("any"), np.random.default_rng(seed)
+    with vecsearch.open(place / "a.vec", model=ENCODER, precision=precision) as collection:
+        for key, (text, title, metadata, brought) in documents.items():
+            row = chance.standard_normal((1, 32)) if brought else None
+            collection.add([text], ids=[key], titles=[title], metadatas=[metadata], vectors=row)
+        collection.export_documents(place / "file", format=kind)
+        query = next(iter(documents.values()))[0]
+        expected = [collection.search(query, mode=mode, limit=50) for mode in ("dense", "lexical", "hybrid")]
+    with vecsearch.open(place / "b.vec", model=ENCODER) as collection:
+        report = collection.import_documents(place / "file")
+        assert (report.added, report.taken, report.failed) == (len(documents), len(documents), ())
+        assert [collection.search(query, mode=mode, limit=50) for mode in ("dense", "lexical", "hybrid")] == expected
+    assert whole(place / "b.vec") == whole(place / "a.vec")
+    shutil.rmtree(place)
+
+
+def test_every_number_survives_as_its_shortest_decimal():
+    halves = np.arange(1 << 16, dtype="<u2").view("<f2")
+    singles = np.random.default_rng(0).integers(0, 1 << 32, 50_000, dtype=np.uint32).view("<f4")
+    for numbers in (halves[np.isfinite(halves)], singles[np.isfinite(singles)]):
+        said = json.dumps(numbers_of(numbers.reshape(1, -1)))
+        back = np.array(json.loads(said), np.float64).astype(numbers.dtype)
+        assert back.tobytes() == numbers.tobytes()
+
+
+def test_an_export_without_vectors_is_what_any_tool_reads(notes, tmp_path, shell):
+    told = shell("export", "-", "--no-vectors")
+    assert told.err.startswith("exported 4 documents")
+    values = [json.loads(line) for line in told.out.splitlines()]
+    assert {"id": "leap", "text": "a jump over the fence", "metadata": {"lang": "en"}} in values
+    assert {key for value in values for key in value} <= {"id", "text", "title", "metadata"}
+    told = shell("index", "-", "--db", tmp_path / "indexed.vec", stdin=told.out.encode())
+    assert told.out.startswith("4 added")
+    with vecsearch.open(notes, readonly=True) as old, vecsearch.open(tmp_path / "indexed.vec", readonly=True) as new:
+        assert [(each.id, each.text, each.metadata) for each in new.get(where={})] == [
+            (each.id, each.text, each.metadata) for each in old.get(where={})
+        ]
+
+
+def test_an_export_goes_through_a_pipe(notes, tmp_path, shell):
+    piped = shell("export", "-").out
+    told = shell("import", "-", "--db", tmp_path / "new.vec", stdin=piped.encode())
+    assert told.out.startswith("4 added")
+    assert whole(tmp_path / "new.vec") == whole(notes)
+    assert "leave --json out" in error_of(shell("export", "-", "--json"), 2)
+
+
+def test_an_export_is_one_snapshot(tmp_path):
+    """What is written meanwhile is not in it."""
+    with vecsearch.open(tmp_path / "a.vec", model=ENCODER) as collection:
+        collection.add([f"rope {n}" for n in range(50)], ids=[f"d{n}" for n in range(50)])
+        before = whole(tmp_path / "a.vec")
+
+        class Slow:
+            def __init__(self):
+                self.data = b""
+
+            def write(self, some):
+                self.data += some
+                collection.add(["meanwhile"])
+                if len(self.data) == len(some):
+                    collection.delete("d40")
+
+        target = Slow()
+        collection.export_documents(target)
+    (tmp_path / "all.jsonl").write_bytes(target.data)
+    with vecsearch.open(tmp_path / "b.vec", model=ENCODER) as collection:
+        collection.import_documents(tmp_path / "all.jsonl")
+    assert whole(tmp_path / "b.vec") == before
+
+
+def test_an_export_writes_over_nothing_unasked_and_makes_no_database(notes, tmp_path, shell):
+    lines(tmp_path / "mine.jsonl", "mine")
+    assert "--force" in error_of(shell("export", "mine.jsonl"))
+    assert (tmp_path / "mine.jsonl").read_text() == "mine\n"
+    assert json.loads(shell("export", "mine.jsonl", "--force", "--json").out)["documents"] == 4
+    assert ".jsonl" in error_of(shell("export", "mine"), 2)
+    assert "no collection named 'other'" in error_of(shell("export", "a.jsonl", "-c", "other"))
+    assert "no database" in error_of(shell("export", "a.jsonl", "--db", "none"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".vecsearch", "mine.jsonl", "old"]
+
+
+def test_an_export_of_a_damaged_collection_fails_and_is_not_written(notes, tmp_path):
+    with closing(sqlite3.connect(notes / "vecsearch.db", isolation_level=None)) as raw:
+        raw.execute("DELETE FROM vectors WHERE chunk_id = 2")
+    with (
+        vecsearch.open(notes, readonly=True) as collection,
+        pytest.raises(vecsearch.DatabaseCorruptedError, match="lacks a whole vector"),
+    ):
+        collection.export_documents(tmp_path / "a.jsonl")
+    assert not list(tmp_path.glob("a.jsonl*"))
+
+
+# -- encoders
+
+
+def test_an_import_with_vectors_loads_no_model(notes, tmp_path, shell):
+    shell("export", "all.jsonl")
+    code = (
+        "import sys; from vecsearch.interfaces.cli import main as cli; sys.argv[0] = 'vecsearch'; status = cli.run()\n"
+        "assert not {'torch', 'onnxruntime', 'sentence_transformers'} & set(sys.modules); sys.exit(status)"
+    )
+    for _ in range(2):  # into a new collection, then into one that is there
+        command = [sys.executable, "-c", code, "import", "all.jsonl", "--db", "new.vec", "--on-conflict", "replace"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert whole(tmp_path / "new.vec") == whole(notes)
+
+
+def test_files_are_recognised_by_the_index_of_the_new_database(notes, tmp_path, counting, suffix):
+    """In the same place, and in another to which both have moved: nothing is encoded again."""
+    with vecsearch.open(notes, readonly=True) as collection:
+        collection.export_documents(tmp_path / f"all.{suffix}")
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(tmp_path / "old", tmp_path / "elsewhere" / "old")
+    for parent in (tmp_path, tmp_path / "elsewhere"):
+        with vecsearch.open(parent / "new.vec", model=counting) as collection:
+            assert collection.import_documents(tmp_path / f"all.{suffix}").taken == 4
+            assert collection.get("old/sea.txt")[0].source == (parent / "old" / "sea.txt").as_posix()
+            assert {each.state.value for each in collection.list_sources()} == {"unfinished"}
+            report = collection.index([parent / "old"])
+            assert (report.added, report.unchanged, report.removed, report.failed) == (0, 2, 0, ())
+            assert {each.state.value for each in collection.list_sources()} == {"indexed"}
+            assert collection.count() == 4
+    assert counting.documents == []
+
+
+def test_texts_are_encoded_anew_where_another_encoder_made_the_vectors(notes, tmp_path, suffix):
+    with vecsearch.open(notes) as collection:
+        collection.add(["one two three " * 60], ids=["long"])
+        collection.export_documents(tmp_path / f"all.{suffix}")
+    with vecsearch.open(tmp_path / "new.vec", model=ENCODER) as collection:
+        with pytest.warns(vecsearch.VecsearchWarning, match="all-MiniLM-L6-v2.*fake-0.*encoded anew"):
+            report = collection.import_documents(tmp_path / f"all.{suffix}")
+        assert (report.added, report.taken, report.encoded) == (5, 0, 5)
+        assert collection.search("a ring of ice and dust", mode="dense", limit=1)[0].similarity == pytest.approx(1, abs=0.002)
+        assert len(collection.get("long")[0].chunks) > 4  # the window is smaller
+        assert collection.get("old/sea.txt")[0].chunks[0].location == {"lines": [1, 1]}
+        assert collection.index([tmp_path / "old"]).unchanged == 2
+    assert is_sound(tmp_path / "new.vec")
+
+
+def test_a_new_collection_becomes_what_the_exported_one_was(tmp_path, shell):
+    with vecsearch.open(tmp_path / "a.vec", model=ENCODER, precision="float32", stemmer="de") as collection:
+        collection.add(["ein Seil"], ids=["x"])
+        collection.export_documents(tmp_path / "all.jsonl")
+    assert shell("import", "all.jsonl", "-c", "ropes", "--db", "b.vec").status == 0
+    (told,) = maintenance.status(tmp_path / "b.vec")["collections"]
+    assert [told[key] for key in ("name", "encoder", "dimension", "precision", "language")] == [
+        "ropes", ENCODER.name, 32, "float32", "de",
+    ]  # fmt: skip
+    assert shell("import", "all.jsonl", "--stemmer", "en", "--db", "c.vec").status == 0
+    assert maintenance.status(tmp_path / "c.vec")["collections"][0]["stemmer"] == "en"
+
+
+# -- what is there already
+
+
+def test_an_id_that_is_there_stops_all_unless_told_otherwise(tmp_path, shell):
+    lines(tmp_path / "a.jsonl", {"id": "1", "text": "a rope"}, {"id": "2", "text": "a sail"})
+    lines(tmp_path / "b.jsonl", {"id": "3", "text": "a mast"}, {"id": "2", "text": "another sail"})
+    assert shell("import", "a.jsonl", "--db", "n.vec").status == 0
+    said = error_of(shell("import", "b.jsonl", "--db", "n.vec"))
+    assert "'2' is there already, so nothing was imported" in said
+    with vecsearch.open(tmp_path / "n.vec") as collection:
+        assert collection.count() == 2
+        report = collection.import_documents(tmp_path / "b.jsonl", on_conflict="skip")
+        assert (report.added, report.skipped, report.replaced) == (1, 1, 0)
+        assert collection.get("2")[0].text == "a sail"
+        report = collection.import_documents(tmp_path / "b.jsonl", on_conflict="replace")
+        assert (report.added, report.skipped, report.replaced) == (0, 0, 2)
+        assert collection.get("2")[0].text == "another sail"
+        with pytest.raises(vecsearch.InputError, match="on_conflict must be one of"):
+            collection.import_documents(tmp_path / "b.jsonl", on_conflict="perhaps")
+    assert is_sound(tmp_path / "n.vec")
+
+
+def test_the_documents_of_a_file_stay_its_own(notes, tmp_path):
+    changed = lines(tmp_path / "a.jsonl", {"id": "old/sea.txt", "text": "from elsewhere"})
+    with vecsearch.open(notes) as collection:
+        report = collection.import_documents(changed, on_conflict="replace")
+        assert [each.error for each in report.failed] == [
+            "line 1: the id 'old/sea.txt' is taken: it came from old/sea.txt, and now from a document added from code or a pipe; "
+            "give one of them another id"
+        ]
+        assert collection.get("old/sea.txt")[0].text.startswith("the harbour")
+
+
+def test_a_text_that_was_changed_in_an_export_is_encoded_anew_and_put_right_by_the_next_index(notes, tmp_path, counting):
+    with vecsearch.open(notes, model=counting) as collection:
+        collection.export_documents(tmp_path / "all.jsonl")
+        changed = (tmp_path / "all.jsonl").read_text().replace("the harbour seals", "NARWHALS")
+        (tmp_path / "all.jsonl").write_text(changed)
+        report = collection.import_documents(tmp_path / "all.jsonl", on_conflict="replace")
+        assert (report.replaced, report.taken, report.encoded, report.failed) == (4, 3, 1, ())
+        assert counting.documents == ["NARWHALS rest on the sandbank"]
+        assert collection.search("narwhals", mode="lexical")[0].id == "old/sea.txt"
+        report = collection.index([tmp_path / "old"])
+        assert (report.updated, report.unchanged) == (1, 1)
+        assert collection.get("old/sea.txt")[0].text.startswith("the harbour")
+    assert maintenance.check(notes) == []
+
+
+def test_an_import_that_is_killed_goes_on_where_it_stopped(tmp_path):
+    with vecsearch.open(tmp_path / "a.vec", model=ENCODER) as collection:
+        collection.add([f"rope {n}" for n in range(300)], ids=[f"d{n}" for n in range(300)])
+        collection.export_documents(tmp_path / "all.jsonl")
+    code = (
+        "import os, signal, sys, vecsearch; from tests.fakes import FakeEncoder; from vecsearch.exchange import importing\n"
+        "importing.BATCH_BROUGHT, left, commit = 50, [3], importing.Writer.commit\n"
+        "def dying(*given):\n"
+        "    left[0] -= 1\n"
+        "    if not left[0]: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    commit(*given)\n"
+        "importing.Writer.commit = dying\n"
+        "vecsearch.open(sys.argv[1], encoder=FakeEncoder()).import_documents(sys.argv[2])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "b.vec"), str(tmp_path / "all.jsonl")]
+    assert subprocess.run(command, cwd=PROJECT, check=False).returncode == -signal.SIGKILL
+    with vecsearch.open(tmp_path / "b.vec", model=ENCODER) as collection:
+        assert collection.count() == 100
+        report = collection.import_documents(tmp_path / "all.jsonl", on_conflict="skip")
+        assert (report.added, report.skipped) == (200, 100)
+    assert whole(tmp_path / "b.vec") == whole(tmp_path / "a.vec")
+    assert maintenance.check(tmp_path / "b.vec", model=ENCODER) == []
+
+
+# -- what others write
+
+
+def test_json_lines_of_others_are_read(tmp_path, shell):
+    lines(
+        tmp_path / "a.jsonl",
+        {"_id": "beir", "text": "a rope", "title": "Rope", "metadata": {"k": 1}},
+        {"id": "chroma", "document": "a sail", "metadata": None},
+        {"id": 7, "content": "a mast", "lang": "en"},
+        {"page_content": "a keel", "metadata": {"source": "x.pdf"}, "type": "Document"},
+    )
+    assert shell("import", "a.jsonl", "--db", "n.vec").status == 0
+    with vecsearch.open(tmp_path / "n.vec", readonly=True) as collection:
+        found = {each.text: each for each in collection.get(where={})}
+    assert (found["a rope"].id, found["a rope"].title, found["a rope"].metadata) == ("beir", "Rope", {"k": 1})
+    assert (found["a sail"].id, found["a sail"].metadata) == ("chroma", {})
+    assert (found["a mast"].id, found["a mast"].metadata) == ("7", {"lang": "en"})
+    assert found["a keel"].metadata == {"source": "x.pdf", "type": "Document"}
+
+
+def test_parquet_of_others_is_read(tmp_path, shell):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [
+        {"id": 1, "content": "a rope", "metadata": {"k": 1}, "n": 2.5},
+        {"id": 2, "content": None, "metadata": None, "n": None},
+    ]
+    parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    told = shell("import", "a.parquet", "--db", "n.vec", "--json")
+    assert told.status == 1
+    assert [each["error"] for each in json.loads(told.out)["failed"]] == ["row 2: document '2' has neither text nor a title"]
+    with vecsearch.open(tmp_path / "n.vec", readonly=True) as collection:
+        assert [(each.id, each.text, each.metadata) for each in collection.get(where={})] == [("1", "a rope", {"k": 1, "n": 2.5})]
+
+
+def test_bad_lines_are_named_and_good_ones_kept(tmp_path, shell):
+    lines(
+        tmp_path / "a.jsonl", {"id": "1", "text": "a rope"}, "", "{no JSON", "[1]", '{"id": "2", "text": 3}', '{"id": "3"}',
+        '{"id": "1", "text": "again"}', '{"id": "4", "text": "x", "metadata": [1]}', '{"id": "5", "text": NaN}', "[" * 5_000,
+        '{"id": {}, "text": "x"}', '{"id": "6", "text": "a\\u0000b"}', '{"id": "7", "text": "\\ud800"}',
+        {"id": "8", "text": "a sail"},
+    )  # fmt: skip
+    with (tmp_path / "a.jsonl").open("ab") as file:
+        file.write(b'{"id": "9", "text": "\xff"}\n')
+    told = shell("import", "a.jsonl", "--db", "n.vec")
+    assert told.status == 1
+    assert told.out.startswith("2 added")
+    named = [
+        line.removeprefix(f"failed: {tmp_path}/a.jsonl: ").removeprefix("failed: a.jsonl: ") for line in told.err.splitlines()
+    ]
+    assert [line.partition(":")[0] for line in named] == [f"line {n}" for n in (*range(3, 14), 15)]
+    assert "Traceback" not in told.err
+    with vecsearch.open(tmp_path / "n.vec", readonly=True) as collection:
+        assert [each.id for each in collection.list_documents()] == ["1", "8"]
+
+
+PIECE = {"start": 0, "end": 6, "vector": [1.0, 0.0]}
+GOOD = {"id": "x", "text": "a rope", "chunks": [PIECE]}
+HOSTILE = {
+    "beyond the text": {"chunks": [{**PIECE, "end": 7}]},
+    "before the text": {"chunks": [{**PIECE, "start": -1}]},
+    "backwards": {"chunks": [{**PIECE, "start": 3, "end": 2}]},
+    "no numbers": {"chunks": [{**PIECE, "start": "0"}]},
+    "another length": {"chunks": [{**PIECE, "vector": [1.0]}]},
+    "ragged": {"chunks": [PIECE, {**PIECE, "vector": [1.0]}]},
+    "too long a vector": {"chunks": [{**PIECE, "vector": [3.0, 0.0]}]},
+    "a zero vector": {"chunks": [{**PIECE, "vector": [0.0, 0.0]}]},
+    "beyond all numbers": {"chunks": [{**PIECE, "vector": [1e400, 0.0]}]},
+    "beyond half precision": {"chunks": [{**PIECE, "vector": [1e9, 0.0]}]},
+    "words for a vector": {"chunks": [{**PIECE, "vector": ["a", "b"]}]},
+    "a vector of objects": {"chunks": [{**PIECE, "vector": {"0": 1}}]},
+    "no list": {"chunks": {"0": PIECE}},
+    "a list of lists": {"chunks": [[0, 6]]},
+    "a place that is none": {"chunks": [{**PIECE, "location": [1]}]},
+    "a context that is none": {"chunks": [{**PIECE, "context": 7}]},
+    "a source that is none": {"source": 7},
+    "an empty source": {"source": " "},
+    "a NUL in the source": {"source": "a\0b"},
+    "a text that is none": {"text": 7},
+    "metadata that are none": {"metadata": "x"},
+}  # fmt: skip
+HEADER = {"layout": 1, "encoder": "e", "fingerprint": "f", "dimension": 2, "precision": "float16", "language": "en"}
+
+
+def test_hostile_records_are_refused_one_by_one(tmp_path):
+    bad = [{**GOOD, "id": name, **each} for name, each in HOSTILE.items()]
+    lines(tmp_path / "a.jsonl", {"vecsearch": HEADER}, *bad, GOOD)
+    with vecsearch.open(tmp_path / "n.vec") as collection:
+        report = collection.import_documents(tmp_path / "a.jsonl")
+        assert [each.error.partition(":")[0] for each in report.failed] == [f"line {n + 2}" for n in range(len(bad))]
+        assert [each.id for each in collection.list_documents()] == ["x"]
+    assert is_sound(tmp_path / "n.vec")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layout": 2},
+        {"layout": "x"},
+        {"dimension": 0},
+        {"dimension": True},
+        {"precision": "float8"},
+        {"language": "xx"},
+        {"encoder": 1},
+    ],
+    ids=str,
+)
+def test_a_header_that_is_none_is_refused_and_makes_nothing(change, tmp_path, shell):
+    lines(tmp_path / "a.jsonl", {"vecsearch": {**HEADER, **change}}, GOOD)
+    assert "cannot read" in error_of(shell("import", "a.jsonl", "--db", "n.vec"))
+    assert listing(tmp_path) == ["a.jsonl"]
+
+
+def test_sources_stay_below_the_rule_of_paths(tmp_path):
+    outside = (tmp_path.parent / "out.txt").as_posix()
+    given = {"a": "docs/../docs/a.txt", "b": (tmp_path / "b.txt").as_posix(), "c": outside, "d": "../d.txt"}
+    records = [{**GOOD, "id": key, "source": path} for key, path in given.items()]
+    lines(tmp_path / "a.jsonl", {"vecsearch": HEADER}, *records)
+    with vecsearch.open(tmp_path / "n.vec") as collection:
+        assert collection.import_documents(tmp_path / "a.jsonl").taken == 4
+    stored = {key: source for key, source, *_ in whole(tmp_path / "n.vec")[1]}
+    assert stored == {"a": "docs/a.txt", "b": "b.txt", "c": outside, "d": (tmp_path.parent / "d.txt").as_posix()}
+
+
+def test_what_holds_nothing_good_makes_no_database(tmp_path, shell):
+    lines(tmp_path / "a.jsonl", "no JSON")
+    assert error_of(shell("import", "a.jsonl", "--quiet", "--db", "n.vec")).startswith("a.jsonl: line 1: not valid JSON")
+    assert listing(tmp_path) == ["a.jsonl"]
+
+
+def test_damaged_files_give_what_is_good_or_a_clear_error(notes, tmp_path, shell):
+    pytest.importorskip("pyarrow")
+    for suffix in FORMATS:
+        shell("export", f"all.{suffix}", "--force")
+        data = (tmp_path / f"all.{suffix}").read_bytes()
+        for share in (0.0, 0.3, 0.9):
+            (tmp_path / f"cut.{suffix}").write_bytes(data[: int(len(data) * share)])
+            told = shell("import", f"cut.{suffix}", "--db", f"{suffix}{share}.vec")
+            assert "Traceback" not in told.err
+            assert told.status == (0 if share == 0.0 and suffix != "parquet" else 1), (suffix, share, told)
+    assert is_sound(notes)
+
+
+def test_parquet_without_pyarrow_says_how_to_get_it(notes, tmp_path, shell, monkeypatch):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for command in (("export", "b.parquet"), ("import", "a.parquet")):
+        assert error_of(shell(*command)).endswith("pip install 'vecsearch[parquet]'")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".vecsearch", "a.parquet", "old"]
+
+
+# -- other programs
+
+
+@pytest.fixture
+def chroma(tmp_path):
+    return Path(shutil.copytree(FOREIGN / "chroma", tmp_path / "chroma"))
+
+
+def imported(folder):
+    with vecsearch.open(folder, readonly=True) as collection:
+        return {each.id: [each.text, each.metadata] for each in collection.get(where={})}
+
+
+def test_a_chroma_folder_is_imported_whole(chroma, tmp_path, shell):
+    before = (chroma / "chroma.sqlite3").read_bytes()
+    told = shell("import", chroma, "--from", "birds", "--db", "birds.vec", "--json")
+    assert told.status == 1
+    birds = {key: each for key, each in EXPECTED["chroma"]["birds"].items() if each[0] is not None}
+    assert imported(tmp_path / "birds.vec") == birds
+    (failed,) = json.loads(told.out)["failed"]
+    assert failed["error"] == "'vector-only' of collection 'birds': it has no document, only a vector"
+    assert shell("import", chroma / "chroma.sqlite3", "--from", "other-trees", "--db", "trees.vec").status == 0
+    assert imported(tmp_path / "trees.vec") == EXPECTED["chroma"]["other-trees"]
+    told = shell("import", chroma, "--db", "all.vec")
+    assert "the id 'bird-0' was given already" in told.err
+    assert set(imported(tmp_path / "all.vec")) == {*birds, "oak"}
+    assert "there: birds, empty, other-trees" in error_of(shell("import", chroma, "--from", "none"))
+    assert ((chroma / "chroma.sqlite3").read_bytes(), listing(chroma)) == (before, ["chroma.sqlite3"])
+
+
+def test_chroma_metadata_keep_their_types(chroma, tmp_path):
+    with vecsearch.open(tmp_path / "n.vec") as collection:
+        collection.import_documents(chroma, from_collection="birds")
+        assert [hit.id for hit in collection.search("a bird of passage", where={"wild": True, "n": 4})] == ["bird-4"]
+        assert collection.count({"weight": {"$gt": 7}}) == 2
+        assert repr(collection.get("bird-0")[0].metadata["weight"]) == "0.0"
+        assert collection.search("ibis at dusk", limit=1)[0].id == "ибис"
+
+
+def test_changes_that_chroma_has_not_carried_out_are_told_of(chroma, tmp_path):
+    with closing(sqlite3.connect(chroma / "chroma.sqlite3", isolation_level=None)) as raw:
+        raw.execute("UPDATE max_seq_id SET seq_id = seq_id - 2")
+    with vecsearch.open(tmp_path / "n.vec") as collection:
+        report = collection.import_documents(chroma, from_collection="birds")
+    assert any("still in Chroma's queue" in each.error for each in report.failed)
+
+
+@pytest.mark.parametrize("form", ["folder", "file", "tar.gz", "zip"])
+def test_a_txtai_index_is_imported_whole(form, tmp_path, shell):
+    source = {"folder": FOREIGN / "txtai", "file": FOREIGN / "txtai" / "documents", "tar.gz": FOREIGN / "txtai.tar.gz"}.get(form)
+    if form == "zip":
+        source = tmp_path / "txtai.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            archive.write(FOREIGN / "txtai" / "documents", "documents")
+            archive.writestr("config", b"a pickle, perhaps")
+    told = shell("import", source, "--db", "n.vec", "--json")
+    expected = {
+        key: [text, {**({"tags": tags} if tags else {}), **{name: each for name, each in data.items() if name != "text"}}]
+        for key, (text, data, tags) in EXPECTED["txtai"].items()
+        if text is not None
+    }
+    assert imported(tmp_path / "n.vec") == expected
+    assert {each["error"].partition(":")[0] for each in json.loads(told.out)["failed"]} == {"'nothing'", "'raw'"}
+    assert listing(FOREIGN / "txtai") == ["documents"]
+
+
+def test_what_is_no_import_is_refused_with_what_to_do(notes, tmp_path, shell):
+    maintenance.backup(notes, tmp_path / "a.backup")
+    (tmp_path / "plain").mkdir()
+    with closing(sqlite3.connect(tmp_path / "other.db")) as raw:
+        raw.execute("CREATE TABLE t (a)")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "chroma.sqlite3").write_bytes(b"SQLite format 3\0" + b"x" * 5_000)
+    with gzip.open(tmp_path / "no.tar.gz", "w") as file:
+        file.write(b"no archive")
+    with zipfile.ZipFile(tmp_path / "no.zip", "w") as archive:
+        archive.writestr("x", "y")
+    wrong = {
+        "a.backup": "vecsearch restore", ".vecsearch": "vecsearch export", "plain": "vecsearch index", "none.jsonl": "no file",
+        "other.db": "no document store of txtai", "bad": "cannot read", "no.tar.gz": "cannot read",
+        "no.zip": "holds no 'documents'",
+    }  # fmt: skip
+    before = listing(tmp_path)
+    with nothing_lost(notes):
+        for name, said in wrong.items():
+            for db in (notes, tmp_path / "made.vec"):
+                assert said in error_of(shell("import", name, "--db", db)), name
+    assert "leave --from out" in error_of(shell("import", lines(tmp_path / "a.jsonl", GOOD), "--from", "x"), 2)
+    assert [each for each in listing(tmp_path) if each not in before and not each.endswith(("-wal", "-shm"))] == ["a.jsonl"]

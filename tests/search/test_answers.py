@@ -1,0 +1,389 @@
+"""What an answer can be besides a list: grouped, without duplicates, varied, widened, by examples, with reasons, or empty."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vecsearch
+from tests.conftest import SAMPLE_DATA
+from tests.fakes import FakeEncoder
+from vecsearch.search.diversify import is_near_duplicate
+from vecsearch.text.sentences import split_sentences
+
+LEASES = " ".join(
+    f"The lease of house {n} ends in the year {1990 + n}, and the tenant leaves the key with the owner." for n in range(60)
+)
+TEXTS = {
+    "leases": LEASES,
+    "bats": "Bats leave the cave at dusk. They hunt moths over the river. In winter they sleep.",
+    "bats2": "Bats leave the caves at dusk. They hunt moths over the rivers. In winter, they sleep!",
+    "jump": "jump", "jumping": "jumping", "jumps": "Jumps", "leap": "leap", "hop": "hop",
+    "money": "The savings bank lends money to people who buy a house.",
+    "river": "Herons stand on the bank of the river.",
+    "model": "A fashion model walks the runway.",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
+    opened = vecsearch.open(tmp_path_factory.mktemp("answers") / "a.vec")
+    opened.add(list(TEXTS.values()), ids=list(TEXTS), metadatas=[{"n": n, "odd": n % 2 == 1} for n in range(len(TEXTS))])
+    return opened
+
+
+def ids(hits: Sequence[vecsearch.Hit]) -> list[str]:
+    return [hit.id for hit in hits]
+
+
+# -- grouped, collapsed, varied, widened
+
+
+@pytest.mark.parametrize("mode", vecsearch.Mode)
+def test_by_document_each_stands_once_with_its_best_chunk_and_how_many_more(mixed: vecsearch.Collection, mode: str) -> None:
+    chunks = mixed.search("when does the lease of a house end", mode=mode, limit=1000)
+    grouped = mixed.search("when does the lease of a house end", mode=mode, limit=1000, group_by="document")
+    assert Counter(ids(chunks))["leases"] > 3
+    assert ids(grouped) == list(dict.fromkeys(ids(chunks)))
+    best = {hit.id: hit for hit in reversed(chunks)}
+    assert [(hit.chunk_index, hit.score) for hit in grouped] == [
+        (best[hit.id].chunk_index, best[hit.id].score) for hit in grouped
+    ]
+    last = ids(chunks).index(grouped[-1].id)
+    assert [hit.group_size for hit in grouped] == [Counter(ids(chunks[: last + 1]))[hit.id] - 1 for hit in grouped]
+
+
+def test_as_many_documents_come_back_as_are_asked_for(tmp_path: Path) -> None:
+    """One long document has all the nearest chunks; the others are there nevertheless."""
+    random = np.random.default_rng(3)
+    with vecsearch.open(tmp_path / "x.vec", model=FakeEncoder()) as collection:
+        collection.add([LEASES * 80], ids=["long"])
+        collection.add([f"about {n}" for n in range(30)], ids=[str(n) for n in range(30)], vectors=random.normal(size=(30, 32)))
+        assert len(collection.search("the lease of the house", mode="dense", limit=1000)) > 400
+        for mode in ("dense", "hybrid"):
+            assert len(collection.search("the lease of the house", mode=mode, limit=31, group_by="document")) == 31
+
+
+@pytest.mark.parametrize("mode", vecsearch.Mode)
+def test_what_is_left_of_near_duplicates_does_not_depend_on_how_many_are_asked_for(tmp_path: Path, mode: str) -> None:
+    """What means and what says the same are others here, and a hit stands for many: so both sides have to look deep."""
+    random = np.random.default_rng(1)
+    words = ["bat", "bank", "spring", "model", "crane", *(f"w{n}q" for n in range(7))]
+    texts = [" ".join(random.choice(words, size=random.integers(1, 4))) for _ in range(3000)]
+    with vecsearch.open(tmp_path / "x.vec", model=FakeEncoder(dimension=8)) as collection:
+        collection.add(texts, ids=[str(n) for n in range(3000)], vectors=random.normal(size=(3000, 8)))
+        everything = collection.search("a crane at the bank", mode=mode, limit=3000, dedupe=True)
+        for limit in (1, 10, 50, 150):
+            found = collection.search("a crane at the bank", mode=mode, limit=limit, dedupe=True)
+            assert [(hit.id, hit.score) for hit in found] == [(hit.id, hit.score) for hit in everything[:limit]]
+
+
+def test_collapsed_word_forms_and_near_duplicates_stand_behind_the_best(mixed: vecsearch.Collection) -> None:
+    plain = mixed.search("jump", limit=8)
+    assert {"jump", "jumping", "jumps"} <= set(ids(plain))
+    collapsed = mixed.search("jump", limit=8, dedupe=True)
+    assert collapsed[0].id == "jump" and collapsed[0].group_size == 2
+    assert not {"jumping", "jumps"} & set(ids(collapsed))
+    assert {"leap", "hop"} <= set(ids(collapsed))
+    bats = [hit for hit in mixed.search("bats hunt moths at dusk", limit=8, dedupe=True) if hit.id.startswith("bats")]
+    assert [hit.group_size for hit in bats] == [1]
+
+
+words = st.frozensets(st.sampled_from("abcdefghijklmnopqrst"), max_size=20)
+
+
+@given(one=words, other=words)
+def test_alike_is_mutual_and_every_text_with_a_word_is_like_itself(one: frozenset[str], other: frozenset[str]) -> None:
+    assert is_near_duplicate(one, other) == is_near_duplicate(other, one)
+    assert is_near_duplicate(one, one) == bool(one)
+    if is_near_duplicate(one, other):
+        assert len(one & other) / len(one | other) >= 0.9
+
+
+def test_mmr_of_one_is_the_ranking_and_less_is_varied(mixed: vecsearch.Collection) -> None:
+    plain = mixed.search("jump", limit=4)
+    assert ids(mixed.search("jump", limit=4, mmr=1.0)) == ids(plain)
+    assert {"jumping", "jumps"} <= set(ids(plain))
+    varied = mixed.search("jump", limit=4, mmr=0.3)
+    assert varied[0].id == plain[0].id
+    assert len({"jumping", "jumps"} & set(ids(varied))) < 2
+
+
+def test_mmr_is_its_formula(tmp_path: Path) -> None:
+    """Greedy choice over every row, worked out anew for each pick."""
+    random = np.random.default_rng(5)
+    rows = random.normal(size=(40, 384)) + 2 * np.eye(384)[0]
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    with vecsearch.open(tmp_path / "x.vec", precision="float32") as collection:
+        collection.add(["text"] * 40, ids=[str(n) for n in range(40)], vectors=rows)
+        found = [int(each) for each in ids(collection.search(np.eye(384)[0], limit=6, mmr=0.4))]
+    near, chosen = rows[:, 0], [int(np.argmax(rows[:, 0]))]
+    while len(chosen) < 6:
+        value = {n: 0.4 * near[n] / near.max() - 0.6 * (rows[chosen] @ rows[n]).max() for n in range(40) if n not in chosen}
+        chosen.append(max(value, key=lambda n: value[n]))
+    assert found == chosen
+
+
+def test_expanded_hits_have_their_neighbours(mixed: vecsearch.Collection) -> None:
+    (document,) = mixed.get("leases")
+    for hit in mixed.search("the lease of house 30", where={"n": 0}, limit=5, window=1):
+        around, places = hit.window, document.chunks[max(0, hit.chunk_index - 1) : hit.chunk_index + 2]
+        assert around is not None
+        assert (around.start, around.end) == (places[0].start, places[-1].end)
+        assert around.text == LEASES[around.start : around.end]
+    assert mixed.search("bats", limit=1)[0].window is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    mode=st.sampled_from(["dense", "lexical", "hybrid"]), limit=st.integers(1, 30), bound=st.integers(0, 11), odd=st.booleans(),
+    group=st.sampled_from([None, "document"]), query=st.sampled_from(["jump", "the bank of the river", "lease of house 12"]),
+)  # fmt: skip
+def test_a_filter_takes_rows_away_and_changes_nothing_else(
+    mixed: vecsearch.Collection, mode: str, limit: int, bound: int, odd: bool, group: Any, query: str
+) -> None:
+    everything = mixed.search(query, mode=mode, limit=1000, group_by=group)
+    where = {"n": {"$lt": bound}, "odd": odd}
+    expected = [hit for hit in everything if hit.metadata["n"] < bound and hit.metadata["odd"] == odd][:limit]
+    found = mixed.search(query, mode=mode, limit=limit, group_by=group, where=where)
+    assert [(hit.id, hit.chunk_index, hit.score) for hit in found] == [(hit.id, hit.chunk_index, hit.score) for hit in expected]
+
+
+# -- examples
+
+
+def test_recommended_are_those_nearest_to_a_like_and_not_nearer_to_a_dislike(mixed: vecsearch.Collection) -> None:
+    found = mixed.recommend(["jump", "river"], ["money"], limit=100)
+    assert not {"jump", "river", "money"} & set(ids(found))
+    assert ids(found)[:2] == ["jumping", "jumps"] or ids(found)[:2] == ["jumps", "jumping"]
+    rows = {key: mixed.search(TEXTS[key], mode="dense", limit=100) for key in ("jump", "river", "money")}
+    near = {key: {(hit.id, hit.chunk_index): hit.score for hit in hits} for key, hits in rows.items()}
+    for hit in found:
+        like = max(near[key][hit.id, hit.chunk_index] for key in ("jump", "river"))
+        dislike = near["money"][hit.id, hit.chunk_index]
+        assert hit.similarity == pytest.approx(like, abs=1e-3)
+        assert hit.score == pytest.approx(like if like >= dislike else -dislike, abs=1e-3)
+    assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
+
+
+def test_examples_may_be_texts_and_all_options_hold(mixed: vecsearch.Collection) -> None:
+    found = mixed.recommend([{"text": "animals that fly at night"}], limit=2, dedupe=True, group_by="document")
+    assert found[0].id in ("bats", "bats2") and found[0].group_size == 1
+    assert (
+        ids(mixed.recommend(["jump"], limit=5, where={"odd": True}))
+        == ids([hit for hit in mixed.recommend(["jump"], limit=50) if hit.metadata["odd"]])[:5]
+    )
+
+
+@pytest.mark.parametrize("given", [([],), ("jump",), (["nothing"],), ([3],), (["jump"], "bats"), ([{"texts": "x"}],)])
+def test_examples_that_are_none_are_refused(mixed: vecsearch.Collection, given: Any) -> None:
+    with pytest.raises(vecsearch.InputError):
+        mixed.recommend(*given)
+
+
+# -- reasons
+
+
+@pytest.mark.parametrize("query", ["jump", "who lends money for a house", "moths over the river at dusk", "lease of house 12"])
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+def test_the_shares_of_the_tokens_add_up_to_the_similarity(mixed: vecsearch.Collection, query: str, mode: str) -> None:
+    for hit in mixed.search(query, mode=mode, limit=5, explain=True):
+        assert hit.explanation is not None and hit.similarity is not None
+        assert sum(share.weight for share in hit.explanation.tokens) + hit.explanation.remainder == pytest.approx(
+            hit.similarity, abs=1e-5
+        )
+        assert all(hit.start <= share.start < share.end <= hit.end for share in hit.explanation.tokens)
+        assert all(one.end <= other.start for one, other in pairwise(hit.explanation.tokens))
+
+
+def test_a_share_is_what_its_token_brings(mixed: vecsearch.Collection, encoder: Any) -> None:
+    """By the definition, from the model's own token vectors."""
+    (hit,) = mixed.search("moths", mode="dense", limit=1, explain=True)
+    query = encoder.encode_queries(["moths"])[0]
+    rows = encoder.encode_tokens([hit.text])[0].rows
+    expected = rows @ query / (len(rows) * np.linalg.norm(rows.mean(axis=0)))
+    assert [share.weight for share in hit.explanation.tokens] == pytest.approx(list(expected[1:-1]), abs=1e-4)
+
+
+def test_ranks_scores_sentence_and_plan(mixed: vecsearch.Collection) -> None:
+    hits = mixed.search("where do they hunt moths", limit=3, explain=True, where={"n": {"$lte": 8}})
+    bats = next(hit for hit in hits if hit.id == "bats")
+    assert bats.explanation.components["dense"].score == pytest.approx(bats.similarity)
+    assert bats.explanation.components["lexical"].rank in (1, 2)
+    at = bats.explanation.sentence
+    assert TEXTS["bats"][at.start : at.end] == "They hunt moths over the river."
+    assert hits.profile.access is vecsearch.VectorAccess.ROWS
+    assert hits.profile.matching < hits.profile.chunks
+    assert list(hits.profile.timings_ms) == ["filter", "candidates", "arrangement", "texts", "reasons"]
+    assert mixed.search("moths").profile.access is vecsearch.VectorAccess.INDEX
+    assert mixed.search("moths")[0].explanation is None
+
+
+def test_lexical_reasons_need_no_model(mixed: vecsearch.Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixed, "_own_encoder", lambda: pytest.fail("no model is needed"))
+    (hit,) = mixed.search("moths river", mode="lexical", limit=1, explain=True)
+    assert hit.explanation.sentence is not None
+    assert (
+        hit.text[hit.explanation.sentence.start : hit.explanation.sentence.end]
+        == "They hunt moths over the river" + hit.text[hit.explanation.sentence.end - 1 : hit.explanation.sentence.end]
+    )
+    assert list(hit.explanation.components) == ["lexical"] and hit.explanation.tokens == ()
+
+
+def test_the_shell_shows_reasons_in_text_and_json(mixed: vecsearch.Collection, shell: Any) -> None:
+    folder = mixed._database.folder
+    told = shell("search", "who lends money", "--explain", "-n", 1, "--db", folder)
+    assert told.status == 0
+    assert "words: " in told.out and "best sentence (" in told.out and "plan: " in told.out and "lexical " in told.out
+    assert "\x1b[" not in told.out
+    value = json.loads(shell("search", "who lends money", "--explain", "-n", 1, "--json", "--db", folder).out)
+    (hit,) = value["hits"]
+    assert sum(each["share"] for each in hit["explanation"]["shares"]) + hit["explanation"]["rest"] == pytest.approx(
+        hit["similarity"]
+    )
+    assert value["profile"]["access"] == "index"
+    plain = json.loads(shell("search", "who lends money", "-n", 1, "--json", "--db", folder).out)
+    assert set(plain["hits"][0]) == {
+        "id", "chunk", "score", "similarity", "text", "title", "uri", "start", "end", "metadata", "place",
+    }  # fmt: skip
+
+
+# -- a second look
+
+
+@pytest.mark.parametrize("mode", vecsearch.Mode)
+def test_a_second_look_reorders_the_candidates_and_loses_none(mixed: vecsearch.Collection, mode: str) -> None:
+    plain = mixed.search("the bank of the river", mode=mode, limit=100)
+    again = mixed.search("the bank of the river", mode=mode, limit=100, rerank=True, explain=True)
+    assert sorted((hit.id, hit.chunk_index) for hit in again) == sorted((hit.id, hit.chunk_index) for hit in plain)
+    assert again[0].id == "river"
+    assert [hit.score for hit in again] == sorted((hit.score for hit in again), reverse=True)
+    assert again[0].explanation.components["rerank"].rank == 1
+
+
+def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: Any) -> None:
+    """MaxSim with the idf of the words as weights, and the likeness to the first two, over every chunk of a filter."""
+    where, question = {"n": {"$gte": 8}}, "the bank of the river"
+    before = {hit.id: hit for hit in mixed.search(question, where=where, limit=10)}
+    again = {hit.id: hit.score for hit in mixed.search(question, where=where, limit=10, rerank=True)}
+    (asked, *rows) = [each.rows for each in encoder.encode_tokens([question, *(TEXTS[key] for key in before)])]
+    with mixed._open_snapshot() as snapshot:
+        rarity = snapshot.compute_term_idfs(question)
+    most = max(rarity.values())
+    weights = np.array([0.1 * most] * 7)
+    weights[2], weights[5] = rarity["bank"], rarity["river"]  # [CLS] the bank of the river [SEP]
+    unit = lambda each: each / np.linalg.norm(each, axis=-1, keepdims=True)  # noqa: E731
+    late = {
+        key: before[key].score + float((weights / weights.sum()) @ (unit(asked) @ unit(row).T).max(axis=1).clip(0) ** 2)
+        for key, row in zip(before, rows, strict=True)
+    }
+    pooled = {key: unit(row.mean(axis=0)) for key, row in zip(before, rows, strict=True)}
+    first = unit(np.mean([pooled[key] for key in sorted(late, key=lambda key: -late[key])[:2]], axis=0))
+    assert again == pytest.approx({key: late[key] + 0.4 * float(pooled[key] @ first) for key in late}, abs=2e-3)
+
+
+def test_a_reranker_that_is_not_there_is_named(mixed: vecsearch.Collection, shell: Any, tmp_path: Path) -> None:
+    told = shell("search", "river", "--rerank", str(tmp_path / "no-model"), "--db", mixed._database.folder)
+    assert told.status == 1
+    assert "no-model" in told.err
+    with pytest.raises(vecsearch.UsageError, match="vector"):
+        mixed.search(np.ones(384), rerank=True)
+
+
+def test_a_cross_encoder_from_a_folder(mixed: vecsearch.Collection, tiny_cross_encoder: Path) -> None:
+    hits = mixed.search("river", limit=50, rerank=str(tiny_cross_encoder), explain=True)
+    assert sorted(ids(hits)) == sorted(ids(mixed.search("river", limit=50)))
+    scores = [hit.explanation.components["rerank"].score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert [hit.score for hit in hits] == scores
+
+
+@pytest.fixture(scope="module")
+def tiny_cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cross-encoder's folder with random weights: what is tested is that one is read and asked."""
+    from sentence_transformers import CrossEncoder
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("cross") / "model"
+    source = tmp_path_factory.mktemp("vocabulary")
+    (source / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]))
+    tokenizer = BertTokenizerFast(str(source / "vocab.txt"))
+    config = BertConfig(
+        vocab_size=31, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, num_labels=1
+    )
+    BertForSequenceClassification(config).save_pretrained(source)
+    tokenizer.save_pretrained(source)
+    CrossEncoder(str(source), device="cpu").save_pretrained(str(folder))
+    return folder
+
+
+# -- nothing here
+
+
+def test_auto_leaves_out_what_is_as_far_as_chance(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        collection.index([SAMPLE_DATA / "docs"])
+        found = collection.search("a model on the runway", min_similarity="auto", limit=50)
+        assert found[0].id.endswith("fashion/life-on-the-catwalk.md")
+        assert len(found) < len(collection.search("a model on the runway", limit=50))
+        assert 0.1 < found.profile.min_similarity < 0.6
+        assert collection.search("segmentation fault in the kernel module of a graphics driver", min_similarity="auto") == []
+        assert len(collection.search("segmentation fault in the kernel module of a graphics driver")) == 10
+
+
+def test_auto_in_a_small_collection_warns_and_leaves_nothing_out(mixed: vecsearch.Collection) -> None:
+    with pytest.warns(vecsearch.VecsearchWarning, match="too few documents"):
+        assert len(mixed.search("jump", min_similarity="auto")) == 10
+
+
+# -- a context for a language model
+
+
+def test_a_context_is_made_of_whole_sentences_of_the_best_passages(mixed: vecsearch.Collection, encoder: Any) -> None:
+    found = mixed.context("where do bats hunt", max_tokens=60)
+    assert found.tokens == len(encoder.token_spans(found.to_markdown())) <= 60
+    assert found.sources[0].id in ("bats", "bats2")
+    for passage in found.passages:
+        own = TEXTS[next(each.id for each in found.sources if each.number == passage.source)]
+        starts, ends = {at.start for at in split_sentences(own)}, {at.end for at in split_sentences(own)}
+        assert passage.start in starts and passage.end in ends
+    assert mixed.context("where do bats hunt", max_tokens=1).passages == ()
+
+
+def test_the_shell_packs_a_context(mixed: vecsearch.Collection, shell: Any) -> None:
+    folder = mixed._database.folder
+    told = shell("context", "where do bats hunt", "--max-tokens", 80, "--db", folder)
+    assert told.status == 0 and told.out.startswith("[1] bats")
+    value = json.loads(shell("context", "where do bats hunt", "--max-tokens", 80, "--json", "--db", folder).out)
+    assert value["query"] == "where do bats hunt" and value["tokens"] <= 80
+    assert {each["source"] for each in value["passages"]} <= {each["source"] for each in value["sources"]}
+
+
+# -- bad options
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"group_by": "author"}, "group_by"), ({"mmr": 2}, "mmr"), ({"mmr": True}, "mmr"), ({"window": -1}, "window"),
+        ({"min_similarity": "often"}, "min_similarity"), ({"limit": 0}, "limit"), ({"fusion": "sum"}, "fusion must be one of bounded"),
+        ({"mode": "fuzzy"}, "mode"), ({"mode": "lexical", "min_similarity": "auto"}, "lexical"),
+    ],
+)  # fmt: skip
+def test_options_that_make_no_sense_are_named(mixed: vecsearch.Collection, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(vecsearch.InputError, match=said):
+        mixed.search("jump", **options)
+
+
+def test_an_unknown_option_is_a_type_error(mixed: vecsearch.Collection) -> None:
+    with pytest.raises(TypeError, match="top_k"):
+        mixed.search("jump", top_k=3)

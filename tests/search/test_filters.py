@@ -1,0 +1,391 @@
+"""`where` in every form, against a plain reading of its rules."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vecsearch
+from tests.checks import is_sound
+from vecsearch.api import maintenance
+from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.search.where_parser import parse_shell, parse_where
+from vecsearch.stores.sqlite.filters.filter_sql import chunk_ids, document_keys
+
+METADATA: list[dict[str, Any]] = [
+    {}, {"lang": "en"}, {"lang": "de", "year": 2020}, {"lang": "en", "year": 2021.5}, {"year": "2020"}, {"lang": None},
+    {"lang": True, "year": 1}, {"lang": ["en", "de"], "year": 0}, {"lang": {"code": "en"}}, {"lang.code": "fr"},
+    {"lang": "English", "year": -3}, {"lang": [], "year": [2020]}, {"lang": "", "year": 10**20}, {"lang": [None, True, 1]},
+    {"when": "2024-05-01"}, {"when": "2024-05-01T10:30:00Z"}, {"when": "2024-05-01T23:30:00-05:00"}, {"when": "2024-05-02 08:00"},
+    {"when": "2024-13-01"}, {"when": "2024"}, {"when": "May"}, {"when": 2024}, {"at": {"when": "2023-12-31"}},
+    {"lang": {"code": "en"}, "lang.code": "de"}, {"lang": {"code": {"deep": 1}}, "lang.code": [1]}, {"lang": {"code.deep": 1}},
+    {"lang.code": {"deep": 1}}, {"lang": {"": {"code": 1}, "code": None}}, {"lang": [{"code": "en"}, ["en"]]}, {"lang": {}},
+    {"lang": [1, 1.0, True, 10**20, -0.0]}, {"year": -0.0}, {"year": 2**63}, {"year": -(10**400)}, {"year": 2**53 + 1},
+]  # fmt: skip
+VALUES = ["en", "de", "", "2020", 2020, 2021.5, 1, 0, -3, True, False, None, 10**20, -(10**400), 2.0**53, 2**63]
+KEYS = ["lang", "year", "lang.code", "lang.code.deep", "lang..code", "nothing", "when", "at.when"]
+TIMES = ["2024-05-01", "2024-05-02", "2024-05-01T10:30:00+00:00", "2024-05-02T04:30Z", "2024-05-01T10:00", "2024-05-32"]
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
+    opened = vecsearch.open(tmp_path_factory.mktemp("filters") / "f.vec")
+    count = len(METADATA)
+    opened.add(["text"] * count, ids=[str(n) for n in range(count)], metadatas=METADATA, vectors=np.eye(384)[:count])
+    return opened
+
+
+# -- the oracle
+
+
+def holds(where: dict[str, Any], metadata: dict[str, Any]) -> bool:
+    return all(entry(key, value, metadata) for key, value in where.items())
+
+
+def entry(key: str, value: Any, metadata: dict[str, Any]) -> bool:
+    match key:
+        case "$and":
+            return all(holds(each, metadata) for each in value)
+        case "$or":
+            return any(holds(each, metadata) for each in value)
+        case "$not":
+            return not holds(value, metadata)
+    operators = value if isinstance(value, dict) else {"$eq": value}
+    return all(operator(name, operand, *found(key, metadata)) for name, operand in operators.items())
+
+
+def found(key: str, metadata: dict[str, Any]) -> tuple[bool, Any]:
+    if key in metadata:
+        return True, metadata[key]
+    value: Any = metadata
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return False, None
+        value = value[part]
+    return True, value
+
+
+def operator(name: str, operand: Any, there: bool, value: Any) -> bool:  # noqa: PLR0911
+    match name:
+        case "$eq":
+            return there and same(value, operand)
+        case "$ne":
+            return not (there and same(value, operand))
+        case "$in":
+            return there and any(same(value, each) for each in operand)
+        case "$nin":
+            return not (there and any(same(value, each) for each in operand))
+        case "$exists":
+            return there == operand
+        case "$not":
+            return not all(operator(inner, each, there, value) for inner, each in operand.items())
+        case "$contains":
+            if isinstance(value, list):
+                return any(same(each, operand) for each in value)
+            return isinstance(value, str) and isinstance(operand, str) and operand in value
+    if not there or kind(value) != kind(operand) or kind(value) not in ("number", "text"):
+        return False
+    value, operand = times(value, operand)
+    return {"$gt": value > operand, "$gte": value >= operand, "$lt": value < operand, "$lte": value <= operand}[name]
+
+
+def times(value: Any, operand: Any) -> tuple[Any, Any]:
+    """Both as days, or as moments, where the operand is one and the value can be read as a time; else as they are."""
+    moments = [moment(each) for each in (value, operand)]
+    if None in moments:
+        return value, operand
+    return (moments[0].date(), moments[1].date()) if len(operand) == 10 else (moments[0], moments[1])
+
+
+def moment(text: Any) -> Any:
+    if not isinstance(text, str) or len(text) < 10:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+def kind(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return repr(value)
+    return "number" if isinstance(value, int | float) else "text" if isinstance(value, str) else type(value).__name__
+
+
+def same(left: Any, right: Any) -> bool:
+    return kind(left) == kind(right) and left == right
+
+
+# -- expressions
+
+values = st.sampled_from([*VALUES, *TIMES])
+orderable = st.sampled_from(
+    [value for value in [*VALUES, *TIMES] if isinstance(value, int | float | str) and not isinstance(value, bool)]
+)
+operations = st.one_of(
+    st.fixed_dictionaries({"$eq": values}), st.fixed_dictionaries({"$ne": values}),
+    *(st.fixed_dictionaries({name: orderable}) for name in ("$gt", "$gte", "$lt", "$lte")),
+    st.fixed_dictionaries({"$in": st.lists(values, max_size=3)}), st.fixed_dictionaries({"$nin": st.lists(values, max_size=3)}),
+    st.fixed_dictionaries({"$exists": st.booleans()}), st.fixed_dictionaries({"$contains": values}),
+    st.fixed_dictionaries({"$gte": orderable, "$lte": orderable}),
+)  # fmt: skip
+conditions = st.dictionaries(
+    st.sampled_from(KEYS), values | operations | st.fixed_dictionaries({"$not": operations}), min_size=1, max_size=2
+)
+wheres = st.recursive(
+    conditions,
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"$and": st.lists(inner, min_size=1, max_size=2)}),
+        st.fixed_dictionaries({"$or": st.lists(inner, min_size=1, max_size=2)}),
+        st.fixed_dictionaries({"$not": inner}),
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(where=wheres)
+def test_a_filter_finds_exactly_the_documents_it_holds_for(collection: vecsearch.Collection, where: dict[str, Any]) -> None:
+    expected = {str(n) for n, metadata in enumerate(METADATA) if holds(where, metadata)}
+    assert {hit.id for hit in collection.search(np.ones(384), limit=100, where=where)} == expected
+    assert {document.id for document in collection.get(where=where)} == expected
+    assert collection.count(where) == len(expected)
+
+
+HOSTILE = ["x') OR 1 --", "; DROP TABLE chunks", "a' 'b", "%?*"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(where=wheres, said=st.sampled_from(HOSTILE))
+def test_no_key_or_value_is_ever_part_of_the_sql(where: dict[str, Any], said: str) -> None:
+    """The statement depends on the shape of a filter alone, whatever words stand in it."""
+
+    def with_other_words(value: Any) -> Any:
+        match value:
+            case dict():
+                return {key if key.startswith("$") else said + key: with_other_words(each) for key, each in value.items()}
+            case list():
+                return [with_other_words(each) for each in value]
+        return said + value if isinstance(value, str) and value not in TIMES else value
+
+    plain, hostile = (parse_where(each) for each in (where, with_other_words(where)))
+    if plain is None or hostile is None:
+        return
+    for asked in (chunk_ids, document_keys):
+        assert asked(plain, 1).text == asked(hostile, 1).text
+        assert said not in asked(hostile, 1).text
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"year": {"$near": 3}}, r"\$near"), ({"$xor": []}, r"\$xor"), ({"$and": []}, r"\$and"), ({"year": {}}, "year"),
+        ({"year": {"$gt": None}}, r"\$gt"), ({"year": {"$gt": True}}, r"\$gt"), ({"year": {"$in": 3}}, r"\$in"),
+        ({"year": float("nan")}, "finite"), ({"year": object()}, "JSON"), ({'a"b': 1}, "quote"), (["year"], "mapping"),
+        ({"year": {"$exists": "yes"}}, r"\$exists"), ({3: 1}, "string"),
+    ],
+)  # fmt: skip
+def test_what_is_no_filter_is_refused(collection: vecsearch.Collection, where: Any, said: str) -> None:
+    with pytest.raises(vecsearch.FilterError, match=said):
+        collection.search(np.ones(384), where=where)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["lang=en"], {"lang": {"$eq": "en"}}), (["year>=2020"], {"year": {"$gte": 2020}}), (["a!=true"], {"a": {"$ne": True}}),
+        (["a<1.5"], {"a": {"$lt": 1.5}}), (["a = b = c"], {"a": {"$eq": "b = c"}}), (['a="2020"'], {"a": {"$eq": "2020"}}),
+        (["a=1", "b=2"], {"$and": [{"a": {"$eq": 1}}, {"b": {"$eq": 2}}]}), (['{"a": {"$in": [1]}}'], {"a": {"$in": [1]}}),
+        (["a="], {"a": {"$eq": ""}}), (["a=null"], {"a": {"$eq": None}}), ([], None),
+    ],
+)  # fmt: skip
+def test_the_shell_s_forms(given: list[str], meant: Any) -> None:
+    assert parse_shell(given) == meant
+
+
+@pytest.mark.parametrize("given", ["lang", "=en", '{"a": ', '{"a": {"$near": 1}}'])
+def test_the_shell_names_what_it_cannot_read(given: str, tmp_path: Path, shell: Any) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    shell("index", "a.txt")
+    told = shell("search", "one", "--where", given)
+    assert (told.status, told.out) == (1, "")
+    assert told.err.startswith("Error: ")
+    assert "where" in told.err
+
+
+def test_dates_of_python_are_bounds_too(collection: vecsearch.Collection) -> None:
+    found = [each.metadata["when"] for each in collection.get(where={"when": {"$gte": date(2024, 5, 2)}})]
+    assert "2024-05-01T23:30:00-05:00" in found and "2024-05-02 08:00" in found
+    noon = datetime(2024, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))  # 10:00 in UTC
+    assert collection.count({"$and": [{"when": {"$gt": noon}}, {"when": {"$lt": datetime(2024, 5, 1, 11)}}]}) == 1
+
+
+def test_k_rows_come_back_whenever_k_rows_match(tmp_path: Path) -> None:
+    """The rows that match lie far from the query: no candidate list reaches them."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(5_000, 384)) + np.eye(384)[0] * 5
+    rows[:30] = random.normal(size=(30, 384)) - np.eye(384)[0] * 5
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        metadatas = [{"rare": n < 30, "often": n % 2 == 0} for n in range(5_000)]
+        collection.add(["text"] * 5_000, vectors=rows, metadatas=metadatas, ids=[str(n) for n in range(5_000)])
+        collection.optimize()
+        for where, expected in (({"rare": True}, 30), ({"often": True}, 2_500), ({"rare": True, "often": True}, 15), ({}, 5_000)):
+            assert len(collection.search(np.eye(384)[0], where=where, limit=5_000)) == expected
+            assert len(collection.search(np.eye(384)[0], where=where, limit=12)) == 12
+
+
+def test_a_filter_takes_thousands_of_values(collection: vecsearch.Collection) -> None:
+    many = [*(f"no{n}" for n in range(5_000)), *range(5_000, 9_000), "en", 1]
+    assert collection.count({"lang": {"$in": many}}) == sum(each.get("lang") == "en" for each in METADATA)
+    assert collection.count({"lang": {"$nin": many}}) == sum(each.get("lang") != "en" for each in METADATA)
+
+
+def time_texts() -> st.SearchStrategy[str]:
+    """Days and moments of a few weeks, with every offset that SQLite and Python both read."""
+    moments = st.builds(
+        lambda day, minute: datetime(2024, 2, 20) + timedelta(day, minutes=minute), st.integers(0, 25), st.integers(0, 1439)
+    )
+    offsets = st.builds(
+        lambda sign, hour, minute: f"{sign}{hour:02}:{minute:02}",
+        st.sampled_from("+-"),
+        st.integers(0, 13),
+        st.sampled_from([0, 30, 59]),
+    )
+    ends = st.one_of(st.just(""), st.just("Z"), offsets)
+    return st.one_of(
+        moments.map(lambda each: each.date().isoformat()),
+        st.builds(lambda each, end: each.isoformat(timespec="minutes") + end, moments, ends),
+        st.sampled_from(["0001-01-01", "0001-01-02T00:00Z", "9999-12-31", "9999-12-30T23:59", "2024-02-29 no day", "A", "~", ""]),
+    )
+
+
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory) -> tuple[vecsearch.Collection, list[str]]:
+    """A collection of documents with a time each."""
+    texts: list[str] = []
+
+    @settings(max_examples=400, deadline=None, database=None, derandomize=True)
+    @given(text=time_texts())
+    def gather(text: str) -> None:
+        texts.append(text)
+
+    gather()
+    opened = vecsearch.open(tmp_path_factory.mktemp("dated") / "d.vec")
+    ids = [str(n) for n in range(len(texts))]
+    opened.add(["text"] * len(texts), ids=ids, metadatas=[{"when": each} for each in texts], vectors=np.ones((len(texts), 384)))
+    return opened, texts
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), bound=time_texts())
+def test_times_compare_as_times_on_both_sides_of_every_offset(
+    dated: tuple[vecsearch.Collection, list[str]], name: str, bound: str
+) -> None:
+    collection, texts = dated
+    expected = [text for text in texts if operator(name, bound, True, text)]
+    assert sorted(each.metadata["when"] for each in collection.get(where={"when": {name: bound}})) == sorted(expected)
+
+
+# -- what is looked up follows what is written
+
+keys = st.sampled_from(["a", "b", "a.b", "a.b.c", "c", ""])
+scalars = st.sampled_from([None, True, False, 0, 1, 1.0, -1, 1.5, 10**20, "", "x", "xy", "2024-05-01"])
+json_values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=6
+)
+metadatas = st.dictionaries(keys, json_values, max_size=4)
+writes = st.lists(
+    st.tuples(st.sampled_from(["add", "replace", "update", "delete"]), st.integers(0, 4), metadatas), min_size=1, max_size=8
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(writes=writes)
+def test_filters_follow_every_write(tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[str, int, Any]]) -> None:
+    folder = tmp_path_factory.mktemp("writes") / "w.vec"
+    held: dict[str, dict[str, Any]] = {}
+    with vecsearch.open(folder) as collection:
+        collection.add(["text"], ids=["other"], vectors=np.ones((1, 384)))
+        for what, number, metadata in writes:
+            key = str(number)
+            if what in ("add", "replace") and (what == "replace" or key not in held):
+                rows = np.eye(384)[number][np.newaxis]
+                collection.add(["text"], ids=[key], metadatas=[metadata], vectors=rows, on_conflict="replace")
+                held[key] = metadata
+            elif what == "update" and key in held:
+                collection.update(key, metadata=metadata)
+                both = {**held[key], **metadata}
+                held[key] = {name: both[name] for name in both if both[name] is not None or name not in metadata}
+            elif what == "delete" and key in held:
+                collection.delete(key)
+                del held[key]
+        for name in ("a", "a.b", "a.b.c", "b", "c", ""):
+            for asked in ({"$exists": True}, {"$eq": 1}, {"$gte": 0}, {"$contains": "x"}, {"$contains": 1}, {"$ne": "x"}):
+                expected = {key for key, metadata in {**held, "other": {}}.items() if holds({name: asked}, metadata)}
+                assert {each.id for each in collection.get(where={name: asked})} == expected
+    assert is_sound(folder)
+
+
+def test_documents_of_many_chunks_are_found_whole(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "m.vec") as collection:
+        texts = [" ".join(f"word{n} of a long text." for n in range(400)), "short"]
+        collection.add(texts, ids=["long", "short"], metadatas=[{"long": True}, {"long": False}])
+        chunks = len(collection.get("long")[0].chunks)
+        assert chunks > 2
+        for where, expected in (
+            ({"long": True}, chunks),
+            ({"long": {"$ne": False}}, chunks),
+            ({"long": {"$exists": True}}, chunks + 1),
+        ):
+            assert len(collection.search("text", where=where, limit=100)) == expected
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM facts WHERE key = 'n'", "UPDATE facts SET value = -2 WHERE document_id = 1 AND key = 'n'",
+        "UPDATE facts SET document_id = 3 WHERE document_id = 1", "UPDATE documents SET metadata = '{}' WHERE id = 1",
+        "INSERT INTO facts VALUES (1, 'n', 4, 'x', 1)",
+    ],
+)  # fmt: skip
+def test_the_doctor_notices_facts_that_are_not_the_metadata(tmp_path: Path, damage: str) -> None:
+    with vecsearch.open(tmp_path / "d.vec") as collection:
+        collection.add(["a", "b"], metadatas=[{"n": -1, "tags": ["x", "y"]}, {}], vectors=np.eye(384)[:2])
+        collection.optimize()
+    assert maintenance.check(tmp_path / "d.vec") == []
+    with sqlite3.connect(tmp_path / "d.vec" / DATABASE_FILE) as connection:
+        connection.execute(damage)
+    connection.close()
+    (finding,) = maintenance.check(tmp_path / "d.vec")
+    assert finding.severity is vecsearch.Severity.ERROR
+    assert "what filters look up is not the metadata of" in finding.what
+
+
+def test_a_collection_that_goes_takes_its_facts_along(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with vecsearch.open(tmp_path / "c.vec", collection=name) as collection:
+            collection.add(["a"], metadatas=[{"n": 1}], vectors=np.ones((1, 384)))
+    maintenance.delete_collection(tmp_path / "c.vec", "one")
+    with vecsearch.open(tmp_path / "c.vec", collection="two") as collection:
+        assert collection.count({"n": 1}) == 1
+    connection = sqlite3.connect(tmp_path / "c.vec" / DATABASE_FILE)
+    assert connection.execute("SELECT count(*) FROM facts").fetchone() == (1,)
+    connection.close()
+
+
+def test_filters_are_the_same_in_every_mode_and_in_the_shell(tmp_path: Path, shell: Any) -> None:
+    lines = [json.dumps({"id": str(n), "text": f"bats fly at dusk, {n}", "even": n % 2 == 0, "n": n}) for n in range(20)]
+    (tmp_path / "x.jsonl").write_text("\n".join(lines))
+    shell("index", "x.jsonl")
+    for mode in ("dense", "lexical", "hybrid"):
+        told = shell("search", "bats", "--mode", mode, "--where", "even=true", "--where", "n>=10", "-n", 50, "--json")
+        assert {hit["id"] for hit in json.loads(told.out)["hits"]} == {"10", "12", "14", "16", "18"}

@@ -1,0 +1,512 @@
+"""A backup is whole whatever happens meanwhile, and a restore gives the old database or the new one, never anything between."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import zipfile
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+import vecsearch
+from tests.checks import error_of, held, is_sound, listing, nothing_lost
+from tests.conftest import PROJECT
+from tests.fakes import FakeEncoder
+from vecsearch.api import maintenance
+from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
+from vecsearch.stores.sqlite.backup import backup_file
+
+ENCODER = FakeEncoder()
+GROUP = 40  # documents of one version
+
+
+def put(folder, version, *, count=GROUP):
+    """A collection whose documents all are of one version; deletes, updates and index files have left their traces."""
+    with vecsearch.open(folder, model=ENCODER) as notes:
+        notes.delete(where={})
+        texts = [f"anchor {n} of the ship {version} {'knot ' * (n % 5)}" for n in range(count)]
+        notes.add(texts, ids=[f"{version}{n}" for n in range(count)], metadatas=[{"version": version}] * count)
+        notes.optimize()
+        notes.add(["anchor afterwards"], ids=[f"{version}-tail"], metadatas=[{"version": version}])
+        notes.delete([f"{version}0"])
+
+
+def versions(collection):
+    """The version that each kind of answer is of; one answer is of one."""
+    answers = [
+        collection.search("anchor of the ship", mode="dense", limit=100),
+        collection.search("anchor", mode="lexical", limit=100),
+        collection.search("anchor of the ship", limit=100, where={"version": {"$exists": True}}),
+        collection.ls(limit=100),
+    ]
+    found = []
+    for answer in answers:
+        assert len({each.id for each in answer}) == GROUP
+        (version,) = {each.id[:3] for each in answer}
+        found.append(version)
+    return found
+
+
+def sound(folder):
+    """Whether the doctor finds nothing at all."""
+    return maintenance.check(folder, model=ENCODER) == []
+
+
+def read(folder):
+    with vecsearch.open(folder, model=ENCODER, readonly=True) as collection:
+        return versions(collection)
+
+
+@pytest.fixture
+def both(tmp_path):
+    """A database that holds the new version, and a backup of the old one that it held before."""
+    put(tmp_path / "db", "old")
+    maintenance.backup(tmp_path / "db", tmp_path / "old.backup")
+    put(tmp_path / "db", "new")
+    return tmp_path / "db", tmp_path / "old.backup"
+
+
+# -- taking one
+
+
+def test_a_backup_is_one_private_file_that_holds_every_collection(notes, tmp_path):
+    with vecsearch.open(notes, collection="words", model=ENCODER) as words:
+        words.add(["a rope"], ids=["rope"])
+    said = maintenance.backup(notes, tmp_path / "a.backup")
+    assert said["collections"] == [
+        {"name": "default", "documents": 4, "chunks": 4},
+        {"name": "words", "documents": 1, "chunks": 1},
+    ]
+    assert (tmp_path / "a.backup").stat().st_mode & 0o777 == 0o600
+    with zipfile.ZipFile(tmp_path / "a.backup") as archive:
+        assert sorted(archive.namelist()) == ["manifest.json", DATABASE_FILE]
+        assert json.loads(archive.read("manifest.json"))["bytes"] == archive.getinfo(DATABASE_FILE).file_size == said["bytes"]
+    maintenance.restore(tmp_path / "a.backup", tmp_path / "beside")
+    assert held(tmp_path / "beside")[1] == held(notes)[1]
+    assert is_sound(tmp_path / "beside")
+    assert maintenance.status(tmp_path / "beside")["collections"][0]["index"]["state"] == "current"
+    with vecsearch.open(tmp_path / "beside", collection="words", model=ENCODER) as words:
+        assert words.get("rope")[0].text == "a rope"
+        words.add(["another rope"])
+
+
+def test_files_are_recognised_after_both_have_moved_together(notes, tmp_path, counting):
+    maintenance.backup(notes, tmp_path / "a.backup")
+    (tmp_path / "moved").mkdir()
+    shutil.move(tmp_path / "old", tmp_path / "moved" / "old")
+    maintenance.restore(tmp_path / "a.backup", tmp_path / "moved" / "db")
+    with vecsearch.open(tmp_path / "moved" / "db", model=counting) as collection:
+        assert collection.index([tmp_path / "moved" / "old"]).unchanged == 2
+    assert counting.documents == []
+
+
+def test_a_backup_taken_while_others_write_holds_whole_writes(tmp_path):
+    folder, done = tmp_path / "db", threading.Event()
+    with vecsearch.open(folder, model=ENCODER) as collection:
+        collection.add(["a rope", "a sail", "a mast"])
+
+    def write():
+        with vecsearch.open(folder, model=ENCODER) as collection:
+            while not done.is_set():
+                collection.add(["a rope", "a sail", "a mast"])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for n in range(6):
+            maintenance.backup(folder, tmp_path / f"{n}.backup")
+    finally:
+        done.set()
+        writer.join()
+    counts = []
+    for n in range(6):
+        maintenance.restore(tmp_path / f"{n}.backup", tmp_path / f"db{n}")
+        with vecsearch.open(tmp_path / f"db{n}", model=ENCODER, readonly=True) as collection:
+            counts.append(collection.count())
+        assert sound(tmp_path / f"db{n}")
+    assert counts == sorted(counts)
+    assert {count % 3 for count in counts} == {0}
+
+
+def test_a_backup_writes_over_nothing_unasked_and_never_into_the_database(both, tmp_path, shell):
+    folder, file = both
+    before = file.read_bytes()
+    assert "--force" in error_of(shell("backup", file, "--db", folder))
+    assert file.read_bytes() == before
+    assert shell("backup", file, "--db", folder, "--force").status == 0
+    assert "inside the database" in error_of(shell("backup", folder / "a.backup", "--db", folder))
+    assert "make it first" in error_of(shell("backup", tmp_path / "no" / "a.backup", "--db", folder))
+    assert "is a folder" in error_of(shell("backup", tmp_path, "--db", folder))
+    assert "no database" in error_of(shell("backup", tmp_path / "b.backup", "--db", tmp_path / "none"))
+    assert listing(tmp_path) == sorted(["old.backup", "db", *(f"db/{each}" for each in listing(folder))])
+
+
+def test_a_full_disk_is_named_and_leaves_nothing_behind(both, tmp_path, monkeypatch):
+    folder, _ = both
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    with pytest.raises(vecsearch.DiskFullError, match="No space left on device"):
+        maintenance.backup(folder, tmp_path / "full.backup")
+    assert not [each for each in listing(tmp_path) if "full" in each]
+
+
+# -- putting one back
+
+
+def test_a_restore_needs_leave_to_take_the_place_of_a_database(both, shell):
+    folder, file = both
+    assert "--replace" in error_of(shell("restore", file, "--db", folder))
+    assert set(read(folder)) == {"new"}
+    told = shell("restore", file, "--db", folder, "--replace")
+    assert told.status == 0
+    assert told.out.startswith(f"restored 1 collection, {GROUP} documents")
+    assert set(read(folder)) == {"old"}
+    assert sound(folder)
+
+
+def test_the_shell_says_it_in_json(both, shell, tmp_path):
+    folder, file = both
+    assert json.loads(shell("backup", "b.backup", "--db", folder, "--json").out)["file"] == (tmp_path / "b.backup").as_posix()
+    told = json.loads(shell("restore", file, "--db", "new.vec", "--json").out)
+    assert (told["db"], told["collections"][0]["documents"]) == ((tmp_path / "new.vec").as_posix(), GROUP)
+    assert shell("restore", file).status == 0  # makes ./.vecsearch, as `index` does
+    assert set(read(tmp_path / ".vecsearch")) == {"old"}
+
+
+def test_what_was_open_before_goes_on_answering(both):
+    """Old until the restore is committed, new from then on: threads that only ask, and a snapshot that is held across it."""
+    folder, file = both
+    stopped, errors, seen = threading.Event(), [], []
+    with vecsearch.open(folder, model=ENCODER, readonly=True) as collection:
+
+        def ask():
+            try:
+                while not stopped.is_set():
+                    seen.extend(versions(collection))
+            except BaseException as error:
+                errors.append(error)
+
+        assert set(versions(collection)) == {"new"}
+        threads = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            with collection._reader.open_snapshot() as snapshot:
+                before = snapshot.document_reader.list_document_ids()
+                maintenance.restore(file, folder, replace=True)
+                assert snapshot.document_reader.list_document_ids() == before
+                assert len(snapshot.view) == GROUP
+        finally:
+            stopped.set()
+            for thread in threads:
+                thread.join()
+        assert errors == []
+        assert set(versions(collection)) == {"old"}
+    assert "new" in seen
+
+
+def test_a_reader_in_another_process_goes_on_answering(both):
+    folder, file = both
+    code = (
+        "import sys, vecsearch; from tests.stores.sqlite.test_backup import ENCODER, versions\n"
+        "with vecsearch.open(sys.argv[1], encoder=ENCODER, readonly=True) as collection:\n"
+        "    seen = versions(collection); print('ready', flush=True)\n"
+        "    while seen[-1] != 'old': seen += versions(collection)\n"
+        "    print(*seen)"
+    )
+    reader = subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    with closing(reader.stdout), reader:
+        assert reader.stdout.readline() == "ready\n"
+        maintenance.restore(file, folder, replace=True)
+        seen = reader.stdout.read().split()
+    assert reader.returncode == 0
+    assert seen == sorted(seen)  # new, then old
+    assert seen[0] == "new"
+
+
+def test_what_is_written_afterwards_is_right_for_readers_of_before(both):
+    """Ids of chunks and index files that the newer content had are not given again."""
+    folder, file = both
+    with vecsearch.open(folder, model=ENCODER, readonly=True) as reader:
+        versions(reader)
+        used = numbers(folder)
+        maintenance.restore(file, folder, replace=True)
+        assert all(number >= used.get(name, 0) for name, number in numbers(folder).items())
+        for n in range(3):
+            with vecsearch.open(folder, model=ENCODER) as writer:
+                writer.add([f"whale {n}"], ids=[f"w{n}"])
+                writer.optimize(full=n == 1)
+            assert [hit.id for hit in reader.search(f"whale {n}", limit=1)] == [f"w{n}"]
+            with vecsearch.open(folder, model=ENCODER, readonly=True) as fresh:
+                assert reader.search("anchor whale", limit=60) == fresh.search("anchor whale", limit=60)
+
+
+def numbers(folder):
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as database:
+        found = dict(database.execute("SELECT name, seq FROM sqlite_sequence"))
+        marks = database.execute("SELECT max(revision), max(generation) FROM collections").fetchone()
+    return found | dict(zip(("revision", "generation"), marks, strict=True))
+
+
+def test_a_backup_of_every_older_format_is_upgraded(tmp_path):
+    for version in range(1, SCHEMA_VERSION):
+        source = Path(__file__).parents[2] / "formats" / str(version) / "database" / DATABASE_FILE
+        file = packed(tmp_path / f"{version}.backup", source.read_bytes(), format=version)
+        for place in (tmp_path / f"new-{version}", tmp_path / "again"):
+            maintenance.restore(file, place, replace=True)
+            with vecsearch.open(place) as collection:
+                assert collection.search("bowline", mode="lexical")[0].id == "notes/knots.md"
+                assert [hit.id for hit in collection.search("sky", where={"year": 1959})] == ["moon"]
+            assert is_sound(place)
+
+
+def test_the_database_of_another_program_is_left_alone(both, tmp_path):
+    (tmp_path / "other").mkdir()
+    with closing(sqlite3.connect(tmp_path / "other" / DATABASE_FILE)) as raw:
+        raw.execute("CREATE TABLE t (a)")
+    before = (tmp_path / "other" / DATABASE_FILE).read_bytes()
+    with pytest.raises(vecsearch.NotADatabaseError, match="another program"):
+        maintenance.restore(both[1], tmp_path / "other", replace=True)
+    assert (tmp_path / "other" / DATABASE_FILE).read_bytes() == before
+
+
+def test_a_damaged_database_is_replaced_and_kept_beside(both):
+    folder, file = both
+    with (folder / DATABASE_FILE).open("r+b") as live:
+        live.write(b"no header any more")
+    damaged = (folder / DATABASE_FILE).read_bytes()
+    assert not is_sound(folder)
+    maintenance.restore(file, folder, replace=True)
+    assert sound(folder)
+    assert set(read(folder)) == {"old"}
+    assert (folder / "damaged.db").read_bytes() == damaged
+    (folder / DATABASE_FILE).write_bytes(b"")
+    maintenance.restore(file, folder, replace=True)
+    assert set(read(folder)) == {"old"}
+
+
+# -- what is no sound backup
+
+
+def packed(file, content, **claims):
+    """A backup made by hand."""
+    import hashlib
+
+    manifest = {
+        "layout": 1, "program": "0", "created_at": "2026-01-01T00:00:00+00:00", "format": SCHEMA_VERSION,
+        "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "collections": [], **claims,
+    }  # fmt: skip
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        archive.writestr(DATABASE_FILE, content)
+        archive.writestr("../escaped.txt", "x")
+        archive.writestr(str(file.with_name("escaped.txt")), "x")
+    return file
+
+
+def altered(database, place, *statements):
+    """The content of a database in which something was done."""
+    shutil.copy(database, place)
+    with closing(sqlite3.connect(place, isolation_level=None)) as raw:
+        for statement in statements:
+            raw.execute(statement)
+    return place.read_bytes()
+
+
+@pytest.fixture
+def plain(notes, tmp_path):
+    """The SQLite file of a sound backup, alone."""
+    maintenance.backup(notes, tmp_path / "sound.backup")
+    with zipfile.ZipFile(tmp_path / "sound.backup") as archive:
+        archive.extract(DATABASE_FILE, tmp_path / "plain")
+    return tmp_path / "plain" / DATABASE_FILE
+
+
+BAD = {
+    "a larger one than announced": (lambda made: packed(made.file, made.content, bytes=len(made.content) - 1), "larger than"),
+    "a smaller one": (lambda made: packed(made.file, made.content[:-1], bytes=len(made.content)), "checksum"),
+    "another checksum": (lambda made: packed(made.file, made.content, sha256="0" * 64), "checksum"),
+    "a newer format": (lambda made: packed(made.file, made.content, format=99), "pip install --upgrade vecsearch"),
+    "a newer layout": (lambda made: packed(made.file, made.content, layout=2), "pip install --upgrade vecsearch"),
+    "a newer format inside": (lambda made: packed(made.file, made.sql("PRAGMA user_version = 99")), "format version 99"),
+    "another program's": (lambda made: packed(made.file, made.sql("PRAGMA application_id = 1")), "another program"),
+    "a trigger": (
+        lambda made: packed(made.file, made.sql("CREATE TRIGGER t AFTER INSERT ON documents BEGIN DELETE FROM chunks; END")),
+        "was not made by vecsearch",
+    ),
+    "a damaged page": (
+        lambda made: packed(made.file, made.content[:8192] + b"\xff" * 8192 * 3 + made.content[8192 * 4 :]), "is damaged",
+    ),
+    "no SQLite file": (lambda made: packed(made.file, b"x" * 100_000), "is damaged"),
+    "a manifest without sense": (lambda made: packed(made.file, made.content, bytes="many"), "manifest"),
+    "a text file": (lambda made: made.file.write_text("no archive") and made.file, "no backup of vecsearch"),
+    "another archive": (lambda made: zipped(made.file), "no backup of vecsearch"),
+    "no file": (lambda made: made.file, "no backup at"),
+    "a folder": (lambda made: made.file.mkdir() or made.file, "cannot read"),
+}  # fmt: skip
+
+
+class Made:
+    def __init__(self, plain, tmp_path):
+        self.plain, self.file, self.content = plain, tmp_path / "bad.backup", plain.read_bytes()
+        self.place = tmp_path / "altered.db"
+
+    def sql(self, *statements):
+        return altered(self.plain, self.place, *statements)
+
+
+def zipped(file):
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    return file
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_backup_is_refused_before_anything_is_touched(kind, plain, notes, tmp_path):
+    make, message = BAD[kind]
+    file = make(Made(plain, tmp_path))
+    with nothing_lost(notes):
+        before = lasting(tmp_path)
+        for place in (notes, tmp_path / "new.vec"):
+            with pytest.raises(vecsearch.VecsearchError, match=message):
+                maintenance.restore(file, place, replace=True)
+        assert lasting(tmp_path) == before
+
+
+def lasting(folder):
+    """Its files, but for those that SQLite keeps while somebody has a database open."""
+    return [each for each in listing(folder) if not each.endswith(("-wal", "-shm"))]
+
+
+def test_nothing_but_the_two_members_is_ever_taken_out(plain, tmp_path):
+    file = packed(tmp_path / "more.backup", plain.read_bytes())
+    maintenance.restore(file, tmp_path / "deep" / "db")
+    assert not [each for each in listing(tmp_path.parent) if each.endswith("escaped.txt")]
+
+
+def test_a_flipped_byte_or_a_cut_end_never_gives_another_database(notes, plain, tmp_path):
+    """What is restored is what was backed up, or an error."""
+    sound, chance, refused = (tmp_path / "sound.backup").read_bytes(), random.Random(0), 0
+    expected = held(notes)
+    for n in range(60):
+        file, data = tmp_path / "damaged.backup", bytearray(sound)
+        if n % 3:
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        else:
+            del data[chance.randrange(len(data)) :]
+        file.write_bytes(data)
+        try:
+            maintenance.restore(file, tmp_path / f"new{n}" / "db")
+        except vecsearch.VecsearchError:
+            refused += 1
+            assert not (tmp_path / f"new{n}" / "db").exists()
+        else:
+            shutil.move(tmp_path / f"new{n}" / "db", tmp_path / ".moved")
+            assert held(tmp_path / ".moved")[1] == expected[1]
+            shutil.rmtree(tmp_path / ".moved")
+    assert refused > 50
+
+
+# -- killed
+
+CHILD = """
+import os, signal, sys
+from vecsearch import maintenance
+from vecsearch.persistence import backup, files, publish
+from vecsearch.stores.sqlite.vectors.faiss_segment import Segment
+
+point, left, (file, folder) = sys.argv[1], [int(sys.argv[2])], sys.argv[3:]
+
+def dying(function):
+    def wrapped(*arguments, **named):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **named)
+    return wrapped
+
+class Copied(backup.sqlite3.Connection):
+    def backup(self, target, *, pages, progress):
+        return super().backup(target, pages=1, progress=dying(progress))
+
+home, _, name = point.partition(".")
+if home == "page":
+    connect = backup.sqlite3.connect
+    backup.sqlite3.connect = lambda *given, **named: connect(*given, **{"factory": Copied, **named})
+else:
+    home = {"backup": backup, "files": files, "publish": publish, "Segment": Segment}[home]
+    setattr(home, name, dying(getattr(home, name)))
+maintenance.restore(file, folder, replace=True)
+"""
+BEFORE = [
+    ("files.created", 1), ("files.created", 2), ("backup._store", 1), ("backup._verify", 1), ("backup.renew", 1),
+    ("backup._copy_in", 1), ("page.copied", 1), ("page.copied", 2), ("page.copied", 20),
+]  # fmt: skip
+AFTER = [
+    ("backup._clear", 1), ("backup.publish_all", 1), ("publish.clear_leftovers", 1), ("publish.publish_if_possible", 1),
+    ("Segment.save", 1), ("files.sync", 1), ("files.sync_folder", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("point", "nth"), BEFORE + AFTER, ids=str)
+def test_a_restore_that_is_killed_leaves_the_old_database_or_the_new_one(point, nth, both):
+    folder, file = both
+    done = subprocess.run([sys.executable, "-c", CHILD, point, str(nth), str(file), str(folder)], cwd=PROJECT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert set(read(folder)) == ({"new"} if (point, nth) in BEFORE else {"old"})
+    assert is_sound(folder)
+    maintenance.restore(file, folder, replace=True)
+    assert set(read(folder)) == {"old"}
+    assert sound(folder)
+    assert not (folder / "index" / "restoring.db").exists()
+
+
+def test_a_restore_to_a_new_place_that_is_killed_makes_nothing(both, tmp_path):
+    _, file = both
+    code = CHILD.replace("replace=True", "replace=False")
+    for point in ("backup._store", "backup.renew", "backup._begin_log"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, point, "1", str(file), str(tmp_path / "db2")], cwd=PROJECT, check=False
+        )
+        assert done.returncode == -signal.SIGKILL
+        assert not (tmp_path / "db2").exists()
+    maintenance.restore(file, tmp_path / "db2")
+    assert set(read(tmp_path / "db2")) == {"old"}
+
+
+def test_a_backup_that_is_killed_leaves_the_one_before(both, tmp_path):
+    folder, file = both
+    code = CHILD.replace("maintenance.restore(file, folder, replace=True)", "maintenance.backup(folder, file, force=True)")
+    before = file.read_bytes()
+    for point in ("backup._packed", "backup._held", "files.sync"):
+        done = subprocess.run([sys.executable, "-c", code, point, "1", str(file), str(folder)], cwd=PROJECT, check=False)
+        assert done.returncode == -signal.SIGKILL
+        assert file.read_bytes() == before
+    maintenance.backup(folder, file, force=True)
+    assert listing(tmp_path) == sorted(["old.backup", "db", *(f"db/{each}" for each in listing(folder))])
+
+
+def test_a_locked_database_is_named_and_left_alone(both):
+    folder, file = both
+    with database_locked(folder), pytest.raises(vecsearch.DatabaseLockedError, match="is being written by"):
+        backup_file.supersede(folder, file, timeout=0.1)
+    assert set(read(folder)) == {"new"}
+
+
+@contextmanager
+def database_locked(folder):
+    from vecsearch.stores.sqlite.engine.database_folder import Database
+
+    with closing(Database(folder)) as database, database.hold_write_lock():
+        yield

@@ -1,0 +1,387 @@
+"""Whatever is wrong with the place: not a database, not writable, full, held, damaged. Said in a line, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vecsearch
+from tests.checks import UNIT, error_of, held, listing, nothing_lost
+from tests.limits import can_be_powerless, can_mount, file_size_at_most, powerless
+from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER, SCHEMA_VERSION
+from vecsearch.encoders import model_files
+from vecsearch.stores.sqlite.engine import database_folder as databases
+
+PNG = b"\x89PNG\r\n\x1a\n" + random.Random(0).randbytes(4000)
+
+needs_modes = pytest.mark.skipif(not can_be_powerless(), reason="this user reads every file, whatever its mode")
+needs_mounts = pytest.mark.skipif(not can_mount(), reason="this user cannot mount a file system")
+
+
+# -- what is no database, or not ours to touch
+
+
+def write_sqlite(file, *statements):
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement).fetchall()
+
+
+@pytest.mark.parametrize("arguments", [["search", "x"], ["ls"], ["status"], ["doctor"], ["delete", "x"], ["index", "new.txt"]])
+def test_a_newer_format_is_left_alone(shell, notes, tmp_path, arguments):
+    (tmp_path / "new.txt").write_text("new")
+    before = held(notes)
+    write_sqlite(notes / DATABASE_FILE, "PRAGMA user_version = 999")
+    error = error_of(shell(*arguments))
+    assert "format version 999" in error
+    assert "pip install --upgrade vecsearch" in error
+    write_sqlite(notes / DATABASE_FILE, f"PRAGMA user_version = {SCHEMA_VERSION}")
+    assert held(notes) == before
+
+
+def folder_of_files(place):
+    place.mkdir()
+    (place / "letter.txt").write_text("dear all")
+
+
+def plain_file(place):
+    place.write_text("dear all")
+
+
+def foreign_sqlite(place):
+    place.mkdir()
+    write_sqlite(place / DATABASE_FILE, "CREATE TABLE birds (name TEXT)", "INSERT INTO birds VALUES ('crane')")
+
+
+def foreign_file(place):
+    place.mkdir()
+    (place / DATABASE_FILE).write_text("this is not the file you are looking for" * 100)
+
+
+def empty_file(place):
+    place.mkdir()
+    (place / DATABASE_FILE).touch()
+
+
+def contents(place):
+    return {path: path.read_bytes() for path in [place, *place.rglob("*")] if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "make", [folder_of_files, plain_file, foreign_sqlite, foreign_file, empty_file], ids=lambda make: make.__name__
+)
+@pytest.mark.parametrize("arguments", [["search", "x"], ["ls"], ["status"], ["doctor"], ["delete", "x"], ["index", "new.txt"]])
+def test_what_is_no_database_is_said_to_be_none_and_stays_as_it_is(shell, tmp_path, make, arguments):
+    (tmp_path / "new.txt").write_text("new")
+    make(tmp_path / "place")
+    before = contents(tmp_path)
+    ran = shell(*arguments, "--db", "place")
+    if make is foreign_file:
+        assert ran.status == 1
+        assert "damaged" in ran.err + ran.out
+        assert "Traceback" not in ran.err
+    else:
+        assert "place" in error_of(ran)
+    assert contents(tmp_path) == before
+
+
+def test_a_database_is_not_its_own_document(shell, notes):
+    with nothing_lost(notes):
+        assert "is a vecsearch database" in error_of(shell("index", "-q", DATABASE_FOLDER))
+
+
+@needs_modes
+def test_a_read_only_database_can_be_searched_and_is_not_written(process, notes, tmp_path):
+    (tmp_path / "new.txt").write_text("new")
+    with nothing_lost(notes):
+        for path in notes.rglob("*"):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        notes.chmod(0o555)
+        found = process("search", "harbour", "--mode", "lexical", "--json", preexec_fn=powerless)
+        assert [hit["id"] for hit in json.loads(found.out)["hits"]] == ["old/sea.txt"]
+        assert found.err == ""
+        assert process("doctor", preexec_fn=powerless).status == 0
+        for arguments in (["index", "new.txt"], ["delete", "leap"], ["optimize"], ["collections", "delete", "default"]):
+            assert "read-only" in error_of(process(*arguments, preexec_fn=powerless))
+        for path in (notes, *notes.rglob("*")):
+            path.chmod(0o755)
+
+
+@needs_modes
+def test_a_place_where_nothing_may_be_made_is_named(process, tmp_path):
+    (tmp_path / "shelf").mkdir(mode=0o555)
+    (tmp_path / "new.txt").write_text("new")
+    assert "shelf is read-only" in error_of(process("index", "new.txt", "--db", "shelf/db", preexec_fn=powerless))
+    assert listing(tmp_path / "shelf") == []
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda notes: notes.add(["x"]),
+        lambda notes: notes.add(["x"], vectors=UNIT[:1]),
+        lambda notes: notes.index(["old"]),
+        lambda notes: notes.index_lines(b'{"text": "x"}'),
+        lambda notes: notes.update("leap", metadata={"lang": "fr"}),
+        lambda notes: notes.delete(["leap"]),
+        lambda notes: notes.optimize(),
+    ],
+    ids=["add", "vectors", "index", "lines", "update", "delete", "optimize"],
+)
+def test_what_was_opened_to_read_is_not_written(notes, tmp_path, monkeypatch, write):
+    monkeypatch.chdir(tmp_path)
+    with nothing_lost(notes), vecsearch.open(notes, readonly=True) as collection:
+        with pytest.raises(vecsearch.ReadOnlyError, match="was opened read-only"):
+            write(collection)
+        assert collection.delete(["leap"], dry_run=True) == ["leap"]
+
+
+def test_opening_to_read_makes_no_database(tmp_path):
+    with pytest.raises(vecsearch.NotADatabaseError, match="no database at"):
+        vecsearch.open(tmp_path / "nowhere", readonly=True)
+    assert listing(tmp_path) == []
+
+
+# -- another writer
+
+HOLD = """
+import sys
+from pathlib import Path
+from vecsearch.stores.sqlite.engine.database_folder import Database
+with Database(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_writer(folder):
+    with subprocess.Popen([sys.executable, "-c", HOLD, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout.readline() == b"held\n"
+            yield child
+        finally:
+            child.kill()
+
+
+def test_who_writes_beside_another_process_is_told_its_number(notes):
+    with vecsearch.open(notes, lock_timeout=0.2) as collection:
+        with nothing_lost(notes), another_writer(notes) as child:
+            with pytest.raises(vecsearch.DatabaseLockedError, match=rf"process {child.pid} on .* waited 0.2 s"):
+                collection.add(["x"])
+            assert collection.search("harbour seal")[0].id == "old/sea.txt"
+        assert len(collection.add(["a writer that was killed blocks nobody"])) == 1
+
+
+# -- no room
+
+
+@contextmanager
+def files_of_at_most(size):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file_size_at_most(size)()
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def pages_of_at_most(size, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(databases, "_OPENING", (*databases._OPENING, f"PRAGMA max_page_count = {size // 8192}"))
+        yield
+
+
+def long_text(words=60_000):
+    names = random.Random(1)
+    return " ".join(f"w{names.randrange(10**9)}" for _ in range(words))
+
+
+@pytest.mark.parametrize("limit", ["size of files", "number of pages"])
+def test_a_full_disk_loses_nothing_and_the_next_run_completes(shell, notes, tmp_path, monkeypatch, limit):
+    (tmp_path / "big.jsonl").write_text(json.dumps({"id": "big", "text": "harbour", "notes": long_text()}))
+    size = (notes / DATABASE_FILE).stat().st_size + 100_000
+    with nothing_lost(notes):
+        with files_of_at_most(size) if limit == "size of files" else pages_of_at_most(size, monkeypatch):
+            ran = shell("index", "-q", "big.jsonl")
+        assert "no room to write" in error_of(ran)
+        assert shell("doctor").status == 0
+    assert shell("index", "big.jsonl").status == 0
+    assert {hit.id for hit in held(notes)[1]} == {"leap", "bound", "old/sea.txt", "planet", "big"}
+    assert shell("doctor").status == 0
+
+
+def test_a_limit_on_files_is_an_error_and_no_signal(process, notes, tmp_path):
+    (tmp_path / "big.jsonl").write_text(json.dumps({"id": "big", "text": "harbour", "notes": long_text()}))
+    size = (notes / DATABASE_FILE).stat().st_size + 100_000
+    with nothing_lost(notes):
+        assert "no room to write" in error_of(process("index", "-q", "big.jsonl", preexec_fn=file_size_at_most(size)))
+
+
+def test_where_no_database_fits_none_is_left(shell, tmp_path):
+    (tmp_path / "new.txt").write_text("new")
+    with files_of_at_most(10_000):
+        ran = shell("index", "new.txt")
+    assert "no room to write" in error_of(ran)
+    assert listing(tmp_path) == ["new.txt"]
+
+
+def test_an_index_file_that_does_not_fit_costs_a_warning(shell, tmp_path, monkeypatch):
+    with vecsearch.open(tmp_path / DATABASE_FOLDER, precision="float32") as collection:
+        collection.add([f"number {n}" for n in range(900)], vectors=np.random.default_rng(0).normal(size=(900, 384)))
+    full = tmp_path / DATABASE_FOLDER / "index"
+    full.rmdir()
+    full.write_text("in the way")
+    (tmp_path / "new.txt").write_text("seals in the harbour")
+    ran = shell("index", "new.txt")
+    assert ran.status == 0
+    assert ran.err.startswith("Warning: no index file was written")
+    assert "new.txt" in shell("search", "seals", "-n", "1").out
+
+
+FULL_DISK = """
+import subprocess, sys
+import vecsearch
+from vecsearch import maintenance
+from vecsearch.core.errors import StorageFull
+
+disk = sys.argv[1]
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", disk], check=True)
+with vecsearch.open(f"{disk}/db") as notes:
+    notes.add(["harbour seals", "banked turns"], ids=["seal", "turn"])
+    kept = []
+    try:
+        for n in range(1000):
+            kept += notes.add([f"number {n} " + "padding " * 20_000], ids=[f"n{n}"])
+    except StorageFull as error:
+        print(error)
+    assert 0 < len(kept) < 1000
+    assert notes.count() == 2 + len(kept)
+with vecsearch.open(f"{disk}/db", readonly=True) as notes:
+    assert {hit.id for hit in notes.search("harbour seals", limit=10**6)} == {"seal", "turn", *kept}
+assert maintenance.doctor(f"{disk}/db")[0].severity == "note", maintenance.doctor(f"{disk}/db")
+subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+with vecsearch.open(f"{disk}/db") as notes:
+    notes.add(["there is room again"], ids=["room"])
+    notes.optimize()
+    assert {hit.id for hit in notes.search("harbour seals", limit=10**6)} == {"seal", "turn", "room", *kept}
+assert maintenance.doctor(f"{disk}/db") == []
+"""
+
+
+@needs_mounts
+def test_a_disk_that_runs_full_keeps_what_was_acknowledged(tmp_path):
+    (tmp_path / "disk").mkdir()
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", FULL_DISK, tmp_path / "disk"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no room to write" in done.stdout
+
+
+# -- damage
+
+
+def first_bytes(file, size):
+    overwrite(file, 0, 100)
+
+
+def middle(file, size):
+    overwrite(file, size // 2, 65_536)
+
+
+def all_but_the_first_page(file, size):
+    overwrite(file, 8192, size - 8192)
+
+
+def truncated(file, size):
+    os.truncate(file, size // 2)
+
+
+def a_page_short(file, size):
+    os.truncate(file, size - 8192)
+
+
+def overwrite(file, start, count):
+    with file.open("rb+") as handle:
+        handle.seek(start)
+        handle.write(random.Random(2).randbytes(count))
+
+
+@pytest.mark.parametrize(
+    "damage", [first_bytes, middle, all_but_the_first_page, truncated, a_page_short], ids=lambda damage: damage.__name__
+)
+def test_a_damaged_file_is_found_out_by_doctor_and_never_ends_in_a_traceback(shell, tmp_path, damage):
+    folder = tmp_path / DATABASE_FOLDER
+    with vecsearch.open(folder) as collection:
+        rows = np.random.default_rng(0).normal(size=(500, 384))
+        collection.add([f"harbour number {n} " + "with a long description " * 20 for n in range(500)], vectors=rows)
+    damage(folder / DATABASE_FILE, (folder / DATABASE_FILE).stat().st_size)
+    ran = shell("doctor")
+    assert ran.status == 1
+    assert "error: " in ran.out
+    assert ran.err == ""
+    (tmp_path / "new.txt").write_text("new")
+    for arguments in (
+        ["search", "harbour", "-n", "1000"],
+        ["ls", "-n", "1000"],
+        ["status"],
+        ["get", "x"],
+        ["index", "-q", "new.txt"],
+        ["delete", "x"],
+    ):
+        ran = shell(*arguments)
+        if ran.status:
+            error_of(ran)
+        if damage in (first_bytes, all_but_the_first_page):
+            assert "damaged" in error_of(ran)
+
+
+# -- encoders
+
+
+def altered_model(folder):
+    """The default model's files with another prompt: another encoder."""
+    model = model_files.find_model_folder(model_files.BUNDLED_MODEL)
+    shutil.copytree(model, folder, copy_function=lambda source, target: Path(target).symlink_to(source))
+    config = folder / "config_sentence_transformers.json"
+    altered = {**json.loads(config.read_text()), "prompts": {"query": "question: "}}
+    config.unlink()
+    config.write_text(json.dumps(altered))
+    return folder
+
+
+def test_another_encoder_than_the_collections_is_refused_by_the_names_of_both(shell, notes, tmp_path):
+    other = altered_model(tmp_path / "other-model")
+    (tmp_path / "new.txt").write_text("new")
+    with nothing_lost(notes):
+        error = error_of(shell("index", "new.txt", "--model", other))
+        assert f"built with encoder all-MiniLM-L6-v2, not {other}" in error
+        with pytest.raises(vecsearch.ModelMismatchError):
+            vecsearch.open(notes, model=str(other))
+
+
+@pytest.mark.parametrize("name", ["nobody/no-such-model", "./no-such-folder", "no such model"])
+def test_an_encoder_that_is_not_to_be_had_is_named_and_nothing_is_made(shell, tmp_path, name):
+    (tmp_path / "new.txt").write_text("new")
+    assert f"cannot load the encoder '{name}'" in error_of(shell("index", "new.txt", "--model", name))
+    assert listing(tmp_path) == ["new.txt"]
+
+
+def test_a_folder_that_holds_no_model_is_named_and_nothing_is_made(shell, tmp_path):
+    (tmp_path / "new.txt").write_text("new")
+    (tmp_path / "model").mkdir()
+    assert "model" in error_of(shell("index", "new.txt", "--model", "model"))
+    assert not (tmp_path / DATABASE_FOLDER).exists()

@@ -1,0 +1,597 @@
+"""Each damage that `doctor` knows is planted, found, said, and mended where it can be: then the answers are those of before."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import vecsearch
+from tests.conftest import Ran
+from tests.fakes import FakeEncoder
+from vecsearch.api import maintenance
+from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.core.types import Finding
+from vecsearch.stores.sqlite.integrity import folder as folder_check
+from vecsearch.stores.sqlite.integrity import index_files as index_file_check
+from vecsearch.stores.sqlite.vectors import faiss_segment
+
+ENCODER = FakeEncoder()
+WORDS = "harbour seal bank river jump leap fence model runway train plane turn sand ice ring dust planet moon".split()
+SIZE = 2 * ENCODER.dimension  # of a vector, in bytes
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with two collections, a file, long documents, index files, rows after them and deleted ones."""
+    place = tmp_path_factory.mktemp("sound")
+    draw = random.Random(0)
+    (place / "lines.jsonl").write_text(
+        "".join(f'{{"id": "line{n}", "text": "{WORDS[n]} of a file", "n": {n}}}\n' for n in range(9))
+    )
+    with vecsearch.open(place / "db", model=ENCODER) as notes:
+        texts = [" ".join(draw.choices(WORDS, k=90 if n % 10 == 0 else 7)) for n in range(60)]
+        notes.add(texts, ids=[f"d{n}" for n in range(60)], metadatas=[{"n": n, "deep": {"tag": WORDS[n % 5]}} for n in range(60)])
+        notes.index([place / "lines.jsonl"])
+        notes.optimize()
+        notes.delete(["d5", "d20"])
+        notes.add(["a late harbour", "a late river"], ids=["late1", "late2"])
+        notes.add(["seal and moon"], ids=["mine"], vectors=np.eye(1, 32))
+    with vecsearch.open(place / "db", model=ENCODER, collection="second") as notes:
+        notes.add(["a harbour elsewhere", "ice elsewhere"], ids=["x", "y"])
+    return place / "db"
+
+
+@pytest.fixture
+def db(sound: Path, tmp_path: Path) -> Path:
+    """The test's own copy."""
+    return copy_of(sound, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def before(sound: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What it answers."""
+    return answers(copy_of(sound, tmp_path_factory.mktemp("asked")))
+
+
+def copy_of(sound: Path, place: Path) -> Path:
+    shutil.copytree(sound.parent, place / "copy")
+    return place / "copy" / sound.name
+
+
+def sql(folder: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement).fetchall()
+
+
+def value(folder: Path, query: str) -> object:
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
+        return connection.execute(query).fetchone()[0]
+
+
+def answers(folder: Path) -> dict[str, object]:
+    """By meaning, by words and by filters, with no regard to the numbers of rows, which decide between equal scores."""
+    with vecsearch.open(folder, model=ENCODER, readonly=True) as notes:
+        rows = ENCODER.encode_queries(["harbour seal", "moon dust"])
+        found = {
+            "dense": [[*map(scored, hits)] for hits in notes.search(rows, limit=500)],
+            "lexical": [*map(scored, notes.search("harbour moon*", mode="lexical", limit=500))],
+            "filtered": [*map(scored, notes.search("river", where={"deep.tag": "seal"}, limit=500))],
+        }
+        return {
+            **{key: sorted(hits) for key, hits in found.items()},
+            "texts": sorted((d.id, d.text) for d in notes.get(where={})),
+        }
+
+
+def scored(hit: vecsearch.Hit) -> tuple[str, int, float, str]:
+    return hit.id, hit.chunk_index, round(hit.score, 4), hit.text
+
+
+def without(found: dict[str, object], key: str) -> dict[str, object]:
+    """The answers, less those that come from a document; what its words did to the scores of others is not compared."""
+    dense = [[hit for hit in hits if hit[0] != key] for hits in found["dense"]]  # type: ignore[attr-defined]
+    return {"dense": dense, "texts": [each for each in found["texts"] if each[0] != key]}  # type: ignore[attr-defined]
+
+
+def look(folder: Path) -> list[Finding]:
+    return maintenance.check(folder, model=ENCODER)
+
+
+def errors(findings: object) -> list[Finding]:
+    return [each for each in findings if each.severity is vecsearch.Severity.ERROR]  # type: ignore[attr-defined]
+
+
+# -- what can be mended
+
+
+def missing_from_an_index(folder: Path) -> None:
+    """A row is changed while SQLite does not know of the index."""
+    with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as connection:
+        connection.execute("UPDATE chunks SET collection_id = 2 WHERE id = 7")
+        query = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master WHERE name = 'chunks_of_collection'"
+        row = connection.execute(query).fetchone()
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("DELETE FROM sqlite_master WHERE name = 'chunks_of_collection'")
+    with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as connection:
+        connection.execute("UPDATE chunks SET collection_id = 1 WHERE id = 7")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
+
+
+def other_words(folder: Path) -> None:
+    """As many rows, and each of the right length: one word is another."""
+    text = str(value(folder, "SELECT text FROM documents WHERE key = 'late1'"))
+    row = value(folder, "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.key = 'late1'")
+    sql(
+        folder,
+        f"INSERT INTO terms_fts_1 (terms_fts_1, rowid, title, body) VALUES ('delete', {row}, '', '{text}')",
+        f"INSERT INTO terms_fts_1 (rowid, title, body) VALUES ({row}, '', '{text.replace('late', 'moon')}')",
+    )
+
+
+def a_form_more(folder: Path) -> None:
+    sql(folder, "INSERT INTO forms_fts_1 (rowid, forms) VALUES (3, 'c++')")
+
+
+def newest_file(folder: Path) -> Path:
+    return max((folder / "index").glob("1-*.faiss"))
+
+
+def another_file(folder: Path) -> None:
+    """A sound file with the right name, checksum and number of rows, and the vectors of others."""
+    file = newest_file(folder)
+    segment = faiss_segment.Segment.build(
+        32,
+        vecsearch.core.types.Precision.FLOAT16,
+        [(ids_in(file), np.eye(32, dtype=np.float16)[0:1].repeat(len(ids_in(file)), 0))],
+    )
+    sql(folder, f"UPDATE segments SET checksum = '{segment.save(file)}' WHERE collection_id = 1")
+
+
+def ids_in(file: Path) -> faiss_segment.Ids:
+    segment = faiss_segment.Segment.load(file, faiss_segment.compute_segment_checksum(file))
+    assert segment is not None
+    return segment.ids.copy()
+
+
+def flipped_file(folder: Path) -> None:
+    data = bytearray(newest_file(folder).read_bytes())
+    data[len(data) // 2] ^= 0x40
+    newest_file(folder).write_bytes(data)
+
+
+def a_replaced_collection(folder: Path) -> None:
+    sql(folder, "UPDATE collections SET name = char(31) || 'old 2' WHERE id = 2")
+
+
+def leftovers(folder: Path) -> None:
+    (folder / "index" / "1-99.faiss").write_bytes(b"half")
+    (folder / "index" / "restoring.db").write_bytes(b"half")
+
+
+def half_written(folder: Path) -> None:
+    (folder / "backup-of-format-3.db.tmp").write_bytes(b"half")
+
+
+def open_to_all(folder: Path) -> None:
+    folder.chmod(0o755)
+    (folder / DATABASE_FILE).chmod(0o644)
+
+
+def of_chunk(folder: Path, chunk: int, vector: bytes) -> None:
+    with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as connection:
+        connection.execute("UPDATE vectors SET vector = ? WHERE chunk_id = ?", (vector, chunk))
+
+
+def halves(number: float) -> bytes:
+    return np.full(32, number, np.float16).tobytes()
+
+
+@dataclass(frozen=True)
+class Damage:
+    """How it is planted, what doctor says of it, and the document that is lost with it."""
+
+    plant: Callable[[Path], None]
+    said: str
+    is_error: bool = True
+    loses: str | None = None
+
+
+def run(*statements: str) -> Callable[[Path], None]:
+    return lambda folder: sql(folder, *statements)
+
+
+CHUNK_OF = "(SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.key = '{}' ORDER BY c.id LIMIT 1)"
+ROW_OF = "(SELECT id FROM documents WHERE key = '{}')"
+STAGE = "INSERT INTO staged VALUES (1, 'a digest', zeroblob({}))"
+
+MENDED = {
+    "a row missing from an index": Damage(missing_from_an_index, "missing from index"),
+    "no vector": Damage(run("DELETE FROM vectors WHERE chunk_id IN (7, 30)"), "2 chunks without a whole vector"),
+    "half a vector": Damage(lambda folder: of_chunk(folder, 7, halves(0.1)[:31]), "1 chunk without a whole vector"),
+    "a text for a vector": Damage(run("UPDATE vectors SET vector = 'x' WHERE chunk_id = 7"), "1 chunk without a whole vector"),
+    "NaN": Damage(lambda folder: of_chunk(folder, 7, halves(np.nan)), "1 chunk with a vector that is not finite"),
+    "infinity": Damage(lambda folder: of_chunk(folder, 7, halves(np.inf)), "1 chunk with a vector that is not finite"),
+    "no unit vector": Damage(lambda folder: of_chunk(folder, 7, halves(0.17)), "not finite or not of length 1"),
+    "a vector of no chunk": Damage(
+        run("INSERT INTO vectors SELECT 9999, vector FROM vectors LIMIT 1"), "1 row of vectors without the row of chunks"
+    ),
+    "a chunk of no document": Damage(
+        run("DELETE FROM documents WHERE key = 'd7'"), "1 row of chunks without the row of documents", loses="d7"
+    ),
+    "facts of no collection": Damage(run("INSERT INTO facts VALUES (77, 'k', 4, 'v', 1)"), "1 row of facts without the row"),
+    "a document without chunks": Damage(
+        run(
+            f"DELETE FROM vectors WHERE chunk_id = {CHUNK_OF.format('d7')}",
+            f"DELETE FROM chunks WHERE document_id = {ROW_OF.format('d7')}",
+        ),
+        "1 document without a chunk",
+    ),
+    "ordinals that do not begin at 0": Damage(
+        run(f"UPDATE chunks SET ordinal = ordinal + 100 WHERE document_id = {ROW_OF.format('d10')}"), "not numbered from 0"
+    ),
+    "a gap between ordinals": Damage(
+        run(f"UPDATE chunks SET ordinal = 50 WHERE ordinal = 1 AND document_id = {ROW_OF.format('d10')}"), "not numbered from 0"
+    ),
+    "a chunk beyond its text": Damage(
+        run(f'UPDATE chunks SET "end" = "end" + 5 WHERE document_id = {ROW_OF.format("d7")}'), "do not lie within its text"
+    ),
+    "a chunk before its text": Damage(
+        run(f"UPDATE chunks SET start = -3 WHERE document_id = {ROW_OF.format('d7')}"), "do not lie within its text"
+    ),
+    "a place that is no JSON": Damage(run("UPDATE chunks SET place = '{' WHERE id = 7"), "do not lie within its text"),
+    "a chunk in another collection": Damage(
+        run("UPDATE chunks SET collection_id = 2 WHERE id = 7"), "1 chunk in another collection than its document"
+    ),
+    "a chunk in no collection": Damage(
+        run("UPDATE chunks SET collection_id = 77 WHERE id = 7"), "1 row of chunks without the row of collections"
+    ),
+    "other words": Damage(other_words, "the text index is not what the texts say"),
+    "words of no chunk": Damage(
+        run("INSERT INTO terms_fts_1 (rowid, title, body) VALUES (5000, '', 'moon')"), "the text index holds"
+    ),
+    "a form more": Damage(a_form_more, "the text index is not what the texts say"),
+    "a torn text index": Damage(run("DELETE FROM terms_fts_1_data WHERE id > 10"), "the text index is not what the texts say"),
+    "a text index without its version": Damage(run("DELETE FROM forms_fts_1_config"), "the text index is not what"),
+    "a text index without a part": Damage(run("DROP TABLE terms_fts_1_idx"), "the text index is not what the texts say"),
+    "no text index": Damage(run("DROP TABLE terms_fts_1"), "the text index holds 0 rows"),
+    "other facts": Damage(run("UPDATE facts SET value = 99 WHERE document_id = 3 AND key = 'n'"), "not the metadata of 1"),
+    "facts of a document that is gone": Damage(run("INSERT INTO facts VALUES (1, 'n', 3, 5, 4000)"), "not the metadata of 1"),
+    "a range that begins late": Damage(run("UPDATE segments SET after = 5 WHERE collection_id = 1"), "index files are said to"),
+    "ranges that overlap": Damage(
+        run("INSERT INTO segments SELECT 90, collection_id, 3, covers, rows, checksum FROM segments WHERE collection_id = 1"),
+        "overlap or are out of order",
+    ),
+    "more rows than there are": Damage(run("UPDATE segments SET rows = rows + 1"), "does not hold the rows that SQLite holds"),
+    "covers too much": Damage(run("UPDATE collections SET covers = 5000 WHERE id = 1"), "the index files are said to hold"),
+    "covers too little": Damage(run("UPDATE collections SET covers = 3 WHERE id = 1"), "the ranges of the index files"),
+    "vectors of others in an index file": Damage(another_file, "does not hold the rows that SQLite holds"),
+    "a damaged index file": Damage(flipped_file, "is damaged", is_error=False),
+    "a missing index file": Damage(lambda folder: newest_file(folder).unlink(), "is missing", is_error=False),
+    "a living chunk marked as deleted": Damage(run("INSERT INTO tombstones VALUES (1, 7)"), "1 chunk marked as deleted"),
+    "a deleted chunk that is not marked": Damage(run("DELETE FROM tombstones"), "does not hold the rows that SQLite holds"),
+    "a number given twice": Damage(run("UPDATE sqlite_sequence SET seq = 2 WHERE name = 'chunks'"), "the next row of chunks"),
+    "a number that is none": Damage(run("UPDATE sqlite_sequence SET seq = 'x' WHERE name = 'documents'"), "row of documents"),
+    "a number forgotten": Damage(run("DELETE FROM sqlite_sequence WHERE name = 'segments'"), "the next row of segments"),
+    "another version recorded": Damage(run("UPDATE alembic_version SET version_num = '0002'"), "recorded as 0002 and as"),
+    "staged vectors": Damage(run(STAGE.format(SIZE)), "1 vector kept from an interrupted run, which", is_error=False),
+    "torn staged vectors": Damage(
+        run(STAGE.format(5), "UPDATE sources SET digest = ''"), "of another length than the collection's", is_error=False
+    ),
+    "a replaced collection": Damage(a_replaced_collection, "waits to be dropped", is_error=False),
+    "leftover index files": Damage(leftovers, "2 leftover files", is_error=False),
+    "a half-written file": Damage(half_written, "1 half-written file", is_error=False),
+    "files open to others": Damage(open_to_all, "open to other users", is_error=False),
+}  # fmt: skip
+
+
+def test_a_sound_database_has_nothing_to_mend_but_index_files_that_are_behind(db: Path) -> None:
+    assert errors(look(db)) == []
+    assert all("added or deleted since" in each.what or "no index file yet" in each.what for each in look(db))
+    done = maintenance.repair(db, model=ENCODER)
+    assert (done.findings, done.backup) == ((), None)
+    assert len(done.repaired) == 2
+    assert maintenance.repair(db, model=ENCODER).repaired == ()
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_what_is_derived_is_found_wrong_and_mended(db: Path, before: dict[str, object], name: str) -> None:
+    damage = MENDED[name]
+    damage.plant(db)
+    (finding, *_) = [each for each in look(db) if damage.said in each.what]
+    assert (finding.severity is vecsearch.Severity.ERROR) is damage.is_error
+    assert finding.meaning
+    assert finding.fix
+    done = maintenance.repair(db, model=ENCODER)
+    assert done.findings == ()
+    assert any(damage.said in each for each in done.repaired)
+    after = answers(db)
+    assert after == before if damage.loses is None else without(after, damage.loses) == without(before, damage.loses)
+    assert_it_goes_on(db)
+
+
+def assert_it_goes_on(folder: Path) -> None:
+    """What comes next is written and found, and every document can be changed and taken out."""
+    with vecsearch.open(folder, model=ENCODER) as notes:
+        notes.add(["a quokka"], ids=["last"])
+        assert notes.search("quokka", mode="lexical")[0].id == "last"
+        assert notes.search("a quokka", mode="dense")[0].id == "last"
+        notes.update("d10", metadata={"n": 1000})
+        notes.delete(where={"n": {"$gte": 0}})
+        assert {each.id for each in notes.get(where={})} == {"late1", "late2", "mine", "last"}
+        notes.optimize()
+    assert look(folder) == []
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[*HealthCheck], phases=[Phase.generate])
+@given(st.sets(st.sampled_from([*MENDED]), min_size=2, max_size=6))
+def test_damages_that_come_together_are_mended_together(
+    sound: Path, before: dict[str, object], tmp_path_factory: pytest.TempPathFactory, together: set[str]
+) -> None:
+    db = copy_of(sound, tmp_path_factory.mktemp("together"))
+    for name in sorted(together):
+        try:
+            MENDED[name].plant(db)
+        except (
+            sqlite3.Error,
+            ValueError,
+            FileNotFoundError,
+            AssertionError,
+        ):  # another damage took away what this one is done to
+            continue
+    assert look(db)
+    done = maintenance.repair(db, model=ENCODER)
+    assert errors(done.findings) == []
+    assert look(db) == list(done.findings)
+    if not {"a document without chunks", "a chunk of no document"} & together:
+        assert without(answers(db), "d7") == without(before, "d7")
+
+
+@pytest.mark.parametrize(
+    "name", ["a row missing from an index", "NaN", "no text index", "a number given twice", "a chunk of no document"]
+)
+def test_before_sqlite_is_mended_a_private_copy_of_it_is_made(db: Path, name: str) -> None:
+    MENDED[name].plant(db)
+    backup = maintenance.repair(db, model=ENCODER).backup
+    assert backup is not None
+    assert backup.parent == db
+    assert backup.name.startswith("backup-before-fix-")
+    assert backup.stat().st_mode & 0o077 == 0
+    shutil.copy(backup, db / DATABASE_FILE)  # nobody has it open
+    for ending in ("-wal", "-shm"):
+        (db / f"{DATABASE_FILE}{ending}").unlink(missing_ok=True)
+    if name != "a row missing from an index":  # SQLite makes the indexes of a copy anew
+        assert any(MENDED[name].said in each.what for each in look(db))
+
+
+def test_a_file_that_sqlite_cannot_copy_is_copied_byte_by_byte(db: Path) -> None:
+    missing_from_an_index(db)
+    sql(db, "UPDATE chunks SET id = 100001, document_id = 1, ordinal = 900 WHERE id = 9")
+    before = (db / DATABASE_FILE).read_bytes()
+    from vecsearch.stores.sqlite.engine.database_folder import Database
+    from vecsearch.stores.sqlite.integrity import repair
+
+    with closing(Database(db)) as database_folder, database_folder.hold_write_lock():
+        repair._copy_bytes(database_folder, db / "copy.db")
+    assert (db / "copy.db").read_bytes() == before
+
+
+def test_an_index_file_without_codes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with vecsearch.open(tmp_path / "db") as notes:
+        notes.add([f"n{n}" for n in range(300)], vectors=np.random.default_rng(0).normal(size=(300, 64)))
+        notes.optimize()
+    monkeypatch.setattr(index_file_check, "COMPRESSED_ROWS", 100)
+    monkeypatch.setattr(faiss_segment, "COMPRESSED_ROWS", 100)
+    assert any("has no codes beside it" in each.what for each in look(tmp_path / "db"))
+    assert not any("codes" in each.what for each in maintenance.repair(tmp_path / "db").findings)
+
+
+def test_a_log_that_has_grown_is_noticed_and_emptied(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_check, "_LOG_BYTES_MAX", 10_000)
+    with closing(sqlite3.connect(db / DATABASE_FILE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("UPDATE collections SET revision = revision + 1")
+        other.execute("CREATE TABLE big AS SELECT zeroblob(100000)")
+        other.execute("DROP TABLE big")
+        other.execute("COMMIT")
+        assert any("log has grown" in each.what for each in look(db))
+        maintenance.repair(db, model=ENCODER)
+        assert not any("log has grown" in each.what for each in look(db))
+
+
+# -- what cannot
+
+
+def altered(**values: object) -> Callable[[Path], None]:
+    said = ", ".join(f"{name} = {value!r}" for name, value in values.items())
+    return run(f"UPDATE collections SET {said} WHERE id = 1")
+
+
+STAYS = {
+    "metadata that is no JSON": Damage(run("UPDATE documents SET metadata = '{' WHERE key = 'd7'"), "is no JSON object"),
+    "metadata that is a list": Damage(run("UPDATE documents SET metadata = '[1]' WHERE key = 'd7'"), "is no JSON object"),
+    "metadata of bytes": Damage(run("UPDATE documents SET metadata = X'00ff' WHERE key = 'd7'"), "is no JSON object"),
+    "documents of no file": Damage(run("DELETE FROM sources"), "9 rows of documents without the row of sources"),
+    "documents of no collection": Damage(
+        run("UPDATE documents SET collection_id = 77 WHERE key = 'd7'"), "1 row of documents without the row of collections"
+    ),
+    "a lost vector that was brought": Damage(
+        run(f"DELETE FROM vectors WHERE chunk_id = {CHUNK_OF.format('mine')}"), "whose vectors were brought, not encoded"
+    ),
+    "an unknown language": Damage(altered(stemmer="xx"), "its language is said to be 'xx'"),
+    "no dimension": Damage(altered(dimension=-1), "its vectors are said to have -1 numbers"),
+    "an unknown precision": Damage(altered(precision="float7"), "float7"),
+    "another encoder": Damage(altered(encoder="all-MiniLM-L6-v2"), "is not the one that made its vectors any more"),
+}
+
+
+@pytest.mark.parametrize("name", STAYS)
+def test_what_cannot_be_derived_stays_a_finding_with_what_to_do(db: Path, name: str) -> None:
+    damage = STAYS[name]
+    texts = texts_of(db)
+    damage.plant(db)
+    planted = texts_of(db)
+    encoder = None if name == "another encoder" else ENCODER
+    for findings in (maintenance.check(db, model=encoder), maintenance.check(db, fix=True, model=encoder)):
+        (finding, *_) = [each for each in findings if damage.said in each.what]
+        assert finding.severity is vecsearch.Severity.ERROR
+        assert finding.fix != "vecsearch doctor --fix"
+    assert texts_of(db) == planted
+    assert len(planted) == len(texts)
+
+
+def texts_of(folder: Path) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
+        return connection.execute("SELECT key, title, text, metadata FROM documents ORDER BY key").fetchall()
+
+
+def test_where_the_encoder_is_missing_lost_vectors_stay_a_finding_that_names_it(db: Path) -> None:
+    sql(db, "DELETE FROM vectors WHERE chunk_id = 7")
+    assert any("is not on this machine" in each.what for each in maintenance.check(db))
+    done = maintenance.repair(db)
+    (finding,) = errors(done.findings)
+    assert ENCODER.name in finding.fix
+    assert done.backup is None
+    assert maintenance.check(db, fix=True, model=ENCODER) == []
+
+
+def test_a_half_made_database_beside_this_one_is_a_note(db: Path) -> None:
+    (db.parent / ".db-new-abc").mkdir()
+    assert any("half-made database" in each.what for each in look(db))
+    maintenance.repair(db, model=ENCODER)
+    assert (db.parent / ".db-new-abc").exists()
+
+
+def pages_of_random_bytes(folder: Path) -> None:
+    with (folder / DATABASE_FILE).open("rb+") as file:
+        file.seek(8192 * 3)
+        file.write(random.Random(0).randbytes(8192 * 4))
+
+
+def no_header(folder: Path) -> None:
+    with (folder / DATABASE_FILE).open("rb+") as file:
+        file.write(random.Random(0).randbytes(100))
+
+
+@pytest.mark.parametrize("damage", [pages_of_random_bytes, no_header], ids=lambda damage: damage.__name__)
+def test_a_damaged_sqlite_file_is_left_as_it_is(db: Path, shell: Callable[..., Ran], damage: Callable[[Path], None]) -> None:
+    sql(db, "DELETE FROM facts", "PRAGMA wal_checkpoint(TRUNCATE)")
+    damage(db)
+    before = {path: path.read_bytes() for path in db.rglob("*") if path.is_file() and path.stem.startswith(("vecsearch", "1-"))}
+    ran = shell("doctor", "--fix", "--db", db, "--json")
+    assert ran.status == 1
+    told = json.loads(ran.out)
+    assert (told["ok"], told["repaired"], told["backup"]) == (False, [], None)
+    assert any("restore a backup" in each["fix"] for each in told["findings"])
+    assert {path: path.read_bytes() for path in before if path.suffix != ".db-shm"} == {
+        path: data for path, data in before.items() if path.suffix != ".db-shm"
+    }
+    assert list(db.glob("backup-before-fix-*")) == []
+
+
+# -- how it is told, and what comes between
+
+
+def test_the_shell_says_what_was_mended_where_the_backup_is_and_what_is_left(notes: Path, shell: Callable[..., Ran]) -> None:
+    sql(notes, "DELETE FROM vectors WHERE chunk_id = 1", "DELETE FROM facts")
+    assert shell("doctor").status == 1
+    ran = shell("doctor", "--fix")
+    assert ran.status == 0
+    assert "mended: default: 1 chunk without a whole vector: chunks encoded again" in ran.out
+    assert "backup-before-fix-" in ran.out
+    assert ran.out.endswith("all is well\n")
+    assert json.loads(shell("doctor", "--fix", "--json").out) == {"ok": True, "findings": [], "mended": [], "backup": None}
+    assert [hit["id"] for hit in json.loads(shell("search", "hop over a fence", "-n", "1", "--json").out)["hits"]] == ["leap"]
+
+
+def test_a_vector_that_is_encoded_again_is_the_same(notes: Path) -> None:
+    before = value(notes, "SELECT vector FROM vectors WHERE chunk_id = 1")
+    sql(notes, "UPDATE vectors SET vector = zeroblob(768) WHERE chunk_id = 1")
+    assert maintenance.check(notes, fix=True) == []
+    after = value(notes, "SELECT vector FROM vectors WHERE chunk_id = 1")
+    rows = [np.frombuffer(each, np.float16).astype(np.float32) for each in (before, after)]  # type: ignore[call-overload]
+    assert float(rows[0] @ rows[1]) > 0.9999
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.fakes import FakeEncoder
+from vecsearch import maintenance, mending
+from vecsearch.persistence import fulltext, mend
+at = sys.argv[2]
+die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+setattr({"words": fulltext, "vectors": mend, "backup": mend.files}[at],
+        {"words": "remake", "vectors": "put_vectors", "backup": "sync"}[at], die)
+maintenance.mend(Path(sys.argv[1]), encoder=FakeEncoder())
+"""
+
+
+@pytest.mark.parametrize("at", ["backup", "words", "vectors"])
+def test_a_run_that_is_killed_is_taken_up_by_the_next(db: Path, before: dict[str, object], at: str) -> None:
+    for name in ("other facts", "other words", "NaN", "a range that begins late", "a gap between ordinals"):
+        MENDED[name].plant(db)
+    killed = subprocess.run([sys.executable, "-c", KILLED, db, at], check=False, env={**os.environ, "PYTHONPATH": "."})
+    assert killed.returncode == -signal.SIGKILL
+    done = maintenance.repair(db, model=ENCODER)
+    assert (done.findings, look(db)) == ((), [])
+    assert answers(db) == before
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from vecsearch.stores.sqlite.engine.database_folder import Database
+with Database(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def writer(db: Path) -> Iterator[int]:
+    with subprocess.Popen([sys.executable, "-c", HOLD, db], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        assert child.stdout.readline() == b"held\n"
+        yield child.pid
+        child.kill()
+
+
+def test_nothing_is_mended_while_another_process_writes(db: Path, writer: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vecsearch.stores.sqlite.engine import database_folder
+
+    sql(db, "DELETE FROM facts")
+    patient = database_folder.Database.__init__
+    monkeypatch.setattr(
+        database_folder.Database, "__init__", lambda self, folder, **more: patient(self, folder, **more | {"timeout": 0.2})
+    )
+    with pytest.raises(vecsearch.DatabaseLockedError, match=f"process {writer}"):
+        maintenance.repair(db, model=ENCODER)
+    assert errors(look(db))
+
+
+def test_a_reader_that_is_open_sees_what_was_mended(db: Path, before: dict[str, object]) -> None:
+    row = ENCODER.encode_queries(["harbour seal"])[0]
+    late = value(db, f"SELECT {CHUNK_OF.format('late1')}")
+    assert isinstance(late, int)
+    of_chunk(db, late, (4 * row).astype(np.float16).tobytes())  # it is in no index file yet
+    with vecsearch.open(db, model=ENCODER, readonly=True) as reader:
+        assert reader.search(row, limit=1)[0].score > 3
+        maintenance.repair(db, model=ENCODER)
+        assert sorted(map(scored, reader.search(row, limit=500))) in [sorted(hits) for hits in before["dense"]]  # type: ignore[attr-defined]

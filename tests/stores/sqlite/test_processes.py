@@ -1,0 +1,299 @@
+"""Many processes and threads at one database: each sees one consistent state, and no error that is not its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+import pytest
+
+import vecsearch
+from tests.checks import is_sound
+from tests.conftest import PROJECT
+from tests.fakes import FakeEncoder
+from vecsearch.core.settings import DATABASE_FILE
+
+ENCODER = FakeEncoder()
+GROUP = 12  # documents that always change together
+READER = """
+import sys, vecsearch
+from tests.fakes import FakeEncoder
+from tests.stores.sqlite.test_processes import seen
+with vecsearch.open(sys.argv[1], encoder=FakeEncoder(), readonly=True) as collection:
+    print("ready", flush=True)
+    newest = count = 0
+    while not sys.stdin in __import__("select").select([sys.stdin], [], [], 0)[0]:
+        for version in seen(collection):
+            assert version >= newest, (version, newest)
+            newest, count = version, count + 1
+    print(count, newest)
+"""
+WRITER = """
+import sys, vecsearch
+from tests.fakes import FakeEncoder
+with vecsearch.open(sys.argv[1], encoder=FakeEncoder()) as collection:
+    print("ready", flush=True)
+    for n in range(int(sys.argv[3])):
+        collection.add([f"rope {sys.argv[2]} {n}", f"sail {sys.argv[2]} {n}"], ids=[f"{sys.argv[2]}-{n}a", f"{sys.argv[2]}-{n}b"])
+        if n % 3 == 2:
+            collection.delete([f"{sys.argv[2]}-{n - 1}a"])
+"""
+
+
+def put(collection, version):
+    """Every document of the group, in one transaction."""
+    texts = [f"anchor {n} of version{version}" for n in range(GROUP)]
+    collection.add(
+        texts, ids=[f"g{n}" for n in range(GROUP)], metadatas=[{"version": version}] * GROUP, on_conflict="replace",
+        vectors=ENCODER.encode_documents(texts),
+    )  # fmt: skip
+
+
+def seen(collection):
+    """The version in each kind of answer; all documents of an answer are of one."""
+    answers = [
+        collection.search("anchor of a ship", mode="dense", limit=GROUP, where={"version": {"$gte": 0}}),
+        collection.search("anchor", mode="lexical", limit=GROUP),
+        collection.search("anchor", limit=GROUP, where={"version": {"$gte": 0}}),
+        collection.get(where={"version": {"$exists": True}}),
+    ]
+    for answer in answers:
+        assert len(answer) == GROUP
+        (version,) = {each.metadata["version"] for each in answer}
+        assert all(each.text.endswith(f"version{version}") for each in answer)
+    return [answer[0].metadata["version"] for answer in answers]
+
+
+@contextmanager
+def running(*scripts):
+    """Processes of these (script, arguments), which have begun."""
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], cwd=PROJECT, env=env, text=True, **pipes)
+        for script, *arguments in scripts
+    ]
+    try:
+        for each in processes:
+            assert each.stdout.readline() == "ready\n", each.communicate()[1]
+        yield processes
+    finally:
+        for each in processes:
+            each.kill()
+            each.communicate()
+
+
+def told(process):
+    """What a process says when it is asked to end."""
+    out, err = process.communicate("enough\n", timeout=60)
+    assert process.returncode == 0, err
+    return out.split()
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Few rows pass through all that thousands would."""
+    for module in ("publish", "vectors"):
+        for name, value in {"FOLD_ROWS": 20, "COMPRESSED_ROWS": 50, "SEGMENT_ROWS_MAX": 120, "CANDIDATES_MIN": 20}.items():
+            monkeypatch.setattr(f"vecsearch.persistence.{module}.{name}", value, raising=False)
+
+
+@pytest.fixture
+def folder(tmp_path, small):
+    """A database with the group and a crowd around it."""
+    with vecsearch.open(tmp_path / "db", model=ENCODER) as collection:
+        collection.add([f"a gull {n}" for n in range(150)], ids=[f"x{n}" for n in range(150)])
+        put(collection, 0)
+    return tmp_path / "db"
+
+
+def test_readers_see_each_change_whole_and_in_order(folder):
+    with running((READER, folder), (READER, folder)) as readers:
+        with vecsearch.open(folder, model=ENCODER) as collection:
+            for version in range(1, 60):
+                put(collection, version)
+                if version % 7 == 0:
+                    collection.optimize(full=version % 14 == 0)
+                if version % 20 == 0:
+                    collection.optimize(stemmer="de" if version % 40 else "en")
+        for reader in readers:
+            count, newest = map(int, told(reader))
+            assert count > 0
+            assert newest <= 59
+        with vecsearch.open(folder, model=ENCODER, readonly=True) as collection:
+            assert seen(collection) == [59] * 4
+    assert is_sound(folder)
+
+
+def test_writers_take_turns_while_files_are_watched_and_readers_look_on(folder):
+    notes = folder.parent / "notes"
+    notes.mkdir()
+    (notes / "0.jsonl").write_text('{"id": "n0", "text": "a note"}\n')
+    script = (
+        "import sys, threading, vecsearch\n"
+        "from vecsearch.interfaces.cli import file_watcher\n"
+        "import tests.stores.sqlite.test_processes as t\n"
+        "print('ready', flush=True)\n"
+        "with vecsearch.open(sys.argv[1], encoder=t.ENCODER) as collection:\n"
+        "    while not __import__('select').select([sys.stdin], [], [], 0.2)[0]:\n"
+        "        report = collection.index([sys.argv[2]])\n"
+        "        assert not report.failed, report.failed\n"
+    )
+    rounds = 25
+    with running((READER, folder), (WRITER, folder, "a", rounds), (WRITER, folder, "b", rounds), (script, folder, notes)) as all_:
+        for n in range(1, 6):
+            (notes / f"{n}.jsonl").write_text(json.dumps({"id": f"n{n}", "text": f"note number {n}"}) + "\n")
+            time.sleep(0.3)
+        for writer in all_[1:3]:
+            assert writer.wait(timeout=60) == 0, writer.stderr.read()
+        told(all_[3])
+        assert int(told(all_[0])[0]) > 0
+    with vecsearch.open(folder, model=ENCODER) as collection:
+        collection.index([notes])
+        there = {each.id for each in collection.list_documents(limit=1000)}
+        kept = {f"{name}-{n}{part}" for name in "ab" for n in range(rounds) for part in "ab"}
+        gone = {f"{name}-{n - 1}a" for name in "ab" for n in range(2, rounds, 3)}
+        assert {each for each in there if each[0] in "abn"} == (kept - gone) | {f"n{n}" for n in range(6)}
+    assert is_sound(folder)
+
+
+def test_threads_share_a_collection(folder):
+    """More of them than connections are kept."""
+    with vecsearch.open(folder, model=ENCODER) as collection:
+
+        def write(name):
+            for n in range(8):
+                collection.add([f"keel {name} {n}"], ids=[f"{name}-{n}"])
+
+        def change(_):
+            for version in range(1, 20):
+                put(collection, version)
+
+        def read(_):
+            newest = 0
+            for _ in range(12):
+                for version in seen(collection):
+                    assert version >= newest
+                    newest = version
+
+        with ThreadPoolExecutor(32) as pool:
+            doing = [pool.submit(read, n) for n in range(24)]
+            doing += [pool.submit(write, name) for name in "abcd"] + [pool.submit(change, 0)]
+            for each in doing:
+                each.result(timeout=120)
+        assert seen(collection) == [19] * 4
+        assert collection.count() == 150 + GROUP + 4 * 8
+    assert is_sound(folder)
+
+
+FORKING = """
+import os, sys
+import numpy as np, vecsearch
+rows = np.random.default_rng(0).standard_normal((10_100, 384))
+with vecsearch.open(sys.argv[1]) as collection:
+    collection.add([f"row {n}" for n in range(len(rows))], vectors=rows)
+    collection.add(["the tide comes in"], ids=["tide"])
+    collection.optimize()
+    expected = [collection.search("high water at sea", limit=1), collection.search(rows[7], limit=5)]
+    for n in range(2):
+        child = os.fork()
+        if not child:
+            right = False
+            try:
+                right = [collection.search("high water at sea", limit=1), collection.search(rows[7], limit=5)] == expected
+                collection.add(["from the child"], ids=[f"child{n}"])
+                collection.optimize()
+                collection.close()
+            finally:
+                os._exit(0 if right else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert collection.search("high water at sea")[0].id == "tide"
+    assert [each.text for each in collection.get(["child0", "child1"])] == ["from the child"] * 2
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_collection_serves_a_forked_child_too(tmp_path, threads):
+    """Opened, searched by the real encoder and by codes before the fork; FAISS has as many threads, which no child inherits."""
+    command, env = [sys.executable, "-c", FORKING, str(tmp_path / "db")], {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert is_sound(tmp_path / "db")
+
+
+HOLDER = """
+import sys, time, vecsearch
+from vecsearch.stores.sqlite.engine.database_folder import Database
+from pathlib import Path
+database = Database(Path(sys.argv[1]))
+with database.locked():
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def refused(folder, holder):
+    """Who reads is not kept waiting, who writes is told who holds the lock."""
+    with vecsearch.open(folder, model=ENCODER, lock_timeout=0.1) as collection:
+        assert len(collection.search("gull")) == 10
+        with pytest.raises(vecsearch.DatabaseLockedError, match=f"process {holder.pid} "):
+            collection.add(["a keel"])
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
+def test_a_writer_that_dies_takes_its_lock_with_it_and_the_next_is_named(folder, stop):
+    for _ in range(2):
+        with running((HOLDER, folder)) as (holder,):
+            refused(folder, holder)
+            holder.send_signal(stop)
+            holder.wait()
+            with vecsearch.open(folder, model=ENCODER, lock_timeout=5) as collection:
+                collection.add(["a keel"])
+    assert is_sound(folder)
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_who_has_it_open_while_a_newer_program_upgrades_it_is_told(folder, readonly):
+    with vecsearch.open(folder, model=ENCODER, readonly=readonly) as collection:
+        assert len(collection.search("gull")) == 10
+        with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
+            connection.execute("PRAGMA user_version = 999")
+        with pytest.raises(vecsearch.SchemaVersionError, match="format version 999"):
+            collection.search("gull")
+        if not readonly:
+            with pytest.raises(vecsearch.SchemaVersionError, match="format version 999"):
+                collection.add(["a keel"])
+
+
+def test_one_snapshot_serves_the_driver_and_sqlalchemy_whatever_others_write(folder):
+    """Both ways of asking see the same state, whichever comes first, and it is over when the snapshot is."""
+    with vecsearch.open(folder, model=ENCODER) as collection, vecsearch.open(folder, model=ENCODER) as other:
+        before = sorted(each.id for each in collection.list_documents(limit=1000))
+        with collection._reader.open_snapshot() as snapshot:
+            documents, chunks = snapshot.count_documents_and_chunks()
+            other.delete(before[:3])
+            other.add(["a keel"], ids=["new"])
+            assert snapshot.document_reader.list_document_ids() == before
+            assert snapshot.count_documents_and_chunks() == (documents, chunks) == (len(before), len(snapshot.view))
+            assert len(snapshot.find_chunk_ids(before[0])) > 0 == len(snapshot.find_chunk_ids("new"))
+        assert sorted(each.id for each in collection.list_documents(limit=1000)) == sorted([*before[3:], "new"])
+
+
+def test_a_question_that_fails_leaves_no_transaction_behind(folder):
+    with vecsearch.open(folder, model=ENCODER) as collection:
+        for _ in range(20):  # more than there are connections kept
+            with pytest.raises(ZeroDivisionError), collection._reader.open_snapshot() as snapshot:
+                snapshot.document_reader.list_document_ids()
+                1 / 0
+        collection.add(["a keel"], ids=["new"])
+        assert collection.get("new")[0].text == "a keel"
+        assert collection._database.wal_bytes > 0
+        collection._database.checkpoint_wal()  # which a reader that is still there would not let happen
+        assert collection._database.wal_bytes == 0

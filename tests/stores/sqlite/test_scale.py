@@ -1,0 +1,112 @@
+"""Tens of thousands of documents: memory that does not grow with their number, and kills that cost nothing but time.
+
+The encoder here is a stand-in, a thousand times quicker than a real one: what is tested is everything around it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vecsearch.api import maintenance
+from vecsearch.core.settings import DATABASE_FILE
+
+pytestmark = pytest.mark.slow
+
+KILLS = 10
+RUN = """
+import re, resource, sys, zlib
+import numpy as np
+import vecsearch
+
+class Quick:
+    name, dimension, max_tokens, fingerprint = "quick", 64, 254, "quick"
+
+    def __init__(self, log): self.log = open(log, "a")
+    def token_spans(self, text): return [match.span() for match in re.finditer(r"\\\\S+", text)]
+    def encode_documents(self, texts):
+        rows = np.stack([np.random.default_rng(zlib.crc32(text.encode())).standard_normal(64) for text in texts])
+        print(*(zlib.crc32(text.encode()) for text in texts), sep="\\n", file=self.log, flush=True)
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    encode_queries = encode_documents
+
+corpus, database, log = sys.argv[1:]
+with vecsearch.open(database, encoder=Quick(log)) as collection:
+    report = collection.index([corpus])
+print(report.documents, report.added, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def run(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", RUN, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+
+
+def corpus(shared: Callable[[str], Path], folder: Path, count: int) -> Path:
+    """The first documents of a real corpus as one .jsonl file."""
+    path = folder / f"{count}.jsonl"
+    with gzip.open(shared("scale_debian") / "corpus.jsonl.gz", "rt") as lines, path.open("w") as out:
+        for _, line in zip(range(count), lines, strict=False):
+            out.write(line)
+    return path
+
+
+def contents(database: Path) -> list[tuple[object, ...]]:
+    """Everything that two runs must agree on."""
+    with sqlite3.connect(database / DATABASE_FILE) as connection:
+        return connection.execute(
+            'SELECT d.key, d.title, d.text, d.metadata, d.digest, s.path, s.digest, c.ordinal, c.start, c."end", c.place, '
+            "c.context, v.vector FROM documents d JOIN sources s ON s.id = d.source_id JOIN chunks c ON c.document_id = d.id "
+            "JOIN vectors v ON v.chunk_id = c.id ORDER BY d.key, c.ordinal"
+        ).fetchall()
+
+
+def test_memory_does_not_grow_with_the_number_of_documents(shared: Callable[[str], Path], tmp_path: Path) -> None:
+    peaks = {}
+    for count in (30_000, 60_000):  # by the first, the caches of fixed size are full
+        running = run(corpus(shared, tmp_path, count), tmp_path / f"{count}.vec", tmp_path / "log")
+        documents, added, peaks[count] = map(int, running.communicate(timeout=3600)[0].split())
+        assert (documents, added) == (count, count)
+    assert peaks[60_000] < peaks[30_000] * 1.25, peaks  # what is left is the exact index, held while it is written
+
+
+def test_kills_at_random_moments_cost_no_finished_batch(shared: Callable[[str], Path], tmp_path: Path) -> None:
+    source = corpus(shared, tmp_path, 60_000)
+    calm = run(source, tmp_path / "calm.vec", tmp_path / "calm.log")
+    started = time.monotonic()
+    assert calm.communicate(timeout=3600)[0].startswith("60000 ")
+    duration = time.monotonic() - started
+
+    chance = random.Random(7)
+    killed = 0
+    for _ in range(KILLS):
+        before = finished(tmp_path / "killed.vec")
+        running = run(source, tmp_path / "killed.vec", tmp_path / "killed.log")
+        time.sleep(2 + chance.random() * duration / KILLS)
+        running.send_signal(signal.SIGKILL)
+        killed += running.wait() == -signal.SIGKILL
+        assert finished(tmp_path / "killed.vec") >= before
+    running = run(source, tmp_path / "killed.vec", tmp_path / "killed.log")
+    assert running.communicate(timeout=3600)[0].startswith("60000 ")
+    assert killed >= 5
+    assert contents(tmp_path / "killed.vec") == contents(tmp_path / "calm.vec")
+    assert maintenance.check(tmp_path / "killed.vec") == []
+    encoded = len((tmp_path / "killed.log").read_text().split())
+    at_once = len((tmp_path / "calm.log").read_text().split())
+    assert encoded <= at_once + killed * 2 * 256, (encoded, at_once)  # a kill loses the batch in hand
+
+
+def finished(database: Path) -> int:
+    try:
+        return int(json.dumps(maintenance.status(database)["collections"][0]["documents"]))
+    except Exception:
+        return 0

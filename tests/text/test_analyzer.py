@@ -1,0 +1,41 @@
+"""Text → terms: the quick way gives what the tokens, one by one, say."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vecsearch.text.analyzer import AnalyzedText, get_analyzer
+
+PLAIN = st.text(st.sampled_from("abCD12 ._/@:&+#~-'s\n%()"), max_size=60)
+MIXED = st.text(st.sampled_from("abCé1ß東京ー서K .+#'’s‐\u0301-"), max_size=40)
+LONG = st.builds(
+    lambda word, times, rest: word * times + rest, st.sampled_from(["ab", "a.", "aB", "é", "東"]), st.integers(1, 90), PLAIN
+)
+
+
+def told(language: str, text: str) -> AnalyzedText:
+    """What is indexed, token by token."""
+    tokens = list(get_analyzer(language).tokenize(unicodedata.normalize("NFC", text)))
+    forms = {form for token in tokens for form in (*token.forms, *([token.whole] if token.whole else []))}
+    return AnalyzedText([term for token in tokens for term in token.terms], forms)
+
+
+@settings(max_examples=500)
+@given(text=st.one_of(PLAIN, MIXED, LONG, st.text(max_size=100)), stemmer=st.sampled_from(["en", "de", "none"]))
+def test_a_text_is_indexed_by_what_its_tokens_say(text: str, language: str) -> None:
+    assert get_analyzer(language).analyze(text) == told(language, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("a+++b", ["a", "b"]), ("C#x C# c++", ["c", "x", "c", "c"]), ("v1.0.21-rc", ["1", "0", "21", "rc"]),
+        ("the dog's getUserName", ["the", "dog", "get", "user", "name", "getusernam"]), ("", []), ("...", []),
+    ],
+)  # fmt: skip
+def test_terms_of_a_text(text: str, terms: list[str]) -> None:
+    assert get_analyzer("en").analyze(text).terms == terms

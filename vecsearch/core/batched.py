@@ -1,0 +1,16 @@
+"""Many things, some at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+def batched(values: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """Lists of `size` values in order, the last perhaps shorter, none empty."""
+    rest = iter(values)
+    while some := list(islice(rest, size)):
+        yield some

@@ -1,0 +1,79 @@
+"""How many cores this process may really use, and work that is done on all of them."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of work in each period
+
+
+def count_cores() -> int:
+    """Those that the process may run on, or fewer where a container's quota or $OMP_NUM_THREADS says so."""
+    try:
+        most = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        most = os.cpu_count() or 1
+    most = min(most, _quota() or most)
+    with suppress(KeyError, ValueError):
+        most = min(most, int(os.environ["OMP_NUM_THREADS"]))
+    return max(1, most)
+
+
+@cache
+def _quota() -> int | None:
+    """Read once: each search asks."""
+    with suppress(OSError, ValueError):
+        quota, period = _QUOTA.read_text(encoding="ascii").split()
+        return -(-int(quota) // int(period))
+    return None
+
+
+def map_parallel(work: Callable[[_T], _R], of: Sequence[_T]) -> list[_R]:
+    """What the work gives for each, begun in the order given, as many at a time as there are cores.
+
+    It should spend its time where other threads can run. The caller's thread takes part, so that nothing waits for a helper
+    that is busy elsewhere. The first error is raised once all have stopped.
+    """
+    helpers = min(count_cores(), len(of)) - 1
+    if helpers < 1:
+        return [work(each) for each in of]
+    waiting = deque(enumerate(of))
+    done: dict[int, _R] = {}
+
+    def take() -> None:
+        while True:
+            try:
+                place, each = waiting.popleft()
+            except IndexError:
+                return
+            done[place] = work(each)
+
+    helping = [_helpers().submit(take) for _ in range(helpers)]
+    try:
+        take()
+    finally:
+        waiting.clear()
+        for other in helping:
+            if not other.cancel():
+                other.result()
+    return [done[place] for place in range(len(of))]
+
+
+@cache
+def _helpers() -> ThreadPoolExecutor:
+    """Kept, as a thread takes longer to start than a search may last."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    os.register_at_fork(after_in_child=_helpers.cache_clear)  # a child has none of these threads
+    return ThreadPoolExecutor(os.cpu_count(), "vecsearch")

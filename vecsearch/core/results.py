@@ -1,0 +1,117 @@
+"""What a search gives back, always frozen: hits, the reasons for them, and how they were found. Positions count characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from vecsearch.core.types import Location, Metadata, Span
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentScore:
+    """What one side says of a chunk: its score, and its rank from 1 where the chunk is among that side's candidates."""
+
+    score: float
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAttribution:
+    """How much of the similarity one token brings: characters [start, end) of the document's text."""
+
+    start: int
+    end: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a hit stands where it does.
+
+    `parts`: "dense" (the cosine), "lexical" (BM25), "trigrams" (how the words are spelled, in [0, 1]) and "rerank", as far as
+    they were asked. `sentence`: that of the chunk which brings most of the similarity a token. The `shares` of the chunk's
+    tokens and `rest`, that of its title, context and special tokens, add up to the similarity; both are empty and 0 for an
+    encoder that does not pool by the mean.
+    """
+
+    components: Mapping[str, ComponentScore]
+    sentence: Span | None = None
+    tokens: tuple[TokenAttribution, ...] = ()
+    remainder: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkWindow:
+    """A chunk with its neighbours: characters [start, end) of the document."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer: the chunk `text[start:end]` of document `id`, best first in any list.
+
+    `score` is the cosine (dense), BM25 (lexical), the fused value (hybrid) or that of the second look, which compares within one
+    answer only; `similarity` is the cosine in [-1, 1], None in lexical mode. `place` is where the chunk stands in its source, as
+    far as that is known: page, slide, sheet, rows, heading, cell, lines, message, time, member. `more` is how many further
+    chunks the hit stands for: of its document, or near-duplicates, ranked no lower than the last hit of the answer.
+    `around` and `reasons` are there when asked for.
+    """
+
+    id: str
+    chunk_index: int
+    score: float
+    similarity: float | None
+    text: str
+    title: str | None
+    source: str | None
+    start: int
+    end: int
+    metadata: Metadata
+    location: Location = field(default_factory=dict)
+    group_size: int = 0
+    window: ChunkWindow | None = None
+    explanation: Explanation | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields of the shell's JSON, in its order; what was not asked for is left out."""
+        fields = asdict(self)
+        optional = {"group_size": self.group_size, "window": self.window, "explanation": self.explanation}
+        return {key: value for key, value in fields.items() if optional.get(key, True)}
+
+
+class VectorAccess(StrEnum):
+    """How vectors were looked at: all of them through the index, or row by row those that a selective filter lets through."""
+
+    INDEX = "index"
+    ROWS = "rows"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryProfile:
+    """How an answer was found.
+
+    `matching` of all `chunks` fit the filter; `candidates` were ranked; `min_similarity` is the bound that was applied (that of
+    "auto" as it was learned); `stages` are milliseconds, in order.
+    """
+
+    access: VectorAccess
+    chunks: int
+    matching: int
+    candidates: int
+    min_similarity: float | None
+    timings_ms: Mapping[str, float]
+
+
+class Hits(list[Hit]):
+    """A list of hits, best first, with the `plan` that found them (None where there is no collection yet)."""
+
+    def __init__(self, hits: Iterable[Hit] = (), plan: QueryProfile | None = None) -> None:
+        super().__init__(hits)
+        self.profile = plan

@@ -1,0 +1,213 @@
+"""Where to cut a document: exact character offsets, every chunk within the encoder's window, each with its place.
+
+Structure first: no chunk runs across a page, slide or sheet; a text longer than the window is cut at its best headings or
+definitions, neighbours that fit together stay together. What is still too long is cut into the fewest parts that fit, of about
+equal length, each cut moved to a nearby end of paragraph, line, sentence or word. Chunks do not overlap; joined they give the
+text back, character for character (by lines: but for the white space around a line).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final, TypeAlias
+
+from vecsearch.core.settings import BLOCK_CHARACTERS, SPLIT_TOLERANCE
+from vecsearch.core.types import ChunkSpan, Section, Span, Split
+from vecsearch.documents.locations import LocationFinder
+
+TokenSpans: TypeAlias = Callable[[str], Sequence[tuple[int, int]]]
+CostFunction: TypeAlias = Callable[[str], int]
+
+_LINE: Final = re.compile(r"[^\n]+")
+# anchored, or a long line of blanks would be tried from each of its places
+_PARAGRAPH: Final = re.compile(r"(?:^[^\n]*\S[^\n]*(?:\n|\Z))+", re.MULTILINE)
+
+
+def split(
+    text: str,
+    *,
+    unit: Split,
+    budget: int,
+    token_spans: TokenSpans,
+    sections: Sequence[Section] = (),
+    cost: CostFunction = lambda _: 0,
+) -> list[ChunkSpan]:
+    """Chunks of a text, in order, none only white space, none of more than `budget` tokens.
+
+    `cost` is the number of tokens that a section's context takes of the budget. A text without a word has no chunks.
+    """
+    if not text.strip():
+        return []
+    document = _TextSplitter(text, sections or (Section(0, {}),), budget, token_spans, cost)
+    pieces = {Split.TOKENS: _split_at_boundaries, Split.LINES: _split_lines, Split.PARAGRAPHS: _split_paragraphs}[unit](document)
+    spans = [span for piece in pieces for span in document.split_piece(piece)]
+    return LocationFinder(text, document.sections).locate_spans(spans if unit is Split.LINES else _merge_blank_spans(text, spans))
+
+
+def _split_at_boundaries(splitter: _TextSplitter) -> Iterator[Span]:
+    return _split_at_offsets(0, len(splitter.text), [each.start for each in splitter.sections if each.hard_boundary])
+
+
+def _split_lines(splitter: _TextSplitter) -> Iterator[Span]:
+    for match in _LINE.finditer(splitter.text):
+        if line := match[0].strip():
+            start = match.start() + match[0].index(line)
+            yield Span(start, start + len(line))
+
+
+def _split_paragraphs(splitter: _TextSplitter) -> Iterator[Span]:
+    return _split_at_offsets(0, len(splitter.text), [match.start() for match in _PARAGRAPH.finditer(splitter.text)])
+
+
+def _split_at_offsets(start: int, end: int, cuts: Sequence[int]) -> Iterator[Span]:
+    """What lies between the cuts inside a range, nothing left out."""
+    edges = [start, *(cut for cut in cuts if start < cut < end), end]
+    return (Span(one, other) for one, other in pairwise(edges))
+
+
+def _merge_blank_spans(text: str, spans: Sequence[Span]) -> list[Span]:
+    """White space alone goes to the chunk before it, at the beginning to the one after."""
+    kept: list[Span] = []
+    start = 0
+    for span in spans:
+        if text[span.start : span.end].strip():
+            kept.append(Span(start, span.end))
+        elif kept:
+            kept[-1] = Span(kept[-1].start, span.end)
+        start = kept[-1].end if kept else 0
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _TextSplitter:
+    """A text, its sections, and how much fits into a chunk."""
+
+    text: str
+    sections: Sequence[Section]
+    budget: int
+    token_spans: TokenSpans
+    cost: CostFunction
+    _starts: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._starts.extend(each.start for each in self.sections)
+
+    def split_piece(self, piece: Span) -> Iterator[Span]:
+        """The piece itself where it fits, else parts of it that do."""
+        waiting = [piece]  # no recursion: a text can be cut as often as it has characters
+        while waiting:
+            span = waiting.pop()
+            if span.end - span.start > BLOCK_CHARACTERS:  # too long to hold all its tokens
+                parts = self._split_at_best_level(span)
+                sizes = [part.end - part.start for part in parts]
+                waiting.extend(reversed(_group_parts(parts, sizes, BLOCK_CHARACTERS) or _split_blocks(self.text, span)))
+                continue
+            tokens = self.token_spans(self.text[span.start : span.end])
+            budget = self._compute_budget(span)
+            if len(tokens) <= budget:
+                yield span
+                continue
+            parts = self._split_oversized(span, tokens, budget)
+            if len(parts) < 2:  # one token that cannot be cut
+                yield span
+            else:
+                waiting.extend(reversed(parts))
+
+    def _find_sections(self, span: Span) -> Sequence[Section]:
+        """The sections that begin within a range, after its own start."""
+        return self.sections[bisect_right(self._starts, span.start) : bisect_left(self._starts, span.end)]
+
+    def _compute_budget(self, span: Span) -> int:
+        """Tokens left beside the longest context that a chunk of this range can have."""
+        own = self.sections[max(0, bisect_right(self._starts, span.start) - 1)]
+        return max(
+            1, self.budget - max(self.cost(each) for each in {own.context, *(i.context for i in self._find_sections(span))})
+        )
+
+    def _split_at_best_level(self, span: Span) -> list[Span]:
+        """The range cut at all its best places; empty where none is better than another."""
+        levels = [each for each in self._find_sections(span) if each.split_priority is not None]
+        if not levels:
+            return []
+        best = min(each.split_priority for each in levels if each.split_priority is not None)
+        return list(_split_at_offsets(span.start, span.end, [each.start for each in levels if each.split_priority == best]))
+
+    def _split_oversized(self, span: Span, tokens: Sequence[tuple[int, int]], budget: int) -> list[Span]:
+        if parts := self._split_at_best_level(span):
+            starts = [span.start + place for place, _ in tokens]
+            sizes = [bisect_left(starts, part.end) - bisect_left(starts, part.start) for part in parts]
+            groups = _group_parts(parts, sizes, budget)
+            return groups if len(groups) > 1 else parts
+        text = self.text[span.start : span.end]
+        return [Span(span.start + part.start, span.start + part.end) for part in _split_evenly(text, tokens, budget)]
+
+
+def _split_blocks(text: str, span: Span) -> list[Span]:
+    """The range in two or more, each cut after a paragraph, a line or a word where one ends in time."""
+    cuts = [span.start]
+    while span.end - cuts[-1] > BLOCK_CHARACTERS:
+        start, least = cuts[-1], cuts[-1] + BLOCK_CHARACTERS // 2
+        most = start + BLOCK_CHARACTERS
+        ends = (text.rfind(mark, least, most) + len(mark) for mark in ("\n\n", "\n", " "))
+        cuts.append(next((end for end in ends if end > least), most))
+    return list(_split_at_offsets(span.start, span.end, cuts))
+
+
+def _group_parts(parts: Sequence[Span], sizes: Sequence[int], budget: int) -> list[Span]:
+    """Neighbours that fit together, as one; about as many as needed, of about equal size."""
+    fair = sum(sizes) / max(1, -(-sum(sizes) // budget))
+    groups: list[Span] = []
+    filled = 0
+    for part, size in zip(parts, sizes, strict=True):
+        if groups and filled + size <= budget and filled + size / 2 <= fair:
+            groups[-1] = Span(groups[-1].start, part.end)
+            filled += size
+        else:
+            groups.append(part)
+            filled = size
+    return groups
+
+
+def _split_evenly(text: str, tokens: Sequence[tuple[int, int]], budget: int) -> Iterator[Span]:
+    """The fewest parts of at most `budget` tokens; at least two, each of at least one token."""
+    parts = max(2, -(-len(tokens) // budget))
+    start = first = 0
+    for left in range(parts - 1, 0, -1):
+        cut = _choose_cut(text, tokens, first, left, budget)
+        end = tokens[cut][0]
+        if end > start:
+            yield Span(start, end)
+            start = end
+        first = cut
+    if start == 0:  # several tokens in one character hid the places: take the middle one
+        places = sorted({place for place, _ in tokens if place > 0})
+        start = places[len(places) // 2] if places else 0
+        if start:
+            yield Span(0, start)
+    yield Span(start, len(text))
+
+
+def _choose_cut(text: str, tokens: Sequence[tuple[int, int]], first: int, remaining_parts: int, budget: int) -> int:
+    """The token that the part after this one begins with, when `left` parts follow."""
+    target = (len(tokens) - first) / (remaining_parts + 1)
+    ideal, slack = first + round(target), int(target * SPLIT_TOLERANCE)
+    lowest = max(first + 1, len(tokens) - remaining_parts * budget, ideal - slack)
+    highest = min(first + budget, len(tokens) - remaining_parts, ideal + slack)
+    places = range(lowest, max(lowest, highest) + 1)
+    return min(places, key=lambda place: (-_rate_cut(text, tokens[place][0]), abs(place - ideal)))
+
+
+def _rate_cut(text: str, position: int) -> int:
+    """How good a place is to cut before: the end of a paragraph 4, line 3, sentence 2, word 1."""
+    before = text[max(0, position - 2) : position]
+    if before.endswith("\n\n"):
+        return 4
+    if before.endswith("\n"):
+        return 3
+    if len(before) == 2 and before[0] in ".!?。" and before[1].isspace():
+        return 2
+    return int(before[-1:].isspace())

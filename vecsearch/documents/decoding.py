@@ -1,0 +1,262 @@
+"""Bytes to text: what a file says, or why it is none. Never guesses silently where two readings are likely.
+
+Tried in this order: a byte order mark, UTF-8, UTF-16 by its pattern of NULs, the encoding that the file itself declares,
+a Western single-byte page when that reads like words, and for longer texts charset-normalizer among the old national encodings.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import Counter
+from typing import Final
+
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.settings import SNIFF_BYTES
+
+
+class BinaryFileError(UnreadableFileError):
+    """The bytes are a picture, an archive, a program: no text."""
+
+
+class EmptyFileError(UnreadableFileError):
+    """The file is empty, or there is nothing in it to index."""
+
+
+class EncryptedFileError(UnreadableFileError):
+    """The file asks for a password, and none of those given opens it."""
+
+    def __init__(self, kind: str, *, passwords_tried: bool = False) -> None:
+        opens = "none of the passwords given opens it" if passwords_tried else "give its password in a file: --password-file FILE"
+        super().__init__(f"{kind} is encrypted; {opens}")
+
+
+class UnknownEncodingError(UnreadableFileError):
+    """The bytes may be text, but in which encoding cannot be told."""
+
+
+# A longer mark stands before the shorter one that it begins with.
+_BYTE_ORDER_MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+# Beginnings that no text has. Formats whose first bytes are NULs or control characters need no entry but get a better message.
+_MAGIC: Final = (
+    (b"\x89PNG\r\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF87a", "a GIF image"),
+    (b"GIF89a", "a GIF image"),
+    (b"II*\0", "a TIFF image"),
+    (b"MM\0*", "a TIFF image"),
+    (b"%PDF-", "a PDF"),
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\x1f\x8b", "gzip-compressed"),
+    (b"\x1f\x9d", "compressed"),
+    (b"BZh9", "bzip2-compressed"),
+    (b"\xfd7zXZ", "xz-compressed"),
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a", "a RAR archive"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90", "a program"),
+    (b"\xca\xfe\xba\xbe", "a Java class or a program"),
+    (b"\xcf\xfa\xed\xfe", "a program"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old office document"),
+    (b"{\\rtf1", "an RTF document"),
+    (b"OggS\0", "Ogg audio"),
+    (b"RIFF", "WAV audio or a film"),
+    (b"ID3\x03", "MP3 audio"),
+    (b"ID3\x04", "MP3 audio"),
+    (b"fLaC\0", "FLAC audio"),
+    (b"wOF2", "a font"),
+)
+
+# Backspaces overstrike in old manuals and escapes colour a log; the other controls, beyond a few, are no text.
+_CONTROLS: Final = bytes({*range(1, 32), 127} - set(b"\b\t\n\v\f\r\x1b"))
+_NO_CONTROLS: Final = bytes(set(range(256)) - set(_CONTROLS))
+_CONTROLS_ALLOWED: Final = 3
+_CONTROLS_SHARE: Final = 0.03
+
+_ASCII_BYTES: Final = bytes(range(128))
+_UTF8_SEQUENCE: Final = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
+    rb"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+
+_LETTERS: Final = "A-Za-zƒŠŒŽšœžŸªºÀ-ÖØ-öø-ÿ"
+_HIGH_LETTER: Final = re.compile("[ƒŠŒŽšœžŸªºÀ-ÖØ-öø-ÿ]")
+_LETTER: Final = re.compile(f"[{_LETTERS}]")
+# Marks of a wrong page: a symbol inside a word, a capital after a small letter, accented letters in a row, odd symbols.
+_UNLIKELY_SEQUENCE: Final = re.compile(
+    f"(?<=[{_LETTERS}])[‚„†‡ˆ‰‹›˜¡-¬®-¶¸¹»-¿×÷](?=[{_LETTERS}])|(?<=[a-zß-öø-ÿ])[ŠŒŽŸÀ-ÖØ-Þ]|[ŠŒŽšœžŸÀ-ÖØ-öø-ÿ]{{3}}|[ƒˆ˜¤¦¨¬¯¸ÿ]"
+)
+_UNLIKELY_SHARE: Final = 0.03
+_HIGH_LETTERS_SHARE: Final = 0.45
+_SYMBOLS_ALLOWED: Final = 3  # that need no letters beside them
+
+# The old encodings charset-normalizer chooses from: among all that Python knows, rare ones win by accident.
+_NATIONAL_ENCODINGS: Final = (
+    "cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 iso8859_2 iso8859_5 iso8859_6 iso8859_7 iso8859_8 koi8_r "
+    "koi8_u cp866 cp850 mac_roman cp932 shift_jis euc_jp gb18030 big5 cp949 euc_kr"
+)
+_GUESS_HIGH_BYTES: Final = 24  # fewer do not tell one encoding from another
+_GUESS_CHAOS: Final = 0.1
+_GUESS_COHERENCE: Final = 0.2
+
+_CHARSET_DECLARATION: Final = re.compile(
+    rb"""<meta[^>]{0,500}?charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]+)""", re.I
+)
+_CHARSET_SEARCH_BYTES: Final = 4_096
+_ACCEPTED_CODECS: Final = re.compile(r"cp\d|iso8859|iso2022|koi8|gb|big5|euc|shift|johab|hz|mac|tis|ptcp|latin|ascii|utf-8")
+# Browsers read these labels as their supersets; so do the files that carry them.
+_SUPERSETS: Final = {
+    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030",
+    "shift_jis": "cp932", "euc_kr": "cp949", "tis-620": "cp874", "iso8859-11": "cp874", "big5": "big5hkscs",
+}  # fmt: skip
+
+
+def decode(data: bytes, *, declared: str | None = None) -> str:
+    """The text of some bytes: lines end in \\n, no byte order mark, no NUL; empty for no bytes.
+
+    `declared` is the encoding that the file itself names, honoured when the bytes are no valid UTF-8.
+    Raises NotText for binary data, UnreadableFile for damaged text, UnknownEncoding where no reading is likely.
+    """
+    text = _decode_bytes(data, declared)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_binary(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is no text. Reads no more than SNIFF_BYTES of them."""
+    head = head[:SNIFF_BYTES]
+    return not _find_byte_order_mark(head) and (
+        _detect_binary_kind(head) is not None or (b"\0" in head and _decode_bare_utf16(head[: len(head) & ~1]) is None)
+    )
+
+
+def find_declared_charset(data: bytes) -> str | None:
+    """The Python codec that an HTML <meta> or an XML declaration names; None without one, or one unknown or no text encoding."""
+    found = _CHARSET_DECLARATION.search(data[:_CHARSET_SEARCH_BYTES])
+    if not found:
+        return None
+    label = (found[1] or found[2]).decode("ascii", "replace").lower()
+    try:
+        name = codecs.lookup(label.removeprefix("x-").replace("windows-31j", "cp932")).name
+    except LookupError:
+        return None
+    return _SUPERSETS.get(name, name) if _ACCEPTED_CODECS.match(name) else None
+
+
+def _decode_bytes(data: bytes, declared: str | None) -> str:
+    if mark := _find_byte_order_mark(data):
+        return _decode_marked(data, *mark)
+    if kind := _detect_binary_kind(data):
+        raise BinaryFileError(f"binary ({kind}), not text")
+    if b"\0" in data:
+        text = _decode_bare_utf16(data)
+        if text is None:
+            raise BinaryFileError("binary (NUL characters), not text")
+        return text
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        return _decode_legacy(data, declared, error.start)
+
+
+def _find_byte_order_mark(data: bytes) -> tuple[bytes, str] | None:
+    return next((mark for mark in _BYTE_ORDER_MARKS if data.startswith(mark[0])), None)
+
+
+def _decode_marked(data: bytes, mark: bytes, encoding: str) -> str:
+    try:
+        text = data[len(mark) :].decode(encoding).rstrip("\0")
+    except UnicodeDecodeError as error:
+        where = error.start + len(mark)
+        raise UnreadableFileError(f"broken {encoding[:6].rstrip('-').upper()} at byte {where:,}; save it as UTF-8") from error
+    if "\0" in text:
+        raise BinaryFileError("binary (NUL characters), not text")
+    return text
+
+
+def _detect_binary_kind(data: bytes) -> str | None:
+    """What kind of binary data this is, None when nothing speaks against text but perhaps NULs."""
+    kind = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+    if kind is None and b"\0" not in data:
+        controls = len(data.translate(None, _NO_CONTROLS))
+        if controls > max(_CONTROLS_ALLOWED, len(data) * _CONTROLS_SHARE):
+            kind = "control characters"
+    return kind
+
+
+def _decode_bare_utf16(data: bytes) -> str | None:
+    """UTF-16 without a mark: NULs on one side only, and nearly all characters from two blocks (a script, and ASCII)."""
+    if len(data) % 2:
+        return None
+    little = b"\0" in data[1::2]
+    if little == (b"\0" in data[::2]):
+        return None
+    blocks = Counter(data[1::2] if little else data[::2])
+    if sum(count for _, count in blocks.most_common(2)) < 0.9 * blocks.total():
+        return None
+    try:
+        text = data.decode("utf-16-le" if little else "utf-16-be")
+    except UnicodeDecodeError:
+        return None
+    return None if _detect_binary_kind(text.encode()) else text
+
+
+def _decode_legacy(data: bytes, declared: str | None, position: int) -> str:
+    """Text that is no valid UTF-8 from byte `place` on."""
+    if declared and declared != "utf-8":
+        try:
+            return data.decode(declared)
+        except UnicodeDecodeError:
+            pass  # the file is wrong about itself
+    sequences = _UTF8_SEQUENCE.findall(data)
+    stray = len(data.translate(None, _ASCII_BYTES)) - sum(map(len, sequences))
+    if len(sequences) >= stray:
+        raise UnreadableFileError(f"broken UTF-8 at byte {position:,}; save it as UTF-8")
+    text = _decode_western(data)
+    if text is None:
+        text = _decode_national(data)
+    if text is None:
+        raise UnknownEncodingError(f"no valid UTF-8 at byte {position:,}, and no other encoding is likely; save it as UTF-8")
+    return text
+
+
+def _decode_western(data: bytes) -> str | None:
+    """Read as Windows-1252, when that gives words: few accented letters among the others, and no marks of a wrong page."""
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    high = len(data.translate(None, _ASCII_BYTES))
+    unlikely = sum(1 for _ in _UNLIKELY_SEQUENCE.finditer(text))
+    accented, letters = sum(1 for _ in _HIGH_LETTER.finditer(text)), sum(1 for _ in _LETTER.finditer(text))
+    in_words = accented <= letters * _HIGH_LETTERS_SHARE and high <= letters + _SYMBOLS_ALLOWED
+    return text if in_words and unlikely <= high * _UNLIKELY_SHARE else None
+
+
+def _decode_national(data: bytes) -> str | None:
+    """What charset-normalizer is confident of."""
+    if len(data.translate(None, _ASCII_BYTES)) < _GUESS_HIGH_BYTES:
+        return None
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(_trim_to_whole_lines(data[:SNIFF_BYTES]), cp_isolation=_NATIONAL_ENCODINGS.split()).best()
+    if best is None or best.chaos > _GUESS_CHAOS or (best.coherence < _GUESS_COHERENCE and not best.multi_byte_usage):
+        return None
+    try:
+        return data.decode(best.encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _trim_to_whole_lines(head: bytes) -> bytes:
+    """Without a character that the end may have cut."""
+    return head if len(head) < SNIFF_BYTES else head[: head.rfind(b"\n") + 1] or head

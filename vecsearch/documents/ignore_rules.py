@@ -1,0 +1,278 @@
+"""Which paths patterns in gitignore's notation leave out: those of ignore files, and those that the user gives. Walks no folder.
+
+A pattern is held against one path at a time, as git does on its way down: what lies below an ignored folder is never asked for.
+pathspec translates the patterns. `?` and `[…]` stand for a character, where git counts bytes.
+"""
+
+# ruff: noqa: PTH118, PTH120
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import Final
+
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+from vecsearch.core.errors import InputError
+from vecsearch.documents.globs import describe_os_error
+
+# What has to be in a folder, and the ignore file that it then may have; one overrides those before it.
+_IGNORE_FILES: Final = ((".git", ".git/info/exclude"), (".gitignore", ".gitignore"), (".vecsearchignore", ".vecsearchignore"))
+_MARKS: Final = frozenset(mark for mark, _ in _IGNORE_FILES)
+_FILE_BYTES_MAX: Final = 100_000  # more would be slow to hold against every path
+_PATTERN_MAX: Final = 4_096  # no path is longer
+
+_WILD: Final = re.compile(r"[*?\[\\]")
+_NAMED_GROUP: Final = re.compile(r"(?<!\\)\(\?P<\w+>")
+_NEGATED_CLASS: Final = re.compile(r"(?<!\\)\[\^(?!/\])")
+_STAR: Final = re.compile(r"\[\^/\]\*((?:\[\^/\](?!\*)|(?!\[\^/\])[^/])*?)(?=\[\^/\]\*)")  # with what follows it, up to the next
+_LAST_SPACE: Final = re.compile(r"(?<!\\)\s\Z")
+_BRACKETS: Final = re.compile(r"\\.|\[([!^]?\]?(?:\[:[a-z]+:\]|[^\]])*)\]|\[.*", re.DOTALL)
+_CLASS: Final = re.compile(r"\[:([a-z]+):\]")
+_CLASSES: Final = {
+    "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": " \t", "cntrl": "\1-\x1f\x7f", "digit": "0-9", "graph": "0-~!-.",
+    "lower": "a-z", "print": " -.0-~", "punct": ":-@[-`{-~!-.", "space": " \t-\r", "upper": "A-Z", "xdigit": "0-9a-fA-F",
+}  # fmt: skip
+
+
+# -- patterns
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """One line. `text` is a path, or where `glob` an expression for one; `by_name`: the last part of the path alone decides."""
+
+    ignores: bool
+    folders_only: bool
+    by_name: bool
+    glob: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _PatternSet:
+    """Patterns one of which has to match."""
+
+    names: frozenset[str]
+    paths: frozenset[str]
+    name_globs: re.Pattern[str] | None
+    path_globs: re.Pattern[str] | None
+
+    @classmethod
+    def from_patterns(cls, patterns: Sequence[_Pattern]) -> _PatternSet:
+        def select_texts(*, by_name: bool, glob: bool) -> frozenset[str]:
+            return frozenset(each.text for each in patterns if (each.by_name, each.glob) == (by_name, glob))
+
+        return cls(
+            select_texts(by_name=True, glob=False),
+            select_texts(by_name=False, glob=False),
+            _compile_alternatives(select_texts(by_name=True, glob=True)),
+            _compile_alternatives(select_texts(by_name=False, glob=True)),
+        )
+
+    def has_match(self, path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return (
+            name in self.names
+            or path in self.paths
+            or bool(self.name_globs and self.name_globs.fullmatch(name))
+            or bool(self.path_globs and self.path_globs.fullmatch(path))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreRules:
+    """Patterns in gitignore's notation, relative to one folder. `runs` are patterns in a row that say the same, the last first:
+    what they say, and when they match a file, a folder."""
+
+    pattern_runs: tuple[tuple[bool, _PatternSet, _PatternSet], ...]
+
+    def match_path(self, path: str, *, folder: bool) -> bool | None:
+        """What the last pattern that matches says: True, or False where it begins with `!`; None where no pattern matches."""
+        for says, file, any_kind in self.pattern_runs:
+            if (any_kind if folder else file).has_match(path):
+                return says
+        return None
+
+
+def compile_rules(patterns: Sequence[str], *, option: str) -> IgnoreRules:
+    """Rules that the user gives. Raises InputError for one that gitignore would pass over, such as a comment."""
+    for each in patterns:
+        if _parse_pattern(each) is None:
+            raise InputError(f"{option}: {each!r:.120} is no pattern such as '*.md', 'drafts/' or '/notes/**/*.txt'")
+    return _compile_lines(tuple(patterns))
+
+
+@lru_cache(maxsize=256)
+def _compile_lines(lines: tuple[str, ...]) -> IgnoreRules:
+    runs = []
+    for says, run in groupby(filter(None, map(_parse_pattern, lines)), key=lambda each: each.ignores):
+        patterns = list(run)
+        runs.append(
+            (
+                says,
+                _PatternSet.from_patterns([each for each in patterns if not each.folders_only]),
+                _PatternSet.from_patterns(patterns),
+            )
+        )
+    return IgnoreRules(tuple(reversed(runs)))
+
+
+def _parse_pattern(line: str) -> _Pattern | None:
+    """What a line says; None for a blank one, a comment, or what can match nothing."""
+    text = line.rstrip(" ")
+    if len(text) < len(line) and (len(text) - len(text.rstrip("\\"))) % 2:
+        text += " "  # it is escaped
+    if text.startswith("#") or len(text) > _PATTERN_MAX:
+        return None
+    ignores, text = not text.startswith("!"), text.removeprefix("!")
+    folders_only, text = text.endswith("/"), text.removesuffix("/")
+    by_name, text = "/" not in text, text.removeprefix("/")
+    glob = bool(_WILD.search(text))
+    meant = _translate_glob(text) if glob else text
+    return _Pattern(ignores, folders_only, by_name, glob, meant) if meant else None
+
+
+# -- expressions
+
+
+def _translate_glob(glob: str) -> str | None:
+    """A regular expression that matches the whole of a path if the pattern does; None for a pattern that is invalid."""
+    plain = _BRACKETS.sub(_simplify_brackets, _LAST_SPACE.sub(r"[\g<0>]", glob))  # pathspec knows no classes and drops the space
+    try:
+        translated, _ = GitIgnoreSpecPattern.pattern_to_regex("/" + plain)
+        if translated is None:
+            return None
+        expression = _NEGATED_CLASS.sub("(?!/)[^", _limit_backtracking(_NAMED_GROUP.sub("(?:", translated)))
+        _compile_expression(expression)
+    except (ValueError, re.error):
+        return None
+    to_its_end = _NAMED_GROUP.search(translated)  # pathspec names the slash after a path that the pattern itself matches
+    return f"(?:{expression})" if to_its_end else f"(?s:.*?)(?:{expression})(?s:.*)"
+
+
+def _simplify_brackets(bracket: re.Match[str]) -> str:
+    if not bracket[1]:
+        return bracket[0]
+    characters = _CLASS.sub(lambda each: _CLASSES.get(each[1], each[0]), bracket[1])
+    return f"[{characters.replace('/', '')}]"  # no bracket matches a slash
+
+
+def _limit_backtracking(expression: str) -> str:
+    """The same, but a wildcard keeps to the first place where what follows it up to the next wildcard fits: that is enough, and
+    without it a dozen characters in an ignore file could take hours."""
+    head, *rest = _STAR.sub(r"(?>[^/]*?\1)", expression).split("(?:/.+)?")  # what pathspec makes of /**/
+    if not rest:
+        return head
+    if head != (start := head.removeprefix("^(?:.+/)?")):  # what it makes of **/ at the beginning
+        head = f"^(?>(?:[^/]++/)*?{start}(?=/))"
+    between = "".join(f"(?>(?:/[^/]++)*?{each}(?=/))" for each in rest[:-1])
+    return f"{head}{between}(?:/[^/]++)*{rest[-1]}"
+
+
+def _compile_alternatives(expressions: Iterable[str]) -> re.Pattern[str] | None:
+    whole = "|".join(sorted(expressions))
+    return _compile_expression(whole) if whole else None
+
+
+def _compile_expression(expression: str) -> re.Pattern[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # [[ and the like, which mean the same today
+        return re.compile(expression)
+
+
+# -- ignore files
+
+
+@dataclass(frozen=True, slots=True)
+class _IgnoreFile:
+    """One ignore file. `prefix` stands before what is left of a path below the root after its first `cut` characters."""
+
+    rules: IgnoreRules
+    name: str
+    prefix_length: int
+    prefix: str
+    parent: _IgnoreFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreStack:
+    """The ignore files that hold in a folder on the way down from a root.
+
+    `fail` is told the path of an ignore file that cannot be read, and why.
+    """
+
+    root: str
+    on_error: Callable[[str, str], None]
+    top: _IgnoreFile | None = None
+
+    @classmethod
+    def from_parent_folders(cls, root: str, on_error: Callable[[str, str], None]) -> IgnoreStack:
+        """Those of the folders above a root, up to the top of the git repository that holds it; none without a repository."""
+        ignoring, real = cls(root, on_error), os.path.realpath(root)
+        for place in _list_repository_folders(real):
+            marks = [mark for mark in _MARKS if os.path.lexists(os.path.join(place, mark))]
+            ignoring = ignoring._push_ignore_files(place, marks, f"{os.path.relpath(real, place)}/", len(os.path.join(root, "")))
+        return ignoring
+
+    def enter_folder(self, folder: str, names: Iterable[str]) -> IgnoreStack:
+        """Those that hold in a folder, which has entries of these names; `self` is what holds in the folder around it."""
+        marks = _MARKS.intersection(names)
+        return self._push_ignore_files(folder, marks, "", len(os.path.join(folder, ""))) if marks else self
+
+    def find_ignore_file(self, path: str, *, folder: bool) -> str | None:
+        """The ignore file, relative to the root or absolute, that leaves out a path; None where it is not left out."""
+        layer = self.top
+        while layer is not None:
+            verdict = layer.rules.match_path(layer.prefix + path[layer.prefix_length :], folder=folder)
+            if verdict is not None:
+                return layer.name if verdict else None
+            layer = layer.parent
+        return None
+
+    def _push_ignore_files(self, folder: str, marks: Iterable[str], prefix: str, prefix_length: int) -> IgnoreStack:
+        layer, inside = self.top, len(os.path.join(self.root, ""))
+        for mark, file in _IGNORE_FILES:
+            if mark in marks and (found := self._read_rules(path := os.path.join(folder, file))):
+                layer = _IgnoreFile(found, path if prefix else path[inside:], prefix_length, prefix, layer)
+        return IgnoreStack(self.root, self.on_error, layer)
+
+    def _read_rules(self, path: str) -> IgnoreRules | None:
+        try:
+            return _compile_lines(tuple(_read_lines(path)))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except UnicodeDecodeError as error:
+            self.on_error(path, f"broken UTF-8 at byte {error.start:,}; nothing is ignored by it")
+        except OSError as error:
+            self.on_error(path, f"{describe_os_error(error, path)}; nothing is ignored by it")
+        return None
+
+
+def _list_repository_folders(folder: str) -> list[str]:
+    """The folders above a place, from the top of the repository that holds it downward."""
+    places: list[str] = []
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        folder, below = os.path.dirname(folder), folder
+        if folder == below:
+            return []
+        places.append(folder)
+    return places[::-1]
+
+
+def _read_lines(path: str) -> list[str]:
+    info = os.stat(path)  # noqa: PTH116
+    if not stat.S_ISREG(info.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    if info.st_size > _FILE_BYTES_MAX:
+        raise OSError(errno.EFBIG, f"more than {_FILE_BYTES_MAX:,} bytes")
+    with open(path, encoding="utf-8-sig", newline="\n") as file:  # noqa: PTH123
+        return [line.removesuffix("\n").removesuffix("\r") for line in file]

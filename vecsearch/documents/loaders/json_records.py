@@ -1,0 +1,113 @@
+"""Records, one document each: JSON lines."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from vecsearch.core.errors import InputError, UnreadableFileError
+from vecsearch.core.json_lines import parse_json
+from vecsearch.core.settings import SNIFF_BYTES
+from vecsearch.core.types import LoaderItem, ParsedDocument, ParseWarning
+from vecsearch.documents.decoding import BinaryFileError, decode, is_binary
+from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.validation import validate_depth
+
+_KEYS: Final = frozenset(("id", "_id", "text", "title", "metadata"))
+_JSON_TYPES: Final = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+}
+_HASH_PREFIX: Final = "sha256:"  # what an id begins with that was made from the line itself
+
+
+def load_json_lines(raw: RawFile) -> Iterator[LoaderItem]:
+    """The good lines as documents, the bad ones as problems that name the line. Holds one line at a time."""
+    line_of: dict[str, int] = {}
+    for number, line in enumerate(_read_lines(raw), start=1):
+        try:
+            draft = _parse_document(line) if line.strip() else None
+            if draft and draft.id in line_of:
+                raise InputError(_format_duplicate_error(draft.id, line_of[draft.id]))
+        except (InputError, RecursionError) as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else error
+            yield ParseWarning(f"line {number}: {reason}")
+        else:
+            if draft:
+                line_of[draft.id] = number
+                yield draft
+
+
+def _read_lines(raw: RawFile) -> Iterator[str | bytes]:
+    """Lines as they stand where all are UTF-8, else as text; where there is no such text, one broken line costs no other."""
+    if b"\0" not in raw.head and not is_binary(raw.head) and _is_utf8(raw):
+        with raw.open() as file:
+            yield from file
+        return
+    try:
+        yield from decode(raw.data).split("\n")
+    except UnreadableFileError as error:
+        if isinstance(error, BinaryFileError) or b"\0" in raw.data:
+            raise
+        yield from raw.data.split(b"\n")
+
+
+def _is_utf8(raw: RawFile) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with raw.open() as file:
+        try:
+            while block := file.read(SNIFF_BYTES):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _parse_document(line: str | bytes) -> ParsedDocument:
+    value = parse_json(line)
+    if not isinstance(value, dict):
+        raise InputError(f"expected an object, got {_describe_type(value)}")
+    validate_depth(value, "the object")
+    identifier, extra = _extract_id(value)
+    given = _get_optional(value, "metadata", dict) or {}
+    text, title = _get_optional(value, "text", str) or "", _get_optional(value, "title", str)
+    return ParsedDocument(identifier, text, title, {**extra, **given})
+
+
+def _extract_id(value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The id of an object, made from its content where it has none, and the keys that become metadata."""
+    key = "id" if value.get("id") is not None else "_id"
+    given = value.get(key)
+    if given is None:
+        canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        given = _HASH_PREFIX + hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        raise InputError(f"the id must be a string or an integer, got {_describe_type(given)}")
+    spare = {"_id"} if key == "id" and value.get("_id") is not None else set()
+    return str(given), {name: each for name, each in value.items() if name not in _KEYS or name in spare}
+
+
+def _get_optional(value: Mapping[str, Any], key: str, kind: type) -> Any:
+    """A key's value; None when it is missing or null."""
+    given = value.get(key)
+    if given is not None and not isinstance(given, kind):
+        raise InputError(f"{key!r} must be {_JSON_TYPES[kind]}, got {_describe_type(given)}")
+    return given
+
+
+def _describe_type(value: Any) -> str:
+    return _JSON_TYPES.get(type(value), "null")
+
+
+def _format_duplicate_error(identifier: str, line: int) -> str:
+    if identifier.startswith(_HASH_PREFIX):
+        return f"the same as line {line:,}; give each an id to keep both"
+    return f"the id {identifier!r} was given on line {line:,} already"

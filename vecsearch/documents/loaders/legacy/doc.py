@@ -1,0 +1,162 @@
+"""A document of Word 97 to 2003, or before: its text with headings and tables, then notes, comments, text boxes and headers.
+
+Fields give what they show, not what they are made of. Numbers that Word prints before list items are not known here.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.types import LoaderItem
+from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
+from vecsearch.documents.loaders.legacy.word_binary import ParagraphProperties, WordBinary
+from vecsearch.documents.loaders.office.ole import decrypt_ole, open_container, read_ole_properties, read_stream
+from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.loaders.table import format_table
+
+_KIND: Final = "a Word document"
+_SIGNATURES: Final = 0xA5EC, 0xA5DC  # how a document begins, since Word 97 and before
+_WORD_97: Final = 0xC1  # the first version of the format that knows Unicode
+_CODE_PAGES: Final = {0x419: "cp1251", 0x422: "cp1251", 0x405: "cp1250", 0x415: "cp1250", 0x40E: "cp1250", 0x408: "cp1253",
+                 0x41F: "cp1254", 0x40D: "cp1255", 0x411: "cp932", 0x412: "cp949", 0x404: "cp950", 0x804: "cp936"}  # fmt: skip
+_LENGTH_OFFSETS: Final = (
+    0x4C,
+    0x50,
+    0x54,
+    0x58,
+    0x5C,
+    0x60,
+    0x64,
+    0x68,
+)  # of text, notes, headers, macros, comments, endnotes, boxes
+_ASIDE_ORDER: Final = (1, 5, 4, 6, 7, 2)  # of these after the text, in this order
+_PARAGRAPH: Final = re.compile("[^\r\7\f]*[\r\7\f]|[^\r\7\f]+")
+_MARKS: Final = str.maketrans(
+    {"\v": "\n", "\x1e": "-", **dict.fromkeys(map(chr, (1, 2, 3, 4, 5, 8, 0x13, 0x14, 0x15, 0x1F)), "")}
+)
+_HEADING_STYLES: Final = range(1, 10)
+_TITLE_STYLE: Final = 62
+
+
+def load_doc(raw: RawFile) -> Iterator[LoaderItem]:
+    """A .doc or .dot. Raises Encrypted, NoText, UnreadableFile."""
+    with open_container(decrypt_ole(raw, _KIND), _KIND) as ole:
+        data = read_stream(ole, "WordDocument")
+        title, metadata = read_ole_properties(ole)
+        try:
+            start, version, flags = struct.unpack_from("<HH6xH", data)
+            if start not in _SIGNATURES:
+                raise UnreadableFileError(f"{_KIND} is damaged")
+            if version < _WORD_97:
+                writer = _DocWriter(lambda place: ParagraphProperties())
+                writer.write_text(_decode_pre_97(data))
+            else:
+                writer = _read_document(WordBinary(data, read_stream(ole, "1Table" if flags & 0x200 else "0Table")), data)
+        except struct.error as error:
+            raise UnreadableFileError(f"{_KIND} is damaged") from error
+    title = title or writer.title or writer.builder.first_heading
+    yield from finish_document(raw, writer.builder, title, metadata, empty_message="no text in it: pictures, perhaps")
+
+
+def _decode_pre_97(data: bytes) -> str:
+    """Before Word 97: one stretch of text in the code page of its language."""
+    start, end = struct.unpack_from("<II", data, 0x18)
+    page = _CODE_PAGES.get(struct.unpack_from("<H", data, 6)[0], "cp1252")
+    return data[start:end].decode(page, "replace")
+
+
+def _read_document(binary: WordBinary, data: bytes) -> _DocWriter:
+    """Since Word 97: the text, and behind it what stands beside it on the pages."""
+    text = binary.decode_text()
+    lengths = [max(0, struct.unpack_from("<i", data, place)[0]) for place in _LENGTH_OFFSETS]
+    starts = [sum(lengths[:part]) for part in range(len(lengths))]
+    writer = _DocWriter(binary.find_paragraph)
+    writer.write_text(text[: lengths[0]])
+    for part in _ASIDE_ORDER:
+        writer.write_asides(text[starts[part] : starts[part] + lengths[part]])
+    return writer
+
+
+@dataclass(slots=True)
+class _DocWriter:
+    find_paragraph: Callable[[int], ParagraphProperties]
+    builder: DocumentBuilder = field(default_factory=DocumentBuilder)
+    title: str | None = None
+    _rows: list[list[str]] = field(default_factory=list)
+    _cells: list[str] = field(default_factory=list)
+    _cell: list[str] = field(default_factory=list)
+    _in_list: bool = False
+    _aside_texts: set[str] = field(default_factory=set)
+
+    def write_text(self, text: str) -> None:
+        """The main text."""
+        for found in _PARAGRAPH.finditer(_hide_field_codes(text)):
+            about, words = self.find_paragraph(found.end() - 1), _remove_marks(found[0].rstrip("\r\7\f"))
+            if found[0].endswith("\7"):
+                self._end_cell(words, about)
+            elif about.in_table:
+                self._cell.append(words)
+            else:
+                self._end_table()
+                self._write_paragraph(words, about)
+        self._end_table()
+
+    def write_asides(self, text: str) -> None:
+        """Notes, comments, boxes, headers: each different paragraph once, page numbers alone left out."""
+        for each in re.split("[\r\7\f]", _hide_field_codes(text)):
+            plain = _remove_marks(each).strip()
+            if plain not in self._aside_texts and any(map(str.isalpha, plain)):
+                self._aside_texts.add(plain)
+                self.builder.add_block(plain)
+
+    def _end_cell(self, text: str, paragraph: ParagraphProperties) -> None:
+        guessed = not paragraph.is_known and not text and not self._cell and bool(self._cells)
+        if paragraph.is_row_end or guessed:
+            self._rows.append(self._cells)
+            self._cells = []
+        else:
+            self._cells.append(" ".join(" ".join((*self._cell, text)).split()))
+        self._cell = []
+
+    def _end_table(self) -> None:
+        self.builder.add_block(format_table((*self._rows, [*self._cells, *self._cell])))
+        self._rows, self._cells, self._cell = [], [], []
+
+    def _write_paragraph(self, text: str, paragraph: ParagraphProperties) -> None:
+        if paragraph.style == _TITLE_STYLE and self.title is None:
+            self.title = " ".join(text.split()) or None
+        if paragraph.outline_level is not None and paragraph.outline_level < 9:
+            self.builder.add_heading(paragraph.outline_level + 1, text)
+        elif paragraph.style in _HEADING_STYLES and paragraph.outline_level is None:
+            self.builder.add_heading(paragraph.style, text)
+        elif paragraph.in_list and self._in_list:
+            self.builder.add_line(text)
+        else:
+            self.builder.add_block(text)
+        self._in_list = paragraph.in_list
+
+
+def _hide_field_codes(text: str) -> str:
+    """Of fields only what they show, the rest as marks of the same length."""
+    if "\x13" not in text:
+        return text
+    pieces, hidden = [], list[bool]()
+    for piece in re.split("([\x13\x14\x15])", text):
+        if piece == "\x13":
+            hidden.append(True)
+        elif piece == "\x14" and hidden:
+            hidden[-1] = False
+        elif piece == "\x15" and hidden:
+            hidden.pop()
+        pieces.append("\1" * len(piece) if any(hidden) else piece)
+    return "".join(pieces)
+
+
+def _remove_marks(text: str) -> str:
+    """Without the marks, and with the characters that two units of UTF-16 make."""
+    return text.translate(_MARKS).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")

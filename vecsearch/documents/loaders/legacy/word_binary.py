@@ -1,0 +1,143 @@
+"""The tables inside a document of Word 97 to 2003 ([MS-DOC]): where its text lies, what its paragraphs are."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_PAGE_BYTES: Final = 512  # bytes of a page of paragraph properties
+_STYLES_OFFSET, _PARAGRAPHS_OFFSET, _PIECES_OFFSET = 0xA2, 0x102, 0x1A2  # in the header: where each table lies
+_IN_TABLE, _ROW_END, _OUTLINE, _LIST = 0x2416, 0x2417, 0x2640, 0x460B
+_OPERAND_BYTES: Final = (
+    1,
+    1,
+    2,
+    4,
+    2,
+    2,
+    0,
+    3,
+)  # bytes after a property, by the highest bits of its number; 0: the next byte says
+
+
+class ParagraphProperties(NamedTuple):
+    """`style` is a built-in style's number, 1 to 9 the headings; `outline` a level, 0 the outermost. `known` if the file says."""
+
+    style: int = -1
+    in_table: bool = False
+    is_row_end: bool = False
+    outline_level: int | None = None
+    in_list: bool = False
+    is_known: bool = False
+
+
+class _TextPiece(NamedTuple):
+    first_character: int  # character
+    start: int  # byte
+    length: int  # characters
+    narrow: bool
+
+
+class WordBinary:
+    """The text of a document, and what its paragraphs are. Raises struct.error for a file that is too short to be one."""
+
+    def __init__(self, data: bytes, table: bytes) -> None:
+        self._data, self._table = data, table
+        self._pieces = list(_parse_pieces(self._read_table(_PIECES_OFFSET), len(data)))
+        styles = list(_parse_styles(self._read_table(_STYLES_OFFSET)))
+        runs = sorted(_parse_runs(data, self._read_table(_PARAGRAPHS_OFFSET), styles), key=lambda run: run[0])
+        self._starts, self._runs = [start for start, _ in runs], [run for _, run in runs]
+        self._first_characters = [piece.first_character for piece in self._pieces]
+
+    def decode_text(self) -> str:
+        """All of it, a character for each unit of UTF-16, so that places stay true."""
+        return "".join(map(self._decode_piece, self._pieces))
+
+    def find_paragraph(self, position: int) -> ParagraphProperties:
+        """What the paragraph is that ends with the character at a place."""
+        at = bisect_right(self._first_characters, position) - 1
+        if at < 0:
+            return ParagraphProperties()
+        piece = self._pieces[at]
+        run = bisect_right(self._starts, piece.start + (position - piece.first_character) * (1 if piece.narrow else 2)) - 1
+        return self._runs[run] if run >= 0 else ParagraphProperties()
+
+    def _read_table(self, offset: int) -> bytes:
+        start, length = struct.unpack_from("<II", self._data, offset)
+        return self._table[start : start + length]
+
+    def _decode_piece(self, piece: _TextPiece) -> str:
+        width = 1 if piece.narrow else 2
+        data = self._data[piece.start : piece.start + piece.length * width]
+        if piece.narrow:
+            return data.decode("cp1252", "replace").ljust(piece.length, "\1")
+        units = struct.unpack(f"<{len(data) // 2}H", data[: len(data) & ~1])
+        return "".join(map(chr, units)).ljust(piece.length, "\1")
+
+
+def _parse_pieces(clx: bytes, size: int) -> Iterator[_TextPiece]:
+    """The stretches of the text in its order, in a file of so many bytes."""
+    place = 0
+    while clx[place : place + 1] == b"\1":  # properties that whole pieces share
+        place += 3 + int.from_bytes(clx[place + 1 : place + 3], "little")
+    if clx[place : place + 1] != b"\2":
+        return
+    table = clx[place + 5 : place + 5 + int.from_bytes(clx[place + 1 : place + 5], "little")]
+    count = (len(table) - 4) // 12
+    firsts = struct.unpack_from(f"<{count + 1}I", table) if count > 0 else ()
+    for index in range(count):
+        start = int.from_bytes(table[4 * (count + 1) + 8 * index + 2 :][:4], "little")
+        narrow, start = bool(start & 0x40000000), start & 0x3FFFFFFF
+        length = firsts[index + 1] - firsts[index]
+        if length > 0 and firsts[index + 1] <= size:  # a character is a byte at least
+            yield _TextPiece(firsts[index], start // 2 if narrow else start, length, narrow)
+
+
+def _parse_runs(data: bytes, table: bytes, styles: list[int]) -> Iterator[tuple[int, ParagraphProperties]]:
+    """From which byte of the file on which properties hold."""
+    count = (len(table) - 4) // 8
+    for index in range(max(count, 0)):
+        number = int.from_bytes(table[4 * (count + 1) + 4 * index :][:4], "little") & 0x3FFFFF
+        page = data[number * _PAGE_BYTES : (number + 1) * _PAGE_BYTES]
+        runs = page[-1] if len(page) == _PAGE_BYTES else 0
+        for run in range(runs):
+            if 4 * (runs + 1) + 13 * run < _PAGE_BYTES:
+                at = 2 * page[4 * (runs + 1) + 13 * run]
+                yield int.from_bytes(page[4 * run : 4 * run + 4], "little"), _parse_paragraph(page, at, styles)
+
+
+def _parse_paragraph(page: bytes, offset: int, styles: list[int]) -> ParagraphProperties:
+    if not 0 < offset < _PAGE_BYTES - 2:
+        return ParagraphProperties(is_known=True)
+    size, offset = (2 * page[offset] - 1, offset + 1) if page[offset] else (2 * page[offset + 1], offset + 2)
+    properties = page[offset : offset + size]
+    style = int.from_bytes(properties[:2], "little")
+    given = dict(_parse_properties(properties[2:]))
+    return ParagraphProperties(
+        styles[style] if style < len(styles) else -1,
+        bool(given.get(_IN_TABLE)), bool(given.get(_ROW_END)), given.get(_OUTLINE), bool(given.get(_LIST)), is_known=True,
+    )  # fmt: skip
+
+
+def _parse_properties(data: bytes) -> Iterator[tuple[int, int]]:
+    """Number and value, 0 for the longer ones."""
+    place = 0
+    while place + 2 < len(data):
+        number = int.from_bytes(data[place : place + 2], "little")
+        size = _OPERAND_BYTES[number >> 13]
+        place += 2
+        if size == 0:
+            size = data[place] + (2 if number == 0xD608 else 1)
+        yield number, int.from_bytes(data[place : place + size], "little") if size < 3 else 0
+        place += size
+
+
+def _parse_styles(sheet: bytes) -> Iterator[int]:
+    """For each style its built-in number: 1 to 9 the headings, 62 the title."""
+    place = 2 + int.from_bytes(sheet[:2], "little")
+    for _ in range(int.from_bytes(sheet[2:4], "little")):
+        size = int.from_bytes(sheet[place : place + 2], "little")
+        yield int.from_bytes(sheet[place + 2 : place + 4], "little") & 0xFFF if size else -1
+        place += 2 + size + size % 2

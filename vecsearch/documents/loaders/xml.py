@@ -1,0 +1,218 @@
+"""XML: the words of its elements, a line each where elements hold elements, without the markup. Nothing is ever fetched.
+
+Entities that a file declares can unfold without end, or name other files: the first declaration of one ends the reading. Those of
+HTML are known where a file points to a DTD.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.entities import html5
+from itertools import chain, groupby
+from typing import Final
+from xml.parsers import expat
+
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.types import LoaderItem
+from vecsearch.documents.decoding import decode, find_declared_charset
+from vecsearch.documents.loaders.document_builder import clean
+from vecsearch.documents.loaders.document_info import map_metadata
+from vecsearch.documents.loaders.html import extract_html_text
+from vecsearch.documents.loaders.raw_file import RawFile, emit_document
+
+_BLOCK: Final = 1_000_000  # characters given to the parser together
+_DEPTH_MAX: Final = 1_000
+_DROPPED_ELEMENTS: Final = frozenset(("style", "script"))
+_TEXT_ATTRIBUTES: Final = (
+    "title",
+    "name",
+    "text",
+    "label",
+    "caption",
+    "alt",
+    "summary",
+    "description",
+)  # attributes that hold words
+_KEYS: Final = {
+    "author": "author", "creator": "author", "created": "created", "published": "created", "pubdate": "created",
+    "date": "created", "modified": "modified", "updated": "modified", "lastbuilddate": "modified", "language": "language",
+    "lang": "language",
+}  # fmt: skip
+_METADATA_ELEMENTS: Final = frozenset(
+    ("channel", "info", "metadata", "head", "titlestmt")
+)  # elements that speak of the whole file
+_TITLE_DEPTH: Final = 5
+_FEEDS: Final = frozenset(("rss", "feed", "rdf"))
+_HTML_ELEMENTS: Final = frozenset(("description", "encoded", "summary", "content"))  # of feeds, as HTML in one string
+_EMPTY_LINES: Final = re.compile(r"\n\s*\n")
+_GAPS: Final = re.compile(r"\n{3,}")
+
+
+class _AttributeText(str):
+    """The attributes of an element that has nothing else."""
+
+    __slots__ = ()
+
+
+class _MultilineText(str):
+    """Words that have lines of their own; any other string goes into the line around it."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class _XmlElement:
+    name: str
+    attributes: dict[str, str]
+    parts: list[str] = field(default_factory=list)
+    has_words: bool = False
+    has_elements: bool = False
+
+
+def load_xml(raw: RawFile) -> Iterator[LoaderItem]:
+    """An XML file of any kind as one document. Raises UnreadableFile for what is not well-formed, or declares entities."""
+    words = _XmlTextBuilder()
+    _parse(_read_text(raw), words)
+    metadata = map_metadata(words.file_metadata, _KEYS)
+    return emit_document(raw, _GAPS.sub("\n\n", clean(words.text)), words.title or words.name, metadata=metadata)
+
+
+def _read_text(raw: RawFile) -> str:
+    with raw.open() as file:  # not raw.data, which would stay in memory beside the text
+        data = file.read()
+    return decode(data, declared=find_declared_charset(data))
+
+
+def _parse(text: str, builder: _XmlTextBuilder) -> None:
+    begin = len(text) - len(text.lstrip())  # a declaration may stand nowhere but at the start
+    if begin == len(text):
+        return
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.specified_attributes = True  # a DTD's defaults can unfold like entities
+    parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
+    parser.CharacterDataHandler, parser.SkippedEntityHandler = builder.add, builder.add_skipped_entity
+    parser.EntityDeclHandler = _refuse
+    try:
+        for at in range(begin, len(text), _BLOCK):
+            parser.Parse(text[at : at + _BLOCK], False)
+        parser.Parse("", True)
+    except expat.ExpatError as error:
+        line = error.lineno + text.count("\n", 0, begin)
+        raise UnreadableFileError(f"not well-formed XML: {expat.ErrorString(error.code)} at line {line:,}") from error
+
+
+def _refuse(*_: object) -> None:
+    raise UnreadableFileError("declares entities, which are never expanded")
+
+
+class _XmlTextBuilder:
+    """What is read so far. Elements of words alone go into the line around them, others give lines."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.title: str | None = None
+        self.name: str | None = None
+        self.file_metadata: list[tuple[str, str]] = []
+        self._open_elements: list[_XmlElement] = []
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if len(self._open_elements) == _DEPTH_MAX:
+            raise UnreadableFileError(f"its elements are nested deeper than {_DEPTH_MAX:,} levels")
+        if self._open_elements:
+            self._open_elements[-1].has_elements = True
+        elif language := attributes.get("xml:lang"):
+            self.file_metadata.append(("lang", language))
+        self._open_elements.append(_XmlElement(_get_local_name(name), attributes))
+
+    def add(self, text: str) -> None:
+        element = self._open_elements[-1]
+        element.parts.append(text)
+        element.has_words = element.has_words or not text.isspace()
+
+    def add_skipped_entity(self, name: str, is_parameter: bool) -> None:
+        if not is_parameter:
+            self.add(html5.get(f"{name};", ""))
+
+    def end(self, _: str) -> None:
+        depth, element = len(self._open_elements), self._open_elements.pop()
+        part = self._build_part(element)
+        if part and not isinstance(part, _MultilineText):
+            self._record_metadata(element.name, part, depth)
+        if self._open_elements:
+            self._open_elements[-1].parts.append(part)
+        else:
+            self.text = _split_own_lines(part)
+
+    def _record_metadata(self, name: str, text: str, depth: int) -> None:
+        """Titles, and what the elements near the root say of the file."""
+        if name == "title" and depth <= _TITLE_DEPTH:
+            self.title = self.title or _collapse_whitespace(text) or None
+        elif name == "name" and depth == 2:
+            self.name = self.name or _collapse_whitespace(text) or None
+        elif name in _KEYS and (depth == 2 or (self._open_elements and self._open_elements[-1].name in _METADATA_ELEMENTS)):
+            self.file_metadata.append((name, _collapse_whitespace(text)))
+
+    def _build_part(self, element: _XmlElement) -> str:
+        if element.name in _DROPPED_ELEMENTS:
+            return ""
+        if element.has_words and not element.has_elements:
+            return self._format_words(element)
+        if element.has_words:
+            return _join_mixed(element.parts)
+        return _join_blocks(element) if element.has_elements else self._format_attributes(element.attributes)
+
+    def _format_words(self, element: _XmlElement) -> str:
+        text = "".join(element.parts)
+        if element.name in _HTML_ELEMENTS and "<" in text and self._open_elements and self._open_elements[0].name in _FEEDS:
+            return _MultilineText(extract_html_text(text)[1])
+        if element.attributes.get("xml:space") == "preserve":
+            return _MultilineText(text.strip("\n"))
+        return _MultilineText(_split_own_lines(text)) if _EMPTY_LINES.search(text.strip()) else text
+
+    def _format_attributes(self, attributes: dict[str, str]) -> str:
+        """In a drawing they are no words."""
+        if self._open_elements and self._open_elements[0].name == "svg":
+            return ""
+        own = ((_get_local_name(name), value) for name, value in attributes.items() if not name.startswith(("xml", "xsi:")))
+        return _AttributeText("; ".join(f"{name}: {value}" for name, value in own if value.strip()))
+
+
+def _join_mixed(parts: list[str]) -> str:
+    """Words with elements among them: one line, but for elements of several lines."""
+    said = [part for part in parts if not isinstance(part, _AttributeText)]
+    if not any(isinstance(part, _MultilineText) for part in said):
+        return "".join(said)
+    runs = groupby(said, lambda part: isinstance(part, _MultilineText))
+    return _MultilineText(
+        "\n\n".join("\n\n".join(run) if has_lines else _split_own_lines("".join(run)) for has_lines, run in runs)
+    )
+
+
+def _join_blocks(element: _XmlElement) -> str:
+    """Elements alone, each on lines of its own, apart when it has several."""
+    said = [value for name in _TEXT_ATTRIBUTES if (value := element.attributes.get(name, "").strip())]
+    blocks = [part for part in element.parts if not part.isspace() and part]
+    if len(blocks) == 1 and not said:
+        return blocks[0]
+    pieces = (("", part, "") if isinstance(part, _MultilineText) else (_split_own_lines(part),) for part in blocks)
+    return _MultilineText("\n".join(chain(said, chain.from_iterable(pieces))))
+
+
+def _split_own_lines(part: str) -> str:
+    """Words as the lines that they are in, or are parted into by empty ones."""
+    return (
+        part
+        if isinstance(part, _MultilineText)
+        else "\n\n".join(filter(None, map(_collapse_whitespace, _EMPTY_LINES.split(part))))
+    )
+
+
+def _collapse_whitespace(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _get_local_name(name: str) -> str:
+    return name.rpartition(":")[2].lower()

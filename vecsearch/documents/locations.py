@@ -1,0 +1,56 @@
+"""From offsets to places: which page, lines, rows, heading or time the characters of a chunk have in their source."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any, Final
+
+from vecsearch.core.types import ChunkSpan, Section, Span
+
+_COUNTED_KEYS: Final = ("lines", "rows")  # one more with each line break of the text
+
+
+class LocationFinder:
+    """Finds the places of chunks; quickest when asked in ascending order."""
+
+    def __init__(self, text: str, sections: Sequence[Section]) -> None:
+        self._text, self._sections = text, sections
+        self._starts = [each.start for each in sections]
+        self._position, self._break_count = 0, 0
+        self._breaks_by_section: dict[int, int] = {}
+
+    def locate_spans(self, spans: Sequence[Span]) -> list[ChunkSpan]:
+        """Each span with its place, and with the context of the section that it begins in."""
+        return [self._locate_span(span) for span in spans]
+
+    def _locate_span(self, span: Span) -> ChunkSpan:
+        chunk = self._text[span.start : span.end]
+        first = span.start + len(chunk) - len(chunk.lstrip())
+        last = span.start + len(chunk.rstrip()) - 1
+        one, other = self._find_section(first), self._find_section(last)
+        place: dict[str, Any] = dict(one.location)
+        for key in _COUNTED_KEYS:
+            if key in place:
+                end = self._compute_number(other, key, last) if key in other.location else place[key]
+                place[key] = [self._compute_number(one, key, first), end]
+        if "time" in place and "time" in other.location:
+            place["time"] = [place["time"][0], other.location["time"][1]]
+        return ChunkSpan(span.start, span.end, place, one.context)
+
+    def _find_section(self, offset: int) -> Section:
+        return self._sections[max(0, bisect_right(self._starts, offset) - 1)]
+
+    def _compute_number(self, section: Section, key: str, offset: int) -> int:
+        if section.start not in self._breaks_by_section:  # asked for once: a section may be all of a long text
+            self._breaks_by_section[section.start] = self._count_breaks(section.start)
+        return int(section.location[key]) + self._count_breaks(offset) - self._breaks_by_section[section.start]
+
+    def _count_breaks(self, offset: int) -> int:
+        """Line breaks before an offset, counted on from the one asked for last."""
+        if offset >= self._position:
+            self._break_count += self._text.count("\n", self._position, offset)
+        else:
+            self._break_count -= self._text.count("\n", offset, self._position)
+        self._position = offset
+        return self._break_count

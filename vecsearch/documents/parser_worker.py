@@ -1,0 +1,125 @@
+"""The process that reads files: one request in, the file's items out, within limits that it sets itself before the first.
+
+Whatever a file does to it (hang, crash, exhaust its memory) costs that file alone; `parsing` replaces the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import warnings
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.settings import FRAME_CHARACTERS, PARSE_MEMORY_BYTES, PARSE_OUTPUT_CHARACTERS, PARSE_OUTPUT_RATIO
+from vecsearch.core.types import LoaderItem, ParsedDocument
+from vecsearch.documents import loaders, wire_format
+from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
+from vecsearch.documents.loaders.raw_file import RawFile
+
+ERROR_KINDS: Final = {"not text": BinaryFileError, "no text": EmptyFileError, "unreadable": UnreadableFileError}
+_FILE_BYTES_MAX: Final = 256_000_000  # what a library may write into its temporary folder
+
+
+def main() -> None:
+    """Answer requests from stdin on stdout until there are no more."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):  # a library that prints must not end up among the answers
+        os.dup2(nothing, stream)
+    warnings.simplefilter("ignore")
+    _limit()
+    wire_format.send(answers, "ready")  # starting is no file's fault: the clock runs from here
+    while True:
+        try:
+            request, _ = wire_format.receive(requests)
+            _answer(request, answers)
+        except (EOFError, BrokenPipeError):
+            return
+
+
+def _limit() -> None:
+    """On systems without such limits the owner's clock is the only one."""
+    try:
+        import resource
+    except ImportError:
+        return
+    limits = (("RLIMIT_DATA", PARSE_MEMORY_BYTES), ("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", _FILE_BYTES_MAX))
+    for name, most in limits:
+        kind = getattr(resource, name)
+        hard = resource.getrlimit(kind)[1]
+        resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
+    frames = _FrameWriter(answers, request["seconds"])
+    try:
+        path = Path(request["path"])
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest == request["known"]:
+            frames.finish(["unchanged"])
+            return
+        raw = RawFile(request["name"], path.suffix.lower(), path=path, passwords=request["passwords"])
+        most = max(PARSE_OUTPUT_CHARACTERS, path.stat().st_size * PARSE_OUTPUT_RATIO)
+        for item in loaders.load(raw):
+            most -= len(item.text) if isinstance(item, ParsedDocument) else 0
+            if most < 0:
+                raise UnreadableFileError("gives far more text than its size allows: a bomb?")
+            frames.add(item)
+        frames.finish(["end", digest])
+    except UnreadableFileError as error:
+        kind = next(name for name, each in ERROR_KINDS.items() if isinstance(error, each))
+        frames.finish(["failed", kind, str(error)])
+    except MemoryError:
+        frames.finish(["failed", "unreadable", format_memory_error()])
+    except OSError as error:
+        frames.finish(["failed", "unreadable", (error.strerror or str(error)).lower()])
+    except Exception as error:  # a library's own: any file can be damaged in a new way
+        frames.finish(["failed", "unreadable", f"damaged: {_format_error(error)}"])
+
+
+def format_memory_error() -> str:
+    """Why a file that wants too much memory failed."""
+    return f"needs more than {PARSE_MEMORY_BYTES // 1_000_000:,} MB of memory to be read"
+
+
+def _format_error(error: BaseException) -> str:
+    said = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+class _FrameWriter:
+    """Items on their way out, many in a frame. An alarm ends the process when a file takes too long, even without an owner."""
+
+    def __init__(self, stream: BinaryIO, seconds: float) -> None:
+        self._stream, self._seconds = stream, seconds
+        self._items: list[Any] = []
+        self._characters = 0
+        self._set_alarm(enabled=True)
+
+    def add(self, item: LoaderItem) -> None:
+        self._items.append(wire_format.pack_item(item))
+        self._characters += len(item.text) if isinstance(item, ParsedDocument) else 100
+        if self._characters >= FRAME_CHARACTERS:
+            self._send({"items": self._items})
+
+    def finish(self, status: list[str]) -> None:
+        self._set_alarm(enabled=False)
+        self._send({"items": self._items, "said": status})
+
+    def _send(self, frame: dict[str, Any]) -> None:
+        self._set_alarm(enabled=False)  # who waits for a full pipe does not work
+        wire_format.send(self._stream, frame)
+        self._items, self._characters = [], 0
+        self._set_alarm(enabled="said" not in frame)
+
+    def _set_alarm(self, *, enabled: bool) -> None:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, self._seconds + 5 if enabled else 0)
+
+
+if __name__ == "__main__":
+    main()

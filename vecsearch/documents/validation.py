@@ -1,0 +1,107 @@
+"""What a document must be before it is stored; said in one line when it is not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from vecsearch.core.checks import shorten_repr
+from vecsearch.core.errors import InputError
+from vecsearch.core.settings import ID_LENGTH_MAX
+from vecsearch.core.types import JSON, Metadata, ParsedDocument
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+DEPTH_MAX: Final = 100  # lists and objects inside each other; what is deeper, some reader somewhere could not read back
+
+
+def validate_id(identifier: Any) -> str:
+    """A document's id: a string, not empty. Raises InputError."""
+    if not isinstance(identifier, str) or not identifier.strip():
+        raise InputError(f"a document id must be a string that is not empty, got {shorten_repr(identifier)}")
+    if len(identifier) > ID_LENGTH_MAX:
+        raise InputError(f"a document id holds at most {ID_LENGTH_MAX:,} characters, got {len(identifier):,}")
+    return validate_text(identifier, "id")
+
+
+def validate_text(text: Any, label: str) -> str:
+    """A string that SQLite and every encoder can hold. Raises InputError."""
+    if not isinstance(text, str):
+        raise InputError(f"{label} must be a string, got {type(text).__name__}")
+    if "\0" in text:
+        raise InputError(f"{label} holds a NUL character at position {text.index(chr(0)):,}; remove it")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{label} holds half a surrogate pair at position {error.start:,}; it is no valid Unicode") from error
+    return text
+
+
+def validate_metadata(metadata: Any) -> Metadata:
+    """A JSON object that comes back as it went in: string keys at every level, finite numbers. Raises InputError."""
+    if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
+        raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
+    try:
+        said = _ENCODER.encode(metadata)
+    except RecursionError as error:
+        raise InputError(_format_depth_error("metadata")) from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"metadata must be JSON values: {error}") from error
+    validate_text(said, "metadata")
+    if any(isinstance(each, dict | list | tuple) for each in metadata.values()):
+        validate_depth(metadata, "metadata")
+        _check_keys(metadata)
+    if "\\u0000" in said and _has_nul(json.loads(said)):  # else a backslash that someone wrote
+        raise InputError("metadata holds a NUL character; remove it")
+    return metadata
+
+
+def validate_depth(value: JSON, label: str) -> None:
+    """Raises InputError for a value with more than DEPTH_MAX lists and objects inside each other."""
+    level = [value]
+    for _ in range(DEPTH_MAX + 1):
+        level = [each for within in level for each in _list_children(within) if isinstance(each, dict | list | tuple)]
+        if not level:
+            return
+    raise InputError(_format_depth_error(label))
+
+
+def validate_document(document: ParsedDocument) -> ParsedDocument:
+    """The draft itself. Raises InputError."""
+    validate_id(document.id)
+    validate_text(document.text, f"the text of {shorten_repr(document.id)}")
+    if document.title is not None:
+        validate_text(document.title, f"the title of {shorten_repr(document.id)}")
+    validate_metadata(document.metadata)
+    if not document.text.strip() and not (document.title or "").strip():
+        raise InputError(f"document {shorten_repr(document.id)} has neither text nor a title")
+    return document
+
+
+def _check_keys(metadata: Metadata) -> None:
+    """JSON would make strings of other keys, and of 1 and "1" the same."""
+    waiting: list[Any] = [metadata]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict) and (wrong := [key for key in value if not isinstance(key, str)]):
+            raise InputError(f"metadata must have string keys at every level, got {shorten_repr(wrong[0])}")
+        waiting.extend(_list_children(value))
+
+
+def _has_nul(value: JSON) -> bool:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str) and "\0" in each:
+            return True
+        if isinstance(each, dict):
+            waiting.extend(each)
+        waiting.extend(_list_children(each))
+    return False
+
+
+def _list_children(value: JSON) -> Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+
+
+def _format_depth_error(label: str) -> str:
+    return f"{label} is nested too deeply; at most {DEPTH_MAX} levels can be stored"

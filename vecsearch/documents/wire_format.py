@@ -1,0 +1,66 @@
+"""What the parsing worker and its owner say to each other: frames of JSON, never pickles, since the files are not trusted."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import IO, Any, Final
+
+from vecsearch.core.types import LoaderItem, ParsedDocument, ParseWarning, Section, SkippedFile
+from vecsearch.documents.validation import validate_depth
+
+_LENGTH: Final = struct.Struct(">I")
+FRAME_MAX: Final = 512_000_000  # bytes; a longer frame is no answer of ours
+
+
+def send(stream: IO[bytes], value: Any) -> None:
+    """One frame. Raises OSError when nobody listens any more."""
+    data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    stream.write(_LENGTH.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> tuple[Any, int]:
+    """The next frame's value, and its size in bytes. Raises EOFError when the other side is gone."""
+    (length,) = _LENGTH.unpack(_read_exactly(stream, _LENGTH.size))
+    if length > FRAME_MAX:
+        raise EOFError(f"a frame of {length:,} bytes")
+    return json.loads(_read_exactly(stream, length).decode("utf-8", "surrogatepass")), length
+
+
+def pack_item(item: LoaderItem) -> list[Any]:
+    """An item as JSON values. Raises InputError for metadata too deep to be sent."""
+    match item:
+        case ParsedDocument():
+            validate_depth(item.metadata, "the metadata")
+            sections = [
+                [each.start, each.location, each.context, each.hard_boundary, each.split_priority] for each in item.sections
+            ]
+            return ["draft", item.id, item.text, item.title, item.metadata, sections]
+        case ParseWarning():
+            return ["problem", item.message]
+        case SkippedFile():
+            return ["skip", item.source, item.reason]
+
+
+def unpack_item(values: list[Any]) -> LoaderItem:
+    """The item of `packed`."""
+    match values:
+        case ["draft", identifier, text, title, metadata, sections]:
+            return ParsedDocument(identifier, text, title, metadata, tuple(Section(*each) for each in sections))
+        case ["problem", what]:
+            return ParseWarning(what)
+        case ["skip", uri, reason]:
+            return SkippedFile(uri, reason)
+    raise ValueError(f"no item: {values!r:.80}")
+
+
+def _read_exactly(stream: IO[bytes], size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:  # a pipe gives what it has
+        block = stream.read(size - len(data))
+        if not block:
+            raise EOFError("the other side is gone")
+        data += block
+    return bytes(data)

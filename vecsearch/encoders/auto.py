@@ -1,0 +1,128 @@
+"""An encoder by name, on whatever runs it best here: decided when a vector is first needed, not before."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from vecsearch.core.errors import UnavailableError, VecsearchWarning
+from vecsearch.encoders import model_files
+from vecsearch.encoders.base import Matrix, TokenRows
+from vecsearch.encoders.model_files import ComputePrecision
+
+if TYPE_CHECKING:
+    from vecsearch.encoders.onnx_model import OnnxModel
+    from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
+
+    _Engine: TypeAlias = OnnxModel | SentenceTransformersEncoder
+
+_GPU_DEVICE: Final = Path("/dev/nvidia0")  # a look that costs nothing; torch itself is asked only where it is there
+
+
+class AutoEncoder:
+    """A hub name, a local folder or the bundled model, in one arithmetic; by default the quickest that holds its own.
+
+    Making one checks that the files are there. In float32 it runs on ONNX Runtime where the model suits that, else on
+    sentence-transformers, and there documents are encoded on a GPU if one is found: their vectors agree. In int8 only ONNX
+    Runtime will do.
+    """
+
+    def __init__(self, name: str, compute_precision: ComputePrecision | None = None) -> None:
+        """Raises UnavailableError."""
+        self.name = model_files.normalize_model_name(name)
+        self._folder, self._requested_precision = model_files.find_model_folder(self.name), compute_precision
+        self._onnx_models: dict[ComputePrecision, OnnxModel | None] = {}
+        self._unsupported_reason = ""
+
+    @cached_property
+    def compute_precision(self) -> ComputePrecision:
+        """As asked for; else int8, unless there is a GPU, or this model suffers from it."""
+        if self._requested_precision is not None:
+            return self._requested_precision
+        return ComputePrecision.FLOAT32 if _has_gpu() or self._onnx(ComputePrecision.INT8) is None else ComputePrecision.INT8
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the model's files and the arithmetic."""
+        return model_files.compute_fingerprint(self._folder, self.compute_precision)
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return self._engine.dimension
+
+    @property
+    def max_tokens(self) -> int:
+        """The window without special tokens and the document prompt."""
+        return self._engine.max_tokens
+
+    @property
+    def pools_by_mean(self) -> bool:
+        """Whether a text's vector is the mean of its tokens' rows."""
+        return self._engine.pools_by_mean
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        """Of all of a text, special tokens left out."""
+        return self._engine.token_spans(text)
+
+    def encode_documents(self, texts: Sequence[str]) -> Matrix:
+        """With the model's document prompt, if it has one."""
+        gpu = self.compute_precision is ComputePrecision.FLOAT32 and _has_gpu()
+        return (self._gpu_encoder if gpu else self._engine).encode_documents(texts)
+
+    def encode_queries(self, texts: Sequence[str]) -> Matrix:
+        """With the model's query prompt, if it has one."""
+        return self._engine.encode_queries(texts)
+
+    def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
+        """With the prompt of that side."""
+        return self._engine.encode_tokens(texts, is_query=is_query)
+
+    @cached_property
+    def _engine(self) -> _Engine:
+        found = self._onnx(self.compute_precision)
+        if found is not None:
+            return found
+        if self.compute_precision is ComputePrecision.INT8:
+            raise UnavailableError(
+                f"the collection was made with {self.name} in 8 bits, which does not run here: {self._unsupported_reason}; "
+                "index into a new collection, or: pip install onnx onnxruntime"
+            )
+        warnings.warn(
+            f"{self.name} runs on sentence-transformers, which is slower: {self._unsupported_reason}",
+            VecsearchWarning,
+            stacklevel=2,
+        )
+        return self._torch()
+
+    def _onnx(self, compute_precision: ComputePrecision) -> OnnxModel | None:
+        """The model on ONNX Runtime, looked for once; None where that does not serve it."""
+        from vecsearch.encoders.onnx_export import ExportUnsupportedError, prepare_model
+
+        if compute_precision not in self._onnx_models:
+            try:
+                self._onnx_models[compute_precision] = prepare_model(self._torch(), self._folder, compute_precision)
+            except ExportUnsupportedError as reason:
+                self._onnx_models[compute_precision], self._unsupported_reason = None, str(reason)
+        return self._onnx_models[compute_precision]
+
+    def _torch(self, device: str = "cpu") -> SentenceTransformersEncoder:
+        from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
+
+        return SentenceTransformersEncoder(self.name, device=device)
+
+    @cached_property
+    def _gpu_encoder(self) -> SentenceTransformersEncoder:
+        return self._torch("cuda")
+
+
+def _has_gpu() -> bool:
+    """Whether torch can use one."""
+    if not _GPU_DEVICE.exists():
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())

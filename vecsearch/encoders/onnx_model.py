@@ -1,0 +1,123 @@
+"""A prepared model on ONNX Runtime: what the default encoder runs on. Loads no torch.
+
+Texts are encoded one at a time, several at once on as many cores: no padding is computed, and a text's vector cannot depend
+on the texts beside it, which dynamic 8-bit arithmetic would otherwise make it do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.parallel import map_parallel
+from vecsearch.encoders.base import Matrix, TokenRows
+from vecsearch.encoders.model_config import ModelConfig, Pooling
+from vecsearch.encoders.onnx_session import create_session
+
+_T = TypeVar("_T")
+MODEL_FILE: Final = "model.onnx"
+TOKENIZER_FILE: Final = "tokenizer.json"
+
+
+class OnnxModel:
+    """Token rows, and vectors pooled from them, of the model in a prepared folder."""
+
+    def __init__(self, folder: Path, config: ModelConfig) -> None:
+        """Loads nothing yet."""
+        self._folder, self.config = folder, config
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return self.config.dimension
+
+    @property
+    def max_tokens(self) -> int:
+        """The window without special tokens and the document prompt."""
+        return self.config.max_tokens
+
+    @property
+    def pools_by_mean(self) -> bool:
+        """Whether a vector is the mean of its tokens' rows."""
+        return self.config.pooling is Pooling.MEAN
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        """Of all of a text, special tokens left out."""
+        if not text:
+            return []
+        found: list[tuple[int, int]] = self._full_tokenizer.encode(text, add_special_tokens=False).offsets
+        return found
+
+    def encode_documents(self, texts: Sequence[str]) -> Matrix:
+        """With the document prompt, if the model has one."""
+        return self._encode(self.config.document_prompt, texts)
+
+    def encode_queries(self, texts: Sequence[str]) -> Matrix:
+        """With the query prompt, if the model has one."""
+        return self._encode(self.config.query_prompt, texts)
+
+    def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
+        """With the prompt of that side, whose tokens stand for no character of the text."""
+        prompt = self.config.query_prompt if is_query else self.config.document_prompt
+        return self._map_texts(texts, lambda text: self._encode_token_rows(prompt, text))
+
+    def get_token_ids(self, text: str) -> NDArray[np.int64]:
+        """What the graph is given for a text: shape (1, tokens)."""
+        return np.array([self._truncating_tokenizer.encode(text).ids], np.int64)
+
+    def _encode_token_rows(self, prompt: str, text: str) -> TokenRows:
+        found, rows = self._run_model(prompt + text)
+        spans = np.array(found.offsets, np.int64).reshape(-1, 2)
+        special = np.array(found.special_tokens_mask, bool)
+        spans[special] = 0
+        return TokenRows(np.maximum(spans - np.where(special, 0, len(prompt))[:, np.newaxis], 0), rows)
+
+    def _encode(self, prompt: str, texts: Sequence[str]) -> Matrix:
+        rows = self._map_texts(texts, lambda text: self._pool_rows(self._run_model(prompt + text)[1]))
+        return np.array(rows, np.float32).reshape(len(texts), self.dimension)
+
+    def _map_texts(self, texts: Sequence[str], work: Callable[[str], _T]) -> list[_T]:
+        """What some work gives for each text, one at a time on each core."""
+        self._session, self._truncating_tokenizer  # noqa: B018 - made once, before several threads ask for them
+        longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
+        found = dict(zip(longest_first, map_parallel(lambda place: work(texts[place]), longest_first), strict=True))
+        return [found[place] for place in range(len(texts))]
+
+    def _pool_rows(self, rows: Matrix) -> NDArray[np.float32]:
+        vector = rows.mean(axis=0) if self.pools_by_mean else rows[0]
+        return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
+
+    def _run_model(self, text: str) -> tuple[Any, Matrix]:
+        """The tokens of a text, cut at the window, and a row for each."""
+        found = self._truncating_tokenizer.encode_batch([text])[0]  # unlike `encode`, lets other threads run
+        rows = self._session.run(None, {"input_ids": np.array([found.ids], np.int64)})[0][0]
+        return found, rows
+
+    @cached_property
+    def _session(self) -> Any:
+        return create_session(str(self._folder / MODEL_FILE), optimized=True)
+
+    @cached_property
+    def _full_tokenizer(self) -> Any:
+        tokenizer = _load_tokenizer(self._folder)
+        tokenizer.no_truncation()
+        return tokenizer
+
+    @cached_property
+    def _truncating_tokenizer(self) -> Any:
+        tokenizer = _load_tokenizer(self._folder)
+        tokenizer.enable_truncation(self.config.window)
+        return tokenizer
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    tokenizer.no_padding()
+    return tokenizer

@@ -1,0 +1,201 @@
+"""Any model that sentence-transformers loads, its prompts on the right side. Loads torch at the first encoding, not before."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.errors import UnavailableError
+from vecsearch.core.settings import ENCODER_BATCH_SIZE
+from vecsearch.encoders import model_files, model_safety
+from vecsearch.encoders.base import Matrix, TokenRows
+from vecsearch.encoders.model_config import ModelConfig, Pooling
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class SentenceTransformersEncoder:
+    """An `Encoder` over one model folder. Making one checks that the files are there; the model loads when first needed."""
+
+    def __init__(self, name: str, *, device: str = "cpu") -> None:
+        """`name`: the bundled model's, a hub name, or a local folder. `device`: torch's name of it. Raises UnavailableError."""
+        self.name = model_files.normalize_model_name(name)
+        self._folder, self._device = model_files.find_model_folder(self.name), device
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the model's files."""
+        return model_files.compute_fingerprint(self._folder)
+
+    @cached_property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        size = self._model.get_embedding_dimension()
+        if size is None:
+            raise UnavailableError(f"the encoder {self.name} gives no sentence vectors; choose a sentence-transformers model")
+        return int(size)
+
+    @cached_property
+    def max_tokens(self) -> int:
+        """The window without special tokens and the document prompt."""
+        specials: int = self._model.tokenizer.num_special_tokens_to_add()
+        return max(1, self._window - specials - len(self.token_spans(self._document_prompt)))
+
+    @property
+    def _window(self) -> int:
+        window = self._model.max_seq_length
+        return min(int(getattr(self._model.tokenizer, "model_max_length", 512) if window is None else window), 8192)
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        """Uses the fast tokenizer's offsets; a model without one counts characters."""
+        if not text:
+            return []
+        tokenizer = self._tokenizer
+        if tokenizer is None:
+            return _estimate_spans(text)
+        spans: list[tuple[int, int]] = tokenizer.encode(text, add_special_tokens=False).offsets
+        return spans
+
+    def encode_documents(self, texts: Sequence[str]) -> Matrix:
+        """With the model's document prompt, if it has one."""
+        return self._encode(self._model.encode_document, texts)
+
+    def encode_queries(self, texts: Sequence[str]) -> Matrix:
+        """With the model's query prompt, if it has one."""
+        return self._encode(self._model.encode_query, texts)
+
+    @cached_property
+    def pools_by_mean(self) -> bool:
+        """Whether pooling is the plain mean and nothing but normalisation comes after it."""
+        kinds = [type(module).__name__ for module in self._model]
+        pooling = next((module for module in self._model if type(module).__name__ == "Pooling"), None)
+        return kinds[1:] in (["Pooling"], ["Pooling", "Normalize"]) and _is_mean_pooling(pooling)
+
+    def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
+        """With the prompt of that side, whose tokens stand for no character of the text."""
+        prompt = self._query_prompt if is_query else self._document_prompt
+        rows = self._model.encode(
+            [prompt + text for text in texts],
+            output_value="token_embeddings",
+            batch_size=ENCODER_BATCH_SIZE,
+            show_progress_bar=False,
+        )
+        return [
+            TokenRows(self._compute_token_spans(prompt, text, len(each)), np.asarray(each.numpy(), np.float32))
+            for text, each in zip(texts, rows, strict=True)
+        ]
+
+    def _compute_token_spans(self, prompt: str, text: str, tokens: int) -> NDArray[np.int64]:
+        """The character range of each of the model's tokens; nothing for special ones, the prompt's, and where it cannot tell."""
+        if self._tokenizer is None:
+            return np.zeros((tokens, 2), np.int64)
+        found = self._tokenizer.encode(prompt + text, add_special_tokens=True)
+        spans = np.array(found.offsets, np.int64).reshape(-1, 2)[:tokens]
+        special = np.array(found.special_tokens_mask, bool)[:tokens]
+        special[-1] |= len(found.offsets) > tokens  # a text that was cut ends with a special token all the same
+        spans[special] = 0
+        return np.maximum(spans - np.where(special, 0, len(prompt))[:, np.newaxis], 0)
+
+    def _encode(self, encode: Any, texts: Sequence[str]) -> Matrix:
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        rows = encode(
+            list(texts), batch_size=ENCODER_BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        )
+        return np.ascontiguousarray(rows, np.float32)
+
+    @property
+    def _document_prompt(self) -> str:
+        prompts = self._model.prompts or {}
+        return next((prompt for key in ("document", "passage", "corpus") if (prompt := prompts.get(key))), "")
+
+    @property
+    def _query_prompt(self) -> str:
+        return (self._model.prompts or {}).get("query") or ""
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        """An uncut copy of the model's tokenizer, so that counting never changes how the model cuts."""
+        from tokenizers import Tokenizer
+
+        backend = getattr(self._model.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            return None
+        copy = Tokenizer.from_str(backend.to_str())
+        copy.no_truncation()
+        copy.no_padding()
+        return copy
+
+    @cached_property
+    def _model(self) -> SentenceTransformer:
+        return _load_model(self._folder, self.name, self._device)
+
+    # -- what the lean runtime is prepared from
+
+    def build_model_config(self) -> ModelConfig | None:
+        """What a lean runtime needs to know; None for a model that is more than tokens, pooling and normalisation."""
+        kinds = [type(module).__name__ for module in self._model]
+        if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) or self._tokenizer is None:
+            return None
+        pooling = self._model[1]
+        first = getattr(pooling, "pooling_mode", None) in ("cls", ("cls",), ["cls"])
+        if not (self.pools_by_mean or first) or not getattr(pooling, "include_prompt", True):
+            return None
+        return ModelConfig(
+            dimension=self.dimension, window=self._window, max_tokens=self.max_tokens,
+            pooling=Pooling.MEAN if self.pools_by_mean else Pooling.FIRST, document_prompt=self._document_prompt,
+            query_prompt=self._query_prompt,
+        )  # fmt: skip
+
+    def get_tokenizer_json(self) -> str | None:
+        """The fast tokenizer as a file's text; None where the model has none."""
+        return None if self._tokenizer is None else str(self._tokenizer.to_str())
+
+    def get_transformer(self) -> Any:
+        """The torch module that makes rows of token ids, with attention spelled out in plain operations."""
+        inner: Any = self._model[0].auto_model
+        inner.set_attn_implementation("eager")
+        return inner
+
+
+def _load_model(folder: Path, name: str, device: str) -> SentenceTransformer:
+    model_safety.check_model(folder, name)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would land among our own output
+    try:
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+    except ImportError as error:
+        raise UnavailableError(f"sentence-transformers cannot be loaded ({error}); pip install sentence-transformers") from error
+    _clear_scratch()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+    try:
+        return SentenceTransformer(str(folder), device=device, **model_safety.SAFE_LOAD_OPTIONS)
+    except Exception as error:  # a folder can be wrong in as many ways as there are libraries below
+        raise model_safety.build_load_error(folder, name, error) from error
+
+
+def _is_mean_pooling(pooling: Any) -> bool:
+    mode = getattr(pooling, "pooling_mode", None)
+    return mode in ("mean", ("mean",), ["mean"]) or bool(getattr(pooling, "pooling_mode_mean_tokens", False))
+
+
+def _clear_scratch() -> None:
+    """Importing torch makes a folder for compiled kernels among the temporary files; we compile none."""
+    with suppress(KeyError, OSError):
+        Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).rmdir()  # only if it is empty
+
+
+def _estimate_spans(text: str) -> list[tuple[int, int]]:
+    """Two characters a token: a safe over-count where a model has no fast tokenizer."""
+    return [(start, min(start + 2, len(text))) for start in range(0, len(text), 2)]

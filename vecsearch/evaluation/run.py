@@ -1,0 +1,109 @@
+"""Ask every query in one mode, and compare the modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Final
+
+import numpy as np
+
+from vecsearch.api.collection import Collection
+from vecsearch.core.batched import batched
+from vecsearch.core.checks import check_choice
+from vecsearch.core.errors import InputError
+from vecsearch.core.types import Mode
+from vecsearch.evaluation.measures import Interval, Measure, Values, interval, measured
+
+DEPTH: Final = 100  # documents asked for a query: all that the measures look at
+PORTION: Final = 64  # queries asked together
+_NO_OPTIONS: Final[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a mode was worth. `values`: query id → measure → value, in the order of the queries; `seconds` is spent searching."""
+
+    mode: Mode
+    documents: int
+    values: Mapping[str, Mapping[Measure, float]]
+    seconds: float
+
+    @property
+    def ms_per_query(self) -> float:
+        """Milliseconds, of queries asked PORTION at a time; loading the model does not count."""
+        return self.seconds * 1000 / len(self.values)
+
+    def of(self, measure: Measure) -> Values:
+        """A value a query."""
+        return np.array([each[measure] for each in self.values.values()])
+
+    def mean(self, measure: Measure) -> float:
+        """Over the queries."""
+        return float(self.of(measure).mean())
+
+    def interval(self, measure: Measure) -> Interval:
+        """Of that mean, 95 %."""
+        return interval(self.of(measure))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """By how much `mode` is better than `other`, and the 95 % interval of that; one that holds 0 may be chance."""
+
+    measure: Measure
+    mode: Mode
+    other: Mode
+    mean: float
+    interval: Interval
+
+
+def evaluate(
+    collection: Collection, queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]], *, mode: str = Mode.HYBRID,
+    options: Mapping[str, Any] = _NO_OPTIONS, progress: Callable[[int], None] | None = None,
+) -> Run:  # fmt: skip
+    """Ask the queries that have a relevant document, and measure the first DEPTH documents of each answer.
+
+    A document counts once, by its best chunk. `options` are further arguments of `Collection.search`. `progress` is told how many
+    more queries were asked. Raises InputError when no query has a relevant document, and what `search` raises.
+    """
+    chosen = check_choice(Mode, mode, "mode")
+    asked = answerable(queries, qrels)
+    if not asked:
+        raise InputError("nothing to measure: no query has a relevant document (a judgement with a score above 0)")
+    switches = {**options, "limit": DEPTH, "mode": chosen, "group_by": "document"}
+    collection.search(["warm up"], **switches)  # so that no query pays for loading the model and the index
+    rankings: dict[str, list[str]] = {}
+    seconds = 0.0
+    for some in batched(asked, PORTION):
+        started = perf_counter()
+        answers = collection.search([queries[each] for each in some], **switches)
+        seconds += perf_counter() - started
+        rankings.update((query, [hit.id for hit in hits]) for query, hits in zip(some, answers, strict=True))
+        if progress:
+            progress(len(some))
+    values = measured({query: qrels[query] for query in asked}, rankings)
+    return Run(chosen, collection.count(), values, seconds)
+
+
+def answerable(queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Ids of the queries that have a document with a grade above 0, in the order of `queries`."""
+    return [query for query in queries if any(grade > 0 for grade in qrels.get(query, {}).values())]
+
+
+def differences(runs: Sequence[Run], *, mode: Mode = Mode.HYBRID) -> list[Difference]:
+    """For each measure, the run of `mode` against the best of the others; empty when it or they are not there.
+
+    The runs are of the same queries. The interval is of the paired differences, query by query.
+    """
+    ours = [run for run in runs if run.mode is mode]
+    others = [run for run in runs if run.mode is not mode]
+    if not ours or not others:
+        return []
+    return [_difference(ours[0], max(others, key=lambda run: run.mean(measure)), measure) for measure in Measure]
+
+
+def _difference(run: Run, other: Run, measure: Measure) -> Difference:
+    paired = run.of(measure) - other.of(measure)
+    return Difference(measure, run.mode, other.mode, float(paired.mean()), interval(paired))

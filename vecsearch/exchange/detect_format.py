@@ -1,0 +1,81 @@
+"""What a path leads to: which of the formats that can be imported, by its name, else by how it begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from vecsearch.core.errors import InputError, UnreadableFileError, UsageError
+from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.exchange import txtai
+from vecsearch.exchange.chroma import FILE as CHROMA_FILE
+from vecsearch.exchange.chroma import Chroma
+from vecsearch.exchange.export import format_of
+from vecsearch.exchange.jsonl import Lines
+from vecsearch.exchange.parquet import Rows
+from vecsearch.exchange.transfer_records import Format, Source
+from vecsearch.exchange.txtai import Txtai
+
+_ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+_SQLITE: Final = b"SQLite format 3\0"
+
+
+@contextmanager
+def opened(file: Path, *, only: str | None = None) -> Iterator[Source]:
+    """The records of a file or folder; `only` those of one collection, where it has several. Raises InputError."""
+    file = Path(os.path.abspath(file))
+    if not file.exists():
+        raise InputError(f"no file or folder {file} to import from")
+    if not os.access(file, os.R_OK):
+        raise UnreadableFileError(f"{file} cannot be read by this user")
+    chroma = _chroma(file)
+    if only is not None and chroma is None:
+        raise UsageError(f"{file.name} has no collections to choose from: leave --from out")
+    if chroma is not None:
+        yield Chroma(chroma, only=only)
+    elif file.is_dir():
+        yield _folder(file)
+    elif file.name.lower().endswith(_ARCHIVES):
+        with TemporaryDirectory(prefix="vecsearch-") as place:
+            store = Path(place) / txtai.FILE
+            txtai.unpack(file, store)
+            yield Txtai(store)
+    else:
+        yield _file(file)
+
+
+def _chroma(path: Path) -> Path | None:
+    if path.is_dir() and (path / CHROMA_FILE).is_file():
+        return path / CHROMA_FILE
+    return path if path.is_file() and path.name == CHROMA_FILE else None
+
+
+def _folder(folder: Path) -> Source:
+    if (folder / DATABASE_FILE).is_file():
+        raise InputError(
+            f"{folder} is a vecsearch database: export from it (vecsearch export FILE --db {folder}), then import that"
+        )
+    if (folder / txtai.FILE).is_file():
+        return Txtai(folder / txtai.FILE)
+    raise InputError(
+        f"{folder} is no folder that can be imported: neither Chroma's ({CHROMA_FILE}) nor that of a txtai index with content "
+        f"({txtai.FILE}); for files of your own: vecsearch index {folder}"
+    )
+
+
+def _file(file: Path) -> Source:
+    with file.open("rb") as stream:
+        head = stream.read(len(_SQLITE))
+    if head == _SQLITE:
+        return Txtai(file)
+    if head.startswith(b"PK"):
+        raise InputError(
+            f"{file} is an archive: a backup is put back by `vecsearch restore`, files of your own by `vecsearch index`"
+        )
+    if head.startswith(b"PAR1") or format_of(file) is Format.PARQUET:
+        return Rows(file)
+    return Lines(file, compressed=head.startswith(b"\x1f\x8b"))

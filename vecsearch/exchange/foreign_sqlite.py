@@ -1,0 +1,41 @@
+"""SQLite files of other programs: opened to be read, never changed, nothing of them trusted."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.stores.sqlite.engine.database_folder import make_sqlite_uri
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Connection]:
+    """One consistent view of it. Raises UnreadableFile."""
+
+    def connect() -> sqlite3.Connection:
+        lone = not os.access(file.parent, os.W_OK)  # nobody can be writing, and SQLite could make no file beside it
+        raw = sqlite3.connect(make_sqlite_uri(file, "immutable=1" if lone else "mode=ro"), uri=True, isolation_level=None)
+        for statement in ("PRAGMA trusted_schema = OFF", "PRAGMA query_only = ON", "PRAGMA cell_size_check = ON", "BEGIN"):
+            raw.execute(statement)
+        raw.text_factory = _text
+        return raw
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise UnreadableFileError(f"cannot read {file}: {getattr(error, 'orig', None) or error}") from error
+    finally:
+        engine.dispose()
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogateescape")  # what is broken is refused with its record, not with the file

@@ -1,0 +1,99 @@
+"""Keeps an index fresh: each burst of changes below the watched paths is one run over the files that changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from vecsearch.core.errors import VecsearchError
+from vecsearch.core.types import format_count
+from vecsearch.interfaces.cli import index_commands
+from vecsearch.interfaces.cli.options import CliContext
+from vecsearch.interfaces.rendering import output
+
+if TYPE_CHECKING:
+    from vecsearch.core.types import FoundFile, IndexReport, Scan
+
+_QUIET_PERIOD_MS: Final = 300  # without a change, before a burst is over
+_DEBOUNCE_MAX_MS: Final = 5_000
+_MTIME_RESOLUTION_S: Final = 2.0  # as coarse as the times of files are anywhere
+
+
+def watch(options: CliContext, paths: Sequence[str], run: index_commands.IndexOptions) -> None:
+    """Index the paths, then every change to them, until interrupted."""
+    started = time.time() - _MTIME_RESOLUTION_S
+    _print_report(options, index_commands.index_paths(options, paths, run), first=True)
+    waiting = _PendingChanges(changed_after=started)
+    for changed in _watch_changes(options, paths):
+        waiting.paths |= changed
+        try:
+            report = index_commands.index_paths(options, paths, run, only=waiting.filter_scan)
+        except VecsearchError as error:  # another process writes, say: with the next burst again
+            click.echo(f"Error: {error}", err=True)
+            continue
+        waiting = _PendingChanges()
+        _print_report(options, report)
+
+
+@dataclass(slots=True)
+class _PendingChanges:
+    """What is not indexed yet: paths that changed, and, `since` a time before the watch began, files changed then."""
+
+    paths: set[Path] = field(default_factory=set)
+    changed_after: float | None = None
+
+    def filter_scan(self, scan: Scan) -> Scan:
+        """The scan with only these files; what is gone shows in any case."""
+        return replace(scan, files=tuple(filter(self._has_changed, scan.files)))
+
+    def _has_changed(self, file: FoundFile) -> bool:
+        if not self.paths.isdisjoint((file.path, *file.path.parents)):
+            return True
+        if self.changed_after is None:
+            return False
+        try:
+            info = file.path.stat()
+        except OSError:
+            return True
+        return max(info.st_mtime, info.st_ctime) >= self.changed_after
+
+
+def _watch_changes(options: CliContext, paths: Sequence[str]) -> Iterator[set[Path]]:
+    """Paths that changed together; at first, perhaps, none: then the watch has begun."""
+    from watchfiles import watch as changes
+
+    roots = [path for path in (Path(each).expanduser().absolute() for each in paths) if path.exists()]
+    database = options.choose_database().absolute()
+    if not options.quiet:
+        click.echo(f"watching {format_count(len(roots), 'path')}; Ctrl-C ends it", err=True)
+    begun = False
+    for burst in changes(
+        *roots,
+        watch_filter=None,
+        step=_QUIET_PERIOD_MS,
+        debounce=_DEBOUNCE_MAX_MS,
+        rust_timeout=_QUIET_PERIOD_MS,
+        yield_on_timeout=True,
+    ):
+        changed = {path for path in (Path(name) for _, name in burst) if not path.is_relative_to(database)}
+        if changed or not begun:
+            yield changed
+        begun = True
+
+
+def _print_report(options: CliContext, report: IndexReport, *, first: bool = False) -> None:
+    """A line for a run that did something, or could not."""
+    if not (first or report.added or report.updated or report.removed or report.failed):
+        return
+    for line in output.format_failures(report):
+        click.echo(line, err=True)
+    if options.as_json:
+        click.echo(output.dump_json(report.to_dict()))
+    elif not options.quiet:
+        for line in output.format_report(report):
+            click.echo(line)

@@ -1,0 +1,182 @@
+"""The shell's `index` and `watch`: which files, with which options, and what is said about the run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import click
+
+import vecsearch
+from vecsearch.core.errors import InputError
+from vecsearch.core.settings import DATABASE_FOLDER, MAX_FILE_BYTES
+from vecsearch.core.types import FileFilter, ParsedDocument, Split
+from vecsearch.interfaces.cli.options import CliContext
+from vecsearch.interfaces.rendering import output
+
+if TYPE_CHECKING:
+    from vecsearch.api.collection import Collection
+    from vecsearch.core.types import IndexReport, Scan
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
+class SizeType(click.ParamType[int]):
+    """A number of bytes such as 300kB, 50MB or 2G."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes; fails with what was expected."""
+        if isinstance(value, int):
+            return value
+        number = value.strip().lower().removesuffix("b")
+        unit = number[-1:] if number[-1:] in _UNITS else ""
+        try:
+            size = float(number.removesuffix(unit)) * _UNITS[unit]
+        except ValueError:
+            size = 0
+        if not 1 <= size < 2**63:
+            self.fail(f"expected a size such as 300kB, 50MB or 2GB, got {value!r}", param, ctx)
+        return int(size)
+
+
+def add_index_options(command: _F) -> _F:
+    """The options of every command that reads files."""
+    for option in reversed(
+        (
+            click.option(
+                "--split",
+                type=click.Choice([each.value for each in Split]),
+                default=Split.TOKENS.value,
+                show_default=True,
+                help="Where to cut a document: chunks that fit the encoder, paragraphs, or lines.",
+            ),
+            click.option("--model", metavar="NAME", help="The encoder of a new collection: a hub name or a local folder."),
+            click.option(
+                "--stemmer", metavar="CODE", help="Whose stems a new collection's words have.  [default: its documents']"
+            ),
+            click.option("--include", multiple=True, metavar="PATTERN", help="In folders, only such files, as '*.md'; repeat."),
+            click.option("--exclude", multiple=True, metavar="PATTERN", help="In folders, no such files; repeat."),
+            click.option(
+                "--max-size",
+                type=SizeType(),
+                metavar="SIZE",
+                default=MAX_FILE_BYTES,
+                help="No larger files than this.  [default: 256MB]",
+            ),
+            click.option(
+                "--password-file",
+                metavar="FILE",
+                type=click.Path(exists=True, dir_okay=False),
+                help="Passwords for encrypted files, one a line.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """What the options say."""
+
+    split: str
+    model: str | None
+    stemmer: str | None
+    file_filter: FileFilter
+    passwords: tuple[str, ...]
+
+    @classmethod
+    def from_options(cls, values: dict[str, Any]) -> Self:
+        """From the values of `index_options`."""
+        file = values["password_file"]
+        passwords = () if file is None else tuple(filter(None, Path(file).read_text(encoding="utf-8").splitlines()))
+        selection = FileFilter(tuple(values["include"]), tuple(values["exclude"]), values["max_size"])
+        return cls(values["split"], values["model"], values["stemmer"], selection, passwords)
+
+
+def index_paths(
+    options: CliContext, paths: Sequence[str], run: IndexOptions, *, allow_empty: bool = False, dry_run: bool = False,
+    only: Callable[[Scan], Scan] = lambda scan: scan,
+) -> IndexReport:  # fmt: skip
+    """Index files, folders and globs; of those found, what `only` leaves."""
+    from vecsearch.documents.scan import scan
+    from vecsearch.indexing.pipeline import has_documents
+    from vecsearch.stores.sqlite.engine.database_folder import is_database
+
+    found = only(scan(paths, selection=run.file_filter))
+    if not (found.files or found.failed or found.skipped or is_database(options.choose_database())):
+        raise InputError(f"nothing to index: no readable file in {', '.join(paths)}")
+    anything = not dry_run and (is_database(options.choose_database()) or has_documents(found.files, run.passwords))
+    with _open_collection(options, run, make=anything, readonly=dry_run) as collection:
+        return _index_scan(options, collection, found, run, allow_empty=allow_empty, dry_run=dry_run)
+
+
+def index_failed_files(options: CliContext, paths: Sequence[str], run: IndexOptions, *, dry_run: bool) -> IndexReport:
+    """Index the files that failed before, all of them or those at the paths given."""
+    from vecsearch.documents.scan import scan
+
+    with options.open_for_reading() as collection:
+        uris = [each.source for each in collection.list_sources(failed=True)]
+    roots = [Path(each).expanduser().absolute() for each in paths]
+    wanted = [uri for uri in uris if not roots or any(Path(uri).is_relative_to(root) for root in roots)]
+    with _open_collection(options, run, make=True, readonly=dry_run) as collection:
+        return _index_scan(options, collection, scan(wanted, selection=run.file_filter), run, dry_run=dry_run)
+
+
+def index_stdin(options: CliContext, run: IndexOptions) -> IndexReport:
+    """Index documents given as JSON lines."""
+    from vecsearch.api.arguments import spool_json_lines
+    from vecsearch.documents.loaders import load
+    from vecsearch.stores.sqlite.engine.database_folder import is_database
+
+    with spool_json_lines(sys.stdin.buffer, "stdin") as lines:
+        if not lines.head.strip():
+            raise InputError('stdin is empty; expected one JSON object a line, such as {"id": "1", "text": "…"}')
+        make = is_database(options.choose_database()) or any(isinstance(item, ParsedDocument) for item in load(lines))
+        with _open_collection(options, run, make=make) as collection, options.show_progress() as progress:
+            return collection._index_json_lines(lines, split=run.split, progress=progress)
+
+
+def _index_scan(
+    options: CliContext, collection: Collection, scan: Scan, run: IndexOptions, *, dry_run: bool, allow_empty: bool = False
+) -> IndexReport:
+    with options.show_progress() as progress:
+        return collection.index(
+            scan, split=run.split, passwords=run.passwords, progress=progress, dry_run=dry_run, allow_empty=allow_empty
+        )
+
+
+@contextmanager
+def _open_collection(options: CliContext, run: IndexOptions, *, make: bool, readonly: bool = False) -> Iterator[Collection]:
+    """The collection to write to; in a database that is thrown away where none is there and none is to be made."""
+    from tempfile import TemporaryDirectory
+
+    from vecsearch.stores.sqlite.engine.database_folder import is_database
+
+    folder = options.choose_database()
+    with ExitStack() as stack:
+        if not is_database(folder) and not make:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="vecsearch-"))) / DATABASE_FOLDER
+            readonly = False
+        yield stack.enter_context(
+            vecsearch.open(folder, collection=options.name, model=run.model, stemmer=run.stemmer, readonly=readonly)
+        )
+
+
+# -- what is said
+
+
+def show_report(options: CliContext, report: IndexReport) -> int:
+    """Print what a run did; gives the exit status."""
+    for line in output.format_failures(report):
+        if not options.as_json:
+            click.echo(line, err=True)
+    options.show(report.to_dict(), [] if options.quiet else output.format_report(report))
+    return 1 if report.failed else 0

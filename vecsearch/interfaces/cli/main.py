@@ -1,0 +1,343 @@
+"""The shell: parse → one library call → print. Data goes to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+import vecsearch
+from vecsearch.core.errors import NotADatabaseError, UsageError, VecsearchError, VecsearchWarning
+from vecsearch.core.settings import LIST_LIMIT_DEFAULT
+from vecsearch.core.types import Finding, Severity
+from vecsearch.interfaces.cli import index_commands, search_commands
+from vecsearch.interfaces.cli.index_commands import IndexOptions, add_index_options
+from vecsearch.interfaces.cli.options import (
+    CliContext,
+    add_common_options,
+    make_limit_option,
+    parse_where_options,
+    require_one_of,
+    source_option,
+    where_option,
+)
+from vecsearch.interfaces.rendering import output, terminal_safe
+
+INTERRUPTED_STATUS: Final = 130
+
+
+def run() -> int:
+    """Run the command line; gives the exit status: 0 done, 1 failed, 2 what the parser rejects, 130 interrupted."""
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", VecsearchWarning)
+    warnings.showwarning = _show_warning
+    try:
+        status = int(cli.main(standalone_mode=False, prog_name="vecsearch") or 0)
+        sys.stdout.flush()  # here, where a closed pipe can still be told from a failure
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        return _report_error(error)
+    return status
+
+
+def _report_error(error: BaseException) -> int:
+    """Say what went wrong, in one line; gives the exit status."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            _print_to_stderr("interrupted; what was committed is kept")
+            return INTERRUPTED_STATUS
+        case BrokenPipeError() | SystemExit():  # click leaves with SystemExit when the pipe is closed
+            return _silence_stdout()
+        case VecsearchError():
+            _print_to_stderr(f"Error: {error}")
+            return 2 if isinstance(error, UsageError) else 1
+    if os.environ.get("VECSEARCH_DEBUG"):
+        raise error
+    _print_to_stderr(f"Error: {type(error).__name__}: {error}; set VECSEARCH_DEBUG=1 to see where")
+    return 1
+
+
+def _silence_stdout() -> int:
+    """Whoever read our answers has had enough: nothing more is flushed, nothing is said."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _print_to_stderr(f"Warning: {message}")
+
+
+def _print_to_stderr(line: str) -> None:
+    click.echo(terminal_safe.make_printable(line), err=True)
+
+
+class LazyCommand(click.Command):
+    """The place of a command whose module is loaded when somebody asks for it; the others need not wait."""
+
+    def __init__(self, name: str, module: str) -> None:
+        """Loads nothing yet."""
+        super().__init__(name)
+        self._module = module
+
+    def load(self) -> click.Command:
+        """The command itself."""
+        inside = vars(import_module(f"vecsearch.interfaces.cli.{self._module}")).values()
+        return next(each for each in inside if isinstance(each, click.Command) and each.name == self.name)
+
+
+class OrderedGroup(click.Group):
+    """Lists its commands in the order of this file, which is that of use."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, loaded."""
+        found = super().get_command(ctx, cmd_name)
+        return found.load() if isinstance(found, LazyCommand) else found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, as they were defined."""
+        return list(self.commands)
+
+
+@click.group(cls=OrderedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(vecsearch.__version__, prog_name="vecsearch")
+@add_common_options
+def cli(_: CliContext) -> None:
+    """Semantic search over your own documents, in one folder."""
+
+
+# -- writing
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, metavar="PATH… | -")
+@add_index_options
+@click.option("--allow-empty", is_flag=True, help="Believe that a folder that is empty now, or not mounted, lost all its files.")
+@click.option("--retry-failed", is_flag=True, help="Only files that failed before, all of them or those at PATH….")
+@click.option("--dry-run", is_flag=True, help="Only say what would be added, updated and removed.")
+@add_common_options
+def index(
+    options: CliContext, paths: Sequence[str], allow_empty: bool, retry_failed: bool, dry_run: bool, **option_values: Any
+) -> int:
+    """Add or refresh files, folders and globs.
+
+    With - it reads stdin. Stdin or a .jsonl file holds {"id", "text", "title", "metadata"} a line; any other key becomes
+    metadata. Files that are gone from a folder are removed, unchanged ones cost nothing.
+    """
+    if not paths and not retry_failed:
+        raise click.UsageError("Missing argument 'PATH… | -'.")
+    if "-" in paths and (len(paths) > 1 or retry_failed or dry_run):
+        raise click.UsageError("- (stdin) cannot be mixed with paths, --retry-failed or --dry-run.")
+    run = IndexOptions.from_options(option_values)
+    if paths == ("-",):
+        report = index_commands.index_stdin(options, run)
+    elif retry_failed:
+        report = index_commands.index_failed_files(options, paths, run, dry_run=dry_run)
+    else:
+        report = index_commands.index_paths(options, paths, run, allow_empty=allow_empty, dry_run=dry_run)
+    return index_commands.show_report(options, report)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@add_index_options
+@add_common_options
+def watch(options: CliContext, paths: Sequence[str], **option_values: Any) -> None:
+    """Index files and folders, then keep up with their changes until interrupted."""
+    from vecsearch.interfaces.cli import file_watcher
+
+    file_watcher.watch(options, paths, IndexOptions.from_options(option_values))
+
+
+@cli.command()
+@click.argument("ids", nargs=-1, metavar="[ID…]")
+@where_option
+@source_option
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@add_common_options
+def delete(options: CliContext, ids: Sequence[str], where: Sequence[str], source: str | None, dry_run: bool) -> None:
+    """Delete documents by id, metadata or file."""
+    require_one_of("ID…, --where or --source", bool(ids), bool(where), source is not None)
+    with options.open_for_reading() if dry_run else options.open_for_writing() as collection:
+        keys = collection.delete(list(ids) or None, where=parse_where_options(where), source=source, dry_run=dry_run)
+    said = "would delete" if dry_run else "deleted"
+    lines = [f"{said} {len(keys):,} document{'' if len(keys) == 1 else 's'}", *(keys if dry_run else [])]
+    options.show({"deleted": keys, "dry_run": dry_run}, [] if options.quiet else map(terminal_safe.make_printable, lines))
+
+
+@cli.command()
+@click.option("--full", is_flag=True, help="Write everything anew: few index files, one compact database.")
+@click.option("--stemmer", metavar="CODE", help="Make the text index anew with the stems of this language.")
+@add_common_options
+def optimize(options: CliContext, full: bool, stemmer: str | None) -> None:
+    """Fold in what is new, give free space back: in one collection, or in all."""
+    from vecsearch.api import maintenance
+
+    names = maintenance.collections(options.find_database(), upgrade=True) if options.collection is None else [options.collection]
+    for name in names:
+        with replace(options, collection=name).open_for_writing() as collection:
+            collection.optimize(full=full, stemmer=stemmer)
+    if not names:
+        maintenance.compact(options.find_database(), full=full)
+    for copy in maintenance.find_old_copies(options.find_database()) if full else []:
+        _print_to_stderr(f"Note: {copy} still holds what was deleted since it was made; remove it once you do not need it")
+    _show_status(options, only=options.collection)
+
+
+cli.add_command(LazyCommand("reembed", "reembed_command"))
+
+
+# -- asking
+
+
+for _command in (
+    search_commands.search,
+    search_commands.similar,
+    search_commands.recommend,
+    search_commands.context,
+    LazyCommand("eval", "eval_commands"),
+):
+    cli.add_command(_command)
+
+
+@cli.command()
+@click.argument("ids", nargs=-1, metavar="[ID…]")
+@source_option
+@add_common_options
+def get(options: CliContext, ids: Sequence[str], source: str | None) -> None:
+    """Print documents with their text and metadata."""
+    require_one_of("ID… or --source", bool(ids), source is not None)
+    with options.open_for_reading() as collection:
+        documents = collection.get(list(ids) or None, source=source)
+    options.show(output.build_documents_json(documents), output.format_documents(documents))
+
+
+@cli.command()
+@make_limit_option(LIST_LIMIT_DEFAULT)
+@click.option("--offset", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Skip so many.")
+@click.option("--sources", is_flag=True, help="List the files that they come from: state, chunks, when, and what is wrong.")
+@click.option("--failed", is_flag=True, help="List the files whose newest attempt failed.")
+@add_common_options
+def ls(options: CliContext, limit: int, offset: int, sources: bool, failed: bool) -> None:
+    """List the documents, or their files, a page at a time."""
+    if sources or failed:
+        _list_sources(options, limit, offset, failed)
+        return
+    with options.open_for_reading() as collection:
+        listed, total = collection.list_documents(limit=limit, offset=offset), collection.count()
+    value = {"documents": [output.build_summary_json(each) for each in listed], "total": total}
+    options.show(value, output.format_summaries(listed, total=total, offset=offset))
+
+
+def _list_sources(options: CliContext, limit: int, offset: int, failed: bool) -> None:
+    with options.open_for_reading() as collection:
+        listed = collection.list_sources(failed=failed, limit=limit, offset=offset)
+        total = collection.count_sources(failed=failed)
+    value = {"sources": [asdict(each) for each in listed], "total": total}
+    options.show(value, output.format_sources(listed, total=total, offset=offset))
+
+
+@cli.command()
+@add_common_options
+def status(options: CliContext) -> None:
+    """Say what the database holds, in numbers."""
+    _show_status(options, only=options.collection)
+
+
+@cli.command()
+@add_common_options
+def models(options: CliContext) -> None:
+    """List the encoders, and who uses them."""
+    from vecsearch.api import maintenance
+
+    try:
+        folder = options.find_database()
+    except NotADatabaseError:
+        folder = None
+    found = maintenance.list_models(folder)
+    options.show({"models": found}, output.format_models(found))
+
+
+@cli.command()
+@click.option("--fix", is_flag=True, help="Mend what follows from the texts and vectors, after a backup in the folder.")
+@add_common_options
+def doctor(options: CliContext, fix: bool) -> int:
+    """Check that everything is sound."""
+    from vecsearch.api import maintenance
+
+    if not fix:
+        findings: Sequence[Finding] = maintenance.check(options.find_database())
+        more, lines = {}, output.format_findings(findings)
+    else:
+        done = maintenance.repair(options.find_database())
+        findings = done.findings
+        more = {"repaired": list(done.repaired), "backup": None if done.backup is None else str(done.backup)}
+        lines = output.format_repairs(done.repaired, done.backup, findings)
+    ok = all(finding.severity is not Severity.ERROR for finding in findings)
+    options.show({"ok": ok, "findings": [asdict(each) for each in findings], **more}, lines)
+    return 0 if ok else 1
+
+
+for _name in ("backup", "restore", "export", "import"):
+    cli.add_command(LazyCommand(_name, "transfer_commands"))
+
+
+@cli.group(invoke_without_command=True)
+@add_common_options
+def collections(options: CliContext) -> None:
+    """List, delete or rename collections."""
+    if click.get_current_context().invoked_subcommand is None:
+        _list_collections(options)
+
+
+@collections.command("list")
+@add_common_options
+def list_collections(options: CliContext) -> None:
+    """List the collections."""
+    _list_collections(options)
+
+
+@collections.command("delete")
+@click.argument("name")
+@add_common_options
+def delete_collection(options: CliContext, name: str) -> None:
+    """Delete a collection with all its documents."""
+    from vecsearch.api import maintenance
+
+    maintenance.delete_collection(options.find_database(), name)
+    options.show({"deleted": name}, [] if options.quiet else [f"deleted {name}"])
+
+
+@collections.command("rename")
+@click.argument("old")
+@click.argument("new")
+@add_common_options
+def rename_collection(options: CliContext, old: str, new: str) -> None:
+    """Give a collection another name."""
+    from vecsearch.api import maintenance
+
+    maintenance.rename_collection(options.find_database(), old, new)
+    options.show({"renamed": old, "to": new}, [] if options.quiet else [f"{old} is now {new}"])
+
+
+def _list_collections(options: CliContext) -> None:
+    from vecsearch.api import maintenance
+
+    names = maintenance.collections(options.find_database())
+    options.show({"collections": names}, map(terminal_safe.make_printable, names))
+
+
+def _show_status(options: CliContext, *, only: str | None) -> None:
+    from vecsearch.api import maintenance
+
+    found = maintenance.status(options.find_database(), collection=only)
+    options.show(found, output.format_status(found))

@@ -1,0 +1,51 @@
+"""The shell's `reembed`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vecsearch.core.types import Precision, format_count
+from vecsearch.interfaces.cli.options import CliContext, add_common_options
+from vecsearch.interfaces.rendering import terminal_safe
+
+if TYPE_CHECKING:
+    from vecsearch.indexing.reembed import ReembedReport
+
+
+@click.command()
+@click.option("--model", metavar="NAME", help="The new encoder: a hub name or a local folder.  [default: of a run begun before]")
+@click.option(
+    "--precision", type=click.Choice([each.value for each in Precision]), help="Of the new vectors.  [default: the old ones']"
+)
+@click.option("--cancel", is_flag=True, help="Give up what an interrupted run has made.")
+@add_common_options
+def reembed(options: CliContext, model: str | None, precision: str | None, cancel: bool) -> None:
+    """Make all vectors anew by another encoder.
+
+    Searches go on by the old ones until all are there. Interrupted, the same command goes on where it stopped.
+    """
+    if cancel:
+        if model is not None or precision is not None:
+            raise click.UsageError("--cancel takes neither --model nor --precision.")
+        _cancel_reembedding(options)
+        return
+    with options.open_for_writing() as collection, options.show_progress("reembedding") as progress:
+        report = collection.reembed(model, precision=precision, progress=progress)
+    options.show(report.to_dict(), [] if options.quiet else [terminal_safe.make_printable(_format_report(report))])
+
+
+def _format_report(report: ReembedReport) -> str:
+    held = f"{report.collection}: {format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
+    if not report.switched:
+        return f"{held} by {report.model} already; nothing to do"
+    return f"{held} by {report.model} now ({format_count(report.encoded, 'text')} encoded, {report.seconds:.1f} s)"
+
+
+def _cancel_reembedding(options: CliContext) -> None:
+    from vecsearch.api import maintenance
+
+    given_up = maintenance.cancel_reembedding(options.find_database(), options.name)
+    said = "given up; the old vectors stay" if given_up else "nothing was half made"
+    options.show({"collection": options.name, "cancelled": given_up}, [] if options.quiet else [f"{options.name}: {said}"])

@@ -1,0 +1,162 @@
+"""The shell's `backup`, `restore`, `export` and `import`: a whole database as one file, a collection's documents as another."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import vecsearch
+from vecsearch.core.errors import UsageError
+from vecsearch.core.settings import DATABASE_FOLDER
+from vecsearch.core.types import OnConflict, format_count
+from vecsearch.interfaces.cli.options import CliContext, add_common_options
+from vecsearch.interfaces.rendering import terminal_safe
+
+if TYPE_CHECKING:
+    from vecsearch.exchange.export import ExportReport
+    from vecsearch.exchange.import_ import ImportReport
+
+_FAILED_SHOWN = 20
+_STDIO = "-"
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@add_common_options
+def backup(options: CliContext, file: str, force: bool) -> None:
+    """Write the whole database into one file, while it is in use."""
+    from vecsearch.api import maintenance
+
+    held = maintenance.backup(options.find_database(), file, force=force)
+    _show_result(options, {"file": _make_absolute(file), **held}, f"backed up {_format_amounts(held)} to {file}")
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.option("--replace", is_flag=True, help="In the place of all that the database holds.")
+@add_common_options
+def restore(options: CliContext, file: str, **option_values: bool) -> None:
+    """Make the database of a backup, or put it in the place of one."""
+    from vecsearch.api import maintenance
+
+    folder = options.choose_database()
+    held = maintenance.restore(file, folder, replace=option_values["replace"])
+    _show_result(
+        options,
+        {"file": _make_absolute(file), "db": _make_absolute(folder), **held},
+        f"restored {_format_amounts(held)} to {folder}",
+    )
+
+
+@click.command()
+@click.argument("file", metavar="FILE or -")
+@click.option("--format", "kind", type=click.Choice(["jsonl", "jsonl.gz", "parquet"]), help="By default as FILE ends.")
+@click.option("--no-vectors", is_flag=True, help="Only id, text, title and metadata, which any tool reads.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@add_common_options
+def export(options: CliContext, file: str, kind: str | None, no_vectors: bool, force: bool) -> None:
+    """Write a collection's documents to JSON lines or Parquet."""
+    if file == _STDIO and options.as_json:
+        raise UsageError("stdout is for the documents: leave --json out, or name a file")
+    with options.open_for_reading() as collection:
+        target = sys.stdout.buffer if file == _STDIO else file
+        report = collection.export_documents(target, format=kind, vectors=not no_vectors, force=force)
+    if file == _STDIO:
+        sys.stdout.buffer.flush()
+        if not options.quiet:
+            click.echo(_format_export(report, "stdout"), err=True)
+        return
+    _show_result(options, {"file": _make_absolute(file), **report.to_dict()}, _format_export(report, file))
+
+
+@click.command("import")
+@click.argument("file", metavar="FILE or FOLDER or -")
+@click.option(
+    "--on-conflict", type=click.Choice([each.value for each in OnConflict]), default=OnConflict.ERROR.value, show_default=True,
+    help="What happens to an id that is there.",
+)  # fmt: skip
+@click.option("--from", "from_collection", metavar="NAME", help="Only this collection of a Chroma folder.")
+@click.option("--model", metavar="NAME", help="The encoder of a new collection.  [default: that of the export]")
+@click.option("--stemmer", metavar="CODE", help="Whose stems a new collection's words have.  [default: the export's]")
+@add_common_options
+def import_(
+    options: CliContext, file: str, on_conflict: str, from_collection: str | None, model: str | None, stemmer: str | None
+) -> int:
+    """Store documents of an export, JSON lines, Parquet, Chroma or txtai."""
+    with ExitStack() as stack:
+        place = stack.enter_context(_spool_stdin()) if file == _STDIO else Path(file).expanduser()
+        folder = stack.enter_context(_open_folder(options, place, from_collection))
+        collection = stack.enter_context(vecsearch.open(folder, collection=options.name, model=model, stemmer=stemmer))
+        progress = stack.enter_context(options.show_progress("importing"))
+        report = collection.import_documents(place, on_conflict=on_conflict, from_collection=from_collection, progress=progress)
+    if file == _STDIO:
+        report = replace(report, failed=tuple(replace(each, source="stdin") for each in report.failed))
+    return _show_import(options, report)
+
+
+@contextmanager
+def _open_folder(options: CliContext, path: Path, from_collection: str | None) -> Iterator[Path]:
+    """The database to import into; one that is thrown away where none is there and nothing that comes can be stored."""
+    from tempfile import TemporaryDirectory
+
+    from vecsearch.exchange import detect_format
+    from vecsearch.stores.sqlite.engine.database_folder import is_database
+
+    folder = options.choose_database()
+    with detect_format.opened(path, only=from_collection) as source:
+        make = is_database(folder) or any(entry.record is not None for entry in source.entries())
+    if make:
+        yield folder
+        return
+    with TemporaryDirectory(prefix="vecsearch-") as elsewhere:
+        yield Path(elsewhere) / DATABASE_FOLDER
+
+
+@contextmanager
+def _spool_stdin() -> Iterator[Path]:
+    from vecsearch.api.arguments import spool_json_lines
+
+    with spool_json_lines(sys.stdin.buffer, "stdin") as lines:
+        assert lines.path is not None
+        yield lines.path
+
+
+# -- what is said
+
+
+def _show_import(options: CliContext, report: ImportReport) -> int:
+    if not options.as_json:
+        for failure in report.failed[:_FAILED_SHOWN]:
+            click.echo(terminal_safe.make_printable(f"failed: {failure.source}: {failure.error}"), err=True)
+        if len(report.failed) > _FAILED_SHOWN:
+            click.echo(f"failed: {len(report.failed) - _FAILED_SHOWN:,} more; --json lists them all", err=True)
+    counts = f"{report.added:,} added, {report.replaced:,} replaced, {report.skipped:,} skipped"
+    made = f"{report.taken:,} with their vectors, {report.encoded:,} encoded"
+    totals = f"{format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
+    _show_result(options, report.to_dict(), f"{counts} · {made} · now {totals} · {report.seconds:.1f} s")
+    return 1 if report.failed else 0
+
+
+def _format_export(report: ExportReport, target: str) -> str:
+    kind = "with vectors" if report.vectors else "without vectors"
+    return f"exported {format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')} to {target} ({report.format}, {kind})"
+
+
+def _format_amounts(manifest: dict[str, Any]) -> str:
+    total = sum(each["documents"] for each in manifest["collections"])
+    return f"{format_count(len(manifest['collections']), 'collection')}, {format_count(total, 'document')}, {manifest['bytes'] / 1e6:,.1f} MB"
+
+
+def _make_absolute(path: str | Path) -> str:
+    return Path(path).expanduser().absolute().as_posix()
+
+
+def _show_result(options: CliContext, value: dict[str, Any], line: str) -> None:
+    options.show(value, [] if options.quiet else [terminal_safe.make_printable(line)])

@@ -1,0 +1,223 @@
+"""Answers as text for people and as JSON for programs: written once, for every surface. Prints nothing itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vecsearch.core.citations import describe_location
+from vecsearch.core.results import Hit, Hits
+from vecsearch.core.types import Document, DocumentSummary, Finding, IndexReport, Source, SourceState, format_count
+from vecsearch.interfaces.rendering.explanations import format_explanation, format_profile
+from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_printable
+
+_SNIPPET_LINES = 2
+_FAILED_SHOWN = 5
+
+
+def dump_json(value: Any) -> str:
+    """One JSON value; characters that no terminal or file can take are replaced."""
+    return make_encodable(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+# -- search
+
+
+def build_answer_json(
+    query: str | None, mode: str, took_ms: float, hits: Hits, *, include_profile: bool = False
+) -> dict[str, Any]:
+    """The JSON of `search`, `similar` and `recommend`; with how the answer was found where that is asked for."""
+    found = {"profile": asdict(hits.profile)} if include_profile and hits.profile else {}
+    return {"query": query, "mode": mode, "took_ms": round(took_ms, 1), **found, "hits": [hit.to_dict() for hit in hits]}
+
+
+def format_hits(hits: Hits) -> Iterator[str]:
+    """`score  id · title`, then the beginning of the chunk, within the width of the terminal; the reasons where there are any."""
+    width = max(40, min(shutil.get_terminal_size().columns, 120))
+    for hit in hits:
+        yield from _format_hit(hit, width)
+        if hit.explanation:
+            yield from format_explanation(hit, width)
+    if hits.profile and any(hit.explanation for hit in hits):
+        yield format_profile(hits.profile)
+
+
+def _format_hit(hit: Hit, width: int) -> Iterator[str]:
+    place = hit.id if hit.chunk_index == 0 else f"{hit.id}#{hit.chunk_index}"
+    title = None if hit.title == hit.id else hit.title
+    more = f"+{hit.group_size:,} more" if hit.group_size else None
+    head = " · ".join(filter(None, (place, describe_location(hit.location, hit.title), title, more)))
+    body = " ".join((hit.window.text if hit.window else hit.text).split())
+    lead = f"{hit.score:6.3f}  "
+    if body in ("", hit.id, hit.title) or (hit.explanation and hit.explanation.tokens):
+        yield make_printable(lead + head)
+    elif len(lead + head) + 3 + len(body) <= width:
+        yield make_printable(f"{lead}{head} · {body}")
+    else:
+        yield make_printable(lead + head)
+        yield from (
+            make_printable(f"{'':8}{line}") for line in _wrap_text(body, width - 8, None if hit.window else _SNIPPET_LINES)
+        )
+
+
+def _wrap_text(text: str, width: int, lines: int | None) -> list[str]:
+    from textwrap import wrap
+
+    return wrap(text, width, max_lines=lines, placeholder=" …")
+
+
+# -- documents
+
+
+def format_documents(documents: Sequence[Document]) -> Iterator[str]:
+    """Each document's id, title, metadata and text."""
+    for number, document in enumerate(documents):
+        if number:
+            yield ""
+        yield make_printable(" · ".join(part for part in (document.id, document.title) if part))
+        if document.metadata:
+            yield make_printable(json.dumps(dict(document.metadata), ensure_ascii=False))
+        yield make_printable(document.text)
+
+
+def format_summaries(summaries: Sequence[DocumentSummary], *, total: int, offset: int) -> Iterator[str]:
+    """`id · title  n chunks  time`, and how to see the rest."""
+    for each in summaries:
+        name = " · ".join(part for part in (each.id, each.title) if part)
+        state = "" if each.state is SourceState.INDEXED else f", {each.state}"
+        yield make_printable(f"{name}  ({format_count(each.chunks, 'chunk')}, {_format_minute(each.indexed_at)}{state})")
+    yield from _format_next_page(len(summaries), total, offset)
+
+
+def format_sources(sources: Sequence[Source], *, total: int, offset: int) -> Iterator[str]:
+    """`state  path  n documents, n chunks, time`, then what is wrong, and how to see the rest."""
+    for each in sources:
+        amounts = f"{format_count(each.documents, 'document')}, {format_count(each.chunks, 'chunk')}"
+        yield make_printable(f"{each.state:10}  {each.source}  ({amounts}, {_format_minute(each.indexed_at)})")
+        if each.error:
+            yield make_printable(f"{'':12}{each.error}")
+    yield from _format_next_page(len(sources), total, offset)
+
+
+def _format_minute(moment: str) -> str:
+    """2026-05-01 13:45, of a time in ISO 8601."""
+    return moment[:16].replace("T", " ")
+
+
+def _format_next_page(shown: int, total: int, offset: int) -> Iterator[str]:
+    """How to see what a page leaves out, if anything."""
+    if total > offset + shown:
+        yield f"{offset + 1:,} to {offset + shown:,} of {total:,}; the next: --offset {offset + shown}"
+
+
+def build_documents_json(documents: Sequence[Document]) -> dict[str, Any]:
+    """The JSON of `get`."""
+    return {"documents": [_build_document_json(document) for document in documents]}
+
+
+def _build_document_json(document: Document) -> dict[str, Any]:
+    fields = asdict(document)
+    chunks = [{key: value for key, value in chunk.items() if key != "location" or value} for chunk in fields["chunks"]]
+    return {**{key: fields[key] for key in ("id", "source", "title", "text", "metadata")}, "chunks": chunks}
+
+
+def build_summary_json(summary: DocumentSummary) -> dict[str, Any]:
+    """A document in the JSON of `ls`; the state and error of its file only where that is not well."""
+    fields = asdict(summary)
+    well = ("state", "error") if summary.state is SourceState.INDEXED else ()
+    return {key: value for key, value in fields.items() if key not in well}
+
+
+# -- writing
+
+
+def format_report(report: IndexReport) -> Iterator[str]:
+    """What a run did, and what there is now; what a dry run would do, document by document."""
+    for verb, key in report.planned or ():
+        yield make_printable(f"{verb:6}  {key}")
+    changes = ", ".join(f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed"))
+    totals = f"{format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
+    would = "a dry run: " if report.planned is not None else ""
+    yield f"{would}{changes} · now {totals} · {report.seconds:.1f} s"
+
+
+def format_failures(report: IndexReport, *, limit: int = 20) -> Iterator[str]:
+    """What failed, a line each; what was skipped, a line for each reason, the commonest first."""
+    for failure in report.failed[:limit]:
+        yield make_printable(f"failed: {failure.source}: {failure.error}")
+    if len(report.failed) > limit:
+        yield f"failed: {len(report.failed) - limit:,} more; --json lists them all"
+    by_reason: dict[str, list[str]] = {}
+    for skip in report.skipped:
+        by_reason.setdefault(skip.reason, []).append(skip.source)
+    reasons = sorted(by_reason.items(), key=lambda each: -len(each[1]))
+    for reason, uris in reasons[:limit]:
+        yield make_printable(f"skipped: {uris[0]}{f' and {len(uris) - 1:,} more' if len(uris) > 1 else ''}: {reason}")
+    if len(reasons) > limit:
+        yield f"skipped: {sum(len(uris) for _, uris in reasons[limit:]):,} more for other reasons; --json lists them all"
+
+
+# -- the database
+
+
+def format_status(status: dict[str, Any]) -> Iterator[str]:
+    """The database, then each collection."""
+    yield make_printable(f"{status['db']} · format {status['format']} · {_format_bytes(status['bytes'])}")
+    for each in status["collections"]:
+        index = each["index"]
+        yield make_printable(
+            f"{each['name']}: {format_count(each['documents'], 'document')}, {format_count(each['chunks'], 'chunk')}"
+        )
+        yield make_printable(f"  encoder  {each['encoder']} · {each['dimension']} numbers · {each['precision']}")
+        yield make_printable(f"  words    stems of {each['language']}")
+        if begun := each["reembedding"]:
+            made = f"{begun['documents']:,} of {begun['of']:,} documents"
+            yield make_printable(f"  reembed  {begun['encoder']} · {made}; go on: vecsearch reembed")
+        waiting = f", {index['tail']:,} rows after it, {index['deleted']:,} deleted" if index["tail"] or index["deleted"] else ""
+        yield f"  index    {index['kind']} · {index['state']} · {format_count(index['rows'], 'row')}{waiting}"
+        yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in each["sources"].items())
+        for failed in each["failed"][:_FAILED_SHOWN]:
+            yield make_printable(f"    failed {failed['uri']}: {failed['error']}")
+        if each["sources"]["failed"] > _FAILED_SHOWN:
+            yield "    all of them: vecsearch ls --failed"
+        sizes = " · ".join(f"{what} {_format_bytes(size)}" for what, size in each["bytes"].items())
+        yield f"  bytes    {sizes}"
+
+
+def format_findings(findings: Sequence[Finding]) -> Iterator[str]:
+    """Each finding with what it means and what mends it; a word of comfort when there is none."""
+    if not findings:
+        yield "all is well"
+    for finding in findings:
+        yield make_printable(f"{finding.severity}: {finding.what}")
+        yield make_printable(f"  {finding.meaning}; {finding.fix}")
+
+
+def format_repairs(repaired: Sequence[str], backup: Path | None, findings: Sequence[Finding]) -> Iterator[str]:
+    """What was mended, where the backup is, and what is left."""
+    for each in repaired:
+        yield make_printable(f"mended: {each}")
+    if backup is not None:
+        yield make_printable(f"the database as it was before: {backup}; remove it once you do not need it")
+    yield from format_findings(findings)
+
+
+def format_models(models: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Each encoder, whether it is on this machine, and who uses it."""
+    for model in models:
+        notes = ["default"] if model["default"] else []
+        notes += ["here" if model["available"] else "not on this machine"]
+        notes += [f"used by {', '.join(model['collections'])}"] if model["collections"] else []
+        yield make_printable(f"{model['name']}  ({'; '.join(notes)})")
+
+
+def _format_bytes(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

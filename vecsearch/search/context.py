@@ -1,0 +1,290 @@
+"""Pack the best passages of an answer into a budget of tokens: whole sentences, nothing twice, every source numbered.
+
+Hits are taken best first, and each adds what it can: all of its sentences, else the run of them that fits and has most of the
+query's words. What was shown already, be it of another document, is left out. Every step is measured on the Markdown as it will
+be, so the budget holds exactly. Reads no disk and loads no model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import reduce
+from itertools import pairwise
+from typing import Any, Final
+
+from vecsearch.core.citations import describe_location
+from vecsearch.core.results import Hit
+from vecsearch.core.types import Location, Metadata, Span
+from vecsearch.text.sentences import has_sentence_end, split_sentences
+
+GAP: Final = " […] "
+SHORT_WORDS: Final = 4  # a sentence of fewer words may repeat where its neighbours are new: a line of code, a "Yes."
+_WORD: Final = re.compile(r"\w+")
+_RANGES: Final = ("lines", "rows")
+
+Count = Callable[[str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPassage:
+    """Whole sentences of one source in a row: its `text`, characters [start, end) of the document; `score` is its best hit's."""
+
+    source: int
+    text: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PackedSource:
+    """A document that passages come from, numbered from 1. `place` is what holds for all the hits that gave something."""
+
+    number: int
+    id: str
+    title: str | None
+    uri: str | None
+    place: Location
+    metadata: Metadata
+
+    def line(self) -> str:
+        """`[1] title (id, page 3)`, `[2] id (page 3)`, `[3] id`; one line whatever the title holds."""
+        name, title = " ".join(self.id.split()), " ".join((self.title or "").split())
+        place = " ".join(describe_location(self.place, self.title).split())
+        about = [name, place] if title and title != name else [place]
+        said = ", ".join(filter(None, about))
+        return f"[{self.number}] {title or name}" + (f" ({said})" if said else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Passages by source and place, and the sources in the order of the answer; `tokens` is the size of the Markdown."""
+
+    query: str
+    passages: tuple[ContextPassage, ...] = ()
+    sources: tuple[PackedSource, ...] = ()
+    tokens: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields of the shell's JSON, in its order."""
+        sources = [{"source": each.pop("number"), **each} for each in map(asdict, self.sources)]
+        return {
+            "query": self.query,
+            "tokens": self.tokens,
+            "passages": [asdict(each) for each in self.passages],
+            "sources": sources,
+        }
+
+    def to_markdown(self) -> str:
+        """Each source's line, then its passages; an empty line between sources, a mark where a source's text is left out."""
+        return "\n\n".join(f"{source.line()}\n{GAP.join(self._texts(source))}" for source in self.sources)
+
+    def _texts(self, source: PackedSource) -> Iterator[str]:
+        return (each.text for each in self.passages if each.source == source.number)
+
+
+def pack(query: str, hits: Sequence[Hit], *, max_tokens: int, count: Count) -> Context:
+    """The best of some hits, best first, in at most `max_tokens` of Markdown as `count` counts them.
+
+    Without passages where there are no hits, none has text, or no sentence of the first that has fits.
+    """
+    packing = _Packing(query, hits, max_tokens, count, _collect_sentences(hits))
+    for hit in hits:
+        fresh = packing.find_new(hit)
+        if fresh:
+            packing.add(fresh if packing.compute_excess(fresh, hit) <= 0 else packing.find_best_run(fresh, hit), hit)
+            if not packing.chosen:
+                break
+    return packing.build_context()
+
+
+# -- the sentences that the hits show
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """A whole sentence; `index` counts in its document, with a number left out where the hits leave a gap in the text.
+    `before` is the white space between it and the one before, `key` what it has in common with its like."""
+
+    id: str
+    index: int
+    start: int
+    text: str
+    before: str
+    key: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    @property
+    def is_short(self) -> bool:
+        return self.key.count(" ") < SHORT_WORDS - 1
+
+
+def _collect_sentences(hits: Sequence[Hit]) -> dict[str, list[_Sentence]]:
+    """Each document's whole sentences, in its order. A sentence that two neighbouring hits share is whole, too."""
+    known: dict[str, list[_Sentence]] = {}
+    for hit_id in dict.fromkeys(hit.id for hit in hits):
+        found = known.setdefault(hit_id, [])
+        for start, text in _merge_stretches([hit for hit in hits if hit.id == hit_id]):
+            first = found[-1].index + 2 if found else 0
+            found.extend(_number_sentences(hit_id, start, text, first))
+    return known
+
+
+def _merge_stretches(hits: Sequence[Hit]) -> list[tuple[int, str]]:
+    """Where the text that is known of a document begins, and that text: what touches or overlaps is one."""
+    stretches: list[tuple[int, str]] = []
+    for hit in sorted(hits, key=lambda hit: (hit.start, hit.end)):
+        start, text = stretches[-1] if stretches else (0, "")
+        if stretches and hit.start <= start + len(text):
+            stretches[-1] = start, text + hit.text[start + len(text) - hit.start :]
+        else:
+            stretches.append((hit.start, hit.text))
+    return stretches
+
+
+def _number_sentences(hit_id: str, start: int, text: str, first: int) -> Iterator[_Sentence]:
+    spans = _drop_torn_ends(text, split_sentences(text), starts=start == 0)
+    befores = [text[one.end : other.start] for one, other in pairwise(spans)]
+    for index, (span, before) in enumerate(zip(spans, ["", *befores], strict=False), first):
+        shown = text[span.start : span.end]
+        yield _Sentence(hit_id, index, start + span.start, shown, before, " ".join(_WORD.findall(shown.casefold())))
+
+
+def _drop_torn_ends(text: str, spans: list[Span], *, starts: bool) -> list[Span]:
+    """Without a first and a last piece that a cut has torn; a list or code, whose lines all look so, stays as it is."""
+    shown = [text[span.start : span.end] for span in spans]
+    first, last = 0, len(spans)
+    if last > 1 and text[spans[-1].end :].count("\n") == 0 and not has_sentence_end(shown[-1]) and has_sentence_end(shown[-2]):
+        last -= 1
+    if last > 1 and not starts and shown[0][0].islower() and not shown[1][0].islower():
+        first = 1
+    return spans[first:last]
+
+
+# -- choosing among them
+
+
+@dataclass(slots=True)
+class _Packing:
+    """What was chosen so far: sentences by document and index, with the hit that each came with."""
+
+    query: str
+    hits: Sequence[Hit]
+    max_tokens: int
+    count: Count
+    sentences: Mapping[str, Sequence[_Sentence]]
+    chosen: dict[tuple[str, int], tuple[_Sentence, Hit]] = field(default_factory=dict)
+    used_keys: set[str] = field(default_factory=set)
+
+    def find_new(self, hit: Hit) -> list[_Sentence]:
+        """The hit's sentences that say something new."""
+        own = [each for each in self.sentences[hit.id] if each.start < hit.end and hit.start < each.end]
+        taken = [(each.id, each.index) in self.chosen for each in own]
+        told, seen = [], set(self.used_keys)
+        for each, here in zip(own, taken, strict=True):
+            told.append(here or each.key in seen)
+            seen |= set() if each.is_short else {each.key}
+        kept: list[_Sentence] = []
+        gone = True  # a short one goes only with its neighbours
+        for each, here, old, following in zip(own, taken, told, [*told, True][1:], strict=True):
+            gone = here or (old and (not each.is_short or (gone and following)))
+            if not gone:
+                kept.append(each)
+        return kept
+
+    def add(self, run: Sequence[_Sentence], hit: Hit) -> None:
+        self.chosen |= {(each.id, each.index): (each, hit) for each in run}
+        self.used_keys |= {each.key for each in run if each.key}
+
+    def compute_excess(self, run: Sequence[_Sentence], hit: Hit) -> int:
+        """By how much the budget would be passed with some more sentences; not positive where they fit."""
+        more = {(each.id, each.index): (each, hit) for each in run}
+        return self.count(_build_context(self.query, self.hits, self.chosen | more).to_markdown()) - self.max_tokens
+
+    def find_best_run(self, fresh: Sequence[_Sentence], hit: Hit) -> Sequence[_Sentence]:
+        """The longest runs that fit, of them the one with most of the query's words; empty where no sentence fits."""
+        left = -self.compute_excess((), hit)
+        while left > 0 and (run := self._find_run(fresh, left)):
+            over = self.compute_excess(run, hit)
+            if over <= 0:
+                return run
+            left = min(left, self.count(_join(run))) - over  # what the source's line takes is known only now
+        return ()
+
+    def _find_run(self, fresh: Sequence[_Sentence], left: int) -> Sequence[_Sentence]:
+        wanted = _find_words(self.query)
+        runs = [run for row in _group_adjacent(fresh) for run in _find_fitting_runs(row, left, self.count)]
+        return max(runs, key=lambda run: (len(wanted & _find_words(_join(run))), len(_join(run))), default=())
+
+    def build_context(self) -> Context:
+        context = _build_context(self.query, self.hits, self.chosen)
+        return replace(context, tokens=self.count(context.to_markdown())) if context.passages else context
+
+
+def _find_words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))
+
+
+def _join(row: Sequence[_Sentence]) -> str:
+    """The text of sentences in a row, as it stands in the document."""
+    return row[0].text + "".join(each.before + each.text for each in row[1:])
+
+
+def _group_adjacent(found: Sequence[_Sentence]) -> list[list[_Sentence]]:
+    """Sentences of one document that follow each other, together; in order."""
+    rows: list[list[_Sentence]] = []
+    for each in found:
+        if rows and rows[-1][-1].index + 1 == each.index:
+            rows[-1].append(each)
+        else:
+            rows.append([each])
+    return rows
+
+
+def _find_fitting_runs(row: Sequence[_Sentence], left: int, count: Count) -> Iterator[Sequence[_Sentence]]:
+    """From each sentence on, as many as fit."""
+    end = 0
+    for first in range(len(row)):
+        end = max(end, first)
+        while end < len(row) and count(_join(row[first : end + 1])) <= left:
+            end += 1
+        if end > first:
+            yield row[first:end]
+
+
+# -- what is shown of it
+
+
+def _build_context(query: str, hits: Sequence[Hit], chosen: Mapping[tuple[str, int], tuple[_Sentence, Hit]]) -> Context:
+    by_document: dict[str, list[tuple[_Sentence, Hit]]] = {hit.id: [] for hit in hits}
+    for each in chosen.values():
+        by_document[each[0].id].append(each)
+    passages: list[ContextPassage] = []
+    sources: list[PackedSource] = []
+    for number, found in enumerate(filter(None, by_document.values()), 1):
+        scores = {sentence.index: hit.score for sentence, hit in found}
+        for row in _group_adjacent(sorted((sentence for sentence, _ in found), key=lambda each: each.index)):
+            best = max(scores[each.index] for each in row)
+            passages.append(ContextPassage(number, _join(row), row[0].start, row[-1].end, best))
+        sources.append(_build_source(number, [hit for _, hit in found]))
+    return Context(query, tuple(passages), tuple(sources))
+
+
+def _build_source(number: int, hits: Sequence[Hit]) -> PackedSource:
+    best = hits[0]
+    place = reduce(_intersect_locations, (hit.location for hit in hits))
+    return PackedSource(number, best.id, best.title, best.source, place, best.metadata)
+
+
+def _intersect_locations(one: Location, other: Location) -> Location:
+    """What holds for two chunks of a document; lines and rows run from the first to the last, within one sheet or cell."""
+    same = {key: value for key, value in one.items() if key in other and other[key] == value}
+    if {*one, *other} - {*same, *_RANGES, "heading"}:
+        return same
+    both = [key for key in _RANGES if key in one and key in other]
+    return same | {key: [min(one[key][0], other[key][0]), max(one[key][1], other[key][1])] for key in both}

@@ -1,0 +1,117 @@
+"""Ranking → the picks of an answer: near-duplicates and further chunks of a document stand behind their best, or for variety."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vecsearch.core.settings import MMR_POOL, MMR_POOL_MIN, NEAR_DUPLICATE_JACCARD
+from vecsearch.core.types import ChunkId, ScoredChunk
+from vecsearch.stores.sqlite.read.reader import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class DiversityOptions:
+    """How the picks are made. `mmr` in [0, 1] weighs nearness to the query against variety, 1 being nearness alone."""
+
+    limit: int
+    group_by_document: bool = False
+    dedupe: bool = False
+    mmr: float | None = None
+
+    @property
+    def pool(self) -> int:
+        """How many picks there must be to choose from."""
+        return self.limit if self.mmr is None else max(MMR_POOL * self.limit, MMR_POOL_MIN)
+
+
+@dataclass(slots=True)
+class SelectedHit:
+    """A chunk of the answer, and how many further ones it stands for."""
+
+    scored: ScoredChunk
+    group_size: int = 0
+
+
+@dataclass(slots=True)
+class _Groups:
+    """The picks so far, by what makes another chunk fall behind one of them."""
+
+    picks: list[SelectedHit] = field(default_factory=list)
+    of_document: dict[int, SelectedHit] = field(default_factory=dict)
+    words: list[tuple[frozenset[str], SelectedHit]] = field(default_factory=list)
+
+
+def diversify(snapshot: Snapshot, ranked: Sequence[ScoredChunk], how: DiversityOptions) -> list[SelectedHit]:
+    """At most `how.limit` picks, fewer where the ranking gives no more."""
+    picks = _group(snapshot, ranked, how)
+    return picks if how.mmr is None else _select_by_mmr(snapshot, picks, how.limit, how.mmr)
+
+
+def _group(snapshot: Snapshot, ranked: Sequence[ScoredChunk], how: DiversityOptions) -> list[SelectedHit]:
+    """Best first; a chunk that falls behind an earlier pick is counted there, down to the last pick's rank."""
+    ids = [each.chunk_id for each in ranked]
+    documents = snapshot.find_document_rows(ids) if how.group_by_document else {}
+    stems = _iterate_stems(snapshot, ids) if how.dedupe else None
+    shelf = _Groups()
+    for each in ranked:
+        if len(shelf.picks) == how.pool:
+            break
+        words = next(stems) if stems is not None else None
+        before = _find_group(shelf, documents.get(each.chunk_id), words)
+        if before is not None:
+            before.group_size += 1
+            continue
+        pick = SelectedHit(each)
+        shelf.picks.append(pick)
+        if how.group_by_document:
+            shelf.of_document[documents[each.chunk_id]] = pick
+        if words is not None:
+            shelf.words.append((words, pick))
+    return shelf.picks
+
+
+def _find_group(shelf: _Groups, document: int | None, words: frozenset[str] | None) -> SelectedHit | None:
+    if document is not None and document in shelf.of_document:
+        return shelf.of_document[document]
+    if words is None:
+        return None
+    return next((pick for there, pick in shelf.words if is_near_duplicate(there, words)), None)
+
+
+def is_near_duplicate(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two texts, as sets of stems, are word forms of each other or near-duplicates.
+
+    Jaccard's index of at least ALIKE_SHARE, so that short texts must have the same stems; two texts without a word are not alike.
+    """
+    together = len(one & other)
+    return together > 0 and together >= NEAR_DUPLICATE_JACCARD * (len(one) + len(other) - together)
+
+
+def _iterate_stems(snapshot: Snapshot, ids: Sequence[ChunkId]) -> Iterator[frozenset[str]]:
+    """Of each chunk in turn, a few at a time: most answers need the first only."""
+    for start in range(0, len(ids), 50):
+        some = ids[start : start + 50]
+        found = snapshot.compute_stems(some)
+        yield from found
+
+
+def _select_by_mmr(snapshot: Snapshot, picks: Sequence[SelectedHit], limit: int, trade: float) -> list[SelectedHit]:
+    """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): nearness to the query less likeness to what is picked.
+
+    Nearness is the score over the best one's, likeness the cosine; ties go to the better rank.
+    """
+    if not picks:
+        return []
+    rows = snapshot.fetch_vectors([pick.scored.chunk_id for pick in picks])
+    best = picks[0].scored.score
+    relevance = np.array([pick.scored.score / best if best > 0 else 0.0 for pick in picks])
+    chosen, likeness = [0], np.full(len(picks), -1.0)
+    while len(chosen) < min(limit, len(picks)):
+        likeness = np.maximum(likeness, rows @ rows[chosen[-1]])
+        value = trade * relevance - (1 - trade) * likeness
+        value[chosen] = -np.inf
+        chosen.append(int(np.argmax(value)))
+    return [picks[at] for at in chosen]

@@ -1,0 +1,92 @@
+"""Why a chunk is near: mean pooling makes its vector a sum over tokens, so that the cosine is a sum of shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.results import Explanation, TokenAttribution
+from vecsearch.core.types import Span
+from vecsearch.encoders.base import TokenEncoder, TokenRows
+from vecsearch.encoders.unit_vectors import format_encoder_input
+from vecsearch.stores.sqlite.read.reader import ChunkText
+from vecsearch.text.analyzer import get_analyzer
+from vecsearch.text.sentences import split_sentences
+
+Vector = NDArray[np.float32]
+
+
+def attribute_to_tokens(
+    reasons: Sequence[Explanation], passages: Sequence[ChunkText], encoder: TokenEncoder, query: Vector
+) -> list[Explanation]:
+    """With the share of every token in each passage's similarity, and the sentence nearest to the query.
+
+    The similarity is that of `parts["dense"]`. Raises nothing for an encoder that does not pool by the mean: it has no shares.
+    """
+    rows = encoder.encode_tokens([format_encoder_input(each.title, each.context, each.text) for each in passages])
+    return [_attribute_tokens(*each, encoder, query) for each in zip(reasons, passages, rows, strict=True)]
+
+
+def _attribute_tokens(
+    reasons: Explanation, passage: ChunkText, tokens: TokenRows, encoder: TokenEncoder, query: Vector
+) -> Explanation:
+    spans = _locate_tokens(tokens, passage)
+    sentence = _find_nearest_sentence(passage, spans, tokens.rows, query)
+    if not encoder.pools_by_mean:
+        return replace(reasons, sentence=sentence)
+    mean = tokens.rows.astype(np.float64).mean(axis=0)
+    shares = tokens.rows @ query / (len(tokens.rows) * max(float(np.linalg.norm(mean)), 1e-12))
+    # the stored vector was rounded, this one was not: what that makes is spread evenly
+    shares = shares + (reasons.components["dense"].score - shares.sum()) / len(shares)
+    told = tuple(TokenAttribution(*span, float(share)) for span, share in zip(spans, shares, strict=True) if span is not None)
+    return replace(
+        reasons, sentence=sentence, tokens=told, remainder=reasons.components["dense"].score - sum(each.weight for each in told)
+    )
+
+
+def _locate_tokens(tokens: TokenRows, passage: ChunkText) -> list[tuple[int, int] | None]:
+    """Where each token stands in the document's text; None for those of the title, the context and the model's own."""
+    text = passage.text.strip()
+    encoded = format_encoder_input(passage.title, passage.context, passage.text)
+    first = len(encoded) - len(text)  # the text is the end of what is encoded
+    shift = passage.start + len(passage.text) - len(passage.text.lstrip()) - first
+    return [(int(a) + shift, int(b) + shift) if b > a >= first else None for a, b in tokens.spans]
+
+
+def _find_nearest_sentence(
+    passage: ChunkText, spans: Sequence[tuple[int, int] | None], rows: NDArray[np.float32], query: Vector
+) -> Span | None:
+    """By the cosine of the mean of its tokens' rows."""
+    best, nearest = None, -np.inf
+    for each in split_sentences(passage.text):
+        start, end = passage.start + each.start, passage.start + each.end
+        own = [at for at, span in enumerate(spans) if span is not None and start <= span[0] < end]
+        if own:
+            mean = rows[own].mean(axis=0)
+            cosine = float(mean @ query) / max(float(np.linalg.norm(mean)), 1e-12)
+            if cosine > nearest:
+                best, nearest = Span(start, end), cosine
+    return best
+
+
+def attribute_to_terms(
+    reasons: Sequence[Explanation], passages: Sequence[ChunkText], rarity: Mapping[str, float], language: str
+) -> list[Explanation]:
+    """With the sentence of each passage that says most of the query, by the sum of idf; None where none says any of it."""
+    return [
+        replace(each, sentence=_find_sentence_with_terms(passage, rarity, language))
+        for each, passage in zip(reasons, passages, strict=True)
+    ]
+
+
+def _find_sentence_with_terms(passage: ChunkText, rarity: Mapping[str, float], language: str) -> Span | None:
+    best, most = None, 0.0
+    for each in split_sentences(passage.text):
+        stems = set(get_analyzer(language).analyze(passage.text[each.start : each.end]).terms)
+        said = sum(idf for stem, idf in rarity.items() if stem in stems)
+        if said > most:
+            best, most = Span(passage.start + each.start, passage.start + each.end), said
+    return best

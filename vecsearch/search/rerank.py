@@ -1,0 +1,101 @@
+"""A second look at the best candidates: each is read together with the question, which costs too much for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.settings import FEEDBACK_PASSAGES, FEEDBACK_WEIGHT, LATE_WEIGHT, MIN_TOKEN_IDF_SHARE
+from vecsearch.core.types import ScoredChunk
+from vecsearch.encoders.base import CrossEncoder, TokenEncoder, TokenRows
+from vecsearch.encoders.unit_vectors import format_encoder_input
+from vecsearch.search.retrieval import Query, Ranking
+from vecsearch.stores.sqlite.read.reader import ChunkText, Snapshot
+from vecsearch.text.analyzer import get_analyzer
+
+Numbers = NDArray[np.float64]
+
+
+class Reranker(Protocol):
+    """Gives passages new scores by the question that they are to answer."""
+
+    def score(self, snapshot: Snapshot, question: str, ranked: Sequence[ScoredChunk]) -> Numbers:
+        """One for each of the candidates, which come with their scores so far, best first; larger is better."""
+        ...
+
+
+def rerank(snapshot: Snapshot, query: Query, ranking: Ranking, reranker: Reranker) -> Ranking:
+    """The best of a ranking in the order that the reranker gives them, the others after them as they were."""
+    assert query.text is not None
+    looked = ranking.top()
+    if not looked:
+        return ranking
+    again = ranking.reorder(reranker.score(snapshot, query.text, looked))
+    return replace(again, reranked=again.top())
+
+
+@dataclass(frozen=True, slots=True)
+class MaxSimReranker:
+    """The encoder's own token vectors: what each word of the question finds nearest in a passage; then, what the best agree on.
+
+    MaxSim (Khattab and Zaharia, "ColBERT", SIGIR 2020) over an encoder that was not trained for it, each token of the question
+    weighted by the idf of its word, is added to the score so far, and then the cosine to the mean of the first two
+    (pseudo-relevance feedback after Rocchio, 1971). The cosines are squared, so that a few words found for sure count more than
+    many half found.
+    """
+
+    encoder: TokenEncoder
+
+    def score(self, snapshot: Snapshot, question: str, ranked: Sequence[ScoredChunk]) -> Numbers:
+        """Score so far + LATE_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
+        ids = [each.chunk_id for each in ranked]
+        late = np.array([each.score for each in ranked]) + LATE_WEIGHT * self._score_late_interaction(
+            snapshot, question, snapshot.load_chunk_texts(ids)
+        )
+        rows = snapshot.fetch_vectors(ids)
+        best = rows[np.lexsort((np.array(ids), -late))[:FEEDBACK_PASSAGES]].mean(axis=0)
+        likeness = (rows @ best).astype(np.float64) / max(float(np.linalg.norm(best)), 1e-12)
+        return np.asarray(late + FEEDBACK_WEIGHT * likeness, np.float64)
+
+    def _score_late_interaction(self, snapshot: Snapshot, question: str, passages: Sequence[ChunkText]) -> Numbers:
+        """The weighted mean over the question's tokens of their best cosine in each passage, squared, in [0, 1]."""
+        (asked,) = self.encoder.encode_tokens([question], is_query=True)
+        weights = compute_token_weights(question, asked, snapshot.compute_term_idfs(question), snapshot.state.language)
+        unit = _normalize(asked.rows)
+        rows = self.encoder.encode_tokens([format_encoder_input(each.title, each.context, each.text) for each in passages])
+        return np.array([float(weights @ (unit @ _normalize(each.rows).T).max(axis=1).clip(0) ** 2) for each in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class CrossEncoderReranker:
+    """A cross-encoder that was trained to judge question and passage together; its word stands alone."""
+
+    model: CrossEncoder
+
+    def score(self, snapshot: Snapshot, question: str, ranked: Sequence[ScoredChunk]) -> Numbers:
+        """The model's."""
+        passages = snapshot.load_chunk_texts([each.chunk_id for each in ranked])
+        return self.model.scores(question, [format_encoder_input(each.title, each.context, each.text) for each in passages])
+
+
+def compute_token_weights(question: str, tokens: TokenRows, rarity: Mapping[str, float], language: str) -> Numbers:
+    """The idf of the word that each token belongs to, as shares of 1; a token of no word that tells has a small one."""
+    words = [
+        (token.start, token.end, max(rarity.get(term, 0.0) for term in token.terms))
+        for token in get_analyzer(language).tokenize(question)
+        if token.terms
+    ]
+    least = MIN_TOKEN_IDF_SHARE * max((idf for _, _, idf in words), default=1.0) or 1.0
+    weights = np.full(len(tokens.rows), least)
+    for at, (start, end) in enumerate(tokens.spans):
+        told = [idf for first, last, idf in words if first <= start < last and end > start]
+        weights[at] = max([least, *told])
+    return np.asarray(weights / weights.sum(), np.float64)
+
+
+def _normalize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)

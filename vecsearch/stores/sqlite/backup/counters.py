@@ -1,0 +1,65 @@
+"""Numbers that no reader has seen, for a database that is to take another's place.
+
+What readers keep in memory they know by collection, generation and revision, and by the ids of chunks and segments, none of which
+is ever used twice; so a restored database must go on counting where the one that it replaces stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.sequences import AUTOINCREMENT_TABLES, get_last_number, set_last_number
+from vecsearch.stores.sqlite.engine.tables import collections, segments, tombstones
+
+_FAR: Final = 1 << 40  # further than anybody has counted
+
+
+@dataclass(frozen=True, slots=True)
+class Floors:
+    """The highest numbers that were given so far: generation and revision of any collection, row ids by table."""
+
+    generation: int
+    revision: int
+    ids: Mapping[str, int]
+
+
+UNTOUCHED: Final = Floors(0, 0, {})  # where no database was
+
+
+def floors_of(database: Database) -> Floors:
+    """Of a database in use. Raises Damaged."""
+    with database.begin_read() as connection:
+        return _floors(connection)
+
+
+def unknown_floors() -> Floors:
+    """Of a database that cannot be read."""
+    return Floors(_FAR, _FAR, {segments.name: _FAR, collections.name: _FAR})
+
+
+def renew(connection: Connection, floors: Floors) -> None:
+    """Raise the numbers of a database, which nobody reads yet, above the floors and its own, and forget its index files."""
+    own = _floors(connection)
+    connection.execute(
+        update(collections).values(
+            generation=max(own.generation, floors.generation) + 1, revision=max(own.revision, floors.revision) + 1, covers=0
+        )
+    )
+    connection.execute(delete(segments))
+    connection.execute(delete(tombstones))
+    for each in AUTOINCREMENT_TABLES:
+        set_last_number(connection, each, max(own.ids[each.name], floors.ids.get(each.name, 0)))
+
+
+def _floors(connection: Connection) -> Floors:
+    generation, revision = connection.execute(
+        select(func.coalesce(func.max(collections.c.generation), 0), func.coalesce(func.max(collections.c.revision), 0))
+    ).one()
+    highest = {each.name: connection.scalar(select(func.max(each.c.id))) or 0 for each in AUTOINCREMENT_TABLES}
+    ids = {each.name: max(get_last_number(connection, each) or 0, highest[each.name]) for each in AUTOINCREMENT_TABLES}
+    return Floors(generation, revision, ids)

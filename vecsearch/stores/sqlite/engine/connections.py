@@ -1,0 +1,106 @@
+"""Connections to an SQLite file: kept for whoever asks next, and seen as SQLAlchemy's by those whose statements it writes.
+
+What every search asks is text for the driver: to load SQLAlchemy takes longer than such a search.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+AnyConnection: TypeAlias = "Connection | sqlite3.Connection"
+
+IDLE_CONNECTIONS_MAX: Final = 8  # connections of a process that wait to be used again
+
+
+class UnmanagedConnection(sqlite3.Connection):
+    """A connection whose transactions and end are ours to say: SQLAlchemy, which looks at it, can end neither."""
+
+    def commit(self) -> None:
+        """Nothing: `Opened` commits."""
+
+    def rollback(self) -> None:
+        """Nothing: `Opened` rolls back."""
+
+    def close(self) -> None:
+        """Nothing: `Opened` closes."""
+
+
+class PooledConnection:
+    """A connection in one transaction at a time."""
+
+    def __init__(self, driver: UnmanagedConnection) -> None:
+        self.driver = driver
+
+    @cached_property
+    def connection(self) -> Connection:
+        """As SQLAlchemy sees it, inside the transaction that was begun here."""
+        from sqlalchemy import NullPool, create_engine
+
+        driver = self.driver
+        return create_engine("sqlite://", creator=lambda: driver, poolclass=NullPool).connect()
+
+    def begin(self, *, write: bool) -> None:
+        """A snapshot, or a write that waits for its turn."""
+        self.driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def commit(self) -> None:
+        """Durable on return."""
+        self.driver.execute("COMMIT")
+
+    def roll_back(self) -> None:
+        """Where SQLite has not done so itself."""
+        if self.driver.in_transaction:
+            self.driver.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Give the file handles back."""
+        sqlite3.Connection.close(self.driver)
+
+
+class Pool:
+    """Any number of connections, each used by one thread at a time; some are kept for the next. Safe to share between threads."""
+
+    def __init__(self, connect: Callable[[], PooledConnection], *, max_idle: int = IDLE_CONNECTIONS_MAX) -> None:
+        """Connects when it is first asked."""
+        self._connect, self._max_idle, self._idle = connect, max_idle, list[PooledConnection]()
+
+    def acquire(self) -> PooledConnection:
+        """The one that was used last, or a new one."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def release(self, connection: PooledConnection) -> None:
+        """For the next who asks, unless it is stuck in its transaction."""
+        if connection.driver.in_transaction or len(self._idle) >= self._max_idle:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close those that nobody uses, and the others when they are given back."""
+        self._max_idle = 0
+        while self._idle:
+            self._idle.pop().close()
+
+
+def get_driver(connection: AnyConnection) -> sqlite3.Connection:
+    """The driver's connection, of itself or below SQLAlchemy's."""
+    if isinstance(connection, sqlite3.Connection):
+        return connection
+    below = connection.connection.driver_connection
+    assert isinstance(below, sqlite3.Connection)
+    return below
+
+
+def get_driver_error(error: BaseException) -> sqlite3.Error | None:
+    """The driver's error, of itself or below SQLAlchemy's; None for any other."""
+    below = getattr(error, "orig", error)
+    return below if isinstance(below, sqlite3.Error) else None

@@ -1,0 +1,341 @@
+"""The database folder: opened with the right PRAGMAs, one transaction at a time.
+
+Translates the driver's errors into ours. Knows no table's columns.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from vecsearch.core import atomic_files
+from vecsearch.core.errors import (
+    DatabaseCorruptedError,
+    DatabaseLockedError,
+    DiskFullError,
+    NotADatabaseError,
+    ReadOnlyError,
+    SchemaVersionError,
+    StorageError,
+    VecsearchError,
+)
+from vecsearch.core.settings import (
+    APPLICATION_ID,
+    DATABASE_FILE,
+    LOCK_TIMEOUT_S,
+    SCHEMA_VERSION,
+    WAL_CHECKPOINT_BYTES,
+    WAL_CHECKPOINT_WAIT_MS,
+)
+from vecsearch.stores.sqlite.engine import write_lock
+from vecsearch.stores.sqlite.engine.connections import (
+    IDLE_CONNECTIONS_MAX,
+    Pool,
+    PooledConnection,
+    UnmanagedConnection,
+    get_driver_error,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+INDEX_FOLDER: Final = "index"
+_CONNECTION_PRAGMAS: Final = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA cache_size = -32768",
+    "PRAGMA temp_store = MEMORY",
+)
+_DISK_FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+_CHECKPOINT_WAL: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
+_BUSY_TIMEOUT: Final = "PRAGMA busy_timeout = {:.0f}"
+_INHERITED_POOLS: Final[list[Pool]] = []  # kept, so that nobody closes them
+
+
+class Database:
+    """An open database folder. Close it, or use it in `with`."""
+
+    def __init__(self, folder: Path, *, readonly: bool = False, timeout: float = LOCK_TIMEOUT_S) -> None:
+        """Open an existing database; one of an older format is upgraded, unless `readonly`. Raises NotADatabase, WrongVersion,
+        Damaged."""
+        self.folder = Path(os.path.abspath(folder))  # a symbolic link stays the name the user gave
+        self.readonly = readonly
+        self.timeout = timeout
+        self._wal_limit = WAL_CHECKPOINT_BYTES
+        if not is_database(self.folder):
+            raise NotADatabaseError(describe_missing_database(self.folder))
+        self._connections, self._process = _create_pool(self.folder, readonly=readonly, timeout=timeout), os.getpid()
+        try:
+            version = self._read_version()
+            if version < SCHEMA_VERSION:
+                self._upgrade(version)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def parent(self) -> Path:
+        """The folder that the database lies in; paths of sources below it are stored relative to it."""
+        return self.folder.parent
+
+    @property
+    def index_folder(self) -> Path:
+        """Where the FAISS files lie."""
+        return self.folder / INDEX_FOLDER
+
+    def close(self) -> None:
+        """Give the file handles back."""
+        self._pool.close()
+
+    @property
+    def _pool(self) -> Pool:
+        """Of this process: SQLite's handles must not be carried across a fork, nor closed by the child."""
+        if self._process != os.getpid():
+            _INHERITED_POOLS.append(self._connections)
+            self._connections, self._process = (
+                _create_pool(self.folder, readonly=self.readonly, timeout=self.timeout),
+                os.getpid(),
+            )
+        return self._connections
+
+    @contextmanager
+    def begin_driver_read(self) -> Iterator[PooledConnection]:
+        """One consistent snapshot of the truth. Raises WrongVersion where another program has upgraded it since it was opened."""
+        with self._begin_transaction() as opened:
+            self._check_version(_read_pragma(opened, "user_version"))
+            yield opened
+
+    @contextmanager
+    def begin_read(self) -> Iterator[Connection]:
+        """As `opened`, for statements that SQLAlchemy writes."""
+        with self.begin_driver_read() as opened:
+            yield opened.connection
+
+    @contextmanager
+    def _begin_transaction(self, *, write: bool = False) -> Iterator[PooledConnection]:
+        pool = self._pool
+        with translate_errors(self.folder):
+            opened = pool.acquire()
+            try:
+                with run_in_transaction(opened, write=write):
+                    yield opened
+            finally:
+                pool.release(opened)
+
+    @contextmanager
+    def hold_write_lock(self) -> Iterator[None]:
+        """Be the one writer."""
+        if self.readonly:
+            raise ReadOnlyError(f"{self.folder} was opened read-only: it can be searched, not written")
+        with write_lock.hold_write_lock(self.folder, timeout=self.timeout):
+            try:
+                yield
+            except OSError as error:
+                if error.errno in _DISK_FULL_ERRNOS or self.folder in Path(os.fsdecode(error.filename or "")).parents:
+                    raise _make_disk_full_error(self.folder, error.strerror or error) from error
+                raise
+
+    @contextmanager
+    def begin_write(self) -> Iterator[Connection]:
+        """One write, all of it or nothing; durable on return. Only inside `locked()`."""
+        with self._begin_transaction(write=True) as opened:
+            self._check_version(_read_pragma(opened, "user_version"))
+            yield opened.connection
+        self._limit_wal()
+
+    def _limit_wal(self) -> None:
+        """Empty SQLite's log when it has grown: with readers coming and going there is else never a moment to begin it anew.
+
+        Readers are waited for, but not long; while one holds an old snapshot, that is tried again each time the log has doubled.
+        """
+        with suppress(StorageError):
+            if self.wal_bytes > self._wal_limit:
+                self.run_outside_transaction(
+                    _BUSY_TIMEOUT.format(WAL_CHECKPOINT_WAIT_MS), _CHECKPOINT_WAL, _BUSY_TIMEOUT.format(self.timeout * 1000)
+                )
+                self._wal_limit = max(WAL_CHECKPOINT_BYTES, 2 * self.wal_bytes)
+
+    def checkpoint_wal(self) -> None:
+        """Take all of SQLite's log over into its file, as far as readers of an older state let it."""
+        self.run_outside_transaction(_CHECKPOINT_WAL)
+
+    @property
+    def wal_bytes(self) -> int:
+        """How large SQLite's log is; 0 where there is none."""
+        return _measure_wal(self.folder)
+
+    def run_outside_transaction(self, *statements: str) -> None:
+        """Statements that SQLite refuses or ignores inside a transaction: checkpoints and vacuums."""
+        pool = self._pool
+        with translate_errors(self.folder):
+            opened = pool.acquire()
+            try:
+                for statement in statements:
+                    opened.driver.executescript(statement)
+            except BaseException:
+                opened.close()  # the statements may have been half-way through settings that are to hold for them alone
+                raise
+            pool.release(opened)
+
+    def _read_version(self) -> int:
+        """The schema version of what is there. Raises NotADatabase, WrongVersion for what this program cannot read."""
+        with self._begin_transaction() as opened:
+            application, version = _read_pragma(opened, "application_id"), _read_pragma(opened, "user_version")
+        if application != APPLICATION_ID or version < 1:
+            raise NotADatabaseError(f"{self.folder / DATABASE_FILE} is an SQLite file of another program, not of vecsearch")
+        self._check_version(version)
+        return version
+
+    def _check_version(self, version: int) -> None:
+        if version > SCHEMA_VERSION:
+            raise make_version_error(self.folder, version)
+
+    def _upgrade(self, version: int) -> None:
+        """To this program's format, in place, in one transaction, after a copy of what was there."""
+        if self.readonly:
+            raise SchemaVersionError(
+                f"{self.folder} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
+                f"the next write upgrades it, after a backup: vecsearch optimize --db {self.folder}"
+            )
+        with self.hold_write_lock():
+            version = self._read_version()  # another process may have been quicker
+            if version == SCHEMA_VERSION:
+                return
+            from vecsearch.stores.sqlite.engine.migration import migrate
+
+            self.copy_to(self.folder / f"backup-of-format-{version}.db")
+            with self.begin_write() as connection:
+                migrate(connection)
+
+    def copy_into(self, file: Path) -> None:
+        """Write what one read transaction sees, compact, into an empty file, while others go on; durable once it is synced."""
+        quoted = str(file).replace("'", "''")
+        self.run_outside_transaction(f"VACUUM INTO '{quoted}'")
+
+    def copy_to(self, target: Path) -> None:
+        """A whole and durable copy of the SQLite file, or none."""
+        with atomic_files.write_atomically(target) as file:
+            self.copy_into(Path(file.name))
+
+
+def make_version_error(path: Path, version: int) -> SchemaVersionError:
+    """What to raise for a database, or a backup, of a format that this program does not know yet."""
+    return SchemaVersionError(
+        f"{path} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
+        "upgrade vecsearch: pip install --upgrade vecsearch"
+    )
+
+
+@contextmanager
+def run_in_transaction(connection: PooledConnection, *, write: bool) -> Iterator[None]:
+    """All of it or nothing; for errors see `translated`."""
+    connection.begin(write=write)
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.roll_back()
+        raise
+
+
+def _read_pragma(connection: PooledConnection, name: str) -> int:
+    return int(connection.driver.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def is_database(folder: Path) -> bool:
+    """Whether the folder holds a vecsearch database."""
+    return (folder / DATABASE_FILE).is_file()
+
+
+@contextmanager
+def translate_errors(folder: Path) -> Iterator[None]:
+    """Turn the driver's errors into ours, with what to do next."""
+    try:
+        yield
+    except UnicodeDecodeError as error:  # the driver's own, where what SQLite complains of is no text
+        raise DatabaseCorruptedError(
+            f"{folder / DATABASE_FILE} is damaged: {error}; see `vecsearch doctor --db {folder}`"
+        ) from error
+    except Exception as error:
+        if (said := get_driver_error(error)) is None:
+            raise
+        raise _translate_sqlite_error(folder, said) from error
+
+
+def _translate_sqlite_error(folder: Path, error: sqlite3.Error) -> VecsearchError:
+    name = str(getattr(error, "sqlite_errorname", ""))
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return DatabaseLockedError(f"{folder} is locked by {write_lock.describe_owner(folder)}; try again when it has finished")
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE")):
+        return _make_disk_full_error(folder, error)
+    if name.startswith("SQLITE_READONLY"):
+        return ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written")
+    if name.startswith("SQLITE_CANTOPEN"):
+        return StorageError(f"cannot open {folder / DATABASE_FILE}: {error}; are the folder and its files readable?")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return DatabaseCorruptedError(f"{folder / DATABASE_FILE} is damaged: {error}; see `vecsearch doctor --db {folder}`")
+    return StorageError(f"{folder / DATABASE_FILE}: {error}")
+
+
+def _make_disk_full_error(folder: Path, reason: object) -> DiskFullError:
+    return DiskFullError(f"no room to write {folder}: {reason}; what was committed before is kept: free some space, run again")
+
+
+def describe_missing_database(folder: Path) -> str:
+    """What to say where there is none."""
+    if folder.is_dir():
+        return f"{folder} is no vecsearch database (it holds no {DATABASE_FILE}); give the folder that `vecsearch index` made"
+    if folder.exists():
+        return f"{folder} is a file, not a vecsearch database folder"
+    return f"no database at {folder}; make one with: vecsearch index PATH --db {folder}"
+
+
+def _create_pool(folder: Path, *, readonly: bool, timeout: float) -> Pool:
+    file = folder / DATABASE_FILE
+    if not os.access(file, os.R_OK):
+        raise ReadOnlyError(f"{file} cannot be read by this user")
+    query = "mode=ro" if readonly or not os.access(file, os.W_OK) else "mode=rw"
+    if _needs_immutable(folder):
+        query = "immutable=1"
+    uri = make_sqlite_uri(file, query)
+    return Pool(lambda: open_connection(uri, timeout=timeout), max_idle=0 if "immutable" in query else IDLE_CONNECTIONS_MAX)
+
+
+def _needs_immutable(folder: Path) -> bool:
+    """Readers of a WAL database make a -shm file beside it; where they cannot and no log waits, nothing can change either."""
+    return not os.access(folder, os.W_OK) and not _measure_wal(folder)
+
+
+def _measure_wal(folder: Path) -> int:
+    try:
+        return (folder / f"{DATABASE_FILE}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def make_sqlite_uri(file: Path, query: str) -> str:
+    """What SQLite opens a file by; `how` is a query such as mode=ro. Any name that the file system has will do."""
+    return f"file:{quote(os.fsencode(file))}?{query}"
+
+
+def open_connection(uri: str, *, timeout: float) -> PooledConnection:
+    """A new connection, for any thread."""
+    opened = PooledConnection(
+        sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=timeout, factory=UnmanagedConnection
+        )
+    )
+    try:
+        for statement in _CONNECTION_PRAGMAS:
+            opened.driver.execute(statement)
+    except BaseException:
+        opened.close()
+        raise
+    return opened

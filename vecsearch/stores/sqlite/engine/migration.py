@@ -1,0 +1,32 @@
+"""The schema, brought to its newest version by Alembic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+
+from vecsearch.core.settings import SCHEMA_VERSION
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the schema to the newest version, in the transaction that the connection is in."""
+    command.upgrade(build_alembic_config(connection), "head")
+    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def build_alembic_config(connection: Connection) -> Config:
+    """What Alembic is to know: where its scripts are, and in whose transaction they run."""
+    config = Config()
+    config.set_main_option("script_location", str(_find_migrations_folder()))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _find_migrations_folder() -> Path:
+    """Alembic's scripts: inside the installed package, or at the top of the repository for an editable install."""
+    package = Path(__file__).parents[3]
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"

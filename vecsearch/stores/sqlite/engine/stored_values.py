@@ -1,0 +1,28 @@
+"""Values as SQLite holds them, read back: SQLite checks no page, so what a damaged file gives may be anything."""
+
+from __future__ import annotations
+
+import json
+
+from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.core.types import JSON, ChunkSpan, Location
+
+
+def parse_stored_json(text: str) -> JSON:
+    """The value of a JSON text that we wrote. Raises Damaged."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DatabaseCorruptedError(
+            f"the database is damaged: what should be JSON is not ({error}); see `vecsearch doctor`"
+        ) from error
+
+
+def parse_location(text: str | None) -> Location:
+    """Where a chunk stands in its source, as `chunks.place` says. Raises Damaged."""
+    return {} if text is None else parse_stored_json(text)
+
+
+def parse_chunk_span(start: int, end: int, location: str | None, context: str | None) -> ChunkSpan:
+    """A chunk by what `chunks` holds of it. Raises Damaged."""
+    return ChunkSpan(start, end, parse_location(location), context or "")

@@ -1,0 +1,45 @@
+"""Who keeps SQLite's log from being emptied: readers that hold an older state, named as far as the system tells."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.stores.sqlite.engine.database_folder import Database
+
+_LOCKS: Final = Path("/proc/locks")
+_READ_MARKS: Final = range(123, 128)  # bytes of the -shm file that readers lock (SQLite's file format, "WAL Read Locks")
+
+
+def holders(database: Database) -> str:
+    """Who reads, where a checkpoint could not empty the log; an empty text where it was. Inside `Database.locked()`."""
+    if not database.wal_bytes:
+        return ""
+    return " and ".join(map(_called, sorted(set(_readers(database.folder / f"{DATABASE_FILE}-shm"))))) or "another process"
+
+
+def _readers(shared: Path) -> Iterator[int]:
+    """Processes with a read lock on one of the marks, by Linux's list of locks."""
+    try:
+        there, lines = shared.stat(), _LOCKS.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return
+    file = f"{os.major(there.st_dev):02x}:{os.minor(there.st_dev):02x}:{there.st_ino}"
+    for line in lines:
+        parts = line.split()  # 1: POSIX  ADVISORY  READ 4711 fd:01:1234 124 124
+        if len(parts) == 8 and parts[3] == "READ" and parts[5] == file and parts[6].isdigit() and int(parts[6]) in _READ_MARKS:
+            yield int(parts[4])
+
+
+def _called(process: int) -> str:
+    if process == os.getpid():
+        return "this process itself"
+    try:
+        said = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        said = ""
+    said = " ".join(said.split())  # a script may be part of it
+    return f"process {process} ({said[:100]})" if said else f"process {process}"

@@ -1,0 +1,65 @@
+"""One writer: an operating-system lock beside the database, which dies with its process, and a note of who holds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vecsearch.core import atomic_files
+from vecsearch.core.errors import DatabaseLockedError, DiskFullError, ReadOnlyError
+
+LOCK_FILE = "write.lock"
+OWNER_FILE = "write.owner.json"
+
+
+@contextmanager
+def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[None]:
+    """Hold the database's write lock. Waits up to `timeout` seconds, then raises Locked naming the owner."""
+    from filelock import FileLock, Timeout  # takes long to load, and who only reads never needs it
+
+    lock = FileLock(folder / LOCK_FILE, mode=0o600)
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout as error:
+        raise DatabaseLockedError(
+            f"{folder} is being written by {describe_owner(folder)}; waited {timeout:g} s: try again when it has finished"
+        ) from error
+    except PermissionError as error:
+        raise ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written") from error
+    except OSError as error:
+        raise DiskFullError(f"no lock file was made in {folder}: {error.strerror or error}; nothing was changed") from error
+    try:
+        _write_owner(folder)
+        yield
+    finally:
+        atomic_files.remove(folder / OWNER_FILE)
+        lock.release()
+
+
+def describe_owner(folder: Path) -> str:
+    """Who holds the lock, as far as the note beside it tells."""
+    try:
+        note = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
+        return f"process {note['pid']} on {note['host']} ({note['command']}, since {note['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def _write_owner(folder: Path) -> None:
+    note = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]]),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with (
+        suppress(OSError),
+        atomic_files.create_private_file(folder / OWNER_FILE) as file,
+    ):  # a courtesy: the lock itself holds without it
+        file.write(json.dumps(note).encode())

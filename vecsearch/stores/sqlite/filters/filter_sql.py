@@ -1,0 +1,167 @@
+"""Condition tree → SQL: sets of documents, each a range of `facts`, and what they have in common. Every value is bound."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any, Final, NamedTuple, assert_never
+
+from vecsearch.core.filters import And, Compare, Comparison, Contains, Exists, Filter, Not, Or, TimePrecision, find_time_precision
+from vecsearch.core.types import JSON
+from vecsearch.stores.sqlite.filters.metadata_values import ELEMENT, Kind, comparable, kind_of
+
+_DAY: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"  # else SQLite takes bare numbers for days too
+_SURELY: Final = timedelta(days=5)  # times written so far apart are in this order, whatever their offsets, 31 February included
+_FIRST, _LAST = "", ":"  # texts before and after all that begin with a digit
+_BOUND_MAX: Final = 1_000  # values bound one by one; SQLite binds some ten thousand at most
+_SIGNS: Final = {
+    Comparison.EQUAL: "=", Comparison.GREATER: ">", Comparison.AT_LEAST: ">=", Comparison.LESS: "<", Comparison.AT_MOST: "<=",
+}  # fmt: skip
+
+
+class Question(NamedTuple):
+    """A statement and the values of its parameters, by name."""
+
+    text: str
+    values: dict[str, Any]
+
+
+def chunk_ids(condition: Filter, collection: int) -> Question:
+    """The chunks of the documents that a condition holds for, each once, in no order, as one text: that costs less than rows.
+
+    Of terms that must all hold, the first that names a set leads to the chunks, the others only test: without one, every chunk
+    of the collection is tested.
+    """
+    asked = _Asked(collection)
+    terms: list[Filter] = list(condition.terms) if isinstance(condition, And) else [condition]
+    leading = next((term for term in terms if _is_set(term)), None)
+    if leading is None:  # the plus: row by row, and no way into an index; that of the collection lacks the documents
+        tests = ["+chunks.collection_id = :collection", asked.holds(condition, "chunks.document_id")]
+        found = f"SELECT chunks.id FROM chunks WHERE {_all(tests)}"
+    else:
+        terms.remove(leading)
+        first = " UNION ALL ".join(asked.sets(leading))
+        tests = [asked.holds(term, "+chunks.document_id") for term in terms]
+        joined = "chunks ON chunks.document_id = first.document_id"
+        found = f"WITH first AS ({first}) SELECT chunks.id FROM first JOIN {joined} WHERE {_all(tests)}"
+    return Question(f"SELECT group_concat(id) FROM ({found})", asked.values)
+
+
+def document_keys(condition: Filter, collection: int) -> Question:
+    """The ids, ascending, of the documents that a condition holds for."""
+    asked = _Asked(collection)
+    holds = asked.holds(condition, "documents.id")
+    return Question(f"SELECT key FROM documents WHERE collection_id = :collection AND {holds} ORDER BY key", asked.values)
+
+
+class _Asked:
+    """What is asked of one collection, part by part, and the values that were bound for it."""
+
+    def __init__(self, collection: int) -> None:
+        self.values: dict[str, Any] = {"collection": collection}
+
+    def holds(self, condition: Filter, document: str) -> str:
+        """True or false for every document of the collection, never NULL; `document` is its row."""
+        match condition:
+            case Compare() | Exists() | Contains():
+                return _any([f"{document} IN ({each})" for each in self.sets(condition)])
+            case Not(term=term):
+                return f"NOT {self.holds(term, document)}"
+            case And(terms=terms):
+                return _all([self.holds(term, document) for term in terms])
+            case Or(terms=terms):
+                equal = [term for term in terms if isinstance(term, Compare) and term.comparison is Comparison.EQUAL]
+                others = [term for term in terms if not (isinstance(term, Compare) and term.comparison is Comparison.EQUAL)]
+                within = [f"{document} IN ({each})" for each in self._equal(equal)]
+                return _any([*within, *(self.holds(term, document) for term in others)])
+            case _:
+                assert_never(condition)
+
+    def sets(self, condition: Filter) -> Iterator[str]:
+        """Documents that a condition on one key holds for, in parts: under one key a document has one value."""
+        match condition:
+            case Compare(comparison=Comparison.EQUAL):
+                yield from self._equal([condition])
+            case Compare(key=key, value=value):
+                for within in self._ranges(condition):
+                    yield f"{self._under(key)} AND kind = {self._bound(int(kind_of(value)))} AND {within}"
+            case Exists(key=key):
+                yield f"{self._under(key)} AND kind < {self._bound(ELEMENT)}"
+            case Contains(key=key, value=value):
+                kind, stored = self._bound(ELEMENT + kind_of(value)), self._bound(comparable(value))
+                yield f"{self._under(key)} AND kind = {kind} AND value = {stored}"
+                if isinstance(value, str):
+                    yield f"{self._under(key)} AND kind = {self._bound(int(Kind.TEXT))} AND instr(value, {stored}) > 0"
+            case Or(terms=terms):
+                yield from self._equal([term for term in terms if isinstance(term, Compare)])
+
+    def _bound(self, value: Any) -> str:
+        name = f"value_{len(self.values)}"
+        self.values[name] = value
+        return f":{name}"
+
+    def _under(self, key: str) -> str:
+        return f"SELECT document_id FROM facts WHERE collection_id = :collection AND key = {self._bound(key)}"
+
+    def _equal(self, terms: Sequence[Compare]) -> Iterator[str]:
+        """Documents that have one of the values, a set for each key and kind: SQLite takes only so many alternatives."""
+        values: dict[tuple[str, Kind], list[JSON]] = {}
+        for term in terms:
+            values.setdefault((term.key, kind_of(term.value)), []).append(comparable(term.value))
+        for (key, kind), some in values.items():
+            yield f"{self._under(key)} AND kind = {self._bound(int(kind))} AND {self._among(some)}"
+
+    def _among(self, values: Sequence[Any]) -> str:
+        """Whether a fact's value is one of these; many are handed over as one text."""
+        if len(values) <= _BOUND_MAX:
+            return f"value IN ({', '.join(map(self._bound, values))})"
+        endless = [each for each in values if isinstance(each, float) and not math.isfinite(each)]  # JSON has no word for them
+        listed = json.dumps([each for each in values if each not in endless], ensure_ascii=False)
+        within = f"value IN (SELECT value FROM json_each({self._bound(listed)}))"
+        return _any([within, f"value IN ({', '.join(map(self._bound, endless))})"] if endless else [within])
+
+    def _ranges(self, condition: Compare) -> Iterator[str]:
+        """What holds for a value of the right kind, in parts: each a range of the table, as far as that can be said."""
+        bound, sign = comparable(condition.value), _SIGNS[condition.comparison]
+        plain = f"value {sign} {self._bound(bound)}"
+        precision = find_time_precision(condition.value)
+        if precision is None:
+            yield plain
+            return
+        read = "date" if precision is TimePrecision.DAY else "julianday"
+        is_time = f"value GLOB {self._bound(_DAY)} AND julianday(value) IS NOT NULL"
+        as_time = f"{read}(value) {sign} {read}({self._bound(bound)})"
+        first, last = map(self._bound, _near(bound))
+        yield f"value >= {first} AND value < {last} AND CASE WHEN {is_time} THEN {as_time} ELSE {plain} END"
+        if condition.comparison in (Comparison.GREATER, Comparison.AT_LEAST):
+            yield f"value >= {last}"
+        else:
+            yield f"value < {first}"
+
+
+def _is_set(condition: Filter) -> bool:
+    """Whether `_Asked.sets` gives each document that a condition holds for, once."""
+    if isinstance(condition, Or):
+        keys = {
+            term.key if isinstance(term, Compare) and term.comparison is Comparison.EQUAL else None for term in condition.terms
+        }
+        return len(keys) == 1 and None not in keys
+    return isinstance(condition, Compare | Exists | Contains)
+
+
+def _all(tests: Sequence[str]) -> str:
+    return f"({' AND '.join(tests)})" if tests else "1"
+
+
+def _any(tests: Sequence[str]) -> str:
+    return f"({' OR '.join(tests)})" if tests else "0"
+
+
+def _near(time: str) -> tuple[str, str]:
+    """Texts between which a time may lie on either side of this one; before the first and from the last on, order is order."""
+    day = date.fromisoformat(time[:10])
+    first = (day - _SURELY).isoformat() if day - date.min > _SURELY else _FIRST
+    last = (day + _SURELY).isoformat() if date.max - day > _SURELY else _LAST
+    return first, last

@@ -1,0 +1,93 @@
+"""Metadata, taken apart: a row for every value under every key, which is what a filter looks up.
+
+A top-level key stands as it is; below it, the keys of objects stand as paths with dots. A key that has dots itself comes before
+the path that reads the same, and is part of no path. The rows always follow from `documents.metadata`, so that those to take out
+are known without a second index.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
+
+from vecsearch.core.batched import batched
+from vecsearch.core.settings import READ_ROWS
+from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
+from vecsearch.stores.sqlite.engine.tables import documents, facts
+from vecsearch.stores.sqlite.filters.metadata_values import Fact, facts_of
+
+
+def add(connection: Connection, collection: int, stored: Iterable[tuple[int, str]]) -> None:
+    """Note the facts of documents: (row, metadata as stored)."""
+    _ADD.run_many(connection, sorted(_rows(collection, stored)))  # in the table's order, which is twice as quick
+
+
+def remove(connection: Connection, collection: int, stored: Iterable[tuple[int, str]]) -> None:
+    """Take out the facts of documents: (row, metadata as it was stored when they were noted)."""
+    _REMOVE.run_many(connection, sorted(_rows(collection, stored)))
+
+
+def rebuild(connection: Connection, collection: int, *, without: Container[int] = ()) -> None:
+    """Note the facts of every document, `without` some (rows), of a collection that has none noted; a portion at a time."""
+    for some in _documents(connection, collection):
+        add(connection, collection, [(row, stored) for row, stored in some if row not in without])
+
+
+def drop(connection: Connection, collection: int) -> None:
+    """Forget the facts of a collection."""
+    connection.execute(delete(facts).where(facts.c.collection_id == collection))
+
+
+def unreadable(connection: Connection, collection: int) -> set[int]:
+    """Documents (rows) whose metadata is no JSON object: nothing can be noted of them."""
+    return {row for (row,) in _UNREADABLE.run(connection, collection=collection)}
+
+
+def mismatches(connection: Connection, collection: int, *, without: Container[int] = ()) -> int:
+    """How many documents, `without` some (rows), have other facts than their metadata says. Holds a number for each document."""
+    balance: Counter[int] = Counter()
+    for some in _documents(connection, collection):
+        balance.update({row: sum(map(_number, facts_of(stored))) for row, stored in some if row not in without})
+    for row, *fact in _NOTED.run(connection, collection=collection):
+        if row in without:
+            continue
+        balance[row] -= _number((fact[0], fact[1], fact[2]))
+    return sum(1 for left in balance.values() if left)
+
+
+def _documents(connection: Connection, collection: int) -> Iterator[list[tuple[int, str]]]:
+    """(row, metadata) of every document, in portions."""
+    return batched(_DOCUMENTS.run(connection, collection=collection), READ_ROWS)
+
+
+def _rows(collection: int, stored: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, int, Any, int]]:
+    for document, metadata in stored:
+        for key, kind, value in facts_of(metadata):
+            yield collection, key, kind, value, document
+
+
+def _number(fact: Fact) -> int:
+    return hash((fact[0], fact[1], repr(fact[2])))  # as text: Python's hash takes -1 for -2
+
+
+_ADD: Final = PreparedStatement(insert(facts))
+_REMOVE: Final = PreparedStatement(delete(facts).where(*(column == bindparam(column.name) for column in facts.c)))
+_NOTED: Final = PreparedStatement(
+    select(facts.c.document_id, facts.c.key, facts.c.kind, facts.c.value).where(facts.c.collection_id == bindparam("collection"))
+)
+_DOCUMENTS: Final = PreparedStatement(
+    select(documents.c.id, documents.c.metadata).where(documents.c.collection_id == bindparam("collection"))
+)
+_UNREADABLE: Final = PreparedStatement(
+    select(documents.c.id).where(
+        documents.c.collection_id == bindparam("collection"),
+        case(
+            (func.typeof(documents.c.metadata) != "text", True),
+            (func.json_valid(documents.c.metadata) == 0, True),
+            else_=func.json_type(documents.c.metadata) != "object",
+        ),
+    )
+)

@@ -1,0 +1,111 @@
+"""The facts of a document's metadata: a key or path, the kind of the value there, and the value as SQLite compares it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Any, Final, TypeAlias
+
+from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.core.types import JSON, Metadata
+from vecsearch.stores.sqlite.engine.stored_values import parse_stored_json
+
+Fact: TypeAlias = tuple[str, int, Any]  # key, kind, value
+
+ELEMENT: Final = 8  # what the elements of a list have more than their kind; they stand beside the list
+_PATH_MAX: Final = 4_096  # characters; what lies deeper is no fact, else facts would grow by the square of an object's depth
+
+
+class Kind(IntEnum):
+    """The type of a value. It is stored: a change here is a new format."""
+
+    NULL = 0
+    FALSE = 1
+    TRUE = 2
+    NUMBER = 3
+    TEXT = 4
+    LIST = 5
+    OBJECT = 6
+
+
+_TEXT: Final = int(Kind.TEXT)
+
+
+def kind_of(value: JSON) -> Kind:
+    """The type of what json.loads gives."""
+    match value:
+        case str():
+            return Kind.TEXT
+        case bool():
+            return Kind.TRUE if value else Kind.FALSE
+        case int() | float():
+            return Kind.NUMBER
+        case None:
+            return Kind.NULL
+        case list():
+            return Kind.LIST
+        case _:
+            return Kind.OBJECT
+
+
+def comparable(value: JSON) -> Any:
+    """What SQLite holds and compares: numbers and text as they are, a list as JSON; of others the kind says all."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return 0
+        case int():
+            return value if -(2**63) <= value < 2**63 else _inexact(value)
+        case float():
+            return value + 0.0  # SQLite holds no -0.0
+        case list():
+            return _ENCODER.encode(value)
+        case _:
+            return 0
+
+
+def facts_of(stored: str) -> dict[Fact, None]:
+    """The facts of a document's metadata, a JSON object; each once, in order. Raises Damaged."""
+    found: dict[Fact, None] = {}
+    if stored == "{}":
+        return found
+    for path, value in _paths(parse_stored_json(stored)):
+        if type(value) is str:
+            found[path, _TEXT, value] = None
+        else:
+            found[path, int(kind_of(value)), comparable(value)] = None
+        if isinstance(value, list):
+            single = (each for each in value if not isinstance(each, list | dict))
+            found.update(((path, ELEMENT + kind_of(each), comparable(each)), None) for each in single)
+    return found
+
+
+def _paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:
+    """Every key or path that can be asked for, with what it leads to."""
+    if not isinstance(metadata, dict):
+        raise DatabaseCorruptedError("the database is damaged: a document's metadata is no JSON object; see `vecsearch doctor`")
+    yield from metadata.items()
+    waiting = [(key, value) for key, value in metadata.items() if isinstance(value, dict) and "." not in key]
+    while waiting:
+        above, within = waiting.pop()
+        for key, value in within.items():
+            path = f"{above}.{key}"
+            if "." in key or len(path) > _PATH_MAX:
+                continue
+            if path not in metadata:
+                yield path, value
+            if isinstance(value, dict):
+                waiting.append((path, value))
+
+
+def _inexact(value: int) -> float:
+    """As SQLite reads a number of more than 64 bits from JSON."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

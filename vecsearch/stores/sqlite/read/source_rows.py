@@ -1,0 +1,68 @@
+"""The files that documents came from, as users see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select, true
+
+from vecsearch.core.source_paths import to_absolute_path, to_stored_path
+from vecsearch.core.types import Source, SourceState
+from vecsearch.stores.sqlite.engine.collections import CollectionState
+from vecsearch.stores.sqlite.engine.tables import chunks, documents, sources
+
+SOURCE_STATE: Final = case(  # how a file stands by its row; a document without a file is indexed
+    (sources.c.error.is_not(None), SourceState.FAILED.value),
+    (sources.c.digest == "", SourceState.UNFINISHED.value),
+    else_=SourceState.INDEXED.value,
+)
+
+
+def list_sources(
+    connection: Connection,
+    state: CollectionState,
+    parent: Path,
+    *,
+    failed: bool = False,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[Source]:
+    """A page of the files by path, all or those whose newest attempt failed."""
+    of = documents.c.source_id == sources.c.id
+    document_count = select(func.count()).where(of).scalar_subquery()
+    chunk_count = select(func.count()).join_from(documents, chunks, chunks.c.document_id == documents.c.id).where(of)
+    query = select(
+        sources.c.path, SOURCE_STATE, document_count, chunk_count.scalar_subquery(), sources.c.indexed_at, sources.c.error
+    ).where(sources.c.collection_id == state.id)
+    if failed:
+        query = query.where(sources.c.error.is_not(None))
+    rows = connection.execute(query.order_by(sources.c.path).limit(limit).offset(offset))
+    return [
+        Source(to_absolute_path(parent, path).as_posix(), SourceState(kind), documents_, chunks_, at, error)
+        for path, kind, documents_, chunks_, at, error in rows
+    ]
+
+
+def count_sources(connection: Connection, state: CollectionState, *, failed: bool = False) -> int:
+    """How many files there are, or have failed."""
+    query = select(func.count()).where(sources.c.collection_id == state.id)
+    return connection.scalar(query.where(sources.c.error.is_not(None)) if failed else query) or 0
+
+
+def count_sources_by_state(connection: Connection, state: CollectionState) -> dict[str, int]:
+    """How many files stand how."""
+    query = select(SOURCE_STATE, func.count()).where(sources.c.collection_id == state.id).group_by(SOURCE_STATE)
+    found = {SourceState(kind): int(amount) for kind, amount in connection.execute(query)}
+    return {each.value: found.get(each, 0) for each in SourceState}
+
+
+def build_path_filter(parent: Path, path: Path) -> ColumnElement[bool]:
+    """True for the source at an absolute path, or for any below it."""
+    if path == parent:  # everything stored as a relative path
+        return func.substr(sources.c.path, 1, 1) != "/"
+    name = to_stored_path(parent, path)
+    prefix = name.rstrip("/") + "/"
+    inside = func.substr(sources.c.path, 1, len(prefix)) == prefix
+    relative = func.substr(sources.c.path, 1, 1) != "/"
+    return or_(sources.c.path == name, inside, relative if parent.is_relative_to(path) else ~true())

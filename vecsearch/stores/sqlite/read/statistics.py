@@ -1,0 +1,82 @@
+"""What a database holds, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, select
+
+from vecsearch.core.settings import PQ_MIN_ROWS, SCHEMA_VERSION
+from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_name, list_visible_states
+from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.tables import chunks, documents, tombstones
+from vecsearch.stores.sqlite.read.source_rows import count_sources_by_state, list_sources
+from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
+from vecsearch.stores.sqlite.vectors.segment_rows import list_segments
+from vecsearch.stores.sqlite.write.compaction import count_pending_rows
+
+_FAILED_MAX: Final = 100  # the first of them; `ls --failed` pages through all
+
+
+def collect_status(database: Database) -> dict[str, Any]:
+    """The fields of the shell's JSON; bytes are those on disk."""
+    with database.begin_read() as connection:
+        collections = [_describe_collection(connection, database, state) for state in list_visible_states(connection)]
+    total = sum(_measure_size(path) for path in database.folder.rglob("*") if path.is_file())
+    return {"db": str(database.folder), "format": SCHEMA_VERSION, "bytes": total, "collections": collections}
+
+
+def _describe_collection(connection: Connection, database: Database, state: CollectionState) -> dict[str, Any]:
+    amounts = {
+        table.name: connection.scalar(select(func.count()).where(table.c.collection_id == state.id)) or 0
+        for table in (documents, chunks, tombstones)
+    }
+    text = connection.scalar(select(func.sum(func.length(documents.c.text))).where(documents.c.collection_id == state.id))
+    stored = list_segments(connection, state)
+    files = [path for each in stored for path in each.list_files(database.index_folder, state.id)]
+    missing = any(not each.get_path(database.index_folder, state.id).exists() for each in stored)
+    tail = count_pending_rows(connection, state) - amounts["tombstones"]
+    return {
+        "name": state.name,
+        "documents": amounts["documents"],
+        "chunks": amounts["chunks"],
+        "model": state.encoder,
+        "dimension": state.dimension,
+        "precision": state.precision.value,
+        "stemmer": state.language,
+        "reembedding": _describe_reembedding(connection, state, amounts["documents"]),
+        "index": {
+            "kind": "compressed" if any(each.rows >= PQ_MIN_ROWS for each in stored) else "exact",
+            "state": "missing" if missing else "behind" if stored and tail else "current" if stored else "none",
+            "generation": state.generation,
+            "segments": len(stored),
+            "rows": sum(each.rows for each in stored),
+            "tail": tail,
+            "deleted": amounts["tombstones"],
+        },
+        "sources": count_sources_by_state(connection, state),
+        "failed": [asdict(each) for each in list_sources(connection, state, database.parent, failed=True, limit=_FAILED_MAX)],
+        "bytes": {
+            "text": text or 0,
+            "vectors": amounts["chunks"] * state.dimension * get_dtype(state.precision).itemsize,
+            "index": sum(map(_measure_size, files)),
+        },
+    }
+
+
+def _describe_reembedding(connection: Connection, state: CollectionState, document_count: int) -> dict[str, Any] | None:
+    """How far new vectors by another encoder have come, where that has begun."""
+    successor = find_state(connection, get_replacement_name(state.name))
+    if successor is None:
+        return None
+    done = connection.scalar(select(func.count()).where(documents.c.collection_id == successor.id)) or 0
+    return {"model": successor.encoder, "documents": done, "of": document_count}
+
+
+def _measure_size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,53 @@
+"""The index files that a collection has, as SQLite names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from vecsearch.stores.sqlite.engine.collections import CollectionState
+from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
+from vecsearch.stores.sqlite.vectors.faiss_segment import compute_segment_checksum, get_codes_path
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """See `tables.segments`. It holds the chunks with ids in (after, covers] that were there when it was written."""
+
+    id: int
+    after_id: int
+    last_id: int
+    rows: int
+    checksum: str
+
+    def get_path(self, index_folder: Path, collection: int) -> Path:
+        """Where its file lies."""
+        return get_segment_path(index_folder, collection, self.id)
+
+    def list_files(self, index_folder: Path, collection: int) -> tuple[Path, Path]:
+        """That file and the one of its codes, which a small segment lacks."""
+        path = self.get_path(index_folder, collection)
+        return path, get_codes_path(path)
+
+    def is_sound(self, index_folder: Path, collection: int) -> bool:
+        """Whether its files are there, byte for byte."""
+        try:
+            return compute_segment_checksum(self.get_path(index_folder, collection)) == self.checksum
+        except OSError:
+            return False
+
+
+_SELECT_SEGMENTS: Final = (
+    'SELECT id, "after", covers, rows, checksum FROM segments WHERE collection_id = :collection ORDER BY "after"'
+)
+
+
+def list_segments(connection: AnyConnection, state: CollectionState) -> list[StoredSegment]:
+    """In ascending order of their chunks."""
+    return [StoredSegment(*row) for row in get_driver(connection).execute(_SELECT_SEGMENTS, {"collection": state.id})]
+
+
+def get_segment_path(index_folder: Path, collection: int, segment: int) -> Path:
+    """Where the file of a segment lies."""
+    return index_folder / f"{collection}-{segment}.faiss"

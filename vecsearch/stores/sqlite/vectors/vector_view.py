@@ -1,0 +1,187 @@
+"""A collection's vectors as one snapshot sees them: the index files, the rows after them, and the rows since deleted.
+
+A chunk's vector never changes (a new text gets a new chunk id), so a view moves to a later revision by reading only what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+import numpy as np
+
+from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.core.results import VectorAccess
+from vecsearch.core.settings import READ_ROWS
+from vecsearch.core.types import ScoredChunk
+from vecsearch.stores.sqlite.engine.collections import CollectionState
+from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
+from vecsearch.stores.sqlite.vectors.faiss_segment import (
+    NO_IDS,
+    Ids,
+    Rows,
+    Scores,
+    Segment,
+    Vector,
+    compute_cosines,
+    get_dtype,
+    map_over_segments,
+    search_segments,
+    select_best,
+)
+from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, list_segments
+
+_ID_MAX: Final = 2**63 - 1
+_VECTOR_ROWS: Final = """
+    SELECT chunks.id, vectors.vector FROM chunks JOIN vectors ON vectors.chunk_id = chunks.id
+    WHERE chunks.collection_id = :collection AND chunks.id > :after AND chunks.id <= :last ORDER BY chunks.id
+"""
+_DELETED_IDS: Final = "SELECT chunk_id FROM tombstones WHERE collection_id = :collection ORDER BY chunk_id"
+
+
+@dataclass(frozen=True, slots=True)
+class VectorView:
+    """Every live vector at one revision: the segments less `dead`, and `tail`."""
+
+    state: CollectionState
+    segments: tuple[Segment, ...]  # in ascending order of ids
+    stored_segments: tuple[StoredSegment, ...]  # the same as SQLite names them
+    unindexed: Ids
+    unindexed_rows: Rows
+    deleted: Ids
+
+    def find_nearest(self, query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS) -> list[ScoredChunk]:
+        """Up to k live chunks by cosine in [-1, 1], best first; ties go to the lower id. `allowed` ascends."""
+        hidden = np.union1d(self.deleted, excluded) if len(excluded) else self.deleted
+        ids, scores = search_segments(self.segments, query, k, allowed=allowed, excluded=hidden)
+        if len(self.unindexed):
+            new, of_new = self._score_unindexed(query, allowed, excluded)
+            ids, scores = select_best(np.concatenate([ids, new]), np.concatenate([scores, of_new]), k)
+        return [ScoredChunk(i, s) for i, s in zip(ids.tolist(), scores.tolist(), strict=True)]
+
+    @property
+    def _indexed_row_count(self) -> int:
+        return sum(len(each.ids) for each in self.segments)
+
+    def _score_unindexed(self, query: Vector, allowed: Ids | None, excluded: Ids) -> tuple[Ids, Scores]:
+        wanted = ~np.isin(self.unindexed, excluded)
+        if allowed is not None:
+            wanted &= np.isin(self.unindexed, allowed, assume_unique=True)
+        return self.unindexed[wanted], compute_cosines(self.unindexed_rows[wanted], query)
+
+    def __len__(self) -> int:
+        return self._indexed_row_count - len(self.deleted) + len(self.unindexed)
+
+    def list_ids(self) -> Ids:
+        """Every live chunk, ascending."""
+        old = np.concatenate([NO_IDS, *(each.ids for each in self.segments)])
+        return np.concatenate([np.setdiff1d(old, self.deleted, assume_unique=True), self.unindexed])
+
+    def get_loaded_segments(self, *, only_complete: bool = False) -> dict[StoredSegment, Segment]:
+        """The segments by what SQLite names them; `whole`: without those that were made in memory when rows of theirs had been
+        deleted, which an older snapshot may still see."""
+        named = zip(self.stored_segments, self.segments, strict=True)
+        return {stored: segment for stored, segment in named if not only_complete or len(segment.ids) == stored.rows}
+
+    def choose_access(self, allowed: Ids | None, k: int) -> VectorAccess:
+        """How `nearest` looks at the vectors."""
+        if allowed is None:
+            return VectorAccess.INDEX
+        rows = all(segment.should_score_exactly(len(allowed), k) for segment in self.segments)  # of which each holds a part
+        return VectorAccess.ROWS if rows else VectorAccess.INDEX
+
+    def compute_similarities(self, query: Vector, ids: Ids) -> dict[int, float]:
+        """The cosine of each of these chunks; an id that is not there is left out."""
+        found, rows = self.fetch(ids)
+        scores: Scores = compute_cosines(rows, query)
+        return {int(i): float(s) for i, s in zip(found, scores, strict=True)}
+
+    def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
+        """Those of the ids, ascending, that are there, and their rows."""
+        wanted = np.setdiff1d(ids, self.deleted) if len(self.deleted) else ids
+        new = np.isin(self.unindexed, ids)
+        parts = [*(each.fetch(wanted) for each in self.segments), (self.unindexed[new], self.unindexed_rows[new])]
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+@dataclass(slots=True)
+class ViewCache:
+    """The newest view that this process made of a collection. Safe to share between threads."""
+
+    index_folder: Path
+    _view: VectorView | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def get_view(self, connection: AnyConnection, state: CollectionState) -> VectorView:
+        """The view of the snapshot that the connection reads."""
+        with self._lock:
+            view = self._view
+            if view is None or view.state.id != state.id:
+                view = _load_view(connection, state, self.index_folder, {})
+            elif view.state.revision == state.revision:
+                return view
+            elif view.state.revision > state.revision:  # another thread's snapshot is newer than this one
+                return _advance_view(
+                    connection,
+                    _load_view(connection, state, self.index_folder, view.get_loaded_segments(only_complete=True)),
+                    state,
+                )
+            elif view.state.generation != state.generation:
+                view = _load_view(connection, state, self.index_folder, view.get_loaded_segments())
+            self._view = _advance_view(connection, view, state)
+            return self._view
+
+
+def read_rows(
+    connection: AnyConnection, state: CollectionState, *, after_id: int = 0, last_id: int | None = None
+) -> Iterator[tuple[Ids, Rows]]:
+    """(ids ascending, rows in the collection's precision) of every chunk in (after, covers], block by block."""
+    kind, last = get_dtype(state.precision), _ID_MAX if last_id is None else last_id
+    cursor = get_driver(connection).execute(_VECTOR_ROWS, {"collection": state.id, "after": after_id, "last": last})
+    while block := cursor.fetchmany(READ_ROWS):
+        ids, blobs = zip(*block, strict=True)
+        try:
+            rows = np.frombuffer(b"".join(blobs), kind).reshape(len(ids), state.dimension)
+        except (TypeError, ValueError) as error:
+            raise DatabaseCorruptedError(
+                f"the database is damaged: a vector is not whole ({error}); see `vecsearch doctor`"
+            ) from error
+        yield np.array(ids, np.int64), rows
+
+
+def read_deleted_ids(connection: AnyConnection, state: CollectionState) -> Ids:
+    """Chunks deleted since their segment was written, ascending."""
+    return np.array([row for (row,) in get_driver(connection).execute(_DELETED_IDS, {"collection": state.id})], np.int64)
+
+
+def build_segment(connection: AnyConnection, state: CollectionState, *, after_id: int = 0, last_id: int | None = None) -> Segment:
+    """The segment of the chunks in (after, covers], or of all from there on, that SQLite holds now."""
+    return Segment.build(state.dimension, state.precision, read_rows(connection, state, after_id=after_id, last_id=last_id))
+
+
+def _load_view(
+    connection: AnyConnection, state: CollectionState, index_folder: Path, known_segments: dict[StoredSegment, Segment]
+) -> VectorView:
+    """The published segments: those known, those whose files are sound, and the rest made in memory."""
+    stored = tuple(list_segments(connection, state))
+    new = [each for each in stored if each not in known_segments]
+    rows = sum(each.rows for each in new)
+    loaded = map_over_segments(lambda each: Segment.load(each.get_path(index_folder, state.id), each.checksum), new, rows)
+    for each, segment in zip(new, loaded, strict=True):
+        known_segments[each] = segment or build_segment(connection, state, after_id=each.after_id, last_id=each.last_id)
+    empty = np.empty((0, state.dimension), np.float32)
+    return VectorView(state, tuple(known_segments[each] for each in stored), stored, NO_IDS, empty, NO_IDS)
+
+
+def _advance_view(connection: AnyConnection, view: VectorView, state: CollectionState) -> VectorView:
+    last = int(view.unindexed[-1]) if len(view.unindexed) else state.covers
+    blocks = list(read_rows(connection, state, after_id=last))
+    tail = np.concatenate([view.unindexed, *(ids for ids, _ in blocks)])
+    rows = np.concatenate([view.unindexed_rows, *(rows for _, rows in blocks)])
+    gone = read_deleted_ids(connection, state)
+    kept = ~np.isin(tail, gone)
+    folded = np.concatenate([NO_IDS, *(segment.fetch(gone)[0] for segment in view.segments)])
+    return replace(view, state=state, unindexed=tail[kept], unindexed_rows=rows[kept], deleted=folded)

@@ -1,0 +1,219 @@
+"""The index files' life: when to write one, what it takes in, what to clear away. Use inside `Database.locked()`.
+
+New rows become a segment of their own, and a segment that is not much larger than what follows it is taken in with them: so
+a collection of n rows has some log n segments, and a row is written some log n times, however it grew. None grows beyond
+SEGMENT_ROWS_MAX: that bounds the memory it takes to write one, and several are searched at once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
+
+from vecsearch.core import atomic_files
+from vecsearch.core.errors import DiskFullError, StorageError, VecsearchWarning
+from vecsearch.core.settings import INDEX_FLUSH_ROWS, MERGE_RATIO, SEGMENT_DELETED_RATIO, SEGMENT_ROWS_MAX
+from vecsearch.stores.sqlite.engine.collections import CollectionState, get_state, list_states
+from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.sequences import get_last_number
+from vecsearch.stores.sqlite.engine.tables import chunks, collections, segments, sources, staged, tombstones
+from vecsearch.stores.sqlite.engine.wal_readers import holders
+from vecsearch.stores.sqlite.fulltext import term_tables
+from vecsearch.stores.sqlite.vectors.faiss_segment import Ids
+from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, get_segment_path, list_segments
+from vecsearch.stores.sqlite.vectors.vector_view import build_segment, read_deleted_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Segments that one new one takes the place of; `covers` is the last chunk it holds."""
+
+    replaced_segments: tuple[StoredSegment, ...]
+    after_id: int
+    last_id: int
+
+
+def count_pending_rows(connection: Connection, state: CollectionState) -> int:
+    """Rows that the index files do not know of: added after them, or deleted since."""
+    deleted = select(func.count()).where(tombstones.c.collection_id == state.id)
+    return _count_added_rows(connection, state) + (connection.scalar(deleted) or 0)
+
+
+def publish_if_due(database: Database, name: str) -> None:
+    """Fold the tail in when searching it exactly begins to cost."""
+    with database.begin_read() as connection:
+        due = count_pending_rows(connection, get_state(connection, name)) > INDEX_FLUSH_ROWS
+    if due:
+        publish_if_possible(database, name, check=False)
+
+
+def publish_if_possible(database: Database, name: str, *, check: bool = True) -> None:
+    """The rows are committed: an index file that cannot be written now slows searches, and loses nothing. Warns of it."""
+    try:
+        publish(database, name, check=check)
+    except StorageError as error:
+        warnings.warn(f"{error}; the index files are behind, and answers stay right", VecsearchWarning, stacklevel=2)
+
+
+def publish(
+    database: Database, name: str, *, deleted_ratio: float = SEGMENT_DELETED_RATIO, merge_all: bool = False, check: bool = True
+) -> bool:
+    """Write the segments that are due; False when there is none.
+
+    Due are new rows, segments of which more than `dead_share` is deleted, and, where we `check`, those whose files are not sound;
+    or `everything`, in as few segments as can be. A file lies in place before SQLite names it; SQLite names it before those go
+    that it replaces. Raises StorageFull.
+    """
+    with database.begin_read() as connection:
+        state = get_state(connection, name)
+        there = list_segments(connection, state)
+        unsound = [each for each in there if check and not each.is_sound(database.index_folder, state.id)]
+        merges = _plan_merges(connection, state, there, unsound, deleted_ratio=deleted_ratio, merge_all=merge_all)
+        if not merges:
+            return False
+        first = 1 + (get_last_number(connection, segments) or 0)
+        new = [_write_segment(connection, database, state, merge, first + n) for n, merge in enumerate(merges)]
+    with database.begin_write() as connection:
+        for merge, segment in zip(merges, new, strict=True):
+            _replace_segments(connection, state, merge, segment)
+        covers = max(state.covers, *(merge.last_id for merge in merges))
+        values = {"generation": state.generation + 1, "covers": covers, "revision": collections.c.revision + 1}
+        connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
+    clear_leftovers(database)
+    return True
+
+
+def _plan_merges(
+    connection: Connection, state: CollectionState, current_segments: list[StoredSegment], unsound: list[StoredSegment], *,
+    deleted_ratio: float, merge_all: bool,
+) -> list[Merge]:  # fmt: skip
+    """What has to be written, each merge apart from the others."""
+    newest = select(func.max(chunks.c.id)).where(chunks.c.collection_id == state.id)
+    last = max(connection.scalar(newest) or 0, state.covers)
+    added, gone = _count_added_rows(connection, state), read_deleted_ids(connection, state)
+    if merge_all:
+        fewest = -(-sum(each.rows for each in current_segments) // SEGMENT_ROWS_MAX)
+        ill_sized = len(current_segments) > max(1, fewest) or any(each.rows > SEGMENT_ROWS_MAX for each in current_segments)
+        needed = added or len(gone) or unsound or ill_sized
+        return _build_merges(connection, state, current_segments, 0, last) if needed else []
+    kept, rows, merges = list(current_segments), added, []
+    if added:
+        while kept and kept[-1].rows <= MERGE_RATIO * rows and kept[-1].rows + rows <= SEGMENT_ROWS_MAX:
+            rows += kept.pop().rows
+        merges = _build_merges(connection, state, current_segments[len(kept) :], kept[-1].last_id if kept else 0, last)
+    worn = (each for each in kept if each in unsound or _count_deleted(each, gone) > deleted_ratio * each.rows)
+    return [*merges, *(Merge((each,), each.after_id, each.last_id) for each in worn)]
+
+
+def _build_merges(
+    connection: Connection, state: CollectionState, replaced_segments: list[StoredSegment], after_id: int, last_id: int
+) -> list[Merge]:
+    """All from `after` to `last`, in as many segments as it takes; the first of them takes the place of the old ones."""
+    merges: list[Merge] = []
+    while after_id < last_id or not merges:
+        rest = select(chunks.c.id).where(chunks.c.collection_id == state.id, chunks.c.id > after_id, chunks.c.id <= last_id)
+        end = connection.scalar(rest.order_by(chunks.c.id).offset(SEGMENT_ROWS_MAX - 1).limit(1)) or last_id
+        merges.append(Merge(() if merges else tuple(replaced_segments), after_id, end))
+        after_id = end
+    return merges
+
+
+def _count_deleted(segment: StoredSegment, deleted_ids: Ids) -> int:
+    first, last = np.searchsorted(deleted_ids, (segment.after_id + 1, segment.last_id + 1))
+    return int(last - first)
+
+
+def _write_segment(
+    connection: Connection, database: Database, state: CollectionState, merge: Merge, identifier: int
+) -> StoredSegment | None:
+    """The new segment in its file; None where there is no row left to hold."""
+    segment = build_segment(connection, state, after_id=merge.after_id, last_id=merge.last_id)
+    if not len(segment.ids):
+        return None
+    path = get_segment_path(database.index_folder, state.id, identifier)
+    try:
+        atomic_files.make_folder(database.index_folder)
+        checksum = segment.save(path)
+    except OSError as error:
+        raise DiskFullError(f"no index file was written at {path}: {error.strerror or error}") from error
+    return StoredSegment(identifier, merge.after_id, merge.last_id, len(segment.ids), checksum)
+
+
+def _replace_segments(connection: Connection, state: CollectionState, merge: Merge, segment: StoredSegment | None) -> None:
+    connection.execute(delete(segments).where(segments.c.id.in_([each.id for each in merge.replaced_segments])))
+    if segment is not None:
+        connection.execute(
+            insert(segments).values(
+                id=segment.id, collection_id=state.id, after=segment.after_id, covers=segment.last_id, rows=segment.rows,
+                checksum=segment.checksum,
+            )
+        )  # fmt: skip
+    within = tombstones.c.chunk_id.between(merge.after_id + 1, merge.last_id)
+    connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id, within))
+
+
+def _count_added_rows(connection: Connection, state: CollectionState) -> int:
+    query = select(func.count()).where(chunks.c.collection_id == state.id, chunks.c.id > state.covers)
+    return connection.scalar(query) or 0
+
+
+def clear_leftovers(database: Database) -> None:
+    """Remove index files that no collection names: those replaced, and what a kill left half-written."""
+    with database.begin_read() as connection:
+        named = list_index_files(connection, database)
+    for path in database.index_folder.glob("*"):
+        if path not in named:
+            atomic_files.remove(path)
+
+
+def list_index_files(connection: Connection, database: Database) -> set[object]:
+    """The index files of all collections."""
+    return {
+        path
+        for state in list_states(connection)
+        for segment in list_segments(connection, state)
+        for path in segment.list_files(database.index_folder, state.id)
+    }
+
+
+def compact(database: Database, name: str | None, *, full: bool = False) -> None:
+    """Merge the text index, give free pages back to the file system, and empty the log; `full`: write the whole file anew.
+
+    After a full one, nothing of what was deleted is left in the files. Where a reader holds the old pages, so that the log is not
+    emptied, a warning names it. `name`: None for a database without collections.
+    """
+    if name is not None:
+        with database.begin_write() as connection:
+            _tidy(connection, get_state(connection, name), full=full)
+    if full:  # the copy that VACUUM makes would else be held in memory
+        database.run_outside_transaction("PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY")
+    else:
+        database.run_outside_transaction("PRAGMA incremental_vacuum")
+    database.checkpoint_wal()
+    if readers := holders(database):
+        what = "what was deleted stays in SQLite's log" if full else "the space of what was deleted is not given back"
+        again = f"vecsearch optimize{' --full' if full else ''} --db {database.folder}"
+        said = f"{readers} still reads {database.folder} as it was, and {what} until it is done; then run again: {again}"
+        warnings.warn(said, VecsearchWarning, stacklevel=2)
+
+
+def _tidy(connection: Connection, state: CollectionState, *, full: bool) -> None:
+    """What is kept for nobody goes: staged vectors that no run waits for, marks of rows that no index file holds."""
+    if full:
+        term_tables.rebuild(connection, state)  # a merge alone leaves what it merged to SQLite's free pages
+    term_tables.optimize(connection, state)
+    unfinished = exists().where(sources.c.collection_id == state.id, sources.c.digest == "")
+    connection.execute(delete(staged).where(staged.c.collection_id == state.id, ~unfinished))
+    delete_unused_tombstones(connection, state)
+
+
+def delete_unused_tombstones(connection: Connection, state: CollectionState) -> None:
+    """Marks of deleted rows that no index file holds: of use only to who has read these rows, who is told by the generation."""
+    held = tombstones.c.chunk_id.between(segments.c.after + 1, segments.c.covers)
+    within = exists().where(segments.c.collection_id == state.id, held)
+    if connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id, ~within)).rowcount:
+        values = {"generation": collections.c.generation + 1, "revision": collections.c.revision + 1}
+        connection.execute(update(collections).where(collections.c.id == state.id).values(**values))

@@ -1,0 +1,231 @@
+"""A collection takes another's place: made beside it under a name that no user can give, then switched in one transaction.
+
+Both lie in one database, so that readers see the old one until the switch is committed and the new one from then on. What a kill
+leaves stands under a hidden name: a half-made successor is gone on with, a replaced collection is dropped by the next writer.
+Use inside `Database.locked()`, but for what only reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from vecsearch.core.batched import batched
+from vecsearch.core.errors import StorageError
+from vecsearch.core.settings import READ_DOCUMENTS
+from vecsearch.core.types import ChunkSpan, Precision
+from vecsearch.stores.sqlite.engine.collections import (
+    CollectionState,
+    find_state,
+    get_replacement_name,
+    get_retired_name,
+    get_state,
+    list_states,
+)
+from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
+from vecsearch.stores.sqlite.engine.stored_values import parse_chunk_span
+from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources
+from vecsearch.stores.sqlite.write import compaction
+from vecsearch.stores.sqlite.write.writer import PROVIDED_VECTORS_MARK, PreservedFields, Writer, drop
+
+_BATCH_CHARACTERS_MAX: Final = 1_000_000  # of documents read together, or one document
+_IN_VALUES_MAX: Final = 10_000
+_LIVE, _REPLACEMENT = documents.alias("live"), documents.alias("made")
+_LIVE_FILE, _REPLACEMENT_FILE = sources.alias("live_file"), sources.alias("made_file")
+_CHUNK_SPANS: Final = PreparedStatement(
+    select(chunks.c.start, chunks.c.end, chunks.c.place, chunks.c.context)
+    .where(chunks.c.document_id == bindparam("document"))
+    .order_by(chunks.c.ordinal)
+)
+_COPIED_COLUMNS: Final = ("path", "digest", "split", "error", "mounted", "indexed_at", "reading")  # of sources
+
+
+@dataclass(frozen=True, slots=True)
+class StaleDocument:
+    """A document that the successor lacks or has otherwise, as it stands. `replaces`: it has another under this id."""
+
+    row: int
+    key: str
+    source: str | None
+    title: str | None
+    text: str
+    digest: str  # without the mark of brought vectors
+    preserved_fields: PreservedFields
+    spans: tuple[ChunkSpan, ...]
+    exists_in_replacement: bool
+
+
+def begin_replacement(
+    database: Database, name: str, *, encoder: str, fingerprint: str, dimension: int, precision: Precision
+) -> CollectionState:
+    """The successor of a collection: the one begun before, if its vectors are of this kind, else a new one.
+
+    Raises UnknownCollection.
+    """
+    with database.begin_write() as connection:
+        live, there = get_state(connection, name), find_state(connection, get_replacement_name(name))
+        if there is not None and (there.fingerprint, there.dimension, there.precision) != (fingerprint, dimension, precision):
+            drop(connection, there)
+    drop_leftovers(database)
+    return Writer(database, get_replacement_name(name)).ensure_collection(
+        encoder=encoder, fingerprint=fingerprint, dimension=dimension, precision=precision, language=live.language
+    )
+
+
+def find_replacement(database: Database, name: str) -> CollectionState | None:
+    """The successor of a collection, None where there is none."""
+    with database.begin_read() as connection:
+        return find_state(connection, get_replacement_name(name))
+
+
+def cancel_replacement(database: Database, name: str) -> bool:
+    """Drop what was begun; whether there was anything."""
+    with database.begin_write() as connection:
+        there = find_state(connection, get_replacement_name(name))
+        if there is not None:
+            drop(connection, there)
+    compaction.clear_leftovers(database)
+    return there is not None
+
+
+def list_stale_documents(database: Database, name: str, *, after_row: int) -> list[StaleDocument]:
+    """Some of the documents, from the first above a row on, that the successor lacks or has otherwise; none for no more."""
+    found: list[StaleDocument] = []
+    characters = 0
+    with database.begin_read() as connection:
+        live, made = _get_live_and_replacement(connection, name)
+        query = _select_stale_documents(live, made).where(_LIVE.c.id > after_row).order_by(_LIVE.c.id).limit(READ_DOCUMENTS)
+        for row in connection.execute(query):
+            found.append(_build_stale_document(connection, row))
+            characters += len(row.text)
+            if characters >= _BATCH_CHARACTERS_MAX:
+                break
+    return found
+
+
+def count_stale_characters(database: Database, name: str) -> int:
+    """How much text is still to be encoded."""
+    with database.begin_read() as connection:
+        live, made = _get_live_and_replacement(connection, name)
+        texts = _select_stale_documents(live, made).with_only_columns(func.sum(func.length(_LIVE.c.text)))
+        return int(connection.scalar(texts) or 0)
+
+
+def _build_stale_document(connection: Connection, row: Any) -> StaleDocument:
+    found = _CHUNK_SPANS.run(connection, document=row.id)
+    cuts = tuple(parse_chunk_span(*row) for row in found)
+    kept = PreservedFields(row.metadata, row.indexed_at)
+    return StaleDocument(row.id, row.key, row.path, row.title, row.text, row.digest, kept, cuts, row.made is not None)
+
+
+def _select_stale_documents(live: CollectionState, replacement: CollectionState) -> Select[Any]:
+    """Documents that the successor does not have as they are now."""
+    digest = func.replace(_LIVE.c.digest, PROVIDED_VECTORS_MARK, "")
+    return (
+        select(
+            _LIVE.c.id, _LIVE.c.key, _LIVE_FILE.c.path, _LIVE.c.title, _LIVE.c.text, digest.label("digest"), _LIVE.c.metadata,
+            _LIVE.c.indexed_at, _REPLACEMENT.c.id.label("made"),
+        )
+        .outerjoin(_REPLACEMENT, (_REPLACEMENT.c.collection_id == replacement.id) & (_REPLACEMENT.c.key == _LIVE.c.key))
+        .outerjoin(_LIVE_FILE, _LIVE_FILE.c.id == _LIVE.c.source_id)
+        .outerjoin(_REPLACEMENT_FILE, _REPLACEMENT_FILE.c.id == _REPLACEMENT.c.source_id)
+        .where(_LIVE.c.collection_id + 0 == live.id)  # by row: what an index finds would be sorted, texts and all
+        .where(
+            or_(
+                _REPLACEMENT.c.id.is_(None),
+                _REPLACEMENT.c.digest != digest,
+                _REPLACEMENT.c.metadata != _LIVE.c.metadata,
+                _REPLACEMENT.c.indexed_at != _LIVE.c.indexed_at,
+                _REPLACEMENT.c.title.is_distinct_from(_LIVE.c.title),
+                _REPLACEMENT_FILE.c.path.is_distinct_from(_LIVE_FILE.c.path),
+            )
+        )
+    )  # fmt: skip
+
+
+def drop_surplus(database: Database, name: str) -> None:
+    """Take out of the successor what is no longer there."""
+    with database.begin_read() as connection:
+        live, made = _get_live_and_replacement(connection, name)
+        there = exists().where(_LIVE.c.collection_id == live.id, _LIVE.c.key == _REPLACEMENT.c.key)
+        keys = list(connection.scalars(select(_REPLACEMENT.c.key).where(_REPLACEMENT.c.collection_id == made.id, ~there)))
+    for some in batched(keys, _IN_VALUES_MAX):
+        Writer(database, made.name).delete_documents(some)
+
+
+def swap_in_replacement(database: Database, name: str) -> None:
+    """Give the successor, which has every document by now, the files and the name of the collection, in one transaction.
+
+    The caller has held the lock since it saw that nothing is lacking. Its words get the stems of today's language.
+    """
+    with database.begin_read() as connection:
+        live, made = _get_live_and_replacement(connection, name)
+    if live.language != made.language:
+        Writer(database, made.name).change_language(live.language)
+    with database.begin_write() as connection:
+        live, made = _get_live_and_replacement(connection, name)
+        _copy_sources(connection, live, made)
+        _check_counts(connection, live, made)
+        created = select(collections.c.created_at).where(collections.c.id == live.id).scalar_subquery()
+        connection.execute(
+            update(collections)
+            .where(collections.c.id == made.id)
+            .values(
+                created_at=created,
+                revision=max(live.revision, made.revision) + 1,
+                generation=max(live.generation, made.generation) + 1,
+            )
+        )
+        for state, new_name in ((live, get_retired_name(live)), (made, name)):
+            connection.execute(update(collections).where(collections.c.id == state.id).values(name=new_name))
+
+
+def drop_leftovers(database: Database) -> None:
+    """Drop collections that were replaced, and what was to replace one that is gone, with their index files."""
+    with database.begin_read() as connection:
+        states = list_states(connection)
+    wanted = {get_replacement_name(state.name) for state in states if not state.is_hidden}
+    gone = [state for state in states if state.is_hidden and state.name not in wanted]
+    for state in gone:
+        with database.begin_write() as connection:
+            drop(connection, state)
+    if gone:
+        compaction.clear_leftovers(database)
+
+
+def _get_live_and_replacement(connection: Connection, name: str) -> tuple[CollectionState, CollectionState]:
+    """The collection and its successor."""
+    live, made = get_state(connection, name), find_state(connection, get_replacement_name(name))
+    if made is None:
+        raise StorageError(f"the new vectors of {name!r} were given up by another process; run `vecsearch reembed` again")
+    return live, made
+
+
+def _copy_sources(connection: Connection, live: CollectionState, replacement: CollectionState) -> None:
+    """The files as they stand, each row of the successor's documents kept."""
+    paths = select(sources.c.path).where(sources.c.collection_id == live.id)
+    connection.execute(delete(sources).where(sources.c.collection_id == replacement.id, sources.c.path.not_in(paths)))
+    rows = select(*(sources.c[each] for each in _COPIED_COLUMNS), _bind_constant(replacement.id)).where(
+        sources.c.collection_id == live.id
+    )
+    copying = upsert(sources).from_select([*_COPIED_COLUMNS, "collection_id"], rows)
+    values = {each: copying.excluded[each] for each in _COPIED_COLUMNS}
+    connection.execute(copying.on_conflict_do_update(index_elements=["collection_id", "path"], set_=values))
+
+
+def _bind_constant(value: int) -> Any:
+    return bindparam("made", value)
+
+
+def _check_counts(connection: Connection, live: CollectionState, replacement: CollectionState) -> None:
+    counts = [
+        connection.scalar(select(func.count()).where(table.c.collection_id == state.id))
+        for table in (documents, sources)
+        for state in (live, replacement)
+    ]
+    if counts[0] != counts[1] or counts[2] != counts[3]:
+        raise StorageError(f"the new vectors of collection {live.name!r} are not complete; run `vecsearch reembed` again")

@@ -1,0 +1,114 @@
+"""Query text → what to look up in the tables of words. No text is an error: what is no word is left out."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from itertools import zip_longest
+from typing import Final
+
+import regex
+
+from vecsearch.core.settings import COMPOUND_WEIGHT
+from vecsearch.text.analyzer import Analyzer, Token, fold
+
+# Words that say nothing about a subject. In a collection of four documents even "that" looks rare, so rarity alone cannot tell.
+# Shorter than the usual lists, whose longer ones take words with a meaning (measured: nDCG@10 of short texts falls by 0.03).
+_ENGLISH: Final = frozenset(
+    """
+    a about an and any are as at be been but by can could did do does for from had has have he her his how i if in into is
+    it its me my no not of on or our she should so some such than that the their them then there these they this those to us
+    was we were what when where which who whom whose why will with would you your
+    """.split()
+)
+_PIECE: Final = regex.compile(
+    r'"(?P<phrase>[^"]+)"|(?P<prefix>[\p{L}\p{M}\p{N}]{2,}(?:[._:/@+#&~\-]+[\p{L}\p{M}\p{N}]+)*)\*|(?P<rest>[^"\s]+)'
+)
+
+
+class ClauseKind(StrEnum):
+    """What is looked up: a stem, stems that follow each other, a word as it is written, the beginning of such a word."""
+
+    WORD = "word"
+    PHRASE = "phrase"
+    FORM = "form"
+    PREFIX = "prefix"
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether it stands in the table that knows how often and where."""
+        return self in (ClauseKind.WORD, ClauseKind.PHRASE)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryClause:
+    """One thing to look up. `named`: it is part of an identifier, a version or another word that signs join."""
+
+    kind: ClauseKind
+    text: str  # terms, a blank between them; without quotes
+    weight: float = 1.0
+    is_identifier: bool = False
+
+    @property
+    def expression(self) -> str:
+        """In FTS5's syntax."""
+        return f'"{self.text}"*' if self.kind is ClauseKind.PREFIX else f'"{self.text}"'
+
+
+def parse_query(query: str, analyzer: Analyzer) -> list[QueryClause]:
+    """What to look up, each once.
+
+    `"several words"` must follow each other, `"one"` is meant as it is written, `begin*` is the beginning of a word; what signs
+    join is looked up word by word and, with less weight, as a phrase. Function words count only when there are no others.
+    """
+    found: list[QueryClause] = []
+    function: list[QueryClause] = []
+    for piece in _PIECE.finditer(unicodedata.normalize("NFC", query)):
+        if piece["phrase"]:
+            found += _parse_quoted(list(analyzer.tokenize(piece["phrase"])))
+        elif piece["prefix"]:
+            found.append(QueryClause(ClauseKind.PREFIX, fold(piece["prefix"])))
+        else:
+            for token in analyzer.tokenize(piece["rest"]):
+                for each, form in _parse_token(token):
+                    (function if form in load_function_words(analyzer.stemmer) else found).append(each)
+    unique: dict[tuple[ClauseKind, str], QueryClause] = {}
+    for each in found or function:
+        unique.setdefault((each.kind, each.text), each)
+    return list(unique.values())
+
+
+@cache
+def load_function_words(language: str) -> frozenset[str]:
+    """Words of a language that say nothing about a subject, without case and accents."""
+    if language == "en":
+        return _ENGLISH
+    import stopwordsiso
+
+    return frozenset(map(fold, stopwordsiso.stopwords(language))) if stopwordsiso.has_lang(language) else frozenset()
+
+
+def _parse_quoted(tokens: list[Token]) -> list[QueryClause]:
+    terms = [term for token in tokens for term in token.terms]
+    if len(terms) == 1:
+        return [QueryClause(ClauseKind.FORM, tokens[0].whole or tokens[0].forms[0])]
+    return [QueryClause(ClauseKind.PHRASE, " ".join(terms))] if terms else []
+
+
+def _parse_token(token: Token) -> list[tuple[QueryClause, str]]:
+    """What to look up of a token, each with the form that it stands for."""
+    if token.unspaced and len(token.terms) == 1:
+        return [(QueryClause(ClauseKind.PREFIX, token.terms[0]), token.terms[0])]
+    if token.unspaced:
+        return [(QueryClause(ClauseKind.WORD, pair), pair) for pair in token.terms[:-1]]
+    if token.whole and len(token.terms) == 1:  # C++: the letter alone is something else
+        return [(QueryClause(ClauseKind.FORM, token.whole, is_identifier=True), token.whole)]
+    words = [
+        (QueryClause(ClauseKind.WORD, term, is_identifier=token.whole is not None), form)
+        for term, form in zip_longest(token.terms, token.forms, fillvalue=token.whole or "")
+    ]
+    return (
+        [(QueryClause(ClauseKind.PHRASE, " ".join(token.terms), COMPOUND_WEIGHT), token.whole), *words] if token.whole else words
+    )

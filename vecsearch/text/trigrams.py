@@ -1,0 +1,124 @@
+"""How alike question and passage are spelled: what stems and an encoder's dictionary miss, in any language."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.settings import TRIGRAM_SAMPLE_CHUNKS
+from vecsearch.stores.sqlite.engine.collections import CollectionState
+from vecsearch.stores.sqlite.vectors.faiss_segment import Ids
+
+Numbers: TypeAlias = NDArray[np.float64]
+Grams: TypeAlias = NDArray[np.uint64]
+Counts: TypeAlias = NDArray[np.int64]
+
+_K1: Final = 1.2
+_B: Final = 0.75
+_BLANK: Final = ord(" ")
+_POINT_BITS: Final = 21  # of a code point
+
+
+@dataclass(frozen=True, slots=True)
+class TrigramStatistics:
+    """How many of some texts have each trigram, and how many trigrams a text has in the mean.
+
+    A trigram is a letter or digit, in lower case, with what stands before and after it in its word, a blank at the word's ends
+    (McNamee and Mayfield, "Character N-Gram Tokenization for European Language Text Retrieval", Information Retrieval 7, 2004).
+    """
+
+    texts: int
+    grams: Grams  # ascending
+    counts: Counts
+    length: float
+
+    @classmethod
+    def from_texts(cls, texts: Sequence[str]) -> TrigramStatistics:
+        """As these texts, one at least, have them."""
+        grams, owners = _extract_trigrams(texts)
+        by_text = np.split(grams, np.searchsorted(owners, np.arange(1, len(texts))))
+        known, counts = np.unique(np.concatenate([np.unique(each) for each in by_text]), return_counts=True)
+        return cls(len(texts), known, counts, max(len(grams) / len(texts), 1.0))
+
+    def score(self, question: str, texts: Sequence[str]) -> Numbers:
+        """BM25 of the question's trigrams in each text (k1 = 1.2, b = 0.75, Lucene's idf), as a share of what none can reach."""
+        asked = np.unique(_extract_trigrams([question])[0])
+        if not len(asked) or not texts:
+            return np.zeros(len(texts))
+        having = np.zeros(len(asked))
+        _, ours, theirs = np.intersect1d(asked, self.grams, assume_unique=True, return_indices=True)
+        having[ours] = self.counts[theirs]
+        idf = np.log1p((self.texts - having + 0.5) / (having + 0.5))
+        counts, lengths = _count_trigrams(asked, texts)
+        told = counts * (_K1 + 1) / (counts + _K1 * (1 - _B + _B * lengths[:, np.newaxis] / self.length))
+        sums = (told * idf).sum(axis=1)  # not a product of matrices, where a row's last bits depend on the others
+        return np.asarray(sums / ((_K1 + 1) * idf.sum()), np.float64)
+
+
+class TrigramCache:
+    """What the texts of a sample say of a collection's spelling: learned when it is asked for, anew when the sample changes.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._at: tuple[int, int] = (0, 0)
+        self._sample: tuple[int, bytes] = (0, b"")
+        self._known: TrigramStatistics | None = None
+        self._lock = Lock()
+
+    def get(self, state: CollectionState, ids: Callable[[], Ids], read: Callable[[Ids], Sequence[str]]) -> TrigramStatistics:
+        """By the texts that `read` gives for some of a collection's chunks, evenly spread; there is one at least.
+
+        While the revision is the same, not even the ids are asked for.
+        """
+        at = (state.id, state.revision)
+        with self._lock:
+            if self._known is None or self._at != at:
+                every = ids()
+                chosen = every[:: _compute_step(len(every))]
+                sample = (state.id, chosen.tobytes())
+                if self._known is None or self._sample != sample:
+                    self._known, self._sample = TrigramStatistics.from_texts(read(chosen)), sample
+                self._at = at
+            return self._known
+
+
+def _compute_step(count: int) -> int:
+    """The power of two that leaves at most SPELLING_SAMPLE of so many: a collection that grows keeps its sample for long."""
+    return 1 << ((count - 1) // TRIGRAM_SAMPLE_CHUNKS).bit_length()
+
+
+def _count_trigrams(asked: Grams, texts: Sequence[str]) -> tuple[Counts, Counts]:
+    """How often each text has each of these trigrams, a row a text, and how many it has in all."""
+    grams, owners = _extract_trigrams(texts)
+    places = np.searchsorted(asked, grams).clip(max=len(asked) - 1)
+    hit = asked[places] == grams
+    cells = np.bincount(owners[hit] * len(asked) + places[hit], minlength=len(texts) * len(asked))
+    return cells.reshape(len(texts), len(asked)), np.bincount(owners, minlength=len(texts))
+
+
+def _extract_trigrams(texts: Sequence[str]) -> tuple[Grams, Counts]:
+    """Every trigram as a number, in order, and which text it stands in."""
+    lowered = [f" {text.lower()} " for text in texts]
+    points = np.frombuffer("".join(lowered).encode("utf-32-le", "surrogatepass"), np.uint32)
+    in_word = _find_word_characters(points)
+    points = np.where(in_word, points, _BLANK).astype(np.uint64)
+    middle = np.flatnonzero(in_word)
+    grams = points[middle - 1] << np.uint64(2 * _POINT_BITS) | points[middle] << np.uint64(_POINT_BITS) | points[middle + 1]
+    return grams, np.repeat(np.arange(len(texts)), [len(each) for each in lowered])[middle]
+
+
+def _find_word_characters(points: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Whether each code point is a letter, a mark on one, a digit or "_"."""
+    known = np.flatnonzero(np.bincount(points))
+    table = np.zeros(int(known[-1]) + 1, bool)
+    table[known] = [unicodedata.category(chr(point))[0] in "LMN" or point == ord("_") for point in known.tolist()]
+    return table[points]
