@@ -24,6 +24,19 @@ class TokenRows:
     rows: Matrix
 
 
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """Which encoder made some vectors, as a plain value: what loads it again, and what its vectors are.
+
+    `model` is a hub name, a local folder or the bundled model's name; `fingerprint` is equal for two encoders exactly when their
+    vectors may be mixed; `dimension` is the length of a vector.
+    """
+
+    model: str
+    fingerprint: str
+    dimension: int
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """Turns texts into unit vectors. A text's vector does not depend on the texts beside it."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from itertools import zip_longest
-from typing import Final
+from typing import Final, TypeAlias
 
 import regex
 
@@ -55,6 +56,9 @@ class QueryClause:
     def expression(self) -> str:
         """In FTS5's syntax."""
         return f'"{self.text}"*' if self.kind is ClauseKind.PREFIX else f'"{self.text}"'
+
+
+LexicalQuery: TypeAlias = Sequence[QueryClause]  # what `parse_query` gives
 
 
 def parse_query(query: str, analyzer: Analyzer) -> list[QueryClause]:
