@@ -25,8 +25,8 @@ import vecsearch
 from tests import test_filters
 from tests.fakes import FakeEncoder
 from vecsearch.api import maintenance
+from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.documents.loaders.raw_file import RawFile
-from vecsearch.encoders.unit_vectors import format_encoder_input
 from vecsearch.indexing import batch_writer, pipeline
 from vecsearch.stores.sqlite.read import document_reader
 from vecsearch.stores.sqlite.vectors import faiss_segment, vector_view

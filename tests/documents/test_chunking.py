@@ -194,7 +194,7 @@ def test_any_structure_gives_the_text_back_within_the_budget(by, given_, budget)
         if by is Split.TOKENS:
             inside = text[each.start : each.end]
             words = range(each.start + len(inside) - len(inside.lstrip()) + 1, each.start + len(inside.rstrip()))
-            assert not any(section.apart and section.start in words for section in sections)
+            assert not any(section.hard_boundary and section.start in words for section in sections)
 
 
 def test_a_page_is_never_mixed_with_the_next():

@@ -19,12 +19,12 @@ import vecsearch
 from tests.conftest import CountingEncoder, Ran
 from vecsearch.core.cache_folders import get_cache_folder
 from vecsearch.core.types import ParsedDocument, Split
+from vecsearch.documents.chunk_inputs import chunk_document
 from vecsearch.encoders import model_files, registry
 from vecsearch.encoders.auto import AutoEncoder
 from vecsearch.encoders.base import Encoder, TokenEncoder
 from vecsearch.encoders.model_files import ComputePrecision
 from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
-from vecsearch.indexing.batch_writer import chunk_document
 
 
 @pytest.fixture

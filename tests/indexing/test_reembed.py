@@ -23,8 +23,8 @@ from tests.fakes import FakeEncoder
 from vecsearch.api import maintenance
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.core.types import ChunkSpan, ParsedDocument
+from vecsearch.documents.chunk_inputs import refit_chunks
 from vecsearch.encoders import model_files, registry
-from vecsearch.indexing.batch_writer import refit_chunks
 from vecsearch.stores.sqlite.write import replacement
 
 OLD, NEW = FakeEncoder(1), FakeEncoder(2, dimension=24, max_tokens=15)

@@ -14,7 +14,7 @@ import vecsearch
 from tests.fakes import FakeEncoder
 from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State, mend
 from vecsearch.api import maintenance
-from vecsearch.encoders.unit_vectors import format_encoder_input
+from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.stores.sqlite.engine.database_folder import is_database
 
 _CLOSE = 2e-3  # cosines of float16 rows, from those of float32 rows

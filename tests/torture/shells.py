@@ -18,8 +18,8 @@ from tests.torture.check import Lost, Unopenable, Wrong
 from tests.torture.rounds import Outcome
 from tests.torture.steps import DATABASE, WORDS
 from vecsearch.api import maintenance
+from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders import registry
-from vecsearch.encoders.unit_vectors import format_encoder_input
 
 _FILES = 12
 _LINES = 60

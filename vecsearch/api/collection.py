@@ -319,11 +319,11 @@ class Collection(CollectionReader):
         return BatchWriter(self._database, self.name, get_encoder=self._load_encoder, spec=self._spec)
 
     def _add_texts(self, drafts: Sequence[ParsedDocument], existing: set[str]) -> None:
-        from vecsearch.indexing.batch_writer import content_digest
+        from vecsearch.documents.chunk_inputs import hash_content
 
         batches = self._make_batch_writer()
         for draft in drafts:
-            digest = content_digest(draft, Split.TOKENS)
+            digest = hash_content(draft, Split.TOKENS)
             batches.add(draft, digest, source=None, split=Split.TOKENS, replaces=draft.id in existing)
         batches.flush()
 

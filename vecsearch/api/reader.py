@@ -281,6 +281,8 @@ def _load_reranker(rerank: bool | str, get_encoder: Callable[[], Encoder]) -> Re
 
 
 def _embed_document(draft: ParsedDocument, encoder: Encoder) -> Vector:
-    from vecsearch.indexing.batch_writer import chunk_document
+    from vecsearch.documents.chunk_inputs import chunk_document
 
-    return engine.compute_centroid(normalize_vectors(encoder.encode_documents(chunk_document(draft, Split.TOKENS, encoder)[1])))
+    return engine.compute_centroid(
+        normalize_vectors(encoder.encode_documents(chunk_document(draft, Split.TOKENS, encoder).texts))
+    )

@@ -1,4 +1,4 @@
-"""What goes into an encoder, and what may come out of it."""
+"""Check and normalise the vectors that come out of an encoder, or from a caller."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ from vecsearch.core.errors import InputError
 from vecsearch.encoders.base import Matrix
 
 _BLOCK_ROWS: Final = 512  # whose doubles stay in the processor's cache, which makes it several times as quick
-
-
-def format_encoder_input(title: str | None, context: str, text: str) -> str:
-    """What a chunk is encoded as: title, context and text, each on a line; the title once, where the text begins with it."""
-    text = text.strip()
-    above = context if not title or text.lstrip("#=* \n").startswith(title) else f"{title}\n{context}" if context else title
-    return f"{above}\n{text}" if above and text else above or text
 
 
 def normalize_vectors(rows: Matrix) -> Matrix:

@@ -21,18 +21,11 @@ from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, ModelMismatchError, VecsearchWarning
 from vecsearch.core.settings import BATCH_PROVIDED_VECTORS, READ_DOCUMENTS
 from vecsearch.core.types import CollectionSpec, FailedFile, OnConflict, Split
+from vecsearch.documents.chunk_inputs import hash_content, refit_chunks
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import Encoder
 from vecsearch.exchange.transfer_records import Entry, Header, Record, Source
-from vecsearch.indexing.batch_writer import (
-    BatchWriter,
-    NullProgress,
-    PendingDocument,
-    Progress,
-    content_digest,
-    format_id_conflict,
-    refit_chunks,
-)
+from vecsearch.indexing.batch_writer import BatchWriter, NullProgress, PendingDocument, Progress, format_id_conflict
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.database_folder import Database
 from vecsearch.stores.sqlite.read.document_reader import StoredDocument, StoredSource
@@ -207,7 +200,7 @@ class Importing:
 
     def _take(self, record: Record, vectors: Any) -> None:
         draft = record.draft
-        digest = record.digest or PROVIDED_VECTORS_MARK + content_digest(draft, Split.TOKENS)
+        digest = record.digest or PROVIDED_VECTORS_MARK + hash_content(draft, Split.TOKENS)
         rows = vectors.astype(np.float32)
         self._ready.append(
             NewDocument(draft.id, self._path(record), draft.text, draft.title, draft.metadata, digest, record.cuts, rows)
@@ -222,10 +215,10 @@ class Importing:
         draft, source = record.draft, self._path(record)
         self._tally.encoded += 1
         if not record.cuts:
-            self._batches.add(draft, content_digest(draft, Split.TOKENS), source=source, split=Split.TOKENS, replaces=replaces)
+            self._batches.add(draft, hash_content(draft, Split.TOKENS), source=source, split=Split.TOKENS, replaces=replaces)
             return
         cuts, texts = refit_chunks(draft, record.cuts, self._encoder_of())
-        digest = (record.digest or content_digest(draft, Split.TOKENS)).removeprefix(PROVIDED_VECTORS_MARK)
+        digest = (record.digest or hash_content(draft, Split.TOKENS)).removeprefix(PROVIDED_VECTORS_MARK)
         self._batches.queue(PendingDocument(draft, source, digest, cuts, texts, 0.0, replaces))
 
     def _path(self, record: Record) -> str | None:

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.batched import batched
-from vecsearch.core.errors import DimensionMismatchError, VecsearchWarning
-from vecsearch.core.settings import (
-    BATCH_CHUNKS,
-    BATCH_PROVIDED_VECTORS,
-    BLOCK_CHARACTERS,
-    CONTEXT_SHARE_MAX,
-    ENCODER_BATCH_SIZE,
-    TITLE_SHARE_MAX,
-)
-from vecsearch.core.types import ChunkSpan, CollectionSpec, ParsedDocument, Section, Split
-from vecsearch.documents import chunking
+from vecsearch.core.errors import DimensionMismatchError
+from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, ENCODER_BATCH_SIZE
+from vecsearch.core.types import ChunkSpan, CollectionSpec, ParsedDocument, Split
+from vecsearch.documents.chunk_inputs import chunk_document, format_encoder_input, hash_content, hash_encoder_input
 from vecsearch.encoders.base import Encoder
-from vecsearch.encoders.unit_vectors import format_encoder_input, normalize_vectors
+from vecsearch.encoders.unit_vectors import normalize_vectors
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.database_folder import Database
 from vecsearch.stores.sqlite.read.reader import Reader
 from vecsearch.stores.sqlite.write import compaction, replacement
-from vecsearch.stores.sqlite.write.writer import (
-    PROVIDED_VECTORS_MARK,
-    IndexedFile,
-    NewDocument,
-    PreservedFields,
-    Writer,
-    hash_encoded_text,
-)
+from vecsearch.stores.sqlite.write.writer import PROVIDED_VECTORS_MARK, IndexedFile, NewDocument, PreservedFields, Writer
 from vecsearch.text.analyzer import STEMMER_DEFAULT, is_known_stemmer
 from vecsearch.text.language import detect_language
 
@@ -107,7 +91,7 @@ class BatchWriter:
     def add(
         self, draft: ParsedDocument, digest: str, *, source: str | None, split: Split, weight: float = 0.0, replaces: bool = False
     ) -> None:
-        """Cut a document and queue it; commits when a batch is full. `digest` is its `content_digest`."""
+        """Cut a document and queue it; commits when a batch is full. `digest` is its `hash_content`."""
         cuts, texts = chunk_document(draft, split, self._get_encoder())
         self.queue(PendingDocument(draft, source, digest, cuts, texts, weight, replaces))
 
@@ -187,7 +171,7 @@ class BatchWriter:
         texts = {}
         for each in pending:
             for text in each.texts:
-                key = hash_encoded_text(text)
+                key = hash_encoder_input(text)
                 texts[key] = text
                 weights[key] = weights.get(key, 0.0) + each.weight / len(each.texts)
         vectors = self._read_known_vectors(pending, list(texts))
@@ -223,7 +207,7 @@ class BatchWriter:
             found: dict[str, Matrix] = snapshot.document_reader.load_staged_vectors(keys)
             replaced = [each.draft.id for each in pending if each.replaces]
             for each in snapshot.document_reader.iterate_vectors(replaced):
-                key = hash_encoded_text(format_encoder_input(each.title, each.context, each.text))
+                key = hash_encoder_input(format_encoder_input(each.title, each.context, each.text))
                 if key in wanted:
                     found[key] = each.vector
         return found
@@ -253,92 +237,15 @@ def ensure_collection(
     )  # fmt: skip
 
 
-def chunk_document(draft: ParsedDocument, split: Split, encoder: Encoder) -> tuple[tuple[ChunkSpan, ...], tuple[str, ...]]:
-    """A document's chunks, and what the encoder sees for each."""
-    title = _truncate_title(draft, encoder)
-    used = len(encoder.token_spans(title + "\n")) if title else 0
-    fitting = {context: _truncate_context(context, encoder) for context in {each.context for each in draft.sections}}
-    costs = {context: len(encoder.token_spans(context + "\n")) if context else 0 for context in fitting.values()}
-    sections = [replace(each, context=fitting[each.context]) for each in draft.sections]
-    budget = max(1, encoder.max_tokens - used)
-    cuts = chunking.split(
-        draft.text, unit=split, budget=budget, token_spans=encoder.token_spans, sections=sections,
-        cost=lambda context: costs.get(context, 0),
-    )  # fmt: skip
-    if not cuts:  # a title alone
-        return (ChunkSpan(0, 0),), (title,)
-    return tuple(cuts), tuple(format_encoder_input(title, each.context, draft.text[each.start : each.end]) for each in cuts)
-
-
-def refit_chunks(
-    draft: ParsedDocument, spans: Sequence[ChunkSpan], encoder: Encoder
-) -> tuple[tuple[ChunkSpan, ...], tuple[str, ...]]:
-    """Chunks made for another encoder, and what this one sees for each: those that do not fit its window are split further."""
-    title = _truncate_title(draft, encoder)
-    fitting = {context: _truncate_context(context, encoder) for context in {each.context for each in spans}}
-    kept: list[ChunkSpan] = []
-    texts: list[str] = []
-    for each in spans:
-        above, body = fitting[each.context], draft.text[each.start : each.end]
-        whole = format_encoder_input(title, above, body)
-        fits = len(body) <= BLOCK_CHARACTERS and len(encoder.token_spans(whole)) <= encoder.max_tokens
-        parts = [each] if fits else _split_further(each, body, title, above, encoder)
-        kept.extend(parts)
-        texts.extend(format_encoder_input(title, above, draft.text[part.start : part.end]) for part in parts)
-    return tuple(kept), tuple(texts)
-
-
-def _split_further(whole: ChunkSpan, body: str, title: str, context: str, encoder: Encoder) -> list[ChunkSpan]:
-    """A chunk's parts that fit, with their places; itself where there is nothing to split."""
-    above = format_encoder_input(title, context, "")
-    used = len(encoder.token_spans(f"{above}\n")) if above else 0
-    first = {key: value[0] if key in ("lines", "rows") else value for key, value in whole.location.items()}
-    parts = chunking.split(
-        body, unit=Split.TOKENS, budget=max(1, encoder.max_tokens - used), token_spans=encoder.token_spans,
-        sections=(Section(0, first),),
-    )  # fmt: skip
-    return [ChunkSpan(whole.start + part.start, whole.start + part.end, part.location, whole.context) for part in parts] or [
-        whole
-    ]
-
-
-def content_digest(draft: ParsedDocument, split: Split) -> str:
-    """Changes with anything that changes a document's chunks, their places or vectors."""
-    said = (draft.title or "", split.value, draft.text, *(repr(each) for each in draft.sections))
-    return hashlib.sha256("\0".join(said).encode()).hexdigest()
-
-
 def format_id_conflict(key: str, stored_source: str | None, new_source: str | None) -> str:
     """The message for one id from two sources."""
     said = ["a document added from code or a pipe" if source is None else source for source in (stored_source, new_source)]
     return f"the id {key!r} is taken: it came from {said[0]}, and now from {said[1]}; give one of them another id"
 
 
-def _truncate_title(draft: ParsedDocument, encoder: Encoder) -> str:
-    title = (draft.title or "").strip()
-    tokens = encoder.token_spans(title)
-    most = max(1, int(encoder.max_tokens * TITLE_SHARE_MAX)) if draft.text.strip() else encoder.max_tokens
-    if len(tokens) <= most:
-        return title
-    warnings.warn(
-        f"the title of {draft.id!r} has {len(tokens)} tokens; its first {most} are encoded with every chunk, "
-        "all of it is searched by words",
-        VecsearchWarning,
-        stacklevel=2,
-    )
-    return title[: tokens[most - 1][1]]
-
-
-def _truncate_context(context: str, encoder: Encoder) -> str:
-    """As much of a context as leaves most of the window to the text."""
-    tokens = encoder.token_spans(context)
-    most = max(1, int(encoder.max_tokens * CONTEXT_SHARE_MAX))
-    return context if len(tokens) <= most else context[: tokens[most - 1][1]]
-
-
 def _make_document_with_vector(draft: ParsedDocument, vector: Matrix) -> NewDocument:
     digest = (
-        f"{PROVIDED_VECTORS_MARK}{content_digest(draft, Split.TOKENS)}"  # no other text is given a vector that a caller made up
+        f"{PROVIDED_VECTORS_MARK}{hash_content(draft, Split.TOKENS)}"  # no other text is given a vector that a caller made up
     )
     whole = ChunkSpan(0, len(draft.text))
     return NewDocument(draft.id, None, draft.text, draft.title, draft.metadata, digest, (whole,), vector[np.newaxis])
@@ -346,7 +253,7 @@ def _make_document_with_vector(draft: ParsedDocument, vector: Matrix) -> NewDocu
 
 def _make_document(pending: PendingDocument, vectors: dict[str, Matrix]) -> NewDocument:
     draft = pending.draft
-    rows = np.stack([vectors[hash_encoded_text(text)] for text in pending.texts])
+    rows = np.stack([vectors[hash_encoder_input(text)] for text in pending.texts])
     return NewDocument(
         draft.id, pending.source, draft.text, draft.title, draft.metadata, pending.digest, pending.spans, rows, pending.preserved
     )

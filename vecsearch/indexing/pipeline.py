@@ -29,11 +29,12 @@ from vecsearch.core.types import (
     SkippedFile,
     Split,
 )
+from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.documents.validation import validate_document
 from vecsearch.encoders.base import Encoder
-from vecsearch.indexing.batch_writer import BatchWriter, Progress, content_digest, format_id_conflict
+from vecsearch.indexing.batch_writer import BatchWriter, Progress, format_id_conflict
 from vecsearch.indexing.missing_files import find_missing_files, is_mounted
 from vecsearch.stores.sqlite.engine.database_folder import Database
 from vecsearch.stores.sqlite.read.document_reader import StoredDocument, StoredSource
@@ -218,7 +219,7 @@ class IndexPipeline:
                 self._store_documents(sound, run, last=last)
 
     def _store_documents(self, drafts: Sequence[ParsedDocument], run: FileProgress, *, last: bool) -> None:
-        digests = {draft.id: content_digest(draft, self._split) for draft in drafts}
+        digests = {draft.id: hash_content(draft, self._split) for draft in drafts}
         with self._reader.open_snapshot() as snapshot:
             stored = {} if snapshot is None else snapshot.document_reader.load_stored_documents(list(digests))
             twins = {} if snapshot is None else snapshot.document_reader.find_duplicates(list(digests.values()))

@@ -16,10 +16,11 @@ from typing import Any, Final
 
 from vecsearch.core.errors import CollectionNotFoundError, StorageError, UsageError
 from vecsearch.core.types import CollectionSpec, ParsedDocument, Precision
+from vecsearch.documents.chunk_inputs import refit_chunks
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import Encoder
 from vecsearch.encoders.model_files import ComputePrecision
-from vecsearch.indexing.batch_writer import BatchWriter, NullProgress, PendingDocument, Progress, refit_chunks
+from vecsearch.indexing.batch_writer import BatchWriter, NullProgress, PendingDocument, Progress
 from vecsearch.stores.sqlite.engine.collections import CollectionState, get_replacement_name
 from vecsearch.stores.sqlite.engine.database_folder import Database
 from vecsearch.stores.sqlite.read.reader import Reader, list_collection_names

@@ -25,10 +25,11 @@ from vecsearch.core.errors import (
 )
 from vecsearch.core.settings import BATCH_CHUNKS, ENCODER_BATCH_SIZE
 from vecsearch.core.types import ChunkSpan, CollectionSpec, Finding, ParsedDocument, Severity, Split
+from vecsearch.documents.chunk_inputs import chunk_document, format_encoder_input, hash_content, refit_chunks
 from vecsearch.encoders import model_files, registry
 from vecsearch.encoders.base import Encoder
-from vecsearch.encoders.unit_vectors import format_encoder_input, normalize_vectors
-from vecsearch.indexing.batch_writer import BatchWriter, PendingDocument, chunk_document, content_digest, refit_chunks
+from vecsearch.encoders.unit_vectors import normalize_vectors
+from vecsearch.indexing.batch_writer import BatchWriter, PendingDocument
 from vecsearch.stores.sqlite.engine.collections import CollectionState, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import Database
 from vecsearch.stores.sqlite.integrity import examine
@@ -145,7 +146,7 @@ class _RepairRun:
             split = Split(each.split or Split.TOKENS)  # a file that was never read through has none
             draft = ParsedDocument(each.key, each.text, each.title)
             cuts, texts = chunk_document(draft, split, encoder)
-            batches.queue(PendingDocument(draft, each.source, content_digest(draft, split), cuts, texts, 0.0, False, each.kept))
+            batches.queue(PendingDocument(draft, each.source, hash_content(draft, split), cuts, texts, 0.0, False, each.kept))
         batches.flush()
         menders.expect_again(self._database, broken)
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vecsearch.core.settings import FEEDBACK_PASSAGES, FEEDBACK_WEIGHT, LATE_WEIGHT, MIN_TOKEN_IDF_SHARE
 from vecsearch.core.types import ScoredChunk
+from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import CrossEncoder, TokenEncoder, TokenRows
-from vecsearch.encoders.unit_vectors import format_encoder_input
 from vecsearch.search.retrieval import Query, Ranking
 from vecsearch.stores.sqlite.read.reader import ChunkText, Snapshot
 from vecsearch.text.analyzer import get_analyzer

@@ -6,7 +6,6 @@ never ahead. Use inside `Database.locked()`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -200,11 +199,6 @@ def rename_collection(database: Database, old: str, new: str) -> None:
         get_state(connection, old)
         for there, then in ((old, new), (get_replacement_name(old), get_replacement_name(new))):
             connection.execute(update(collections).where(collections.c.name == there).values(name=then))
-
-
-def hash_encoded_text(text: str) -> str:
-    """The name of an encoded text among the staged vectors."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _store_documents(connection: Connection, state: CollectionState, new_documents: Sequence[NewDocument]) -> None:

@@ -1,0 +1,138 @@
+"""Make a document's chunks, and the texts that an encoder sees for them.
+
+Pure functions over plain values: a worker elsewhere can run them. Of the encoder they ask only how many tokens a text has and how
+many its window holds; nothing is encoded here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
+
+from vecsearch.core.errors import VecsearchWarning
+from vecsearch.core.settings import BLOCK_CHARACTERS, CONTEXT_SHARE_MAX, TITLE_SHARE_MAX
+from vecsearch.core.types import ChunkSpan, ParsedDocument, Section, Split
+from vecsearch.documents import chunking
+
+
+class TokenWindow(Protocol):
+    """What chunks are fitted to: every text encoder is one."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a document's own text that fit the window, special tokens and prompt taken off."""
+        ...
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        """Half-open character ranges of the tokens of a text, uncut and without special tokens, in order."""
+        ...
+
+
+class ChunkInputs(NamedTuple):
+    """A document's chunks, and the text to encode for each."""
+
+    spans: tuple[ChunkSpan, ...]
+    texts: tuple[str, ...]
+
+
+def chunk_document(document: ParsedDocument, split: Split, window: TokenWindow) -> ChunkInputs:
+    """Split a document into chunks that fit the window together with its title and the context above them.
+
+    Warns where a title takes too much of the window, and encodes its beginning only.
+    """
+    title = _truncate_title(document, window)
+    title_tokens = len(window.token_spans(title + "\n")) if title else 0
+    contexts = _truncate_contexts({section.context for section in document.sections}, window)
+    costs = {context: len(window.token_spans(context + "\n")) if context else 0 for context in contexts.values()}
+    spans = chunking.split(
+        document.text,
+        unit=split,
+        budget=max(1, window.max_tokens - title_tokens),
+        token_spans=window.token_spans,
+        sections=[replace(section, context=contexts[section.context]) for section in document.sections],
+        cost=lambda context: costs.get(context, 0),
+    )
+    if not spans:  # a title alone
+        return ChunkInputs((ChunkSpan(0, 0),), (title,))
+    return ChunkInputs(
+        tuple(spans), tuple(format_encoder_input(title, span.context, document.text[span.start : span.end]) for span in spans)
+    )
+
+
+def refit_chunks(document: ParsedDocument, spans: Sequence[ChunkSpan], window: TokenWindow) -> ChunkInputs:
+    """Keep the chunks that were made for another encoder, and split those further that do not fit this one's window."""
+    title = _truncate_title(document, window)
+    contexts = _truncate_contexts({span.context for span in spans}, window)
+    fitting_spans: list[ChunkSpan] = []
+    texts: list[str] = []
+    for span in spans:
+        context, chunk_text = contexts[span.context], document.text[span.start : span.end]
+        encoder_input = format_encoder_input(title, context, chunk_text)
+        fits = len(chunk_text) <= BLOCK_CHARACTERS and len(window.token_spans(encoder_input)) <= window.max_tokens
+        parts = [span] if fits else _split_further(span, chunk_text, title, context, window)
+        fitting_spans.extend(parts)
+        texts.extend(format_encoder_input(title, context, document.text[part.start : part.end]) for part in parts)
+    return ChunkInputs(tuple(fitting_spans), tuple(texts))
+
+
+def format_encoder_input(title: str | None, context: str, text: str) -> str:
+    """Return what a chunk is encoded as: title, context and text, each on a line; no title where the text begins with it."""
+    text = text.strip()
+    above = context if not title or text.lstrip("#=* \n").startswith(title) else f"{title}\n{context}" if context else title
+    return f"{above}\n{text}" if above and text else above or text
+
+
+def hash_encoder_input(text: str) -> str:
+    """Return the sha256 that names an encoded text among the pending vectors."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_content(document: ParsedDocument, split: Split) -> str:
+    """Return a sha256 that changes with anything that changes a document's chunks, their locations or their vectors."""
+    sections = (
+        json.dumps([section.start, section.location, section.context, section.hard_boundary, section.split_priority])
+        for section in document.sections
+    )
+    return hashlib.sha256("\0".join((document.title or "", split.value, document.text, *sections)).encode()).hexdigest()
+
+
+def _truncate_title(document: ParsedDocument, window: TokenWindow) -> str:
+    """Return as much of the title as leaves a part of the window to the text; all that fits, where there is no text."""
+    title = (document.title or "").strip()
+    tokens = window.token_spans(title)
+    limit = max(1, int(window.max_tokens * TITLE_SHARE_MAX)) if document.text.strip() else window.max_tokens
+    if len(tokens) <= limit:
+        return title
+    warnings.warn(
+        f"the title of {document.id!r} has {len(tokens)} tokens; its first {limit} are encoded with every chunk, "
+        "lexical search finds all of it",
+        VecsearchWarning,
+        stacklevel=3,
+    )
+    return title[: tokens[limit - 1][1]]
+
+
+def _truncate_contexts(contexts: set[str], window: TokenWindow) -> dict[str, str]:
+    """Map each context to as much of it as leaves most of the window to the text."""
+    limit = max(1, int(window.max_tokens * CONTEXT_SHARE_MAX))
+    tokens = {context: window.token_spans(context) for context in contexts}
+    return {context: context if len(spans) <= limit else context[: spans[limit - 1][1]] for context, spans in tokens.items()}
+
+
+def _split_further(span: ChunkSpan, chunk_text: str, title: str, context: str, window: TokenWindow) -> list[ChunkSpan]:
+    """Return a chunk's parts that fit, with their locations; the chunk itself where there is nothing to split."""
+    above = format_encoder_input(title, context, "")
+    tokens_above = len(window.token_spans(f"{above}\n")) if above else 0
+    first_location = {key: value[0] if key in ("lines", "rows") else value for key, value in span.location.items()}
+    parts = chunking.split(
+        chunk_text,
+        unit=Split.TOKENS,
+        budget=max(1, window.max_tokens - tokens_above),
+        token_spans=window.token_spans,
+        sections=(Section(0, first_location),),
+    )
+    return [ChunkSpan(span.start + part.start, span.start + part.end, part.location, span.context) for part in parts] or [span]
