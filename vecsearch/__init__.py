@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from vecsearch.api.collection import Collection, open
+    from vecsearch.api.collection import Collection
+    from vecsearch.api.database import Database
+    from vecsearch.api.open import connect, restore
+    from vecsearch.api.open import open as open
     from vecsearch.core.errors import (
+        CollectionChangedError,
         CollectionNotFoundError,
         DatabaseCorruptedError,
         DatabaseLockedError,
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
         ReadOnlyError,
         SchemaVersionError,
         StorageError,
+        StorageIOError,
         UnavailableError,
         UnreadableFileError,
         UsageError,
@@ -67,10 +72,12 @@ if TYPE_CHECKING:
     from vecsearch.search.context import Context, ContextPassage, PackedSource
 
 _HOMES = {
-    "vecsearch.api.collection": (
-        "Collection", "open",
-    ),
+    "vecsearch.api.collection": ("Collection",),
+    "vecsearch.api.database": ("Database",),
+    "vecsearch.api.open": ("connect", "open", "restore"),
     "vecsearch.core.errors": (
+        "CollectionChangedError",
+        "StorageIOError",
         "CollectionNotFoundError",
         "DatabaseCorruptedError",
         "DatabaseLockedError",
@@ -140,10 +147,12 @@ __all__ = [
     "ChunkLocation",
     "ChunkWindow",
     "Collection",
+    "CollectionChangedError",
     "CollectionNotFoundError",
     "ComponentScore",
     "Context",
     "ContextPassage",
+    "Database",
     "DatabaseCorruptedError",
     "DatabaseLockedError",
     "DimensionMismatchError",
@@ -178,6 +187,7 @@ __all__ = [
     "Span",
     "Split",
     "StorageError",
+    "StorageIOError",
     "TokenAttribution",
     "TokenEncoder",
     "TokenRows",
@@ -188,7 +198,8 @@ __all__ = [
     "VecsearchWarning",
     "VectorAccess",
     "__version__",
-    "open",
+    "connect",
+    "restore",
 ]
 
 

@@ -23,8 +23,8 @@ from tests.checks import error_of, held, is_sound, listing, nothing_lost
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from vecsearch.api import maintenance
-from vecsearch.exchange.transfer_records import numbers_of
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.exchange.transfer_records import format_numbers
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.read.full_documents import reading
 
 FOREIGN = Path(__file__).parents[1] / "foreign"
@@ -42,7 +42,7 @@ def suffix(request):
 
 def whole(folder, name="default"):
     """All that a collection holds, vectors bit for bit, but for row numbers and times."""
-    with closing(Database(folder, readonly=True)) as database, reading(database, name) as (state, documents):
+    with closing(DatabaseFolder(folder, readonly=True)) as database, reading(database, name) as (state, documents):
         head = (state.encoder, state.fingerprint, state.dimension, state.precision, state.language)
         return head, [
             (each.key, each.source, each.title, each.text, each.metadata, each.digest, each.cuts, each.vectors.tobytes())
@@ -109,7 +109,7 @@ def test_any_documents_come_back_bit_for_bit(tmp_path_factory, documents, precis
         expected = [collection.search(query, mode=mode, limit=50) for mode in ("dense", "lexical", "hybrid")]
     with vecsearch.open(place / "b.vec", model=ENCODER) as collection:
         report = collection.import_documents(place / "file")
-        assert (report.added, report.taken, report.failed) == (len(documents), len(documents), ())
+        assert (report.added, report.vectors_reused, report.failed) == (len(documents), len(documents), ())
         assert [collection.search(query, mode=mode, limit=50) for mode in ("dense", "lexical", "hybrid")] == expected
     assert whole(place / "b.vec") == whole(place / "a.vec")
     shutil.rmtree(place)
@@ -119,7 +119,7 @@ def test_every_number_survives_as_its_shortest_decimal():
     halves = np.arange(1 << 16, dtype="<u2").view("<f2")
     singles = np.random.default_rng(0).integers(0, 1 << 32, 50_000, dtype=np.uint32).view("<f4")
     for numbers in (halves[np.isfinite(halves)], singles[np.isfinite(singles)]):
-        said = json.dumps(numbers_of(numbers.reshape(1, -1)))
+        said = json.dumps(format_numbers(numbers.reshape(1, -1)))
         back = np.array(json.loads(said), np.float64).astype(numbers.dtype)
         assert back.tobytes() == numbers.tobytes()
 
@@ -215,7 +215,7 @@ def test_files_are_recognised_by_the_index_of_the_new_database(notes, tmp_path, 
     shutil.copytree(tmp_path / "old", tmp_path / "elsewhere" / "old")
     for parent in (tmp_path, tmp_path / "elsewhere"):
         with vecsearch.open(parent / "new.vec", model=counting) as collection:
-            assert collection.import_documents(tmp_path / f"all.{suffix}").taken == 4
+            assert collection.import_documents(tmp_path / f"all.{suffix}").vectors_reused == 4
             assert collection.get("old/sea.txt")[0].source == (parent / "old" / "sea.txt").as_posix()
             assert {each.state.value for each in collection.list_sources()} == {"unfinished"}
             report = collection.index([parent / "old"])
@@ -232,7 +232,7 @@ def test_texts_are_encoded_anew_where_another_encoder_made_the_vectors(notes, tm
     with vecsearch.open(tmp_path / "new.vec", model=ENCODER) as collection:
         with pytest.warns(vecsearch.VecsearchWarning, match="all-MiniLM-L6-v2.*fake-0.*encoded anew"):
             report = collection.import_documents(tmp_path / f"all.{suffix}")
-        assert (report.added, report.taken, report.encoded) == (5, 0, 5)
+        assert (report.added, report.vectors_reused, report.encoded) == (5, 0, 5)
         assert collection.search("a ring of ice and dust", mode="dense", limit=1)[0].similarity == pytest.approx(1, abs=0.002)
         assert len(collection.get("long")[0].chunks) > 4  # the window is smaller
         assert collection.get("old/sea.txt")[0].chunks[0].location == {"lines": [1, 1]}
@@ -292,7 +292,7 @@ def test_a_text_that_was_changed_in_an_export_is_encoded_anew_and_put_right_by_t
         changed = (tmp_path / "all.jsonl").read_text().replace("the harbour seals", "NARWHALS")
         (tmp_path / "all.jsonl").write_text(changed)
         report = collection.import_documents(tmp_path / "all.jsonl", on_conflict="replace")
-        assert (report.replaced, report.taken, report.encoded, report.failed) == (4, 3, 1, ())
+        assert (report.replaced, report.vectors_reused, report.encoded, report.failed) == (4, 3, 1, ())
         assert counting.documents == ["NARWHALS rest on the sandbank"]
         assert collection.search("narwhals", mode="lexical")[0].id == "old/sea.txt"
         report = collection.index([tmp_path / "old"])
@@ -443,7 +443,7 @@ def test_sources_stay_below_the_rule_of_paths(tmp_path):
     records = [{**GOOD, "id": key, "source": path} for key, path in given.items()]
     lines(tmp_path / "a.jsonl", {"vecsearch": HEADER}, *records)
     with vecsearch.open(tmp_path / "n.vec") as collection:
-        assert collection.import_documents(tmp_path / "a.jsonl").taken == 4
+        assert collection.import_documents(tmp_path / "a.jsonl").vectors_reused == 4
     stored = {key: source for key, source, *_ in whole(tmp_path / "n.vec")[1]}
     assert stored == {"a": "docs/a.txt", "b": "b.txt", "c": outside, "d": (tmp_path.parent / "d.txt").as_posix()}
 

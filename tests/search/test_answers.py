@@ -277,7 +277,7 @@ def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: A
     again = {hit.id: hit.score for hit in mixed.search(question, where=where, limit=10, rerank=True)}
     (asked, *rows) = [each.rows for each in encoder.encode_tokens([question, *(TEXTS[key] for key in before)])]
     with mixed._open_snapshot() as snapshot:
-        rarity = snapshot.compute_term_idfs(question)
+        rarity = snapshot.idf(question)
     most = max(rarity.values())
     weights = np.array([0.1 * most] * 7)
     weights[2], weights[5] = rarity["bank"], rarity["river"]  # [CLS] the bank of the river [SEP]

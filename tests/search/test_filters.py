@@ -18,7 +18,7 @@ from tests.checks import is_sound
 from vecsearch.api import maintenance
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.search.where_parser import parse_shell, parse_where
-from vecsearch.stores.sqlite.filters.filter_sql import chunk_ids, document_keys
+from vecsearch.stores.sqlite.filters.filter_sql import build_chunk_query, build_document_query
 
 METADATA: list[dict[str, Any]] = [
     {}, {"lang": "en"}, {"lang": "de", "year": 2020}, {"lang": "en", "year": 2021.5}, {"year": "2020"}, {"lang": None},
@@ -180,7 +180,7 @@ def test_no_key_or_value_is_ever_part_of_the_sql(where: dict[str, Any], said: st
     plain, hostile = (parse_where(each) for each in (where, with_other_words(where)))
     if plain is None or hostile is None:
         return
-    for asked in (chunk_ids, document_keys):
+    for asked in (build_chunk_query, build_document_query):
         assert asked(plain, 1).text == asked(hostile, 1).text
         assert said not in asked(hostile, 1).text
 

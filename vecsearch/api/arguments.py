@@ -11,22 +11,23 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.checks import check_limit, check_query, shorten_repr
+from vecsearch.core.checks import check_limit, check_query, check_whole_number, shorten_repr
 from vecsearch.core.errors import DimensionMismatchError, InputError, UnreadableFileError, UsageError, VecsearchWarning
 from vecsearch.core.filters import Filter
-from vecsearch.core.settings import LIMIT_DEFAULT, WINDOW_MAX
-from vecsearch.core.types import Metadata, Mode, ParsedDocument, Where
+from vecsearch.core.settings import WINDOW_MAX
+from vecsearch.core.types import AnyPath, Mode, ParsedDocument, Where
 from vecsearch.encoders.base import Encoder
 from vecsearch.encoders.unit_vectors import normalize_vectors
 from vecsearch.search.diversify import DiversityOptions
+from vecsearch.search.noise_floor import estimate_noise_floor
 from vecsearch.search.where_parser import parse_where
-from vecsearch.stores.sqlite.read.reader import Snapshot
+from vecsearch.stores.base import Snapshot
 from vecsearch.text.analyzer import STEMMERS, UNSTEMMED, is_known_stemmer
 
 if TYPE_CHECKING:
@@ -34,35 +35,14 @@ if TYPE_CHECKING:
     from vecsearch.documents.parser_process import ParseResult
 
 Vector: TypeAlias = NDArray[np.float32]
-AnyPath: TypeAlias = str | PathLike[str]
-
-
-class Options(TypedDict, total=False):
-    """What every way of asking takes.
-
-    `limit` hits at most (10). `where` filters by metadata before anything is counted. `min_similarity` is a least similarity, or
-    "auto": the collection's own noise floor, below which a chunk is an answer only if it says half of the question.
-    `group_by="document"` keeps a document's best chunk, `dedupe` the best of near-duplicates and word forms; either counts the
-    others in `group_size`. `mmr` in [0, 1] trades nearness (1) for variety (0). `window` adds so many neighbour chunks on each side
-    as `window`, `explain` the `explanation`.
-    """
-
-    limit: int
-    where: Where | None
-    min_similarity: float | str | None
-    group_by: str | None
-    dedupe: bool
-    mmr: float | None
-    window: int
-    explain: bool
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """Options, checked."""
+    """What every kind of search takes, checked; see `CollectionReader.search`."""
 
     diversity: DiversityOptions
-    condition: Filter | None
+    where: Filter | None
     min_similarity: float | str | None
     window: int
     explain: bool
@@ -72,36 +52,40 @@ AUTO: Final = "auto"
 Example: TypeAlias = str | Mapping[str, str]
 
 
-def parse_search_options(options: Options) -> SearchOptions:
-    """The options, defaults filled in. Raises InputError, FilterError, and TypeError for a name that is none of them."""
-    if unknown := options.keys() - Options.__annotations__.keys():
-        raise TypeError(f"unknown option {min(unknown)!r}; expected {', '.join(Options.__annotations__)}")
-    group, mmr, least = options.get("group_by"), options.get("mmr"), options.get("min_similarity")
-    window = options.get("window") or 0
-    if group not in (None, "document"):
-        raise InputError(f"group_by must be 'document' or None, got {shorten_repr(group)}")
+def parse_search_options(
+    *,
+    limit: Any,
+    where: Where | None,
+    min_similarity: float | str | None,
+    group_by: str | None,
+    dedupe: bool,
+    mmr: float | None,
+    window: Any,
+    explain: bool,
+) -> SearchOptions:
+    """Return the options, checked. Raises InputError, FilterError."""
+    if group_by not in (None, "document"):
+        raise InputError(f"group_by must be 'document' or None, got {shorten_repr(group_by)}")
     if mmr is not None and not (_is_number(mmr) and 0 <= mmr <= 1):
         raise InputError(f"mmr must be a number from 0 (variety) to 1 (nearness), got {shorten_repr(mmr)}")
-    if isinstance(window, bool) or not isinstance(window, int) or not 0 <= window <= WINDOW_MAX:
-        raise InputError(f"window must be a whole number from 0 to {WINDOW_MAX:,}, got {shorten_repr(window)}")
-    if not (least is None or least == AUTO or _is_number(least)):
-        raise InputError(f"min_similarity must be a number or 'auto', got {shorten_repr(least)}")
-    limit = check_limit(options.get("limit", LIMIT_DEFAULT))
-    arrangement = DiversityOptions(limit, group is not None, bool(options.get("dedupe")), mmr)
-    return SearchOptions(arrangement, parse_where(options.get("where")), least, window, bool(options.get("explain")))
+    if not (min_similarity is None or min_similarity == AUTO or _is_number(min_similarity)):
+        raise InputError(f"min_similarity must be a number or 'auto', got {shorten_repr(min_similarity)}")
+    diversity = DiversityOptions(check_limit(limit), group_by is not None, bool(dedupe), mmr)
+    neighbours = check_whole_number(window, "window", least=0, most=WINDOW_MAX)
+    return SearchOptions(diversity, parse_where(where), min_similarity, neighbours, bool(explain))
 
 
 def check_mode(mode: Mode, options: SearchOptions) -> None:
-    """Raises UsageError for options that need a similarity where none is computed."""
+    """Raise UsageError for options that need a similarity where none is computed."""
     if mode is Mode.LEXICAL and options.min_similarity is not None:
         raise UsageError("min_similarity tests the similarity, which lexical mode does not compute; use mode hybrid or dense")
 
 
 def resolve_min_similarity(snapshot: Snapshot, options: SearchOptions) -> tuple[float | None, bool]:
-    """The similarity below which a chunk is no answer, and whether one that says half of the question is one all the same."""
+    """Return the similarity below which a chunk is no answer, and whether one with half of the best BM25 is one all the same."""
     if options.min_similarity != AUTO:
         return None if options.min_similarity is None else float(options.min_similarity), False
-    floor = snapshot.estimate_noise_floor()
+    floor = estimate_noise_floor(snapshot)
     if floor is None:
         warnings.warn(
             "min_similarity='auto' has too few documents to learn from, so nothing is left out; give a number", VecsearchWarning,
@@ -111,7 +95,7 @@ def resolve_min_similarity(snapshot: Snapshot, options: SearchOptions) -> tuple[
 
 
 def parse_stemmer(code: Any) -> str | None:
-    """A language whose stems can be had, or None for none asked for. Raises InputError."""
+    """Return a stemmer that there is, or None for none asked for. Raises InputError."""
     if code is None or (isinstance(code, str) and is_known_stemmer(code)):
         return code
     raise InputError(
@@ -120,7 +104,7 @@ def parse_stemmer(code: Any) -> str | None:
 
 
 def parse_example(value: Any) -> str | ParsedDocument:
-    """An example of `recommend`: a document's id, or a text. Raises InputError."""
+    """Return an example of `recommend`: a document's id, or a text. Raises InputError."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and set(value) == {"text"}:
@@ -138,17 +122,17 @@ def _is_number(value: Any) -> bool:
 
 
 def list_paths(paths: Sequence[AnyPath] | AnyPath) -> list[AnyPath]:
-    """One path or many, as a list."""
+    """Return one path or many as a list."""
     return [paths] if isinstance(paths, str | PathLike) else list(paths)
 
 
 def parse_documents(
     texts: Sequence[str],
     ids: Sequence[str] | None,
-    metadatas: Sequence[Metadata | None] | None,
+    metadatas: Sequence[Mapping[str, Any] | None] | None,
     titles: Sequence[str | None] | None,
 ) -> list[ParsedDocument]:
-    """What `add` was given, one checked draft a text; ids are made up where not given. Raises InputError."""
+    """Return what `add` was given, one checked document a text; ids are made up where not given. Raises InputError."""
     if isinstance(texts, str):
         raise InputError("add takes a list of texts; for one text: add([text])")
     for what, values in (("ids", ids), ("metadatas", metadatas), ("titles", titles)):
@@ -156,7 +140,7 @@ def parse_documents(
             raise InputError(f"{what} must be a list of {len(texts)}, one for each text")
     from vecsearch.documents.validation import validate_document
 
-    found = [
+    documents = [
         validate_document(
             ParsedDocument(
                 uuid4().hex if ids is None else ids[n],
@@ -167,16 +151,16 @@ def parse_documents(
         )
         for n, text in enumerate(texts)
     ]
-    seen: set[str] = set()
-    for draft in found:
-        if draft.id in seen:
-            raise InputError(f"the id {draft.id!r} is given twice")
-        seen.add(draft.id)
-    return found
+    ids_given: set[str] = set()
+    for document in documents:
+        if document.id in ids_given:
+            raise InputError(f"the id {document.id!r} is given twice")
+        ids_given.add(document.id)
+    return documents
 
 
 def parse_vectors(vectors: Any, count: int) -> Vector:
-    """`vectors` of `add` as unit rows, shape (count, dimension). Raises InputError."""
+    """Return the `vectors` of `add` as unit rows, shape (count, dimension). Raises InputError."""
     try:
         with np.errstate(over="ignore"):  # what is too large becomes infinity, which is refused below
             matrix = np.asarray(vectors, np.float32)
@@ -188,7 +172,7 @@ def parse_vectors(vectors: Any, count: int) -> Vector:
 
 
 def parse_queries(query: Any) -> tuple[list[str] | None, Any, bool]:
-    """(texts or None, matrix or None, whether many were asked)."""
+    """Return (texts or None, matrix or None, whether many were asked)."""
     if isinstance(query, str):
         return [check_query(query)], None, False
     if isinstance(query, Sequence) and query and all(isinstance(each, str) for each in query):
@@ -205,7 +189,7 @@ def parse_queries(query: Any) -> tuple[list[str] | None, Any, bool]:
 def embed_queries(
     texts: list[str] | None, matrix: Any, mode: Mode, *, dimension: int, get_encoder: Callable[[], Encoder]
 ) -> Sequence[Vector | None]:
-    """A unit vector for each query, None where the mode needs none. Warns of a text that is longer than the encoder's window."""
+    """Return a unit vector for each query, None where the mode needs none. Warns of a text that is longer than the window."""
     if texts is None:
         if matrix.shape[1] != dimension:
             raise DimensionMismatchError(dimension, matrix.shape[1])
@@ -228,7 +212,7 @@ def embed_queries(
 
 
 def read_document(path: Path) -> ParsedDocument:
-    """A file as one draft, for `similar`. Raises InputError, UnreadableFile."""
+    """Return a file as one document, for `similar`. Raises InputError, UnreadableFileError."""
     from vecsearch.documents.parser_process import ParseRequest, ParserProcess
 
     with ParserProcess() as parser:
@@ -246,7 +230,7 @@ def _read_documents(reading: ParseResult) -> list[ParsedDocument]:
 
 @contextmanager
 def spool_json_lines(stream: BinaryIO, name: str) -> Iterator[RawFile]:
-    """JSON lines that come through a pipe, as a file, which can be read more than once."""
+    """Keep JSON lines that come through a pipe in a file, which can be read more than once."""
     from vecsearch.documents.loaders.raw_file import RawFile
 
     with NamedTemporaryFile(prefix="vecsearch-", suffix=".jsonl") as copy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from operator import index
 from typing import Any, Final, TypeVar
 
 from vecsearch.core.errors import InputError
@@ -38,18 +39,31 @@ def check_choice(kind: type[_Choice], value: Any, what: str) -> _Choice:
         raise InputError(f"{what} must be one of {', '.join(kind)}, got {shorten_repr(value)}") from error
 
 
+def check_whole_number(value: Any, what: str, *, least: int, most: int | None = None) -> int:
+    """Return a whole number, NumPy's kinds too. Raises InputError for anything else, or one that is too small or too large."""
+    try:
+        number = None if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most:,}"
+        raise InputError(f"{what} must be a whole number {bounds}, got {shorten_repr(value)}")
+    return number
+
+
+def _check_count(value: Any, what: str, least: int) -> int:
+    """Return a count, no larger than SQLite counts to."""
+    return min(check_whole_number(value, what, least=least), _COUNT_MAX)
+
+
 def check_limit(limit: Any, what: str = "limit") -> int:
-    """A number of answers, or of something else that is counted. Raises InputError."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < LIMIT_MIN:
-        raise InputError(f"{what} must be a whole number of at least {LIMIT_MIN}, got {shorten_repr(limit)}")
-    return min(limit, _COUNT_MAX)
+    """Return a number of answers, or of something else that is counted. Raises InputError."""
+    return _check_count(limit, what, LIMIT_MIN)
 
 
 def check_offset(offset: Any) -> int:
-    """How many to leave out first. Raises InputError."""
-    if isinstance(offset, bool) or not isinstance(offset, int) or offset < 0:
-        raise InputError(f"offset must be a whole number of at least 0, got {shorten_repr(offset)}")
-    return min(offset, _COUNT_MAX)
+    """Return how many to leave out first. Raises InputError."""
+    return _check_count(offset, "offset", 0)
 
 
 def check_collection_name(name: Any) -> str:

@@ -3,9 +3,10 @@
 VecsearchError
 ├── InputError        ask differently: a path, a value, an id, a filter, a name
 │   ├── UsageError    the options contradict each other (the shell exits 2, as for what its parser rejects)
-│   ├── WrongDimension, EncoderMismatch, UnknownCollection, FilterError, UnreadableFile
-├── StorageError      the database is locked, damaged, full, read-only, or of another version
-│   ├── Locked, ReadOnly, Damaged, WrongVersion, NotADatabase, StorageFull
+│   ├── DimensionMismatchError, ModelMismatchError, CollectionNotFoundError, FilterError, UnreadableFileError
+├── StorageError      the database is locked, damaged, full, read-only, of another version, or was changed under a run
+│   ├── DatabaseLockedError, ReadOnlyError, DatabaseCorruptedError, SchemaVersionError, NotADatabaseError, DiskFullError,
+│   ├── StorageIOError, CollectionChangedError
 └── UnavailableError  a model or a package is missing
 
 A message says what, expected and got, and the next command.
@@ -89,6 +90,14 @@ class NotADatabaseError(StorageError):
 
 class DiskFullError(StorageError):
     """No room left for the write; what was committed before is kept."""
+
+
+class StorageIOError(StorageError):
+    """The operating system could not read or write a file of the database: a failing disk, a lost connection."""
+
+
+class CollectionChangedError(StorageError):
+    """The collection was dropped, renamed, restored or embedded by another model while a run wrote to it."""
 
 
 class UnavailableError(VecsearchError):

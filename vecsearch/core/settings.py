@@ -36,7 +36,8 @@ COMPOUND_LENGTH_MAX: Final = 64  # … of at most so many characters
 COMPOUND_WEIGHT: Final = 0.3  # of its words standing together, beside their own
 EXACT_FILTER_ROWS_MAX: Final = 1_000  # up to this many matching rows a filter is answered row by row, above by the index
 
-FILTER_CACHE_SIZE: Final = 16  # whose chunks are remembered as long as nothing changes
+FILTER_CACHE_SIZE: Final = 16  # filters whose chunks are remembered as long as nothing changes …
+FILTER_CACHE_BYTES: Final = 64_000_000  # … in at most so much memory
 
 # -- writing
 BATCH_CHUNKS: Final = 256  # chunks encoded and committed together

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from vecsearch.core.settings import MAX_FILE_BYTES
 
+AnyPath: TypeAlias = str | PathLike[str]
 JSON: TypeAlias = Any  # what json.loads gives
 Metadata: TypeAlias = Mapping[str, JSON]
 Where: TypeAlias = Mapping[str, Any]
@@ -151,7 +153,10 @@ class ChunkLocation:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A stored document. `uri` is the absolute path of its file, None where it came from code or a pipe."""
+    """A stored document. `source` is the absolute path of its file, None where it came from code or a pipe.
+
+    `vectors`, where they were asked for, holds a unit float32 row for each chunk, shape (chunks, dimension).
+    """
 
     id: str
     source: str | None
@@ -159,6 +164,7 @@ class Document:
     text: str
     metadata: Metadata
     chunks: tuple[ChunkLocation, ...]
+    vectors: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

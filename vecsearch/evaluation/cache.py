@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from vecsearch.api import collection as collections
 from vecsearch.api.arguments import spool_json_lines
 from vecsearch.api.collection import Collection
+from vecsearch.api.open import exists
+from vecsearch.api.open import open as open_collection
 from vecsearch.core.atomic_files import write_atomically
 from vecsearch.core.cache_folders import CACHE_VARIABLE, create_private_folder, get_cache_folder
 from vecsearch.core.errors import InputError, StorageError, UnreadableFileError
@@ -22,8 +23,7 @@ from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import Encoder
 from vecsearch.evaluation.datasets import Dataset, opened
-from vecsearch.indexing.batch_writer import Progress
-from vecsearch.stores.sqlite.engine.database_folder import is_database
+from vecsearch.indexing.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Kept:
     @property
     def is_whole(self) -> bool:
         """Whether there is nothing left to index."""
-        return self.record.is_file() and is_database(self.folder)
+        return self.record.is_file() and exists(self.folder)
 
     def index(self, progress: Progress | None = None) -> None:
         """Index what is not there yet of the corpus. Raises InputError when it gives no document, StorageError."""
@@ -58,7 +58,7 @@ class Kept:
             create_private_folder(self.folder.parent)
         except OSError as error:
             raise StorageError(f"cannot write to the cache: {error}; set {CACHE_VARIABLE} to another folder") from error
-        with _corpus(self.dataset.corpus) as lines, collections.open(self.folder, model=self.encoder) as collection:
+        with _corpus(self.dataset.corpus) as lines, open_collection(self.folder, model=self.encoder) as collection:
             troubles = self._index(collection, lines, progress)
             collection.optimize()
         with write_atomically(self.record) as record:
@@ -82,7 +82,7 @@ class Kept:
     @contextmanager
     def reading(self) -> Iterator[Collection]:
         """The collection, to read from."""
-        with collections.open(self.folder, model=self.encoder, readonly=True) as collection:
+        with open_collection(self.folder, model=self.encoder, readonly=True) as collection:
             yield collection
 
 

@@ -6,17 +6,15 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, Final, Self
 
-from vecsearch.api.arguments import AnyPath
+from vecsearch.api.open import open as open_collection
 from vecsearch.core.checks import check_query
 from vecsearch.core.errors import InputError, UnreadableFileError
-from vecsearch.stores.sqlite.engine.database_folder import Database
-from vecsearch.stores.sqlite.read.reader import Reader
+from vecsearch.core.types import AnyPath
 
 GRADE_MAX: Final = 1_000  # the measures keep a table as long as the highest grade
 _QUERY: Final = '{"_id": "1", "text": "…"}'
@@ -101,9 +99,9 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
 
 def absent(folder: Path, collection: str, ids: Sequence[str]) -> list[str]:
     """Those of the document ids that a collection of the database at `folder` does not hold."""
-    with closing(Database(folder, readonly=True)) as database, Reader(database, collection).open_snapshot() as snapshot:
-        there = {} if snapshot is None else snapshot.document_reader.load_stored_documents(ids)
-    return [each for each in ids if each not in there]
+    with open_collection(folder, collection=collection, readonly=True) as opened_collection:
+        stored = set(opened_collection)
+    return [key for key in ids if key not in stored]
 
 
 def opened(path: Path) -> BufferedIOBase:

@@ -17,7 +17,7 @@ from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.types import ParsedDocument, format_names
 from vecsearch.documents.validation import validate_document
 from vecsearch.exchange.foreign_sqlite import opened
-from vecsearch.exchange.transfer_records import Entry, Header, Record
+from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord
 
 FILE: Final = "chroma.sqlite3"
 _DOCUMENT: Final = "chroma:document"
@@ -43,7 +43,7 @@ class _Part:
 class Chroma:
     """A database folder of Chroma, or one collection of it."""
 
-    header: Header | None = None
+    header: ExportHeader | None = None
 
     def __init__(self, file: Path, *, only: str | None = None) -> None:
         """Looks up its collections. Raises UnreadableFile, and InputError where the one asked for is not there."""
@@ -62,7 +62,7 @@ class Chroma:
             of = _EMBEDDINGS.c.segment_id.in_([part.segment for part in self._parts])
             self.total = float(connection.scalar(select(func.count()).select_from(_EMBEDDINGS).where(of)) or 0)
 
-    def entries(self) -> Iterator[Entry]:
+    def read_entries(self) -> Iterator[ImportEntry]:
         """Every entry of every collection, in the order they were added."""
         with opened(self._file) as connection:
             for part in self._parts:
@@ -88,7 +88,7 @@ def _entries(part: _Part) -> Select[Any]:
     return found.order_by(_EMBEDDINGS.c.id)
 
 
-def _waiting(connection: Connection, part: _Part) -> Iterator[Entry]:
+def _waiting(connection: Connection, part: _Part) -> Iterator[ImportEntry]:
     """A complaint about changes that Chroma has noted and not yet carried out, as after a crash."""
     if not {"max_seq_id", "embeddings_queue"} <= set(inspect(connection).get_table_names()):
         return
@@ -97,7 +97,7 @@ def _waiting(connection: Connection, part: _Part) -> Iterator[Entry]:
     newer = select(func.count()).where(_QUEUE.c.topic.endswith(part.collection, autoescape=True), _QUEUE.c.seq_id > done)
     if count := connection.scalar(newer):
         what = f"{count:,} changes are still in Chroma's queue: open it with Chroma once, count its entries, and import again"
-        yield Entry(f"collection {part.name!r}", 0.0, None, what)
+        yield ImportEntry(f"collection {part.name!r}", 0.0, None, what)
 
 
 def _metadatas(connection: Connection, rows: list[int]) -> dict[int, dict[str, Any]]:
@@ -125,12 +125,12 @@ def _value(values: Iterable[Any]) -> Any:
     return None
 
 
-def _entry(part: _Part, identifier: Any, metadata: dict[str, Any]) -> Entry:
+def _entry(part: _Part, identifier: Any, metadata: dict[str, Any]) -> ImportEntry:
     where = f"{identifier!r} of collection {part.name!r}"
     text = metadata.pop(_DOCUMENT, None)
     if not isinstance(text, str):
-        return Entry(where, 1.0, None, "it has no document, only a vector")
+        return ImportEntry(where, 1.0, None, "it has no document, only a vector")
     try:
-        return Entry(where, 1.0, Record(validate_document(ParsedDocument(identifier, text, None, metadata))))
+        return ImportEntry(where, 1.0, ImportRecord(validate_document(ParsedDocument(identifier, text, None, metadata))))
     except InputError as error:
-        return Entry(where, 1.0, None, str(error))
+        return ImportEntry(where, 1.0, None, str(error))

@@ -14,10 +14,10 @@ from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.exchange import txtai
 from vecsearch.exchange.chroma import FILE as CHROMA_FILE
 from vecsearch.exchange.chroma import Chroma
-from vecsearch.exchange.export import format_of
-from vecsearch.exchange.jsonl import Lines
-from vecsearch.exchange.parquet import Rows
-from vecsearch.exchange.transfer_records import Format, Source
+from vecsearch.exchange.export import detect_export_format
+from vecsearch.exchange.jsonl import JsonLinesSource
+from vecsearch.exchange.parquet import ParquetSource
+from vecsearch.exchange.transfer_records import ExportFormat, ImportSource
 from vecsearch.exchange.txtai import Txtai
 
 _ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
@@ -25,7 +25,7 @@ _SQLITE: Final = b"SQLite format 3\0"
 
 
 @contextmanager
-def opened(file: Path, *, only: str | None = None) -> Iterator[Source]:
+def opened(file: Path, *, only: str | None = None) -> Iterator[ImportSource]:
     """The records of a file or folder; `only` those of one collection, where it has several. Raises InputError."""
     file = Path(os.path.abspath(file))
     if not file.exists():
@@ -54,7 +54,7 @@ def _chroma(path: Path) -> Path | None:
     return path if path.is_file() and path.name == CHROMA_FILE else None
 
 
-def _folder(folder: Path) -> Source:
+def _folder(folder: Path) -> ImportSource:
     if (folder / DATABASE_FILE).is_file():
         raise InputError(
             f"{folder} is a vecsearch database: export from it (vecsearch export FILE --db {folder}), then import that"
@@ -67,7 +67,7 @@ def _folder(folder: Path) -> Source:
     )
 
 
-def _file(file: Path) -> Source:
+def _file(file: Path) -> ImportSource:
     with file.open("rb") as stream:
         head = stream.read(len(_SQLITE))
     if head == _SQLITE:
@@ -76,6 +76,6 @@ def _file(file: Path) -> Source:
         raise InputError(
             f"{file} is an archive: a backup is put back by `vecsearch restore`, files of your own by `vecsearch index`"
         )
-    if head.startswith(b"PAR1") or format_of(file) is Format.PARQUET:
-        return Rows(file)
-    return Lines(file, compressed=head.startswith(b"\x1f\x8b"))
+    if head.startswith(b"PAR1") or detect_export_format(file) is ExportFormat.PARQUET:
+        return ParquetSource(file)
+    return JsonLinesSource(file, compressed=head.startswith(b"\x1f\x8b"))

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from vecsearch.core import atomic_files
-from vecsearch.core.errors import DiskFullError, InputError, UsageError
+from vecsearch.core.errors import CollectionNotFoundError, DiskFullError, InputError, UsageError
 from vecsearch.exchange import jsonl, parquet
-from vecsearch.exchange.transfer_records import Format, Header
-from vecsearch.stores.sqlite.engine.database_folder import Database
-from vecsearch.stores.sqlite.read import full_documents
-from vecsearch.stores.sqlite.read.full_documents import Whole
+from vecsearch.exchange.transfer_records import ExportFormat, ExportHeader
+from vecsearch.stores.base import FullDocument, Store
 
 _SUFFIXES: Final = {
-    ".jsonl.gz": Format.JSONL_GZ, ".ndjson.gz": Format.JSONL_GZ, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL,
-    ".parquet": Format.PARQUET,
+    ".jsonl.gz": ExportFormat.JSONL_GZ, ".ndjson.gz": ExportFormat.JSONL_GZ, ".jsonl": ExportFormat.JSONL, ".ndjson": ExportFormat.JSONL,
+    ".parquet": ExportFormat.PARQUET,
 }  # fmt: skip
 
 
@@ -27,7 +25,7 @@ class ExportReport:
     """What was written; `vectors` is False for texts alone."""
 
     collection: str
-    format: Format
+    format: ExportFormat
     documents: int
     chunks: int
     vectors: bool
@@ -38,31 +36,31 @@ class ExportReport:
 
 
 @dataclass(slots=True)
-class _Counted:
+class _CountingIterator:
     """Documents as they pass, and how many there were."""
 
-    given: Iterable[Whole]
+    given: Iterable[FullDocument]
     documents: int = 0
     chunks: int = 0
 
-    def __iter__(self) -> Iterator[Whole]:
+    def __iter__(self) -> Iterator[FullDocument]:
         for each in self.given:
             yield each
             self.documents += 1
-            self.chunks += len(each.cuts)
+            self.chunks += len(each.spans)
 
 
-def format_of(file: Path) -> Format | None:
+def detect_export_format(file: Path) -> ExportFormat | None:
     """By the end of its name; None where that says nothing."""
     return next((kind for suffix, kind in _SUFFIXES.items() if file.name.lower().endswith(suffix)), None)
 
 
-def to_file(
-    database: Database, name: str, file: Path, *, kind: Format | None = None, vectors: bool = True, replace: bool = False
+def export_to_file(
+    store: Store, name: str, file: Path, *, kind: ExportFormat | None = None, vectors: bool = True, replace: bool = False
 ) -> ExportReport:
     """Write a collection to a file, whole or not at all. Raises UsageError, InputError, UnknownCollection, StorageFull."""
     file = Path(os.path.abspath(file))
-    chosen = kind or format_of(file)
+    chosen = kind or detect_export_format(file)
     if chosen is None:
         raise UsageError(
             f"{file.name} does not say what to write; end the name in .jsonl, .jsonl.gz or .parquet, or give a format"
@@ -73,17 +71,19 @@ def to_file(
         raise InputError(f"{file} is there already; name another file, or write over it: --force")
     try:
         with atomic_files.write_atomically(file) as target:
-            return to_stream(database, name, target, kind=chosen, vectors=vectors)
+            return export_to_stream(store, name, target, kind=chosen, vectors=vectors)
     except OSError as error:
         raise DiskFullError(f"no export was written at {file}: {error.strerror or error}") from error
 
 
-def to_stream(database: Database, name: str, target: BinaryIO, *, kind: Format, vectors: bool = True) -> ExportReport:
+def export_to_stream(store: Store, name: str, target: BinaryIO, *, kind: ExportFormat, vectors: bool = True) -> ExportReport:
     """Write a collection to an open file. Raises UnknownCollection, OSError."""
-    with full_documents.reading(database, name) as (state, documents):
-        header, counted = Header.of(state) if vectors else None, _Counted(documents)
-        if kind is Format.PARQUET:
+    with store.snapshot(name) as snapshot:
+        if snapshot is None:
+            raise CollectionNotFoundError(name, [info.name for info in store.collections()])
+        header, counted = ExportHeader.from_info(snapshot.info) if vectors else None, _CountingIterator(snapshot.export())
+        if kind is ExportFormat.PARQUET:
             parquet.write(target, header, counted)
         else:
-            jsonl.write(target, header, counted, compressed=kind is Format.JSONL_GZ)
+            jsonl.write(target, header, counted, compressed=kind is ExportFormat.JSONL_GZ)
     return ExportReport(name, kind, counted.documents, counted.chunks, vectors)

@@ -1,4 +1,4 @@
-"""Documents of another place, into a collection: taken as they are where the same encoder made their vectors, else encoded anew.
+"""Import documents of another place: taken as they are where the same model made their vectors, else encoded again.
 
 What is good is stored, in batches; what is not is reported with its place. An interrupted import that is run again, skipping what
 is there, goes on where it stopped.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -16,35 +16,35 @@ from typing import Any, Final
 
 import numpy as np
 
-from vecsearch.core import source_paths
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, ModelMismatchError, VecsearchWarning
-from vecsearch.core.settings import BATCH_PROVIDED_VECTORS, READ_DOCUMENTS
+from vecsearch.core.settings import READ_DOCUMENTS
+from vecsearch.core.source_paths import to_absolute_path, to_stored_path
 from vecsearch.core.types import CollectionSpec, FailedFile, OnConflict, Split
-from vecsearch.documents.chunk_inputs import hash_content, refit_chunks
+from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders import registry
-from vecsearch.encoders.base import Encoder
-from vecsearch.exchange.transfer_records import Entry, Header, Record, Source
-from vecsearch.indexing.batch_writer import BatchWriter, NullProgress, PendingDocument, Progress, format_id_conflict
-from vecsearch.stores.sqlite.engine.collections import CollectionState
-from vecsearch.stores.sqlite.engine.database_folder import Database
-from vecsearch.stores.sqlite.read.document_reader import StoredDocument, StoredSource
-from vecsearch.stores.sqlite.read.reader import Reader
-from vecsearch.stores.sqlite.write import compaction, replacement
-from vecsearch.stores.sqlite.write.writer import PROVIDED_VECTORS_MARK, IndexedFile, NewDocument, Writer
+from vecsearch.encoders.base import Encoder, EncoderSpec
+from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord, ImportSource
+from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, format_id_conflict
+from vecsearch.indexing.progress import NullProgress, Progress
+from vecsearch.indexing.stages import chunk, rechunk
+from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, Store, StoredDocument
 
-_CHARACTERS: Final = 20_000_000  # of documents committed together
+_BATCH_CHARACTERS: Final = 20_000_000  # of documents committed together
 
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did. Counts are documents; `taken` and `encoded` say how those that were stored got their vectors;
-    `documents` and `chunks` are the collection's totals after it."""
+    """What an import did. Counts are documents.
+
+    `vectors_reused` and `encoded` say how those that were stored got their vectors; `documents` and `chunks` are the collection's
+    totals after it.
+    """
 
     added: int
     replaced: int
     skipped: int
-    taken: int
+    vectors_reused: int
     encoded: int
     failed: tuple[FailedFile, ...]
     documents: int
@@ -52,224 +52,206 @@ class ImportReport:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of the shell's JSON, in its order."""
+        """Return the fields of the shell's JSON, in its order."""
         return asdict(self)
 
 
 @dataclass(slots=True)
-class _Tally:
+class _ImportCounts:
+    """Documents so far; see `ImportReport`."""
+
     added: int = 0
     replaced: int = 0
     skipped: int = 0
-    taken: int = 0
+    vectors_reused: int = 0
     encoded: int = 0
     failed: list[FailedFile] = field(default_factory=list)
 
 
-class Importing:
-    """One run. The caller holds the write lock."""
+class ImportRun:
+    """One run. The write lock is held for a batch."""
 
     def __init__(
-        self,
-        database: Database,
-        name: str,
-        *,
-        asked: str | Encoder | None,
-        encoder_of: Callable[[], Encoder],
-        making: CollectionSpec,
-        policy: OnConflict,
-        progress: Progress | None = None,
-    ) -> None:
-        self._database, self._name, self._asked, self._making, self._policy = database, name, asked, making, policy
-        self._reader, self._writer, self._encoder_of = Reader(database, name), Writer(database, name), encoder_of
+        self, store: Store, name: str, *, requested_model: str | Encoder | None, get_encoder: Callable[[], Encoder],
+        spec: CollectionSpec, policy: OnConflict, progress: Progress | None = None,
+    ) -> None:  # fmt: skip
+        self._target, self._source_root = CollectionTarget(store, name), store.source_root
+        self._requested_model, self._get_encoder, self._spec, self._policy = requested_model, get_encoder, spec, policy
         self._progress: Progress = progress or NullProgress()
+        self._name = name
         self._batches = BatchWriter(
-            database, name, get_encoder=encoder_of, spec=making, advance=lambda _, n: self._progress.advance(0, n)
+            self._target, get_encoder=get_encoder, spec=spec, advance=lambda _, chunks: self._progress.advance(0, chunks)
         )
-        self._tally, self._started = _Tally(), perf_counter()
-        self._seen: dict[str, str] = {}  # where each id stood
-        self._ready: list[NewDocument] = []
-        self._characters, self._chunks, self._ensured = 0, 0, False
-        self._files: dict[str, StoredSource] = {}
+        self._counts, self._start_time = _ImportCounts(), perf_counter()
+        self._places: dict[str, str] = {}  # where each id stood
+        self._reread: set[str] = set()  # files that are to be read again when they are indexed
+        self._characters = 0  # of documents that wait in the batch with their vectors
 
-    def run(self, source: Source, uri: str) -> ImportReport:
+    def run(self, source: ImportSource, origin: str) -> ImportReport:
         """Store every record. Raises InputError, before anything is stored, for an id that is there where none may be."""
-        replacement.drop_leftovers(self._database)
-        state = self._look()
-        if state is not None and self._policy is OnConflict.ERROR:
-            self._refuse_taken(source)
-        takes = self._takes(source.header, state)
-        if source.header is not None and not takes:
-            self._say_encoded_anew(source.header, state)
+        with self._target.snapshot() as snapshot:
+            info = None if snapshot is None else snapshot.info
+        if info is not None and self._policy is OnConflict.ERROR:
+            self._refuse_stored_ids(source)
+        reuses = self._can_reuse_vectors(source.header, info)
+        if source.header is not None and not reuses:
+            self._warn_encoded_again(source.header, info)
         self._progress.begin(int(source.total))
-        for some in batched(source.entries(), READ_DOCUMENTS):
-            self._portion(some, uri, source.header if takes else None)
-            self._progress.advance(sum(each.weight for each in some), 0)
-        self._commit()
+        for entries in batched(source.read_entries(), READ_DOCUMENTS):
+            self._process_entries(entries, origin, source.header if reuses else None)
+            self._progress.advance(sum(entry.weight for entry in entries), 0)
         self._batches.flush()
-        return self._finished()
+        return self._build_report(origin)
 
-    def _look(self) -> CollectionState | None:
-        with self._reader.open_snapshot() as snapshot:
-            if snapshot is None:
-                return None
-            self._files = snapshot.document_reader.load_sources()
-            return snapshot.state
+    def _refuse_stored_ids(self, source: ImportSource) -> None:
+        for entries in batched(source.read_entries(), READ_DOCUMENTS):
+            ids = [entry.record.document.id for entry in entries if entry.record is not None]
+            if taken := self._read_stored(ids):
+                raise InputError(
+                    f"the id {next(iter(taken))!r} is there already, so nothing was imported; to go on all the same: "
+                    "on_conflict 'skip' (--on-conflict skip) or 'replace'"
+                )
 
-    def _refuse_taken(self, source: Source) -> None:
-        for some in batched(source.entries(), READ_DOCUMENTS):
-            with self._reader.open_snapshot() as snapshot:
-                assert snapshot is not None  # nobody else writes now
-                keys = [each.record.draft.id for each in some if each.record is not None]
-                if taken := snapshot.document_reader.load_stored_documents(keys):
-                    raise InputError(
-                        f"the id {next(iter(taken))!r} is there already, so nothing was imported; to go on all the same: "
-                        "on_conflict 'skip' (--on-conflict skip) or 'replace'"
-                    )
+    def _read_stored(self, ids: Sequence[str]) -> Mapping[str, StoredDocument]:
+        with self._target.snapshot() as snapshot:
+            return {} if snapshot is None else snapshot.stored_documents(ids)
 
     # -- whose vectors
 
-    def _takes(self, header: Header | None, state: CollectionState | None) -> bool:
-        """Whether the vectors that come are the collection's kind, or what it is to be made for."""
+    def _can_reuse_vectors(self, header: ExportHeader | None, info: CollectionInfo | None) -> bool:
+        """Return whether the vectors that come are the collection's kind, or what it is to be created for."""
         if header is None:
             return False
-        if state is not None:
-            return (header.fingerprint, header.dimension) == (state.fingerprint, state.dimension)
-        if self._asked is None:
+        if info is not None:
+            return (header.fingerprint, header.dimension) == (info.encoder.fingerprint, info.encoder.dimension)
+        if self._requested_model is None:
             return True
         try:
-            registry.load_matching(self._asked, collection=self._name, stored=header.encoder, fingerprint=header.fingerprint)
+            registry.load_matching(
+                self._requested_model, collection=self._name, stored=header.model, fingerprint=header.fingerprint
+            )
         except ModelMismatchError:
             return False
         return True
 
-    def _say_encoded_anew(self, header: Header, state: CollectionState | None) -> None:
-        ours = self._encoder_of().name if state is None else state.encoder
+    def _warn_encoded_again(self, header: ExportHeader, info: CollectionInfo | None) -> None:
+        ours = self._get_encoder().name if info is None else info.encoder.model
         warnings.warn(
-            f"the vectors that come were made by {header.encoder}, those of collection {self._name!r} by {ours}"
-            f"{' in another way' if ours == header.encoder else ''}: the texts are encoded anew",
+            f"the vectors that come were made by {header.model}, those of collection {self._name!r} by {ours}"
+            f"{' in another way' if ours == header.model else ''}: the texts are encoded again",
             VecsearchWarning,
             stacklevel=4,
         )
 
     # -- records
 
-    def _portion(self, some: Sequence[Entry], uri: str, header: Header | None) -> None:
-        fresh = [entry for entry in some if self._is_fresh(entry, uri)]
-        with self._reader.open_snapshot() as snapshot:
-            keys = [each.record.draft.id for each in fresh if each.record is not None]
-            there = {} if snapshot is None else snapshot.document_reader.load_stored_documents(keys)
+    def _process_entries(self, entries: Sequence[ImportEntry], origin: str, header: ExportHeader | None) -> None:
+        new = [entry for entry in entries if self._is_first(entry, origin)]
+        stored = self._read_stored([entry.record.document.id for entry in new if entry.record is not None])
         chosen = [
             record
-            for entry in fresh
-            if (record := entry.record) is not None and self._is_wanted(record, there.get(record.draft.id), entry, uri)
+            for entry in new
+            if (record := entry.record) is not None and self._is_wanted(record, stored.get(record.document.id), entry, origin)
         ]
         if chosen and header is not None:
             self._ensure(header)
-        self._count_as_unread({self._path(record) for record in chosen})
+        self._mark_for_reading({path for record in chosen if (path := self._resolve_path(record)) is not None})
         for record in chosen:
             if header is not None and record.vectors is not None:
-                self._take(record, record.vectors)
+                self._reuse(record, record.vectors)
             else:
-                self._encode(record, replaces=record.draft.id in there)
+                self._encode(record)
 
-    def _is_fresh(self, entry: Entry, uri: str) -> bool:
+    def _is_first(self, entry: ImportEntry, origin: str) -> bool:
         if entry.record is None:
-            self._tally.failed.append(FailedFile(uri, f"{entry.where}: {entry.error}"))
+            self._counts.failed.append(FailedFile(origin, f"{entry.where}: {entry.error}"))
             return False
-        key = entry.record.draft.id
-        if key in self._seen:
-            self._tally.failed.append(FailedFile(uri, f"{entry.where}: the id {key!r} was given already, by {self._seen[key]}"))
+        key = entry.record.document.id
+        if key in self._places:
+            place = self._places[key]
+            self._counts.failed.append(FailedFile(origin, f"{entry.where}: the id {key!r} was given already, by {place}"))
             return False
-        self._seen[key] = entry.where
+        self._places[key] = entry.where
         return True
 
-    def _is_wanted(self, record: Record, there: StoredDocument | None, entry: Entry, uri: str) -> bool:
-        if there is None:
-            self._tally.added += 1
+    def _is_wanted(self, record: ImportRecord, stored: StoredDocument | None, entry: ImportEntry, origin: str) -> bool:
+        if stored is None:
+            self._counts.added += 1
             return True
         if self._policy is OnConflict.SKIP:
-            self._tally.skipped += 1
+            self._counts.skipped += 1
             return False
-        here = self._path(record)
-        if there.source is not None and there.source != here:
-            self._tally.failed.append(FailedFile(uri, f"{entry.where}: {format_id_conflict(there.key, there.source, here)}"))
+        path = self._resolve_path(record)
+        if stored.source is not None and stored.source != path:
+            conflict = format_id_conflict(stored.id, stored.source, path)
+            self._counts.failed.append(FailedFile(origin, f"{entry.where}: {conflict}"))
             return False
-        self._tally.replaced += 1
+        self._counts.replaced += 1
         return True
 
-    def _take(self, record: Record, vectors: Any) -> None:
-        draft = record.draft
-        digest = record.digest or PROVIDED_VECTORS_MARK + hash_content(draft, Split.TOKENS)
-        rows = vectors.astype(np.float32)
-        self._ready.append(
-            NewDocument(draft.id, self._path(record), draft.text, draft.title, draft.metadata, digest, record.cuts, rows)
-        )
-        self._tally.taken += 1
-        self._characters += len(draft.text)
-        self._chunks += len(record.cuts)
-        if self._characters >= _CHARACTERS or self._chunks >= BATCH_PROVIDED_VECTORS:
-            self._commit()
+    def _reuse(self, record: ImportRecord, vectors: Any) -> None:
+        document = record.document
+        self._batches.add_encoded(
+            NewDocument(
+                document.id, self._resolve_path(record), document.text, document.title, document.metadata,
+                record.digest or hash_content(document, Split.TOKENS), record.spans, vectors.astype(np.float32),
+                provided_vectors=record.provided_vectors or record.digest is None,
+            )
+        )  # fmt: skip
+        self._counts.vectors_reused += 1
+        self._characters += len(document.text)
+        if self._characters >= _BATCH_CHARACTERS:
+            self._batches.flush()
+            self._characters = 0
 
-    def _encode(self, record: Record, *, replaces: bool) -> None:
-        draft, source = record.draft, self._path(record)
-        self._tally.encoded += 1
-        if not record.cuts:
-            self._batches.add(draft, hash_content(draft, Split.TOKENS), source=source, split=Split.TOKENS, replaces=replaces)
+    def _encode(self, record: ImportRecord) -> None:
+        document, source = record.document, self._resolve_path(record)
+        self._counts.encoded += 1
+        encoder = self._get_encoder()
+        if not record.spans:
+            self._batches.add(chunk(document, Split.TOKENS, encoder, source=source))
             return
-        cuts, texts = refit_chunks(draft, record.cuts, self._encoder_of())
-        digest = (record.digest or hash_content(draft, Split.TOKENS)).removeprefix(PROVIDED_VECTORS_MARK)
-        self._batches.queue(PendingDocument(draft, source, digest, cuts, texts, 0.0, replaces))
+        digest = record.digest or hash_content(document, Split.TOKENS)
+        self._batches.add(rechunk(document, record.spans, encoder, digest=digest, source=source))
 
-    def _path(self, record: Record) -> str | None:
-        """The stored path of its file as it is to be in this database."""
+    def _resolve_path(self, record: ImportRecord) -> str | None:
+        """Return the stored path of its file as it is to be in this database."""
         if record.source is None:
             return None
-        parent = self._database.parent
-        return source_paths.to_stored_path(parent, Path(os.path.normpath(source_paths.to_absolute_path(parent, record.source))))
+        return to_stored_path(self._source_root, Path(os.path.normpath(to_absolute_path(self._source_root, record.source))))
 
     # -- writing
 
-    def _ensure(self, header: Header) -> None:
-        """The collection, made now if it is not there, before anything else can make it for another encoder."""
-        if not self._ensured:
-            self._writer.ensure_collection(
-                encoder=header.encoder, fingerprint=header.fingerprint, dimension=header.dimension, precision=header.precision,
-                language=self._making.stemmer or header.language,
-            )  # fmt: skip
-        self._ensured = True
+    def _ensure(self, header: ExportHeader) -> None:
+        """Create the collection if it is not there, before anything else can create it for another model."""
+        with self._target.writing() as writer:
+            self._batches.check_unchanged(writer)
+            if writer.info is None:
+                spec = EncoderSpec(header.model, header.fingerprint, header.dimension)
+                self._batches.create(writer, spec, precision=header.precision, stemmer=self._spec.stemmer or header.stemmer)
 
-    def _commit(self) -> None:
-        if not self._ready:
-            return
-        self._writer.commit(self._ready)
-        self._progress.advance(0, self._chunks)
-        self._ready, self._characters, self._chunks = [], 0, 0
-        compaction.publish_if_due(self._database, self._name)
-
-    def _count_as_unread(self, touched: set[str | None]) -> None:
+    def _mark_for_reading(self, paths: set[str]) -> None:
         """Files that were read completely, and get documents now that may not be what they hold, are read again when indexed."""
-        known = (self._files.pop(path, None) for path in touched if path is not None)
-        again = [
-            IndexedFile(each.path, "", Split(each.split), each.error, each.mounted) for each in known if each and each.digest
-        ]
-        if again:
-            self._writer.commit([], again)
+        if not (new := paths - self._reread):
+            return
+        self._reread |= new
+        with self._target.snapshot() as snapshot:
+            absolute = [to_absolute_path(self._source_root, path) for path in sorted(new)]
+            sources = {} if snapshot is None else snapshot.stored_sources(below=absolute)
+        for path in sorted(new & sources.keys()):
+            if (stored := sources[path]).digest:
+                self._batches.finish_file(IndexedFile(path, None, stored.split, stored.error, stored.mounted))
 
-    def _finished(self) -> ImportReport:
-        with self._reader.open_snapshot() as snapshot:
-            documents, chunks = (0, 0) if snapshot is None else snapshot.count_documents_and_chunks()
-        if snapshot is not None:
-            compaction.publish_if_possible(self._database, self._name)
-        tally, seconds = self._tally, round(perf_counter() - self._started, 3)
+    def _build_report(self, origin: str) -> ImportReport:
+        for key, stored_source, new_source in self._batches.taken:
+            self._counts.failed.append(FailedFile(origin, format_id_conflict(key, stored_source, new_source)))
+        with self._target.writing() as writer:
+            if writer.info is not None:
+                writer.refresh_indexes()
+        with self._target.snapshot() as snapshot:
+            documents, chunks = (0, 0) if snapshot is None else (snapshot.count_documents(), snapshot.count_chunks())
+        counts, seconds = self._counts, round(perf_counter() - self._start_time, 3)
         return ImportReport(
-            tally.added,
-            tally.replaced,
-            tally.skipped,
-            tally.taken,
-            tally.encoded,
-            tuple(tally.failed),
-            documents,
-            chunks,
-            seconds,
-        )
+            counts.added, counts.replaced, counts.skipped, counts.vectors_reused, counts.encoded, tuple(counts.failed),
+            documents, chunks, seconds,
+        )  # fmt: skip

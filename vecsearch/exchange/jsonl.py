@@ -12,8 +12,15 @@ from typing import Any, BinaryIO, Final
 
 from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.json_lines import parse_json
-from vecsearch.exchange.transfer_records import Entry, Header, header_of, own_record, plain_record, value_of
-from vecsearch.stores.sqlite.read.full_documents import Whole
+from vecsearch.exchange.transfer_records import (
+    ExportHeader,
+    ImportEntry,
+    build_json_value,
+    parse_header,
+    parse_own_record,
+    parse_plain_record,
+)
+from vecsearch.stores.base import FullDocument
 
 HEADER_KEY: Final = "vecsearch"
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -22,57 +29,57 @@ _LINE_BYTES_MAX: Final = 1 << 31
 _LEVEL: Final = 6  # of compression
 
 
-def write(target: BinaryIO, header: Header | None, documents: Iterable[Whole], *, compressed: bool = False) -> None:
+def write(target: BinaryIO, header: ExportHeader | None, documents: Iterable[FullDocument], *, compressed: bool = False) -> None:
     """A line for each document, with vectors where there is a header."""
     if compressed:
         with gzip.GzipFile(fileobj=target, mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
             write(packed, header, documents)  # type: ignore[arg-type]
         return
     if header is not None:
-        target.write(_line({HEADER_KEY: header.to_dict()}))
+        target.write(_encode_line({HEADER_KEY: header.to_dict()}))
     for document in documents:
-        target.write(_line(value_of(document, vectors=header is not None)))
+        target.write(_encode_line(build_json_value(document, vectors=header is not None)))
 
 
-def _line(value: Any) -> bytes:
+def _encode_line(value: Any) -> bytes:
     return _ENCODER.encode(value).encode() + b"\n"
 
 
-class Lines:
+class JsonLinesSource:
     """A file of JSON lines to import from. Holds one line at a time."""
 
     def __init__(self, file: Path, *, compressed: bool = False) -> None:
         """Reads its header. Raises UnreadableFile."""
         self._file, self._compressed = file, compressed
         self.total = float(file.stat().st_size)
-        self.header: Header | None = None
+        self.header: ExportHeader | None = None
         try:
-            first = next(self._lines(), (0, b"", 0.0))[1]
+            first = next(self._read_lines(), (0, b"", 0.0))[1]
             if first.startswith(_BEGINNING):
-                self.header = header_of(parse_json(first)[HEADER_KEY])
+                self.header = parse_header(parse_json(first)[HEADER_KEY])
         except (InputError, RecursionError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
             raise UnreadableFileError(f"cannot read {file}: {error}") from error
 
-    def entries(self) -> Iterator[Entry]:
+    def read_entries(self) -> Iterator[ImportEntry]:
         """Every line that is not blank."""
         number = 0
         try:
-            for number, line, weight in self._lines():
+            for number, line, weight in self._read_lines():
                 if line.strip() and (number > 1 or self.header is None):
-                    yield self._entry(number, line, weight)
+                    yield self._parse_entry(number, line, weight)
         except (OSError, EOFError, zlib.error) as error:
-            yield Entry(f"line {number + 1}", 0.0, None, f"the file is damaged or ends too early: {error}")
+            yield ImportEntry(f"line {number + 1}", 0.0, None, f"the file is damaged or ends too early: {error}")
 
-    def _entry(self, number: int, line: bytes, weight: float) -> Entry:
+    def _parse_entry(self, number: int, line: bytes, weight: float) -> ImportEntry:
         where = f"line {number}"
         try:
             value = parse_json(line)
-            record = plain_record(value) if self.header is None else own_record(value, self.header)
+            record = parse_plain_record(value) if self.header is None else parse_own_record(value, self.header)
         except (InputError, RecursionError) as error:
-            return Entry(where, weight, None, "nested too deeply" if isinstance(error, RecursionError) else str(error))
-        return Entry(where, weight, record)
+            return ImportEntry(where, weight, None, "nested too deeply" if isinstance(error, RecursionError) else str(error))
+        return ImportEntry(where, weight, record)
 
-    def _lines(self) -> Iterator[tuple[int, bytes, float]]:
+    def _read_lines(self) -> Iterator[tuple[int, bytes, float]]:
         """(number from 1, line, bytes of the file read since the last)."""
         number, before = 0, 0
         with self._open() as (raw, stream):

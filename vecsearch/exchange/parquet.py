@@ -16,30 +16,37 @@ import numpy as np
 from vecsearch.core.errors import InputError, UnavailableError, UnreadableFileError
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.exchange.jsonl import HEADER_KEY
-from vecsearch.exchange.transfer_records import Entry, Header, checksum_of, header_of, own_record, plain_record
-from vecsearch.stores.sqlite.read.full_documents import Whole
+from vecsearch.exchange.transfer_records import (
+    ExportHeader,
+    ImportEntry,
+    compute_text_checksum,
+    parse_header,
+    parse_own_record,
+    parse_plain_record,
+)
+from vecsearch.stores.base import FullDocument
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _GROUP_CHUNKS: Final = 4_096  # in a row group
 _DAMAGED: Final = "the file is damaged or ends too early"
 
 
-def write(target: BinaryIO, header: Header | None, documents: Iterable[Whole]) -> None:
+def write(target: BinaryIO, header: ExportHeader | None, documents: Iterable[FullDocument]) -> None:
     """A row group for some documents at a time, with vectors where there is a header. Raises UnavailableError."""
-    arrow, files = _pyarrow(), _pyarrow("parquet")
-    schema = _schema(arrow, header)
+    arrow, files = _import_pyarrow(), _import_pyarrow("parquet")
+    schema = _build_schema(arrow, header)
     with files.ParquetWriter(target, schema, compression="zstd") as writer:
-        for some in _groups(documents):
-            writer.write_batch(arrow.RecordBatch.from_arrays(_columns(arrow, schema, header, some), schema=schema))
+        for some in _group_documents(documents):
+            writer.write_batch(arrow.RecordBatch.from_arrays(_build_columns(arrow, schema, header, some), schema=schema))
 
 
-def _groups(documents: Iterable[Whole]) -> Iterator[list[Whole]]:
+def _group_documents(documents: Iterable[FullDocument]) -> Iterator[list[FullDocument]]:
     """Documents with so many chunks together."""
-    some: list[Whole] = []
+    some: list[FullDocument] = []
     chunks = 0
     for each in documents:
         some.append(each)
-        chunks += len(each.cuts)
+        chunks += len(each.spans)
         if chunks >= _GROUP_CHUNKS:
             yield some
             some, chunks = [], 0
@@ -47,32 +54,39 @@ def _groups(documents: Iterable[Whole]) -> Iterator[list[Whole]]:
         yield some
 
 
-def _schema(arrow: Any, header: Header | None) -> Any:
+def _build_schema(arrow: Any, header: ExportHeader | None) -> Any:
     text = arrow.string()
     fields = [("id", text), ("text", text), ("title", text), ("metadata", text)]
     if header is None:
         return arrow.schema(fields)
     vector = arrow.list_(arrow.float32(), header.dimension)
     span = [("start", arrow.int32()), ("end", arrow.int32())]
-    piece = arrow.struct([*span, ("place", text), ("context", text), ("vector", vector)])
-    fields += [("source", text), ("digest", text), ("checksum", text), ("chunks", arrow.list_(piece))]
+    piece = arrow.struct([*span, ("location", text), ("context", text), ("vector", vector)])
+    fields += [
+        ("source", text),
+        ("digest", text),
+        ("checksum", text),
+        ("provided_vectors", arrow.bool_()),
+        ("chunks", arrow.list_(piece)),
+    ]
     return arrow.schema(fields, metadata={HEADER_KEY: _ENCODER.encode(header.to_dict())})
 
 
-def _columns(arrow: Any, schema: Any, header: Header | None, some: Sequence[Whole]) -> list[Any]:
+def _build_columns(arrow: Any, schema: Any, header: ExportHeader | None, some: Sequence[FullDocument]) -> list[Any]:
     values: list[list[Any]] = [
-        [each.key for each in some], [each.text for each in some], [each.title for each in some],
+        [each.id for each in some], [each.text for each in some], [each.title for each in some],
         [_ENCODER.encode(each.metadata) for each in some],
     ]  # fmt: skip
     if header is not None:
-        checksums = [checksum_of(each.title, each.text) for each in some]
+        checksums = [compute_text_checksum(each.title, each.text) for each in some]
         values += [[each.source for each in some], [each.digest for each in some], checksums]
     columns = [arrow.array(column, arrow.string()) for column in values]
-    return columns if header is None else [*columns, _chunks(arrow, schema, header, some)]
+    provided = arrow.array([each.provided_vectors for each in some], arrow.bool_())
+    return columns if header is None else [*columns, provided, _build_chunks(arrow, schema, header, some)]
 
 
-def _chunks(arrow: Any, schema: Any, header: Header, some: Sequence[Whole]) -> Any:
-    cuts = [cut for each in some for cut in each.cuts]
+def _build_chunks(arrow: Any, schema: Any, header: ExportHeader, some: Sequence[FullDocument]) -> Any:
+    cuts = [cut for each in some for cut in each.spans]
     numbers = np.concatenate([each.vectors for each in some]).astype(np.float32).ravel()
     piece = schema.field("chunks").type.value_type
     parts = [
@@ -82,58 +96,58 @@ def _chunks(arrow: Any, schema: Any, header: Header, some: Sequence[Whole]) -> A
         arrow.array([cut.context or None for cut in cuts], arrow.string()),
         arrow.FixedSizeListArray.from_arrays(arrow.array(numbers), header.dimension),
     ]
-    offsets = np.concatenate([[0], np.cumsum([len(each.cuts) for each in some])]).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum([len(each.spans) for each in some])]).astype(np.int32)
     return arrow.ListArray.from_arrays(arrow.array(offsets), arrow.StructArray.from_arrays(parts, fields=list(piece)))
 
 
-class Rows:
+class ParquetSource:
     """A Parquet file to import from. Holds some rows at a time."""
 
     def __init__(self, file: Path) -> None:
         """Reads its schema. Raises UnavailableError, UnreadableFile."""
-        self._file, self._arrow = file, _pyarrow()
+        self._file, self._arrow = file, _import_pyarrow()
         try:
-            with self._opened() as parquet:
+            with self._open() as parquet:
                 self.total = float(parquet.metadata.num_rows)
                 said = (parquet.schema_arrow.metadata or {}).get(HEADER_KEY.encode())
-            self.header: Header | None = None if said is None else header_of(json.loads(said))
+            self.header: ExportHeader | None = None if said is None else parse_header(json.loads(said))
         except (self._arrow.ArrowException, OSError, ValueError) as error:
             raise UnreadableFileError(f"cannot read {file}: {error}") from error
 
-    def entries(self) -> Iterator[Entry]:
+    def read_entries(self) -> Iterator[ImportEntry]:
         """Every row."""
         number = 0
         try:
-            with self._opened() as parquet:
+            with self._open() as parquet:
                 for batch in parquet.iter_batches(batch_size=READ_DOCUMENTS):
                     for value in batch.to_pylist():
                         number += 1
-                        yield self._entry(f"row {number}", value)
+                        yield self._parse_entry(f"row {number}", value)
         except (self._arrow.ArrowException, OSError) as error:
-            yield Entry(f"row {number + 1}", 0.0, None, f"{_DAMAGED}: {error}")
+            yield ImportEntry(f"row {number + 1}", 0.0, None, f"{_DAMAGED}: {error}")
 
-    def _entry(self, where: str, value: dict[str, Any]) -> Entry:
+    def _parse_entry(self, where: str, value: dict[str, Any]) -> ImportEntry:
         try:
             given = {key: each for key, each in value.items() if each is not None}
-            given["metadata"] = _unpacked(given.get("metadata"))
+            given["metadata"] = _parse_json_text(given.get("metadata"))
             if self.header is None:
-                return Entry(where, 1.0, plain_record(given))
+                return ImportEntry(where, 1.0, parse_plain_record(given))
             for piece in given.get("chunks", ()):
-                piece["place"] = _unpacked(piece.get("place"))
-            return Entry(where, 1.0, own_record(given, self.header))
+                piece["location"] = _parse_json_text(piece.get("location"))
+            return ImportEntry(where, 1.0, parse_own_record(given, self.header))
         except (InputError, ValueError, TypeError, RecursionError) as error:
-            return Entry(where, 1.0, None, str(error))
+            return ImportEntry(where, 1.0, None, str(error))
 
-    def _opened(self) -> Any:
-        return _pyarrow("parquet").ParquetFile(self._file)
+    def _open(self) -> Any:
+        return _import_pyarrow("parquet").ParquetFile(self._file)
 
 
-def _unpacked(said: Any) -> Any:
+def _parse_json_text(said: Any) -> Any:
     """A JSON text as what it says; other programs may have a struct there."""
     return json.loads(said) if isinstance(said, str) else said
 
 
-def _pyarrow(part: str = "") -> Any:
+def _import_pyarrow(part: str = "") -> Any:
     try:
         return import_module(f"pyarrow.{part}" if part else "pyarrow")
     except ModuleNotFoundError as error:

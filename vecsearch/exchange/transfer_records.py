@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,20 @@ from vecsearch.core.errors import InputError
 from vecsearch.core.settings import ID_LENGTH_MAX
 from vecsearch.core.types import ChunkSpan, ParsedDocument, Precision
 from vecsearch.documents.validation import validate_document, validate_metadata, validate_text
-from vecsearch.stores.sqlite.engine.collections import CollectionState
-from vecsearch.stores.sqlite.read.full_documents import Whole
-from vecsearch.stores.sqlite.vectors.faiss_segment import Rows, get_dtype
+from vecsearch.stores.base import CollectionInfo, FullDocument
 from vecsearch.text.analyzer import is_known_stemmer
 
-LAYOUT: Final = 1  # of what an export holds
+Rows: TypeAlias = NDArray[np.float16] | NDArray[np.float32]
+
+LAYOUT: Final = 2  # of what an export holds
 TEXT_KEYS: Final = ("text", "document", "content", "page_content")
 ID_KEYS: Final = ("id", "_id")
 _PLAIN_KEYS: Final = frozenset((*ID_KEYS, *TEXT_KEYS, "title", "metadata"))
-_DIGEST: Final = re.compile(r"(brought:)?[0-9a-f]{64}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _NORM_SLACK: Final = 0.01  # more than half precision takes from a unit row
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """What an export is written as."""
 
     JSONL = "jsonl"
@@ -40,59 +40,61 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ExportHeader:
     """What made the vectors of an export, and how its collection holds them and its words."""
 
-    encoder: str
+    model: str
     fingerprint: str
     dimension: int
     precision: Precision
-    language: str
+    stemmer: str
 
     @classmethod
-    def of(cls, state: CollectionState) -> Header:
-        """That of a collection."""
-        return cls(state.encoder, state.fingerprint, state.dimension, state.precision, state.language)
+    def from_info(cls, info: CollectionInfo) -> ExportHeader:
+        """Return the header of a collection."""
+        encoder = info.encoder
+        return cls(encoder.model, encoder.fingerprint, encoder.dimension, info.precision, info.stemmer)
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in a file."""
         return {
-            "layout": LAYOUT, "encoder": self.encoder, "fingerprint": self.fingerprint, "dimension": self.dimension,
-            "precision": self.precision.value, "language": self.language,
+            "layout": LAYOUT, "model": self.model, "fingerprint": self.fingerprint, "dimension": self.dimension,
+            "precision": self.precision.value, "stemmer": self.stemmer,
         }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ImportRecord:
     """A document that can be stored. `cuts` and `vectors` go together; neither is there where the text is to be cut and encoded.
 
     `source` is a stored path, `digest` tells whether its file has changed; see `tables.documents`.
     """
 
-    draft: ParsedDocument
+    document: ParsedDocument
     source: str | None = None
     digest: str | None = None
-    cuts: tuple[ChunkSpan, ...] = ()
+    spans: tuple[ChunkSpan, ...] = ()
     vectors: Rows | None = None
+    provided_vectors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ImportEntry:
     """One record of a file, or what is wrong with it; `where` it stands, and what share of the source's `total` it is."""
 
     where: str
     weight: float
-    record: Record | None
+    record: ImportRecord | None
     error: str = ""
 
 
-class Source(Protocol):
+class ImportSource(Protocol):
     """Something to import from; it can be read more than once."""
 
-    header: Header | None
+    header: ExportHeader | None
     total: float
 
-    def entries(self) -> Iterator[Entry]:
+    def read_entries(self) -> Iterator[ImportEntry]:
         """Every record, in order. Raises UnreadableFile."""
         ...
 
@@ -100,37 +102,38 @@ class Source(Protocol):
 # -- out
 
 
-def value_of(document: Whole, *, vectors: bool) -> dict[str, Any]:
+def build_json_value(document: FullDocument, *, vectors: bool) -> dict[str, Any]:
     """A document as JSON values; without `vectors` just what any tool understands."""
     title = {} if document.title is None else {"title": document.title}
-    plain = {"id": document.key, "text": document.text, **title, "metadata": document.metadata}
+    plain = {"id": document.id, "text": document.text, **title, "metadata": document.metadata}
     if not vectors:
         return plain
     source = {} if document.source is None else {"source": document.source}
-    rows = numbers_of(document.vectors)
-    pieces = [_piece(cut, row) for cut, row in zip(document.cuts, rows, strict=True)]
-    checksum = checksum_of(document.title, document.text)
-    return {**plain, **source, "digest": document.digest, "checksum": checksum, "chunks": pieces}
+    rows = format_numbers(document.vectors)
+    pieces = [_build_chunk(cut, row) for cut, row in zip(document.spans, rows, strict=True)]
+    checksum = compute_text_checksum(document.title, document.text)
+    provided = {"provided_vectors": True} if document.provided_vectors else {}
+    return {**plain, **source, "digest": document.digest, **provided, "checksum": checksum, "chunks": pieces}
 
 
-def checksum_of(title: str | None, text: str) -> str:
+def compute_text_checksum(title: str | None, text: str) -> str:
     """Tells whether somebody has changed a text since its vectors were made."""
     return hashlib.sha256(f"{title or ''}\0{text}".encode()).hexdigest()
 
 
-def _piece(cut: ChunkSpan, row: list[float]) -> dict[str, Any]:
-    place, context = {"place": cut.location} if cut.location else {}, {"context": cut.context} if cut.context else {}
+def _build_chunk(cut: ChunkSpan, row: list[float]) -> dict[str, Any]:
+    place, context = {"location": cut.location} if cut.location else {}, {"context": cut.context} if cut.context else {}
     return {"start": cut.start, "end": cut.end, **place, **context, "vector": row}
 
 
-def numbers_of(rows: Rows) -> list[list[float]]:
+def format_numbers(rows: Rows) -> list[list[float]]:
     """Each number as the shortest decimal that, read back in the rows' own precision, is the same, bit for bit."""
     if rows.dtype.itemsize == 2:
-        return [_shortest()[row].tolist() for row in rows.view("<u2")]
+        return [_build_shortest_decimals()[row].tolist() for row in rows.view("<u2")]
     return [[float(f"{number:.9g}") for number in row] for row in rows.tolist()]
 
 
-def _shortest() -> NDArray[np.float64]:
+def _build_shortest_decimals() -> NDArray[np.float64]:
     """For each of the 65,536 half-precision numbers."""
     if not _SHORTEST:
         halves = np.arange(1 << 16, dtype="<u2").view("<f2")
@@ -144,11 +147,11 @@ _SHORTEST: Final[list[NDArray[np.float64]]] = []
 # -- in
 
 
-def header_of(value: Any) -> Header:
+def parse_header(value: Any) -> ExportHeader:
     """Raises InputError."""
     try:
         layout, dimension = value["layout"], value["dimension"]
-        texts = [validate_text(value[key], key) for key in ("encoder", "fingerprint", "language")]
+        texts = [validate_text(value[key], key) for key in ("model", "fingerprint", "stemmer")]
         precision = Precision(value["precision"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"its header is not that of an export: {error!r:.200}") from error
@@ -158,10 +161,10 @@ def header_of(value: Any) -> Header:
         raise InputError(f"its header is not that of an export: a dimension of {shorten_repr(dimension)}")
     if not is_known_stemmer(texts[2]):
         raise InputError(f"its words have the stems of {shorten_repr(texts[2])}, which this vecsearch does not know")
-    return Header(texts[0], texts[1], dimension, precision, texts[2])
+    return ExportHeader(texts[0], texts[1], dimension, precision, texts[2])
 
 
-def plain_record(value: Any) -> Record:
+def parse_plain_record(value: Any) -> ImportRecord:
     """Of a JSON object that some other program wrote: what it says beside id, text, title and metadata becomes metadata too."""
     if not isinstance(value, Mapping):
         raise InputError(f"expected an object, got {shorten_repr(value)}")
@@ -170,27 +173,27 @@ def plain_record(value: Any) -> Record:
     title, given = value.get("title"), value.get("metadata")
     if given is not None and not isinstance(given, Mapping):
         raise InputError(f"'metadata' must be an object, got {shorten_repr(given)}")
-    draft = ParsedDocument(_identifier(value), value[key] if key else "", title, {**extra, **(given or {})})
-    return Record(validate_document(draft))
+    draft = ParsedDocument(_choose_id(value), value[key] if key else "", title, {**extra, **(given or {})})
+    return ImportRecord(validate_document(draft))
 
 
-def own_record(value: Any, header: Header) -> Record:
+def parse_own_record(value: Any, header: ExportHeader) -> ImportRecord:
     """Of an object of an export with vectors, which count for nothing where the text was changed since. Raises InputError."""
     if not isinstance(value, Mapping):
         raise InputError(f"expected an object, got {shorten_repr(value)}")
     text, metadata = value.get("text"), value.get("metadata")
     draft = validate_document(
-        ParsedDocument(_identifier(value), "" if text is None else text, value.get("title"), {} if metadata is None else metadata)
+        ParsedDocument(_choose_id(value), "" if text is None else text, value.get("title"), {} if metadata is None else metadata)
     )
-    source, digest = _source(value.get("source")), value.get("digest")
-    if value.get("checksum") not in (None, checksum_of(draft.title, draft.text)):
-        return Record(draft, source)
-    cuts, vectors = _pieces(value.get("chunks") or [], draft.text, header)
+    source, digest = _parse_source(value.get("source")), value.get("digest")
+    if value.get("checksum") not in (None, compute_text_checksum(draft.title, draft.text)):
+        return ImportRecord(draft, source)
+    cuts, vectors = _parse_chunks(value.get("chunks") or [], draft.text, header)
     sound = digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
-    return Record(draft, source, sound, cuts, vectors)
+    return ImportRecord(draft, source, sound, cuts, vectors, value.get("provided_vectors") is True)
 
 
-def _identifier(value: Mapping[str, Any]) -> Any:
+def _choose_id(value: Mapping[str, Any]) -> Any:
     """The id that an object gives; without one the same that `index` makes of it, from its content."""
     given = next((value[key] for key in ID_KEYS if value.get(key) is not None), None)
     if given is None:
@@ -199,7 +202,7 @@ def _identifier(value: Mapping[str, Any]) -> Any:
     return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
 
 
-def _source(given: Any) -> str | None:
+def _parse_source(given: Any) -> str | None:
     if given is None:
         return None
     if not validate_text(given, "source").strip() or len(given) > ID_LENGTH_MAX:
@@ -207,24 +210,24 @@ def _source(given: Any) -> str | None:
     return str(given)
 
 
-def _pieces(given: Any, text: str, header: Header) -> tuple[tuple[ChunkSpan, ...], Rows | None]:
+def _parse_chunks(given: Any, text: str, header: ExportHeader) -> tuple[tuple[ChunkSpan, ...], Rows | None]:
     if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):
         raise InputError(f"'chunks' must be a list of objects, got {shorten_repr(given)}")
-    cuts = tuple(_cut(each, len(text)) for each in given)
+    cuts = tuple(_parse_span(each, len(text)) for each in given)
     rows = [each.get("vector") for each in given]
     if not cuts or any(row is None for row in rows):
         return cuts, None
-    return cuts, _rows(rows, header)
+    return cuts, _parse_vectors(rows, header)
 
 
-def _cut(given: Mapping[str, Any], length: int) -> ChunkSpan:
-    start, end, place, context = given.get("start"), given.get("end"), given.get("place"), given.get("context")
+def _parse_span(given: Mapping[str, Any], length: int) -> ChunkSpan:
+    start, end, place, context = given.get("start"), given.get("end"), given.get("location"), given.get("context")
     if type(start) is not int or type(end) is not int or not 0 <= start <= end <= length:
         raise InputError(f"a chunk must lie within characters 0 to {length:,}, got {shorten_repr(start)} to {shorten_repr(end)}")
     return ChunkSpan(start, end, validate_metadata(place or {}), validate_text(context or "", "context"))
 
 
-def _rows(given: list[Any], header: Header) -> Rows:
+def _parse_vectors(given: list[Any], header: ExportHeader) -> Rows:
     try:
         exact = np.array(given, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
@@ -232,7 +235,7 @@ def _rows(given: list[Any], header: Header) -> Rows:
     if exact.ndim != 2 or exact.shape[1] != header.dimension:
         raise InputError(f"a vector must be a list of {header.dimension:,} numbers, got the shape {exact.shape[1:]}")
     with np.errstate(over="ignore"):
-        rows: Rows = exact.astype(get_dtype(header.precision))
+        rows: Rows = exact.astype(np.float16) if header.precision is Precision.FLOAT16 else exact.astype(np.float32)
     norms = np.linalg.norm(rows.astype(np.float64), axis=1)
     if not (np.abs(norms - 1) <= _NORM_SLACK).all():  # false for NaN and infinity too
         raise InputError("a vector must be finite and of length 1")

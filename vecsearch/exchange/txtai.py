@@ -21,7 +21,7 @@ from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.types import ParsedDocument
 from vecsearch.documents.validation import validate_document
 from vecsearch.exchange.foreign_sqlite import opened
-from vecsearch.exchange.transfer_records import Entry, Header, Record
+from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord
 
 FILE: Final = "documents"
 _SECTIONS: Final = table("sections", *map(sql_column, ("indexid", "id", "text", "tags")))
@@ -32,7 +32,7 @@ _BLOCK: Final = 1 << 20
 class Txtai:
     """The documents of a txtai index."""
 
-    header: Header | None = None
+    header: ExportHeader | None = None
 
     def __init__(self, file: Path) -> None:
         """Raises UnreadableFile."""
@@ -42,7 +42,7 @@ class Txtai:
                 raise UnreadableFileError(f"{file} is no document store of txtai: it has no table {min(missing)}")
             self.total = float(connection.scalar(select(func.count()).select_from(_SECTIONS)) or 0)
 
-    def entries(self) -> Iterator[Entry]:
+    def read_entries(self) -> Iterator[ImportEntry]:
         """Every text in the order of the index, then the documents that have none."""
         with opened(self._file) as connection:
             texts = (
@@ -54,19 +54,19 @@ class Txtai:
                 yield _entry(*row)
             bare = select(_DOCUMENTS.c.id).where(_DOCUMENTS.c.id.not_in(select(_SECTIONS.c.id)))
             for key in connection.scalars(bare):
-                yield Entry(repr(key), 0.0, None, "it has no text")
+                yield ImportEntry(repr(key), 0.0, None, "it has no text")
 
 
-def _entry(identifier: Any, text: Any, tags: Any, data: Any) -> Entry:
+def _entry(identifier: Any, text: Any, tags: Any, data: Any) -> ImportEntry:
     try:
         given = json.loads(data) if isinstance(data, str) else {}
         if not isinstance(given, dict):
             raise InputError("its data is no JSON object")
         metadata = {**({} if tags is None else {"tags": tags}), **{key: each for key, each in given.items() if key != "text"}}
         draft = ParsedDocument(str(identifier), text if isinstance(text, str) else "", None, metadata)
-        return Entry(repr(identifier), 1.0, Record(validate_document(draft)))
+        return ImportEntry(repr(identifier), 1.0, ImportRecord(validate_document(draft)))
     except (InputError, ValueError, RecursionError) as error:
-        return Entry(repr(identifier), 1.0, None, str(error))
+        return ImportEntry(repr(identifier), 1.0, None, str(error))
 
 
 def unpack(archive: Path, target: Path) -> None:

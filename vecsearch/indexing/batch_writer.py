@@ -1,259 +1,285 @@
-"""Documents → chunks → vectors → committed batches: the half of the write path that files, pipes and code share."""
+"""Chunked documents → vectors → committed batches: the half of the write path that files, pipes and code share.
+
+The write lock is held while a batch is committed, not while it is encoded, so that several runs take turns. So each commit looks
+again at what it was planned for: a collection that was dropped, renamed, restored or embedded by another model in between ends
+the run, and an id that another source has taken meanwhile is reported.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsearch.core.batched import batched
-from vecsearch.core.errors import DimensionMismatchError
-from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, ENCODER_BATCH_SIZE
-from vecsearch.core.types import ChunkSpan, CollectionSpec, ParsedDocument, Split
-from vecsearch.documents.chunk_inputs import chunk_document, format_encoder_input, hash_content, hash_encoder_input
-from vecsearch.encoders.base import Encoder
-from vecsearch.encoders.unit_vectors import normalize_vectors
-from vecsearch.stores.sqlite.engine.collections import CollectionState
-from vecsearch.stores.sqlite.engine.database_folder import Database
-from vecsearch.stores.sqlite.read.reader import Reader
-from vecsearch.stores.sqlite.write import compaction, replacement
-from vecsearch.stores.sqlite.write.writer import PROVIDED_VECTORS_MARK, IndexedFile, NewDocument, PreservedFields, Writer
+from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
+from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS
+from vecsearch.core.types import ChunkSpan, CollectionSpec, Metadata, ParsedDocument, Precision, Split
+from vecsearch.documents.chunk_inputs import format_encoder_input, hash_content, hash_encoder_input
+from vecsearch.encoders.base import Encoder, EncoderSpec
+from vecsearch.indexing.stages import ChunkedDocument, assemble, collect_texts, embed
+from vecsearch.stores.base import CollectionInfo, EncodedChunks, IndexedFile, Matrix, NewDocument, Snapshot, Store, Writer
 from vecsearch.text.analyzer import STEMMER_DEFAULT, is_known_stemmer
 from vecsearch.text.language import detect_language
 
-Matrix: TypeAlias = NDArray[np.float32]
 
+class WriteTarget(Protocol):
+    """A collection, or the replacement of one: what is read and written in turns."""
 
-class Progress(Protocol):
-    """Told how a long run goes."""
+    def snapshot(self) -> AbstractContextManager[Snapshot | None]:
+        """Open it as it is now; None while it is not there."""
+        ...
 
-    def begin(self, total: int) -> None:
-        """How much there is to do, in bytes or characters."""
-
-    def advance(self, amount: float, chunks: int) -> None:
-        """So much more is done, so many more chunks have a vector."""
-
-
-class NullProgress:
-    """Tells nobody."""
-
-    def begin(self, total: int) -> None:
-        """Nothing."""
-
-    def advance(self, amount: float, chunks: int) -> None:
-        """Nothing."""
+    def writing(self) -> AbstractContextManager[Writer]:
+        """Be its one writer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class PendingDocument:
-    """A document that is cut but not yet encoded; `texts` are what the encoder will see, one for each cut."""
+class CollectionTarget:
+    """A collection of a store."""
 
-    draft: ParsedDocument
-    source: str | None
-    digest: str
-    spans: tuple[ChunkSpan, ...]
-    texts: tuple[str, ...]
-    weight: float
-    replaces: bool
-    preserved: PreservedFields | None = None
+    store: Store
+    name: str
+
+    def snapshot(self) -> AbstractContextManager[Snapshot | None]:
+        """Open the collection as it is now; None while it is not there."""
+        return self.store.snapshot(self.name)
+
+    def writing(self) -> AbstractContextManager[Writer]:
+        """Be the collection's one writer."""
+        return self.store.writing(self.name)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What waits to be committed together."""
+
+    chunked: list[ChunkedDocument] = field(default_factory=list)
+    ready: list[NewDocument] = field(default_factory=list)
+    files: list[IndexedFile] = field(default_factory=list)
+    metadata: dict[str, Metadata] = field(default_factory=dict)
+    sources: dict[str, str | None] = field(default_factory=dict)  # of the documents in it, by id
+    weights: dict[str, float] = field(default_factory=dict)  # how much of the run's total each document is
+    chunks: int = 0
 
 
 class BatchWriter:
-    """Collects documents and commits them as soon as a batch of chunks is encoded.
-
-    The caller holds the write lock, or gives `locked`, which takes it for every write and leaves it while texts are encoded.
-    """
+    """Collects documents, and encodes and commits them as soon as there are enough for a batch."""
 
     def __init__(
-        self, database: Database, name: str, *, get_encoder: Callable[[], Encoder], spec: CollectionSpec,
-        advance: Callable[[float, int], None] = lambda read, chunks: None,
-        hold_lock: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> None:  # fmt: skip
-        self._database, self._name = database, name
-        self._reader, self._writer = Reader(database, name), Writer(database, name)
-        self._get_encoder, self._spec, self._advance, self._hold_lock = get_encoder, spec, advance, hold_lock
-        self.encoded_count = 0  # texts
-        self._pending: list[PendingDocument] = []
-        self._ready: list[NewDocument] = []
-        self._sources: dict[str, str | None] = {}  # of the documents in both, by id
-        self._chunk_count = 0  # in both
-        self._indexed_files: list[IndexedFile] = []
-        self._state: CollectionState | None = None
-
-    def is_pending(self, key: str, *, other_than: str | None) -> bool:
-        """Whether a document of another source than this waits under an id."""
-        return key in self._sources and self._sources[key] != other_than
-
-    def add(
-        self, draft: ParsedDocument, digest: str, *, source: str | None, split: Split, weight: float = 0.0, replaces: bool = False
-    ) -> None:
-        """Cut a document and queue it; commits when a batch is full. `digest` is its `hash_content`."""
-        cuts, texts = chunk_document(draft, split, self._get_encoder())
-        self.queue(PendingDocument(draft, source, digest, cuts, texts, weight, replaces))
-
-    def queue(self, pending: PendingDocument) -> None:
-        """Queue a document that is cut already."""
-        self._pending.append(pending)
-        self._count_queued(pending.draft, pending.source, len(pending.spans))
-
-    def add_twin(
         self,
-        draft: ParsedDocument,
-        digest: str,
-        twin: int,
+        target: WriteTarget,
         *,
-        source: str | None,
-        weight: float = 0.0,
-        preserved: PreservedFields | None = None,
-    ) -> bool:
-        """Queue a document that says what another (its row) says: it is neither cut nor encoded. False where that has changed."""
-        with self._reader.open_snapshot() as snapshot:
-            found = None if snapshot is None else snapshot.document_reader.load_chunks(twin, digest=digest)
-        if found is None:
-            return False
-        cuts, vectors = found
-        self._ready.append(
-            NewDocument(draft.id, source, draft.text, draft.title, draft.metadata, digest, cuts, vectors, preserved)
-        )
-        self._advance(weight, len(cuts))
-        self._count_queued(draft, source, len(cuts))
-        return True
+        get_encoder: Callable[[], Encoder],
+        spec: CollectionSpec,
+        advance: Callable[[float, int], None] = lambda amount, chunks: None,
+        may_replace: Callable[[str], bool] = lambda source: False,
+    ) -> None:
+        """`may_replace` says of which sources (stored paths) a document may be taken over by another one: files that are gone."""
+        self._target, self._get_encoder, self._spec, self._advance = target, get_encoder, spec, advance
+        self._may_replace = may_replace
+        self.encoded_count = 0  # texts
+        self.taken: list[tuple[str, str | None, str | None]] = []  # (id, its source, ours) of documents that were left out
+        self._batch = _Batch()
+        with target.snapshot() as snapshot:
+            self._info = None if snapshot is None else snapshot.info
 
-    def _count_queued(self, draft: ParsedDocument, source: str | None, chunks: int) -> None:
-        self._sources[draft.id] = source
-        self._chunk_count += chunks
-        if self._chunk_count >= BATCH_CHUNKS:
-            self.flush()
+    def is_waiting(self, key: str, *, other_than: str | None) -> bool:
+        """Whether a document of another source than this waits under an id."""
+        return key in self._batch.sources and self._batch.sources[key] != other_than
 
-    def commit_with_vectors(self, drafts: Sequence[ParsedDocument], rows: Matrix) -> None:
-        """Commit documents of one chunk each whose vectors the caller brings, thousands at a time."""
-        for some in batched(zip(drafts, rows, strict=True), BATCH_PROVIDED_VECTORS):
-            self._writer.commit([_make_document_with_vector(draft, row) for draft, row in some])
+    def add(self, chunked: ChunkedDocument, *, weight: float = 0.0) -> None:
+        """Queue a document; commits when a batch is full."""
+        self._batch.chunked.append(chunked)
+        self._queue(chunked.document.id, chunked.source, len(chunked.spans), weight)
+
+    def add_encoded(self, new: NewDocument, *, weight: float = 0.0) -> None:
+        """Queue a document that has its vectors already."""
+        self._batch.ready.append(new)
+        self._advance(weight, len(new.spans))
+        self._queue(new.id, new.source, len(new.spans), 0.0)
+
+    def set_metadata(self, key: str, metadata: Metadata) -> None:
+        """Queue other metadata for a stored document."""
+        self._batch.metadata[key] = metadata
 
     def finish_file(self, file: IndexedFile) -> None:
         """Mark a file as read, together with the last of its documents."""
-        self._indexed_files.append(file)
-        if not self._pending and (not self._ready or len(self._indexed_files) >= BATCH_CHUNKS):
+        batch = self._batch
+        batch.files.append(file)
+        if not batch.chunked and (not batch.ready or len(batch.files) >= BATCH_CHUNKS):
+            self.flush()
+
+    def _queue(self, key: str, source: str | None, chunks: int, weight: float) -> None:
+        batch = self._batch
+        batch.sources[key], batch.weights[key] = source, weight
+        batch.chunks += chunks
+        if batch.chunks >= BATCH_CHUNKS:
             self.flush()
 
     def flush(self) -> None:
-        """Encode and commit what waits."""
-        waiting, ready, read = self._pending, self._ready, self._indexed_files
-        if waiting:
-            holds, gives = self._ensure_collection().dimension, self._get_encoder().dimension
-            if holds != gives:  # a collection of vectors that the caller brought
-                raise DimensionMismatchError(holds, gives)
-        if waiting or ready:
-            self._commit(waiting, ready, read)
-        elif read and self._has_collection():
-            self._writer.commit([], read)
-        self._pending, self._ready, self._indexed_files = [], [], []
-        self._sources, self._chunk_count = {}, 0
+        """Encode and commit what waits. Raises CollectionChangedError, DatabaseLockedError, DiskFullError."""
+        batch = self._batch
+        if batch.chunked:
+            self._check_dimension()
+        vectors, has_pending = self._embed(batch) if batch.chunked else ({}, False)
+        new = [*(assemble(chunked, vectors) for chunked in batch.chunked), *batch.ready]
+        if new or batch.files or batch.metadata:
+            self._commit(new, batch, clear_pending=has_pending)
+        self._batch = _Batch()
 
-    def _commit(
-        self, pending: Sequence[PendingDocument], ready: Sequence[NewDocument], indexed_files: Sequence[IndexedFile]
-    ) -> None:
-        vectors, staged = self._collect_vectors(pending)
-        new = [_make_document(each, vectors) for each in pending]
-        with self._hold_lock():
-            self._writer.commit([*new, *ready], indexed_files)
-            if staged:
-                self._writer.drop_staged()
-            compaction.publish_if_due(self._database, self._name)
+    def commit_with_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix) -> None:
+        """Commit documents of one chunk each whose vectors the caller brings, thousands at a time."""
+        for batch in batched(zip(documents, rows, strict=True), BATCH_PROVIDED_VECTORS):
+            new = [_make_document_with_vector(document, row) for document, row in batch]
+            self._commit(new, _Batch(sources={document.id: None for document in new}))
 
-    def _collect_vectors(self, pending: Sequence[PendingDocument]) -> tuple[dict[str, Matrix], bool]:
-        """A vector for every text: known from before, else encoded, a batch at a time; what is more than a batch is staged."""
-        weights: dict[str, float] = {}
-        texts = {}
-        for each in pending:
-            for text in each.texts:
-                key = hash_encoder_input(text)
-                texts[key] = text
-                weights[key] = weights.get(key, 0.0) + each.weight / len(each.texts)
-        vectors = self._read_known_vectors(pending, list(texts))
-        staged = bool(vectors)
+    # -- committing
+
+    def _commit(self, new: Sequence[NewDocument], batch: _Batch, *, clear_pending: bool = False) -> None:
+        with self._target.writing() as writer:
+            self.check_unchanged(writer)
+            if writer.info is None:
+                if not new:
+                    return
+                self.ensure(writer, (document.text for document in new))
+            free = self._leave_out_taken(writer, new)
+            writer.commit(free, batch.files, metadata=batch.metadata, clear_pending=clear_pending)
+
+    def check_unchanged(self, writer: Writer) -> None:
+        """Raise CollectionChangedError where the collection is not the one that this run began with."""
+        before, now = self._info, writer.info
+        if before is None:
+            self._info = now  # another run may have created it meanwhile
+            return
+        if now is None or now.identity != before.identity or not now.has_same_vectors(before):
+            raise CollectionChangedError(
+                f"the collection {before.name!r} was {_describe_change(before, now)} while this run wrote to it; "
+                "what was committed before is kept: run again to go on with the collection as it is now"
+            )
+
+    def ensure(self, writer: Writer, texts: Iterable[str]) -> CollectionInfo:
+        """Return the collection, created now if it is not there, with the stemmer of these texts if none was asked for."""
+        encoder = self._get_encoder()
+        spec = EncoderSpec(encoder.name, encoder.fingerprint, encoder.dimension)
+        return self.create(writer, spec, precision=self._spec.precision, stemmer=choose_stemmer(self._spec, texts))
+
+    def create(self, writer: Writer, encoder: EncoderSpec, *, precision: Precision, stemmer: str) -> CollectionInfo:
+        """Create the collection that this run writes to, if it is not there."""
+        self._info = writer.ensure(encoder, precision=precision, stemmer=stemmer)
+        return self._info
+
+    def _leave_out_taken(self, writer: Writer, new: Sequence[NewDocument]) -> list[NewDocument]:
+        """Return the documents whose ids no other source has taken since they were planned."""
+        with writer.snapshot() as snapshot:
+            stored = {} if snapshot is None else snapshot.stored_documents([document.id for document in new])
+        free = []
+        for document in new:
+            prior = stored.get(document.id)
+            if prior is None or prior.source == document.source or (prior.source and self._may_replace(prior.source)):
+                free.append(document)
+            else:
+                self.taken.append((document.id, prior.source, document.source))
+        return free
+
+    # -- encoding
+
+    def _check_dimension(self) -> None:
+        gives = self._get_encoder().dimension
+        if self._info is not None and self._info.encoder.dimension != gives:  # a collection of vectors that were brought
+            raise DimensionMismatchError(self._info.encoder.dimension, gives)
+
+    def _embed(self, batch: _Batch) -> tuple[dict[str, Matrix], bool]:
+        """Return a vector for every text, by its hash, and whether some of them wait in the store.
+
+        Known from before, else encoded, a batch at a time; of a document longer than a batch they are kept as they are made.
+        """
+        texts, weights = collect_texts(batch.chunked), _spread_weights(batch)
+        vectors = self._find_known(batch.chunked, texts)
+        has_pending = bool(vectors)
         self._advance(sum(weights[key] for key in vectors), len(vectors))
-        missing = [key for key in texts if key not in vectors]
-        missing.sort(key=lambda key: len(texts[key]), reverse=True)  # texts of one length pad each other least
-        for some in batched(missing, BATCH_CHUNKS):
-            fresh = self._encode_texts(some, texts, weights)
+        missing = sorted(texts.keys() - vectors.keys(), key=lambda key: (-len(texts[key]), key))  # like lengths pad least
+        for keys in batched(missing, BATCH_CHUNKS):
+            fresh = dict(zip(keys, self._encode([texts[key] for key in keys], weights), strict=True))
             vectors |= fresh
             if len(missing) > BATCH_CHUNKS:
-                with self._hold_lock():
-                    self._writer.stage_vectors(fresh)
-                staged = True
-        return vectors, staged
+                self._keep_pending(fresh, batch)
+                has_pending = True
+        return vectors, has_pending
 
-    def _encode_texts(self, keys: Sequence[str], texts: Mapping[str, str], weights: Mapping[str, float]) -> dict[str, Matrix]:
-        """A vector for each of these texts, and word of every pass: a batch takes seconds on a small machine."""
-        fresh: dict[str, Matrix] = {}
-        for some in batched(keys, ENCODER_BATCH_SIZE):
-            rows = normalize_vectors(self._get_encoder().encode_documents([texts[key] for key in some]))
-            fresh |= zip(some, rows, strict=True)
-            self.encoded_count += len(some)
-            self._advance(sum(weights[key] for key in some), len(some))
-        return fresh
+    def _encode(self, texts: Sequence[str], weights: Mapping[str, float]) -> list[Matrix]:
+        def tell(done: Sequence[str]) -> None:
+            self.encoded_count += len(done)
+            self._advance(sum(weights[hash_encoder_input(text)] for text in done), len(done))
 
-    def _read_known_vectors(self, pending: Sequence[PendingDocument], keys: Sequence[str]) -> dict[str, Matrix]:
-        """Vectors of an interrupted run, and of chunks that a changed document keeps."""
-        wanted = set(keys)
-        with self._reader.open_snapshot() as snapshot:
+        return embed(texts, self._get_encoder(), tell)
+
+    def _keep_pending(self, vectors: Mapping[str, Matrix], batch: _Batch) -> None:
+        with self._target.writing() as writer:
+            self.check_unchanged(writer)
+            if writer.info is None:
+                self.ensure(writer, (chunked.document.text for chunked in batch.chunked))
+            writer.attach_vectors(vectors)
+
+    def _find_known(self, documents: Sequence[ChunkedDocument], texts: Mapping[str, str]) -> dict[str, Matrix]:
+        """Return vectors of an interrupted run, and of chunks that a changed document keeps."""
+        with self._target.snapshot() as snapshot:
             if snapshot is None:
                 return {}
-            found: dict[str, Matrix] = snapshot.document_reader.load_staged_vectors(keys)
-            replaced = [each.draft.id for each in pending if each.replaces]
-            for each in snapshot.document_reader.iterate_vectors(replaced):
-                key = hash_encoder_input(format_encoder_input(each.title, each.context, each.text))
-                if key in wanted:
-                    found[key] = each.vector
-        return found
-
-    def _ensure_collection(self) -> CollectionState:
-        if self._state is None:
-            encoder = self._get_encoder()
-            texts = (each.draft.text for each in self._pending)
-            with self._hold_lock():
-                replacement.drop_leftovers(self._database)
-                self._state = ensure_collection(self._writer, encoder, encoder.dimension, self._spec, texts)
-        return self._state
-
-    def _has_collection(self) -> bool:
-        with self._reader.open_snapshot() as snapshot:
-            return snapshot is not None
+            known = snapshot.pending_vectors(list(texts))
+            for stored in snapshot.stored_vectors([chunked.document.id for chunked in documents]):
+                key = hash_encoder_input(format_encoder_input(stored.title, stored.context, stored.text))
+                if key in texts:
+                    known[key] = stored.vector
+        return known
 
 
-def ensure_collection(
-    writer: Writer, encoder: Encoder, dimension: int, spec: CollectionSpec, texts: Iterable[str]
-) -> CollectionState:
-    """The collection, made now if it is not there, in the language of these texts if none was asked for."""
-    language = spec.stemmer or detect_language(texts)
-    return writer.ensure_collection(
-        encoder=encoder.name, fingerprint=encoder.fingerprint, dimension=dimension, precision=spec.precision,
-        language=language if language and is_known_stemmer(language) else STEMMER_DEFAULT,
-    )  # fmt: skip
+def choose_stemmer(spec: CollectionSpec, texts: Iterable[str]) -> str:
+    """Return the stemmer asked for, else that of the texts' language, else the default."""
+    stemmer = spec.stemmer or detect_language(texts)
+    return stemmer if stemmer and is_known_stemmer(stemmer) else STEMMER_DEFAULT
+
+
+def copy_encoded(document: ParsedDocument, digest: str, encoded: EncodedChunks, *, source: str | None) -> NewDocument:
+    """Return a document that says what another says: it is neither chunked nor encoded."""
+    return NewDocument(
+        document.id, source, document.text, document.title, document.metadata, digest, encoded.spans, encoded.vectors
+    )
 
 
 def format_id_conflict(key: str, stored_source: str | None, new_source: str | None) -> str:
-    """The message for one id from two sources."""
-    said = ["a document added from code or a pipe" if source is None else source for source in (stored_source, new_source)]
-    return f"the id {key!r} is taken: it came from {said[0]}, and now from {said[1]}; give one of them another id"
+    """Return the message for one id from two sources."""
+    stored, new = ("a document added from code or a pipe" if source is None else source for source in (stored_source, new_source))
+    return f"the id {key!r} is taken: it came from {stored}, and now from {new}; give one of them another id"
 
 
-def _make_document_with_vector(draft: ParsedDocument, vector: Matrix) -> NewDocument:
-    digest = (
-        f"{PROVIDED_VECTORS_MARK}{hash_content(draft, Split.TOKENS)}"  # no other text is given a vector that a caller made up
-    )
-    whole = ChunkSpan(0, len(draft.text))
-    return NewDocument(draft.id, None, draft.text, draft.title, draft.metadata, digest, (whole,), vector[np.newaxis])
+def _spread_weights(batch: _Batch) -> dict[str, float]:
+    """Return how much of the run's total each text is, by its hash."""
+    weights: dict[str, float] = {}
+    for chunked in batch.chunked:
+        share = batch.weights.get(chunked.document.id, 0.0) / len(chunked.texts)
+        for text in chunked.texts:
+            key = hash_encoder_input(text)
+            weights[key] = weights.get(key, 0.0) + share
+    return weights
 
 
-def _make_document(pending: PendingDocument, vectors: dict[str, Matrix]) -> NewDocument:
-    draft = pending.draft
-    rows = np.stack([vectors[hash_encoder_input(text)] for text in pending.texts])
+def _describe_change(before: CollectionInfo, now: CollectionInfo | None) -> str:
+    if now is None:
+        return "dropped or renamed"
+    if now.identity == before.identity or now.has_same_vectors(before):
+        return "dropped and created again, or restored from a backup,"
+    return f"embedded again by the model {now.encoder.model}"
+
+
+def _make_document_with_vector(document: ParsedDocument, vector: Matrix) -> NewDocument:
+    whole = ChunkSpan(0, len(document.text))
+    digest = hash_content(document, Split.TOKENS)
     return NewDocument(
-        draft.id, pending.source, draft.text, draft.title, draft.metadata, pending.digest, pending.spans, rows, pending.preserved
-    )
+        document.id, None, document.text, document.title, document.metadata, digest, (whole,), vector[np.newaxis],
+        provided_vectors=True,
+    )  # fmt: skip

@@ -1,28 +1,28 @@
-"""The write story: scan → compare → load → split → encode → commit.
+"""The write story: scan → parse → chunk → embed → commit.
 
-A file is loaded when it is new, when its bytes have changed, or when its loader has; a document is encoded when its title, text
+A file is parsed when it is new, when its bytes have changed, or when its loader has; a document is encoded when its title, text
 or split has changed and no other document says the same; a batch of chunks is committed as soon as it is encoded. So an
-unchanged folder costs no encoding, a renamed file neither, and an interrupted run goes on where it stopped.
+unchanged folder costs no encoding, a renamed file neither, and an interrupted run goes on where it stopped. The write lock is
+held for a batch, not for a run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from vecsearch.core import source_paths
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
+from vecsearch.core.source_paths import to_absolute_path, to_stored_path
 from vecsearch.core.types import (
     CollectionSpec,
     FailedFile,
     FoundFile,
     IndexReport,
     LoaderItem,
-    Metadata,
     ParsedDocument,
     ParseWarning,
     Scan,
@@ -34,13 +34,11 @@ from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.documents.validation import validate_document
 from vecsearch.encoders.base import Encoder
-from vecsearch.indexing.batch_writer import BatchWriter, Progress, format_id_conflict
-from vecsearch.indexing.missing_files import find_missing_files, is_mounted
-from vecsearch.stores.sqlite.engine.database_folder import Database
-from vecsearch.stores.sqlite.read.document_reader import StoredDocument, StoredSource
-from vecsearch.stores.sqlite.read.reader import Reader
-from vecsearch.stores.sqlite.write import compaction
-from vecsearch.stores.sqlite.write.writer import IndexedFile, Writer
+from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, format_id_conflict
+from vecsearch.indexing.missing_files import find_missing_files, is_gone, is_mounted
+from vecsearch.indexing.progress import Progress
+from vecsearch.indexing.stages import chunk
+from vecsearch.stores.base import EncodedChunks, IndexedFile, Store, StoredDocument, StoredSource
 
 
 @dataclass(slots=True)
@@ -68,201 +66,234 @@ class FileProgress:
     id_conflict: bool = False  # an id of it belongs to another file, which may be about to let it go
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What the collection holds of some documents: under their ids, and of the same content under any id."""
+
+    documents: Mapping[str, StoredDocument]
+    encoded: Mapping[str, EncodedChunks]  # by content digest
+
+
 class IndexPipeline:
-    """One run over files, or over the lines of a pipe. The caller holds the write lock; a dry run writes nothing."""
+    """One run over files, or over the lines of a pipe. A dry run writes nothing."""
 
     def __init__(
-        self, database: Database, name: str, *, get_encoder: Callable[[], Encoder], spec: CollectionSpec, split: Split,
+        self, store: Store, name: str, *, get_encoder: Callable[[], Encoder], spec: CollectionSpec, split: Split,
         progress: Progress, passwords: Sequence[str] = (), dry_run: bool = False,
     ) -> None:  # fmt: skip
-        self._database, self._name, self._parent = database, name, database.parent
-        self._reader, self._writer = Reader(database, name), Writer(database, name)
-        self._batches = BatchWriter(database, name, get_encoder=get_encoder, spec=spec, advance=progress.advance)
+        self._target, self._source_root = CollectionTarget(store, name), store.source_root
+        self._get_encoder = get_encoder
+        self._missing: set[str] = set()  # stored paths of files that are no more; their documents are removed at the end
+        self._batches = BatchWriter(
+            self._target, get_encoder=get_encoder, spec=spec, advance=progress.advance,
+            may_replace=lambda source: source in self._missing,
+        )  # fmt: skip
         self._split, self._progress, self._passwords, self._dry_run = split, progress, passwords, dry_run
         self._counts, self._start_time = IndexCounts(), perf_counter()
-        self._missing: set[str] = set()  # stored paths of files that are no more; their documents are removed at the end
         self._errors: dict[str, str] = {}
 
     def run(self, scan: Scan, *, allow_empty: bool) -> IndexReport:
         """Bring the collection up to what the scanned roots hold."""
         self._counts.skipped.extend(scan.skipped)
-        known = self._read_known_sources()
-        self._missing, kept = find_missing_files(known, scan, self._parent, allow_empty=allow_empty)
-        self._counts.failed.extend([*scan.failed, *kept])
-        self._errors.update(
-            {
-                name: each.error
-                for each in scan.failed
-                if (name := source_paths.to_stored_path(self._parent, Path(each.source))) in known
-            }
-        )
-        self._progress.begin(sum(found.size for found in scan.files))
-        contested = self._index_files(scan.files, known, last=False)
-        if contested:  # by now whoever lets an id go has done so
+        sources = self._read_sources(scan)
+        self._missing, doubts = find_missing_files(sources, scan, self._source_root, allow_empty=allow_empty)
+        self._counts.failed.extend([*scan.failed, *doubts])
+        failed = {to_stored_path(self._source_root, Path(failure.source)): failure.error for failure in scan.failed}
+        self._errors.update({name: error for name, error in failed.items() if name in sources})
+        self._progress.begin(sum(file.size for file in scan.files))
+        conflicting = self._index_files(scan.files, sources, last=False)
+        if conflicting:  # by now whoever lets an id go has done so
             self._batches.flush()
-            self._index_files(contested, {}, last=True)
+            self._index_files(conflicting, {}, last=True)
         self._batches.flush()
-        self._remove_missing()
+        self._remove_missing(scan)
         return self._build_report()
 
     def upsert(self, items: Iterable[LoaderItem], *, origin: str, size: int) -> IndexReport:
         """Add or replace documents that come from no file; removes nothing."""
-        run = FileProgress(origin, None, size)
+        progress = FileProgress(origin, None, size)
         self._progress.begin(size)
-        self._store_items(items, run, last=True)
-        self._counts.failed.extend(FailedFile(origin, problem) for problem in run.problems)
+        self._process_items(items, progress, last=True)
+        self._counts.failed.extend(FailedFile(origin, problem) for problem in progress.problems)
         self._batches.flush()
         return self._build_report()
 
     def _build_report(self) -> IndexReport:
-        with self._reader.open_snapshot() as snapshot:
-            documents, chunks = (0, 0) if snapshot is None else snapshot.count_documents_and_chunks()
-        if snapshot is not None and not self._dry_run:
-            if self._errors:
-                self._writer.record_failures(self._errors)
-            compaction.publish_if_possible(self._database, self._name)
-        tally, seconds = self._counts, round(perf_counter() - self._start_time, 3)
+        if not self._dry_run:
+            self._finish_run()
+        with self._target.snapshot() as snapshot:
+            documents, chunks = (0, 0) if snapshot is None else (snapshot.count_documents(), snapshot.count_chunks())
+        counts, seconds = self._counts, round(perf_counter() - self._start_time, 3)
         return IndexReport(
-            tally.added, tally.updated, tally.unchanged, tally.removed, tuple(tally.failed), tuple(tally.skipped), documents,
-            chunks, seconds, tuple(tally.planned) if self._dry_run else None,
+            counts.added, counts.updated, counts.unchanged, counts.removed, tuple(counts.failed), tuple(counts.skipped),
+            documents, chunks, seconds, tuple(counts.planned) if self._dry_run else None,
         )  # fmt: skip
 
-    def _read_known_sources(self) -> dict[str, StoredSource]:
-        with self._reader.open_snapshot() as snapshot:
-            return {} if snapshot is None else snapshot.document_reader.load_sources()
+    def _finish_run(self) -> None:
+        """Note what failed, and bring the indexes up to date."""
+        for key, stored_source, new_source in self._batches.taken:
+            origin = "" if new_source is None else to_absolute_path(self._source_root, new_source).as_posix()
+            self._counts.failed.append(FailedFile(origin, format_id_conflict(key, stored_source, new_source)))
+        with self._target.writing() as writer:
+            if writer.info is None:
+                return
+            if self._errors:
+                writer.record_failures(self._errors)
+            writer.refresh_indexes()
+
+    def _read_sources(self, scan: Scan) -> dict[str, StoredSource]:
+        """Return what is known of the files that this run can say anything about."""
+        roots = [*scan.fully_scanned, *scan.ignored, *(Path(failure.source) for failure in scan.failed)]
+        outside = [file.path for file in scan.files if not any(file.path.is_relative_to(root) for root in scan.fully_scanned)]
+        with self._target.snapshot() as snapshot:
+            return {} if snapshot is None else snapshot.stored_sources(below=[*roots, *outside])
 
     # -- files
 
-    def _index_files(self, files: Sequence[FoundFile], known: dict[str, StoredSource], *, last: bool) -> list[FoundFile]:
-        """Take in each file; gives those that another look, the `last`, may do more for."""
-        contested = []
+    def _index_files(self, files: Sequence[FoundFile], sources: Mapping[str, StoredSource], *, last: bool) -> list[FoundFile]:
+        """Index each file; returns those that another look, the `last`, may do more for."""
+        conflicting = []
         with ParserProcess(passwords=self._passwords) as parser:
-            readings = parser.read(self._make_request(found, known) for found in files)
-            for reading, found in zip(readings, files, strict=False):
-                if self._index_file(found, reading, known.get(reading.request.name), last=last):
-                    contested.append(found)
-        return contested
+            results = parser.read(self._make_request(file, sources) for file in files)
+            for result, file in zip(results, files, strict=False):
+                if self._index_file(file, result, sources.get(result.request.name), last=last):
+                    conflicting.append(file)
+        return conflicting
 
-    def _make_request(self, file: FoundFile, known: dict[str, StoredSource]) -> ParseRequest:
-        name = source_paths.to_stored_path(self._parent, file.path)
-        old = known.get(name)
-        same = old is not None and (old.split, old.error, old.loader_version) == (self._split.value, None, LOADER_VERSION)
-        return ParseRequest(file.path, name, file.size, known_digest=old.digest if old is not None and same else None)
+    def _make_request(self, file: FoundFile, sources: Mapping[str, StoredSource]) -> ParseRequest:
+        name = to_stored_path(self._source_root, file.path)
+        known = sources.get(name)
+        same = known is not None and (known.split, known.error, known.loader_version) == (self._split, None, LOADER_VERSION)
+        return ParseRequest(file.path, name, file.size, known_digest=known.digest if known is not None and same else None)
 
-    def _index_file(self, file: FoundFile, reading: ParseResult, known: StoredSource | None, *, last: bool) -> bool:
-        """True when the file wants another look, which is promised unless this is the `last`."""
-        run = FileProgress(file.path.as_posix(), reading.request.name, file.size)
+    def _index_file(self, file: FoundFile, result: ParseResult, known: StoredSource | None, *, last: bool) -> bool:
+        """Return True when the file wants another look, which is promised unless this is the `last`."""
+        progress = FileProgress(file.path.as_posix(), result.request.name, file.size)
         try:
-            self._store_items(reading.read_items(), run, last=last)
+            self._process_items(result.read_items(), progress, last=last)
         except (BinaryFileError, EmptyFileError) as error:
-            self._record_without_text(file, known, error, reading.request.name)
+            self._record_without_text(file, known, error, result.request.name)
         except UnreadableFileError as error:
-            self._record_failure(file, str(error), known, reading.request.name)
+            self._record_failure(file, str(error), known, result.request.name)
         else:
-            if run.id_conflict and not last:
+            if progress.id_conflict and not last:
                 return True
-            self._finish_file(file, reading, run, known)
-        self._progress.advance(run.bytes_left, 0)
+            self._finish_file(file, result, progress, known)
+        self._progress.advance(progress.bytes_left, 0)
         return False
 
     def _record_without_text(self, file: FoundFile, known: StoredSource | None, error: InputError, name: str) -> None:
-        if file.explicit or (known and known.document_count):
+        if file.explicit or (known and known.documents):
             self._record_failure(file, str(error), known, name)
         else:
             self._counts.skipped.append(SkippedFile(file.path.as_posix(), str(error)))
             self._missing |= {name} if known else set()
 
     def _record_failure(self, file: FoundFile, reason: str, known: StoredSource | None, name: str) -> None:
-        kept = f"; what it gave before is kept ({known.document_count:,})" if known and known.document_count else ""
+        kept = f"; what it gave before is kept ({known.documents:,})" if known and known.documents else ""
         self._counts.failed.append(FailedFile(file.path.as_posix(), reason + kept))
         self._errors[name] = reason
 
-    def _finish_file(self, file: FoundFile, reading: ParseResult, run: FileProgress, known: StoredSource | None) -> None:
-        """All of a file is stored, or waits to be."""
-        if reading.unchanged:
-            self._counts.unchanged += known.document_count if known else 0
+    def _finish_file(self, file: FoundFile, result: ParseResult, progress: FileProgress, known: StoredSource | None) -> None:
+        """Mark a file as read: all of it is stored, or waits to be."""
+        if result.unchanged:
+            self._counts.unchanged += known.documents if known else 0
             return
-        self._counts.failed.extend(FailedFile(run.origin, problem) for problem in run.problems)
-        name = reading.request.name
-        gone = () if run.problems else self._find_removed_ids(name, run.ids)
-        self._plan_changes("remove", *gone)
-        self._counts.removed += len(gone)
+        self._counts.failed.extend(FailedFile(progress.origin, problem) for problem in progress.problems)
+        name = result.request.name
+        removed = () if progress.problems else self._find_removed_ids(name, known, progress.ids)
+        self._plan_changes("remove", *removed)
+        self._counts.removed += len(removed)
         if not self._dry_run:
             self._batches.finish_file(
                 IndexedFile(
-                    path=name, digest=reading.digest or "", split=self._split, error="; ".join(run.problems[:3]) or None,
-                    mounted=is_mounted(file.path, self._parent), removed_ids=gone,
+                    path=name, digest=result.digest, split=self._split, error="; ".join(progress.problems[:3]) or None,
+                    mounted=is_mounted(file.path, self._source_root), removed_ids=removed,
                 )
             )  # fmt: skip
 
-    def _find_removed_ids(self, name: str, ids: set[str]) -> tuple[str, ...]:
-        with self._reader.open_snapshot() as snapshot:
-            return () if snapshot is None else tuple(sorted(snapshot.document_reader.list_source_document_ids(name) - ids))
+    def _find_removed_ids(self, name: str, known: StoredSource | None, ids: set[str]) -> tuple[str, ...]:
+        """Return the ids that a file gave before and gives no longer; nobody is asked about a new file."""
+        if known is not None and not known.documents:
+            return ()
+        with self._target.snapshot() as snapshot:
+            stored = set() if snapshot is None else snapshot.source_document_ids([name]).get(name, set())
+        return tuple(sorted(stored - ids))
 
     # -- documents
 
-    def _store_items(self, items: Iterable[LoaderItem], run: FileProgress, *, last: bool) -> None:
+    def _process_items(self, items: Iterable[LoaderItem], progress: FileProgress, *, last: bool) -> None:
         """Store what is new or changed, some documents at a time."""
-        for some in batched(items, READ_DOCUMENTS):
-            drafts = []
-            for item in some:
+        for batch in batched(items, READ_DOCUMENTS):
+            documents = []
+            for item in batch:
                 match item:
-                    case ParseWarning(what):
-                        run.problems.append(what)
+                    case ParseWarning(message):
+                        progress.problems.append(message)
                     case SkippedFile():
-                        self._counts.skipped.append(
-                            SkippedFile(f"{run.origin}{item.source.removeprefix(run.source or '')}", item.reason)
-                        )
+                        member = item.source.removeprefix(progress.source or "")
+                        self._counts.skipped.append(SkippedFile(f"{progress.origin}{member}", item.reason))
                     case ParsedDocument():
-                        drafts.append(item)
-            if sound := [draft for draft in drafts if _is_valid(draft, run)]:
-                self._store_documents(sound, run, last=last)
+                        documents.append(item)
+            if valid := [document for document in documents if _is_valid(document, progress)]:
+                self._process_documents(valid, progress, last=last)
 
-    def _store_documents(self, drafts: Sequence[ParsedDocument], run: FileProgress, *, last: bool) -> None:
-        digests = {draft.id: hash_content(draft, self._split) for draft in drafts}
-        with self._reader.open_snapshot() as snapshot:
-            stored = {} if snapshot is None else snapshot.document_reader.load_stored_documents(list(digests))
-            twins = {} if snapshot is None else snapshot.document_reader.find_duplicates(list(digests.values()))
-        relabelled: dict[str, Metadata] = {}
-        for draft in drafts:
-            prior, digest = stored.get(draft.id), digests[draft.id]
-            weight = min(run.bytes_left, len(draft.text) + 50)
-            run.bytes_left -= weight
-            if not self._claim_id(draft.id, prior, run, last=last):
+    def _process_documents(self, documents: Sequence[ParsedDocument], progress: FileProgress, *, last: bool) -> None:
+        digests = {document.id: hash_content(document, self._split) for document in documents}
+        stored = self._read_stored(digests, progress.source)
+        for document in documents:
+            prior, digest = stored.documents.get(document.id), digests[document.id]
+            weight = min(progress.bytes_left, len(document.text) + 50)
+            progress.bytes_left -= weight
+            if not self._claim_id(document.id, prior, progress, last=last):
                 continue
-            same = prior is not None and (prior.source, prior.digest) == (run.source, digest)
-            if not same:
-                self._store_document(draft, digest, twins.get(digest), prior, run, weight)
-            elif prior is not None and prior.metadata != dict(draft.metadata):
-                relabelled[draft.id] = draft.metadata
-            self._count_document(draft.id, new=prior is None, changed=not same or draft.id in relabelled)
+            same = prior is not None and (prior.source, prior.digest) == (progress.source, digest)
+            relabelled = same and prior is not None and prior.metadata != dict(document.metadata)
+            if not self._dry_run:
+                if not same:
+                    self._store(document, digest, stored.encoded.get(digest), progress.source, weight)
+                elif relabelled:
+                    self._batches.set_metadata(document.id, document.metadata)
+            self._count_document(document.id, new=prior is None, changed=not same or relabelled)
             self._progress.advance(weight if same else 0, 0)
-        if relabelled and not self._dry_run:
-            self._writer.update_metadata(relabelled)
 
-    def _store_document(
-        self, draft: ParsedDocument, digest: str, twin: int | None, prior: StoredDocument | None, run: FileProgress, weight: float
+    def _read_stored(self, digests: Mapping[str, str], source: str | None) -> _Stored:
+        """Return what is stored of some documents, {id: digest}; encoded chunks only of those that have changed."""
+        with self._target.snapshot() as snapshot:
+            if snapshot is None:
+                return _Stored({}, {})
+            documents = snapshot.stored_documents(list(digests))
+            changed = {
+                digest for key, digest in digests.items()
+                if (prior := documents.get(key)) is None or (prior.source, prior.digest) != (source, digest)
+            }  # fmt: skip
+            same = snapshot.find_by_digest(sorted(changed)) if changed and not self._dry_run else {}
+            encoded = snapshot.encoded_chunks({key: digest for digest, key in same.items()})
+        return _Stored(documents, {digest: encoded[key] for digest, key in same.items() if key in encoded})
+
+    def _store(
+        self, document: ParsedDocument, digest: str, encoded: EncodedChunks | None, source: str | None, weight: float
     ) -> None:
-        if self._dry_run:
-            return
-        if twin is None or not self._batches.add_twin(draft, digest, twin, source=run.source, weight=weight):
-            self._batches.add(draft, digest, source=run.source, split=self._split, weight=weight, replaces=prior is not None)
+        if encoded is not None:
+            self._batches.add_encoded(copy_encoded(document, digest, encoded, source=source), weight=weight)
+        else:
+            self._batches.add(chunk(document, self._split, self._get_encoder(), source=source), weight=weight)
 
-    def _claim_id(self, key: str, prior: StoredDocument | None, run: FileProgress, *, last: bool) -> bool:
-        """Whether an id is this source's from now on; where it is another's to the `last`, that is a problem."""
-        if self._is_id_free(key, prior, run):
-            run.ids.add(key)
+    def _claim_id(self, key: str, prior: StoredDocument | None, progress: FileProgress, *, last: bool) -> bool:
+        """Return whether an id is this source's from now on; where it is another's to the `last`, that is a problem."""
+        if self._is_id_free(key, prior, progress):
+            progress.ids.add(key)
             return True
-        run.id_conflict = True
+        progress.id_conflict = True
         if last:
-            run.problems.append(format_id_conflict(key, prior.source if prior else None, run.source))
+            progress.problems.append(format_id_conflict(key, prior.source if prior else None, progress.source))
         return False
 
-    def _is_id_free(self, key: str, prior: StoredDocument | None, run: FileProgress) -> bool:
-        """Whether an id may be this source's: nobody else's, or that of a file that is gone."""
-        if self._batches.is_pending(key, other_than=run.source):
+    def _is_id_free(self, key: str, prior: StoredDocument | None, progress: FileProgress) -> bool:
+        """Return whether an id may be this source's: nobody else's, or that of a file that is missing."""
+        if self._batches.is_waiting(key, other_than=progress.source):
             return False
-        return prior is None or prior.source == run.source or (prior.source is not None and prior.source in self._missing)
+        return prior is None or prior.source == progress.source or prior.source in self._missing
 
     def _count_document(self, key: str, *, new: bool, changed: bool) -> None:
         self._counts.added += new
@@ -277,39 +308,52 @@ class IndexPipeline:
 
     # -- what is no longer there
 
-    def _remove_missing(self) -> None:
-        """Last, so that a renamed file's vectors are still there when its new name is read."""
-        if self._missing and self._dry_run:
-            with self._reader.open_snapshot() as snapshot:
-                keys = (
-                    []
-                    if snapshot is None
-                    else [
-                        key for name in sorted(self._missing) for key in snapshot.document_reader.list_source_document_ids(name)
-                    ]
-                )
+    def _remove_missing(self, scan: Scan) -> None:
+        """Remove what is missing, last, so that a renamed file's vectors are still there when its new name is read.
+
+        It is looked at again, on the disk and in the store: another run may have brought it back meanwhile.
+        """
+        if not self._missing:
+            return
+        if self._dry_run:
+            with self._target.snapshot() as snapshot:
+                ids = {} if snapshot is None else snapshot.source_document_ids(sorted(self._missing))
+            keys = [key for name in sorted(ids) for key in sorted(ids[name])]
             self._plan_changes("remove", *keys)
             self._counts.removed += len(keys)
-        elif self._missing:
-            self._counts.removed += self._writer.delete_sources(sorted(self._missing))
+            return
+        with self._target.writing() as writer:
+            self._batches.check_unchanged(writer)
+            if writer.info is not None:
+                self._counts.removed += writer.delete_sources(sorted(filter(self._is_still_missing(scan), self._missing)))
+
+    def _is_still_missing(self, scan: Scan) -> Callable[[str], bool]:
+        """Return whether a file is still to be removed: not there, ignored, or found without text by this run."""
+        ignored, read = set(scan.ignored), {file.path for file in scan.files}
+
+        def check(name: str) -> bool:
+            path = to_absolute_path(self._source_root, name)
+            return is_gone(path) or path in read or not ignored.isdisjoint((path, *path.parents))
+
+        return check
 
 
-def _is_valid(draft: ParsedDocument, run: FileProgress) -> bool:
-    """Whether a document can be stored; what is wrong with it is noted before anything is asked or made of it."""
+def _is_valid(document: ParsedDocument, progress: FileProgress) -> bool:
+    """Return whether a document can be stored; what is wrong with it is noted before anything is made of it."""
     try:
-        validate_document(draft)
+        validate_document(document)
     except InputError as error:
-        run.problems.append(str(error))
+        progress.problems.append(str(error))
         return False
     return True
 
 
 def has_documents(files: Iterable[FoundFile], passwords: Sequence[str] = ()) -> bool:
-    """Whether one of the files, read now, has anything to index."""
+    """Return whether one of the files, read now, has anything to index."""
     with ParserProcess(passwords=passwords) as parser:
-        for reading in parser.read(ParseRequest(found.path, found.path.name, found.size) for found in files):
+        for result in parser.read(ParseRequest(file.path, file.path.name, file.size) for file in files):
             try:
-                if any(isinstance(item, ParsedDocument) for item in reading.read_items()):
+                if any(isinstance(item, ParsedDocument) for item in result.read_items()):
                     return True
             except UnreadableFileError:
                 continue

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -25,13 +25,14 @@ from vecsearch.core.errors import (
 )
 from vecsearch.core.settings import BATCH_CHUNKS, ENCODER_BATCH_SIZE
 from vecsearch.core.types import ChunkSpan, CollectionSpec, Finding, ParsedDocument, Severity, Split
-from vecsearch.documents.chunk_inputs import chunk_document, format_encoder_input, hash_content, refit_chunks
+from vecsearch.documents.chunk_inputs import format_encoder_input, refit_chunks
 from vecsearch.encoders import model_files, registry
 from vecsearch.encoders.base import Encoder
 from vecsearch.encoders.unit_vectors import normalize_vectors
-from vecsearch.indexing.batch_writer import BatchWriter, PendingDocument
+from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget
+from vecsearch.indexing.stages import chunk
 from vecsearch.stores.sqlite.engine.collections import CollectionState, list_visible_states
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.integrity import examine
 from vecsearch.stores.sqlite.integrity import repair as menders
 from vecsearch.stores.sqlite.integrity.problems import RESTORE, Kind, Trouble, error, note
@@ -54,22 +55,22 @@ class RepairReport:
     backup: Path | None = None
 
 
-def collect_findings(database: Database, model: ModelChoice = None) -> list[Finding]:
+def collect_findings(store: Any, model: ModelChoice = None) -> list[Finding]:
     """All there is to know of a database, the worst first. Changes nothing."""
-    return _sort_findings(each.finding for each in _find_problems(database, model))
+    return _sort_findings(each.finding for each in _find_problems(store.database, model))
 
 
-def repair_database(database: Database, model: ModelChoice = None) -> RepairReport:
+def repair_database(store: Any, model: ModelChoice = None) -> RepairReport:
     """Mend what can be, after a backup, and look again. Raises Locked, ReadOnly, StorageFull."""
-    with database.hold_write_lock():
-        return _RepairRun(database, model).run()
+    with store.hold_lock():
+        return _RepairRun(store, model).run()
 
 
 class _RepairRun:
     """One run, inside the lock."""
 
-    def __init__(self, database: Database, model: ModelChoice) -> None:
-        self._database, self._model = database, model
+    def __init__(self, store: Any, model: ModelChoice) -> None:
+        self._store, self._database, self._model = store, store.database, model
         self._problems: dict[_ProblemKey, str] = {}
         self._backup: Path | None = None
 
@@ -141,17 +142,17 @@ class _RepairRun:
         assert encoder is not None
         broken = menders.uncut(self._database, state)
         making = CollectionSpec(state.precision, state.language)
-        batches = BatchWriter(self._database, state.name, get_encoder=lambda: encoder, spec=making)
+        target = CollectionTarget(self._store, state.name)
+        batches = BatchWriter(target, get_encoder=lambda: encoder, spec=making, may_replace=lambda source: True)
         for each in broken:
             split = Split(each.split or Split.TOKENS)  # a file that was never read through has none
             draft = ParsedDocument(each.key, each.text, each.title)
-            cuts, texts = chunk_document(draft, split, encoder)
-            batches.queue(PendingDocument(draft, each.source, hash_content(draft, split), cuts, texts, 0.0, False, each.kept))
+            batches.add(replace(chunk(draft, split, encoder, source=each.source), preserved=each.kept))
         batches.flush()
         menders.expect_again(self._database, broken)
 
 
-def _find_problems(database: Database, model: ModelChoice) -> Iterator[Trouble]:
+def _find_problems(database: DatabaseFolder, model: ModelChoice) -> Iterator[Trouble]:
     broken = False
     for each in examine(database):
         broken = broken or each.kind is Kind.BROKEN
@@ -160,7 +161,7 @@ def _find_problems(database: Database, model: ModelChoice) -> Iterator[Trouble]:
         yield from _check_models(database, model)
 
 
-def _check_models(database: Database, model: ModelChoice) -> Iterator[Trouble]:
+def _check_models(database: DatabaseFolder, model: ModelChoice) -> Iterator[Trouble]:
     """Whether each collection's encoder is at hand, and still the one that made its vectors. Loads none."""
     with database.begin_read() as connection:
         states = list_visible_states(connection)

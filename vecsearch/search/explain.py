@@ -12,7 +12,7 @@ from vecsearch.core.results import Explanation, TokenAttribution
 from vecsearch.core.types import Span
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import TokenEncoder, TokenRows
-from vecsearch.stores.sqlite.read.reader import ChunkText
+from vecsearch.stores.base import ChunkText
 from vecsearch.text.analyzer import get_analyzer
 from vecsearch.text.sentences import split_sentences
 

@@ -1,38 +1,39 @@
-"""How near is near: what a collection's own texts say about chance likeness and kinship. Learned where it is asked for."""
+"""How similar is similar: what a collection's own texts say about chance likeness and kinship. Learned where it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
 from vecsearch.core.settings import NOISE_OTHERS, NOISE_SAMPLE
-from vecsearch.core.types import ChunkId
-from vecsearch.stores.sqlite.vectors.faiss_segment import Ids, to_float32
-from vecsearch.stores.sqlite.vectors.vector_view import VectorView
+from vecsearch.stores.base import Snapshot
+
+_KEY: Final = "noise_floor"  # in the snapshot's cache: (version, floor)
 
 
-def estimate_noise_floor(view: VectorView, documents_of: Callable[[Sequence[ChunkId]], Mapping[ChunkId, int]]) -> float | None:
-    """The cosine half-way between two texts picked at random and a text and its nearest in another document, by their medians.
+def estimate_noise_floor(snapshot: Snapshot) -> float | None:
+    """Return the cosine half-way between two texts picked at random and a text and its nearest in another document.
 
-    From evenly spread chunks, NOISE_SAMPLE of them against up to NOISE_OTHERS; None where there are too few documents to tell.
+    Both by their medians, from evenly spread chunks, NOISE_SAMPLE of them against up to NOISE_OTHERS. None where there are too
+    few documents to tell.
     """
-    ids = view.list_ids()
-    some, others = _sample_evenly(ids, NOISE_SAMPLE), _sample_evenly(ids, NOISE_OTHERS)
-    found, rows = view.fetch(np.union1d(some, others))
-    owners = documents_of(found.tolist())
-    owner = np.array([owners[chunk] for chunk in found.tolist()], np.int64)
-    if len(np.unique(owner)) < NOISE_SAMPLE:
+    cached: tuple[object, float | None] | None = snapshot.cache.get(_KEY)
+    if cached is None or cached[0] != snapshot.info.version:
+        cached = snapshot.cache[_KEY] = (snapshot.info.version, _estimate(snapshot))
+    return cached[1]
+
+
+def _estimate(snapshot: Snapshot) -> float | None:
+    sample, others = snapshot.sample_chunks(NOISE_SAMPLE), snapshot.sample_chunks(NOISE_OTHERS)
+    ids = np.union1d(sample, others)
+    rows = snapshot.vectors(ids.tolist())
+    document_by_chunk = snapshot.document_rows(ids.tolist())
+    documents = np.array([document_by_chunk[chunk] for chunk in ids.tolist()], np.int64)
+    if len(np.unique(documents)) < NOISE_SAMPLE:
         return None
-    at = np.searchsorted(found, some)
-    cosines = to_float32(rows[at]) @ to_float32(rows).T
-    cosines[owner[at][:, np.newaxis] == owner[np.newaxis]] = np.nan
+    positions = np.searchsorted(ids, sample)
+    cosines = rows[positions] @ rows.T
+    cosines[documents[positions][:, np.newaxis] == documents[np.newaxis]] = np.nan
     strangers, kin = np.nanmedian(cosines), np.nanmedian(np.nanmax(cosines, axis=1))
     return float((strangers + kin) / 2)
-
-
-def _sample_evenly(ids: Ids, count: int) -> Ids:
-    """At most so many of them, evenly spread; the same ones every time."""
-    if len(ids) <= count:
-        return ids
-    return ids[np.linspace(0, len(ids) - 1, count).astype(np.int64)]

@@ -1,4 +1,4 @@
-"""Like these, not like those: examples instead of a question."""
+"""Rank by examples instead of a query: similar to these, not to those."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 from vecsearch.core.settings import FUSION_DEPTH
 from vecsearch.core.types import ChunkId, ScoredChunk
 from vecsearch.search.retrieval import Ranking
-from vecsearch.stores.sqlite.read.reader import Snapshot
-
-Matrix = NDArray[np.float32]
-Ids = NDArray[np.int64]
+from vecsearch.stores.base import ChunkSet, Ids, Matrix, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +35,30 @@ class PreferenceProfile:
 
 
 def rank_by_preference(
-    snapshot: Snapshot, taste: PreferenceProfile, *, allowed: Ids | None, depth: int, least: float | None, excluded: Ids
+    snapshot: Snapshot,
+    profile: PreferenceProfile,
+    *,
+    within: ChunkSet | None,
+    depth: int,
+    min_similarity: float | None,
+    exclude: Ids,
 ) -> Ranking:
-    """The first `depth` chunks, or all there are, best first; ties go to the lower id."""
-    looked = max(depth, FUSION_DEPTH)
+    """Return the first `depth` chunks, or all there are, best first; ties go to the lower id."""
+    depth_each = max(depth, FUSION_DEPTH)
     while True:
-        near = [snapshot.view.find_nearest(each, looked, allowed=allowed, excluded=excluded) for each in taste.positive]
-        ids = sorted({each.chunk_id for side in near for each in side})
-        complete = any(len(side) < looked for side in near)
-        scores, likeness = taste.score(snapshot.fetch_vectors(ids)) if ids else (np.empty(0), np.empty(0))
+        near = [snapshot.nearest(example, depth_each, within=within, exclude=exclude) for example in profile.positive]
+        ids = sorted({scored.chunk_id for side in near for scored in side.ranked})
+        complete = any(side.exhausted for side in near)
+        scores, likeness = profile.score(snapshot.vectors(ids)) if ids else (np.empty(0), np.empty(0))
         similarities: dict[ChunkId, float] = dict(zip(ids, map(float, likeness), strict=True))
-        order = np.lexsort((np.array(ids), -scores))
-        ranked = [ScoredChunk(ids[at], float(scores[at])) for at in order]
-        kept = tuple(each for each in ranked if least is None or similarities[each.chunk_id] >= least)
-        # an unseen chunk is at most as near to a liked example as the last one seen from there
-        unseen = max((side[-1].score for side in near if side), default=-1.0)
-        settled = len(kept) >= depth and kept[depth - 1].score > unseen
-        if complete or settled or (least is not None and unseen < least):
-            return Ranking(kept, similarities, {}, tuple(each.chunk_id for each in ranked), (), complete or not settled)
-        looked *= 4
+        scored_chunks = [ScoredChunk(ids[row], float(scores[row])) for row in np.lexsort((np.array(ids), -scores))]
+        ranked = tuple(
+            scored for scored in scored_chunks if min_similarity is None or similarities[scored.chunk_id] >= min_similarity
+        )
+        # an unseen chunk is at most as similar to a positive example as the last one seen from there
+        unseen = max((side.ranked[-1].score for side in near if side.ranked), default=-1.0)
+        settled = len(ranked) >= depth and ranked[depth - 1].score > unseen
+        if complete or settled or (min_similarity is not None and unseen < min_similarity):
+            dense = tuple(scored.chunk_id for scored in scored_chunks)
+            return Ranking(ranked, similarities, {}, dense, (), complete or not settled, near[0].access)
+        depth_each *= 4

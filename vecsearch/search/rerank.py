@@ -13,8 +13,8 @@ from vecsearch.core.settings import FEEDBACK_PASSAGES, FEEDBACK_WEIGHT, LATE_WEI
 from vecsearch.core.types import ScoredChunk
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import CrossEncoder, TokenEncoder, TokenRows
-from vecsearch.search.retrieval import Query, Ranking
-from vecsearch.stores.sqlite.read.reader import ChunkText, Snapshot
+from vecsearch.search.retrieval import Query, Ranking, parse_terms
+from vecsearch.stores.base import ChunkText, Snapshot
 from vecsearch.text.analyzer import get_analyzer
 
 Numbers = NDArray[np.float64]
@@ -31,11 +31,11 @@ class Reranker(Protocol):
 def rerank(snapshot: Snapshot, query: Query, ranking: Ranking, reranker: Reranker) -> Ranking:
     """The best of a ranking in the order that the reranker gives them, the others after them as they were."""
     assert query.text is not None
-    looked = ranking.top()
+    looked = ranking.top
     if not looked:
         return ranking
     again = ranking.reorder(reranker.score(snapshot, query.text, looked))
-    return replace(again, reranked=again.top())
+    return replace(again, reranked=again.top)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class MaxSimReranker:
         """Score so far + LATE_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
         ids = [each.chunk_id for each in ranked]
         late = np.array([each.score for each in ranked]) + LATE_WEIGHT * self._score_late_interaction(
-            snapshot, question, snapshot.load_chunk_texts(ids)
+            snapshot, question, snapshot.chunk_texts(ids)
         )
-        rows = snapshot.fetch_vectors(ids)
+        rows = snapshot.vectors(ids)
         best = rows[np.lexsort((np.array(ids), -late))[:FEEDBACK_PASSAGES]].mean(axis=0)
         likeness = (rows @ best).astype(np.float64) / max(float(np.linalg.norm(best)), 1e-12)
         return np.asarray(late + FEEDBACK_WEIGHT * likeness, np.float64)
@@ -64,7 +64,7 @@ class MaxSimReranker:
     def _score_late_interaction(self, snapshot: Snapshot, question: str, passages: Sequence[ChunkText]) -> Numbers:
         """The weighted mean over the question's tokens of their best cosine in each passage, squared, in [0, 1]."""
         (asked,) = self.encoder.encode_tokens([question], is_query=True)
-        weights = compute_token_weights(question, asked, snapshot.compute_term_idfs(question), snapshot.state.language)
+        weights = compute_token_weights(question, asked, snapshot.idf(parse_terms(snapshot, question)), snapshot.info.stemmer)
         unit = _normalize(asked.rows)
         rows = self.encoder.encode_tokens([format_encoder_input(each.title, each.context, each.text) for each in passages])
         return np.array([float(weights @ (unit @ _normalize(each.rows).T).max(axis=1).clip(0) ** 2) for each in rows])
@@ -78,7 +78,7 @@ class CrossEncoderReranker:
 
     def score(self, snapshot: Snapshot, question: str, ranked: Sequence[ScoredChunk]) -> Numbers:
         """The model's."""
-        passages = snapshot.load_chunk_texts([each.chunk_id for each in ranked])
+        passages = snapshot.chunk_texts([each.chunk_id for each in ranked])
         return self.model.scores(question, [format_encoder_input(each.title, each.context, each.text) for each in passages])
 
 

@@ -9,53 +9,48 @@ from typing import Any
 
 import numpy as np
 
-from vecsearch.api.arguments import AnyPath
 from vecsearch.core.checks import is_unicode, shorten_repr
 from vecsearch.core.errors import InputError
 from vecsearch.core.filters import Filter
-from vecsearch.stores.sqlite.read.reader import Snapshot
-from vecsearch.stores.sqlite.vectors.faiss_segment import NO_IDS, Ids
+from vecsearch.core.types import AnyPath
+from vecsearch.stores.base import NO_IDS, Ids, Snapshot
 
 
 def select_documents(
-    snapshot: Snapshot | None, collection: str, *, ids: str | Sequence[str] | None, condition: Filter | None,
-    source: AnyPath | None,
-) -> list[str]:  # fmt: skip
-    """Ids, those given in their order. Raises InputError for an id that is not there, or a source that gave nothing."""
+    snapshot: Snapshot | None, collection: str, *, ids: str | Sequence[str] | None, where: Filter | None, source: AnyPath | None
+) -> list[str]:
+    """Return ids, those given in their order. Raises InputError for an id that is not there, or a source that gave nothing."""
     if ids is not None:
-        keys = [ids] if isinstance(ids, str) else list(ids)
-        if impossible := [key for key in keys if not _can_be_id(key)]:
-            raise _make_unknown_id_error(impossible[0], collection)
-        keys = list(dict.fromkeys(keys))
-        there = {} if snapshot is None else snapshot.document_reader.load_stored_documents(keys)
-        if missing := [key for key in keys if key not in there]:
-            raise _make_unknown_id_error(missing[0], collection)
-        return keys
+        return _check_ids(snapshot, collection, [ids] if isinstance(ids, str) else list(ids))
     if snapshot is None:
         return []
     if source is None:
-        return snapshot.document_reader.list_document_ids() if condition is None else snapshot.find_document_ids(condition)
-    found = snapshot.document_reader.list_document_ids(source=_resolve_source(source))
-    if not found:
+        return snapshot.document_ids(where=where)
+    keys = snapshot.document_ids(source=_resolve_source(source))
+    if not keys:
         raise InputError(f"nothing was indexed from {abspath(source)}; see `vecsearch ls`")
-    return found
+    return keys
+
+
+def _check_ids(snapshot: Snapshot | None, collection: str, ids: Sequence[Any]) -> list[str]:
+    if impossible := [key for key in ids if not _can_be_id(key)]:
+        raise _make_unknown_id_error(impossible[0], collection)
+    keys = list(dict.fromkeys(ids))
+    stored = {} if snapshot is None else snapshot.stored_documents(keys)
+    if missing := [key for key in keys if key not in stored]:
+        raise _make_unknown_id_error(missing[0], collection)
+    return keys
 
 
 def select_chunks(snapshot: Snapshot, collection: str, *, key: str | None, file: AnyPath | None) -> Ids:
-    """Row ids of the chunks of a document, or of all those of a file; none for neither. Raises InputError for an unknown id."""
+    """Return the chunks of a document, or of all those of a file; none for neither. Raises InputError for an unknown id."""
     if key is not None and not _can_be_id(key):
         raise _make_unknown_id_error(key, collection)
-    keys = (
-        [key]
-        if key is not None
-        else snapshot.document_reader.list_document_ids(source=_resolve_source(file))
-        if file is not None
-        else []
-    )
-    found = [snapshot.find_chunk_ids(each) for each in keys]
-    if key is not None and not len(found[0]) and key not in snapshot.document_reader.load_stored_documents(keys):
+    keys = [key] if key is not None else snapshot.document_ids(source=_resolve_source(file)) if file is not None else []
+    chunks = snapshot.chunk_ids(keys)
+    if key is not None and key not in chunks and key not in snapshot.stored_documents(keys):
         raise _make_unknown_id_error(key, collection)
-    return np.concatenate([NO_IDS, *found])
+    return np.sort(np.concatenate([NO_IDS, *chunks.values()]))
 
 
 def _can_be_id(key: Any) -> bool:

@@ -33,6 +33,7 @@ Ids: TypeAlias = NDArray[np.int64]  # numbers of chunks
 Vector: TypeAlias = NDArray[np.float32]  # (dimension,), length 1
 Matrix: TypeAlias = NDArray[np.float32]  # (rows, dimension), each row of length 1
 NO_IDS: Final[Ids] = np.empty(0, np.int64)
+RESTORE_HINT: Final = "restore a backup, or index the files again into a new database"
 
 
 # -- what a store gives
@@ -42,7 +43,8 @@ NO_IDS: Final[Ids] = np.empty(0, np.int64)
 class CollectionInfo:
     """A collection as one committed state has it.
 
-    `encoder` made its vectors. `version` is opaque: equal for two snapshots that see the same rows of the same collection.
+    `encoder` made its vectors. `identity` and `version` are opaque: equal for two states of the same collection, whatever was
+    written in between, and for two snapshots that see the same rows of it.
     """
 
     name: str
@@ -50,6 +52,7 @@ class CollectionInfo:
     precision: Precision
     stemmer: str
     metadata: Metadata
+    identity: Hashable
     version: Hashable
 
     def has_same_vectors(self, other: CollectionInfo) -> bool:
@@ -514,4 +517,20 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give the file handles, or connections, back. Nothing needs saving."""
+        ...
+
+
+class MaintainedStore(Store, Protocol):
+    """A store that can be looked after by hand: copied, compacted. Offered by the one in a folder."""
+
+    def compact(self, collection: str | None = None, *, full: bool = False) -> None:
+        """Merge a collection's text index and give free space back to the file system; `full` writes the whole file again."""
+        ...
+
+    def backup(self, file: Path, *, replace: bool = False) -> dict[str, Any]:
+        """Write all of it, as it is now, into one file with a checksum; returns what it holds."""
+        ...
+
+    def old_copies(self) -> list[Path]:
+        """Return copies of it as it was once, beside it: they still hold what has been deleted since."""
         ...

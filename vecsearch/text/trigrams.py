@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final, TypeAlias
@@ -11,13 +11,10 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.settings import TRIGRAM_SAMPLE_CHUNKS
-from vecsearch.stores.sqlite.engine.collections import CollectionState
-from vecsearch.stores.sqlite.vectors.faiss_segment import Ids
-
 Numbers: TypeAlias = NDArray[np.float64]
 Grams: TypeAlias = NDArray[np.uint64]
 Counts: TypeAlias = NDArray[np.int64]
+Ids: TypeAlias = NDArray[np.int64]
 
 _K1: Final = 1.2
 _B: Final = 0.75
@@ -62,38 +59,30 @@ class TrigramStatistics:
 
 
 class TrigramCache:
-    """What the texts of a sample say of a collection's spelling: learned when it is asked for, anew when the sample changes.
+    """The trigrams of a collection's sample: learned when they are asked for, again when the sample changes.
 
     Safe to share between threads.
     """
 
     def __init__(self) -> None:
-        """Nothing is known yet."""
-        self._at: tuple[int, int] = (0, 0)
-        self._sample: tuple[int, bytes] = (0, b"")
-        self._known: TrigramStatistics | None = None
+        """Start empty."""
+        self._version: Hashable = None
+        self._sample = b""
+        self._statistics: TrigramStatistics | None = None
         self._lock = Lock()
 
-    def get(self, state: CollectionState, ids: Callable[[], Ids], read: Callable[[Ids], Sequence[str]]) -> TrigramStatistics:
-        """By the texts that `read` gives for some of a collection's chunks, evenly spread; there is one at least.
+    def get(self, version: Hashable, sample: Callable[[], Ids], read: Callable[[Ids], Sequence[str]]) -> TrigramStatistics:
+        """Return the statistics of the texts that `read` returns for the chunks in `sample`, one at least.
 
-        While the revision is the same, not even the ids are asked for.
+        While the version is the same, not even the sample is asked for.
         """
-        at = (state.id, state.revision)
         with self._lock:
-            if self._known is None or self._at != at:
-                every = ids()
-                chosen = every[:: _compute_step(len(every))]
-                sample = (state.id, chosen.tobytes())
-                if self._known is None or self._sample != sample:
-                    self._known, self._sample = TrigramStatistics.from_texts(read(chosen)), sample
-                self._at = at
-            return self._known
-
-
-def _compute_step(count: int) -> int:
-    """The power of two that leaves at most SPELLING_SAMPLE of so many: a collection that grows keeps its sample for long."""
-    return 1 << ((count - 1) // TRIGRAM_SAMPLE_CHUNKS).bit_length()
+            if self._statistics is None or self._version != version:
+                chunks = sample()
+                if self._statistics is None or self._sample != chunks.tobytes():
+                    self._statistics, self._sample = TrigramStatistics.from_texts(read(chunks)), chunks.tobytes()
+                self._version = version
+            return self._statistics
 
 
 def _count_trigrams(asked: Grams, texts: Sequence[str]) -> tuple[Counts, Counts]:

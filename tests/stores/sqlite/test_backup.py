@@ -202,7 +202,7 @@ def test_what_was_open_before_goes_on_answering(both):
         for thread in threads:
             thread.start()
         try:
-            with collection._reader.open_snapshot() as snapshot:
+            with collection._reader.snapshot() as snapshot:
                 before = snapshot.document_reader.list_document_ids()
                 maintenance.restore(file, folder, replace=True)
                 assert snapshot.document_reader.list_document_ids() == before
@@ -506,7 +506,7 @@ def test_a_locked_database_is_named_and_left_alone(both):
 
 @contextmanager
 def database_locked(folder):
-    from vecsearch.stores.sqlite.engine.database_folder import Database
+    from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 
-    with closing(Database(folder)) as database, database.hold_write_lock():
+    with closing(DatabaseFolder(folder)) as database, database.hold_write_lock():
         yield

@@ -384,10 +384,10 @@ def test_a_file_that_sqlite_cannot_copy_is_copied_byte_by_byte(db: Path) -> None
     missing_from_an_index(db)
     sql(db, "UPDATE chunks SET id = 100001, document_id = 1, ordinal = 900 WHERE id = 9")
     before = (db / DATABASE_FILE).read_bytes()
-    from vecsearch.stores.sqlite.engine.database_folder import Database
+    from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
     from vecsearch.stores.sqlite.integrity import repair
 
-    with closing(Database(db)) as database_folder, database_folder.hold_write_lock():
+    with closing(DatabaseFolder(db)) as database_folder, database_folder.hold_write_lock():
         repair._copy_bytes(database_folder, db / "copy.db")
     assert (db / "copy.db").read_bytes() == before
 
@@ -577,9 +577,9 @@ def test_nothing_is_mended_while_another_process_writes(db: Path, writer: int, m
     from vecsearch.stores.sqlite.engine import database_folder
 
     sql(db, "DELETE FROM facts")
-    patient = database_folder.Database.__init__
+    patient = database_folder.DatabaseFolder.__init__
     monkeypatch.setattr(
-        database_folder.Database, "__init__", lambda self, folder, **more: patient(self, folder, **more | {"timeout": 0.2})
+        database_folder.DatabaseFolder, "__init__", lambda self, folder, **more: patient(self, folder, **more | {"timeout": 0.2})
     )
     with pytest.raises(vecsearch.DatabaseLockedError, match=f"process {writer}"):
         maintenance.repair(db, model=ENCODER)

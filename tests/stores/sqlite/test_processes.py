@@ -276,7 +276,7 @@ def test_one_snapshot_serves_the_driver_and_sqlalchemy_whatever_others_write(fol
     """Both ways of asking see the same state, whichever comes first, and it is over when the snapshot is."""
     with vecsearch.open(folder, model=ENCODER) as collection, vecsearch.open(folder, model=ENCODER) as other:
         before = sorted(each.id for each in collection.list_documents(limit=1000))
-        with collection._reader.open_snapshot() as snapshot:
+        with collection._reader.snapshot() as snapshot:
             documents, chunks = snapshot.count_documents_and_chunks()
             other.delete(before[:3])
             other.add(["a keel"], ids=["new"])
@@ -289,7 +289,7 @@ def test_one_snapshot_serves_the_driver_and_sqlalchemy_whatever_others_write(fol
 def test_a_question_that_fails_leaves_no_transaction_behind(folder):
     with vecsearch.open(folder, model=ENCODER) as collection:
         for _ in range(20):  # more than there are connections kept
-            with pytest.raises(ZeroDivisionError), collection._reader.open_snapshot() as snapshot:
+            with pytest.raises(ZeroDivisionError), collection._reader.snapshot() as snapshot:
                 snapshot.document_reader.list_document_ids()
                 1 / 0
         collection.add(["a keel"], ids=["new"])

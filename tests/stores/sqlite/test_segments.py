@@ -11,8 +11,8 @@ import vecsearch
 from tests.checks import is_sound
 from vecsearch.api.maintenance import status
 from vecsearch.core import parallel
-from vecsearch.stores.sqlite.engine.database_folder import Database
-from vecsearch.stores.sqlite.read.reader import Reader
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
+from vecsearch.stores.sqlite.read.reader import SnapshotReader
 from vecsearch.stores.sqlite.vectors import faiss_segment
 from vecsearch.stores.sqlite.vectors.faiss_segment import to_float32
 from vecsearch.stores.sqlite.write import compaction
@@ -206,14 +206,14 @@ def test_an_older_snapshot_sees_what_was_deleted_since_though_the_file_is_gone(t
     with vecsearch.open(tmp_path / "db") as collection:
         collection.add(["a keel", "a mast", "a sail"], ids=["a", "b", "c"], vectors=np.eye(3, 384))
         collection.optimize()
-        reader = Reader(Database(tmp_path / "db"), "default")
-        with reader.open_snapshot() as old:
+        reader = SnapshotReader(DatabaseFolder(tmp_path / "db"), "default")
+        with reader.snapshot() as old:
             for file in (tmp_path / "db/index").glob("*"):
                 file.unlink()
             collection.delete("b")
-            with reader.open_snapshot() as new:
+            with reader.snapshot() as new:
                 assert len(new.view) == 2
             assert len(old.view) == 3
             assert old.view.find_nearest(np.eye(3, 384, dtype=np.float32)[1], 1)[0].score == pytest.approx(1, abs=1e-3)
-        with reader.open_snapshot() as new:
+        with reader.snapshot() as new:
             assert len(new.view) == 2

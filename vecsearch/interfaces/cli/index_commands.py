@@ -106,14 +106,14 @@ def index_paths(
     only: Callable[[Scan], Scan] = lambda scan: scan,
 ) -> IndexReport:  # fmt: skip
     """Index files, folders and globs; of those found, what `only` leaves."""
+    from vecsearch.api.open import exists
     from vecsearch.documents.scan import scan
     from vecsearch.indexing.pipeline import has_documents
-    from vecsearch.stores.sqlite.engine.database_folder import is_database
 
     found = only(scan(paths, selection=run.file_filter))
-    if not (found.files or found.failed or found.skipped or is_database(options.choose_database())):
+    if not (found.files or found.failed or found.skipped or exists(options.choose_database())):
         raise InputError(f"nothing to index: no readable file in {', '.join(paths)}")
-    anything = not dry_run and (is_database(options.choose_database()) or has_documents(found.files, run.passwords))
+    anything = not dry_run and (exists(options.choose_database()) or has_documents(found.files, run.passwords))
     with _open_collection(options, run, make=anything, readonly=dry_run) as collection:
         return _index_scan(options, collection, found, run, allow_empty=allow_empty, dry_run=dry_run)
 
@@ -133,13 +133,13 @@ def index_failed_files(options: CliContext, paths: Sequence[str], run: IndexOpti
 def index_stdin(options: CliContext, run: IndexOptions) -> IndexReport:
     """Index documents given as JSON lines."""
     from vecsearch.api.arguments import spool_json_lines
+    from vecsearch.api.open import exists
     from vecsearch.documents.loaders import load
-    from vecsearch.stores.sqlite.engine.database_folder import is_database
 
     with spool_json_lines(sys.stdin.buffer, "stdin") as lines:
         if not lines.head.strip():
             raise InputError('stdin is empty; expected one JSON object a line, such as {"id": "1", "text": "…"}')
-        make = is_database(options.choose_database()) or any(isinstance(item, ParsedDocument) for item in load(lines))
+        make = exists(options.choose_database()) or any(isinstance(item, ParsedDocument) for item in load(lines))
         with _open_collection(options, run, make=make) as collection, options.show_progress() as progress:
             return collection._index_json_lines(lines, split=run.split, progress=progress)
 
@@ -158,11 +158,11 @@ def _open_collection(options: CliContext, run: IndexOptions, *, make: bool, read
     """The collection to write to; in a database that is thrown away where none is there and none is to be made."""
     from tempfile import TemporaryDirectory
 
-    from vecsearch.stores.sqlite.engine.database_folder import is_database
+    from vecsearch.api.open import exists
 
     folder = options.choose_database()
     with ExitStack() as stack:
-        if not is_database(folder) and not make:
+        if not exists(folder) and not make:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="vecsearch-"))) / DATABASE_FOLDER
             readonly = False
         yield stack.enter_context(

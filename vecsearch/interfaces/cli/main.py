@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 
 import vecsearch
-from vecsearch.core.errors import NotADatabaseError, UsageError, VecsearchError, VecsearchWarning
+from vecsearch.core.errors import DatabaseCorruptedError, NotADatabaseError, UsageError, VecsearchError, VecsearchWarning
 from vecsearch.core.settings import LIST_LIMIT_DEFAULT
 from vecsearch.core.types import Finding, Severity
 from vecsearch.interfaces.cli import index_commands, search_commands
@@ -22,6 +22,7 @@ from vecsearch.interfaces.cli.options import (
     CliContext,
     add_common_options,
     make_limit_option,
+    parse_metadata_option,
     parse_where_options,
     require_one_of,
     source_option,
@@ -180,15 +181,16 @@ def delete(options: CliContext, ids: Sequence[str], where: Sequence[str], source
 @add_common_options
 def optimize(options: CliContext, full: bool, stemmer: str | None) -> None:
     """Fold in what is new, give free space back: in one collection, or in all."""
-    from vecsearch.api import maintenance
-
-    names = maintenance.collections(options.find_database(), upgrade=True) if options.collection is None else [options.collection]
+    with options.connect(writable=True) as database:
+        names = database.collections() if options.collection is None else [options.collection]
     for name in names:
         with replace(options, collection=name).open_for_writing() as collection:
             collection.optimize(full=full, stemmer=stemmer)
-    if not names:
-        maintenance.compact(options.find_database(), full=full)
-    for copy in maintenance.find_old_copies(options.find_database()) if full else []:
+    with options.connect(writable=True) as database:
+        if not names:
+            database.compact(full=full)
+        copies = database.old_copies() if full else []
+    for copy in copies:
         _print_to_stderr(f"Note: {copy} still holds what was deleted since it was made; remove it once you do not need it")
     _show_status(options, only=options.collection)
 
@@ -257,14 +259,15 @@ def status(options: CliContext) -> None:
 @add_common_options
 def models(options: CliContext) -> None:
     """List the encoders, and who uses them."""
-    from vecsearch.api import maintenance
+    from vecsearch.api.database import describe_model
+    from vecsearch.encoders.model_files import BUNDLED_MODEL
 
     try:
-        folder = options.find_database()
+        with options.connect() as database:
+            models = database.models()
     except NotADatabaseError:
-        folder = None
-    found = maintenance.list_models(folder)
-    options.show({"models": found}, output.format_models(found))
+        models = [describe_model(BUNDLED_MODEL, [])]
+    options.show({"models": models}, output.format_models(models))
 
 
 @cli.command()
@@ -272,14 +275,17 @@ def models(options: CliContext) -> None:
 @add_common_options
 def doctor(options: CliContext, fix: bool) -> int:
     """Check that everything is sound."""
-    from vecsearch.api import maintenance
+    from vecsearch.api.database import describe_damage
 
-    if not fix:
-        findings: Sequence[Finding] = maintenance.check(options.find_database())
-        more, lines = {}, output.format_findings(findings)
-    else:
-        done = maintenance.repair(options.find_database())
-        findings = done.findings
+    try:
+        with options.connect(writable=fix) as database:
+            done = database.repair() if fix else None
+            findings: Sequence[Finding] = database.check() if done is None else done.findings
+    except DatabaseCorruptedError as error:
+        done, findings = None, [describe_damage(error)]
+    more: dict[str, Any] = {"repaired": [], "backup": None} if fix else {}
+    lines = output.format_findings(findings)
+    if done is not None:
         more = {"repaired": list(done.repaired), "backup": None if done.backup is None else str(done.backup)}
         lines = output.format_repairs(done.repaired, done.backup, findings)
     ok = all(finding.severity is not Severity.ERROR for finding in findings)
@@ -294,7 +300,7 @@ for _name in ("backup", "restore", "export", "import"):
 @cli.group(invoke_without_command=True)
 @add_common_options
 def collections(options: CliContext) -> None:
-    """List, delete or rename collections."""
+    """List, create, delete or rename collections."""
     if click.get_current_context().invoked_subcommand is None:
         _list_collections(options)
 
@@ -306,14 +312,28 @@ def list_collections(options: CliContext) -> None:
     _list_collections(options)
 
 
+@collections.command("create")
+@click.argument("name")
+@click.option("--model", metavar="NAME", help="A hub name or a local folder.  [default: all-MiniLM-L6-v2]")
+@click.option("--stemmer", metavar="CODE", help="Of its text index, an ISO 639-1 code or none.  [default: en]")
+@click.option("--metadata", metavar="JSON", help="A JSON object to keep with it.")
+@add_common_options
+def create_collection(options: CliContext, name: str, model: str | None, stemmer: str | None, metadata: str | None) -> None:
+    """Create an empty collection, and the database where there is none."""
+    kept = {} if metadata is None else parse_metadata_option(metadata)
+    with vecsearch.connect(options.choose_database()) as database:
+        collection = database.create_collection(name, model=model, stemmer=stemmer, metadata=kept)
+        created = {"created": name, "model": collection.model, "dimension": collection.dimension, "metadata": kept}
+    options.show(created, [] if options.quiet else [f"created {name}, for {created['model']}"])
+
+
 @collections.command("delete")
 @click.argument("name")
 @add_common_options
 def delete_collection(options: CliContext, name: str) -> None:
     """Delete a collection with all its documents."""
-    from vecsearch.api import maintenance
-
-    maintenance.delete_collection(options.find_database(), name)
+    with options.connect(writable=True) as database:
+        database.delete_collection(name)
     options.show({"deleted": name}, [] if options.quiet else [f"deleted {name}"])
 
 
@@ -323,21 +343,18 @@ def delete_collection(options: CliContext, name: str) -> None:
 @add_common_options
 def rename_collection(options: CliContext, old: str, new: str) -> None:
     """Give a collection another name."""
-    from vecsearch.api import maintenance
-
-    maintenance.rename_collection(options.find_database(), old, new)
+    with options.connect(writable=True) as database:
+        database.rename_collection(old, new)
     options.show({"renamed": old, "to": new}, [] if options.quiet else [f"{old} is now {new}"])
 
 
 def _list_collections(options: CliContext) -> None:
-    from vecsearch.api import maintenance
-
-    names = maintenance.collections(options.find_database())
+    with options.connect() as database:
+        names = database.collections()
     options.show({"collections": names}, map(terminal_safe.make_printable, names))
 
 
 def _show_status(options: CliContext, *, only: str | None) -> None:
-    from vecsearch.api import maintenance
-
-    found = maintenance.status(options.find_database(), collection=only)
-    options.show(found, output.format_status(found))
+    with options.connect() as database:
+        status = database.status(only)
+    options.show(status, output.format_status(status))

@@ -22,7 +22,8 @@ from vecsearch.interfaces.rendering import output, terminal_safe
 
 if TYPE_CHECKING:
     from vecsearch.api.collection import Collection
-    from vecsearch.indexing.batch_writer import Progress
+    from vecsearch.api.database import Database
+    from vecsearch.indexing.progress import Progress
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -61,19 +62,22 @@ class CliContext:
         return next((place / DATABASE_FOLDER for place in (here, *here.parents) if (place / DATABASE_FOLDER).is_dir()), None)
 
     @contextmanager
+    def connect(self, *, writable: bool = False) -> Iterator[Database]:
+        """Open the database that is there, to read from it or to write to it. Raises NotADatabaseError."""
+        with vecsearch.connect(self.find_database(), readonly=not writable, create=False) as database:
+            yield database
+
+    @contextmanager
     def open_for_reading(self) -> Iterator[Collection]:
-        """The collection, to read from. Raises UnknownCollection."""
+        """Open the collection to read from. Raises CollectionNotFoundError."""
         with vecsearch.open(self.find_database(), collection=self.name, readonly=True) as collection:
             collection._check_exists()
             yield collection
 
     @contextmanager
     def open_for_writing(self) -> Iterator[Collection]:
-        """The collection of a database that is there, to write to. Raises UnknownCollection."""
-        from vecsearch.stores.sqlite.engine.database_folder import Database
-
-        Database(self.find_database()).close()  # only `index` makes one
-        with vecsearch.open(self.find_database(), collection=self.name) as collection:
+        """Open the collection of a database that is there, to write to. Raises CollectionNotFoundError."""
+        with vecsearch.open(self.find_database(), collection=self.name, create=False) as collection:
             collection._check_exists()
             yield collection
 
@@ -238,3 +242,16 @@ def require_one_of(what: str, *present: bool) -> None:
     """Raises a usage error unless exactly one of some options was given."""
     if sum(present) != 1:
         raise click.UsageError(f"Give one of {what}.")
+
+
+def parse_metadata_option(text: str) -> dict[str, Any]:
+    """Return a JSON object. Raises a usage error."""
+    import json
+
+    try:
+        metadata = json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"--metadata must be a JSON object, got {text!r}: {error}") from error
+    if not isinstance(metadata, dict):
+        raise click.UsageError(f"--metadata must be a JSON object, got {text!r}")
+    return metadata

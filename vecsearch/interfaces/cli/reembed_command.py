@@ -44,8 +44,7 @@ def _format_report(report: ReembedReport) -> str:
 
 
 def _cancel_reembedding(options: CliContext) -> None:
-    from vecsearch.api import maintenance
-
-    given_up = maintenance.cancel_reembedding(options.find_database(), options.name)
-    said = "given up; the old vectors stay" if given_up else "nothing was half made"
-    options.show({"collection": options.name, "cancelled": given_up}, [] if options.quiet else [f"{options.name}: {said}"])
+    with options.connect(writable=True) as database:
+        cancelled = database.cancel_reembedding(options.name)
+    outcome = "given up; the old vectors stay" if cancelled else "nothing was in progress"
+    options.show({"collection": options.name, "cancelled": cancelled}, [] if options.quiet else [f"{options.name}: {outcome}"])

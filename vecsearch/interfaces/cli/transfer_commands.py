@@ -32,9 +32,8 @@ _STDIO = "-"
 @add_common_options
 def backup(options: CliContext, file: str, force: bool) -> None:
     """Write the whole database into one file, while it is in use."""
-    from vecsearch.api import maintenance
-
-    held = maintenance.backup(options.find_database(), file, force=force)
+    with options.connect() as database:
+        held = database.backup(file, force=force)
     _show_result(options, {"file": _make_absolute(file), **held}, f"backed up {_format_amounts(held)} to {file}")
 
 
@@ -44,10 +43,8 @@ def backup(options: CliContext, file: str, force: bool) -> None:
 @add_common_options
 def restore(options: CliContext, file: str, **option_values: bool) -> None:
     """Make the database of a backup, or put it in the place of one."""
-    from vecsearch.api import maintenance
-
     folder = options.choose_database()
-    held = maintenance.restore(file, folder, replace=option_values["replace"])
+    held = vecsearch.restore(file, folder, replace=option_values["replace"])
     _show_result(
         options,
         {"file": _make_absolute(file), "db": _make_absolute(folder), **held},
@@ -106,12 +103,12 @@ def _open_folder(options: CliContext, path: Path, from_collection: str | None) -
     """The database to import into; one that is thrown away where none is there and nothing that comes can be stored."""
     from tempfile import TemporaryDirectory
 
+    from vecsearch.api.open import exists
     from vecsearch.exchange import detect_format
-    from vecsearch.stores.sqlite.engine.database_folder import is_database
 
     folder = options.choose_database()
     with detect_format.opened(path, only=from_collection) as source:
-        make = is_database(folder) or any(entry.record is not None for entry in source.entries())
+        make = exists(folder) or any(entry.record is not None for entry in source.read_entries())
     if make:
         yield folder
         return
@@ -138,7 +135,7 @@ def _show_import(options: CliContext, report: ImportReport) -> int:
         if len(report.failed) > _FAILED_SHOWN:
             click.echo(f"failed: {len(report.failed) - _FAILED_SHOWN:,} more; --json lists them all", err=True)
     counts = f"{report.added:,} added, {report.replaced:,} replaced, {report.skipped:,} skipped"
-    made = f"{report.taken:,} with their vectors, {report.encoded:,} encoded"
+    made = f"{report.vectors_reused:,} with their vectors, {report.encoded:,} encoded"
     totals = f"{format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
     _show_result(options, report.to_dict(), f"{counts} · {made} · now {totals} · {report.seconds:.1f} s")
     return 1 if report.failed else 0
@@ -146,12 +143,14 @@ def _show_import(options: CliContext, report: ImportReport) -> int:
 
 def _format_export(report: ExportReport, target: str) -> str:
     kind = "with vectors" if report.vectors else "without vectors"
-    return f"exported {format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')} to {target} ({report.format}, {kind})"
+    amounts = f"{format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
+    return f"exported {amounts} to {target} ({report.format}, {kind})"
 
 
 def _format_amounts(manifest: dict[str, Any]) -> str:
     total = sum(each["documents"] for each in manifest["collections"])
-    return f"{format_count(len(manifest['collections']), 'collection')}, {format_count(total, 'document')}, {manifest['bytes'] / 1e6:,.1f} MB"
+    amounts = f"{format_count(len(manifest['collections']), 'collection')}, {format_count(total, 'document')}"
+    return f"{amounts}, {manifest['bytes'] / 1e6:,.1f} MB"
 
 
 def _make_absolute(path: str | Path) -> str:

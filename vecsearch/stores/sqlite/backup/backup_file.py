@@ -37,7 +37,7 @@ from vecsearch.stores.sqlite.backup.counters import UNTOUCHED, Floors, floors_of
 from vecsearch.stores.sqlite.engine import write_lock
 from vecsearch.stores.sqlite.engine.collections import list_visible_states
 from vecsearch.stores.sqlite.engine.connections import get_driver
-from vecsearch.stores.sqlite.engine.database_folder import INDEX_FOLDER, Database, make_version_error, translate_errors
+from vecsearch.stores.sqlite.engine.database_folder import INDEX_FOLDER, DatabaseFolder, make_version_error, translate_errors
 from vecsearch.stores.sqlite.engine.migration import migrate
 from vecsearch.stores.sqlite.engine.tables import chunks, documents
 from vecsearch.stores.sqlite.write import compaction
@@ -76,7 +76,7 @@ class Manifest:
     collections: tuple[Held, ...]
 
 
-def write(database: Database, file: Path, *, replace: bool = False) -> Manifest:
+def write(database: DatabaseFolder, file: Path, *, replace: bool = False) -> Manifest:
     """Back a database up while it is in use. Raises InputError where the file may not lie, StorageFull."""
     file = Path(os.path.abspath(file))
     _check_target(database, file, replace)
@@ -102,7 +102,7 @@ def fill(file: Path, folder: Path) -> Manifest:
     return manifest
 
 
-def replace(database: Database, file: Path) -> Manifest:
+def replace(database: DatabaseFolder, file: Path) -> Manifest:
     """Put a backup in the place of all that a database holds. Inside `Database.locked()`.
 
     Readers in any process see the old content until the new one is committed, all of it at once; a kill leaves the old one.
@@ -140,7 +140,7 @@ def supersede(folder: Path, file: Path, *, timeout: float) -> Manifest:
     return manifest
 
 
-def publish_all(database: Database) -> None:
+def publish_all(database: DatabaseFolder) -> None:
     """Index files for every collection; without those of before. Inside `Database.locked()`."""
     compaction.clear_leftovers(database)
     with database.begin_read() as connection:
@@ -152,7 +152,7 @@ def publish_all(database: Database) -> None:
 # -- writing one
 
 
-def _check_target(database: Database, file: Path, replace: bool) -> None:
+def _check_target(database: DatabaseFolder, file: Path, replace: bool) -> None:
     if file.resolve().is_relative_to(database.folder.resolve()):
         raise InputError(f"{file} lies inside the database that it is to back up; name a file outside of {database.folder}")
     if not file.parent.is_dir():
@@ -308,7 +308,7 @@ def _opened(copy: Path, file: Path) -> Iterator[Connection]:
 # -- putting it in place
 
 
-def _copy_in(copy: Path, database: Database) -> None:
+def _copy_in(copy: Path, database: DatabaseFolder) -> None:
     """SQLite's online backup: one write transaction of the live file, committed with its last page."""
     deadline = time.monotonic() + database.timeout
 

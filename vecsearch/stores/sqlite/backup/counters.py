@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.sequences import AUTOINCREMENT_TABLES, get_last_number, set_last_number
 from vecsearch.stores.sqlite.engine.tables import collections, segments, tombstones
 
@@ -31,7 +31,7 @@ class Floors:
 UNTOUCHED: Final = Floors(0, 0, {})  # where no database was
 
 
-def floors_of(database: Database) -> Floors:
+def floors_of(database: DatabaseFolder) -> Floors:
     """Of a database in use. Raises Damaged."""
     with database.begin_read() as connection:
         return _floors(connection)

@@ -59,7 +59,7 @@ _BUSY_TIMEOUT: Final = "PRAGMA busy_timeout = {:.0f}"
 _INHERITED_POOLS: Final[list[Pool]] = []  # kept, so that nobody closes them
 
 
-class Database:
+class DatabaseFolder:
     """An open database folder. Close it, or use it in `with`."""
 
     def __init__(self, folder: Path, *, readonly: bool = False, timeout: float = LOCK_TIMEOUT_S) -> None:

@@ -11,12 +11,12 @@ from vecsearch.core import atomic_files
 from vecsearch.core.errors import InputError
 from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 from vecsearch.stores.sqlite.engine.creation import create_database
-from vecsearch.stores.sqlite.engine.database_folder import INDEX_FOLDER, Database
+from vecsearch.stores.sqlite.engine.database_folder import INDEX_FOLDER, DatabaseFolder
 from vecsearch.stores.sqlite.engine.migration import build_alembic_config
 from vecsearch.stores.sqlite.engine.write_lock import LOCK_FILE
 
 
-def copy(database: Database, folder: Path, *, version: int) -> None:
+def copy(database: DatabaseFolder, folder: Path, *, version: int) -> None:
     """Make a database of format `version` at `folder`, which must not be there, with all that it can hold of this one.
 
     Texts, metadata, vectors and files are kept; index files are left out, and made anew by the older program. Raises InputError,
@@ -38,7 +38,7 @@ def copy(database: Database, folder: Path, *, version: int) -> None:
 
 
 def _downgrade(workplace: Path, version: int) -> None:
-    older = Database(workplace)
+    older = DatabaseFolder(workplace)
     try:
         older.run_outside_transaction("PRAGMA journal_mode = WAL")
         with older.hold_write_lock(), older.begin_write() as connection:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from vecsearch.core.settings import DATABASE_FILE
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 
 _LOCKS: Final = Path("/proc/locks")
 _READ_MARKS: Final = range(123, 128)  # bytes of the -shm file that readers lock (SQLite's file format, "WAL Read Locks")
 
 
-def holders(database: Database) -> str:
+def holders(database: DatabaseFolder) -> str:
     """Who reads, where a checkpoint could not empty the log; an empty text where it was. Inside `Database.locked()`."""
     if not database.wal_bytes:
         return ""

@@ -6,35 +6,43 @@ from collections.abc import Callable
 from threading import Lock
 
 from vecsearch.core.filters import Filter
-from vecsearch.core.settings import FILTER_CACHE_SIZE
+from vecsearch.core.settings import FILTER_CACHE_BYTES, FILTER_CACHE_SIZE
+from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.collections import CollectionState
-from vecsearch.stores.sqlite.vectors.faiss_segment import Ids
 
 
-class Filtered:
-    """The chunks that the newest filters hold for, as of one revision: who asks again with the same filter need not wait for it.
+class FilterCache:
+    """The chunks that the newest filters hold for, as of one version: a filter that is asked for again costs nothing.
 
-    Safe to share between threads.
+    Holds at most FILTER_CACHE_SIZE results and FILTER_CACHE_BYTES. Safe to share between threads.
     """
 
     def __init__(self) -> None:
-        """Nothing is known yet."""
-        self._at: tuple[int, int] = (0, 0)
-        self._known: dict[str, Ids] = {}
+        """Start empty."""
+        self._version: tuple[int, int] = (0, 0)
+        self._results: dict[str, Ids] = {}  # the oldest first
         self._lock = Lock()
 
-    def of(self, state: CollectionState, condition: Filter, find: Callable[[], Ids]) -> Ids:
-        """What `find` gives, or gave for the same condition."""
-        at, said = (state.id, state.revision), repr(condition)
+    def get(self, state: CollectionState, where: Filter, find: Callable[[], Ids]) -> Ids:
+        """Return what `find` returns, or has returned for the same filter."""
+        version, key = (state.id, state.revision), repr(where)
         with self._lock:
-            known = self._known.get(said) if self._at == at else None
-        if known is not None:
-            return known
-        found = find()
+            cached = self._results.get(key) if self._version == version else None
+        if cached is not None:
+            return cached
+        ids = find()
         with self._lock:
-            if self._at != at:
-                self._at, self._known = at, {}
-            elif len(self._known) >= FILTER_CACHE_SIZE:
-                del self._known[next(iter(self._known))]
-            self._known[said] = found
-        return found
+            if self._version != version:
+                self._version, self._results = version, {}
+            self._store(key, ids)
+        return ids
+
+    def _store(self, key: str, ids: Ids) -> None:
+        if ids.nbytes > FILTER_CACHE_BYTES:
+            return
+        self._results[key] = ids
+        while len(self._results) > FILTER_CACHE_SIZE or self._count_bytes() > FILTER_CACHE_BYTES:
+            del self._results[next(iter(self._results))]
+
+    def _count_bytes(self) -> int:
+        return sum(ids.nbytes for ids in self._results.values())

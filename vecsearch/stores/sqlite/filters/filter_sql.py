@@ -28,7 +28,7 @@ class Question(NamedTuple):
     values: dict[str, Any]
 
 
-def chunk_ids(condition: Filter, collection: int) -> Question:
+def build_chunk_query(condition: Filter, collection: int) -> Question:
     """The chunks of the documents that a condition holds for, each once, in no order, as one text: that costs less than rows.
 
     Of terms that must all hold, the first that names a set leads to the chunks, the others only test: without one, every chunk
@@ -49,7 +49,7 @@ def chunk_ids(condition: Filter, collection: int) -> Question:
     return Question(f"SELECT group_concat(id) FROM ({found})", asked.values)
 
 
-def document_keys(condition: Filter, collection: int) -> Question:
+def build_document_query(condition: Filter, collection: int) -> Question:
     """The ids, ascending, of the documents that a condition holds for."""
     asked = _Asked(collection)
     holds = asked.holds(condition, "documents.id")

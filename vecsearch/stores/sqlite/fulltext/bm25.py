@@ -5,58 +5,39 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 from vecsearch.core.settings import QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
 from vecsearch.core.types import ScoredChunk
+from vecsearch.stores.base import Ids, LexicalHits
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
-from vecsearch.stores.sqlite.vectors.faiss_segment import Ids
-from vecsearch.text.analyzer import get_analyzer
-from vecsearch.text.query_parser import ClauseKind, QueryClause, parse_query
+from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
 _K1: Final = 1.2  # FTS5's, fixed
 _MIN_IDF: Final = 1e-6  # what FTS5's bm25() puts in place of an idf that is not positive
 
 
-@dataclass(frozen=True, slots=True)
-class LexicalHits:
-    """Chunks by BM25, best first; `most`: the score that no text can reach for this query; `named`: the share, in [0, 1], of the
-    query's rarity that lies in identifiers, versions and the like.
-
-    `besides` are chunks that were asked for by name, and come after those.
-
-    What no chunk has counts UNHEARD_WEIGHT in `most`: it makes every match less likely to be what was meant, and tells none from
-    the others.
-    """
-
-    ranked: tuple[ScoredChunk, ...]
-    max_score: float
-    identifier_share: float = 0.0
-    extra: tuple[ScoredChunk, ...] = ()
-
-
 def search_bm25(
     connection: AnyConnection,
     state: CollectionState,
-    query: str,
+    query: LexicalQuery,
     *,
     limit: int,
     allowed: Ids | None = None,
     extra_ids: Ids | None = None,
 ) -> LexicalHits:
-    """Up to `limit` chunks that hold a word of the query, best first; ties go to the lower id.
+    """Return up to `limit` chunks that hold a term of the query, best first; ties go to the lower id.
 
-    See `lookups` for what a query may say. The score is Robertson's BM25 with k1 = 1.2, b = 0.75 and Lucene's idf,
+    The score is Robertson's BM25 with k1 = 1.2, b = 0.75 and Lucene's idf,
     ln(1 + (N - n + ½) / (n + ½)), which is positive for every word; FTS5's own gives none to a word of half the rows. A form
     counts its idf wherever it stands. `allowed` are the chunk ids that may be found; those of `also` that hold a word are scored
     even where `limit` better ones are found.
     """
     total = count_indexed_chunks(connection, state)
-    asked = parse_query(query, get_analyzer(state.language))[:QUERY_TERMS_COUNTED_MAX]
-    counts = {each: _count_matches(connection, state, each) for each in asked}
+    clauses = query[:QUERY_TERMS_COUNTED_MAX]
+    counts = {clause: _count_matches(connection, state, clause) for clause in clauses}
     most = sum(
         _compute_max_score(each, _idf(total, count)) * (1 if count else UNSEEN_TERM_WEIGHT) for each, count in counts.items()
     )
@@ -105,10 +86,10 @@ def _dump_ids(ids: Ids | None) -> str:
     return json.dumps([] if ids is None else ids.tolist())
 
 
-def compute_term_idfs(connection: AnyConnection, state: CollectionState, query: str) -> dict[str, float]:
+def compute_term_idfs(connection: AnyConnection, state: CollectionState, query: LexicalQuery) -> dict[str, float]:
     """The idf of each single word of a query, by its stem."""
     total = count_indexed_chunks(connection, state)
-    words = [each for each in parse_query(query, get_analyzer(state.language)) if each.kind is ClauseKind.WORD]
+    words = [clause for clause in query if clause.kind is ClauseKind.WORD]
     return {each.text: _idf(total, _count_matches(connection, state, each)) for each in words[:QUERY_TERMS_COUNTED_MAX]}
 
 

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from vecsearch.core.errors import StorageError
 from vecsearch.stores.sqlite.engine.collections import CollectionState, list_states
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.integrity import derived, folder, index_files, rows, schema_checks
 from vecsearch.stores.sqlite.integrity.problems import RESTORE, Kind, Trouble, error, guarded
 
 
-def examine(database: Database) -> Iterator[Trouble]:
+def examine(database: DatabaseFolder) -> Iterator[Trouble]:
     """Everything worth knowing of the SQLite file and the files beside it; nothing when all is well."""
     try:
         with database.begin_read() as connection:
@@ -43,7 +43,7 @@ def _structure(connection: Connection) -> Generator[Trouble, None, bool]:
     return broken
 
 
-def _collection(connection: Connection, database: Database, state: CollectionState) -> Iterator[Trouble]:
+def _collection(connection: Connection, database: DatabaseFolder, state: CollectionState) -> Iterator[Trouble]:
     for what, check in (
         ("the collection's own row", schema_checks.collection),
         ("the documents", rows.documents_of),
@@ -56,9 +56,12 @@ def _collection(connection: Connection, database: Database, state: CollectionSta
     yield from guarded(f"the index files of {state.name!r}", partial(index_files.check, connection, database, state))
 
 
-def _words(database: Database, state: CollectionState) -> Iterator[Trouble]:
+def _words(database: DatabaseFolder, state: CollectionState) -> Iterator[Trouble]:
     """On a connection of its own, whose temporary tables lie on disk and go with it."""
-    with closing(Database(database.folder, readonly=True, timeout=database.timeout)) as apart, apart.begin_read() as connection:
+    with (
+        closing(DatabaseFolder(database.folder, readonly=True, timeout=database.timeout)) as apart,
+        apart.begin_read() as connection,
+    ):
         yield from derived.words_of(connection, state)
 
 

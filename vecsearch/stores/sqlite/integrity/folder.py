@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from vecsearch.core.atomic_files import FILE_MODE, FOLDER_MODE
 from vecsearch.core.settings import WAL_CHECKPOINT_BYTES
 from vecsearch.core.types import format_count, format_names
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.integrity.problems import Kind, Trouble, note
 from vecsearch.stores.sqlite.write.compaction import list_index_files
 
@@ -21,7 +21,7 @@ _LOG_BYTES_MAX: Final = 4 * WAL_CHECKPOINT_BYTES  # it is emptied long before, u
 _OTHERS: Final = 0o077
 
 
-def leftovers(connection: Connection, database: Database) -> Iterator[Trouble]:
+def leftovers(connection: Connection, database: DatabaseFolder) -> Iterator[Trouble]:
     """Files that an interrupted write left; nothing where this user could not remove them."""
     if not os.access(database.folder, os.W_OK):
         return
@@ -40,12 +40,12 @@ def leftovers(connection: Connection, database: Database) -> Iterator[Trouble]:
         )
 
 
-def half_written(database: Database) -> list[Path]:
+def half_written(database: DatabaseFolder) -> list[Path]:
     """Files under temporary names, but for the index files', which are looked at apart."""
     return sorted(path for path in database.folder.glob("*.tmp*") if path.is_file())
 
 
-def half_made_databases(database: Database) -> list[Path]:
+def half_made_databases(database: DatabaseFolder) -> list[Path]:
     """Folders beside the database in which it, or a backup, was being made; see `database.create`."""
     start = f".{database.folder.name.lstrip('.')}-new-"
     try:
@@ -54,7 +54,7 @@ def half_made_databases(database: Database) -> list[Path]:
         return []
 
 
-def files_of(database: Database) -> Iterator[Trouble]:
+def files_of(database: DatabaseFolder) -> Iterator[Trouble]:
     """Modes, and the size of the log."""
     if not os.access(database.folder, os.W_OK):
         return
@@ -66,7 +66,7 @@ def files_of(database: Database) -> Iterator[Trouble]:
         yield note(what, "answers are right; who has read for long keeps it from being emptied", kind=Kind.LOG)
 
 
-def open_to_others(database: Database) -> list[Path]:
+def open_to_others(database: DatabaseFolder) -> list[Path]:
     """The folder, and what lies in it, as far as other users may do anything with it."""
     if os.name != "posix":
         return []
@@ -79,7 +79,7 @@ def close_to_others(path: Path) -> None:
     path.chmod(stat.S_IMODE(path.stat().st_mode) & (FOLDER_MODE if path.is_dir() else FILE_MODE))
 
 
-def old_copies(database: Database) -> list[Path]:
+def old_copies(database: DatabaseFolder) -> list[Path]:
     """Copies of the database as it was once, which hold what has been deleted since."""
     patterns = ("backup-of-format-*.db", "backup-before-fix-*.db*", "damaged.db*")
     return sorted(path for pattern in patterns for path in database.folder.glob(pattern))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, exists, func, select
 from vecsearch.core.settings import PQ_MIN_ROWS
 from vecsearch.core.types import format_count
 from vecsearch.stores.sqlite.engine.collections import CollectionState
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.tables import chunks, tombstones
 from vecsearch.stores.sqlite.integrity.problems import OPTIMIZE, Kind, Trouble, error, note
 from vecsearch.stores.sqlite.integrity.rows import unsound_vectors
@@ -23,7 +23,7 @@ from vecsearch.stores.sqlite.write.compaction import count_pending_rows
 _SURE_CODES = 4, 16  # a row of so many numbers a code, in at least so many codes, always has them
 
 
-def check(connection: Connection, database: Database, state: CollectionState) -> Iterator[Trouble]:
+def check(connection: Connection, database: DatabaseFolder, state: CollectionState) -> Iterator[Trouble]:
     """Ranges, marks, files, and whether the files are behind."""
     stored = list_segments(connection, state)
     sound = True
@@ -73,7 +73,7 @@ def _marks(connection: Connection, state: CollectionState) -> Iterator[Trouble]:
 
 
 def _segment(
-    connection: Connection, database: Database, state: CollectionState, stored: StoredSegment, *, comparable: bool
+    connection: Connection, database: DatabaseFolder, state: CollectionState, stored: StoredSegment, *, comparable: bool
 ) -> Iterator[Trouble]:
     path = stored.get_path(database.index_folder, state.id)
     if not stored.is_sound(database.index_folder, state.id):

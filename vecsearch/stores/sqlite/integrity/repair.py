@@ -22,9 +22,10 @@ from vecsearch.core import atomic_files
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import DiskFullError, StorageError
 from vecsearch.core.settings import DATABASE_FILE, READ_DOCUMENTS, READ_ROWS
+from vecsearch.stores.base import PreservedFields
 from vecsearch.stores.sqlite.engine import sequences
 from vecsearch.stores.sqlite.engine.collections import CollectionState, list_states
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.tables import (
     CHUNK_TEXT,
     chunks,
@@ -44,12 +45,11 @@ from vecsearch.stores.sqlite.integrity.problems import Kind
 from vecsearch.stores.sqlite.integrity.rows import broken_documents, unsound_vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import Vector, get_dtype
 from vecsearch.stores.sqlite.write import compaction, replacement
-from vecsearch.stores.sqlite.write.writer import PreservedFields
 
-Mender: TypeAlias = Callable[[Database, Iterable[CollectionState]], None]  # the collections that have this trouble
+Mender: TypeAlias = Callable[[DatabaseFolder, Iterable[CollectionState]], None]  # the collections that have this trouble
 
 
-def back_up(database: Database) -> Path:
+def back_up(database: DatabaseFolder) -> Path:
     """A copy of the database in its folder, as it is before anything is changed. Raises StorageFull.
 
     Where SQLite cannot read it through, its bytes are copied, with the log beside them.
@@ -72,7 +72,7 @@ def _unused(place: Path, name: str) -> Path:
     return path
 
 
-def _copy_bytes(database: Database, copy: Path) -> None:
+def _copy_bytes(database: DatabaseFolder, copy: Path) -> None:
     with database.begin_read():  # so that nobody begins the log anew meanwhile
         for ending in ("", "-wal"):
             source = database.folder / f"{DATABASE_FILE}{ending}"
@@ -81,18 +81,18 @@ def _copy_bytes(database: Database, copy: Path) -> None:
                     shutil.copyfileobj(there, target)
 
 
-def _indexes(database: Database, _: Iterable[CollectionState]) -> None:
+def _indexes(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
     with database.begin_write() as connection:
         connection.exec_driver_sql("REINDEX")
 
 
-def _version(database: Database, _: Iterable[CollectionState]) -> None:
+def _version(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
     with database.begin_write() as connection:
         connection.execute(delete(schema_checks.REVISION))
         connection.execute(insert(schema_checks.REVISION).values(version_num=schema_checks.revision_name()))
 
 
-def _orphans(database: Database, _: Iterable[CollectionState]) -> None:
+def _orphans(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
     """From what refers down to what is referred to; the index files are then made anew, for they may hold what went."""
     with database.begin_write() as connection:
         lost = ~exists().where(documents.c.id == chunks.c.document_id)
@@ -107,14 +107,14 @@ def _orphans(database: Database, _: Iterable[CollectionState]) -> None:
         _forget_index_files(connection, list_states(connection))
 
 
-def _collections(database: Database, _: Iterable[CollectionState]) -> None:
+def _collections(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
     with database.begin_write() as connection:
         of = select(documents.c.collection_id).where(documents.c.id == chunks.c.document_id).scalar_subquery()
         connection.execute(update(chunks).where(chunks.c.collection_id != of).values(collection_id=of))
         _forget_index_files(connection, list_states(connection))
 
 
-def _numbers(database: Database, _: Iterable[CollectionState]) -> None:
+def _numbers(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
     with database.begin_write() as connection:
         for each in sequences.AUTOINCREMENT_TABLES:
             highest, last = schema_checks.highest_number(connection, each), sequences.get_last_number(connection, each)
@@ -122,11 +122,11 @@ def _numbers(database: Database, _: Iterable[CollectionState]) -> None:
                 sequences.set_last_number(connection, each, highest)
 
 
-def _hidden(database: Database, _: Iterable[CollectionState]) -> None:
+def _hidden(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
     replacement.drop_leftovers(database)
 
 
-def _facts(database: Database, states: Iterable[CollectionState]) -> None:
+def _facts(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
     for state in states:
         with database.begin_write() as connection:
             metadata_index.drop(connection, state.id)
@@ -134,51 +134,51 @@ def _facts(database: Database, states: Iterable[CollectionState]) -> None:
             _touch(connection, state)
 
 
-def _words(database: Database, states: Iterable[CollectionState]) -> None:
+def _words(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
     for state in states:
         with database.begin_write() as connection:
             term_tables.remake(connection, state)
             _touch(connection, state)
 
 
-def _staged(database: Database, states: Iterable[CollectionState]) -> None:
+def _staged(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
     with database.begin_write() as connection:
         for state in states:
             connection.execute(delete(staged).where(staged.c.collection_id == state.id))
 
 
-def _index_files(database: Database, states: Iterable[CollectionState]) -> None:
+def _index_files(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
     with database.begin_write() as connection:
         _forget_index_files(connection, states)
 
 
-def publish_all(database: Database) -> None:
+def publish_all(database: DatabaseFolder) -> None:
     """Index files for all that has none: the last step, once the rows are as they should be."""
     with database.begin_read() as connection:
         states = list_states(connection)
     _behind(database, states)
 
 
-def _behind(database: Database, states: Iterable[CollectionState]) -> None:
+def _behind(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
     for state in states:
         compaction.publish(database, state.name, deleted_ratio=0.0)
         with database.begin_write() as connection:
             compaction.delete_unused_tombstones(connection, state)
 
 
-def _leftovers(database: Database, _: Iterable[CollectionState]) -> None:
+def _leftovers(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
     compaction.clear_leftovers(database)
     for path in folder.half_written(database):
         atomic_files.remove(path)
 
 
-def _modes(database: Database, _: Iterable[CollectionState]) -> None:
+def _modes(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
     for path in folder.open_to_others(database):
         with suppress(OSError):  # another user's file stays a finding
             folder.close_to_others(path)
 
 
-def _log(database: Database, _: Iterable[CollectionState]) -> None:
+def _log(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
     database.checkpoint_wal()
 
 
@@ -242,7 +242,7 @@ class Uncut:
     kept: PreservedFields
 
 
-def silenced(database: Database, state: CollectionState) -> list[Silenced]:
+def silenced(database: DatabaseFolder, state: CollectionState) -> list[Silenced]:
     """Every chunk whose vector is unsound and follows from its text."""
     query = select(chunks.c.id, documents.c.key, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT)
     query = query.join_from(chunks, documents, documents.c.id == chunks.c.document_id)
@@ -253,7 +253,7 @@ def silenced(database: Database, state: CollectionState) -> list[Silenced]:
     return found
 
 
-def put_vectors(database: Database, state: CollectionState, rows: Sequence[int], unit: Vector) -> None:
+def put_vectors(database: DatabaseFolder, state: CollectionState, rows: Sequence[int], unit: Vector) -> None:
     """Give chunks other vectors; the index files, and what others have read, are then of no use."""
     blobs = (each.tobytes() for each in np.ascontiguousarray(unit, get_dtype(state.precision)))
     adding = upsert(vectors)
@@ -263,7 +263,7 @@ def put_vectors(database: Database, state: CollectionState, rows: Sequence[int],
         _forget_index_files(connection, [state])
 
 
-def uncut(database: Database, state: CollectionState) -> list[Uncut]:
+def uncut(database: DatabaseFolder, state: CollectionState) -> list[Uncut]:
     """Every document that its chunks do not cover, but for those whose vectors were brought or whose metadata cannot be read."""
     columns = (documents.c.title, documents.c.text, documents.c.metadata, documents.c.indexed_at)
     query = select(documents.c.id, documents.c.key, sources.c.path, sources.c.split, *columns)
@@ -279,7 +279,7 @@ def uncut(database: Database, state: CollectionState) -> list[Uncut]:
     return found
 
 
-def expect_again(database: Database, some: Iterable[Uncut]) -> None:
+def expect_again(database: DatabaseFolder, some: Iterable[Uncut]) -> None:
     """Let the files of these documents count as not yet read, for what they know of places is not in the text."""
     with database.begin_write() as connection:
         for rows in batched([each.row for each in some], READ_DOCUMENTS):

@@ -17,8 +17,8 @@ from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.integrity.problems import RESTORE, Kind, Trouble, error
+from vecsearch.stores.sqlite.read.full_documents import PROVIDED_VECTORS_MARK
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
-from vecsearch.stores.sqlite.write.writer import PROVIDED_VECTORS_MARK
 
 _TOLERANCE: Final = {Precision.FLOAT16: 3e-3, Precision.FLOAT32: 1e-4}  # of a norm of 1: what rounding costs, and some more
 _BRING: Final = f"add the documents with their vectors again, or {RESTORE}"

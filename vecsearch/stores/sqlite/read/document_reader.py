@@ -1,101 +1,85 @@
-"""What a collection holds besides what answers need: documents and files for users, and all that a write compares with."""
+"""Read what a collection holds besides what answers need: documents and files for users, and all that a write compares with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Select, func, or_, select
 
 from vecsearch.core.batched import batched
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkLocation, ChunkSpan, Document, DocumentSummary, Metadata, Source, SourceState
+from vecsearch.core.types import ChunkLocation, ChunkSpan, Document, DocumentSummary, Source, SourceState, Split
+from vecsearch.stores.base import EncodedChunks, Matrix, StoredDocument, StoredSource, StoredVector, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.stored_values import parse_chunk_span, parse_location, parse_stored_json
 from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged, vectors
 from vecsearch.stores.sqlite.read import source_rows
 from vecsearch.stores.sqlite.read.source_rows import build_path_filter
-from vecsearch.stores.sqlite.vectors.faiss_segment import Vector, get_dtype
+from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 _IN_VALUES_MAX: Final = 10_000  # values in one IN (…); SQLite takes 32,766
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSource:
-    """A file as the newest run left it; `digest` is empty until all of it is stored."""
-
-    id: int
-    path: str
-    digest: str
-    split: str
-    error: str | None
-    mounted: bool
-    loader_version: int
-    document_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDocument:
-    """What tells whether a document has changed."""
-
-    row: int
-    key: str
-    source: str | None
-    digest: str
-    metadata: Metadata
-
-
-@dataclass(frozen=True, slots=True)
-class StoredVector:
-    """A chunk's vector, unit float32, and what was encoded: the document's title, the chunk's context and its text."""
-
-    title: str | None
-    context: str
-    text: str
-    vector: Vector
+_PATHS_MAX: Final = 100  # conditions on paths in one statement
 
 
 class DocumentReader:
-    """As one snapshot sees it."""
+    """A collection's documents and files, as one snapshot sees them."""
 
     def __init__(self, connection: Connection, state: CollectionState, parent: Path) -> None:
         self._connection, self.state, self._parent = connection, state, parent
 
     # -- for users
 
-    def load_documents(self, keys: Sequence[str] | None = None, *, source: Path | None = None) -> list[Document]:
-        """Documents by id in the order asked for, or those of a file or folder by id; what is not there is left out."""
-        rows = [
-            row
-            for where in self._build_document_filters(keys, source)
-            for row in self._connection.execute(self._select_documents(where))
-        ]
-        found = {row.key: self._build_document(row) for row in rows}
-        return [found[key] for key in (dict.fromkeys(keys) if keys is not None else sorted(found)) if key in found]
+    def load_documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
+        """Return documents in the order asked for, each once; what is not there is left out. Two statements for thousands."""
+        loaded: dict[str, Document] = {}
+        for batch in batched(dict.fromkeys(ids), _IN_VALUES_MAX):
+            rows = self._connection.execute(self._select_documents(batch)).all()
+            locations = self._load_locations([row.id for row in rows])
+            embeddings = self._load_vectors([row.id for row in rows]) if include_vectors else {}
+            loaded.update({row.key: self._build_document(row, locations, embeddings) for row in rows})
+        return [loaded[key] for key in dict.fromkeys(ids) if key in loaded]
 
-    def _build_document_filters(self, keys: Sequence[str] | None, source: Path | None) -> list[ColumnElement[bool]]:
-        if keys is None:
-            return [build_path_filter(self._parent, source)] if source is not None else []
-        return [documents.c.key.in_(some) for some in batched(keys, _IN_VALUES_MAX)]
-
-    def _select_documents(self, where: ColumnElement[bool]) -> Select[Any]:
+    def _select_documents(self, ids: Sequence[str]) -> Select[Any]:
         return (
             select(documents, sources.c.path)
             .outerjoin(sources, sources.c.id == documents.c.source_id)
-            .where(documents.c.collection_id == self.state.id, where)
+            .where(documents.c.collection_id == self.state.id, documents.c.key.in_(ids))
         )
 
-    def _build_document(self, row: Any) -> Document:
-        query = select(chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.place).where(chunks.c.document_id == row.id)
-        rows = self._connection.execute(query.order_by(chunks.c.ordinal))
-        cut = tuple(ChunkLocation(ordinal, start, end, parse_location(place)) for ordinal, start, end, place in rows)
-        return Document(row.key, self._resolve_source(row.path), row.title, row.text, parse_stored_json(row.metadata), cut)
+    def _build_document(
+        self, row: Any, locations: Mapping[int, list[ChunkLocation]], embeddings: Mapping[int, Matrix]
+    ) -> Document:
+        metadata, source = parse_stored_json(row.metadata), self._resolve_source(row.path)
+        spans = tuple(locations.get(row.id, ()))
+        return Document(row.key, source, row.title, row.text, metadata, spans, embeddings.get(row.id))
 
-    def list_documents(self, *, limit: int, offset: int) -> list[DocumentSummary]:
-        """Documents by id, a page of them."""
+    def _load_locations(self, rows: Sequence[int]) -> dict[int, list[ChunkLocation]]:
+        """Return where the chunks of documents stand, by the document's row."""
+        query = select(chunks.c.document_id, chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.place)
+        locations: dict[int, list[ChunkLocation]] = {}
+        for document, ordinal, start, end, location in self._connection.execute(_of_documents(query, rows)):
+            locations.setdefault(document, []).append(ChunkLocation(ordinal, start, end, parse_location(location)))
+        return locations
+
+    def _load_vectors(self, rows: Sequence[int]) -> dict[int, Matrix]:
+        """Return the vectors of documents, one row for each chunk, by the document's row."""
+        query = select(chunks.c.document_id, vectors.c.vector).join(vectors, vectors.c.chunk_id == chunks.c.id)
+        blobs: dict[int, list[bytes]] = {}
+        for document, blob in self._connection.execute(_of_documents(query, rows)):
+            blobs.setdefault(document, []).append(blob)
+        return {document: self._parse_vectors(stored) for document, stored in blobs.items()}
+
+    def _parse_vectors(self, blobs: Sequence[bytes]) -> Matrix:
+        rows = np.frombuffer(b"".join(blobs), get_dtype(self.state.precision)).astype(np.float32)
+        return rows.reshape(len(blobs), self.state.dimension)
+
+    def list_documents(self, *, limit: int | None, offset: int) -> list[DocumentSummary]:
+        """Return a page of the documents, by id."""
         amount = select(func.count()).where(chunks.c.document_id == documents.c.id).scalar_subquery()
         rows = self._connection.execute(
             select(
@@ -109,13 +93,15 @@ class DocumentReader:
             .offset(offset)
         )  # fmt: skip
         return [
-            DocumentSummary(key, self._resolve_source(path), title, count, at, SourceState(kind), error)
-            for key, path, title, count, at, kind, error in rows
+            DocumentSummary(key, self._resolve_source(path), title, count, at, SourceState(state), error)
+            for key, path, title, count, at, state, error in rows
         ]
 
-    def list_document_ids(self, *, source: Path | None = None) -> list[str]:
-        """Ids of documents, ascending: all, or those of a file or folder."""
-        query = select(documents.c.key).where(documents.c.collection_id == self.state.id).order_by(documents.c.key)
+    def list_document_ids(self, *, source: Path | None = None, after: str | None = None, limit: int | None = None) -> list[str]:
+        """Return ids of documents, ascending: all, or those of a file or folder; those that follow the id `after`."""
+        query = select(documents.c.key).where(documents.c.collection_id == self.state.id).order_by(documents.c.key).limit(limit)
+        if after is not None:
+            query = query.where(documents.c.key > after)
         if source is not None:
             query = query.join(sources, sources.c.id == documents.c.source_id).where(build_path_filter(self._parent, source))
         return list(self._connection.scalars(query))
@@ -123,91 +109,125 @@ class DocumentReader:
     def _resolve_source(self, path: str | None) -> str | None:
         return None if path is None else to_absolute_path(self._parent, path).as_posix()
 
-    # -- for the write path
-
-    def load_sources(self) -> dict[str, StoredSource]:
-        """Every file that documents came from, by stored path."""
-        amount = select(func.count()).where(documents.c.source_id == sources.c.id).scalar_subquery()
-        rows = self._connection.execute(
-            select(
-                sources.c.id, sources.c.path, sources.c.digest, sources.c.split, sources.c.error, sources.c.mounted,
-                sources.c.reading, amount,
-            ).where(sources.c.collection_id == self.state.id)
-        )  # fmt: skip
-        return {row.path: StoredSource(*row) for row in rows}
-
     def list_sources(self, *, limit: int | None = None, offset: int = 0, failed: bool = False) -> list[Source]:
-        """A page of the files by path, all or those whose newest attempt failed."""
+        """Return a page of the files by path, all or those whose newest attempt failed."""
         return source_rows.list_sources(self._connection, self.state, self._parent, failed=failed, limit=limit, offset=offset)
 
     def count_sources(self, *, failed: bool = False) -> int:
-        """How many files there are, or have failed."""
+        """Return how many files there are, or have failed."""
         return source_rows.count_sources(self._connection, self.state, failed=failed)
 
-    def list_source_paths(self, root: Path) -> list[str]:
-        """Stored paths of the file at an absolute path, or of those below it."""
-        query = select(sources.c.path).where(sources.c.collection_id == self.state.id, build_path_filter(self._parent, root))
-        return list(self._connection.scalars(query))
+    # -- for the write path
 
-    def load_stored_documents(self, keys: Sequence[str]) -> dict[str, StoredDocument]:
-        """What is there under these ids."""
-        found = {}
-        for some in batched(list(keys), _IN_VALUES_MAX):
+    def load_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
+        """Return files by stored path: all, or those at or below these absolute paths."""
+        amount = select(func.count()).where(documents.c.source_id == sources.c.id).scalar_subquery()
+        query = select(
+            sources.c.path, sources.c.digest, sources.c.split, sources.c.error, sources.c.mounted, sources.c.reading, amount
+        ).where(sources.c.collection_id == self.state.id)
+        if below is None:
+            queries = [query]
+        else:
+            queries = [
+                query.where(or_(*(build_path_filter(self._parent, path) for path in paths)))
+                for paths in batched(dict.fromkeys(below), _PATHS_MAX)
+            ]
+        rows = (row for each_query in queries for row in self._connection.execute(each_query))
+        return {
+            path: StoredSource(path, digest or None, Split(split or Split.TOKENS), error, bool(mounted), version, count)
+            for path, digest, split, error, mounted, version, count in rows
+        }
+
+    def load_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
+        """Return what is there under these ids."""
+        stored = {}
+        for batch in batched(dict.fromkeys(ids), _IN_VALUES_MAX):
             rows = self._connection.execute(
-                select(documents.c.id, documents.c.key, sources.c.path, documents.c.digest, documents.c.metadata)
+                select(documents.c.key, sources.c.path, documents.c.digest, documents.c.metadata)
                 .outerjoin(sources, sources.c.id == documents.c.source_id)
-                .where(documents.c.collection_id == self.state.id, documents.c.key.in_(some))
+                .where(documents.c.collection_id == self.state.id, documents.c.key.in_(batch))
             )
-            found.update({key: StoredDocument(i, key, path, digest, parse_stored_json(m)) for i, key, path, digest, m in rows})
-        return found
+            stored.update({key: StoredDocument(key, path, digest, parse_stored_json(data)) for key, path, digest, data in rows})
+        return stored
 
-    def list_source_document_ids(self, path: str) -> set[str]:
-        """Ids of the documents of one file, by stored path."""
-        query = select(documents.c.key).join(sources, sources.c.id == documents.c.source_id)
-        return set(self._connection.scalars(query.where(sources.c.collection_id == self.state.id, sources.c.path == path)))
+    def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
+        """Return the ids of each file's documents, by stored path; a file that is not there is left out."""
+        ids: dict[str, set[str]] = {}
+        for batch in batched(dict.fromkeys(paths), _IN_VALUES_MAX):
+            query = select(sources.c.path, documents.c.key).outerjoin(documents, documents.c.source_id == sources.c.id)
+            for path, key in self._connection.execute(
+                query.where(sources.c.collection_id == self.state.id, sources.c.path.in_(batch))
+            ):
+                ids.setdefault(path, set()).update(() if key is None else (key,))
+        return ids
 
-    def iterate_vectors(self, keys: Sequence[str]) -> Iterator[StoredVector]:
-        """Every chunk of the documents under these ids."""
-        kind = get_dtype(self.state.precision)
-        for some in batched(keys, _IN_VALUES_MAX):
+    def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
+        """Yield every chunk of these documents whose vectors follow from the text."""
+        dtype = get_dtype(self.state.precision)
+        for batch in batched(ids, _IN_VALUES_MAX):
             rows = self._connection.execute(
                 select(documents.c.title, chunks.c.context, CHUNK_TEXT, vectors.c.vector)
                 .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
                 .join(vectors, vectors.c.chunk_id == chunks.c.id)
-                .where(documents.c.collection_id == self.state.id, documents.c.key.in_(some))
+                .where(documents.c.collection_id == self.state.id, documents.c.key.in_(batch))
             )
             for title, context, body, row in rows:
-                yield StoredVector(title, context or "", body, np.frombuffer(row, kind).astype(np.float32))
+                yield StoredVector(title, context or "", body, np.frombuffer(row, dtype).astype(np.float32))
 
-    def find_duplicates(self, digests: Sequence[str]) -> dict[str, int]:
-        """A document (its row) for each of these contents that is there; see `documents.digest`."""
-        found: dict[str, int] = {}
+    def find_duplicates(self, digests: Sequence[str]) -> dict[str, str]:
+        """Return the id of a document for each of these contents that is there; see `documents.digest`."""
+        ids: dict[str, str] = {}
         prefix = func.substr(documents.c.digest, 1, CONTENT_PREFIX)
-        for some in batched({digest[:CONTENT_PREFIX] for digest in digests}, _IN_VALUES_MAX):
-            query = select(documents.c.digest, documents.c.id).where(documents.c.collection_id == self.state.id, prefix.in_(some))
-            found.update((digest, row) for digest, row in self._connection.execute(query))
-        return {digest: found[digest] for digest in digests if digest in found}
-
-    def load_chunks(self, document: int, *, digest: str) -> tuple[tuple[ChunkSpan, ...], Vector] | None:
-        """A document's chunks with their float32 vectors, in its order; None where its content is another by now."""
-        if self._connection.scalar(select(documents.c.digest).where(documents.c.id == document)) != digest:
-            return None
-        rows = self._connection.execute(
-            select(chunks.c.start, chunks.c.end, chunks.c.place, chunks.c.context, vectors.c.vector)
-            .join(vectors, vectors.c.chunk_id == chunks.c.id)
-            .where(chunks.c.document_id == document)
-            .order_by(chunks.c.ordinal)
-        ).all()
-        joined = np.frombuffer(b"".join(row.vector for row in rows), get_dtype(self.state.precision)).astype(np.float32)
-        cuts = tuple(parse_chunk_span(row.start, row.end, row.place, row.context) for row in rows)
-        return cuts, joined.reshape(len(rows), self.state.dimension)
-
-    def load_staged_vectors(self, digests: Sequence[str]) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-        """Vectors kept from an interrupted run, by the sha256 of the encoded text."""
-        found = {}
-        for some in batched(list(digests), _IN_VALUES_MAX):
-            rows = self._connection.execute(
-                select(staged.c.digest, staged.c.vector).where(staged.c.collection_id == self.state.id, staged.c.digest.in_(some))
+        for batch in batched({digest[:CONTENT_PREFIX] for digest in digests}, _IN_VALUES_MAX):
+            query = select(documents.c.digest, documents.c.key).where(
+                documents.c.collection_id == self.state.id, prefix.in_(batch)
             )
-            found.update({d: np.frombuffer(v, get_dtype(self.state.precision)).astype(np.float32) for d, v in rows})
-        return found
+            ids.update((digest, key) for digest, key in self._connection.execute(query))
+        return {digest: ids[digest] for digest in digests if digest in ids}
+
+    def load_encoded_chunks(self, wanted: Mapping[str, str]) -> dict[str, EncodedChunks]:
+        """Return the chunks and float32 vectors of documents, {id: digest}; one whose content is another by now is left out."""
+        encoded: dict[str, EncodedChunks] = {}
+        for batch in batched(wanted, _IN_VALUES_MAX):
+            rows = self._connection.execute(
+                select(
+                    documents.c.key,
+                    documents.c.digest,
+                    chunks.c.start,
+                    chunks.c.end,
+                    chunks.c.place,
+                    chunks.c.context,
+                    vectors.c.vector,
+                )
+                .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
+                .join(vectors, vectors.c.chunk_id == chunks.c.id)
+                .where(documents.c.collection_id == self.state.id, documents.c.key.in_(batch))
+                .order_by(chunks.c.document_id, chunks.c.ordinal)
+            )
+            spans: dict[str, tuple[list[ChunkSpan], list[bytes]]] = {}
+            for key, digest, start, end, location, context, blob in rows:
+                if wanted[key] == digest:
+                    of_document = spans.setdefault(key, ([], []))
+                    of_document[0].append(parse_chunk_span(start, end, location, context))
+                    of_document[1].append(blob)
+            encoded.update({key: EncodedChunks(tuple(cut), self._parse_vectors(blobs)) for key, (cut, blobs) in spans.items()})
+        return encoded
+
+    def load_staged_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """Return vectors kept from an interrupted run, by the sha256 of the encoded text."""
+        kept: dict[str, NDArray[np.float32]] = {}
+        for batch in batched(dict.fromkeys(digests), _IN_VALUES_MAX):
+            rows = self._connection.execute(
+                select(staged.c.digest, staged.c.vector).where(
+                    staged.c.collection_id == self.state.id, staged.c.digest.in_(batch)
+                )
+            )
+            dtype = get_dtype(self.state.precision)
+            kept.update({digest: np.frombuffer(blob, dtype).astype(np.float32) for digest, blob in rows})
+        return kept
+
+
+def _of_documents(query: Select[Any], rows: Sequence[int]) -> Select[Any]:
+    """Of the documents in these rows, each document's chunks in order."""
+    values = select(func.json_each(json.dumps(list(rows))).table_valued("value").c.value)
+    return query.where(chunks.c.document_id.in_(values)).order_by(chunks.c.document_id, chunks.c.ordinal)

@@ -1,67 +1,45 @@
-"""Every document of a collection with all that belongs to it, one after another, as one snapshot holds them."""
+"""Read every document of a collection with all that belongs to it, one after another, as one snapshot has them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, func, select
 
 from vecsearch.core.errors import DatabaseCorruptedError
-from vecsearch.core.types import ChunkSpan, Metadata
-from vecsearch.stores.sqlite.engine.collections import CollectionState, get_state
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.base import FullDocument
+from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.stored_values import parse_chunk_span, parse_stored_json
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, sources, vectors
-from vecsearch.stores.sqlite.vectors.faiss_segment import Rows, get_dtype
+from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
+
+PROVIDED_VECTORS_MARK: Final = "brought:"  # before the digest of a document whose vectors the caller brought
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A document; `source` is the stored path of its file, `vectors` a row for each cut, bit for bit as stored."""
+def read_full_documents(connection: Connection, state: CollectionState) -> Iterator[FullDocument]:
+    """Yield every document in the order of their chunks, which decides between equal scores. Holds one document at a time.
 
-    key: str
-    source: str | None
-    title: str | None
-    text: str
-    metadata: Metadata
-    digest: str
-    cuts: tuple[ChunkSpan, ...]
-    vectors: Rows
-
-
-@contextmanager
-def reading(database: Database, name: str) -> Iterator[tuple[CollectionState, Iterator[Whole]]]:
-    """A collection's state and its documents, in the order of their chunks, as they are at the beginning.
-
-    Stored again in this order they get row ids in this order, which decides between equal scores. Holds one document at a time.
-    Raises UnknownCollection, and Damaged after the last document where there should be more.
+    Raises DatabaseCorruptedError after the last document where there should be more.
     """
-    with database.begin_read() as connection:
-        state = get_state(connection, name)
-        yield state, _all(connection, state)
-
-
-def _all(connection: Connection, state: CollectionState) -> Iterator[Whole]:
-    there = connection.scalar(select(func.count()).where(documents.c.collection_id == state.id)) or 0
-    given = 0
+    expected = connection.scalar(select(func.count()).where(documents.c.collection_id == state.id)) or 0
+    count = 0
     for row, key, path, title, text, metadata, digest in _DOCUMENTS.run(connection, collection=state.id):
-        cuts, blobs = [], []
-        for start, end, place, context, vector in _CHUNKS.run(connection, document=row):
-            cuts.append(parse_chunk_span(start, end, place, context))
+        spans, blobs = [], []
+        for start, end, location, context, vector in _CHUNKS.run(connection, document=row):
+            spans.append(parse_chunk_span(start, end, location, context))
             blobs.append(vector or b"")
         joined = np.frombuffer(b"".join(blobs), get_dtype(state.precision))
-        if joined.size != len(cuts) * state.dimension:
+        if joined.size != len(spans) * state.dimension:
             raise DatabaseCorruptedError(f"document {key!r} lacks a whole vector; see `vecsearch doctor`")
-        rows = joined.reshape(len(cuts), state.dimension)
-        yield Whole(key, path, title, text, parse_stored_json(metadata), digest, tuple(cuts), rows)
-        given += 1
-    if given != there:
-        raise DatabaseCorruptedError(f"{there - given:,} of {there:,} documents have no chunk; see `vecsearch doctor`")
+        rows = joined.reshape(len(spans), state.dimension)
+        content, provided = digest.removeprefix(PROVIDED_VECTORS_MARK), digest.startswith(PROVIDED_VECTORS_MARK)
+        yield FullDocument(key, path, title, text, parse_stored_json(metadata), content, provided, tuple(spans), rows)
+        count += 1
+    if count != expected:
+        raise DatabaseCorruptedError(f"{expected - count:,} of {expected:,} documents have no chunk; see `vecsearch doctor`")
 
 
 _DOCUMENTS: Final = PreparedStatement(

@@ -1,106 +1,126 @@
-"""Reading: one consistent snapshot of a collection at a time, and what an answer takes from it. Never writes.
+"""Read one consistent state of a collection at a time, and what an answer takes from it. Never writes.
 
-What else a collection holds, `Snapshot.catalogue` knows, and loads SQLAlchemy for it, which takes longer than to search.
+What else a collection holds, `document_reader` knows. It loads SQLAlchemy, which takes longer than a search.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.filters import Filter
 from vecsearch.core.results import ChunkWindow, Hit
-from vecsearch.core.settings import TRIGRAM_MAX_CHARS
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkId, ScoredChunk
-from vecsearch.search import noise_floor
-from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, list_visible_states
+from vecsearch.core.types import ChunkId, Document, DocumentSummary, ScoredChunk, Source
+from vecsearch.encoders.base import EncoderSpec
+from vecsearch.stores.base import (
+    NO_IDS,
+    ChunkSet,
+    ChunkText,
+    CollectionInfo,
+    EncodedChunks,
+    FullDocument,
+    Ids,
+    LexicalHits,
+    Matrix,
+    StoredDocument,
+    StoredSource,
+    StoredVector,
+    Vector,
+    VectorHits,
+)
+from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state
 from vecsearch.stores.sqlite.engine.connections import PooledConnection
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
-from vecsearch.stores.sqlite.filters.filter_cache import Filtered
-from vecsearch.stores.sqlite.filters.filter_sql import chunk_ids, document_keys
+from vecsearch.stores.sqlite.filters.filter_cache import FilterCache
+from vecsearch.stores.sqlite.filters.filter_sql import build_chunk_query, build_document_query
 from vecsearch.stores.sqlite.fulltext import bm25
-from vecsearch.stores.sqlite.fulltext.bm25 import LexicalHits
-from vecsearch.stores.sqlite.vectors.faiss_segment import Ids, Vector, to_float32
+from vecsearch.stores.sqlite.vectors.faiss_segment import to_float32
 from vecsearch.stores.sqlite.vectors.vector_view import VectorView, ViewCache
-from vecsearch.text.analyzer import get_analyzer
-from vecsearch.text.trigrams import TrigramCache
+from vecsearch.text.query_parser import LexicalQuery
 
 if TYPE_CHECKING:
     from vecsearch.stores.sqlite.read.document_reader import DocumentReader
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkText:
-    """A chunk's text and what stands above it; it begins at character `start` of its document."""
+class SelectedChunks:
+    """The chunks that a filter holds for: their ids, ascending."""
 
-    title: str | None
-    context: str
-    text: str
-    start: int
+    ids: Ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
-class Reader:
-    """Snapshots of one collection."""
+@dataclass(slots=True)
+class _Caches:
+    """What this process remembers of a collection. Safe to share between threads."""
 
-    def __init__(self, database: Database, name: str) -> None:
+    views: ViewCache
+    filters: FilterCache = field(default_factory=FilterCache)
+    derived: dict[str, Any] = field(default_factory=dict)
+    derived_from: int = 0  # the collection's row
+
+    def get_derived(self, state: CollectionState) -> dict[str, Any]:
+        """What the rest of the house has put aside for this collection."""
+        if self.derived_from != state.id:
+            self.derived, self.derived_from = {}, state.id
+        return self.derived
+
+
+class SnapshotReader:
+    """Opens snapshots of one collection."""
+
+    def __init__(self, database: DatabaseFolder, name: str) -> None:
         self._database, self._name = database, name
         self._reset_caches()
 
     def _reset_caches(self) -> None:
-        self._process = os.getpid()
-        self._view_cache, self._filter_cache, self._trigram_cache = (
-            ViewCache(self._database.index_folder),
-            Filtered(),
-            TrigramCache(),
-        )
+        self._process, self._caches = os.getpid(), _Caches(ViewCache(self._database.index_folder))
 
     @contextmanager
-    def open_snapshot(self) -> Iterator[Snapshot | None]:
-        """The collection as it is now; None while it is not there."""
+    def snapshot(self) -> Iterator[SQLiteSnapshot | None]:
+        """Open the collection as it is now; None while it is not there."""
         if self._process != os.getpid():  # forked, perhaps while another thread held the lock of a cache
             self._reset_caches()
         with self._database.begin_driver_read() as opened:
             state = find_state(opened.driver, self._name)
-            yield (
-                None
-                if state is None
-                else Snapshot(opened, state, self._database.parent, self._view_cache, self._filter_cache, self._trigram_cache)
-            )
+            yield None if state is None else SQLiteSnapshot(opened, state, self._database.parent, self._caches)
 
 
-def list_collection_names(database: Database) -> list[str]:
-    """Names of the collections, ascending."""
-    with database.begin_driver_read() as opened:
-        return [state.name for state in list_visible_states(opened.driver)]
+def describe_collection(state: CollectionState) -> CollectionInfo:
+    """Return what the rest of the house may know of a collection's row."""
+    spec = EncoderSpec(state.encoder, state.fingerprint, state.dimension)
+    return CollectionInfo(state.name, spec, state.precision, state.language, {}, state.id, (state.id, state.revision))
 
 
-class Snapshot:
-    """A collection as one read transaction sees it."""
+class SQLiteSnapshot:
+    """A collection as one read transaction sees it; see `stores.base.Snapshot`."""
 
-    def __init__(
-        self,
-        connection: PooledConnection,
-        state: CollectionState,
-        parent: Path,
-        view_cache: ViewCache,
-        filter_cache: Filtered,
-        trigram_cache: TrigramCache,
-    ) -> None:
+    def __init__(self, connection: PooledConnection, state: CollectionState, parent: Path, caches: _Caches) -> None:
         self._connection, self._driver = connection, connection.driver
-        self.state, self._parent, self._view_cache = state, parent, view_cache
-        self._filter_cache, self._trigram_cache = filter_cache, trigram_cache
+        self.state, self._parent, self._caches = state, parent, caches
+
+    @cached_property
+    def info(self) -> CollectionInfo:
+        """What the collection is, and the version that this snapshot sees."""
+        return describe_collection(self.state)
+
+    @property
+    def cache(self) -> MutableMapping[str, Any]:
+        """A place for what is derived from the collection."""
+        return self._caches.get_derived(self.state)
 
     @cached_property
     def document_reader(self) -> DocumentReader:
@@ -109,120 +129,174 @@ class Snapshot:
 
         return DocumentReader(self._connection.connection, self.state, self._parent)
 
-    # -- vectors and words
+    # -- search
 
     @cached_property
     def view(self) -> VectorView:
         """The vectors."""
-        return self._view_cache.get_view(self._driver, self.state)
+        return self._caches.views.get_view(self._driver, self.state)
 
-    def filter_chunks(self, condition: Filter | None) -> Ids | None:
-        """Chunk ids, ascending, of the documents that a condition holds for; None for no condition."""
-        return (
-            None
-            if condition is None
-            else self._filter_cache.of(self.state, condition, lambda: self._find_matching_chunks(condition))
-        )
+    def select(self, where: Filter) -> SelectedChunks:
+        """Return the chunks of the documents that a filter holds for."""
+        return SelectedChunks(self._caches.filters.get(self.state, where, lambda: self._find_matching_chunks(where)))
 
-    def _find_matching_chunks(self, condition: Filter) -> Ids:
-        joined = self._driver.execute(*chunk_ids(condition, self.state.id)).fetchone()[0]
+    def _find_matching_chunks(self, where: Filter) -> Ids:
+        joined = self._driver.execute(*build_chunk_query(where, self.state.id)).fetchone()[0]
         ids: Ids = np.fromstring(joined or "", np.int64, sep=",")
         ids.sort()
         ids.setflags(write=False)  # several searches may share it
         return ids
 
-    def find_document_ids(self, condition: Filter) -> list[str]:
-        """Ids, ascending, of the documents that a condition holds for."""
-        return [key for (key,) in self._driver.execute(*document_keys(condition, self.state.id))]
+    def nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
+        """Return up to k chunks by cosine, best first."""
+        return self.view.find_nearest(query, k, allowed=_get_ids(within), excluded=exclude)
 
-    def search_lexical(self, query: str, *, limit: int, allowed: Ids | None = None, extra_ids: Ids | None = None) -> LexicalHits:
-        """Up to `limit` chunks by BM25, of the allowed ones, best first, and those of `also`; ties go to the lower id."""
-        return bm25.search_bm25(self._driver, self.state, query, limit=limit, allowed=allowed, extra_ids=extra_ids)
+    def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None, also: Ids | None = None) -> LexicalHits:
+        """Return up to k chunks that hold a term of the query, by BM25, best first, and those of `also`."""
+        return bm25.search_bm25(self._driver, self.state, query, limit=k, allowed=_get_ids(within), extra_ids=also)
 
-    def compute_trigram_scores(self, query: str, ids: Sequence[ChunkId]) -> NDArray[np.float64]:
-        """How far each of these chunks spells what the query does, in [0, 1]; see `Spelling`."""
-        spelling = self._trigram_cache.get(
-            self.state, self.view.list_ids, lambda sample: self._load_trigram_texts(sample.tolist())
-        )
-        return spelling.score(query, self._load_trigram_texts(ids))
+    def similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
+        """Return the cosine of each of these chunks; one that is not there is left out."""
+        return self.view.compute_similarities(query, ids)
 
-    def _load_trigram_texts(self, ids: Sequence[ChunkId]) -> list[str]:
-        """The beginning of all that is to be found by."""
-        return [f"{each.title or ''}\n{each.context}\n{each.text}"[:TRIGRAM_MAX_CHARS] for each in self.load_chunk_texts(ids)]
+    def vectors(self, ids: Sequence[ChunkId]) -> Matrix:
+        """Return the vectors of chunks that are there, float32, in the order given."""
+        stored_ids, rows = self.view.fetch(np.array(sorted(ids), np.int64))
+        return to_float32(rows)[np.searchsorted(stored_ids, ids)]
 
-    def fetch_vectors(self, ids: Sequence[ChunkId]) -> Vector:
-        """The vectors of chunks that are there, float32, in the order given."""
-        found, rows = self.view.fetch(np.array(sorted(ids), np.int64))
-        return to_float32(rows)[np.searchsorted(found, ids)]
-
-    def find_chunk_ids(self, key: str) -> Ids:
-        """The chunks of the document under an id, ascending; none where there is no such document."""
-        rows = self._driver.execute(_DOCUMENT_CHUNKS, {"collection": self.state.id, "key": key})
-        return np.fromiter((row[0] for row in rows), np.int64)
-
-    # -- texts
-
-    def load_hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[int, float]) -> list[Hit]:
-        """The text and place of each chunk, in the order given."""
-        ids = [each.chunk_id for each in ranked]
-        rows = {row[0]: row for row in self._driver.execute(_HITS, {"ids": json.dumps(ids)})}
-        _check_rows_exist(rows, ids)
-        return [self._build_hit(rows[each.chunk_id], each, similarities.get(each.chunk_id)) for each in ranked]
-
-    def _build_hit(self, row: Any, scored_chunk: ScoredChunk, similarity: float | None) -> Hit:
-        _, key, ordinal, text, title, path, start, end, metadata, place = row
-        return Hit(
-            id=key, chunk_index=ordinal, score=scored_chunk.score, similarity=similarity, text=text, title=title,
-            source=None if path is None else to_absolute_path(self._parent, path).as_posix(),
-            start=start, end=end, metadata=parse_stored_json(metadata), location=parse_location(place),
-        )  # fmt: skip
-
-    def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
-        """The text of each chunk, in the order given."""
-        rows = self._driver.execute(_PASSAGES, {"ids": json.dumps(list(ids))})
-        found = {row[0]: ChunkText(*row[1:]) for row in rows}
-        _check_rows_exist(found, ids)
-        return [found[each] for each in ids]
-
-    def find_document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
-        """The row of each chunk's document."""
-        return dict(self._driver.execute(_DOCUMENT_ROWS, {"ids": json.dumps(list(ids))}).fetchall())
-
-    def compute_stems(self, ids: Sequence[ChunkId]) -> list[frozenset[str]]:
-        """The stems of each chunk's text, of its title where it has no text, in the order given."""
-        by = get_analyzer(self.state.language)
-        return [frozenset(by.analyze(each.text.strip() or each.title or "").terms) for each in self.load_chunk_texts(ids)]
-
-    def estimate_noise_floor(self) -> float | None:
-        """The similarity from which on a chunk is no chance likeness; None where there are too few documents to tell."""
-        return noise_floor.estimate_noise_floor(self.view, self.find_document_rows)
-
-    def count_indexed_chunks(self) -> int:
-        """How many chunks words can find: all of them, and sooner counted here than where they are stored."""
-        return bm25.count_indexed_chunks(self._driver, self.state)
-
-    def compute_term_idfs(self, query: str) -> dict[str, float]:
-        """The idf of each word of a query, by its stem."""
+    def idf(self, query: LexicalQuery) -> dict[str, float]:
+        """Return the inverse document frequency of each single word of a query, by its stem."""
         return bm25.compute_term_idfs(self._driver, self.state, query)
 
-    def add_windows(self, hits: Sequence[Hit], ids: Sequence[ChunkId], neighbours: int) -> list[Hit]:
-        """With so many chunks before and after each, as far as there are any; the chunks of the hits are `ids`."""
-        return [replace(hit, window=self._read_window(chunk, neighbours)) for hit, chunk in zip(hits, ids, strict=True)]
+    def sample_chunks(self, most: int, *, steady: bool = False) -> Ids:
+        """Return at most `most` chunks, evenly spread; a steady sample takes every 2^n-th, so that it changes seldom."""
+        ids = self.view.list_ids()
+        if steady:
+            return ids[:: 1 << ((max(len(ids), 1) - 1) // most).bit_length()]
+        return ids if len(ids) <= most else ids[np.linspace(0, len(ids) - 1, most).astype(np.int64)]
 
-    def _read_window(self, chunk: ChunkId, neighbours: int) -> ChunkWindow:
-        return ChunkWindow(*self._driver.execute(_WINDOW, {"chunk": chunk, "neighbours": neighbours}).fetchone())
+    def count_chunks(self) -> int:
+        """Return how many chunks there are: known with the vectors, else sooner counted in the text index than in its table."""
+        return len(self.view) if "view" in self.__dict__ else bm25.count_indexed_chunks(self._driver, self.state)
 
-    def count_documents_and_chunks(self) -> tuple[int, int]:
-        """(documents, chunks)."""
-        one, other = (
-            self._driver.execute(each, {"collection": self.state.id}).fetchone()[0] for each in (_DOCUMENT_COUNT, _CHUNK_COUNT)
-        )
-        return int(one), int(other)
+    def count_documents(self) -> int:
+        """Return how many documents there are."""
+        return int(self._driver.execute(_DOCUMENT_COUNT, {"collection": self.state.id}).fetchone()[0])
+
+    # -- what answers show
+
+    def hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
+        """Return the text and location of each chunk, in the order given."""
+        ids = [scored.chunk_id for scored in ranked]
+        rows = {row[0]: row for row in self._driver.execute(_HITS, {"ids": json.dumps(ids)})}
+        _check_rows_exist(rows, ids)
+        return [self._build_hit(rows[scored.chunk_id], scored, similarities.get(scored.chunk_id)) for scored in ranked]
+
+    def _build_hit(self, row: Any, scored: ScoredChunk, similarity: float | None) -> Hit:
+        _, key, ordinal, text, title, path, start, end, metadata, location = row
+        return Hit(
+            id=key, chunk_index=ordinal, score=scored.score, similarity=similarity, text=text, title=title,
+            source=None if path is None else to_absolute_path(self._parent, path).as_posix(),
+            start=start, end=end, metadata=parse_stored_json(metadata), location=parse_location(location),
+        )  # fmt: skip
+
+    def chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
+        """Return the text of each chunk, in the order given."""
+        rows = self._driver.execute(_PASSAGES, {"ids": json.dumps(list(ids))})
+        texts = {row[0]: ChunkText(*row[1:]) for row in rows}
+        _check_rows_exist(texts, ids)
+        return [texts[chunk] for chunk in ids]
+
+    def windows(self, ids: Sequence[ChunkId], neighbours: int) -> list[ChunkWindow]:
+        """Return each chunk with so many before and after it in its document, as far as there are any."""
+        return [
+            ChunkWindow(*self._driver.execute(_WINDOW, {"chunk": chunk, "neighbours": neighbours}).fetchone()) for chunk in ids
+        ]
+
+    def document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
+        """Return the row of each chunk's document."""
+        return dict(self._driver.execute(_DOCUMENT_ROWS, {"ids": json.dumps(list(ids))}).fetchall())
+
+    def chunk_ids(self, document_ids: Sequence[str]) -> dict[str, Ids]:
+        """Return the chunks of each of these documents, ascending; a document that is not there is left out."""
+        chunks: dict[str, list[int]] = {}
+        values = {"collection": self.state.id, "keys": json.dumps(list(document_ids))}
+        for key, chunk in self._driver.execute(_DOCUMENT_CHUNKS, values):
+            chunks.setdefault(key, []).append(chunk)
+        return {key: np.array(ids, np.int64) for key, ids in chunks.items()}
+
+    # -- documents and files
+
+    def document_ids(
+        self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None
+    ) -> list[str]:
+        """Return ids, ascending: of all documents, of those that a filter holds for, of those of a file or folder."""
+        if where is not None:
+            ids = [key for (key,) in self._driver.execute(*build_document_query(where, self.state.id))]
+            return [key for key in ids if after is None or key > after][:limit]
+        return self.document_reader.list_document_ids(source=source, after=after, limit=limit)
+
+    def documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
+        """Return documents in the order asked for, each once; what is not there is left out."""
+        return self.document_reader.load_documents(ids, include_vectors=include_vectors)
+
+    def list_documents(self, *, limit: int | None, offset: int = 0) -> list[DocumentSummary]:
+        """Return a page of the documents, by id."""
+        return self.document_reader.list_documents(limit=limit, offset=offset)
+
+    def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
+        """Return a page of the files by path, all or those whose newest attempt failed."""
+        return self.document_reader.list_sources(failed=failed, limit=limit, offset=offset)
+
+    def count_sources(self, *, failed: bool = False) -> int:
+        """Return how many files there are, or have failed."""
+        return self.document_reader.count_sources(failed=failed)
+
+    def export(self) -> Iterator[FullDocument]:
+        """Yield every document with all that belongs to it, in the order of their chunks."""
+        from vecsearch.stores.sqlite.read.full_documents import read_full_documents
+
+        return read_full_documents(self._connection.connection, self.state)
+
+    # -- what a write compares with
+
+    def stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
+        """Return what is there under these ids."""
+        return self.document_reader.load_stored_documents(ids)
+
+    def stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
+        """Return files by stored path: all, or those at or below these absolute paths."""
+        return self.document_reader.load_sources(below=below)
+
+    def source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
+        """Return the ids of each file's documents, by stored path."""
+        return self.document_reader.list_source_document_ids(paths)
+
+    def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
+        """Return the id of a document for each of these contents that is there."""
+        return self.document_reader.find_duplicates(digests)
+
+    def encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
+        """Return the chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
+        return self.document_reader.load_encoded_chunks(documents)
+
+    def stored_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
+        """Yield every chunk of these documents with its vector."""
+        return self.document_reader.iterate_vectors(ids)
+
+    def pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+        """Return vectors that an unfinished document left, by the sha256 of the encoded text."""
+        return self.document_reader.load_staged_vectors(digests)
 
 
-def _check_rows_exist(found: Container[ChunkId], ids: Iterable[ChunkId]) -> None:
-    """Raises Damaged where the index, or the words, know of a chunk that has no row."""
-    if missing := [each for each in ids if each not in found]:
+def _get_ids(chunks: ChunkSet | None) -> Ids | None:
+    assert chunks is None or isinstance(chunks, SelectedChunks)  # of another store's
+    return None if chunks is None else chunks.ids
+
+
+def _check_rows_exist(rows: Container[ChunkId], ids: Iterable[ChunkId]) -> None:
+    """Raise DatabaseCorruptedError where the index, or the term tables, know of a chunk that has no row."""
+    if missing := [chunk for chunk in ids if chunk not in rows]:
         raise DatabaseCorruptedError(f"the database is damaged: chunk {missing[0]} is not there; see `vecsearch doctor`")
 
 
@@ -239,8 +313,8 @@ _PASSAGES: Final = f"""
 """
 _DOCUMENT_ROWS: Final = "SELECT id, document_id FROM chunks WHERE id IN (SELECT value FROM json_each(:ids))"
 _DOCUMENT_CHUNKS: Final = """
-    SELECT chunks.id FROM chunks JOIN documents ON documents.id = chunks.document_id
-    WHERE documents.collection_id = :collection AND documents.key = :key ORDER BY chunks.id
+    SELECT documents.key, chunks.id FROM documents JOIN chunks ON chunks.document_id = documents.id
+    WHERE documents.collection_id = :collection AND documents.key IN (SELECT value FROM json_each(:keys)) ORDER BY chunks.id
 """
 _WINDOW: Final = """
     WITH one AS (SELECT document_id, ordinal FROM chunks WHERE id = :chunk),
@@ -252,4 +326,3 @@ _WINDOW: Final = """
     FROM near JOIN documents ON documents.id = near.document_id
 """
 _DOCUMENT_COUNT: Final = "SELECT count(*) FROM documents WHERE collection_id = :collection"
-_CHUNK_COUNT: Final = "SELECT count(*) FROM chunks WHERE collection_id = :collection"

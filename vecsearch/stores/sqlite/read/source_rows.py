@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_, select
 
 from vecsearch.core.source_paths import to_absolute_path, to_stored_path
 from vecsearch.core.types import Source, SourceState
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, sources
+
+_AFTER_SLASH: Final = chr(ord("/") + 1)  # of all texts that begin with a folder and a slash, the first that follows them
 
 SOURCE_STATE: Final = case(  # how a file stands by its row; a document without a file is indexed
     (sources.c.error.is_not(None), SourceState.FAILED.value),
@@ -58,11 +60,11 @@ def count_sources_by_state(connection: Connection, state: CollectionState) -> di
 
 
 def build_path_filter(parent: Path, path: Path) -> ColumnElement[bool]:
-    """True for the source at an absolute path, or for any below it."""
+    """Hold for the file at an absolute path, and for any below it; ranges, so that the index on paths is used."""
+    relative = or_(sources.c.path < "/", sources.c.path >= _AFTER_SLASH)
     if path == parent:  # everything stored as a relative path
-        return func.substr(sources.c.path, 1, 1) != "/"
+        return relative
     name = to_stored_path(parent, path)
-    prefix = name.rstrip("/") + "/"
-    inside = func.substr(sources.c.path, 1, len(prefix)) == prefix
-    relative = func.substr(sources.c.path, 1, 1) != "/"
-    return or_(sources.c.path == name, inside, relative if parent.is_relative_to(path) else ~true())
+    folder = name.rstrip("/")
+    inside = and_(sources.c.path >= f"{folder}/", sources.c.path < f"{folder}{_AFTER_SLASH}")
+    return or_(sources.c.path == name, inside, relative if parent.is_relative_to(path) else false())

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from vecsearch.core.settings import PQ_MIN_ROWS, SCHEMA_VERSION
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_name, list_visible_states
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, tombstones
 from vecsearch.stores.sqlite.read.source_rows import count_sources_by_state, list_sources
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
@@ -20,7 +20,7 @@ from vecsearch.stores.sqlite.write.compaction import count_pending_rows
 _FAILED_MAX: Final = 100  # the first of them; `ls --failed` pages through all
 
 
-def collect_status(database: Database) -> dict[str, Any]:
+def collect_status(database: DatabaseFolder) -> dict[str, Any]:
     """The fields of the shell's JSON; bytes are those on disk."""
     with database.begin_read() as connection:
         collections = [_describe_collection(connection, database, state) for state in list_visible_states(connection)]
@@ -28,7 +28,7 @@ def collect_status(database: Database) -> dict[str, Any]:
     return {"db": str(database.folder), "format": SCHEMA_VERSION, "bytes": total, "collections": collections}
 
 
-def _describe_collection(connection: Connection, database: Database, state: CollectionState) -> dict[str, Any]:
+def _describe_collection(connection: Connection, database: DatabaseFolder, state: CollectionState) -> dict[str, Any]:
     amounts = {
         table.name: connection.scalar(select(func.count()).where(table.c.collection_id == state.id)) or 0
         for table in (documents, chunks, tombstones)

@@ -17,6 +17,7 @@ from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.results import VectorAccess
 from vecsearch.core.settings import READ_ROWS
 from vecsearch.core.types import ScoredChunk
+from vecsearch.stores.base import VectorHits
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
 from vecsearch.stores.sqlite.vectors.faiss_segment import (
@@ -53,14 +54,15 @@ class VectorView:
     unindexed_rows: Rows
     deleted: Ids
 
-    def find_nearest(self, query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS) -> list[ScoredChunk]:
-        """Up to k live chunks by cosine in [-1, 1], best first; ties go to the lower id. `allowed` ascends."""
+    def find_nearest(self, query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS) -> VectorHits:
+        """Return up to k live chunks by cosine in [-1, 1], best first; ties go to the lower id. `allowed` ascends."""
         hidden = np.union1d(self.deleted, excluded) if len(excluded) else self.deleted
         ids, scores = search_segments(self.segments, query, k, allowed=allowed, excluded=hidden)
         if len(self.unindexed):
             new, of_new = self._score_unindexed(query, allowed, excluded)
             ids, scores = select_best(np.concatenate([ids, new]), np.concatenate([scores, of_new]), k)
-        return [ScoredChunk(i, s) for i, s in zip(ids.tolist(), scores.tolist(), strict=True)]
+        ranked = tuple(ScoredChunk(i, s) for i, s in zip(ids.tolist(), scores.tolist(), strict=True))
+        return VectorHits(ranked, len(ranked) < k, self._describe_access(allowed, k))
 
     @property
     def _indexed_row_count(self) -> int:
@@ -86,8 +88,7 @@ class VectorView:
         named = zip(self.stored_segments, self.segments, strict=True)
         return {stored: segment for stored, segment in named if not only_complete or len(segment.ids) == stored.rows}
 
-    def choose_access(self, allowed: Ids | None, k: int) -> VectorAccess:
-        """How `nearest` looks at the vectors."""
+    def _describe_access(self, allowed: Ids | None, k: int) -> VectorAccess:
         if allowed is None:
             return VectorAccess.INDEX
         rows = all(segment.should_score_exactly(len(allowed), k) for segment in self.segments)  # of which each holds a part

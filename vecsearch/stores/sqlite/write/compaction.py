@@ -17,7 +17,7 @@ from vecsearch.core import atomic_files
 from vecsearch.core.errors import DiskFullError, StorageError, VecsearchWarning
 from vecsearch.core.settings import INDEX_FLUSH_ROWS, MERGE_RATIO, SEGMENT_DELETED_RATIO, SEGMENT_ROWS_MAX
 from vecsearch.stores.sqlite.engine.collections import CollectionState, get_state, list_states
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, segments, sources, staged, tombstones
 from vecsearch.stores.sqlite.engine.wal_readers import holders
@@ -42,7 +42,7 @@ def count_pending_rows(connection: Connection, state: CollectionState) -> int:
     return _count_added_rows(connection, state) + (connection.scalar(deleted) or 0)
 
 
-def publish_if_due(database: Database, name: str) -> None:
+def publish_if_due(database: DatabaseFolder, name: str) -> None:
     """Fold the tail in when searching it exactly begins to cost."""
     with database.begin_read() as connection:
         due = count_pending_rows(connection, get_state(connection, name)) > INDEX_FLUSH_ROWS
@@ -50,7 +50,7 @@ def publish_if_due(database: Database, name: str) -> None:
         publish_if_possible(database, name, check=False)
 
 
-def publish_if_possible(database: Database, name: str, *, check: bool = True) -> None:
+def publish_if_possible(database: DatabaseFolder, name: str, *, check: bool = True) -> None:
     """The rows are committed: an index file that cannot be written now slows searches, and loses nothing. Warns of it."""
     try:
         publish(database, name, check=check)
@@ -59,7 +59,12 @@ def publish_if_possible(database: Database, name: str, *, check: bool = True) ->
 
 
 def publish(
-    database: Database, name: str, *, deleted_ratio: float = SEGMENT_DELETED_RATIO, merge_all: bool = False, check: bool = True
+    database: DatabaseFolder,
+    name: str,
+    *,
+    deleted_ratio: float = SEGMENT_DELETED_RATIO,
+    merge_all: bool = False,
+    check: bool = True,
 ) -> bool:
     """Write the segments that are due; False when there is none.
 
@@ -127,7 +132,7 @@ def _count_deleted(segment: StoredSegment, deleted_ids: Ids) -> int:
 
 
 def _write_segment(
-    connection: Connection, database: Database, state: CollectionState, merge: Merge, identifier: int
+    connection: Connection, database: DatabaseFolder, state: CollectionState, merge: Merge, identifier: int
 ) -> StoredSegment | None:
     """The new segment in its file; None where there is no row left to hold."""
     segment = build_segment(connection, state, after_id=merge.after_id, last_id=merge.last_id)
@@ -160,7 +165,7 @@ def _count_added_rows(connection: Connection, state: CollectionState) -> int:
     return connection.scalar(query) or 0
 
 
-def clear_leftovers(database: Database) -> None:
+def clear_leftovers(database: DatabaseFolder) -> None:
     """Remove index files that no collection names: those replaced, and what a kill left half-written."""
     with database.begin_read() as connection:
         named = list_index_files(connection, database)
@@ -169,7 +174,7 @@ def clear_leftovers(database: Database) -> None:
             atomic_files.remove(path)
 
 
-def list_index_files(connection: Connection, database: Database) -> set[object]:
+def list_index_files(connection: Connection, database: DatabaseFolder) -> set[object]:
     """The index files of all collections."""
     return {
         path
@@ -179,7 +184,7 @@ def list_index_files(connection: Connection, database: Database) -> set[object]:
     }
 
 
-def compact(database: Database, name: str | None, *, full: bool = False) -> None:
+def compact(database: DatabaseFolder, name: str | None, *, full: bool = False) -> None:
     """Merge the text index, give free pages back to the file system, and empty the log; `full`: write the whole file anew.
 
     After a full one, nothing of what was deleted is left in the files. Where a reader holds the old pages, so that the log is not

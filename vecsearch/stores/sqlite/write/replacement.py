@@ -7,7 +7,6 @@ Use inside `Database.locked()`, but for what only reads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, delete, exists, func, or_, select, update
@@ -16,7 +15,9 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import StorageError
 from vecsearch.core.settings import READ_DOCUMENTS
-from vecsearch.core.types import ChunkSpan, Precision
+from vecsearch.core.types import Precision
+from vecsearch.encoders.base import EncoderSpec
+from vecsearch.stores.base import OutdatedDocument, PreservedFields
 from vecsearch.stores.sqlite.engine.collections import (
     CollectionState,
     find_state,
@@ -25,12 +26,13 @@ from vecsearch.stores.sqlite.engine.collections import (
     get_state,
     list_states,
 )
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.stored_values import parse_chunk_span
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources
+from vecsearch.stores.sqlite.read.full_documents import PROVIDED_VECTORS_MARK
 from vecsearch.stores.sqlite.write import compaction
-from vecsearch.stores.sqlite.write.writer import PROVIDED_VECTORS_MARK, PreservedFields, Writer, drop
+from vecsearch.stores.sqlite.write.writer import SQLiteWriter, drop
 
 _BATCH_CHARACTERS_MAX: Final = 1_000_000  # of documents read together, or one document
 _IN_VALUES_MAX: Final = 10_000
@@ -44,45 +46,27 @@ _CHUNK_SPANS: Final = PreparedStatement(
 _COPIED_COLUMNS: Final = ("path", "digest", "split", "error", "mounted", "indexed_at", "reading")  # of sources
 
 
-@dataclass(frozen=True, slots=True)
-class StaleDocument:
-    """A document that the successor lacks or has otherwise, as it stands. `replaces`: it has another under this id."""
+def begin_replacement(database: DatabaseFolder, name: str, encoder: EncoderSpec, precision: Precision) -> None:
+    """Begin the replacement of a collection, or go on with the one begun before, if its vectors are of this kind.
 
-    row: int
-    key: str
-    source: str | None
-    title: str | None
-    text: str
-    digest: str  # without the mark of brought vectors
-    preserved_fields: PreservedFields
-    spans: tuple[ChunkSpan, ...]
-    exists_in_replacement: bool
-
-
-def begin_replacement(
-    database: Database, name: str, *, encoder: str, fingerprint: str, dimension: int, precision: Precision
-) -> CollectionState:
-    """The successor of a collection: the one begun before, if its vectors are of this kind, else a new one.
-
-    Raises UnknownCollection.
+    Raises CollectionNotFoundError.
     """
     with database.begin_write() as connection:
         live, there = get_state(connection, name), find_state(connection, get_replacement_name(name))
-        if there is not None and (there.fingerprint, there.dimension, there.precision) != (fingerprint, dimension, precision):
+        wanted = (encoder.fingerprint, encoder.dimension, precision)
+        if there is not None and (there.fingerprint, there.dimension, there.precision) != wanted:
             drop(connection, there)
     drop_leftovers(database)
-    return Writer(database, get_replacement_name(name)).ensure_collection(
-        encoder=encoder, fingerprint=fingerprint, dimension=dimension, precision=precision, language=live.language
-    )
+    SQLiteWriter(database, get_replacement_name(name)).ensure(encoder, precision=precision, stemmer=live.language)
 
 
-def find_replacement(database: Database, name: str) -> CollectionState | None:
+def find_replacement(database: DatabaseFolder, name: str) -> CollectionState | None:
     """The successor of a collection, None where there is none."""
     with database.begin_read() as connection:
         return find_state(connection, get_replacement_name(name))
 
 
-def cancel_replacement(database: Database, name: str) -> bool:
+def cancel_replacement(database: DatabaseFolder, name: str) -> bool:
     """Drop what was begun; whether there was anything."""
     with database.begin_write() as connection:
         there = find_state(connection, get_replacement_name(name))
@@ -92,9 +76,9 @@ def cancel_replacement(database: Database, name: str) -> bool:
     return there is not None
 
 
-def list_stale_documents(database: Database, name: str, *, after_row: int) -> list[StaleDocument]:
+def list_stale_documents(database: DatabaseFolder, name: str, *, after_row: int) -> list[OutdatedDocument]:
     """Some of the documents, from the first above a row on, that the successor lacks or has otherwise; none for no more."""
-    found: list[StaleDocument] = []
+    found: list[OutdatedDocument] = []
     characters = 0
     with database.begin_read() as connection:
         live, made = _get_live_and_replacement(connection, name)
@@ -107,7 +91,7 @@ def list_stale_documents(database: Database, name: str, *, after_row: int) -> li
     return found
 
 
-def count_stale_characters(database: Database, name: str) -> int:
+def count_stale_characters(database: DatabaseFolder, name: str) -> int:
     """How much text is still to be encoded."""
     with database.begin_read() as connection:
         live, made = _get_live_and_replacement(connection, name)
@@ -115,11 +99,11 @@ def count_stale_characters(database: Database, name: str) -> int:
         return int(connection.scalar(texts) or 0)
 
 
-def _build_stale_document(connection: Connection, row: Any) -> StaleDocument:
+def _build_stale_document(connection: Connection, row: Any) -> OutdatedDocument:
     found = _CHUNK_SPANS.run(connection, document=row.id)
     cuts = tuple(parse_chunk_span(*row) for row in found)
     kept = PreservedFields(row.metadata, row.indexed_at)
-    return StaleDocument(row.id, row.key, row.path, row.title, row.text, row.digest, kept, cuts, row.made is not None)
+    return OutdatedDocument(row.id, row.key, row.path, row.title, row.text, row.digest, kept, cuts, row.made is not None)
 
 
 def _select_stale_documents(live: CollectionState, replacement: CollectionState) -> Select[Any]:
@@ -147,17 +131,17 @@ def _select_stale_documents(live: CollectionState, replacement: CollectionState)
     )  # fmt: skip
 
 
-def drop_surplus(database: Database, name: str) -> None:
+def drop_surplus(database: DatabaseFolder, name: str) -> None:
     """Take out of the successor what is no longer there."""
     with database.begin_read() as connection:
         live, made = _get_live_and_replacement(connection, name)
         there = exists().where(_LIVE.c.collection_id == live.id, _LIVE.c.key == _REPLACEMENT.c.key)
         keys = list(connection.scalars(select(_REPLACEMENT.c.key).where(_REPLACEMENT.c.collection_id == made.id, ~there)))
     for some in batched(keys, _IN_VALUES_MAX):
-        Writer(database, made.name).delete_documents(some)
+        SQLiteWriter(database, made.name).delete_documents(some)
 
 
-def swap_in_replacement(database: Database, name: str) -> None:
+def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
     """Give the successor, which has every document by now, the files and the name of the collection, in one transaction.
 
     The caller has held the lock since it saw that nothing is lacking. Its words get the stems of today's language.
@@ -165,7 +149,7 @@ def swap_in_replacement(database: Database, name: str) -> None:
     with database.begin_read() as connection:
         live, made = _get_live_and_replacement(connection, name)
     if live.language != made.language:
-        Writer(database, made.name).change_language(live.language)
+        SQLiteWriter(database, made.name).set_stemmer(live.language)
     with database.begin_write() as connection:
         live, made = _get_live_and_replacement(connection, name)
         _copy_sources(connection, live, made)
@@ -184,7 +168,7 @@ def swap_in_replacement(database: Database, name: str) -> None:
             connection.execute(update(collections).where(collections.c.id == state.id).values(name=new_name))
 
 
-def drop_leftovers(database: Database) -> None:
+def drop_leftovers(database: DatabaseFolder) -> None:
     """Drop collections that were replaced, and what was to replace one that is gone, with their index files."""
     with database.begin_read() as connection:
         states = list_states(connection)

@@ -7,9 +7,8 @@ never ahead. Use inside `Database.locked()`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,150 +18,144 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.batched import batched
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
-from vecsearch.core.types import ChunkSpan, Metadata, Precision, Split
+from vecsearch.core.types import Metadata, Precision
+from vecsearch.encoders.base import EncoderSpec
+from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_name, get_state
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources, staged, tombstones, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
-from vecsearch.stores.sqlite.vectors.faiss_segment import Vector, get_dtype
+from vecsearch.stores.sqlite.read.full_documents import PROVIDED_VECTORS_MARK
+from vecsearch.stores.sqlite.read.reader import SnapshotReader, SQLiteSnapshot, describe_collection
+from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
+from vecsearch.stores.sqlite.write import compaction
 
-PROVIDED_VECTORS_MARK: Final = "brought:"  # before the digest of a document whose vector the caller made up
 _IN_VALUES_MAX: Final = 10_000
 _JSON_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-@dataclass(frozen=True, slots=True)
-class NewDocument:
-    """A document ready to store: `vectors` holds one unit float32 row for each cut."""
+class SQLiteWriter:
+    """Writes one collection; see `stores.base.Writer`. Only while the write lock is held."""
 
-    key: str
-    source: str | None
-    text: str
-    title: str | None
-    metadata: Metadata
-    digest: str
-    spans: tuple[ChunkSpan, ...]
-    vectors: Vector
-    preserved_fields: PreservedFields | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PreservedFields:
-    """What a document that was stored before keeps as it stands: its metadata, a JSON object, and when it was indexed."""
-
-    metadata: str
-    indexed_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedFile:
-    """A file whose documents are all stored once this is; `gone` are ids it no longer gives."""
-
-    path: str
-    digest: str
-    split: Split
-    error: str | None
-    mounted: bool
-    removed_ids: tuple[str, ...] = ()
-
-
-class Writer:
-    """Writes one collection."""
-
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(
+        self,
+        database: DatabaseFolder,
+        name: str,
+        snapshot: Callable[[], AbstractContextManager[SQLiteSnapshot | None]] | None = None,
+    ) -> None:
         self._database, self._name = database, name
+        self.snapshot = snapshot or SnapshotReader(database, name).snapshot
 
-    def ensure_collection(
-        self, *, encoder: str, fingerprint: str, dimension: int, precision: Precision, language: str
-    ) -> CollectionState:
-        """The collection, made now if it is not there."""
+    @property
+    def info(self) -> CollectionInfo | None:
+        """The collection as it is now; None while it is not there."""
+        with self._database.begin_driver_read() as opened:
+            state = find_state(opened.driver, self._name)
+        return None if state is None else describe_collection(state)
+
+    def ensure(
+        self, encoder: EncoderSpec, *, precision: Precision, stemmer: str, metadata: Metadata | None = None
+    ) -> CollectionInfo:
+        """Return the collection, created now if it is not there."""
         with self._database.begin_write() as connection:
             state = find_state(connection, self._name)
             if state is None:
                 connection.execute(
                     insert(collections).values(
-                        name=self._name, encoder=encoder, fingerprint=fingerprint, dimension=dimension,
-                        precision=precision.value, created_at=_get_timestamp(), language=language,
+                        name=self._name, encoder=encoder.model, fingerprint=encoder.fingerprint, dimension=encoder.dimension,
+                        precision=precision.value, created_at=_get_timestamp(), language=stemmer,
                     )
                 )  # fmt: skip
                 state = get_state(connection, self._name)
                 term_tables.create(connection, state)
-            return state
+            return describe_collection(state)
 
-    def commit(self, new_documents: Sequence[NewDocument], indexed_files: Sequence[IndexedFile] = ()) -> None:
-        """Store documents, replacing those of the same id, and mark files as read."""
+    def commit(
+        self,
+        documents: Sequence[NewDocument] = (),
+        files: Sequence[IndexedFile] = (),
+        *,
+        metadata: Mapping[str, Metadata] | None = None,
+        clear_pending: bool = False,
+    ) -> None:
+        """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read."""
         with self._begin_change() as (connection, state):
-            _store_documents(connection, state, list({each.key: each for each in new_documents}.values()))
-            for source in indexed_files:
-                _mark_indexed(connection, state, source)
-                of = _ensure_source_rows(connection, state, [source.path])[source.path]
+            _store_documents(connection, state, list({document.id: document for document in documents}.values()))
+            _set_metadata(connection, state, metadata or {})
+            for file in files:
+                _mark_indexed(connection, state, file)
+                row = _ensure_source_rows(connection, state, [file.path])[file.path]
                 _delete_documents(
-                    connection, state, list(_find_document_rows(connection, state, source.removed_ids, source=of).values())
+                    connection, state, list(_find_document_rows(connection, state, file.removed_ids, source=row).values())
                 )
+            if clear_pending:
+                connection.execute(delete(staged).where(staged.c.collection_id == state.id))
+        if documents:
+            compaction.publish_if_due(self._database, self._name)
 
-    def update_metadata(self, metadatas: Mapping[str, Metadata]) -> None:
+    def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
         with self._begin_change() as (connection, state):
-            for some in batched(metadatas, _IN_VALUES_MAX):
-                rows = _find_document_rows(connection, state, some)
-                _delete_metadata_entries(connection, state, rows.values())
-                changed = [(rows[key], _dump_json(metadatas[key])) for key in some if key in rows]
-                now = _get_timestamp()
-                _UPDATE_METADATA.run_many(connection, [(metadata, now, row) for row, metadata in changed])
-                metadata_index.add(connection, state.id, changed)
+            _set_metadata(connection, state, metadata)
 
-    def delete_documents(self, keys: Sequence[str]) -> int:
-        """Delete documents by id; gives how many were there. A file of theirs counts as not yet read again."""
+    def delete_documents(self, ids: Sequence[str]) -> int:
+        """Delete documents by id; returns how many were there. A file of theirs is read again by the next run."""
         with self._begin_change() as (connection, state):
-            rows = list(_find_document_rows(connection, state, keys).values())
-            for some in batched(rows, _IN_VALUES_MAX):
-                of = select(documents.c.source_id).where(documents.c.id.in_(some))
-                connection.execute(update(sources).where(sources.c.id.in_(of)).values(digest=""))
-            return _delete_documents(connection, state, rows)
+            rows = list(_find_document_rows(connection, state, ids).values())
+            for batch in batched(rows, _IN_VALUES_MAX):
+                of_rows = select(documents.c.source_id).where(documents.c.id.in_(batch))
+                connection.execute(update(sources).where(sources.c.id.in_(of_rows)).values(digest=""))
+            removed = _delete_documents(connection, state, rows)
+        compaction.publish_if_due(self._database, self._name)
+        return removed
 
     def delete_sources(self, paths: Sequence[str]) -> int:
-        """Delete files with all their documents; gives how many documents."""
+        """Delete files with all their documents; returns how many documents."""
         with self._begin_change() as (connection, state):
             removed = 0
-            for some in batched(paths, _IN_VALUES_MAX):
-                of = select(sources.c.id).where(sources.c.collection_id == state.id, sources.c.path.in_(some))
-                rows = connection.scalars(select(documents.c.id).where(documents.c.source_id.in_(of))).all()
+            for batch in batched(paths, _IN_VALUES_MAX):
+                files = select(sources.c.id).where(sources.c.collection_id == state.id, sources.c.path.in_(batch))
+                rows = connection.scalars(select(documents.c.id).where(documents.c.source_id.in_(files))).all()
                 removed += _delete_documents(connection, state, rows)
-                connection.execute(delete(sources).where(sources.c.id.in_(of)))
-            return removed
+                connection.execute(delete(sources).where(sources.c.id.in_(files)))
+        compaction.publish_if_due(self._database, self._name)
+        return removed
 
     def record_failures(self, errors: Mapping[str, str]) -> None:
-        """Remember why files could not be read this time, by stored path; what they gave before stays."""
+        """Note why files could not be read this time, by stored path; what they gave before stays."""
         with self._database.begin_write() as connection:
             state = get_state(connection, self._name)
             for path, row in _ensure_source_rows(connection, state, errors).items():
                 connection.execute(update(sources).where(sources.c.id == row).values(error=errors[path]))
 
-    def stage_vectors(self, rows: Mapping[str, Vector]) -> None:
+    def attach_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors of a document that is not complete yet, by the sha256 of the encoded text."""
         with self._database.begin_write() as connection:
             state = get_state(connection, self._name)
-            kind = get_dtype(state.precision)
+            dtype = get_dtype(state.precision)
             values = [
-                {"collection_id": state.id, "digest": digest, "vector": row.astype(kind).tobytes()}
-                for digest, row in rows.items()
+                {"collection_id": state.id, "digest": digest, "vector": row.astype(dtype).tobytes()}
+                for digest, row in vectors.items()
             ]
             connection.execute(upsert(staged).on_conflict_do_nothing(), values)
 
-    def change_language(self, language: str) -> None:
-        """Make the text index anew with the stems of another language."""
+    def set_stemmer(self, stemmer: str) -> None:
+        """Rebuild the text index with another stemmer."""
         with self._database.begin_write() as connection:
-            at = collections.c.name == self._name
-            connection.execute(update(collections).where(at).values(language=language, revision=collections.c.revision + 1))
+            of_name = collections.c.name == self._name
+            connection.execute(update(collections).where(of_name).values(language=stemmer, revision=collections.c.revision + 1))
             term_tables.rebuild(connection, get_state(connection, self._name))
 
-    def drop_staged(self) -> None:
-        """Forget them: the run is complete."""
-        with self._database.begin_write() as connection:
-            connection.execute(delete(staged).where(staged.c.collection_id == get_state(connection, self._name).id))
+    def refresh_indexes(self) -> None:
+        """Bring the index files up to date now; warns where that cannot be done."""
+        compaction.publish_if_possible(self._database, self._name)
+
+    def optimize(self, *, full: bool = False) -> None:
+        """Fold new rows into the index files and deleted ones out; `full` writes them again, as few as can be."""
+        compaction.publish(self._database, self._name, deleted_ratio=0.0, merge_all=full)
 
     @contextmanager
     def _begin_change(self) -> Iterator[tuple[Connection, CollectionState]]:
@@ -174,7 +167,17 @@ class Writer:
             )
 
 
-def drop_collection(database: Database, name: str) -> None:
+def _set_metadata(connection: Connection, state: CollectionState, metadata: Mapping[str, Metadata]) -> None:
+    for batch in batched(metadata, _IN_VALUES_MAX):
+        rows = _find_document_rows(connection, state, batch)
+        _delete_metadata_entries(connection, state, rows.values())
+        changed = [(rows[key], _dump_json(metadata[key])) for key in batch if key in rows]
+        now = _get_timestamp()
+        _UPDATE_METADATA.run_many(connection, [(stored, now, row) for row, stored in changed])
+        metadata_index.add(connection, state.id, changed)
+
+
+def drop_collection(database: DatabaseFolder, name: str) -> None:
     """Delete a collection with everything in it, and what was to take its place. Raises UnknownCollection."""
     with database.begin_write() as connection:
         for state in (get_state(connection, name), find_state(connection, get_replacement_name(name))):
@@ -193,7 +196,7 @@ def drop(connection: Connection, state: CollectionState) -> None:
     term_tables.drop(connection, state)
 
 
-def rename_collection(database: Database, old: str, new: str) -> None:
+def rename_collection(database: DatabaseFolder, old: str, new: str) -> None:
     """With what is to take its place. Raises UnknownCollection. The caller has checked that `new` is free."""
     with database.begin_write() as connection:
         get_state(connection, old)
@@ -203,15 +206,13 @@ def rename_collection(database: Database, old: str, new: str) -> None:
 
 def _store_documents(connection: Connection, state: CollectionState, new_documents: Sequence[NewDocument]) -> None:
     """Store documents, each of another id; one that is there keeps its row, and gets new chunks."""
-    there = _find_document_rows(connection, state, [each.key for each in new_documents])
+    there = _find_document_rows(connection, state, [each.id for each in new_documents])
     for some in batched(there.values(), _IN_VALUES_MAX):
         _delete_chunks(connection, state, some)
     fresh = iter(_allocate_ids(connection, documents, len(new_documents) - len(there)))
-    rows = [there[each.key] if each.key in there else next(fresh) for each in new_documents]
+    rows = [there[each.id] if each.id in there else next(fresh) for each in new_documents]
     source_ids = _ensure_source_rows(connection, state, {each.source for each in new_documents if each.source is not None})
-    metadatas = [
-        _dump_json(each.metadata) if each.preserved_fields is None else each.preserved_fields.metadata for each in new_documents
-    ]
+    metadatas = [_dump_json(each.metadata) if each.preserved is None else each.preserved.metadata for each in new_documents]
     now = _get_timestamp()
     added, replaced = [], []
     for row, each, metadata in zip(rows, new_documents, metadatas, strict=True):
@@ -220,13 +221,13 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
             each.title,
             each.text,
             metadata,
-            each.digest,
-            now if each.preserved_fields is None else each.preserved_fields.indexed_at,
+            f"{PROVIDED_VECTORS_MARK}{each.digest}" if each.provided_vectors else each.digest,
+            now if each.preserved is None else each.preserved.indexed_at,
         )
-        if each.key in there:
+        if each.id in there:
             replaced.append((source, *rest, row))
         else:
-            added.append((row, state.id, source, each.key, *rest))
+            added.append((row, state.id, source, each.id, *rest))
     _ADD_DOCUMENT.run_many(connection, added)
     _REPLACE_DOCUMENT.run_many(connection, replaced)
     metadata_index.add(connection, state.id, zip(rows, metadatas, strict=True))
@@ -317,7 +318,7 @@ def _ensure_source_rows(connection: Connection, state: CollectionState, paths: I
 
 def _mark_indexed(connection: Connection, state: CollectionState, indexed_file: IndexedFile) -> None:
     values = {
-        "digest": indexed_file.digest,
+        "digest": indexed_file.digest or "",
         "split": indexed_file.split.value,
         "error": indexed_file.error,
         "mounted": indexed_file.mounted,

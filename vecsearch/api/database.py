@@ -1,0 +1,186 @@
+"""A whole database: its collections, what is in it, whether it is sound, copies of it. For documents see `collection`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from vecsearch.api import arguments
+from vecsearch.api.collection import Collection
+from vecsearch.core.checks import check_choice, check_collection_name
+from vecsearch.core.errors import CollectionNotFoundError, DatabaseCorruptedError, InputError
+from vecsearch.core.types import AnyPath, CollectionSpec, Finding, Metadata, Precision, Severity
+from vecsearch.encoders import model_files
+from vecsearch.encoders.base import Encoder, EncoderSpec
+from vecsearch.stores.base import RESTORE_HINT, MaintainedStore
+
+if TYPE_CHECKING:
+    from vecsearch.indexing.repair import RepairReport
+
+
+class Database:
+    """A database folder. Made by `vecsearch.connect`; close it, or use it in `with`."""
+
+    def __init__(self, store: MaintainedStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<vecsearch.Database {self._store.location}>"
+
+    @property
+    def path(self) -> Path:
+        """The database folder."""
+        return Path(self._store.location)
+
+    @property
+    def readonly(self) -> bool:
+        """Whether it can only be read."""
+        return self._store.readonly
+
+    def close(self) -> None:
+        """Give the file handles back. Nothing needs saving: every write was durable when it returned."""
+        self._store.close()
+
+    # -- collections
+
+    def collections(self) -> list[str]:
+        """Return the names of the collections, ascending."""
+        return [info.name for info in self._store.collections()]
+
+    def collection(
+        self, name: str, *, model: str | Encoder | None = None, precision: str = Precision.FLOAT16, stemmer: str | None = None
+    ) -> Collection:
+        """Return a collection, which is created by its first write where it is not there; it is open while the database is.
+
+        For the arguments see `vecsearch.open`. Raises ModelMismatchError, UnavailableError.
+        """
+        check_collection_name(name)
+        spec = CollectionSpec(check_choice(Precision, precision, "precision"), arguments.parse_stemmer(stemmer))
+        collection = Collection(self._store, name, model=model, spec=spec, closes_store=False)
+        collection._check_settings()
+        return collection
+
+    def create_collection(
+        self,
+        name: str,
+        *,
+        model: str | Encoder | None = None,
+        precision: str = Precision.FLOAT16,
+        stemmer: str | None = None,
+        metadata: Metadata | None = None,
+    ) -> Collection:
+        """Create an empty collection. `metadata` is a JSON object of yours, kept with it.
+
+        Raises InputError where the name is taken, UnavailableError where the model cannot be loaded.
+        """
+        from vecsearch.documents.validation import validate_metadata
+        from vecsearch.text.analyzer import STEMMER_DEFAULT
+
+        collection = self.collection(name, model=model, precision=precision, stemmer=stemmer)
+        kept = validate_metadata(metadata or {})
+        encoder = collection._load_encoder()
+        spec = EncoderSpec(encoder.name, encoder.fingerprint, encoder.dimension)
+        with self._store.writing(name) as writer:
+            if writer.info is not None:
+                raise InputError(f"there is a collection named {name!r} already; choose another name, or open it")
+            writer.ensure(
+                spec, precision=Precision(precision), stemmer=arguments.parse_stemmer(stemmer) or STEMMER_DEFAULT, metadata=kept
+            )
+        return collection
+
+    def rename_collection(self, old: str, new: str) -> None:
+        """Raise CollectionNotFoundError, and InputError where the new name is taken."""
+        check_collection_name(new)
+        self._store.rename_collection(old, new)
+
+    def delete_collection(self, name: str) -> None:
+        """Delete a collection with all its documents. Raises CollectionNotFoundError."""
+        self._store.drop_collection(name)
+
+    def cancel_reembedding(self, name: str) -> bool:
+        """Drop the new vectors that an interrupted `reembed` of a collection has made; returns whether there were any.
+
+        Raises CollectionNotFoundError.
+        """
+        if name not in (known := self.collections()):
+            raise CollectionNotFoundError(name, known)
+        return self._store.replacement(name).abandon()
+
+    # -- looking after it
+
+    def status(self, collection: str | None = None) -> dict[str, Any]:
+        """Return what the database holds: documents, chunks, model, index and bytes of every collection, or of one.
+
+        Loads no model. Raises CollectionNotFoundError.
+        """
+        status = self._store.statistics()
+        if collection is None:
+            return status
+        by_name = {entry["name"]: entry for entry in status["collections"]}
+        if collection not in by_name:
+            raise CollectionNotFoundError(collection, list(by_name))
+        return {**status, "collections": [by_name[collection]]}
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return the models at hand: the bundled one, and those that the collections use."""
+        used: dict[str, list[str]] = {model_files.BUNDLED_MODEL: []}
+        for info in self._store.collections():
+            used.setdefault(info.encoder.model, []).append(info.name)
+        return [describe_model(name, users) for name, users in used.items()]
+
+    def check(self, *, model: str | Encoder | None = None) -> list[Finding]:
+        """Return what is wrong with the database, the worst first; empty when all is well. Changes nothing."""
+        from vecsearch.indexing import repair
+
+        try:
+            return repair.collect_findings(self._store, model)
+        except DatabaseCorruptedError as error:
+            return [describe_damage(error)]
+
+    def repair(self, *, model: str | Encoder | None = None) -> RepairReport:
+        """Derive again what follows from texts, vectors and metadata, after a backup in the database's folder.
+
+        What does not follow is reported: restore a backup. `model`: the encoder that encodes again where vectors are lost, if it
+        is the collection's and cannot be loaded by its name. Raises DatabaseLockedError, ReadOnlyError, DiskFullError; run it
+        again after any of them.
+        """
+        from vecsearch.indexing import repair
+
+        try:
+            return repair.repair_database(self._store, model)
+        except DatabaseCorruptedError as error:
+            return repair.RepairReport((describe_damage(error),))
+
+    def compact(self, *, full: bool = False) -> None:
+        """Give free space back to the file system; `full` writes the whole file again. See also `Collection.optimize`."""
+        self._store.compact(full=full)
+
+    def backup(self, file: AnyPath, *, force: bool = False) -> dict[str, Any]:
+        """Write the whole database, as it is now, into one file with a checksum, while others read and write it.
+
+        Returns what it holds. Index files, which are derived, are not in it. `force` writes over a file that is there. Raises
+        InputError, DiskFullError. To put it back: `vecsearch.restore`.
+        """
+        return self._store.backup(Path(file).expanduser(), replace=force)
+
+    def old_copies(self) -> list[Path]:
+        """Return copies of the database as it was once, in its folder: they still hold what has been deleted since."""
+        return self._store.old_copies()
+
+
+def describe_model(name: str, collections: list[str]) -> dict[str, Any]:
+    """Return the fields of the shell's JSON."""
+    default = name == model_files.BUNDLED_MODEL
+    return {"name": name, "default": default, "available": model_files.is_local(name), "collections": collections}
+
+
+def describe_damage(error: DatabaseCorruptedError) -> Finding:
+    """Return the finding for a database that cannot even be opened."""
+    return Finding(Severity.ERROR, str(error), "the file that holds everything is damaged", RESTORE_HINT)

@@ -1,0 +1,340 @@
+"""Everything of the Python API that searches a collection: by text, by vector, by example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+import numpy as np
+
+from vecsearch.api import arguments
+from vecsearch.api.arguments import Example, SearchOptions
+from vecsearch.api.reader import CollectionReader
+from vecsearch.core.checks import check_choice, check_limit, check_query
+from vecsearch.core.errors import InputError, StorageError, UnavailableError, UsageError
+from vecsearch.core.results import Hits
+from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
+from vecsearch.core.types import AnyPath, Fusion, Mode, ParsedDocument, Split, Where
+from vecsearch.encoders.base import Encoder, TokenEncoder
+from vecsearch.encoders.unit_vectors import normalize_vectors
+from vecsearch.search import engine, selection
+from vecsearch.search.engine import ResultOptions
+from vecsearch.search.recommend import PreferenceProfile
+from vecsearch.search.retrieval import Query
+from vecsearch.stores.base import CollectionInfo, Matrix, Snapshot, Vector
+
+if TYPE_CHECKING:  # loaded by those who ask for it, so that a plain search from the shell does not wait
+    from vecsearch.search.context import Context
+    from vecsearch.search.rerank import Reranker
+
+_T = TypeVar("_T")
+_A = TypeVar("_A")
+_ATTEMPTS: Final = 5  # at a question while others embed the collection with another model again and again
+_PAGE: Final = 1_000  # ids read together
+
+
+class CollectionSearcher(CollectionReader):
+    """A collection to search."""
+
+    # -- searching
+
+    @overload
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int = ...,
+        mode: str = ...,
+        where: Where | None = ...,
+        min_similarity: float | str | None = ...,
+        fusion: str = ...,
+        rerank: bool | str = ...,
+        group_by: str | None = ...,
+        dedupe: bool = ...,
+        mmr: float | None = ...,
+        window: int = ...,
+        explain: bool = ...,
+    ) -> Hits: ...
+
+    @overload
+    def search(
+        self,
+        query: list[str] | tuple[str, ...],
+        *,
+        limit: int = ...,
+        mode: str = ...,
+        where: Where | None = ...,
+        min_similarity: float | str | None = ...,
+        fusion: str = ...,
+        rerank: bool | str = ...,
+        group_by: str | None = ...,
+        dedupe: bool = ...,
+        mmr: float | None = ...,
+        window: int = ...,
+        explain: bool = ...,
+    ) -> list[Hits]: ...
+
+    @overload
+    def search(
+        self,
+        query: Any,
+        *,
+        limit: int = ...,
+        mode: str = ...,
+        where: Where | None = ...,
+        min_similarity: float | str | None = ...,
+        fusion: str = ...,
+        rerank: bool | str = ...,
+        group_by: str | None = ...,
+        dedupe: bool = ...,
+        mmr: float | None = ...,
+        window: int = ...,
+        explain: bool = ...,
+    ) -> Any: ...
+
+    def search(
+        self,
+        query: Any,
+        *,
+        limit: int = LIMIT_DEFAULT,
+        mode: str = Mode.HYBRID,
+        where: Where | None = None,
+        min_similarity: float | str | None = None,
+        fusion: str = Fusion.TMM,
+        rerank: bool | str = False,
+        group_by: str | None = None,
+        dedupe: bool = False,
+        mmr: float | None = None,
+        window: int = 0,
+        explain: bool = False,
+    ) -> Any:
+        """Return the hits of a query, best first: `limit` of them whenever as many match.
+
+        `query`: a text, or a vector, shape (dimension,), which is searched densely; for a list of texts or a matrix of vectors
+        the answer is a list of Hits, one a query. `mode` is "hybrid", "dense" or "lexical", `fusion` how hybrid mode makes one
+        ranking of two. `rerank` reads the best candidates again: True with the model's own token vectors, a name or folder with
+        that cross-encoder.
+
+        `where` filters by metadata before anything is counted. `min_similarity` is a least similarity, or "auto": the
+        collection's own noise floor, below which a chunk is an answer only if it has half of the best possible BM25.
+        `group_by="document"` keeps a document's best chunk, `dedupe` the best of near-duplicates and word forms; either counts
+        the others in `Hit.group_size`. `mmr` in [0, 1] trades nearness (1) for variety (0). `window` adds so many neighbour
+        chunks on each side as `Hit.window`, `explain` the `Hit.explanation`.
+
+        Raises InputError, FilterError, DimensionMismatchError, CollectionNotFoundError, UnavailableError.
+        """
+        chosen_mode, chosen_fusion = check_choice(Mode, mode, "mode"), check_choice(Fusion, fusion, "fusion")
+        options = arguments.parse_search_options(
+            limit=limit, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr, window=window,
+            explain=explain,
+        )  # fmt: skip
+        texts, matrix, many = arguments.parse_queries(query)
+        if texts is None and (chosen_mode is Mode.LEXICAL or rerank):
+            raise UsageError("a vector has no terms: it cannot be searched in lexical mode, nor reranked")
+        if texts is None:
+            chosen_mode = Mode.DENSE
+        arguments.check_mode(chosen_mode, options)
+
+        def prepare(info: CollectionInfo) -> tuple[Any, ResultOptions]:
+            if texts is None:
+                self._check_requested_model(info)
+            load = self._bind_encoder(info)
+            wish = _build_result_options(
+                options, load, tokens=chosen_mode is not Mode.LEXICAL, reranker=_load_reranker(rerank, load)
+            )
+            dimension = info.encoder.dimension
+            return arguments.embed_queries(texts, matrix, chosen_mode, dimension=dimension, get_encoder=load), wish
+
+        def answer(snapshot: Snapshot, prepared: tuple[Any, ResultOptions]) -> list[Hits]:
+            rows, wish = prepared
+            least, keep_lexical = arguments.resolve_min_similarity(snapshot, options)
+            return [
+                engine.search(snapshot, Query(text, row, chosen_mode, options.where, least, keep_lexical, chosen_fusion), wish)
+                for text, row in zip(texts or repeat(None, len(rows)), rows, strict=True)
+            ]
+
+        answers = self._ask(prepare, answer)
+        return answers if many else answers[0]
+
+    def similar(
+        self,
+        *,
+        id: str | None = None,
+        text: str | None = None,
+        file: AnyPath | None = None,
+        limit: int = LIMIT_DEFAULT,
+        where: Where | None = None,
+        min_similarity: float | str | None = None,
+        group_by: str | None = None,
+        dedupe: bool = False,
+        mmr: float | None = None,
+        window: int = 0,
+        explain: bool = False,
+    ) -> Hits:
+        """Return the chunks most similar to a stored document (the mean of its chunks; never itself), a text, or a file's text.
+
+        Best first; for the other arguments see `search`. Raises InputError for an unknown id, CollectionNotFoundError.
+        """
+        if (id is not None) + (text is not None) + (file is not None) != 1:
+            raise UsageError("similar takes id, text, or file: exactly one of them")
+        options = arguments.parse_search_options(
+            limit=limit, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr, window=window,
+            explain=explain,
+        )  # fmt: skip
+        document = None
+        if id is None:
+            document = arguments.read_document(Path(file)) if file is not None else ParsedDocument("text", check_query(text))
+
+        def prepare(info: CollectionInfo) -> tuple[Vector | None, ResultOptions]:
+            load = self._bind_encoder(info)
+            vector = None if document is None else _embed_document(document, load())
+            return vector, _build_result_options(options, load)
+
+        def answer(snapshot: Snapshot, prepared: tuple[Vector | None, ResultOptions]) -> Hits:
+            vector, wish = prepared
+            own = selection.select_chunks(snapshot, self.name, key=id, file=file)
+            vector = engine.compute_centroid(snapshot.vectors(own.tolist())) if vector is None else vector
+            least, _ = arguments.resolve_min_similarity(snapshot, options)
+            return engine.search(snapshot, Query(None, vector, Mode.DENSE, options.where, least, exclude=own), wish)
+
+        return self._ask(prepare, answer)
+
+    def recommend(
+        self,
+        positive: Sequence[Example],
+        negative: Sequence[Example] = (),
+        *,
+        limit: int = LIMIT_DEFAULT,
+        where: Where | None = None,
+        min_similarity: float | str | None = None,
+        group_by: str | None = None,
+        dedupe: bool = False,
+        mmr: float | None = None,
+        window: int = 0,
+        explain: bool = False,
+    ) -> Hits:
+        """Return chunks similar to some examples and not to others: a person's likes and dislikes serve as a profile.
+
+        An example is the id of a stored document, or {"text": …}. A hit's similarity is the cosine to the most similar positive
+        one; what is more similar to a negative one comes last, with minus that cosine as its score. The examples themselves are
+        excluded. Best first; for the other arguments see `search`. Raises InputError for an unknown id, UsageError where there is
+        no positive example, CollectionNotFoundError.
+        """
+        options = arguments.parse_search_options(
+            limit=limit, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr, window=window,
+            explain=explain,
+        )  # fmt: skip
+        if not positive or isinstance(positive, str) or isinstance(negative, str):
+            raise UsageError("recommend takes a list of positive examples, at least one, and a list of negative ones")
+        examples = [arguments.parse_example(example) for example in (*positive, *negative)]
+
+        def prepare(info: CollectionInfo) -> tuple[dict[str, Vector], ResultOptions]:
+            load = self._bind_encoder(info)
+            texts = [example for example in examples if isinstance(example, ParsedDocument)]
+            return {text.text: _embed_document(text, load()) for text in texts}, _build_result_options(
+                options, load, tokens=False
+            )
+
+        def answer(snapshot: Snapshot, prepared: tuple[dict[str, Vector], ResultOptions]) -> Hits:
+            texts, wish = prepared
+            ids = [example for example in examples if isinstance(example, str)]
+            own = {key: selection.select_chunks(snapshot, self.name, key=key, file=None) for key in ids}
+            centroids = {key: engine.compute_centroid(snapshot.vectors(chunks.tolist())) for key, chunks in own.items()}
+            vectors = np.stack([centroids[each] if isinstance(each, str) else texts[each.text] for each in examples])
+            profile = PreferenceProfile(vectors[: len(positive)], vectors[len(positive) :])
+            least, _ = arguments.resolve_min_similarity(snapshot, options)
+            excluded = np.unique(np.concatenate([np.empty(0, np.int64), *own.values()]))
+            return engine.recommend(
+                snapshot, Query(None, None, Mode.DENSE, options.where, least, exclude=excluded), wish, profile
+            )
+
+        return self._ask(prepare, answer)
+
+    def context(
+        self,
+        question: str,
+        *,
+        max_tokens: int = CONTEXT_TOKENS_DEFAULT,
+        mode: str = Mode.HYBRID,
+        rerank: bool | str = False,
+        where: Where | None = None,
+        min_similarity: float | str | None = None,
+    ) -> Context:
+        """Pack the best passages for a language model: whole sentences, none twice, with numbered sources, within `max_tokens`.
+
+        Tokens are the model's, title lines included. Raises InputError, FilterError, CollectionNotFoundError, UnavailableError.
+        """
+        max_tokens = check_limit(max_tokens, "max_tokens")
+        hits = self.search(
+            check_query(question), mode=mode, rerank=rerank, where=where, min_similarity=min_similarity, limit=CONTEXT_HITS,
+            dedupe=True,
+        )  # fmt: skip
+        encoder = self._load_encoder()
+        from vecsearch.search.context import pack
+
+        return pack(question, hits, max_tokens=max_tokens, count=lambda text: len(encoder.token_spans(text)))
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """Return the vectors of texts as documents, shape (len(texts), dimension), float32, each of length 1.
+
+        Each text is cut at the model's window. Raises InputError, UnavailableError.
+        """
+        if isinstance(texts, str):
+            raise InputError("embed takes a list of texts; for one text: embed([text])")
+        encoder = self._load_encoder()
+        checked = [check_query(text) for text in texts]
+        if not checked:
+            return np.empty((0, encoder.dimension), np.float32)
+        return normalize_vectors(encoder.encode_documents([_cut_at_window(text, encoder) for text in checked]))
+
+    # -- inside
+
+    def _ask(self, prepare: Callable[[CollectionInfo], _T], answer: Callable[[Snapshot, _T], _A]) -> _A:
+        """Return an answer. No snapshot is held while a model is loaded or encodes, which may take long.
+
+        Where the collection has got other vectors by then, everything is prepared again.
+        """
+        for _ in range(_ATTEMPTS):
+            with self._open_snapshot() as snapshot:
+                info = snapshot.info
+            prepared = prepare(info)
+            with self._open_snapshot() as snapshot:
+                if snapshot.info.has_same_vectors(info):
+                    return answer(snapshot, prepared)
+        raise StorageError(f"the vectors of {self.name!r} are being replaced again and again; try again later")
+
+
+def _build_result_options(
+    options: SearchOptions, get_encoder: Callable[[], Encoder], *, tokens: bool = True, reranker: Reranker | None = None
+) -> ResultOptions:
+    encoder = get_encoder() if options.explain and tokens else None
+    token_encoder = encoder if encoder is not None and isinstance(encoder, TokenEncoder) else None
+    return ResultOptions(options.diversity, reranker, options.window, options.explain, token_encoder)
+
+
+def _load_reranker(rerank: bool | str, get_encoder: Callable[[], Encoder]) -> Reranker | None:
+    if not rerank:
+        return None
+    from vecsearch.encoders.cross_encoder import load_cross_encoder
+    from vecsearch.search.rerank import CrossEncoderReranker, MaxSimReranker
+
+    if isinstance(rerank, str):
+        return CrossEncoderReranker(load_cross_encoder(rerank))
+    encoder = get_encoder()
+    if not isinstance(encoder, TokenEncoder):
+        raise UnavailableError(f"the model {encoder.name} shows no token vectors to rerank with; name a cross-encoder")
+    return MaxSimReranker(encoder)
+
+
+def _embed_document(document: ParsedDocument, encoder: Encoder) -> Vector:
+    from vecsearch.documents.chunk_inputs import chunk_document
+
+    texts = chunk_document(document, Split.TOKENS, encoder)[1]
+    return engine.compute_centroid(normalize_vectors(encoder.encode_documents(texts)))
+
+
+def _cut_at_window(text: str, encoder: Encoder) -> str:
+    spans = encoder.token_spans(text)
+    return text if len(spans) <= encoder.max_tokens else text[: spans[encoder.max_tokens - 1][1]]

@@ -1,0 +1,80 @@
+"""The stages of indexing as pure functions over plain values: chunk, then embed. Parsing is `documents`, committing the writer's.
+
+None of them touches a store. A worker in another process or on another machine can run them from an `EncoderSpec` alone:
+`registry.load_spec` gives it the encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.batched import batched
+from vecsearch.core.settings import ENCODER_BATCH_SIZE
+from vecsearch.core.types import ChunkSpan, ParsedDocument, Split
+from vecsearch.documents.chunk_inputs import chunk_document, hash_content, hash_encoder_input, refit_chunks
+from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.unit_vectors import normalize_vectors
+from vecsearch.stores.base import NewDocument, PreservedFields, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkedDocument:
+    """A document that is chunked but not yet encoded: `texts` are what the encoder will see, one for each span.
+
+    `source` is the stored path of its file, `digest` says what its vectors follow from.
+    """
+
+    document: ParsedDocument
+    source: str | None
+    digest: str
+    spans: tuple[ChunkSpan, ...]
+    texts: tuple[str, ...]
+    preserved: PreservedFields | None = None
+
+
+def chunk(document: ParsedDocument, split: Split, encoder: Encoder, *, source: str | None = None) -> ChunkedDocument:
+    """Return a document's chunks, as long as the encoder's window lets them be."""
+    spans, texts = chunk_document(document, split, encoder)
+    return ChunkedDocument(document, source, hash_content(document, split), spans, texts)
+
+
+def rechunk(
+    document: ParsedDocument,
+    spans: Sequence[ChunkSpan],
+    encoder: Encoder,
+    *,
+    digest: str,
+    source: str | None = None,
+    preserved: PreservedFields | None = None,
+) -> ChunkedDocument:
+    """Return the chunks of a document that was chunked for another encoder: those that do not fit the window are split."""
+    fitted, texts = refit_chunks(document, spans, encoder)
+    return ChunkedDocument(document, source, digest, fitted, texts, preserved)
+
+
+def embed(texts: Sequence[str], encoder: Encoder, on_batch: Callable[[Sequence[str]], None] = lambda batch: None) -> list[Vector]:
+    """Return the unit vector of each text; `on_batch` is told the texts of every batch that is done."""
+    rows: list[Vector] = []
+    for batch in batched(texts, ENCODER_BATCH_SIZE):
+        rows.extend(normalize_vectors(encoder.encode_documents(batch)))
+        on_batch(batch)
+    return rows
+
+
+def assemble(chunked: ChunkedDocument, vectors: Mapping[str, NDArray[np.float32]]) -> NewDocument:
+    """Return a document ready to store, from the vectors of its texts, by `hash_encoder_input`."""
+    document = chunked.document
+    rows = np.stack([vectors[hash_encoder_input(text)] for text in chunked.texts])
+    return NewDocument(
+        document.id, chunked.source, document.text, document.title, document.metadata, chunked.digest, chunked.spans, rows,
+        preserved=chunked.preserved,
+    )  # fmt: skip
+
+
+def collect_texts(documents: Iterable[ChunkedDocument]) -> dict[str, str]:
+    """Return every text that the documents need a vector for, once, by `hash_encoder_input`."""
+    return {hash_encoder_input(text): text for chunked in documents for text in chunked.texts}

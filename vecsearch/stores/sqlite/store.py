@@ -1,0 +1,210 @@
+"""The store in one folder: SQLite holds the truth, FAISS files beside it are derived. Implements `stores.base.Store`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vecsearch.core.errors import InputError, StorageError
+from vecsearch.core.settings import LOCK_TIMEOUT_S
+from vecsearch.core.types import Precision
+from vecsearch.encoders.base import EncoderSpec
+from vecsearch.stores.base import CollectionInfo, OutdatedDocument
+from vecsearch.stores.sqlite.engine.collections import find_state, get_replacement_name, list_visible_states
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder, is_database
+from vecsearch.stores.sqlite.read.reader import SnapshotReader, SQLiteSnapshot, describe_collection
+
+if TYPE_CHECKING:
+    from vecsearch.stores.sqlite.write.writer import SQLiteWriter
+
+__all__ = ["SQLiteReplacement", "SQLiteStore", "is_database"]
+
+
+class SQLiteStore:
+    """A database folder. What only writers need is loaded when somebody writes: a search should not wait for it."""
+
+    def __init__(self, folder: Path, *, readonly: bool = False, lock_timeout: float = LOCK_TIMEOUT_S) -> None:
+        """Open a database that is there. Raises NotADatabaseError, SchemaVersionError, DatabaseCorruptedError."""
+        self.database = DatabaseFolder(folder, readonly=readonly, timeout=lock_timeout)
+        self._readers: dict[str, SnapshotReader] = {}
+        self._held = threading.local()  # how many blocks of this thread hold the write lock
+
+    @property
+    def location(self) -> str:
+        """The folder."""
+        return str(self.database.folder)
+
+    @property
+    def readonly(self) -> bool:
+        """Whether it can only be read."""
+        return self.database.readonly
+
+    @property
+    def source_root(self) -> Path:
+        """The folder that the database lies in."""
+        return self.database.parent
+
+    def collections(self) -> list[CollectionInfo]:
+        """Return every collection, by name."""
+        with self.database.begin_driver_read() as opened:
+            return [describe_collection(state) for state in list_visible_states(opened.driver)]
+
+    @contextmanager
+    def snapshot(self, collection: str) -> Iterator[SQLiteSnapshot | None]:
+        """Open the collection as it is now; None while it is not there."""
+        reader = self._readers.setdefault(collection, SnapshotReader(self.database, collection))
+        with reader.snapshot() as snapshot:
+            yield snapshot
+
+    @contextmanager
+    def hold_lock(self) -> Iterator[None]:
+        """Be the one writer; the thread that is may enter again. What an earlier writer left behind is cleared away first."""
+        depth = getattr(self._held, "depth", 0)
+        if depth:
+            yield
+            return
+        with self.database.hold_write_lock():
+            from vecsearch.stores.sqlite.write import replacement
+
+            self._held.depth = 1
+            try:
+                replacement.drop_leftovers(self.database)
+                yield
+            finally:
+                self._held.depth = 0
+
+    @contextmanager
+    def writing(self, collection: str) -> Iterator[SQLiteWriter]:
+        """Be the one writer of a collection."""
+        from vecsearch.stores.sqlite.write.writer import SQLiteWriter
+
+        with self.hold_lock():
+            yield SQLiteWriter(self.database, collection, lambda: self.snapshot(collection))
+
+    def replacement(self, collection: str) -> SQLiteReplacement:
+        """Return what is, or is to be, built to take a collection's place."""
+        return SQLiteReplacement(self, collection)
+
+    def rename_collection(self, old: str, new: str) -> None:
+        """Raise CollectionNotFoundError, and InputError where the new name is taken."""
+        from vecsearch.stores.sqlite.write.writer import rename_collection
+
+        with self.hold_lock():
+            if any(info.name == new for info in self.collections()):
+                raise InputError(f"there is a collection named {new!r} already; delete it first or choose another name")
+            rename_collection(self.database, old, new)
+
+    def drop_collection(self, name: str) -> None:
+        """Delete a collection with all its documents. Raises CollectionNotFoundError."""
+        from vecsearch.stores.sqlite.write import compaction
+        from vecsearch.stores.sqlite.write.writer import drop_collection
+
+        with self.hold_lock():
+            drop_collection(self.database, name)
+            compaction.clear_leftovers(self.database)
+
+    def compact(self, collection: str | None = None, *, full: bool = False) -> None:
+        """Give free space back to the file system; see `stores.base.Compactable`."""
+        from vecsearch.stores.sqlite.write import compaction
+
+        with self.hold_lock():
+            compaction.clear_leftovers(self.database)
+            compaction.compact(self.database, collection, full=full)
+
+    def backup(self, file: Path, *, replace: bool = False) -> dict[str, Any]:
+        """Write all of it, as it is now, into one file with a checksum; returns what it holds."""
+        from vecsearch.stores.sqlite.backup import backup_file
+
+        return backup_file.to_dict(backup_file.write(self.database, file, replace=replace))
+
+    def old_copies(self) -> list[Path]:
+        """Return copies of it as it was once, in its folder."""
+        from vecsearch.stores.sqlite.integrity.folder import old_copies
+
+        return old_copies(self.database)
+
+    def statistics(self) -> dict[str, Any]:
+        """Return the fields of the shell's `status`."""
+        from vecsearch.stores.sqlite.read import statistics
+
+        return statistics.collect_status(self.database)
+
+    def close(self) -> None:
+        """Give the file handles back."""
+        self.database.close()
+
+
+class SQLiteReplacement:
+    """A collection under a hidden name that is to take the place of a live one; see `stores.base.Replacement`."""
+
+    def __init__(self, store: SQLiteStore, name: str) -> None:
+        self._store, self._database, self._name = store, store.database, name
+        self._begun: CollectionInfo | None = None
+
+    @property
+    def info(self) -> CollectionInfo | None:
+        """The replacement as it is now; None where none was begun."""
+        with self._database.begin_driver_read() as opened:
+            state = find_state(opened.driver, get_replacement_name(self._name))
+        return None if state is None else replace(describe_collection(state), name=self._name)
+
+    def begin(self, encoder: EncoderSpec, precision: Precision) -> CollectionInfo:
+        """Go on with the replacement begun before, if its vectors are of this kind, else begin a new one."""
+        from vecsearch.stores.sqlite.write.replacement import begin_replacement
+
+        with self._store.hold_lock():
+            begin_replacement(self._database, self._name, encoder, precision)
+        self._begun = self.info
+        assert self._begun is not None
+        return self._begun
+
+    @contextmanager
+    def snapshot(self) -> Iterator[SQLiteSnapshot | None]:
+        """Open the replacement, to read from."""
+        with self._store.snapshot(get_replacement_name(self._name)) as snapshot:
+            yield snapshot
+
+    @contextmanager
+    def writing(self) -> Iterator[SQLiteWriter]:
+        """Write to the replacement. Raises StorageError where it was abandoned or begun again by another process."""
+        with self._store.writing(get_replacement_name(self._name)) as writer:
+            self._check_begun()
+            yield writer
+
+    def _check_begun(self) -> None:
+        now = self.info
+        if now is None or self._begun is None or now.identity != self._begun.identity:
+            raise StorageError(f"the new vectors of {self._name!r} were given up or begun again by another process")
+
+    def pending(self, *, after: int = 0) -> list[OutdatedDocument]:
+        """Return some of the documents, from the first row above `after` on, that it lacks or has otherwise."""
+        from vecsearch.stores.sqlite.write.replacement import list_stale_documents
+
+        return list_stale_documents(self._database, self._name, after_row=after)
+
+    def count_pending_characters(self) -> int:
+        """Return how much text is still to be encoded."""
+        from vecsearch.stores.sqlite.write.replacement import count_stale_characters
+
+        return count_stale_characters(self._database, self._name)
+
+    def swap(self) -> None:
+        """Take the live collection's place, in one transaction. Raises StorageError where it is not complete."""
+        from vecsearch.stores.sqlite.write.replacement import drop_leftovers, drop_surplus, swap_in_replacement
+
+        with self._store.hold_lock():
+            self._check_begun()
+            drop_surplus(self._database, self._name)
+            swap_in_replacement(self._database, self._name)
+            drop_leftovers(self._database)
+
+    def abandon(self) -> bool:
+        """Drop it; whether there was anything."""
+        from vecsearch.stores.sqlite.write.replacement import cancel_replacement
+
+        with self._store.hold_lock():
+            return cancel_replacement(self._database, self._name)
