@@ -30,7 +30,7 @@ import numpy as np
 import vecsearch
 from benchmarks.measuring import MEGABYTE, measure_resident_mb
 from benchmarks.plot import draw_timeline
-from vecsearch.api import maintenance
+
 
 DOCUMENTS: Final = 5_000  # that come and go
 WATCHED_FILES: Final = 20  # files

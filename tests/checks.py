@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 import vecsearch
-from vecsearch.api import maintenance
+from tests import maintenance
 
 UNIT = np.eye(384, dtype=np.float32)
 

@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 import vecsearch
 from tests.fakes import FakeEncoder
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.stores.sqlite.vectors import faiss_segment
 

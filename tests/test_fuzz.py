@@ -23,7 +23,7 @@ from tests import damaging, test_filters
 from tests.checks import is_sound
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.core.settings import ID_LENGTH_MAX
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.validation import DEPTH_MAX

@@ -50,7 +50,7 @@ with vecsearch.open("place/db") as notes:
     reader.search("seals", mode="lexical")
     notes.delete(where={"seen": True})
     notes.optimize(full=True)
-    with notes._database.locked():  # while a log, its index and a lock are there
+    with notes._store.hold_lock():  # while a log, its index and a lock are there
         notes._writer.change({notes.ls()[0].id: {"late": 1}})
         modes = {name: os.stat(os.path.join(at, name)).st_mode for at, _, names in os.walk("place/db") for name in names}
     reader.close()

@@ -250,7 +250,7 @@ def test_deleted_text_is_gone_from_the_file(notes: vecsearch.Collection, tmp_pat
 
 
 def test_status_counts_what_is_there(notes: vecsearch.Collection, tmp_path: Path) -> None:
-    from vecsearch.api import maintenance
+    from tests import maintenance
 
     notes.add(["one", "two"], ids=["1", "2"])
     (before,) = maintenance.status(tmp_path / "notes.vec")["collections"]

@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import vecsearch
 from tests import test_filters
 from tests.fakes import FakeEncoder
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.indexing import batch_writer, pipeline

@@ -15,7 +15,7 @@ import pytest
 
 import vecsearch
 from tests.conftest import CountingEncoder, Ran
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.encoders import registry
 from vecsearch.encoders.model_files import ComputePrecision

@@ -20,7 +20,7 @@ import vecsearch
 from tests.checks import error_of, is_sound
 from tests.conftest import PROJECT, CountingEncoder
 from tests.fakes import FakeEncoder
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.core.types import ChunkSpan, ParsedDocument
 from vecsearch.documents.chunk_inputs import refit_chunks
@@ -126,7 +126,7 @@ def sources_in(folder):
 def by_brute_force(collection, encoder, query):
     """(id, ordinal) of every chunk, the nearest first, from its text, title and context."""
     there = rows(
-        collection._database.folder,
+        collection.path,
         "SELECT d.key, c.ordinal, d.title, c.context, substr(d.text, c.start + 1, c.end - c.start) FROM chunks c "
         "JOIN documents d ON d.id = c.document_id ORDER BY c.id",
     )

@@ -240,7 +240,7 @@ def test_lexical_reasons_need_no_model(mixed: vecsearch.Collection, monkeypatch:
 
 
 def test_the_shell_shows_reasons_in_text_and_json(mixed: vecsearch.Collection, shell: Any) -> None:
-    folder = mixed._database.folder
+    folder = mixed.path
     told = shell("search", "who lends money", "--explain", "-n", 1, "--db", folder)
     assert told.status == 0
     assert "words: " in told.out and "best sentence (" in told.out and "plan: " in told.out and "lexical " in told.out
@@ -292,7 +292,7 @@ def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: A
 
 
 def test_a_reranker_that_is_not_there_is_named(mixed: vecsearch.Collection, shell: Any, tmp_path: Path) -> None:
-    told = shell("search", "river", "--rerank", str(tmp_path / "no-model"), "--db", mixed._database.folder)
+    told = shell("search", "river", "--rerank", str(tmp_path / "no-model"), "--db", mixed.path)
     assert told.status == 1
     assert "no-model" in told.err
     with pytest.raises(vecsearch.UsageError, match="vector"):
@@ -360,7 +360,7 @@ def test_a_context_is_made_of_whole_sentences_of_the_best_passages(mixed: vecsea
 
 
 def test_the_shell_packs_a_context(mixed: vecsearch.Collection, shell: Any) -> None:
-    folder = mixed._database.folder
+    folder = mixed.path
     told = shell("context", "where do bats hunt", "--max-tokens", 80, "--db", folder)
     assert told.status == 0 and told.out.startswith("[1] bats")
     value = json.loads(shell("context", "where do bats hunt", "--max-tokens", 80, "--json", "--db", folder).out)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import vecsearch
 from tests.checks import is_sound
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.search.where_parser import parse_shell, parse_where
 from vecsearch.stores.sqlite.filters.filter_sql import build_chunk_query, build_document_query

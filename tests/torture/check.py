@@ -13,7 +13,7 @@ import numpy as np
 import vecsearch
 from tests.fakes import FakeEncoder
 from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State, mend
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.stores.sqlite.engine.database_folder import is_database
 

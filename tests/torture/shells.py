@@ -17,7 +17,7 @@ import vecsearch
 from tests.torture.check import Lost, Unopenable, Wrong
 from tests.torture.rounds import Outcome
 from tests.torture.steps import DATABASE, WORDS
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders import registry
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import vecsearch
 from tests.fakes import FakeEncoder
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.core.atomic_files import sync_folder
 from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 
@@ -349,4 +349,4 @@ def _no_failure(report: vecsearch.IndexReport) -> None:
 
 def mend(base: Path, state: State) -> None:
     """Mend all that follows from the truth."""
-    maintenance.check(base / DATABASE, fix=True, model=state.encoder)
+    list(maintenance.repair(base / DATABASE, model=state.encoder).findings)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 import vecsearch
 from tests.conftest import Ran
 from tests.fakes import FakeEncoder
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.core.types import Finding
 from vecsearch.stores.sqlite.integrity import folder as folder_check
@@ -448,7 +448,7 @@ def test_what_cannot_be_derived_stays_a_finding_with_what_to_do(db: Path, name: 
     damage.plant(db)
     planted = texts_of(db)
     encoder = None if name == "another encoder" else ENCODER
-    for findings in (maintenance.check(db, model=encoder), maintenance.check(db, fix=True, model=encoder)):
+    for findings in (maintenance.check(db, model=encoder), list(maintenance.repair(db, model=encoder).findings)):
         (finding, *_) = [each for each in findings if damage.said in each.what]
         assert finding.severity is vecsearch.Severity.ERROR
         assert finding.fix != "vecsearch doctor --fix"
@@ -468,7 +468,7 @@ def test_where_the_encoder_is_missing_lost_vectors_stay_a_finding_that_names_it(
     (finding,) = errors(done.findings)
     assert ENCODER.name in finding.fix
     assert done.backup is None
-    assert maintenance.check(db, fix=True, model=ENCODER) == []
+    assert list(maintenance.repair(db, model=ENCODER).findings) == []
 
 
 def test_a_half_made_database_beside_this_one_is_a_note(db: Path) -> None:
@@ -523,7 +523,7 @@ def test_the_shell_says_what_was_mended_where_the_backup_is_and_what_is_left(not
 def test_a_vector_that_is_encoded_again_is_the_same(notes: Path) -> None:
     before = value(notes, "SELECT vector FROM vectors WHERE chunk_id = 1")
     sql(notes, "UPDATE vectors SET vector = zeroblob(768) WHERE chunk_id = 1")
-    assert maintenance.check(notes, fix=True) == []
+    assert list(maintenance.repair(notes).findings) == []
     after = value(notes, "SELECT vector FROM vectors WHERE chunk_id = 1")
     rows = [np.frombuffer(each, np.float16).astype(np.float32) for each in (before, after)]  # type: ignore[call-overload]
     assert float(rows[0] @ rows[1]) > 0.9999

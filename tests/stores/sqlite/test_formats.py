@@ -17,7 +17,7 @@ from tests.checks import error_of, is_sound
 from tests.conftest import PROJECT, CountingEncoder
 from tests.fakes import FakeEncoder
 from tests.formats.make import make
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 from vecsearch.encoders import registry
 from vecsearch.encoders.model_files import ComputePrecision

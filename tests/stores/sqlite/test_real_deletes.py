@@ -18,7 +18,7 @@ import pytest
 import vecsearch
 from tests.conftest import Ran
 from tests.fakes import FakeEncoder
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER
 from vecsearch.stores.sqlite.engine import database_folder as databases
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from vecsearch.api import maintenance
+from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE
 
 pytestmark = pytest.mark.slow
