@@ -31,7 +31,6 @@ import vecsearch
 from benchmarks.measuring import MEGABYTE, measure_resident_mb
 from benchmarks.plot import draw_timeline
 
-
 DOCUMENTS: Final = 5_000  # that come and go
 WATCHED_FILES: Final = 20  # files
 SAMPLE_INTERVAL_S: Final = 1.0
@@ -152,7 +151,9 @@ class Churn:
         self.samples.append({"minutes": (time.monotonic() - self.start_time) / 60, **memory, **size})
 
     def _finish(self) -> None:
-        findings = [each for each in maintenance.check(self.folder) if each.severity is vecsearch.Severity.ERROR]
+        findings = [
+            each for each in vecsearch.connect(self.folder, readonly=True).check() if each.severity is vecsearch.Severity.ERROR
+        ]
         self.problems += [f"doctor: {each.what}" for each in findings]
         for name, (early, late) in self.compute_growth().items():
             if late > early * GROWTH_RATIO_MAX and late - early > GROWTH_MB_MIN:

@@ -25,7 +25,7 @@ from scipy.stats import spearmanr
 
 import vecsearch
 from vecsearch.encoders import registry
-from vecsearch.evaluation.cache import Kept
+from vecsearch.evaluation.cache import CachedCollection
 from vecsearch.evaluation.datasets import Dataset
 
 DATASETS = ("xquad_en", "xquad_de", "cranfield", "coarsewsd20_retrieval", "scifact")
@@ -83,14 +83,14 @@ def build_word_forms(word: str) -> list[str]:
 
 
 def measure_no_answer(data: Path, name: str) -> None:
-    kept = Kept.of(Dataset.at(data / name))
+    kept = CachedCollection.of(Dataset.at(data / name))
     if not kept.is_whole:
         kept.index()
     banking = [
         row["text"]
         for row in csv.DictReader((data / "banking77" / "test.tsv").read_text(encoding="utf-8").splitlines(), delimiter="\t")
     ]
-    with kept.reading() as collection:
+    with kept.open_for_reading() as collection:
         answered = compute_answered_share(collection, banking[::6])
         own = [query["text"] for query in read_records(data / name / "queries.jsonl")]
         missed = 1 - compute_answered_share(collection, own[:300])

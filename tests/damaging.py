@@ -19,8 +19,8 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import vecsearch
-from tests.fakes import FakeEncoder
 from tests import maintenance
+from tests.fakes import FakeEncoder
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.stores.sqlite.vectors import faiss_segment
 

@@ -46,7 +46,7 @@ def compact(folder: Folder, *, full: bool = False) -> None:
 
 def find_old_copies(folder: Folder) -> list[Path]:
     with vecsearch.connect(folder, readonly=True) as database:
-        return database.old_copies()
+        return database.list_old_copies()
 
 
 def collections(folder: Folder) -> list[str]:

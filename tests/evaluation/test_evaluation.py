@@ -18,8 +18,8 @@ from tests.conftest import CountingEncoder, Ran
 from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import Encoder
-from vecsearch.evaluation import Dataset, Kept, Measure, Run, differences, evaluate, read_judgements
-from vecsearch.evaluation.measures import interval, measured
+from vecsearch.evaluation import CachedCollection, Dataset, Measure, Run, differences, evaluate, read_judgements
+from vecsearch.evaluation.measures import interval, measure
 
 Shell = Callable[..., Ran]
 
@@ -129,10 +129,10 @@ def test_the_measures_are_those_of_the_papers_over_the_documents_that_search_giv
 def test_the_order_of_a_ranking_is_taken_as_it_stands() -> None:
     ranked = [f"d{n:03}" for n in (7, 3, 99, 1, 50)]
     judged = {"d050": 2, "d099": 1, "d998": -1}
-    assert measured({"q": judged}, {"q": ranked}) == {
+    assert measure({"q": judged}, {"q": ranked}) == {
         "q": pytest.approx(by_hand(ranked, {key: max(grade, 0) for key, grade in judged.items()}))
     }
-    assert measured({"q": judged}, {"q": []}) == {"q": dict.fromkeys(Measure, 0.0)}
+    assert measure({"q": judged}, {"q": []}) == {"q": dict.fromkeys(Measure, 0.0)}
 
 
 def test_a_long_document_counts_once_by_its_best_chunk(collection: vecsearch.Collection) -> None:
@@ -221,7 +221,7 @@ def test_a_corpus_is_encoded_once_and_an_interrupted_run_goes_on(
     dataset: Path, cache: Path, shell: Shell, counting: CountingEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "load", lambda *_: counting)
-    kept = Kept.of(Dataset.at(dataset))
+    kept = CachedCollection.of(Dataset.at(dataset))
     kept.folder.parent.mkdir(parents=True)
     with vecsearch.open(kept.folder, model=counting) as begun:  # as far as the interrupted run had come
         begun.add(list(DOCUMENTS.values())[:7], ids=list(DOCUMENTS)[:7], titles=[""] * 7)

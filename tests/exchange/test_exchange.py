@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import vecsearch
+from tests import maintenance
 from tests.checks import error_of, held, is_sound, listing, nothing_lost
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
-from tests import maintenance
 from vecsearch.exchange.transfer_records import format_numbers
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.read.full_documents import reading

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 import vecsearch
+from tests import maintenance
 from tests.checks import is_sound
 from tests.conftest import SAMPLE_DATA, CountingEncoder, Ran
 from tests.limits import can_be_powerless, can_mount, powerless
-from tests import maintenance
 from vecsearch.core.settings import BATCH_CHUNKS, DATABASE_FOLDER
 from vecsearch.stores.sqlite.fulltext import term_tables
 

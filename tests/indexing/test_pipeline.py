@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import vecsearch
-from tests.conftest import CountingEncoder, Ran
 from tests import maintenance
+from tests.conftest import CountingEncoder, Ran
 from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.encoders import registry
 from vecsearch.encoders.model_files import ComputePrecision

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecsearch
+from tests import maintenance
 from tests.checks import error_of, is_sound
 from tests.conftest import PROJECT, CountingEncoder
 from tests.fakes import FakeEncoder
-from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.core.types import ChunkSpan, ParsedDocument
 from vecsearch.documents.chunk_inputs import refit_chunks

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecsearch
-from tests.checks import is_sound
 from tests import maintenance
+from tests.checks import is_sound
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.search.where_parser import parse_shell, parse_where
 from vecsearch.stores.sqlite.filters.filter_sql import build_chunk_query, build_document_query

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from vecsearch.encoders.base import Encoder
-from vecsearch.evaluation import Dataset, Kept, Measure, Run, evaluate, read_judgements
+from vecsearch.evaluation import CachedCollection, Dataset, Measure, Run, evaluate, read_judgements
 
 BARS = {  # nDCG@10 of dense and of the default, a little under what was measured
     "xquad_de": (0.685, 0.93), "xquad_en": (0.94, 0.975), "cranfield": (0.39, 0.43), "coarsewsd20_retrieval": (0.46, 0.50),
@@ -31,10 +31,10 @@ def test_likeness_of_sentences_is_what_people_say(shared: Callable[[str], Path],
 @pytest.mark.parametrize("name", BARS)
 def test_the_default_is_good_and_hardly_worse_than_either_half(shared: Callable[[str], Path], name: str) -> None:
     dataset = Dataset.at(shared(name))
-    judged, kept = read_judgements(dataset.queries, dataset.qrels), Kept.of(dataset)
+    judged, kept = read_judgements(dataset.queries, dataset.qrels), CachedCollection.of(dataset)
     if not kept.is_whole:
         kept.index()
-    with kept.reading() as collection:
+    with kept.open_for_reading() as collection:
         dense, lexical, hybrid = (
             ndcg(evaluate(collection, judged.queries, judged.qrels, mode=mode)) for mode in ("dense", "lexical", "hybrid")
         )

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 import vecsearch
+from tests import maintenance
 from tests.fakes import FakeEncoder
 from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State, mend
-from tests import maintenance
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.stores.sqlite.engine.database_folder import is_database
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 import vecsearch
+from tests import maintenance
 from tests.torture.check import Lost, Unopenable, Wrong
 from tests.torture.rounds import Outcome
 from tests.torture.steps import DATABASE, WORDS
-from tests import maintenance
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders import registry
 

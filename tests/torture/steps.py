@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import vecsearch
-from tests.fakes import FakeEncoder
 from tests import maintenance
+from tests.fakes import FakeEncoder
 from vecsearch.core.atomic_files import sync_folder
 from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 

@@ -101,7 +101,7 @@ class Collection(CollectionSearcher):
         rows = None if vectors is None else arguments.parse_vectors(vectors, len(documents))
         if not documents:
             return []
-        with self._store.writing(self.name):
+        with self._store.open_writer(self.name):
             stored = self._find_existing_ids([document.id for document in documents], policy)
             wanted = [n for n, document in enumerate(documents) if not (document.id in stored and policy is OnConflict.SKIP)]
             if rows is None:
@@ -163,7 +163,7 @@ class Collection(CollectionSearcher):
         """
         from vecsearch.documents.validation import validate_document, validate_metadata
 
-        with self._store.writing(self.name) as writer:
+        with self._store.open_writer(self.name) as writer:
             old = self.get([id])[0]
             changes = metadata or {}
             both = {**old.metadata, **changes}
@@ -193,7 +193,7 @@ class Collection(CollectionSearcher):
             raise UsageError("delete takes ids, where, or source: exactly one of them")
         if dry_run:
             return self._select_ids(ids, where, source)
-        with self._store.writing(self.name) as writer:
+        with self._store.open_writer(self.name) as writer:
             keys = self._select_ids(ids, where, source)
             if source is not None:
                 self._delete_source(Path(abspath(source)))
@@ -208,7 +208,7 @@ class Collection(CollectionSearcher):
         there is data. `stemmer` rebuilds the text index with another stemmer: an ISO 639-1 code or "none".
         """
         wanted = arguments.parse_stemmer(stemmer)
-        with self._store.writing(self.name) as writer:
+        with self._store.open_writer(self.name) as writer:
             info = writer.info
             if info is not None:
                 if wanted is not None and wanted != info.stemmer:
@@ -272,7 +272,7 @@ class Collection(CollectionSearcher):
         from vecsearch.exchange import detect_format, import_
 
         policy, path = check_choice(OnConflict, on_conflict, "on_conflict"), Path(file).expanduser()
-        with detect_format.opened(path, only=from_collection) as source:
+        with detect_format.open_source(path, only=from_collection) as source:
             run = import_.ImportRun(
                 self._store, self.name, requested_model=self._requested_model, get_encoder=self._load_encoder, spec=self._spec,
                 policy=policy, progress=progress,
@@ -282,8 +282,8 @@ class Collection(CollectionSearcher):
     # -- inside
 
     def _find_existing_ids(self, ids: Sequence[str], policy: OnConflict) -> set[str]:
-        with self._store.snapshot(self.name) as snapshot:
-            stored = {} if snapshot is None else snapshot.stored_documents(ids)
+        with self._store.open_snapshot(self.name) as snapshot:
+            stored = {} if snapshot is None else snapshot.find_stored_documents(ids)
         if stored and policy is OnConflict.ERROR:
             raise InputError(f"the id {next(iter(stored))!r} is there already; use on_conflict='skip' or 'replace'")
         for document in stored.values():
@@ -312,7 +312,7 @@ class Collection(CollectionSearcher):
 
         self._check_requested_model(self._read_info())  # which may be another by now
         batches = self._make_batch_writer()
-        with self._store.writing(self.name) as writer:
+        with self._store.open_writer(self.name) as writer:
             info = writer.info
             if info is None:  # its model is named, not loaded; what made the vectors is taken as float32
                 encoder = registry.load(self._requested_model, ComputePrecision.FLOAT32)
@@ -324,10 +324,10 @@ class Collection(CollectionSearcher):
             batches.commit_with_vectors(documents, rows)
 
     def _delete_source(self, source: Path) -> None:
-        with self._store.writing(self.name) as writer, writer.snapshot() as snapshot:
-            paths = [] if snapshot is None else sorted(snapshot.stored_sources(below=[source]))
+        with self._store.open_writer(self.name) as writer, writer.open_snapshot() as snapshot:
+            paths = [] if snapshot is None else sorted(snapshot.find_stored_sources(below=[source]))
         if paths:
-            with self._store.writing(self.name) as writer:
+            with self._store.open_writer(self.name) as writer:
                 writer.delete_sources(paths)
 
     def _make_pipeline(

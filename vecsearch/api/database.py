@@ -52,7 +52,7 @@ class Database:
 
     def collections(self) -> list[str]:
         """Return the names of the collections, ascending."""
-        return [info.name for info in self._store.collections()]
+        return [info.name for info in self._store.list_collections()]
 
     def collection(
         self, name: str, *, model: str | Encoder | None = None, precision: str = Precision.FLOAT16, stemmer: str | None = None
@@ -87,7 +87,7 @@ class Database:
         kept = validate_metadata(metadata or {})
         encoder = collection._load_encoder()
         spec = EncoderSpec(encoder.name, encoder.fingerprint, encoder.dimension)
-        with self._store.writing(name) as writer:
+        with self._store.open_writer(name) as writer:
             if writer.info is not None:
                 raise InputError(f"there is a collection named {name!r} already; choose another name, or open it")
             writer.ensure(
@@ -111,7 +111,7 @@ class Database:
         """
         if name not in (known := self.collections()):
             raise CollectionNotFoundError(name, known)
-        return self._store.replacement(name).abandon()
+        return self._store.get_replacement(name).abandon()
 
     # -- looking after it
 
@@ -120,7 +120,7 @@ class Database:
 
         Loads no model. Raises CollectionNotFoundError.
         """
-        status = self._store.statistics()
+        status = self._store.collect_statistics()
         if collection is None:
             return status
         by_name = {entry["name"]: entry for entry in status["collections"]}
@@ -131,7 +131,7 @@ class Database:
     def models(self) -> list[dict[str, Any]]:
         """Return the models at hand: the bundled one, and those that the collections use."""
         used: dict[str, list[str]] = {model_files.BUNDLED_MODEL: []}
-        for info in self._store.collections():
+        for info in self._store.list_collections():
             used.setdefault(info.encoder.model, []).append(info.name)
         return [describe_model(name, users) for name, users in used.items()]
 
@@ -170,9 +170,9 @@ class Database:
         """
         return self._store.backup(Path(file).expanduser(), replace=force)
 
-    def old_copies(self) -> list[Path]:
+    def list_old_copies(self) -> list[Path]:
         """Return copies of the database as it was once, in its folder: they still hold what has been deleted since."""
-        return self._store.old_copies()
+        return self._store.find_old_copies()
 
 
 def describe_model(name: str, collections: list[str]) -> dict[str, Any]:

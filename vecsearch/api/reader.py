@@ -53,32 +53,32 @@ class CollectionReader:
         condition = parse_where(where)
         with self._open_snapshot() as snapshot:
             keys = selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source)
-            return snapshot.documents(keys, include_vectors=include_vectors)
+            return snapshot.load_documents(keys, include_vectors=include_vectors)
 
     def list_documents(self, *, limit: int = LIST_LIMIT_DEFAULT, offset: int = 0) -> list[DocumentSummary]:
         """Return a page of the documents, by id."""
         limit, offset = check_limit(limit), check_offset(offset)
-        with self._store.snapshot(self.name) as snapshot:
+        with self._store.open_snapshot(self.name) as snapshot:
             return [] if snapshot is None else snapshot.list_documents(limit=limit, offset=offset)
 
     def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
         """Return the files that documents come from, by path: all, or those whose newest attempt failed."""
         limit, offset = None if limit is None else check_limit(limit), check_offset(offset)
-        with self._store.snapshot(self.name) as snapshot:
+        with self._store.open_snapshot(self.name) as snapshot:
             return [] if snapshot is None else snapshot.list_sources(limit=limit, offset=offset, failed=failed)
 
     def count_sources(self, *, failed: bool = False) -> int:
         """Return how many files there are, or have failed."""
-        with self._store.snapshot(self.name) as snapshot:
+        with self._store.open_snapshot(self.name) as snapshot:
             return 0 if snapshot is None else snapshot.count_sources(failed=failed)
 
     def count(self, where: Where | None = None) -> int:
         """Return how many documents there are, or match; 0 where the collection is not there."""
         condition = parse_where(where)
-        with self._store.snapshot(self.name) as snapshot:
+        with self._store.open_snapshot(self.name) as snapshot:
             if snapshot is None:
                 return 0
-            return snapshot.count_documents() if condition is None else len(snapshot.document_ids(where=condition))
+            return snapshot.count_documents() if condition is None else len(snapshot.list_document_ids(where=condition))
 
     def __len__(self) -> int:
         """How many documents there are; 0 where the collection is not there."""
@@ -92,15 +92,15 @@ class CollectionReader:
         """Whether there is a document under an id."""
         if not isinstance(id, str) or not is_unicode(id):
             return False
-        with self._store.snapshot(self.name) as snapshot:
-            return snapshot is not None and id in snapshot.stored_documents([id])
+        with self._store.open_snapshot(self.name) as snapshot:
+            return snapshot is not None and id in snapshot.find_stored_documents([id])
 
     def __iter__(self) -> Iterator[str]:
         """The ids of the documents, ascending; what is added or deleted meanwhile may be met or not."""
         after: str | None = None
         while True:
-            with self._store.snapshot(self.name) as snapshot:
-                ids = [] if snapshot is None else snapshot.document_ids(after=after, limit=_PAGE)
+            with self._store.open_snapshot(self.name) as snapshot:
+                ids = [] if snapshot is None else snapshot.list_document_ids(after=after, limit=_PAGE)
             if not ids:
                 return
             yield from ids
@@ -133,7 +133,7 @@ class CollectionReader:
 
     def status(self) -> dict[str, Any]:
         """Return what it holds, in numbers: the fields of the shell's `status`. Raises CollectionNotFoundError."""
-        entries = {entry["name"]: entry for entry in self._store.statistics()["collections"]}
+        entries = {entry["name"]: entry for entry in self._store.collect_statistics()["collections"]}
         if self.name not in entries:
             raise CollectionNotFoundError(self.name, list(entries))
         found: dict[str, Any] = entries[self.name]
@@ -172,17 +172,17 @@ class CollectionReader:
 
     @contextmanager
     def _open_snapshot(self) -> Iterator[Snapshot]:
-        with self._store.snapshot(self.name) as snapshot:
+        with self._store.open_snapshot(self.name) as snapshot:
             if snapshot is not None:
                 yield snapshot
                 return
-        raise CollectionNotFoundError(self.name, [info.name for info in self._store.collections()])
+        raise CollectionNotFoundError(self.name, [info.name for info in self._store.list_collections()])
 
     def _read_info(self) -> CollectionInfo | None:
-        with self._store.snapshot(self.name) as snapshot:
+        with self._store.open_snapshot(self.name) as snapshot:
             return None if snapshot is None else snapshot.info
 
     def _select_ids(self, ids: str | Sequence[str] | None, where: Where | None, source: AnyPath | None) -> list[str]:
         condition = parse_where(where)
-        with self._store.snapshot(self.name) as snapshot:
+        with self._store.open_snapshot(self.name) as snapshot:
             return selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source)

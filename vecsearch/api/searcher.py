@@ -195,7 +195,7 @@ class CollectionSearcher(CollectionReader):
         def answer(snapshot: Snapshot, prepared: tuple[Vector | None, ResultOptions]) -> Hits:
             vector, wish = prepared
             own = selection.select_chunks(snapshot, self.name, key=id, file=file)
-            vector = engine.compute_centroid(snapshot.vectors(own.tolist())) if vector is None else vector
+            vector = engine.compute_centroid(snapshot.load_vectors(own.tolist())) if vector is None else vector
             least, _ = arguments.resolve_min_similarity(snapshot, options)
             return engine.search(snapshot, Query(None, vector, Mode.DENSE, options.where, least, exclude=own), wish)
 
@@ -241,7 +241,7 @@ class CollectionSearcher(CollectionReader):
             texts, wish = prepared
             ids = [example for example in examples if isinstance(example, str)]
             own = {key: selection.select_chunks(snapshot, self.name, key=key, file=None) for key in ids}
-            centroids = {key: engine.compute_centroid(snapshot.vectors(chunks.tolist())) for key, chunks in own.items()}
+            centroids = {key: engine.compute_centroid(snapshot.load_vectors(chunks.tolist())) for key, chunks in own.items()}
             vectors = np.stack([centroids[each] if isinstance(each, str) else texts[each.text] for each in examples])
             profile = PreferenceProfile(vectors[: len(positive)], vectors[len(positive) :])
             least, _ = arguments.resolve_min_similarity(snapshot, options)

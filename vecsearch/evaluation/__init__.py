@@ -4,21 +4,21 @@ In: queries, and for each of them which documents answer it (qrels). Out: nDCG@1
 interval in which they would lie had other queries of the same kind been asked. Never writes to a collection that is measured.
 """
 
-from vecsearch.evaluation.cache import Kept
-from vecsearch.evaluation.datasets import Dataset, Judgements, absent, read_judgements
+from vecsearch.evaluation.cache import CachedCollection
+from vecsearch.evaluation.datasets import Dataset, Qrels, find_absent, read_judgements
 from vecsearch.evaluation.measures import Measure
 from vecsearch.evaluation.run import Difference, Run, answerable, differences, evaluate
 
 __all__ = [
+    "CachedCollection",
     "Dataset",
     "Difference",
-    "Judgements",
-    "Kept",
     "Measure",
+    "Qrels",
     "Run",
-    "absent",
     "answerable",
     "differences",
     "evaluate",
+    "find_absent",
     "read_judgements",
 ]

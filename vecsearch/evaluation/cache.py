@@ -22,12 +22,12 @@ from vecsearch.core.settings import LOADER_VERSION, SCHEMA_VERSION
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import Encoder
-from vecsearch.evaluation.datasets import Dataset, opened
+from vecsearch.evaluation.datasets import Dataset, open_packed
 from vecsearch.indexing.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedCollection:
     """Where a data set's collection lies, or will. `record` is a file that is there once the whole corpus is indexed: a list of
     what could not be."""
 
@@ -36,7 +36,7 @@ class Kept:
     folder: Path
 
     @classmethod
-    def of(cls, dataset: Dataset, *, model: str | None = None) -> Kept:
+    def of(cls, dataset: Dataset, *, model: str | None = None) -> CachedCollection:
         """By the corpus, the encoder and the format of the database. Raises UnreadableFile, UnavailableError."""
         encoder = registry.load(model)
         name = hashlib.sha256(f"{_digest(dataset.corpus)}\n{encoder.fingerprint}\n{SCHEMA_VERSION}\n{LOADER_VERSION}".encode())
@@ -80,7 +80,7 @@ class Kept:
         return found
 
     @contextmanager
-    def reading(self) -> Iterator[Collection]:
+    def open_for_reading(self) -> Iterator[Collection]:
         """The collection, to read from."""
         with open_collection(self.folder, model=self.encoder, readonly=True) as collection:
             yield collection
@@ -88,7 +88,7 @@ class Kept:
 
 def _digest(path: Path) -> str:
     try:
-        with opened(path) as file:
+        with open_packed(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableFileError(f"cannot read {path}: {error}") from error
@@ -100,5 +100,5 @@ def _corpus(path: Path) -> Iterator[RawFile]:
     if path.suffix != ".gz":
         yield RawFile(path.name, ".jsonl", path=path)
         return
-    with opened(path) as stream, spool_json_lines(cast(BinaryIO, stream), path.name) as raw:
+    with open_packed(path) as stream, spool_json_lines(cast(BinaryIO, stream), path.name) as raw:
         yield raw

@@ -22,7 +22,7 @@ _JUDGEMENT: Final = "query-id, corpus-id and score, separated by tabs"
 
 
 @dataclass(frozen=True, slots=True)
-class Judgements:
+class Qrels:
     """`queries`: id → text. `qrels`: query id → document id → grade: above 0 the document is relevant, the higher the more."""
 
     queries: Mapping[str, str]
@@ -48,9 +48,9 @@ class Dataset:
         return cls(place.resolve().name, corpus, queries, _present(place, "qrels.tsv", "qrels/test.tsv"))
 
 
-def read_judgements(queries: AnyPath, qrels: AnyPath) -> Judgements:
+def read_judgements(queries: AnyPath, qrels: AnyPath) -> Qrels:
     """Both files. Raises UnreadableFile; InputError for a malformed line, with its number, and where no query is judged."""
-    found = Judgements(read_queries(Path(queries).expanduser()), read_qrels(Path(qrels).expanduser()))
+    found = Qrels(read_queries(Path(queries).expanduser()), read_qrels(Path(qrels).expanduser()))
     if not found.queries.keys() & found.qrels.keys():
         some_query, some_judged = next(iter(found.queries)), next(iter(found.qrels))
         raise InputError(
@@ -97,14 +97,14 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     return found
 
 
-def absent(folder: Path, collection: str, ids: Sequence[str]) -> list[str]:
+def find_absent(folder: Path, collection: str, ids: Sequence[str]) -> list[str]:
     """Those of the document ids that a collection of the database at `folder` does not hold."""
     with open_collection(folder, collection=collection, readonly=True) as opened_collection:
         stored = set(opened_collection)
     return [key for key in ids if key not in stored]
 
 
-def opened(path: Path) -> BufferedIOBase:
+def open_packed(path: Path) -> BufferedIOBase:
     """The bytes of a file, unpacked where its name ends in .gz. Raises OSError."""
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
@@ -124,7 +124,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbers from 1, and lines that are not blank."""
     number = 0
     try:
-        with opened(path) as file:
+        with open_packed(path) as file:
             for number, line in enumerate(file, start=1):
                 if text := line.decode("utf-8-sig").rstrip("\r\n"):
                     yield number, text

@@ -32,7 +32,7 @@ class Measure(StrEnum):
     MAP = "map"
 
 
-def measured(qrels: Mapping[str, Mapping[str, int]], rankings: Mapping[str, Sequence[str]]) -> dict[str, dict[Measure, float]]:
+def measure(qrels: Mapping[str, Mapping[str, int]], rankings: Mapping[str, Sequence[str]]) -> dict[str, dict[Measure, float]]:
     """Each query's values. `rankings`: query id → document ids, best first, none twice; the order is taken as it stands."""
     from ir_measures import AP, RR, R, iter_calc, nDCG
 

@@ -14,7 +14,7 @@ from vecsearch.core.batched import batched
 from vecsearch.core.checks import check_choice
 from vecsearch.core.errors import InputError
 from vecsearch.core.types import Mode
-from vecsearch.evaluation.measures import Interval, Measure, Values, interval, measured
+from vecsearch.evaluation.measures import Interval, Measure, Values, interval, measure
 
 DEPTH: Final = 100  # documents asked for a query: all that the measures look at
 PORTION: Final = 64  # queries asked together
@@ -83,7 +83,7 @@ def evaluate(
         rankings.update((query, [hit.id for hit in hits]) for query, hits in zip(some, answers, strict=True))
         if progress:
             progress(len(some))
-    values = measured({query: qrels[query] for query in asked}, rankings)
+    values = measure({query: qrels[query] for query in asked}, rankings)
     return Run(chosen, collection.count(), values, seconds)
 
 

@@ -16,7 +16,7 @@ from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.types import ParsedDocument, format_names
 from vecsearch.documents.validation import validate_document
-from vecsearch.exchange.foreign_sqlite import opened
+from vecsearch.exchange.foreign_sqlite import open_foreign
 from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord
 
 FILE: Final = "chroma.sqlite3"
@@ -48,7 +48,7 @@ class Chroma:
     def __init__(self, file: Path, *, only: str | None = None) -> None:
         """Looks up its collections. Raises UnreadableFile, and InputError where the one asked for is not there."""
         self._file = file
-        with opened(file) as connection:
+        with open_foreign(file) as connection:
             if missing := {"collections", "segments", "embeddings", "embedding_metadata"} - set(
                 inspect(connection).get_table_names()
             ):
@@ -64,9 +64,9 @@ class Chroma:
 
     def read_entries(self) -> Iterator[ImportEntry]:
         """Every entry of every collection, in the order they were added."""
-        with opened(self._file) as connection:
+        with open_foreign(self._file) as connection:
             for part in self._parts:
-                yield from _waiting(connection, part)
+                yield from _check_queue(connection, part)
                 rows = connection.execute(_entries(part).execution_options(yield_per=READ_DOCUMENTS))
                 for some in batched(rows, READ_DOCUMENTS):
                     metadatas = _metadatas(connection, [row.id for row in some])
@@ -88,7 +88,7 @@ def _entries(part: _Part) -> Select[Any]:
     return found.order_by(_EMBEDDINGS.c.id)
 
 
-def _waiting(connection: Connection, part: _Part) -> Iterator[ImportEntry]:
+def _check_queue(connection: Connection, part: _Part) -> Iterator[ImportEntry]:
     """A complaint about changes that Chroma has noted and not yet carried out, as after a crash."""
     if not {"max_seq_id", "embeddings_queue"} <= set(inspect(connection).get_table_names()):
         return

@@ -25,7 +25,7 @@ _SQLITE: Final = b"SQLite format 3\0"
 
 
 @contextmanager
-def opened(file: Path, *, only: str | None = None) -> Iterator[ImportSource]:
+def open_source(file: Path, *, only: str | None = None) -> Iterator[ImportSource]:
     """The records of a file or folder; `only` those of one collection, where it has several. Raises InputError."""
     file = Path(os.path.abspath(file))
     if not file.exists():

@@ -78,9 +78,9 @@ def export_to_file(
 
 def export_to_stream(store: Store, name: str, target: BinaryIO, *, kind: ExportFormat, vectors: bool = True) -> ExportReport:
     """Write a collection to an open file. Raises UnknownCollection, OSError."""
-    with store.snapshot(name) as snapshot:
+    with store.open_snapshot(name) as snapshot:
         if snapshot is None:
-            raise CollectionNotFoundError(name, [info.name for info in store.collections()])
+            raise CollectionNotFoundError(name, [info.name for info in store.list_collections()])
         header, counted = ExportHeader.from_info(snapshot.info) if vectors else None, _CountingIterator(snapshot.export())
         if kind is ExportFormat.PARQUET:
             parquet.write(target, header, counted)

@@ -16,7 +16,7 @@ from vecsearch.stores.sqlite.engine.database_folder import make_sqlite_uri
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[Connection]:
+def open_foreign(file: Path) -> Iterator[Connection]:
     """One consistent view of it. Raises UnreadableFile."""
 
     def connect() -> sqlite3.Connection:

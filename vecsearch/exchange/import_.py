@@ -89,7 +89,7 @@ class ImportRun:
 
     def run(self, source: ImportSource, origin: str) -> ImportReport:
         """Store every record. Raises InputError, before anything is stored, for an id that is there where none may be."""
-        with self._target.snapshot() as snapshot:
+        with self._target.open_snapshot() as snapshot:
             info = None if snapshot is None else snapshot.info
         if info is not None and self._policy is OnConflict.ERROR:
             self._refuse_stored_ids(source)
@@ -113,8 +113,8 @@ class ImportRun:
                 )
 
     def _read_stored(self, ids: Sequence[str]) -> Mapping[str, StoredDocument]:
-        with self._target.snapshot() as snapshot:
-            return {} if snapshot is None else snapshot.stored_documents(ids)
+        with self._target.open_snapshot() as snapshot:
+            return {} if snapshot is None else snapshot.find_stored_documents(ids)
 
     # -- whose vectors
 
@@ -224,7 +224,7 @@ class ImportRun:
 
     def _ensure(self, header: ExportHeader) -> None:
         """Create the collection if it is not there, before anything else can create it for another model."""
-        with self._target.writing() as writer:
+        with self._target.open_writer() as writer:
             self._batches.check_unchanged(writer)
             if writer.info is None:
                 spec = EncoderSpec(header.model, header.fingerprint, header.dimension)
@@ -235,9 +235,9 @@ class ImportRun:
         if not (new := paths - self._reread):
             return
         self._reread |= new
-        with self._target.snapshot() as snapshot:
+        with self._target.open_snapshot() as snapshot:
             absolute = [to_absolute_path(self._source_root, path) for path in sorted(new)]
-            sources = {} if snapshot is None else snapshot.stored_sources(below=absolute)
+            sources = {} if snapshot is None else snapshot.find_stored_sources(below=absolute)
         for path in sorted(new & sources.keys()):
             if (stored := sources[path]).digest:
                 self._batches.finish_file(IndexedFile(path, None, stored.split, stored.error, stored.mounted))
@@ -245,10 +245,10 @@ class ImportRun:
     def _build_report(self, origin: str) -> ImportReport:
         for key, stored_source, new_source in self._batches.taken:
             self._counts.failed.append(FailedFile(origin, format_id_conflict(key, stored_source, new_source)))
-        with self._target.writing() as writer:
+        with self._target.open_writer() as writer:
             if writer.info is not None:
                 writer.refresh_indexes()
-        with self._target.snapshot() as snapshot:
+        with self._target.open_snapshot() as snapshot:
             documents, chunks = (0, 0) if snapshot is None else (snapshot.count_documents(), snapshot.count_chunks())
         counts, seconds = self._counts, round(perf_counter() - self._start_time, 3)
         return ImportReport(

@@ -20,7 +20,7 @@ from vecsearch.core.errors import DiskFullError, InputError, UnreadableFileError
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.types import ParsedDocument
 from vecsearch.documents.validation import validate_document
-from vecsearch.exchange.foreign_sqlite import opened
+from vecsearch.exchange.foreign_sqlite import open_foreign
 from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord
 
 FILE: Final = "documents"
@@ -37,14 +37,14 @@ class Txtai:
     def __init__(self, file: Path) -> None:
         """Raises UnreadableFile."""
         self._file = file
-        with opened(file) as connection:
+        with open_foreign(file) as connection:
             if missing := {"sections", "documents"} - set(inspect(connection).get_table_names()):
                 raise UnreadableFileError(f"{file} is no document store of txtai: it has no table {min(missing)}")
             self.total = float(connection.scalar(select(func.count()).select_from(_SECTIONS)) or 0)
 
     def read_entries(self) -> Iterator[ImportEntry]:
         """Every text in the order of the index, then the documents that have none."""
-        with opened(self._file) as connection:
+        with open_foreign(self._file) as connection:
             texts = (
                 select(_SECTIONS.c.id, _SECTIONS.c.text, _SECTIONS.c.tags, _DOCUMENTS.c.data)
                 .join_from(_SECTIONS, _DOCUMENTS, _DOCUMENTS.c.id == _SECTIONS.c.id, isouter=True)

@@ -29,11 +29,11 @@ from vecsearch.text.language import detect_language
 class WriteTarget(Protocol):
     """A collection, or the replacement of one: what is read and written in turns."""
 
-    def snapshot(self) -> AbstractContextManager[Snapshot | None]:
+    def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
         """Open it as it is now; None while it is not there."""
         ...
 
-    def writing(self) -> AbstractContextManager[Writer]:
+    def open_writer(self) -> AbstractContextManager[Writer]:
         """Be its one writer."""
         ...
 
@@ -45,13 +45,13 @@ class CollectionTarget:
     store: Store
     name: str
 
-    def snapshot(self) -> AbstractContextManager[Snapshot | None]:
+    def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
         """Open the collection as it is now; None while it is not there."""
-        return self.store.snapshot(self.name)
+        return self.store.open_snapshot(self.name)
 
-    def writing(self) -> AbstractContextManager[Writer]:
+    def open_writer(self) -> AbstractContextManager[Writer]:
         """Be the collection's one writer."""
-        return self.store.writing(self.name)
+        return self.store.open_writer(self.name)
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class BatchWriter:
         self.encoded_count = 0  # texts
         self.taken: list[tuple[str, str | None, str | None]] = []  # (id, its source, ours) of documents that were left out
         self._batch = _Batch()
-        with target.snapshot() as snapshot:
+        with target.open_snapshot() as snapshot:
             self._info = None if snapshot is None else snapshot.info
 
     def is_waiting(self, key: str, *, other_than: str | None) -> bool:
@@ -141,7 +141,7 @@ class BatchWriter:
     # -- committing
 
     def _commit(self, new: Sequence[NewDocument], batch: _Batch, *, clear_pending: bool = False) -> None:
-        with self._target.writing() as writer:
+        with self._target.open_writer() as writer:
             self.check_unchanged(writer)
             if writer.info is None:
                 if not new:
@@ -175,8 +175,8 @@ class BatchWriter:
 
     def _leave_out_taken(self, writer: Writer, new: Sequence[NewDocument]) -> list[NewDocument]:
         """Return the documents whose ids no other source has taken since they were planned."""
-        with writer.snapshot() as snapshot:
-            stored = {} if snapshot is None else snapshot.stored_documents([document.id for document in new])
+        with writer.open_snapshot() as snapshot:
+            stored = {} if snapshot is None else snapshot.find_stored_documents([document.id for document in new])
         free = []
         for document in new:
             prior = stored.get(document.id)
@@ -219,7 +219,7 @@ class BatchWriter:
         return embed(texts, self._get_encoder(), tell)
 
     def _keep_pending(self, vectors: Mapping[str, Matrix], batch: _Batch) -> None:
-        with self._target.writing() as writer:
+        with self._target.open_writer() as writer:
             self.check_unchanged(writer)
             if writer.info is None:
                 self.ensure(writer, (chunked.document.text for chunked in batch.chunked))
@@ -227,11 +227,11 @@ class BatchWriter:
 
     def _find_known(self, documents: Sequence[ChunkedDocument], texts: Mapping[str, str]) -> dict[str, Matrix]:
         """Return vectors of an interrupted run, and of chunks that a changed document keeps."""
-        with self._target.snapshot() as snapshot:
+        with self._target.open_snapshot() as snapshot:
             if snapshot is None:
                 return {}
-            known = snapshot.pending_vectors(list(texts))
-            for stored in snapshot.stored_vectors([chunked.document.id for chunked in documents]):
+            known = snapshot.load_pending_vectors(list(texts))
+            for stored in snapshot.iterate_vectors([chunked.document.id for chunked in documents]):
                 key = hash_encoder_input(format_encoder_input(stored.title, stored.context, stored.text))
                 if key in texts:
                     known[key] = stored.vector

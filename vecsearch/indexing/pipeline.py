@@ -121,7 +121,7 @@ class IndexPipeline:
     def _build_report(self) -> IndexReport:
         if not self._dry_run:
             self._finish_run()
-        with self._target.snapshot() as snapshot:
+        with self._target.open_snapshot() as snapshot:
             documents, chunks = (0, 0) if snapshot is None else (snapshot.count_documents(), snapshot.count_chunks())
         counts, seconds = self._counts, round(perf_counter() - self._start_time, 3)
         return IndexReport(
@@ -134,7 +134,7 @@ class IndexPipeline:
         for key, stored_source, new_source in self._batches.taken:
             origin = "" if new_source is None else to_absolute_path(self._source_root, new_source).as_posix()
             self._counts.failed.append(FailedFile(origin, format_id_conflict(key, stored_source, new_source)))
-        with self._target.writing() as writer:
+        with self._target.open_writer() as writer:
             if writer.info is None:
                 return
             if self._errors:
@@ -145,8 +145,8 @@ class IndexPipeline:
         """Return what is known of the files that this run can say anything about."""
         roots = [*scan.fully_scanned, *scan.ignored, *(Path(failure.source) for failure in scan.failed)]
         outside = [file.path for file in scan.files if not any(file.path.is_relative_to(root) for root in scan.fully_scanned)]
-        with self._target.snapshot() as snapshot:
-            return {} if snapshot is None else snapshot.stored_sources(below=[*roots, *outside])
+        with self._target.open_snapshot() as snapshot:
+            return {} if snapshot is None else snapshot.find_stored_sources(below=[*roots, *outside])
 
     # -- files
 
@@ -216,8 +216,8 @@ class IndexPipeline:
         """Return the ids that a file gave before and gives no longer; nobody is asked about a new file."""
         if known is not None and not known.documents:
             return ()
-        with self._target.snapshot() as snapshot:
-            stored = set() if snapshot is None else snapshot.source_document_ids([name]).get(name, set())
+        with self._target.open_snapshot() as snapshot:
+            stored = set() if snapshot is None else snapshot.list_source_document_ids([name]).get(name, set())
         return tuple(sorted(stored - ids))
 
     # -- documents
@@ -259,16 +259,16 @@ class IndexPipeline:
 
     def _read_stored(self, digests: Mapping[str, str], source: str | None) -> _Stored:
         """Return what is stored of some documents, {id: digest}; encoded chunks only of those that have changed."""
-        with self._target.snapshot() as snapshot:
+        with self._target.open_snapshot() as snapshot:
             if snapshot is None:
                 return _Stored({}, {})
-            documents = snapshot.stored_documents(list(digests))
+            documents = snapshot.find_stored_documents(list(digests))
             changed = {
                 digest for key, digest in digests.items()
                 if (prior := documents.get(key)) is None or (prior.source, prior.digest) != (source, digest)
             }  # fmt: skip
             same = snapshot.find_by_digest(sorted(changed)) if changed and not self._dry_run else {}
-            encoded = snapshot.encoded_chunks({key: digest for digest, key in same.items()})
+            encoded = snapshot.load_encoded_chunks({key: digest for digest, key in same.items()})
         return _Stored(documents, {digest: encoded[key] for digest, key in same.items() if key in encoded})
 
     def _store(
@@ -316,13 +316,13 @@ class IndexPipeline:
         if not self._missing:
             return
         if self._dry_run:
-            with self._target.snapshot() as snapshot:
-                ids = {} if snapshot is None else snapshot.source_document_ids(sorted(self._missing))
+            with self._target.open_snapshot() as snapshot:
+                ids = {} if snapshot is None else snapshot.list_source_document_ids(sorted(self._missing))
             keys = [key for name in sorted(ids) for key in sorted(ids[name])]
             self._plan_changes("remove", *keys)
             self._counts.removed += len(keys)
             return
-        with self._target.writing() as writer:
+        with self._target.open_writer() as writer:
             self._batches.check_unchanged(writer)
             if writer.info is not None:
                 self._counts.removed += writer.delete_sources(sorted(filter(self._is_still_missing(scan), self._missing)))

@@ -67,7 +67,7 @@ def resolve_target(
 
     Raises CollectionNotFoundError, UsageError, UnavailableError.
     """
-    live, begun = _read_live(store, name), store.replacement(name).info
+    live, begun = _read_live(store, name), store.get_replacement(name).info
     if model is None and begun is not None and precision in (None, begun.precision):
         if own_model is not None and not isinstance(own_model, str) and own_model.fingerprint == begun.encoder.fingerprint:
             return ReembedTarget(own_model, begun.precision)
@@ -85,7 +85,7 @@ class ReembedRun:
 
     def __init__(self, store: Store, name: str, target: ReembedTarget, *, progress: Progress | None = None) -> None:
         self._store, self._name, self._target = store, name, target
-        self._replacement = store.replacement(name)
+        self._replacement = store.get_replacement(name)
         self._progress = progress or NullProgress()
 
     def run(self) -> ReembedReport:
@@ -96,7 +96,7 @@ class ReembedRun:
         started = perf_counter()
         live = _read_live(self._store, self._name)
         if self._target.is_met_by(live):
-            with self._store.writing(self._name):  # what an earlier run left behind is cleared away
+            with self._store.open_writer(self._name):  # what an earlier run left behind is cleared away
                 return self._make_report(0, started, switched=False)
         encoder = self._target.encoder
         self._replacement.begin(EncoderSpec(encoder.name, encoder.fingerprint, encoder.dimension), self._target.precision)
@@ -109,7 +109,7 @@ class ReembedRun:
         for _ in range(_PASSES_MAX):
             if self._run_pass(batches) <= _FINAL_PASS_DOCUMENTS_MAX:
                 break
-        with self._replacement.writing() as writer:
+        with self._replacement.open_writer() as writer:
             writer.refresh_indexes()  # so that the first search after the swap is quick
         self._finish(batches)
         return self._make_report(batches.encoded_count, started)
@@ -117,7 +117,7 @@ class ReembedRun:
     def _run_pass(self, batches: BatchWriter) -> int:
         """Make what the replacement lacks, from the first document to the last; returns how many were lacking."""
         after = count = 0
-        while pending := self._replacement.pending(after=after):
+        while pending := self._replacement.list_pending(after=after):
             encoded = self._find_encoded(pending)
             for document in pending:
                 self._add(batches, document, encoded.get(document.digest))
@@ -127,11 +127,11 @@ class ReembedRun:
 
     def _find_encoded(self, pending: Sequence[OutdatedDocument]) -> dict[str, EncodedChunks]:
         """Return what the replacement has of the same contents, by digest."""
-        with self._replacement.snapshot() as snapshot:
+        with self._replacement.open_snapshot() as snapshot:
             if snapshot is None:
                 return {}
             same = snapshot.find_by_digest([document.digest for document in pending])
-            encoded = snapshot.encoded_chunks({key: digest for digest, key in same.items()})
+            encoded = snapshot.load_encoded_chunks({key: digest for digest, key in same.items()})
         return {digest: encoded[key] for digest, key in same.items() if key in encoded}
 
     def _add(self, batches: BatchWriter, document: OutdatedDocument, encoded: EncodedChunks | None) -> None:
@@ -152,20 +152,20 @@ class ReembedRun:
 
     def _finish(self, batches: BatchWriter) -> None:
         """Take in what came, changed and went meanwhile; then swap, and the old vectors go."""
-        with self._replacement.writing() as writer:
+        with self._replacement.open_writer() as writer:
             self._run_pass(batches)
             writer.refresh_indexes()
             self._replacement.swap()
 
     def _make_report(self, encoded: int, started: float, *, switched: bool = True) -> ReembedReport:
-        with self._store.snapshot(self._name) as snapshot:
+        with self._store.open_snapshot(self._name) as snapshot:
             documents, chunks = (0, 0) if snapshot is None else (snapshot.count_documents(), snapshot.count_chunks())
         seconds = round(perf_counter() - started, 3)
         return ReembedReport(self._name, self._target.encoder.name, documents, chunks, encoded, seconds, switched)
 
 
 def _read_live(store: Store, name: str) -> CollectionInfo:
-    with store.snapshot(name) as snapshot:
+    with store.open_snapshot(name) as snapshot:
         if snapshot is not None:
             return snapshot.info
-    raise CollectionNotFoundError(name, [info.name for info in store.collections()])
+    raise CollectionNotFoundError(name, [info.name for info in store.list_collections()])

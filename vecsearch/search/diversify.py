@@ -54,7 +54,7 @@ def diversify(snapshot: Snapshot, ranked: Sequence[ScoredChunk], how: DiversityO
 def _group(snapshot: Snapshot, ranked: Sequence[ScoredChunk], how: DiversityOptions) -> list[SelectedHit]:
     """Best first; a chunk that falls behind an earlier pick is counted there, down to the last pick's rank."""
     ids = [each.chunk_id for each in ranked]
-    documents = snapshot.document_rows(ids) if how.group_by_document else {}
+    documents = snapshot.find_document_rows(ids) if how.group_by_document else {}
     stems = _iterate_stems(snapshot, ids) if how.dedupe else None
     shelf = _Groups()
     for each in ranked:
@@ -102,7 +102,7 @@ def _iterate_stems(snapshot: Snapshot, ids: Sequence[ChunkId]) -> Iterator[froze
 def _read_stems(snapshot: Snapshot, ids: Sequence[ChunkId]) -> list[frozenset[str]]:
     """Return the stems of each chunk's text, of its title where it has no text."""
     analyzer = get_analyzer(snapshot.info.stemmer)
-    texts = (chunk.text.strip() or chunk.title or "" for chunk in snapshot.chunk_texts(ids))
+    texts = (chunk.text.strip() or chunk.title or "" for chunk in snapshot.load_chunk_texts(ids))
     return [frozenset(analyzer.analyze(text).terms) for text in texts]
 
 
@@ -113,7 +113,7 @@ def _select_by_mmr(snapshot: Snapshot, picks: Sequence[SelectedHit], limit: int,
     """
     if not picks:
         return []
-    rows = snapshot.vectors([pick.scored.chunk_id for pick in picks])
+    rows = snapshot.load_vectors([pick.scored.chunk_id for pick in picks])
     best = picks[0].scored.score
     relevance = np.array([pick.scored.score / best if best > 0 else 0.0 for pick in picks])
     chosen, likeness = [0], np.full(len(picks), -1.0)

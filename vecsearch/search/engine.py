@@ -77,7 +77,7 @@ def build_answer(snapshot: Snapshot, query: Query, options: ResultOptions, rank:
     hits = snapshot.hits([hit.scored for hit in selected], ranking.similarities)
     hits = [replace(hit, group_size=of.group_size) if of.group_size else hit for hit, of in zip(hits, selected, strict=True)]
     if options.window:
-        windows = snapshot.windows(ids, options.window)
+        windows = snapshot.load_windows(ids, options.window)
         hits = [replace(hit, window=window) for hit, window in zip(hits, windows, strict=True)]
     timer.record("texts")
     if options.explain:
@@ -115,7 +115,7 @@ def _explain_hits(
 ) -> list[Hit]:
     from vecsearch.search import explain
 
-    explanations, texts = _collect_scores(ids, ranking), snapshot.chunk_texts(ids)
+    explanations, texts = _collect_scores(ids, ranking), snapshot.load_chunk_texts(ids)
     if options.encoder is not None and query.vector is not None and ids:
         explanations = explain.attribute_to_tokens(explanations, texts, options.encoder, query.vector)
     elif query.text is not None:

@@ -27,8 +27,8 @@ def estimate_noise_floor(snapshot: Snapshot) -> float | None:
 def _estimate(snapshot: Snapshot) -> float | None:
     sample, others = snapshot.sample_chunks(NOISE_SAMPLE), snapshot.sample_chunks(NOISE_OTHERS)
     ids = np.union1d(sample, others)
-    rows = snapshot.vectors(ids.tolist())
-    document_by_chunk = snapshot.document_rows(ids.tolist())
+    rows = snapshot.load_vectors(ids.tolist())
+    document_by_chunk = snapshot.find_document_rows(ids.tolist())
     documents = np.array([document_by_chunk[chunk] for chunk in ids.tolist()], np.int64)
     if len(np.unique(documents)) < NOISE_SAMPLE:
         return None

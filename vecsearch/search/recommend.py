@@ -46,10 +46,10 @@ def rank_by_preference(
     """Return the first `depth` chunks, or all there are, best first; ties go to the lower id."""
     depth_each = max(depth, FUSION_DEPTH)
     while True:
-        near = [snapshot.nearest(example, depth_each, within=within, exclude=exclude) for example in profile.positive]
+        near = [snapshot.find_nearest(example, depth_each, within=within, exclude=exclude) for example in profile.positive]
         ids = sorted({scored.chunk_id for side in near for scored in side.ranked})
         complete = any(side.exhausted for side in near)
-        scores, likeness = profile.score(snapshot.vectors(ids)) if ids else (np.empty(0), np.empty(0))
+        scores, likeness = profile.score(snapshot.load_vectors(ids)) if ids else (np.empty(0), np.empty(0))
         similarities: dict[ChunkId, float] = dict(zip(ids, map(float, likeness), strict=True))
         scored_chunks = [ScoredChunk(ids[row], float(scores[row])) for row in np.lexsort((np.array(ids), -scores))]
         ranked = tuple(

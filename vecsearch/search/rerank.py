@@ -54,9 +54,9 @@ class MaxSimReranker:
         """Score so far + LATE_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
         ids = [each.chunk_id for each in ranked]
         late = np.array([each.score for each in ranked]) + LATE_WEIGHT * self._score_late_interaction(
-            snapshot, question, snapshot.chunk_texts(ids)
+            snapshot, question, snapshot.load_chunk_texts(ids)
         )
-        rows = snapshot.vectors(ids)
+        rows = snapshot.load_vectors(ids)
         best = rows[np.lexsort((np.array(ids), -late))[:FEEDBACK_PASSAGES]].mean(axis=0)
         likeness = (rows @ best).astype(np.float64) / max(float(np.linalg.norm(best)), 1e-12)
         return np.asarray(late + FEEDBACK_WEIGHT * likeness, np.float64)
@@ -78,7 +78,7 @@ class CrossEncoderReranker:
 
     def score(self, snapshot: Snapshot, question: str, ranked: Sequence[ScoredChunk]) -> Numbers:
         """The model's."""
-        passages = snapshot.chunk_texts([each.chunk_id for each in ranked])
+        passages = snapshot.load_chunk_texts([each.chunk_id for each in ranked])
         return self.model.scores(question, [format_encoder_input(each.title, each.context, each.text) for each in passages])
 
 

@@ -180,7 +180,7 @@ def _is_answer(
 
 
 def _find_nearest(snapshot: Snapshot, query: Query, within: ChunkSet | None, depth: int) -> VectorHits:
-    return snapshot.nearest(_get_vector(query), depth, within=within, exclude=query.exclude)
+    return snapshot.find_nearest(_get_vector(query), depth, within=within, exclude=query.exclude)
 
 
 def _compute_missing_similarities(
@@ -188,7 +188,7 @@ def _compute_missing_similarities(
 ) -> dict[ChunkId, float]:
     """Return the cosines of chunks that only their terms found."""
     unknown = np.array(sorted(scored.chunk_id for scored in lexical if scored.chunk_id not in known), np.int64)
-    return snapshot.similarities(vector, unknown) if len(unknown) else {}
+    return snapshot.compute_similarities(vector, unknown) if len(unknown) else {}
 
 
 def _parse_text(snapshot: Snapshot, query: Query) -> LexicalQuery:

@@ -25,8 +25,8 @@ def select_documents(
     if snapshot is None:
         return []
     if source is None:
-        return snapshot.document_ids(where=where)
-    keys = snapshot.document_ids(source=_resolve_source(source))
+        return snapshot.list_document_ids(where=where)
+    keys = snapshot.list_document_ids(source=_resolve_source(source))
     if not keys:
         raise InputError(f"nothing was indexed from {abspath(source)}; see `vecsearch ls`")
     return keys
@@ -36,7 +36,7 @@ def _check_ids(snapshot: Snapshot | None, collection: str, ids: Sequence[Any]) -
     if impossible := [key for key in ids if not _can_be_id(key)]:
         raise _make_unknown_id_error(impossible[0], collection)
     keys = list(dict.fromkeys(ids))
-    stored = {} if snapshot is None else snapshot.stored_documents(keys)
+    stored = {} if snapshot is None else snapshot.find_stored_documents(keys)
     if missing := [key for key in keys if key not in stored]:
         raise _make_unknown_id_error(missing[0], collection)
     return keys
@@ -46,9 +46,9 @@ def select_chunks(snapshot: Snapshot, collection: str, *, key: str | None, file:
     """Return the chunks of a document, or of all those of a file; none for neither. Raises InputError for an unknown id."""
     if key is not None and not _can_be_id(key):
         raise _make_unknown_id_error(key, collection)
-    keys = [key] if key is not None else snapshot.document_ids(source=_resolve_source(file)) if file is not None else []
-    chunks = snapshot.chunk_ids(keys)
-    if key is not None and key not in chunks and key not in snapshot.stored_documents(keys):
+    keys = [key] if key is not None else snapshot.list_document_ids(source=_resolve_source(file)) if file is not None else []
+    chunks = snapshot.find_chunk_ids(keys)
+    if key is not None and key not in chunks and key not in snapshot.find_stored_documents(keys):
         raise _make_unknown_id_error(key, collection)
     return np.sort(np.concatenate([NO_IDS, *chunks.values()]))
 

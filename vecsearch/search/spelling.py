@@ -26,5 +26,5 @@ def score_trigrams(snapshot: Snapshot, query: str, ids: Sequence[ChunkId]) -> ND
 
 def _read_texts(snapshot: Snapshot, ids: Sequence[ChunkId]) -> list[str]:
     """Return the beginning of all that a chunk is found by."""
-    texts = snapshot.chunk_texts(ids)
+    texts = snapshot.load_chunk_texts(ids)
     return [f"{chunk.title or ''}\n{chunk.context}\n{chunk.text}"[:TRIGRAM_MAX_CHARS] for chunk in texts]

@@ -247,7 +247,7 @@ class Snapshot(Protocol):
         """The chunks of the documents that a filter holds for."""
         ...
 
-    def nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
+    def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
         """Up to k chunks by cosine with the query, k whenever that many are `within` and not excluded."""
         ...
 
@@ -256,11 +256,11 @@ class Snapshot(Protocol):
         those of `also` that hold a term are scored even where k better ones are found."""
         ...
 
-    def similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
+    def compute_similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
         """The cosine of each of these chunks; one that is not there is left out."""
         ...
 
-    def vectors(self, ids: Sequence[ChunkId]) -> Matrix:
+    def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
         """The unit float32 vectors of chunks that are there, in the order given."""
         ...
 
@@ -283,33 +283,33 @@ class Snapshot(Protocol):
 
     # what answers show
 
-    def hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
+    def load_hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
         """The text and location of each chunk, in the order given."""
         ...
 
-    def chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
+    def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
         """The text of each chunk, in the order given."""
         ...
 
-    def windows(self, ids: Sequence[ChunkId], neighbours: int) -> list[ChunkWindow]:
+    def load_windows(self, ids: Sequence[ChunkId], neighbours: int) -> list[ChunkWindow]:
         """Each chunk with so many before and after it in its document, as far as there are any."""
         ...
 
-    def document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
+    def find_document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
         """A number for each chunk's document: equal for chunks of one document."""
         ...
 
-    def chunk_ids(self, document_ids: Sequence[str]) -> dict[str, Ids]:
+    def find_chunk_ids(self, document_ids: Sequence[str]) -> dict[str, Ids]:
         """The chunks of each of these documents, ascending; a document that is not there is left out."""
         ...
 
     # documents and files
 
-    def documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
+    def load_documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
         """Documents in the order asked for, each once; what is not there is left out."""
         ...
 
-    def document_ids(
+    def list_document_ids(
         self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None
     ) -> list[str]:
         """Ids, ascending: of all documents, of those that a filter holds for, of those of a file or folder (absolute path);
@@ -335,15 +335,15 @@ class Snapshot(Protocol):
 
     # what a write compares with
 
-    def stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
+    def find_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """What is there under these ids."""
         ...
 
-    def stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
+    def find_stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
         """Files by stored path: all, or those at or below these absolute paths."""
         ...
 
-    def source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
+    def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
         """The ids of each file's documents, by stored path; a file that is not there is left out."""
         ...
 
@@ -351,15 +351,15 @@ class Snapshot(Protocol):
         """The id of a document for each of these contents that is there with vectors that follow from it."""
         ...
 
-    def encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
+    def load_encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
         """The chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
         ...
 
-    def stored_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
+    def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
         """Every chunk of these documents whose vectors follow from the text."""
         ...
 
-    def pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+    def load_pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """Vectors that an unfinished document left, by the sha256 of the encoded text."""
         ...
 
@@ -372,7 +372,7 @@ class Writer(Protocol):
         """The collection as it is now; None while it is not there. Nobody else changes it meanwhile."""
         ...
 
-    def snapshot(self) -> AbstractContextManager[Snapshot | None]:
+    def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
         """The collection as it is now, to read from; None while it is not there."""
         ...
 
@@ -441,16 +441,16 @@ class Replacement(Protocol):
         """The replacement begun before, if its vectors are of this kind, else a new one. Raises CollectionNotFoundError."""
         ...
 
-    def snapshot(self) -> AbstractContextManager[Snapshot | None]:
+    def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
         """The replacement, to read from."""
         ...
 
-    def writing(self) -> AbstractContextManager[Writer]:
+    def open_writer(self) -> AbstractContextManager[Writer]:
         """The replacement, to write to. Raises StorageError where it was abandoned or begun again by another process. Inside
         the block of another `writing()` of this thread it waits for nobody."""
         ...
 
-    def pending(self, *, after: int = 0) -> list[OutdatedDocument]:
+    def list_pending(self, *, after: int = 0) -> list[OutdatedDocument]:
         """Some of the documents, from the first number above `after` on, that it lacks or has otherwise; none for no more."""
         ...
 
@@ -486,20 +486,20 @@ class Store(Protocol):
         """The folder that stored paths of files are relative to."""
         ...
 
-    def collections(self) -> list[CollectionInfo]:
+    def list_collections(self) -> list[CollectionInfo]:
         """Every collection, by name."""
         ...
 
-    def snapshot(self, collection: str) -> AbstractContextManager[Snapshot | None]:
+    def open_snapshot(self, collection: str) -> AbstractContextManager[Snapshot | None]:
         """The collection as it is now; None while it is not there."""
         ...
 
-    def writing(self, collection: str) -> AbstractContextManager[Writer]:
+    def open_writer(self, collection: str) -> AbstractContextManager[Writer]:
         """Be the one writer: waits its turn, raises DatabaseLockedError when that takes too long, ReadOnlyError. On leaving, the
         indexes are brought up to date where that is due. May be entered again by the thread that holds it."""
         ...
 
-    def replacement(self, collection: str) -> Replacement:
+    def get_replacement(self, collection: str) -> Replacement:
         """What is, or is to be, built to take a collection's place."""
         ...
 
@@ -511,7 +511,7 @@ class Store(Protocol):
         """Delete a collection with all its documents. Raises CollectionNotFoundError."""
         ...
 
-    def statistics(self) -> dict[str, Any]:
+    def collect_statistics(self) -> dict[str, Any]:
         """What the database holds, in numbers: the fields of `status`."""
         ...
 
@@ -531,6 +531,6 @@ class MaintainedStore(Store, Protocol):
         """Write all of it, as it is now, into one file with a checksum; returns what it holds."""
         ...
 
-    def old_copies(self) -> list[Path]:
+    def find_old_copies(self) -> list[Path]:
         """Return copies of it as it was once, beside it: they still hold what has been deleted since."""
         ...

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 import vecsearch
+from tests import maintenance
 from tests.checks import error_of, held, is_sound, listing, nothing_lost
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
-from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 from vecsearch.stores.sqlite.backup import backup_file
 
@@ -202,10 +202,10 @@ def test_what_was_open_before_goes_on_answering(both):
         for thread in threads:
             thread.start()
         try:
-            with collection._store.snapshot(collection.name) as snapshot:
-                before = snapshot.document_ids()
+            with collection._store.open_snapshot(collection.name) as snapshot:
+                before = snapshot.list_document_ids()
                 maintenance.restore(file, folder, replace=True)
-                assert snapshot.document_ids() == before
+                assert snapshot.list_document_ids() == before
                 assert len(snapshot.view) == GROUP
         finally:
             stopped.set()

@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import vecsearch
+from tests import maintenance
 from tests.conftest import Ran
 from tests.fakes import FakeEncoder
-from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.core.types import Finding
 from vecsearch.stores.sqlite.integrity import folder as folder_check

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import vecsearch
+from tests import maintenance
 from tests.checks import error_of, is_sound
 from tests.conftest import PROJECT, CountingEncoder
 from tests.fakes import FakeEncoder
 from tests.formats.make import make
-from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 from vecsearch.encoders import registry
 from vecsearch.encoders.model_files import ComputePrecision

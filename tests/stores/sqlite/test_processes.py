@@ -276,11 +276,11 @@ def test_one_snapshot_serves_the_driver_and_sqlalchemy_whatever_others_write(fol
     """Both ways of asking see the same state, whichever comes first, and it is over when the snapshot is."""
     with vecsearch.open(folder, model=ENCODER) as collection, vecsearch.open(folder, model=ENCODER) as other:
         before = sorted(each.id for each in collection.list_documents(limit=1000))
-        with collection._store.snapshot(collection.name) as snapshot:
+        with collection._store.open_snapshot(collection.name) as snapshot:
             documents, chunks = snapshot.count_documents_and_chunks()
             other.delete(before[:3])
             other.add(["a keel"], ids=["new"])
-            assert snapshot.document_ids() == before
+            assert snapshot.list_document_ids() == before
             assert snapshot.count_documents_and_chunks() == (documents, chunks) == (len(before), len(snapshot.view))
             assert len(snapshot.find_chunk_ids(before[0])) > 0 == len(snapshot.find_chunk_ids("new"))
         assert sorted(each.id for each in collection.list_documents(limit=1000)) == sorted([*before[3:], "new"])
@@ -289,8 +289,8 @@ def test_one_snapshot_serves_the_driver_and_sqlalchemy_whatever_others_write(fol
 def test_a_question_that_fails_leaves_no_transaction_behind(folder):
     with vecsearch.open(folder, model=ENCODER) as collection:
         for _ in range(20):  # more than there are connections kept
-            with pytest.raises(ZeroDivisionError), collection._store.snapshot(collection.name) as snapshot:
-                snapshot.document_ids()
+            with pytest.raises(ZeroDivisionError), collection._store.open_snapshot(collection.name) as snapshot:
+                snapshot.list_document_ids()
                 1 / 0
         collection.add(["a keel"], ids=["new"])
         assert collection.get("new")[0].text == "a keel"

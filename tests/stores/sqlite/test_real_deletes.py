@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import vecsearch
+from tests import maintenance
 from tests.conftest import Ran
 from tests.fakes import FakeEncoder
-from tests import maintenance
 from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER
 from vecsearch.stores.sqlite.engine import database_folder as databases
 

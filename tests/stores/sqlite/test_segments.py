@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from vecsearch.api.maintenance import status
 
 import vecsearch
 from tests.checks import is_sound
-from vecsearch.api.maintenance import status
 from vecsearch.core import parallel
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.read.reader import SnapshotReader
@@ -207,13 +207,13 @@ def test_an_older_snapshot_sees_what_was_deleted_since_though_the_file_is_gone(t
         collection.add(["a keel", "a mast", "a sail"], ids=["a", "b", "c"], vectors=np.eye(3, 384))
         collection.optimize()
         reader = SnapshotReader(DatabaseFolder(tmp_path / "db"), "default")
-        with reader.snapshot() as old:
+        with reader.open_snapshot() as old:
             for file in (tmp_path / "db/index").glob("*"):
                 file.unlink()
             collection.delete("b")
-            with reader.snapshot() as new:
+            with reader.open_snapshot() as new:
                 assert len(new.view) == 2
             assert len(old.view) == 3
             assert old.view.find_nearest(np.eye(3, 384, dtype=np.float32)[1], 1)[0].score == pytest.approx(1, abs=1e-3)
-        with reader.snapshot() as new:
+        with reader.open_snapshot() as new:
             assert len(new.view) == 2

@@ -20,7 +20,7 @@ from vecsearch.interfaces.rendering import terminal_safe
 
 if TYPE_CHECKING:
     from vecsearch.api.collection import Collection
-    from vecsearch.evaluation import Difference, Judgements, Kept, Measure, Run
+    from vecsearch.evaluation import CachedCollection, Difference, Measure, Qrels, Run
 
 _QUERIES_SHOWN: Final = 20
 _TEXT_SHOWN: Final = 80  # characters of each
@@ -104,28 +104,28 @@ class EvalTarget:
 
     name: str
     collection: Collection
-    judgements: Judgements
+    judgements: Qrels
 
 
 @contextmanager
 def _open_dataset(options: CliContext, folder: str, model: str | None) -> Iterator[EvalTarget]:
     """A data set's collection in the cache, indexed first where it is not there or not whole."""
     from vecsearch.core.settings import COLLECTION_DEFAULT
-    from vecsearch.evaluation import Dataset, Kept, read_judgements
+    from vecsearch.evaluation import CachedCollection, Dataset, read_judgements
 
     dataset = Dataset.at(folder)
     judgements = read_judgements(dataset.queries, dataset.qrels)
-    kept = Kept.of(dataset, model=model)
+    kept = CachedCollection.of(dataset, model=model)
     if not kept.is_whole:
         _index_dataset(options, kept)
     if troubles := kept.troubles():
         _print_note(options, f"{format_count(len(troubles), 'document')} of {dataset.corpus} could not be indexed: {troubles[0]}")
     _check_judgements(judgements, kept.folder, COLLECTION_DEFAULT)
-    with kept.reading() as collection:
+    with kept.open_for_reading() as collection:
         yield EvalTarget(dataset.name, collection, judgements)
 
 
-def _index_dataset(options: CliContext, cached: Kept) -> None:
+def _index_dataset(options: CliContext, cached: CachedCollection) -> None:
     from vecsearch.interfaces.cli.progress import ProgressBar
 
     _print_note(options, f"indexing {cached.dataset.corpus} once, into {cached.folder}")
@@ -144,15 +144,15 @@ def _open_collection(options: CliContext, queries: str, qrels: str) -> Iterator[
         yield EvalTarget(options.name, collection, judgements)
 
 
-def _check_judgements(judgements: Judgements, folder: Path, collection: str) -> None:
+def _check_judgements(judgements: Qrels, folder: Path, collection: str) -> None:
     """Warns of judged queries and documents that are not there. Raises InputError when no judged document is."""
-    from vecsearch.evaluation import absent, answerable
+    from vecsearch.evaluation import answerable, find_absent
 
     if strange := [each for each in judgements.qrels if each not in judgements.queries]:
         _warn(f"left out, with no text in the queries: {_format_query_count(len(strange))} of the qrels: {format_names(strange)}")
     asked = answerable(judgements.queries, judgements.qrels)
     judged = list(dict.fromkeys(document for query in asked for document in judgements.qrels[query]))
-    missing = absent(folder, collection, judged)
+    missing = find_absent(folder, collection, judged)
     if judged and len(missing) == len(judged):
         raise InputError(
             f"none of the {len(judged):,} judged documents is in the collection: expected ids as `vecsearch ls` lists them, "
@@ -221,7 +221,7 @@ class EvalReport:
     """All figures, as JSON and as lines."""
 
     dataset: str
-    judgements: Judgements
+    judgements: Qrels
     runs: Sequence[Run]
     differences: Sequence[Difference]
     one_mode: bool

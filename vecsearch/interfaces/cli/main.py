@@ -189,7 +189,7 @@ def optimize(options: CliContext, full: bool, stemmer: str | None) -> None:
     with options.connect(writable=True) as database:
         if not names:
             database.compact(full=full)
-        copies = database.old_copies() if full else []
+        copies = database.list_old_copies() if full else []
     for copy in copies:
         _print_to_stderr(f"Note: {copy} still holds what was deleted since it was made; remove it once you do not need it")
     _show_status(options, only=options.collection)

@@ -107,7 +107,7 @@ def _open_folder(options: CliContext, path: Path, from_collection: str | None) -
     from vecsearch.exchange import detect_format
 
     folder = options.choose_database()
-    with detect_format.opened(path, only=from_collection) as source:
+    with detect_format.open_source(path, only=from_collection) as source:
         make = exists(folder) or any(entry.record is not None for entry in source.read_entries())
     if make:
         yield folder

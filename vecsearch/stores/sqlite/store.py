@@ -48,16 +48,16 @@ class SQLiteStore:
         """The folder that the database lies in."""
         return self.database.parent
 
-    def collections(self) -> list[CollectionInfo]:
+    def list_collections(self) -> list[CollectionInfo]:
         """Return every collection, by name."""
         with self.database.begin_driver_read() as opened:
             return [describe_collection(state) for state in list_visible_states(opened.driver)]
 
     @contextmanager
-    def snapshot(self, collection: str) -> Iterator[SQLiteSnapshot | None]:
+    def open_snapshot(self, collection: str) -> Iterator[SQLiteSnapshot | None]:
         """Open the collection as it is now; None while it is not there."""
         reader = self._readers.setdefault(collection, SnapshotReader(self.database, collection))
-        with reader.snapshot() as snapshot:
+        with reader.open_snapshot() as snapshot:
             yield snapshot
 
     @contextmanager
@@ -78,14 +78,14 @@ class SQLiteStore:
                 self._held.depth = 0
 
     @contextmanager
-    def writing(self, collection: str) -> Iterator[SQLiteWriter]:
+    def open_writer(self, collection: str) -> Iterator[SQLiteWriter]:
         """Be the one writer of a collection."""
         from vecsearch.stores.sqlite.write.writer import SQLiteWriter
 
         with self.hold_lock():
-            yield SQLiteWriter(self.database, collection, lambda: self.snapshot(collection))
+            yield SQLiteWriter(self.database, collection, lambda: self.open_snapshot(collection))
 
-    def replacement(self, collection: str) -> SQLiteReplacement:
+    def get_replacement(self, collection: str) -> SQLiteReplacement:
         """Return what is, or is to be, built to take a collection's place."""
         return SQLiteReplacement(self, collection)
 
@@ -94,7 +94,7 @@ class SQLiteStore:
         from vecsearch.stores.sqlite.write.writer import rename_collection
 
         with self.hold_lock():
-            if any(info.name == new for info in self.collections()):
+            if any(info.name == new for info in self.list_collections()):
                 raise InputError(f"there is a collection named {new!r} already; delete it first or choose another name")
             rename_collection(self.database, old, new)
 
@@ -121,13 +121,13 @@ class SQLiteStore:
 
         return backup_file.to_dict(backup_file.write(self.database, file, replace=replace))
 
-    def old_copies(self) -> list[Path]:
+    def find_old_copies(self) -> list[Path]:
         """Return copies of it as it was once, in its folder."""
         from vecsearch.stores.sqlite.integrity.folder import old_copies
 
         return old_copies(self.database)
 
-    def statistics(self) -> dict[str, Any]:
+    def collect_statistics(self) -> dict[str, Any]:
         """Return the fields of the shell's `status`."""
         from vecsearch.stores.sqlite.read import statistics
 
@@ -163,15 +163,15 @@ class SQLiteReplacement:
         return self._begun
 
     @contextmanager
-    def snapshot(self) -> Iterator[SQLiteSnapshot | None]:
+    def open_snapshot(self) -> Iterator[SQLiteSnapshot | None]:
         """Open the replacement, to read from."""
-        with self._store.snapshot(get_replacement_name(self._name)) as snapshot:
+        with self._store.open_snapshot(get_replacement_name(self._name)) as snapshot:
             yield snapshot
 
     @contextmanager
-    def writing(self) -> Iterator[SQLiteWriter]:
+    def open_writer(self) -> Iterator[SQLiteWriter]:
         """Write to the replacement. Raises StorageError where it was abandoned or begun again by another process."""
-        with self._store.writing(get_replacement_name(self._name)) as writer:
+        with self._store.open_writer(get_replacement_name(self._name)) as writer:
             self._check_begun()
             yield writer
 
@@ -180,7 +180,7 @@ class SQLiteReplacement:
         if now is None or self._begun is None or now.identity != self._begun.identity:
             raise StorageError(f"the new vectors of {self._name!r} were given up or begun again by another process")
 
-    def pending(self, *, after: int = 0) -> list[OutdatedDocument]:
+    def list_pending(self, *, after: int = 0) -> list[OutdatedDocument]:
         """Return some of the documents, from the first row above `after` on, that it lacks or has otherwise."""
         from vecsearch.stores.sqlite.write.replacement import list_stale_documents
 

@@ -90,7 +90,7 @@ class SnapshotReader:
         self._process, self._caches = os.getpid(), _Caches(ViewCache(self._database.index_folder))
 
     @contextmanager
-    def snapshot(self) -> Iterator[SQLiteSnapshot | None]:
+    def open_snapshot(self) -> Iterator[SQLiteSnapshot | None]:
         """Open the collection as it is now; None while it is not there."""
         if self._process != os.getpid():  # forked, perhaps while another thread held the lock of a cache
             self._reset_caches()
@@ -147,7 +147,7 @@ class SQLiteSnapshot:
         ids.setflags(write=False)  # several searches may share it
         return ids
 
-    def nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
+    def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
         """Return up to k chunks by cosine, best first."""
         return self.view.find_nearest(query, k, allowed=_get_ids(within), excluded=exclude)
 
@@ -155,11 +155,11 @@ class SQLiteSnapshot:
         """Return up to k chunks that hold a term of the query, by BM25, best first, and those of `also`."""
         return bm25.search_bm25(self._driver, self.state, query, limit=k, allowed=_get_ids(within), extra_ids=also)
 
-    def similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
+    def compute_similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
         """Return the cosine of each of these chunks; one that is not there is left out."""
         return self.view.compute_similarities(query, ids)
 
-    def vectors(self, ids: Sequence[ChunkId]) -> Matrix:
+    def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
         """Return the vectors of chunks that are there, float32, in the order given."""
         stored_ids, rows = self.view.fetch(np.array(sorted(ids), np.int64))
         return to_float32(rows)[np.searchsorted(stored_ids, ids)]
@@ -185,7 +185,7 @@ class SQLiteSnapshot:
 
     # -- what answers show
 
-    def hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
+    def load_hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
         """Return the text and location of each chunk, in the order given."""
         ids = [scored.chunk_id for scored in ranked]
         rows = {row[0]: row for row in self._driver.execute(_HITS, {"ids": json.dumps(ids)})}
@@ -200,24 +200,24 @@ class SQLiteSnapshot:
             start=start, end=end, metadata=parse_stored_json(metadata), location=parse_location(location),
         )  # fmt: skip
 
-    def chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
+    def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
         """Return the text of each chunk, in the order given."""
         rows = self._driver.execute(_PASSAGES, {"ids": json.dumps(list(ids))})
         texts = {row[0]: ChunkText(*row[1:]) for row in rows}
         _check_rows_exist(texts, ids)
         return [texts[chunk] for chunk in ids]
 
-    def windows(self, ids: Sequence[ChunkId], neighbours: int) -> list[ChunkWindow]:
+    def load_windows(self, ids: Sequence[ChunkId], neighbours: int) -> list[ChunkWindow]:
         """Return each chunk with so many before and after it in its document, as far as there are any."""
         return [
             ChunkWindow(*self._driver.execute(_WINDOW, {"chunk": chunk, "neighbours": neighbours}).fetchone()) for chunk in ids
         ]
 
-    def document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
+    def find_document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
         """Return the row of each chunk's document."""
         return dict(self._driver.execute(_DOCUMENT_ROWS, {"ids": json.dumps(list(ids))}).fetchall())
 
-    def chunk_ids(self, document_ids: Sequence[str]) -> dict[str, Ids]:
+    def find_chunk_ids(self, document_ids: Sequence[str]) -> dict[str, Ids]:
         """Return the chunks of each of these documents, ascending; a document that is not there is left out."""
         chunks: dict[str, list[int]] = {}
         values = {"collection": self.state.id, "keys": json.dumps(list(document_ids))}
@@ -227,7 +227,7 @@ class SQLiteSnapshot:
 
     # -- documents and files
 
-    def document_ids(
+    def list_document_ids(
         self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None
     ) -> list[str]:
         """Return ids, ascending: of all documents, of those that a filter holds for, of those of a file or folder."""
@@ -236,7 +236,7 @@ class SQLiteSnapshot:
             return [key for key in ids if after is None or key > after][:limit]
         return self.document_reader.list_document_ids(source=source, after=after, limit=limit)
 
-    def documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
+    def load_documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
         """Return documents in the order asked for, each once; what is not there is left out."""
         return self.document_reader.load_documents(ids, include_vectors=include_vectors)
 
@@ -260,15 +260,15 @@ class SQLiteSnapshot:
 
     # -- what a write compares with
 
-    def stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
+    def find_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Return what is there under these ids."""
         return self.document_reader.load_stored_documents(ids)
 
-    def stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
+    def find_stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
         """Return files by stored path: all, or those at or below these absolute paths."""
         return self.document_reader.load_sources(below=below)
 
-    def source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
+    def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
         """Return the ids of each file's documents, by stored path."""
         return self.document_reader.list_source_document_ids(paths)
 
@@ -276,15 +276,15 @@ class SQLiteSnapshot:
         """Return the id of a document for each of these contents that is there."""
         return self.document_reader.find_duplicates(digests)
 
-    def encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
+    def load_encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
         """Return the chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
         return self.document_reader.load_encoded_chunks(documents)
 
-    def stored_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
+    def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
         """Yield every chunk of these documents with its vector."""
         return self.document_reader.iterate_vectors(ids)
 
-    def pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+    def load_pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """Return vectors that an unfinished document left, by the sha256 of the encoded text."""
         return self.document_reader.load_staged_vectors(digests)
 

@@ -47,7 +47,7 @@ class SQLiteWriter:
         snapshot: Callable[[], AbstractContextManager[SQLiteSnapshot | None]] | None = None,
     ) -> None:
         self._database, self._name = database, name
-        self.snapshot = snapshot or SnapshotReader(database, name).snapshot
+        self.snapshot = snapshot or SnapshotReader(database, name).open_snapshot
 
     @property
     def info(self) -> CollectionInfo | None:
