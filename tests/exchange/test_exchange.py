@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,7 @@ from tests.checks import error_of, held, is_sound, listing, nothing_lost
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from vecsearch.exchange.transfer_records import format_numbers
-from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.read.full_documents import reading
+from vecsearch.stores.sqlite.store import SQLiteStore
 
 FOREIGN = Path(__file__).parents[1] / "foreign"
 EXPECTED = json.loads((FOREIGN / "expected.json").read_text(encoding="utf-8"))
@@ -42,11 +42,10 @@ def suffix(request):
 
 def whole(folder, name="default"):
     """All that a collection holds, vectors bit for bit, but for row numbers and times."""
-    with closing(DatabaseFolder(folder, readonly=True)) as database, reading(database, name) as (state, documents):
-        head = (state.encoder, state.fingerprint, state.dimension, state.precision, state.language)
-        return head, [
-            (each.key, each.source, each.title, each.text, each.metadata, each.digest, each.cuts, each.vectors.tobytes())
-            for each in documents
+    with closing(SQLiteStore(folder, readonly=True)) as store, store.open_snapshot(name) as snapshot:
+        info = snapshot.info
+        return (info.encoder, info.precision, info.stemmer), [
+            replace(document, vectors=document.vectors.tobytes()) for document in snapshot.export()
         ]
 
 

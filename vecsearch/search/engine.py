@@ -74,7 +74,7 @@ def build_answer(snapshot: Snapshot, query: Query, options: ResultOptions, rank:
     timer.record("filter")
     ranking, selected = _select_hits(snapshot, query, options, lambda depth: rank(within, depth), timer)
     ids = [hit.scored.chunk_id for hit in selected]
-    hits = snapshot.hits([hit.scored for hit in selected], ranking.similarities)
+    hits = snapshot.load_hits([hit.scored for hit in selected], ranking.similarities)
     hits = [replace(hit, group_size=of.group_size) if of.group_size else hit for hit, of in zip(hits, selected, strict=True)]
     if options.window:
         windows = snapshot.load_windows(ids, options.window)

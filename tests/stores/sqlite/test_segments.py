@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vecsearch.api.maintenance import status
 
 import vecsearch
 from tests.checks import is_sound
+from tests.maintenance import status
 from vecsearch.core import parallel
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.read.reader import SnapshotReader

@@ -47,7 +47,11 @@ class SQLiteWriter:
         snapshot: Callable[[], AbstractContextManager[SQLiteSnapshot | None]] | None = None,
     ) -> None:
         self._database, self._name = database, name
-        self.snapshot = snapshot or SnapshotReader(database, name).open_snapshot
+        self._open_snapshot = snapshot or SnapshotReader(database, name).open_snapshot
+
+    def open_snapshot(self) -> AbstractContextManager[SQLiteSnapshot | None]:
+        """Open the collection as it is now, to read from; None while it is not there."""
+        return self._open_snapshot()
 
     @property
     def info(self) -> CollectionInfo | None:
