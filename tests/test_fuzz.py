@@ -19,10 +19,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import vecsearch
+from tests import damaging, maintenance
 from tests.checks import is_sound
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
-from tests.search import damaging, maintenance, test_filters
+from tests.search import test_filters
 from vecsearch.core.settings import ID_LENGTH_MAX
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.validation import DEPTH_MAX

@@ -129,7 +129,7 @@ def test_sources_are_numbered_as_their_documents_appear():
 )
 def test_a_source_tells_the_place_that_holds_for_all_its_passages(one, other, both):
     context = plenty(hit(LEASES, 0, 40, place=one), hit(LEASES, 40, place=other))
-    assert [each.place for each in context.sources] == [both]
+    assert [each.location for each in context.sources] == [both]
 
 
 @pytest.mark.parametrize("hits", [(), (hit(""),), (hit(" \n "),)], ids=["no hits", "title only", "blank"])
@@ -154,9 +154,9 @@ def test_the_surfaces_show_the_same():
     assert json.loads(json.dumps(build_context_json(plenty(hit(LEASES, title="T", place={"page": 1}), query="q")))) == {
         "query": "q",
         "tokens": words(LEASES) + 5,
-        "passages": [{"source": 1, "text": LEASES, "start": 0, "end": len(LEASES), "score": 1.0}],
+        "passages": [{"source_number": 1, "text": LEASES, "start": 0, "end": len(LEASES), "score": 1.0}],
         "sources": [
-            {"source": 1, "id": "a.md", "title": "T", "source": "/x/a.md", "location": {"page": 1}, "metadata": {"k": 1}}
+            {"number": 1, "id": "a.md", "title": "T", "source": "/x/a.md", "location": {"page": 1}, "metadata": {"k": 1}}
         ],
     }
 

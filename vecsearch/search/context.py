@@ -31,7 +31,7 @@ Count = Callable[[str], int]
 class ContextPassage:
     """Whole sentences of one source in a row: its `text`, characters [start, end) of the document; `score` is its best hit's."""
 
-    source: int
+    source_number: int
     text: str
     start: int
     end: int
@@ -45,14 +45,14 @@ class PackedSource:
     number: int
     id: str
     title: str | None
-    uri: str | None
-    place: Location
+    source: str | None
+    location: Location
     metadata: Metadata
 
-    def line(self) -> str:
+    def format_line(self) -> str:
         """`[1] title (id, page 3)`, `[2] id (page 3)`, `[3] id`; one line whatever the title holds."""
         name, title = " ".join(self.id.split()), " ".join((self.title or "").split())
-        place = " ".join(describe_location(self.place, self.title).split())
+        place = " ".join(describe_location(self.location, self.title).split())
         about = [name, place] if title and title != name else [place]
         said = ", ".join(filter(None, about))
         return f"[{self.number}] {title or name}" + (f" ({said})" if said else "")
@@ -68,21 +68,20 @@ class Context:
     tokens: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of the shell's JSON, in its order."""
-        sources = [{"source": each.pop("number"), **each} for each in map(asdict, self.sources)]
+        """Return the fields of the shell's JSON, in its order."""
         return {
             "query": self.query,
             "tokens": self.tokens,
             "passages": [asdict(each) for each in self.passages],
-            "sources": sources,
+            "sources": [asdict(source) for source in self.sources],
         }
 
     def to_markdown(self) -> str:
         """Each source's line, then its passages; an empty line between sources, a mark where a source's text is left out."""
-        return "\n\n".join(f"{source.line()}\n{GAP.join(self._texts(source))}" for source in self.sources)
+        return "\n\n".join(f"{source.format_line()}\n{GAP.join(self._texts(source))}" for source in self.sources)
 
     def _texts(self, source: PackedSource) -> Iterator[str]:
-        return (each.text for each in self.passages if each.source == source.number)
+        return (each.text for each in self.passages if each.source_number == source.number)
 
 
 def pack(query: str, hits: Sequence[Hit], *, max_tokens: int, count: Count) -> Context:

@@ -14,6 +14,7 @@ from vecsearch.core.results import Hit, Hits
 from vecsearch.core.types import Document, DocumentSummary, Finding, IndexReport, Source, SourceState, format_count
 from vecsearch.interfaces.rendering.explanations import format_explanation, format_profile
 from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_printable
+from vecsearch.text.analyzer import STEMMERS
 
 _SNIPPET_LINES = 2
 _FAILED_SHOWN = 5
@@ -172,16 +173,16 @@ def format_status(status: dict[str, Any]) -> Iterator[str]:
         yield make_printable(
             f"{each['name']}: {format_count(each['documents'], 'document')}, {format_count(each['chunks'], 'chunk')}"
         )
-        yield make_printable(f"  encoder  {each['encoder']} · {each['dimension']} numbers · {each['precision']}")
-        yield make_printable(f"  words    stems of {each['language']}")
+        yield make_printable(f"  model    {each['model']} · {each['dimension']} dimensions · {each['precision']}")
+        yield make_printable(f"  stemmer  {STEMMERS.get(each['stemmer'], each['stemmer'])}")
         if begun := each["reembedding"]:
             made = f"{begun['documents']:,} of {begun['of']:,} documents"
-            yield make_printable(f"  reembed  {begun['encoder']} · {made}; go on: vecsearch reembed")
+            yield make_printable(f"  reembed  {begun['model']} · {made}; go on: vecsearch reembed")
         waiting = f", {index['tail']:,} rows after it, {index['deleted']:,} deleted" if index["tail"] or index["deleted"] else ""
         yield f"  index    {index['kind']} · {index['state']} · {format_count(index['rows'], 'row')}{waiting}"
         yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in each["sources"].items())
         for failed in each["failed"][:_FAILED_SHOWN]:
-            yield make_printable(f"    failed {failed['uri']}: {failed['error']}")
+            yield make_printable(f"    failed {failed['source']}: {failed['error']}")
         if each["sources"]["failed"] > _FAILED_SHOWN:
             yield "    all of them: vecsearch ls --failed"
         sizes = " · ".join(f"{what} {_format_bytes(size)}" for what, size in each["bytes"].items())
