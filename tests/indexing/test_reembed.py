@@ -112,7 +112,7 @@ def documents_in(folder):
     """All but the rows' own numbers and the mark of brought vectors."""
     return rows(
         folder,
-        "SELECT d.key, d.title, d.text, d.metadata, replace(d.digest, 'brought:', ''), d.indexed_at, s.path "
+        "SELECT d.external_id, d.title, d.text, d.metadata, d.digest, d.indexed_at, s.path "
         "FROM documents d LEFT JOIN sources s ON s.id = d.source_id "
         "JOIN collections c ON c.id = d.collection_id WHERE c.name = 'default' ORDER BY 1",
     )
@@ -127,7 +127,7 @@ def by_brute_force(collection, encoder, query):
     """(id, ordinal) of every chunk, the nearest first, from its text, title and context."""
     there = rows(
         collection.path,
-        "SELECT d.key, c.ordinal, d.title, c.context, substr(d.text, c.start + 1, c.end - c.start) FROM chunks c "
+        "SELECT d.external_id, c.ordinal, d.title, c.context, substr(d.text, c.start + 1, c.end - c.start) FROM chunks c "
         "JOIN documents d ON d.id = c.document_id ORDER BY c.id",
     )
     seen = [
@@ -166,7 +166,10 @@ def test_everything_is_kept_but_the_vectors(varied):
 
 
 def test_chunks_that_fit_the_new_window_stay_as_they_are(varied):
-    query = "SELECT d.key, c.ordinal, c.start, c.end, c.place, c.context FROM chunks c JOIN documents d ON d.id = c.document_id"
+    query = (
+        "SELECT d.external_id, c.ordinal, c.start, c.end, c.location, c.context "
+        "FROM chunks c JOIN documents d ON d.id = c.document_id"
+    )
     with vecsearch.open(varied, model=OLD) as collection:
         before = {row for row in rows(varied, query) if row[0] != "b0"}  # brought with one vector for more than a window
         collection.reembed(FakeEncoder(3, max_tokens=400))
@@ -237,7 +240,7 @@ def test_the_chunks_of_a_long_document_are_not_encoded_again(tmp_path, small):
         assert not set(first.documents) & set(second.documents)
         assert len(first.documents) >= 40
         assert collection.search("number77", mode="lexical")
-    assert rows(tmp_path / "x.vec", "SELECT count(*) FROM staged") == [(0,)]
+    assert rows(tmp_path / "x.vec", "SELECT count(*) FROM staged_vectors") == [(0,)]
 
 
 def test_one_begun_with_another_encoder_is_begun_anew(plain, small):
@@ -246,7 +249,7 @@ def test_one_begun_with_another_encoder_is_begun_anew(plain, small):
         with pytest.raises(Interrupted):
             collection.reembed(Meddling(third, 20, interrupt))
         assert collection.reembed(NEW).encoded == 40
-    assert rows(plain, "SELECT encoder, dimension FROM collections") == [(NEW.name, 24)]
+    assert rows(plain, "SELECT model, dimension FROM collections") == [(NEW.name, 24)]
     assert is_sound(plain)
 
 
@@ -305,7 +308,7 @@ def test_what_is_written_meanwhile_is_taken_in(plain, small):
             collection, NEW, query
         )[0]
     assert len(counting.documents) <= 42  # what is untouched is encoded once
-    assert rows(plain, "SELECT language FROM collections") == [("de",)]
+    assert rows(plain, "SELECT stemmer FROM collections") == [("de",)]
     assert is_sound(plain)
 
 
@@ -316,7 +319,7 @@ def test_two_runs_at_once_do_not_mix(plain, small):
 
     with vecsearch.open(plain, model=OLD) as collection, pytest.raises(vecsearch.StorageError, match="another process"):
         collection.reembed(Meddling(NEW, 20, another))
-    assert rows(plain, "SELECT encoder FROM collections") == [(FakeEncoder(3).name,)]
+    assert rows(plain, "SELECT model FROM collections") == [(FakeEncoder(3).name,)]
     assert is_sound(plain)
 
 

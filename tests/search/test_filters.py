@@ -352,9 +352,9 @@ def test_documents_of_many_chunks_are_found_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        "DELETE FROM facts WHERE key = 'n'", "UPDATE facts SET value = -2 WHERE document_id = 1 AND key = 'n'",
-        "UPDATE facts SET document_id = 3 WHERE document_id = 1", "UPDATE documents SET metadata = '{}' WHERE id = 1",
-        "INSERT INTO facts VALUES (1, 'n', 4, 'x', 1)",
+        "DELETE FROM metadata_index WHERE key = 'n'", "UPDATE metadata_index SET value = -2 WHERE document_id = 1 AND key = 'n'",
+        "UPDATE metadata_index SET document_id = 3 WHERE document_id = 1", "UPDATE documents SET metadata = '{}' WHERE id = 1",
+        "INSERT INTO metadata_index VALUES (1, 'n', 4, 'x', 1)",
     ],
 )  # fmt: skip
 def test_the_doctor_notices_facts_that_are_not_the_metadata(tmp_path: Path, damage: str) -> None:
@@ -378,7 +378,7 @@ def test_a_collection_that_goes_takes_its_facts_along(tmp_path: Path) -> None:
     with vecsearch.open(tmp_path / "c.vec", collection="two") as collection:
         assert collection.count({"n": 1}) == 1
     connection = sqlite3.connect(tmp_path / "c.vec" / DATABASE_FILE)
-    assert connection.execute("SELECT count(*) FROM facts").fetchone() == (1,)
+    assert connection.execute("SELECT count(*) FROM metadata_index").fetchone() == (1,)
     connection.close()
 
 

@@ -169,7 +169,8 @@ def rows_of(path: Path) -> list[Row]:
     connection = sqlite3.connect(f"file:{path / DATABASE_FILE}?mode=ro", uri=True)
     try:
         found = connection.execute(
-            "SELECT c.id, d.key, coalesce(d.title, ''), substr(d.text, c.start + 1, c.\"end\" - c.start), d.metadata, v.vector "
+            "SELECT c.id, d.external_id, coalesce(d.title, ''), substr(d.text, c.start + 1, c.\"end\" - c.start), d.metadata, "
+            "v.vector "
             "FROM chunks c JOIN documents d ON d.id = c.document_id JOIN vectors v ON v.chunk_id = c.id ORDER BY c.id"
         ).fetchall()
     finally:

@@ -15,8 +15,7 @@ from typing import Any
 import vecsearch
 from tests import maintenance
 from tests.fakes import FakeEncoder
-from vecsearch.core.atomic_files import sync_folder
-from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
+from vecsearch.core.settings import DATABASE_FILE
 
 BROUGHT = FakeEncoder(salt=99)  # makes the vectors that are brought along
 DATABASE = "database"
@@ -227,21 +226,6 @@ class Plan:
 
         return Step("reembed", run, after)
 
-    def migrate(self, state: State) -> Step:
-        """What an older program left is brought up to date by the next writer."""
-        version = self.draw.randint(1, SCHEMA_VERSION - 1)
-
-        def prepare(base: Path) -> None:
-            maintenance.downgrade(base / DATABASE, version, to=base / "older")
-            shutil.rmtree(base / DATABASE)
-            (base / "older").rename(base / DATABASE)
-            sync_folder(base)
-
-        def run(base: Path) -> None:
-            maintenance.collections(base / DATABASE, upgrade=True)
-
-        return Step("migrate", run, state, prepare=prepare, spoils=True)
-
     def backup(self, state: State) -> Step:
         def run(base: Path) -> None:
             maintenance.backup(base / DATABASE, base / "kept.backup", force=True)
@@ -292,7 +276,7 @@ class Plan:
             for file in list((base / DATABASE / "index").glob("*.faiss"))[:1]:
                 file.write_bytes(file.read_bytes()[:-7])
             with closing(sqlite3.connect(base / DATABASE / DATABASE_FILE)) as connection, connection:
-                connection.execute("DELETE FROM facts WHERE key = 'n'")
+                connection.execute("DELETE FROM metadata_index WHERE key = 'n'")
 
         return Step("doctor --fix", lambda base: mend(base, state), state, prepare=prepare, spoils=True)
 
@@ -321,7 +305,6 @@ STEPS: dict[str, Callable[[Plan, State], Step]] = {
     "optimize --stemmer": Plan.stems,
     "collections": Plan.neighbour,
     "reembed": Plan.reembed,
-    "migrate": Plan.migrate,
     "backup": Plan.backup,
     "restore": Plan.restore,
     "import": Plan.exchange,

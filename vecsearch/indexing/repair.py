@@ -126,7 +126,7 @@ class _RepairRun:
             return problem.finding
         fix = RESTORE
         if problem.kind in _NEEDS_ENCODER and problem.state is not None and not self._can_repair(problem):
-            fix = f"make its encoder {problem.state.encoder} available and run this again, or {RESTORE}"
+            fix = f"make its encoder {problem.state.model} available and run this again, or {RESTORE}"
         return replace(problem.finding, fix=fix)
 
     def _reencode_vectors(self, state: CollectionState) -> None:
@@ -141,7 +141,7 @@ class _RepairRun:
         encoder = _load_encoder(state, self._model)
         assert encoder is not None
         broken = menders.uncut(self._database, state)
-        making = CollectionSpec(state.precision, state.language)
+        making = CollectionSpec(state.precision, state.stemmer)
         target = CollectionTarget(self._store, state.name)
         batches = BatchWriter(target, get_encoder=lambda: encoder, spec=making, may_replace=lambda source: True)
         for each in broken:
@@ -169,12 +169,12 @@ def _check_models(database: DatabaseFolder, model: ModelChoice) -> Iterator[Trou
         if _is_encoder_of(model, state):
             continue
         try:
-            if not model_files.is_local(state.encoder):
-                raise UnavailableError(f"its encoder {state.encoder} is not on this machine")
-            registry.load_matching(None, collection=state.name, stored=state.encoder, fingerprint=state.fingerprint)
+            if not model_files.is_local(state.model):
+                raise UnavailableError(f"its encoder {state.model} is not on this machine")
+            registry.load_matching(None, collection=state.name, stored=state.model, fingerprint=state.fingerprint)
         except ModelMismatchError:
-            what = f"the encoder {state.encoder} is not the one that made its vectors any more"
-            fix = f"put back the model's files as they were, or run: vecsearch reembed --model {state.encoder} -c {state.name}"
+            what = f"the encoder {state.model} is not the one that made its vectors any more"
+            fix = f"put back the model's files as they were, or run: vecsearch reembed --model {state.model} -c {state.name}"
             yield error(what, "queries cannot be compared with the vectors, and nothing can be added", fix, state=state)
         except (VecsearchError, OSError, ValueError) as why:
             meaning = "until it is given, the collection can be searched by words, not by meaning"
@@ -188,9 +188,9 @@ def _load_encoder(state: CollectionState, model: ModelChoice) -> Encoder | None:
         assert model is not None and not isinstance(model, str)
         return model
     try:
-        if not model_files.is_local(state.encoder):
+        if not model_files.is_local(state.model):
             return None
-        found = registry.load_matching(None, collection=state.name, stored=state.encoder, fingerprint=state.fingerprint)
+        found = registry.load_matching(None, collection=state.name, stored=state.model, fingerprint=state.fingerprint)
         return found if found.dimension == state.dimension else None
     except (VecsearchError, OSError, ValueError):
         return None

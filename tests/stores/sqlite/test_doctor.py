@@ -136,8 +136,8 @@ def missing_from_an_index(folder: Path) -> None:
 
 def other_words(folder: Path) -> None:
     """As many rows, and each of the right length: one word is another."""
-    text = str(value(folder, "SELECT text FROM documents WHERE key = 'late1'"))
-    row = value(folder, "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.key = 'late1'")
+    text = str(value(folder, "SELECT text FROM documents WHERE external_id = 'late1'"))
+    row = value(folder, "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.external_id = 'late1'")
     sql(
         folder,
         f"INSERT INTO terms_fts_1 (terms_fts_1, rowid, title, body) VALUES ('delete', {row}, '', '{text}')",
@@ -177,7 +177,7 @@ def flipped_file(folder: Path) -> None:
 
 
 def a_replaced_collection(folder: Path) -> None:
-    sql(folder, "UPDATE collections SET name = char(31) || 'old 2' WHERE id = 2")
+    sql(folder, "UPDATE collections SET role = 'replaced' WHERE id = 2")
 
 
 def leftovers(folder: Path) -> None:
@@ -217,9 +217,9 @@ def run(*statements: str) -> Callable[[Path], None]:
     return lambda folder: sql(folder, *statements)
 
 
-CHUNK_OF = "(SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.key = '{}' ORDER BY c.id LIMIT 1)"
-ROW_OF = "(SELECT id FROM documents WHERE key = '{}')"
-STAGE = "INSERT INTO staged VALUES (1, 'a digest', zeroblob({}))"
+CHUNK_OF = "(SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.external_id = '{}' ORDER BY c.id LIMIT 1)"
+ROW_OF = "(SELECT id FROM documents WHERE external_id = '{}')"
+STAGE = "INSERT INTO staged_vectors VALUES (1, 'a digest', zeroblob({}))"
 
 MENDED = {
     "a row missing from an index": Damage(missing_from_an_index, "missing from index"),
@@ -233,9 +233,11 @@ MENDED = {
         run("INSERT INTO vectors SELECT 9999, vector FROM vectors LIMIT 1"), "1 row of vectors without the row of chunks"
     ),
     "a chunk of no document": Damage(
-        run("DELETE FROM documents WHERE key = 'd7'"), "1 row of chunks without the row of documents", loses="d7"
+        run("DELETE FROM documents WHERE external_id = 'd7'"), "1 row of chunks without the row of documents", loses="d7"
     ),
-    "facts of no collection": Damage(run("INSERT INTO facts VALUES (77, 'k', 4, 'v', 1)"), "1 row of facts without the row"),
+    "facts of no collection": Damage(
+        run("INSERT INTO metadata_index VALUES (77, 'k', 4, 'v', 1)"), "1 row of metadata_index without the row"
+    ),
     "a document without chunks": Damage(
         run(
             f"DELETE FROM vectors WHERE chunk_id = {CHUNK_OF.format('d7')}",
@@ -255,7 +257,7 @@ MENDED = {
     "a chunk before its text": Damage(
         run(f"UPDATE chunks SET start = -3 WHERE document_id = {ROW_OF.format('d7')}"), "do not lie within its text"
     ),
-    "a place that is no JSON": Damage(run("UPDATE chunks SET place = '{' WHERE id = 7"), "do not lie within its text"),
+    "a place that is no JSON": Damage(run("UPDATE chunks SET location = '{' WHERE id = 7"), "do not lie within its text"),
     "a chunk in another collection": Damage(
         run("UPDATE chunks SET collection_id = 2 WHERE id = 7"), "1 chunk in another collection than its document"
     ),
@@ -271,16 +273,24 @@ MENDED = {
     "a text index without its version": Damage(run("DELETE FROM forms_fts_1_config"), "the text index is not what"),
     "a text index without a part": Damage(run("DROP TABLE terms_fts_1_idx"), "the text index is not what the texts say"),
     "no text index": Damage(run("DROP TABLE terms_fts_1"), "the text index holds 0 rows"),
-    "other facts": Damage(run("UPDATE facts SET value = 99 WHERE document_id = 3 AND key = 'n'"), "not the metadata of 1"),
-    "facts of a document that is gone": Damage(run("INSERT INTO facts VALUES (1, 'n', 3, 5, 4000)"), "not the metadata of 1"),
-    "a range that begins late": Damage(run("UPDATE segments SET after = 5 WHERE collection_id = 1"), "index files are said to"),
+    "other facts": Damage(
+        run("UPDATE metadata_index SET value = 99 WHERE document_id = 3 AND key = 'n'"), "not the metadata of 1"
+    ),
+    "facts of a document that is gone": Damage(
+        run("INSERT INTO metadata_index VALUES (1, 'n', 3, 5, 4000)"), "not the metadata of 1"
+    ),
+    "a range that begins late": Damage(
+        run("UPDATE segments SET after_id = 5 WHERE collection_id = 1"), "index files are said to"
+    ),
     "ranges that overlap": Damage(
-        run("INSERT INTO segments SELECT 90, collection_id, 3, covers, rows, checksum FROM segments WHERE collection_id = 1"),
+        run("INSERT INTO segments SELECT 90, collection_id, 3, last_id, rows, checksum FROM segments WHERE collection_id = 1"),
         "overlap or are out of order",
     ),
     "more rows than there are": Damage(run("UPDATE segments SET rows = rows + 1"), "does not hold the rows that SQLite holds"),
-    "covers too much": Damage(run("UPDATE collections SET covers = 5000 WHERE id = 1"), "the index files are said to hold"),
-    "covers too little": Damage(run("UPDATE collections SET covers = 3 WHERE id = 1"), "the ranges of the index files"),
+    "covers too much": Damage(
+        run("UPDATE collections SET indexed_up_to = 5000 WHERE id = 1"), "the index files are said to hold"
+    ),
+    "covers too little": Damage(run("UPDATE collections SET indexed_up_to = 3 WHERE id = 1"), "the ranges of the index files"),
     "vectors of others in an index file": Damage(another_file, "does not hold the rows that SQLite holds"),
     "a damaged index file": Damage(flipped_file, "is damaged", is_error=False),
     "a missing index file": Damage(lambda folder: newest_file(folder).unlink(), "is missing", is_error=False),
@@ -292,7 +302,7 @@ MENDED = {
     "another version recorded": Damage(run("UPDATE alembic_version SET version_num = '0002'"), "recorded as 0002 and as"),
     "staged vectors": Damage(run(STAGE.format(SIZE)), "1 vector kept from an interrupted run, which", is_error=False),
     "torn staged vectors": Damage(
-        run(STAGE.format(5), "UPDATE sources SET digest = ''"), "of another length than the collection's", is_error=False
+        run(STAGE.format(5), "UPDATE sources SET digest = NULL"), "of another length than the collection's", is_error=False
     ),
     "a replaced collection": Damage(a_replaced_collection, "waits to be dropped", is_error=False),
     "leftover index files": Damage(leftovers, "2 leftover files", is_error=False),
@@ -406,7 +416,7 @@ def test_a_log_that_has_grown_is_noticed_and_emptied(db: Path, monkeypatch: pyte
     monkeypatch.setattr(folder_check, "_LOG_BYTES_MAX", 10_000)
     with closing(sqlite3.connect(db / DATABASE_FILE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        other.execute("UPDATE collections SET revision = revision + 1")
+        other.execute("UPDATE collections SET data_version = data_version + 1")
         other.execute("CREATE TABLE big AS SELECT zeroblob(100000)")
         other.execute("DROP TABLE big")
         other.execute("COMMIT")
@@ -424,12 +434,13 @@ def altered(**values: object) -> Callable[[Path], None]:
 
 
 STAYS = {
-    "metadata that is no JSON": Damage(run("UPDATE documents SET metadata = '{' WHERE key = 'd7'"), "is no JSON object"),
-    "metadata that is a list": Damage(run("UPDATE documents SET metadata = '[1]' WHERE key = 'd7'"), "is no JSON object"),
-    "metadata of bytes": Damage(run("UPDATE documents SET metadata = X'00ff' WHERE key = 'd7'"), "is no JSON object"),
+    "metadata that is no JSON": Damage(run("UPDATE documents SET metadata = '{' WHERE external_id = 'd7'"), "is no JSON object"),
+    "metadata that is a list": Damage(run("UPDATE documents SET metadata = '[1]' WHERE external_id = 'd7'"), "is no JSON object"),
+    "metadata of bytes": Damage(run("UPDATE documents SET metadata = X'00ff' WHERE external_id = 'd7'"), "is no JSON object"),
     "documents of no file": Damage(run("DELETE FROM sources"), "9 rows of documents without the row of sources"),
     "documents of no collection": Damage(
-        run("UPDATE documents SET collection_id = 77 WHERE key = 'd7'"), "1 row of documents without the row of collections"
+        run("UPDATE documents SET collection_id = 77 WHERE external_id = 'd7'"),
+        "1 row of documents without the row of collections",
     ),
     "a lost vector that was brought": Damage(
         run(f"DELETE FROM vectors WHERE chunk_id = {CHUNK_OF.format('mine')}"), "whose vectors were brought, not encoded"
@@ -458,7 +469,7 @@ def test_what_cannot_be_derived_stays_a_finding_with_what_to_do(db: Path, name: 
 
 def texts_of(folder: Path) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
-        return connection.execute("SELECT key, title, text, metadata FROM documents ORDER BY key").fetchall()
+        return connection.execute("SELECT external_id, title, text, metadata FROM documents ORDER BY external_id").fetchall()
 
 
 def test_where_the_encoder_is_missing_lost_vectors_stay_a_finding_that_names_it(db: Path) -> None:
@@ -491,7 +502,7 @@ def no_header(folder: Path) -> None:
 
 @pytest.mark.parametrize("damage", [pages_of_random_bytes, no_header], ids=lambda damage: damage.__name__)
 def test_a_damaged_sqlite_file_is_left_as_it_is(db: Path, shell: Callable[..., Ran], damage: Callable[[Path], None]) -> None:
-    sql(db, "DELETE FROM facts", "PRAGMA wal_checkpoint(TRUNCATE)")
+    sql(db, "DELETE FROM metadata_index", "PRAGMA wal_checkpoint(TRUNCATE)")
     damage(db)
     before = {path: path.read_bytes() for path in db.rglob("*") if path.is_file() and path.stem.startswith(("vecsearch", "1-"))}
     ran = shell("doctor", "--fix", "--db", db, "--json")
@@ -509,7 +520,7 @@ def test_a_damaged_sqlite_file_is_left_as_it_is(db: Path, shell: Callable[..., R
 
 
 def test_the_shell_says_what_was_mended_where_the_backup_is_and_what_is_left(notes: Path, shell: Callable[..., Ran]) -> None:
-    sql(notes, "DELETE FROM vectors WHERE chunk_id = 1", "DELETE FROM facts")
+    sql(notes, "DELETE FROM vectors WHERE chunk_id = 1", "DELETE FROM metadata_index")
     assert shell("doctor").status == 1
     ran = shell("doctor", "--fix")
     assert ran.status == 0
@@ -576,7 +587,7 @@ def writer(db: Path) -> Iterator[int]:
 def test_nothing_is_mended_while_another_process_writes(db: Path, writer: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from vecsearch.stores.sqlite.engine import database_folder
 
-    sql(db, "DELETE FROM facts")
+    sql(db, "DELETE FROM metadata_index")
     patient = database_folder.DatabaseFolder.__init__
     monkeypatch.setattr(
         database_folder.DatabaseFolder, "__init__", lambda self, folder, **more: patient(self, folder, **more | {"timeout": 0.2})

@@ -208,7 +208,7 @@ def test_a_copy_goes_back_to_an_older_format_with_all_that_it_holds(now, tmp_pat
         words = "terms_fts_1" if version == 3 else "chunks_fts_1"
         matching = f"SELECT rowid FROM {words} WHERE {words} MATCH ?"
         (albatross,) = connection.execute(
-            "SELECT c.id FROM chunks c JOIN documents d ON d.id = document_id WHERE d.key = 'kept/ü'"
+            "SELECT c.id FROM chunks c JOIN documents d ON d.id = document_id WHERE d.external_id = 'kept/ü'"
         )
         assert connection.execute(matching, ["albatross"]).fetchall() == [albatross]
     with vecsearch.open(tmp_path / "older") as collection:  # and up again

@@ -163,7 +163,7 @@ def test_a_deleted_collection_is_in_no_file(tmp_path: Path, shell: Callable[...,
 def test_what_an_interrupted_run_kept_goes_once_nothing_waits_for_it(tmp_path: Path) -> None:
     fill(tmp_path / "db")
     with closing(sqlite3.connect(tmp_path / "db" / DATABASE_FILE)) as connection:
-        connection.execute("INSERT INTO staged VALUES (1, 'digest', ?)", (ROW,))
+        connection.execute("INSERT INTO staged_vectors VALUES (1, 'digest', ?)", (ROW,))
         connection.commit()
     deleted_by_id(tmp_path / "db")
     assert held(tmp_path / "db") == set()

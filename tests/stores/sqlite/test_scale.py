@@ -64,9 +64,10 @@ def contents(database: Path) -> list[tuple[object, ...]]:
     """Everything that two runs must agree on."""
     with sqlite3.connect(database / DATABASE_FILE) as connection:
         return connection.execute(
-            'SELECT d.key, d.title, d.text, d.metadata, d.digest, s.path, s.digest, c.ordinal, c.start, c."end", c.place, '
+            'SELECT d.external_id, d.title, d.text, d.metadata, d.digest, s.path, s.digest, c.ordinal, c.start, c."end", '
+            "c.location, "
             "c.context, v.vector FROM documents d JOIN sources s ON s.id = d.source_id JOIN chunks c ON c.document_id = d.id "
-            "JOIN vectors v ON v.chunk_id = c.id ORDER BY d.key, c.ordinal"
+            "JOIN vectors v ON v.chunk_id = c.id ORDER BY d.external_id, c.ordinal"
         ).fetchall()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from vecsearch.core.settings import LOCK_TIMEOUT_S
 from vecsearch.core.types import Precision
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import CollectionInfo, OutdatedDocument
-from vecsearch.stores.sqlite.engine.collections import find_state, get_replacement_name, list_visible_states
+from vecsearch.stores.sqlite.engine.collections import CollectionName, find_state, get_replacement_ref, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder, is_database
 from vecsearch.stores.sqlite.read.reader import SnapshotReader, SQLiteSnapshot, describe_collection
 
@@ -30,7 +29,7 @@ class SQLiteStore:
     def __init__(self, folder: Path, *, readonly: bool = False, lock_timeout: float = LOCK_TIMEOUT_S) -> None:
         """Open a database that is there. Raises NotADatabaseError, SchemaVersionError, DatabaseCorruptedError."""
         self.database = DatabaseFolder(folder, readonly=readonly, timeout=lock_timeout)
-        self._readers: dict[str, SnapshotReader] = {}
+        self._readers: dict[CollectionName, SnapshotReader] = {}
         self._held = threading.local()  # how many blocks of this thread hold the write lock
 
     @property
@@ -54,7 +53,7 @@ class SQLiteStore:
             return [describe_collection(state) for state in list_visible_states(opened.driver)]
 
     @contextmanager
-    def open_snapshot(self, collection: str) -> Iterator[SQLiteSnapshot | None]:
+    def open_snapshot(self, collection: CollectionName) -> Iterator[SQLiteSnapshot | None]:
         """Open the collection as it is now; None while it is not there."""
         reader = self._readers.setdefault(collection, SnapshotReader(self.database, collection))
         with reader.open_snapshot() as snapshot:
@@ -78,7 +77,7 @@ class SQLiteStore:
                 self._held.depth = 0
 
     @contextmanager
-    def open_writer(self, collection: str) -> Iterator[SQLiteWriter]:
+    def open_writer(self, collection: CollectionName) -> Iterator[SQLiteWriter]:
         """Be the one writer of a collection."""
         from vecsearch.stores.sqlite.write.writer import SQLiteWriter
 
@@ -149,8 +148,8 @@ class SQLiteReplacement:
     def info(self) -> CollectionInfo | None:
         """The replacement as it is now; None where none was begun."""
         with self._database.begin_driver_read() as opened:
-            state = find_state(opened.driver, get_replacement_name(self._name))
-        return None if state is None else replace(describe_collection(state), name=self._name)
+            state = find_state(opened.driver, get_replacement_ref(self._name))
+        return None if state is None else describe_collection(state)
 
     def begin(self, encoder: EncoderSpec, precision: Precision) -> CollectionInfo:
         """Go on with the replacement begun before, if its vectors are of this kind, else begin a new one."""
@@ -165,13 +164,13 @@ class SQLiteReplacement:
     @contextmanager
     def open_snapshot(self) -> Iterator[SQLiteSnapshot | None]:
         """Open the replacement, to read from."""
-        with self._store.open_snapshot(get_replacement_name(self._name)) as snapshot:
+        with self._store.open_snapshot(get_replacement_ref(self._name)) as snapshot:
             yield snapshot
 
     @contextmanager
     def open_writer(self) -> Iterator[SQLiteWriter]:
         """Write to the replacement. Raises StorageError where it was abandoned or begun again by another process."""
-        with self._store.open_writer(get_replacement_name(self._name)) as writer:
+        with self._store.open_writer(get_replacement_ref(self._name)) as writer:
             self._check_begun()
             yield writer
 

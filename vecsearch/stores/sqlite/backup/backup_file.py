@@ -32,8 +32,8 @@ from vecsearch.core.errors import (
     StorageError,
     UnreadableFileError,
 )
-from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION
-from vecsearch.stores.sqlite.backup.counters import UNTOUCHED, Floors, floors_of, renew, unknown_floors
+from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION, SCHEMA_VERSION_MIN
+from vecsearch.stores.sqlite.backup.counters import UNTOUCHED, CounterState, floors_of, renew, unknown_floors
 from vecsearch.stores.sqlite.engine import write_lock
 from vecsearch.stores.sqlite.engine.collections import list_visible_states
 from vecsearch.stores.sqlite.engine.connections import get_driver
@@ -192,7 +192,7 @@ def _held(connection: Connection) -> Iterator[Held]:
 # -- reading one
 
 
-def _prepare(file: Path, copy: Path, floors: Floors) -> Manifest:
+def _prepare(file: Path, copy: Path, floors: CounterState) -> Manifest:
     """The database of a backup as a file, verified, in today's format, with numbers that no reader has seen."""
     manifest = _unpacked(file, copy)
     with _opened(copy, file) as connection:
@@ -262,7 +262,7 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
         raise DatabaseCorruptedError(
             f"{file} is damaged: its manifest cannot be read ({error}); restore another backup"
         ) from error
-    if numbers["layout"] > _LAYOUT or numbers["format"] > SCHEMA_VERSION:
+    if numbers["layout"] > _LAYOUT or not SCHEMA_VERSION_MIN <= numbers["format"] <= SCHEMA_VERSION:
         raise make_version_error(file, numbers["format"])
     return Manifest(collections=held, **numbers, **texts)  # type: ignore[arg-type]
 
@@ -272,7 +272,7 @@ def _verify(connection: Connection, file: Path) -> None:
     numbers = {name: raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version", "page_size")}
     if numbers["application_id"] != APPLICATION_ID or numbers["user_version"] < 1:
         raise UnreadableFileError(f"{file} is no backup of vecsearch: it holds an SQLite file of another program")
-    if numbers["user_version"] > SCHEMA_VERSION:
+    if not SCHEMA_VERSION_MIN <= numbers["user_version"] <= SCHEMA_VERSION:
         raise make_version_error(file, numbers["user_version"])
     said = [row[0] for row in raw.execute("PRAGMA integrity_check(3)")]
     active = select(func.count()).select_from(_SCHEMA).where(_SCHEMA.c.type.in_(("trigger", "view")))

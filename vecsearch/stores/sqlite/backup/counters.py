@@ -1,7 +1,7 @@
 """Numbers that no reader has seen, for a database that is to take another's place.
 
-What readers keep in memory they know by collection, generation and revision, and by the ids of chunks and segments, none of which
-is ever used twice; so a restored database must go on counting where the one that it replaces stopped.
+What readers keep in memory they know by collection, index version and data version, and by the ids of chunks and segments, none
+of which is ever used twice; so a restored database must go on counting where the one that it replaces stopped.
 """
 
 from __future__ import annotations
@@ -20,34 +20,36 @@ _FAR: Final = 1 << 40  # further than anybody has counted
 
 
 @dataclass(frozen=True, slots=True)
-class Floors:
-    """The highest numbers that were given so far: generation and revision of any collection, row ids by table."""
+class CounterState:
+    """The highest numbers that were given so far: index and data version of any collection, row ids by table."""
 
-    generation: int
-    revision: int
+    index_version: int
+    data_version: int
     ids: Mapping[str, int]
 
 
-UNTOUCHED: Final = Floors(0, 0, {})  # where no database was
+UNTOUCHED: Final = CounterState(0, 0, {})  # where no database was
 
 
-def floors_of(database: DatabaseFolder) -> Floors:
+def floors_of(database: DatabaseFolder) -> CounterState:
     """Of a database in use. Raises Damaged."""
     with database.begin_read() as connection:
         return _floors(connection)
 
 
-def unknown_floors() -> Floors:
+def unknown_floors() -> CounterState:
     """Of a database that cannot be read."""
-    return Floors(_FAR, _FAR, {segments.name: _FAR, collections.name: _FAR})
+    return CounterState(_FAR, _FAR, {segments.name: _FAR, collections.name: _FAR})
 
 
-def renew(connection: Connection, floors: Floors) -> None:
+def renew(connection: Connection, floors: CounterState) -> None:
     """Raise the numbers of a database, which nobody reads yet, above the floors and its own, and forget its index files."""
     own = _floors(connection)
     connection.execute(
         update(collections).values(
-            generation=max(own.generation, floors.generation) + 1, revision=max(own.revision, floors.revision) + 1, covers=0
+            index_version=max(own.index_version, floors.index_version) + 1,
+            data_version=max(own.data_version, floors.data_version) + 1,
+            indexed_up_to=0,
         )
     )
     connection.execute(delete(segments))
@@ -56,10 +58,10 @@ def renew(connection: Connection, floors: Floors) -> None:
         set_last_number(connection, each, max(own.ids[each.name], floors.ids.get(each.name, 0)))
 
 
-def _floors(connection: Connection) -> Floors:
-    generation, revision = connection.execute(
-        select(func.coalesce(func.max(collections.c.generation), 0), func.coalesce(func.max(collections.c.revision), 0))
+def _floors(connection: Connection) -> CounterState:
+    index_version, data_version = connection.execute(
+        select(func.coalesce(func.max(collections.c.index_version), 0), func.coalesce(func.max(collections.c.data_version), 0))
     ).one()
     highest = {each.name: connection.scalar(select(func.max(each.c.id))) or 0 for each in AUTOINCREMENT_TABLES}
     ids = {each.name: max(get_last_number(connection, each) or 0, highest[each.name]) for each in AUTOINCREMENT_TABLES}
-    return Floors(generation, revision, ids)
+    return CounterState(index_version, data_version, ids)

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from vecsearch.core.errors import CollectionNotFoundError, DatabaseCorruptedError
-from vecsearch.core.types import Precision
+from vecsearch.core.types import Metadata, Precision
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
+from vecsearch.stores.sqlite.engine.stored_values import parse_stored_json
+
+
+class CollectionRole(StrEnum):
+    """What a collection is there for. A name has at most one live collection and one replacement. It is stored."""
+
+    LIVE = "live"
+    REPLACEMENT = "replacement"  # built beside the live one of the same name, to take its place
+    REPLACED = "replaced"  # waits to be dropped, now that another has its place
+
+
+class CollectionRef(NamedTuple):
+    """Which collection is meant, where that need not be the live one of a name."""
+
+    name: str
+    role: CollectionRole
+
+
+CollectionName: TypeAlias = str | CollectionRef  # a plain name means the live collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,65 +37,75 @@ class CollectionState:
 
     id: int
     name: str
-    encoder: str
+    role: CollectionRole
+    model: str
     fingerprint: str
     dimension: int
     precision: Precision
-    revision: int
-    generation: int
-    covers: int
-    language: str
+    data_version: int
+    index_version: int
+    indexed_up_to: int
+    stemmer: str
+    metadata: Metadata
 
     @property
     def is_hidden(self) -> bool:
-        """Whether users do not know of it: it is being made beside another, or was replaced and waits to be dropped."""
-        return self.name.startswith(_HIDDEN_PREFIX)
+        """Whether users do not know of it."""
+        return self.role is not CollectionRole.LIVE
+
+    @property
+    def ref(self) -> CollectionRef:
+        """What finds it again; of those that were replaced, one."""
+        return CollectionRef(self.name, self.role)
 
 
-_HIDDEN_PREFIX: Final = "\x1f"  # no name that a user can give begins so: it is not printable
 _COLUMN_NAMES: Final = [field.name for field in fields(CollectionState)]
 _SELECT_COLLECTIONS: Final = f"SELECT {', '.join(_COLUMN_NAMES)} FROM collections"
-_SELECT_BY_NAME: Final = f"{_SELECT_COLLECTIONS} WHERE name = :name"
-_SELECT_ALL: Final = f"{_SELECT_COLLECTIONS} ORDER BY name"
+_SELECT_BY_NAME: Final = f"{_SELECT_COLLECTIONS} WHERE name = :name AND role = :role"
+_SELECT_ALL: Final = f"{_SELECT_COLLECTIONS} ORDER BY name, role, id"
 
 
-def find_state(connection: AnyConnection, name: str) -> CollectionState | None:
-    """The collection of a name, None where there is none."""
-    row = get_driver(connection).execute(_SELECT_BY_NAME, {"name": name}).fetchone()
+def find_state(connection: AnyConnection, name: CollectionName) -> CollectionState | None:
+    """Return the collection of a name, None where there is none."""
+    ref = get_ref(name)
+    row = get_driver(connection).execute(_SELECT_BY_NAME, {"name": ref.name, "role": ref.role.value}).fetchone()
     return None if row is None else _parse_state(row)
 
 
-def get_state(connection: AnyConnection, name: str) -> CollectionState:
-    """The collection of a name. Raises UnknownCollection."""
+def get_state(connection: AnyConnection, name: CollectionName) -> CollectionState:
+    """Return the collection of a name. Raises CollectionNotFoundError."""
     state = find_state(connection, name)
     if state is None:
-        raise CollectionNotFoundError(name, [each.name for each in list_visible_states(connection)])
+        raise CollectionNotFoundError(get_ref(name).name, [state.name for state in list_visible_states(connection)])
     return state
 
 
 def list_states(connection: AnyConnection) -> list[CollectionState]:
-    """Every collection, by name, hidden ones first."""
+    """Return every collection, by name."""
     return [_parse_state(row) for row in get_driver(connection).execute(_SELECT_ALL)]
 
 
 def list_visible_states(connection: AnyConnection) -> list[CollectionState]:
-    """Every collection that users know of, by name."""
+    """Return every collection that users know of, by name."""
     return [state for state in list_states(connection) if not state.is_hidden]
 
 
-def get_replacement_name(name: str) -> str:
-    """Under which the collection is made that is to take the place of this one; see `succession`."""
-    return f"{_HIDDEN_PREFIX}new {name}"
+def get_ref(name: CollectionName) -> CollectionRef:
+    """Return what a name means."""
+    return name if isinstance(name, CollectionRef) else CollectionRef(name, CollectionRole.LIVE)
 
 
-def get_retired_name(state: CollectionState) -> str:
-    """Under which a collection waits to be dropped, once another has its name."""
-    return f"{_HIDDEN_PREFIX}old {state.id}"
+def get_replacement_ref(name: str) -> CollectionRef:
+    """Return what finds the collection that is to take the place of the live one of this name."""
+    return CollectionRef(name, CollectionRole.REPLACEMENT)
 
 
 def _parse_state(row: Sequence[Any]) -> CollectionState:
     values = dict(zip(_COLUMN_NAMES, row, strict=True))
     try:
-        return CollectionState(**{**values, "precision": Precision(values["precision"])})
+        role, precision = CollectionRole(values["role"]), Precision(values["precision"])
+        return CollectionState(
+            **{**values, "role": role, "precision": precision, "metadata": parse_stored_json(values["metadata"])}
+        )
     except ValueError as error:
         raise DatabaseCorruptedError(f"the database is damaged: {error}; see `vecsearch doctor`") from error

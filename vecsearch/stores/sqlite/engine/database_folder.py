@@ -30,6 +30,7 @@ from vecsearch.core.settings import (
     DATABASE_FILE,
     LOCK_TIMEOUT_S,
     SCHEMA_VERSION,
+    SCHEMA_VERSION_MIN,
     WAL_CHECKPOINT_BYTES,
     WAL_CHECKPOINT_WAIT_MS,
 )
@@ -194,7 +195,7 @@ class DatabaseFolder:
         return version
 
     def _check_version(self, version: int) -> None:
-        if version > SCHEMA_VERSION:
+        if not SCHEMA_VERSION_MIN <= version <= SCHEMA_VERSION:
             raise make_version_error(self.folder, version)
 
     def _upgrade(self, version: int) -> None:
@@ -226,7 +227,12 @@ class DatabaseFolder:
 
 
 def make_version_error(path: Path, version: int) -> SchemaVersionError:
-    """What to raise for a database, or a backup, of a format that this program does not know yet."""
+    """Return what to raise for a database, or a backup, of a format that this program does not know yet, or no longer."""
+    if version < SCHEMA_VERSION_MIN:
+        return SchemaVersionError(
+            f"{path} has format version {version}, which this vecsearch no longer reads; export it with the vecsearch that wrote "
+            "it (vecsearch export FILE), and import that file here (vecsearch import FILE)"
+        )
     return SchemaVersionError(
         f"{path} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
         "upgrade vecsearch: pip install --upgrade vecsearch"

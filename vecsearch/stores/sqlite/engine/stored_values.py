@@ -19,7 +19,7 @@ def parse_stored_json(text: str) -> JSON:
 
 
 def parse_location(text: str | None) -> Location:
-    """Where a chunk stands in its source, as `chunks.place` says. Raises Damaged."""
+    """Where a chunk stands in its source, as `chunks.location` says. Raises Damaged."""
     return {} if text is None else parse_stored_json(text)
 
 

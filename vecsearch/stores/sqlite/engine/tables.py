@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, func
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.types import NullType
 
 metadata = MetaData()
@@ -16,17 +29,28 @@ collections = Table(
     "collections",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("encoder", Text, nullable=False),  # what loads it again: a hub name, a folder, or the bundled name
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),  # see `collections.CollectionRole`
+    Column("model", Text, nullable=False),  # what loads the encoder again: a hub name, a folder, or the bundled name
     Column("fingerprint", Text, nullable=False),  # weights, tokenizer, pooling, prompts, normalisation
     Column("dimension", Integer, nullable=False),
     Column("precision", Text, nullable=False),  # float16 | float32
-    Column("revision", Integer, nullable=False, server_default="0"),  # goes up with every committed change of rows
-    Column("generation", Integer, nullable=False, server_default="0"),  # goes up with every change of the index files
-    Column("covers", Integer, nullable=False, server_default="0"),  # the highest chunk id in the index files
+    Column("data_version", Integer, nullable=False, server_default="0"),  # goes up with every committed change of rows
+    Column("index_version", Integer, nullable=False, server_default="0"),  # goes up with every change of the index files
+    Column("indexed_up_to", Integer, nullable=False, server_default="0"),  # the highest chunk id in the index files
     Column("created_at", Text, nullable=False),
-    Column("language", Text, nullable=False, server_default="en"),  # whose stems the text index holds; see `analysis`
+    Column("stemmer", Text, nullable=False),  # makes the terms of the text index; see `text.analyzer`
+    Column("metadata", Text, nullable=False, server_default="{}"),  # a JSON object of the user's
+    Index("collections_by_name", "name", "role", unique=True, sqlite_where=text("role <> 'replaced'")),
     sqlite_autoincrement=True,
+)
+
+rebuilds = Table(  # what a migration left to be derived again, by the first writer; see `write.upgrade`
+    "rebuilds",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("structure", Text, primary_key=True),  # upgrade.DerivedStructure
+    Column("progress", Integer, nullable=False, server_default="0"),  # the last row that is done
 )
 
 sources = Table(  # files; documents added from code or a pipe have none
@@ -35,12 +59,12 @@ sources = Table(  # files; documents added from code or a pipe have none
     Column("id", Integer, primary_key=True),
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
     Column("path", Text, nullable=False),  # relative to the database's parent folder when below it, else absolute
-    Column("digest", Text, nullable=False),  # sha256 of the bytes; empty until every document of it is stored
+    Column("digest", Text),  # sha256 of the bytes; NULL until every document of it is stored
     Column("split", Text, nullable=False),
     Column("error", Text),  # why the newest attempt failed; its documents are then those of the last good one
     Column("mounted", Boolean, nullable=False),  # lay on another device than the root it was found under
     Column("indexed_at", Text, nullable=False),
-    Column("reading", Integer, nullable=False, server_default="1"),  # settings.READING of the loaders that read it
+    Column("loader_version", Integer, nullable=False),  # settings.LOADER_VERSION of the loaders that read it
     UniqueConstraint("collection_id", "path"),
     sqlite_autoincrement=True,
 )
@@ -51,22 +75,23 @@ documents = Table(
     Column("id", Integer, primary_key=True),
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
     Column("source_id", ForeignKey("sources.id"), index=True),
-    Column("key", Text, nullable=False),  # the id that users see
+    Column("external_id", Text, nullable=False),  # the id that users see
     Column("title", Text),
     Column("text", Text, nullable=False),
     Column("metadata", Text, nullable=False),  # a JSON object
     Column("digest", Text, nullable=False),  # sha256 of what is encoded: title, text, split, sections
+    Column("provided_vectors", Boolean, nullable=False),  # by the caller: they do not follow from the text
     Column("indexed_at", Text, nullable=False),
-    UniqueConstraint("collection_id", "key"),
+    UniqueConstraint("collection_id", "external_id"),
     sqlite_autoincrement=True,
 )
 
-facts = Table(  # what stands in documents.metadata, a row for every value at every key; see `facts`
-    "facts",
+metadata_index_table = Table(  # derived from documents.metadata: a row for every value at every key
+    "metadata_index",
     metadata,
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
     Column("key", Text, primary_key=True),  # a top-level key, or a path of nested ones
-    Column("kind", Integer, primary_key=True),  # kinds.Kind
+    Column("kind", Integer, primary_key=True),  # metadata_values.Kind
     Column("value", NullType, primary_key=True),  # a number or text, as SQLite compares them
     Column("document_id", Integer, primary_key=True),  # no foreign key, which would need an index of its own
     sqlite_with_rowid=False,
@@ -84,7 +109,7 @@ chunks = Table(
     Column("ordinal", Integer, nullable=False),
     Column("start", Integer, nullable=False),  # characters of documents.text, half open
     Column("end", Integer, nullable=False),
-    Column("place", Text),  # a JSON object: page, lines, heading …; NULL where nothing is known
+    Column("location", Text),  # a JSON object: page, lines, heading …; NULL where nothing is known
     Column("context", Text),  # encoded and indexed with the chunk besides the title; NULL for none
     UniqueConstraint("document_id", "ordinal"),
     Index("chunks_of_collection", "collection_id", "id"),
@@ -93,20 +118,20 @@ chunks = Table(
 
 CHUNK_TEXT: Final = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)  # where both are joined
 
-vectors = Table(  # apart from chunks, so that reading places does not page through numbers
+vectors = Table(  # apart from chunks, so that reading locations does not page through vectors
     "vectors",
     metadata,
     Column("chunk_id", ForeignKey("chunks.id"), primary_key=True, autoincrement=False),
     Column("vector", LargeBinary, nullable=False),  # unit row, little-endian, in the collection's precision
 )
 
-segments = Table(  # the index files of a collection; together they hold every chunk up to collections.covers
+segments = Table(  # the index files of a collection; together they hold every chunk up to collections.indexed_up_to
     "segments",
     metadata,
     Column("id", Integer, primary_key=True),  # never used again, so that a file of this name holds these rows or is damaged
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("after", Integer, nullable=False),  # it holds the chunks with ids above this …
-    Column("covers", Integer, nullable=False),  # … up to this
+    Column("after_id", Integer, nullable=False),  # it holds the chunks with ids above this …
+    Column("last_id", Integer, nullable=False),  # … up to this
     Column("rows", Integer, nullable=False),
     Column("checksum", Text, nullable=False),
     sqlite_autoincrement=True,
@@ -119,8 +144,8 @@ tombstones = Table(  # chunks deleted since the segment that holds them was writ
     Column("chunk_id", Integer, primary_key=True, autoincrement=False),
 )
 
-staged = Table(  # vectors of a document longer than a batch, kept until its last chunk is encoded
-    "staged",
+staged_vectors = Table(  # vectors of a document longer than a batch, kept until its last chunk is encoded
+    "staged_vectors",
     metadata,
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
     Column("digest", Text, primary_key=True),  # sha256 of the encoded text

@@ -25,7 +25,7 @@ class FilterCache:
 
     def get(self, state: CollectionState, where: Filter, find: Callable[[], Ids]) -> Ids:
         """Return what `find` returns, or has returned for the same filter."""
-        version, key = (state.id, state.revision), repr(where)
+        version, key = (state.id, state.data_version), repr(where)
         with self._lock:
             cached = self._results.get(key) if self._version == version else None
         if cached is not None:

@@ -53,7 +53,9 @@ def build_document_query(condition: Filter, collection: int) -> Question:
     """The ids, ascending, of the documents that a condition holds for."""
     asked = _Asked(collection)
     holds = asked.holds(condition, "documents.id")
-    return Question(f"SELECT key FROM documents WHERE collection_id = :collection AND {holds} ORDER BY key", asked.values)
+    return Question(
+        f"SELECT external_id FROM documents WHERE collection_id = :collection AND {holds} ORDER BY external_id", asked.values
+    )
 
 
 class _Asked:
@@ -103,7 +105,7 @@ class _Asked:
         return f":{name}"
 
     def _under(self, key: str) -> str:
-        return f"SELECT document_id FROM facts WHERE collection_id = :collection AND key = {self._bound(key)}"
+        return f"SELECT document_id FROM metadata_index WHERE collection_id = :collection AND key = {self._bound(key)}"
 
     def _equal(self, terms: Sequence[Compare]) -> Iterator[str]:
         """Documents that have one of the values, a set for each key and kind: SQLite takes only so many alternatives."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
 from vecsearch.core.batched import batched
 from vecsearch.core.settings import READ_ROWS
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.tables import documents, facts
+from vecsearch.stores.sqlite.engine.tables import documents, metadata_index_table
 from vecsearch.stores.sqlite.filters.metadata_values import Fact, facts_of
 
 
@@ -38,7 +38,7 @@ def rebuild(connection: Connection, collection: int, *, without: Container[int] 
 
 def drop(connection: Connection, collection: int) -> None:
     """Forget the facts of a collection."""
-    connection.execute(delete(facts).where(facts.c.collection_id == collection))
+    connection.execute(delete(metadata_index_table).where(metadata_index_table.c.collection_id == collection))
 
 
 def unreadable(connection: Connection, collection: int) -> set[int]:
@@ -73,10 +73,14 @@ def _number(fact: Fact) -> int:
     return hash((fact[0], fact[1], repr(fact[2])))  # as text: Python's hash takes -1 for -2
 
 
-_ADD: Final = PreparedStatement(insert(facts))
-_REMOVE: Final = PreparedStatement(delete(facts).where(*(column == bindparam(column.name) for column in facts.c)))
+_ADD: Final = PreparedStatement(insert(metadata_index_table))
+_REMOVE: Final = PreparedStatement(
+    delete(metadata_index_table).where(*(column == bindparam(column.name) for column in metadata_index_table.c))
+)
 _NOTED: Final = PreparedStatement(
-    select(facts.c.document_id, facts.c.key, facts.c.kind, facts.c.value).where(facts.c.collection_id == bindparam("collection"))
+    select(
+        metadata_index_table.c.document_id, metadata_index_table.c.key, metadata_index_table.c.kind, metadata_index_table.c.value
+    ).where(metadata_index_table.c.collection_id == bindparam("collection"))
 )
 _DOCUMENTS: Final = PreparedStatement(
     select(documents.c.id, documents.c.metadata).where(documents.c.collection_id == bindparam("collection"))

@@ -212,7 +212,7 @@ def _build_index_rows(
     state: CollectionState, entries: Iterable[IndexEntry]
 ) -> list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]]:
     """Of both tables: the name, the columns beside the row id, and the rows."""
-    by = get_analyzer(state.language)
+    by = get_analyzer(state.stemmer)
     terms: list[tuple[Any, ...]] = []
     forms: list[tuple[Any, ...]] = []
     for chunk, title, context, text in entries:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from vecsearch.core.types import format_count
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state
-from vecsearch.stores.sqlite.engine.tables import chunks, sources, staged
+from vecsearch.stores.sqlite.engine.tables import chunks, sources, staged_vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.integrity.problems import Kind, Trouble, error, note
@@ -26,8 +26,8 @@ def facts_of(connection: Connection, state: CollectionState) -> Iterator[Trouble
 
 def words_of(connection: Connection, state: CollectionState) -> Iterator[Trouble]:
     """The text index is, entry for entry, what analysis makes of the texts. Makes temporary tables."""
-    now = find_state(connection, state.name)
-    if now is None or now.id != state.id or not is_known_stemmer(now.language):
+    now = find_state(connection, state.ref)
+    if now is None or now.id != state.id or not is_known_stemmer(now.stemmer):
         return
     if not term_tables.is_exact(connection, now):
         yield error(f"the text index {_counts(connection, now)}", "lexical answers are wrong", kind=Kind.WORDS, state=now)
@@ -45,7 +45,7 @@ def staged_of(connection: Connection, state: CollectionState) -> Iterator[Troubl
         what = f"{format_count(count, 'vector')} kept from an interrupted run, which nothing waits for"
         yield note(what, "answers are right; they only take space", kind=Kind.STAGED, state=state)
     size = state.dimension * get_dtype(state.precision).itemsize
-    torn = select(func.count()).where(staged.c.collection_id == state.id, func.length(staged.c.vector) != size)
+    torn = select(func.count()).where(staged_vectors.c.collection_id == state.id, func.length(staged_vectors.c.vector) != size)
     if count := connection.scalar(torn) or 0:
         what = f"{format_count(count, 'vector')} kept from an interrupted run, of another length than the collection's"
         yield note(what, "the next run would stop at them", kind=Kind.STAGED, state=state)
@@ -53,10 +53,10 @@ def staged_of(connection: Connection, state: CollectionState) -> Iterator[Troubl
 
 def stale(connection: Connection, state: CollectionState) -> int:
     """Staged vectors that are left over though no file is unfinished; none of a collection that is being made."""
-    unfinished = select(func.count()).where(sources.c.collection_id == state.id, sources.c.digest == "")
+    unfinished = select(func.count()).where(sources.c.collection_id == state.id, sources.c.digest.is_(None))
     if state.is_hidden or connection.scalar(unfinished):
         return 0
-    return connection.scalar(select(func.count()).where(staged.c.collection_id == state.id)) or 0
+    return connection.scalar(select(func.count()).where(staged_vectors.c.collection_id == state.id)) or 0
 
 
 def failed_sources(connection: Connection, state: CollectionState) -> Iterator[Trouble]:

@@ -52,13 +52,14 @@ def _behind(state: CollectionState, waiting: int, *, published: bool) -> Trouble
 
 def _ranges(connection: Connection, state: CollectionState, stored: list[StoredSegment]) -> Iterator[Trouble]:
     """Segments follow each other, and hold every live row up to `covers`."""
-    ends = [0, *(end for each in stored for end in (each.after_id, each.last_id)), state.covers]
+    ends = [0, *(end for each in stored for end in (each.after_id, each.last_id)), state.indexed_up_to]
     astray = any(later < earlier for earlier, later in pairwise(ends))
     live = select(func.count()).where(chunks.c.collection_id == state.id)
-    covered = connection.scalar(live.where(chunks.c.id <= state.covers)) or 0
+    covered = connection.scalar(live.where(chunks.c.id <= state.indexed_up_to)) or 0
     held = sum(connection.scalar(live.where(chunks.c.id > each.after_id, chunks.c.id <= each.last_id)) or 0 for each in stored)
     if astray or covered != held:
-        what = f"the index files are said to hold {held:,} of the {format_count(covered, 'row')} up to number {state.covers:,}"
+        amounts = f"{held:,} of the {format_count(covered, 'row')} up to number {state.indexed_up_to:,}"
+        what = f"the index files are said to hold {amounts}"
         what = f"the ranges of the index files overlap or are out of order: {ends}" if astray else what
         yield error(what, "searches by meaning miss rows, or find them twice", kind=Kind.INDEX_FILES, state=state)
 

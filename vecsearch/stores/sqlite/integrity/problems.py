@@ -73,7 +73,7 @@ def guarded(what: str, check: Callable[[], Iterator[Trouble]]) -> Iterator[Troub
 
 def called(state: CollectionState) -> str:
     """A collection's name, for people; users know of no hidden one."""
-    return f"the new vectors of {state.name.partition(' ')[2]}" if state.is_hidden else state.name
+    return f"the new vectors of {state.name}" if state.is_hidden else state.name
 
 
 def _in(state: CollectionState | None, what: str) -> str:

@@ -33,11 +33,11 @@ from vecsearch.stores.sqlite.engine.tables import (
     documents,
     segments,
     sources,
-    staged,
+    staged_vectors,
     tombstones,
     vectors,
 )
-from vecsearch.stores.sqlite.engine.tables import facts as fact_rows
+from vecsearch.stores.sqlite.engine.tables import metadata_index_table as fact_rows
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.integrity import folder, schema_checks
@@ -99,7 +99,7 @@ def _orphans(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
         connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(select(chunks.c.id).where(lost))))
         connection.execute(delete(chunks).where(lost))
         connection.execute(delete(vectors).where(~exists().where(chunks.c.id == vectors.c.chunk_id)))
-        for each in (fact_rows, segments, tombstones, staged):
+        for each in (fact_rows, segments, tombstones, staged_vectors):
             connection.execute(delete(each).where(~exists().where(collections.c.id == each.c.collection_id)))
         used = exists().where(documents.c.source_id == sources.c.id)
         of_none = ~exists().where(collections.c.id == sources.c.collection_id)
@@ -144,7 +144,7 @@ def _words(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
 def _staged(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
     with database.begin_write() as connection:
         for state in states:
-            connection.execute(delete(staged).where(staged.c.collection_id == state.id))
+            connection.execute(delete(staged_vectors).where(staged_vectors.c.collection_id == state.id))
 
 
 def _index_files(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
@@ -161,7 +161,7 @@ def publish_all(database: DatabaseFolder) -> None:
 
 def _behind(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
     for state in states:
-        compaction.publish(database, state.name, deleted_ratio=0.0)
+        compaction.publish(database, state.ref, deleted_ratio=0.0)
         with database.begin_write() as connection:
             compaction.delete_unused_tombstones(connection, state)
 
@@ -187,14 +187,18 @@ def _forget_index_files(connection: Connection, states: Iterable[CollectionState
     for state in states:
         connection.execute(delete(segments).where(segments.c.collection_id == state.id))
         connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id))
-        values = {"covers": 0, "generation": collections.c.generation + 1, "revision": collections.c.revision + 1}
+        values = {
+            "indexed_up_to": 0,
+            "index_version": collections.c.index_version + 1,
+            "data_version": collections.c.data_version + 1,
+        }
         connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
 
 
 def _touch(connection: Connection, state: CollectionState) -> None:
     """What others remember of the collection is out of date."""
     at = collections.c.id == state.id
-    connection.execute(update(collections).where(at).values(revision=collections.c.revision + 1))
+    connection.execute(update(collections).where(at).values(data_version=collections.c.data_version + 1))
 
 
 MENDERS: Final[Mapping[Kind, Mender]] = {
@@ -244,7 +248,7 @@ class Uncut:
 
 def silenced(database: DatabaseFolder, state: CollectionState) -> list[Silenced]:
     """Every chunk whose vector is unsound and follows from its text."""
-    query = select(chunks.c.id, documents.c.key, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT)
+    query = select(chunks.c.id, documents.c.external_id, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT)
     query = query.join_from(chunks, documents, documents.c.id == chunks.c.document_id)
     found: list[Silenced] = []
     with database.begin_read() as connection:
@@ -266,7 +270,7 @@ def put_vectors(database: DatabaseFolder, state: CollectionState, rows: Sequence
 def uncut(database: DatabaseFolder, state: CollectionState) -> list[Uncut]:
     """Every document that its chunks do not cover, but for those whose vectors were brought or whose metadata cannot be read."""
     columns = (documents.c.title, documents.c.text, documents.c.metadata, documents.c.indexed_at)
-    query = select(documents.c.id, documents.c.key, sources.c.path, sources.c.split, *columns)
+    query = select(documents.c.id, documents.c.external_id, sources.c.path, sources.c.split, *columns)
     query = query.outerjoin(sources, sources.c.id == documents.c.source_id)
     found: list[Uncut] = []
     with database.begin_read() as connection:
@@ -275,7 +279,7 @@ def uncut(database: DatabaseFolder, state: CollectionState) -> list[Uncut]:
         for some in batched(broken, READ_DOCUMENTS):
             for row in connection.execute(query.where(documents.c.id.in_(some)).order_by(documents.c.id)):
                 kept = PreservedFields(row.metadata, row.indexed_at)
-                found.append(Uncut(row.id, row.key, row.path, row.split, row.title, row.text, kept))
+                found.append(Uncut(row.id, row.external_id, row.path, row.split, row.title, row.text, kept))
     return found
 
 
@@ -284,4 +288,4 @@ def expect_again(database: DatabaseFolder, some: Iterable[Uncut]) -> None:
     with database.begin_write() as connection:
         for rows in batched([each.row for each in some], READ_DOCUMENTS):
             of = select(documents.c.source_id).where(documents.c.id.in_(rows))
-            connection.execute(update(sources).where(sources.c.id.in_(of)).values(digest=""))
+            connection.execute(update(sources).where(sources.c.id.in_(of)).values(digest=None))

@@ -17,13 +17,11 @@ from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.integrity.problems import RESTORE, Kind, Trouble, error
-from vecsearch.stores.sqlite.read.full_documents import PROVIDED_VECTORS_MARK
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 _TOLERANCE: Final = {Precision.FLOAT16: 3e-3, Precision.FLOAT32: 1e-4}  # of a norm of 1: what rounding costs, and some more
 _BRING: Final = f"add the documents with their vectors again, or {RESTORE}"
 
-_brought = func.substr(documents.c.digest, 1, len(PROVIDED_VECTORS_MARK)) == PROVIDED_VECTORS_MARK
 _VECTORS: Final = PreparedStatement(
     select(chunks.c.id, vectors.c.vector)
     .outerjoin(vectors, vectors.c.chunk_id == chunks.c.id)
@@ -33,11 +31,11 @@ _VECTORS: Final = PreparedStatement(
 _BROUGHT: Final = PreparedStatement(
     select(chunks.c.id)
     .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
-    .where(chunks.c.collection_id == bindparam("collection"), _brought)
+    .where(chunks.c.collection_id == bindparam("collection"), documents.c.provided_vectors)
 )
-_NO_OBJECT = case((func.typeof(chunks.c.place) != "text", 1), else_=1 - func.json_valid(chunks.c.place))
+_NO_OBJECT = case((func.typeof(chunks.c.location) != "text", 1), else_=1 - func.json_valid(chunks.c.location))
 _BROKEN: Final = PreparedStatement(  # (row, digest, chunks) of documents that are not covered by chunks as they should be
-    select(documents.c.id, _brought, func.count(chunks.c.id))
+    select(documents.c.id, documents.c.provided_vectors, func.count(chunks.c.id))
     .outerjoin(chunks, chunks.c.document_id == documents.c.id)
     .where(documents.c.collection_id == bindparam("collection"))
     .group_by(documents.c.id)
@@ -49,7 +47,7 @@ _BROKEN: Final = PreparedStatement(  # (row, digest, chunks) of documents that a
             func.min(chunks.c.start) < 0,
             func.max(chunks.c.end) > func.length(documents.c.text),
             func.max(chunks.c.start - chunks.c.end) > 0,
-            func.max(case((chunks.c.place.is_(None), 0), else_=_NO_OBJECT)) > 0,
+            func.max(case((chunks.c.location.is_(None), 0), else_=_NO_OBJECT)) > 0,
         )
     )
     .order_by(documents.c.id)

@@ -13,7 +13,7 @@ from sqlalchemy import column as sql_column
 
 from vecsearch.core.settings import SCHEMA_VERSION
 from vecsearch.core.types import format_count
-from vecsearch.stores.sqlite.engine.collections import CollectionState
+from vecsearch.stores.sqlite.engine.collections import CollectionRole, CollectionState
 from vecsearch.stores.sqlite.engine.connections import get_driver
 from vecsearch.stores.sqlite.engine.sequences import AUTOINCREMENT_TABLES, get_last_number
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, segments, tombstones
@@ -42,10 +42,10 @@ _LOST: Final = {
     ("vectors", "chunks"): Lost("vectors of nothing: they only take space", Kind.ORPHANS),
     ("chunks", "documents"): Lost("chunks without their text: they cannot be shown", Kind.ORPHANS),
     ("chunks", "collections"): Lost("chunks that no search looks at", Kind.COLLECTIONS),
-    ("facts", "collections"): Lost("they only take space", Kind.ORPHANS),
+    ("metadata_index", "collections"): Lost("they only take space", Kind.ORPHANS),
     ("segments", "collections"): Lost("they only take space", Kind.ORPHANS),
     ("tombstones", "collections"): Lost("they only take space", Kind.ORPHANS),
-    ("staged", "collections"): Lost("they only take space", Kind.ORPHANS),
+    ("staged_vectors", "collections"): Lost("they only take space", Kind.ORPHANS),
     ("sources", "collections"): Lost("they only take space", Kind.ORPHANS),
     ("documents", "sources"): Lost(
         "the files they came from are not known any more", None, "delete them by id and index the files again"
@@ -72,7 +72,8 @@ def references(connection: Connection) -> Iterator[Trouble]:
     broken = Counter((row[0], row[2]) for row in get_driver(connection).execute("PRAGMA foreign_key_check"))
     for (of, to), count in sorted(broken.items()):
         lost = _LOST.get((of, to), Lost("a write was not complete, or another program changed the file", None, RESTORE))
-        what = f"{format_count(count, 'row')} of {of} without the row of {to} that {'it belongs' if count == 1 else 'they belong'} to"
+        belongs = "it belongs" if count == 1 else "they belong"
+        what = f"{format_count(count, 'row')} of {of} without the row of {to} that {belongs} to"
         yield error(what, lost.meaning, lost.fix, kind=lost.kind)
 
 
@@ -117,20 +118,20 @@ def numbers(connection: Connection) -> Iterator[Trouble]:
 
 def highest_number(connection: Connection, of: Table) -> int:
     """The highest row number of a table that anything still tells of."""
-    told = [of.c.id, *((segments.c.covers, collections.c.covers, tombstones.c.chunk_id) if of is chunks else ())]
+    told = [of.c.id, *((segments.c.last_id, collections.c.indexed_up_to, tombstones.c.chunk_id) if of is chunks else ())]
     return max(connection.scalar(select(func.max(each))) or 0 for each in told)
 
 
 def collection(connection: Connection, state: CollectionState) -> Iterator[Trouble]:
     """A collection's own row."""
-    if state.is_hidden and state.name.partition(" ")[0].endswith("old"):
+    if state.role is CollectionRole.REPLACED:
         what = "a collection that was replaced waits to be dropped"
         yield note(what, "answers are right; it only takes space", kind=Kind.HIDDEN)
     if not 1 <= state.dimension <= _DIMENSION_MAX:
         what = f"its vectors are said to have {state.dimension:,} numbers"
         yield error(what, "no vector can be compared", RESTORE, state=state)
-    if not is_known_stemmer(state.language):
-        what = f"its language is said to be {state.language!r}, of which no stemmer is known"
+    if not is_known_stemmer(state.stemmer):
+        what = f"its language is said to be {state.stemmer!r}, of which no stemmer is known"
         yield error(what, "it cannot be searched by words", "vecsearch optimize --language CODE", state=state)
 
 

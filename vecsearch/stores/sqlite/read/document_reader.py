@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, case, func, or_, select
 
 from vecsearch.core.batched import batched
 from vecsearch.core.source_paths import to_absolute_path
@@ -17,12 +17,13 @@ from vecsearch.core.types import ChunkLocation, ChunkSpan, Document, DocumentSum
 from vecsearch.stores.base import EncodedChunks, Matrix, StoredDocument, StoredSource, StoredVector, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.stored_values import parse_chunk_span, parse_location, parse_stored_json
-from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged, vectors
+from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged_vectors, vectors
 from vecsearch.stores.sqlite.read import source_rows
 from vecsearch.stores.sqlite.read.source_rows import build_path_filter
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 _IN_VALUES_MAX: Final = 10_000  # values in one IN (…); SQLite takes 32,766
+_CONTENT_DIGEST: Final = case((documents.c.provided_vectors, None), else_=documents.c.digest)  # what the vectors follow from
 _PATHS_MAX: Final = 100  # conditions on paths in one statement
 
 
@@ -41,14 +42,14 @@ class DocumentReader:
             rows = self._connection.execute(self._select_documents(batch)).all()
             locations = self._load_locations([row.id for row in rows])
             embeddings = self._load_vectors([row.id for row in rows]) if include_vectors else {}
-            loaded.update({row.key: self._build_document(row, locations, embeddings) for row in rows})
+            loaded.update({row.external_id: self._build_document(row, locations, embeddings) for row in rows})
         return [loaded[key] for key in dict.fromkeys(ids) if key in loaded]
 
     def _select_documents(self, ids: Sequence[str]) -> Select[Any]:
         return (
             select(documents, sources.c.path)
             .outerjoin(sources, sources.c.id == documents.c.source_id)
-            .where(documents.c.collection_id == self.state.id, documents.c.key.in_(ids))
+            .where(documents.c.collection_id == self.state.id, documents.c.external_id.in_(ids))
         )
 
     def _build_document(
@@ -56,11 +57,11 @@ class DocumentReader:
     ) -> Document:
         metadata, source = parse_stored_json(row.metadata), self._resolve_source(row.path)
         spans = tuple(locations.get(row.id, ()))
-        return Document(row.key, source, row.title, row.text, metadata, spans, embeddings.get(row.id))
+        return Document(row.external_id, source, row.title, row.text, metadata, spans, embeddings.get(row.id))
 
     def _load_locations(self, rows: Sequence[int]) -> dict[int, list[ChunkLocation]]:
         """Return where the chunks of documents stand, by the document's row."""
-        query = select(chunks.c.document_id, chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.place)
+        query = select(chunks.c.document_id, chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.location)
         locations: dict[int, list[ChunkLocation]] = {}
         for document, ordinal, start, end, location in self._connection.execute(_of_documents(query, rows)):
             locations.setdefault(document, []).append(ChunkLocation(ordinal, start, end, parse_location(location)))
@@ -83,12 +84,12 @@ class DocumentReader:
         amount = select(func.count()).where(chunks.c.document_id == documents.c.id).scalar_subquery()
         rows = self._connection.execute(
             select(
-                documents.c.key, sources.c.path, documents.c.title, amount, documents.c.indexed_at, source_rows.SOURCE_STATE,
-                sources.c.error,
+                documents.c.external_id, sources.c.path, documents.c.title, amount, documents.c.indexed_at,
+                source_rows.SOURCE_STATE, sources.c.error,
             )
             .outerjoin(sources, sources.c.id == documents.c.source_id)
             .where(documents.c.collection_id == self.state.id)
-            .order_by(documents.c.key)
+            .order_by(documents.c.external_id)
             .limit(limit)
             .offset(offset)
         )  # fmt: skip
@@ -99,9 +100,14 @@ class DocumentReader:
 
     def list_document_ids(self, *, source: Path | None = None, after: str | None = None, limit: int | None = None) -> list[str]:
         """Return ids of documents, ascending: all, or those of a file or folder; those that follow the id `after`."""
-        query = select(documents.c.key).where(documents.c.collection_id == self.state.id).order_by(documents.c.key).limit(limit)
+        query = (
+            select(documents.c.external_id)
+            .where(documents.c.collection_id == self.state.id)
+            .order_by(documents.c.external_id)
+            .limit(limit)
+        )
         if after is not None:
-            query = query.where(documents.c.key > after)
+            query = query.where(documents.c.external_id > after)
         if source is not None:
             query = query.join(sources, sources.c.id == documents.c.source_id).where(build_path_filter(self._parent, source))
         return list(self._connection.scalars(query))
@@ -123,7 +129,13 @@ class DocumentReader:
         """Return files by stored path: all, or those at or below these absolute paths."""
         amount = select(func.count()).where(documents.c.source_id == sources.c.id).scalar_subquery()
         query = select(
-            sources.c.path, sources.c.digest, sources.c.split, sources.c.error, sources.c.mounted, sources.c.reading, amount
+            sources.c.path,
+            sources.c.digest,
+            sources.c.split,
+            sources.c.error,
+            sources.c.mounted,
+            sources.c.loader_version,
+            amount,
         ).where(sources.c.collection_id == self.state.id)
         if below is None:
             queries = [query]
@@ -134,7 +146,7 @@ class DocumentReader:
             ]
         rows = (row for each_query in queries for row in self._connection.execute(each_query))
         return {
-            path: StoredSource(path, digest or None, Split(split or Split.TOKENS), error, bool(mounted), version, count)
+            path: StoredSource(path, digest, Split(split or Split.TOKENS), error, bool(mounted), version, count)
             for path, digest, split, error, mounted, version, count in rows
         }
 
@@ -143,9 +155,9 @@ class DocumentReader:
         stored = {}
         for batch in batched(dict.fromkeys(ids), _IN_VALUES_MAX):
             rows = self._connection.execute(
-                select(documents.c.key, sources.c.path, documents.c.digest, documents.c.metadata)
+                select(documents.c.external_id, sources.c.path, _CONTENT_DIGEST, documents.c.metadata)
                 .outerjoin(sources, sources.c.id == documents.c.source_id)
-                .where(documents.c.collection_id == self.state.id, documents.c.key.in_(batch))
+                .where(documents.c.collection_id == self.state.id, documents.c.external_id.in_(batch))
             )
             stored.update({key: StoredDocument(key, path, digest, parse_stored_json(data)) for key, path, digest, data in rows})
         return stored
@@ -154,7 +166,7 @@ class DocumentReader:
         """Return the ids of each file's documents, by stored path; a file that is not there is left out."""
         ids: dict[str, set[str]] = {}
         for batch in batched(dict.fromkeys(paths), _IN_VALUES_MAX):
-            query = select(sources.c.path, documents.c.key).outerjoin(documents, documents.c.source_id == sources.c.id)
+            query = select(sources.c.path, documents.c.external_id).outerjoin(documents, documents.c.source_id == sources.c.id)
             for path, key in self._connection.execute(
                 query.where(sources.c.collection_id == self.state.id, sources.c.path.in_(batch))
             ):
@@ -169,18 +181,20 @@ class DocumentReader:
                 select(documents.c.title, chunks.c.context, CHUNK_TEXT, vectors.c.vector)
                 .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
                 .join(vectors, vectors.c.chunk_id == chunks.c.id)
-                .where(documents.c.collection_id == self.state.id, documents.c.key.in_(batch))
+                .where(
+                    documents.c.collection_id == self.state.id, documents.c.external_id.in_(batch), ~documents.c.provided_vectors
+                )
             )
             for title, context, body, row in rows:
                 yield StoredVector(title, context or "", body, np.frombuffer(row, dtype).astype(np.float32))
 
     def find_duplicates(self, digests: Sequence[str]) -> dict[str, str]:
-        """Return the id of a document for each of these contents that is there; see `documents.digest`."""
+        """Return the id of a document for each of these contents that is there with vectors that follow from it."""
         ids: dict[str, str] = {}
         prefix = func.substr(documents.c.digest, 1, CONTENT_PREFIX)
         for batch in batched({digest[:CONTENT_PREFIX] for digest in digests}, _IN_VALUES_MAX):
-            query = select(documents.c.digest, documents.c.key).where(
-                documents.c.collection_id == self.state.id, prefix.in_(batch)
+            query = select(documents.c.digest, documents.c.external_id).where(
+                documents.c.collection_id == self.state.id, prefix.in_(batch), ~documents.c.provided_vectors
             )
             ids.update((digest, key) for digest, key in self._connection.execute(query))
         return {digest: ids[digest] for digest in digests if digest in ids}
@@ -191,17 +205,17 @@ class DocumentReader:
         for batch in batched(wanted, _IN_VALUES_MAX):
             rows = self._connection.execute(
                 select(
-                    documents.c.key,
-                    documents.c.digest,
+                    documents.c.external_id,
+                    _CONTENT_DIGEST,
                     chunks.c.start,
                     chunks.c.end,
-                    chunks.c.place,
+                    chunks.c.location,
                     chunks.c.context,
                     vectors.c.vector,
                 )
                 .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
                 .join(vectors, vectors.c.chunk_id == chunks.c.id)
-                .where(documents.c.collection_id == self.state.id, documents.c.key.in_(batch))
+                .where(documents.c.collection_id == self.state.id, documents.c.external_id.in_(batch))
                 .order_by(chunks.c.document_id, chunks.c.ordinal)
             )
             spans: dict[str, tuple[list[ChunkSpan], list[bytes]]] = {}
@@ -218,8 +232,8 @@ class DocumentReader:
         kept: dict[str, NDArray[np.float32]] = {}
         for batch in batched(dict.fromkeys(digests), _IN_VALUES_MAX):
             rows = self._connection.execute(
-                select(staged.c.digest, staged.c.vector).where(
-                    staged.c.collection_id == self.state.id, staged.c.digest.in_(batch)
+                select(staged_vectors.c.digest, staged_vectors.c.vector).where(
+                    staged_vectors.c.collection_id == self.state.id, staged_vectors.c.digest.in_(batch)
                 )
             )
             dtype = get_dtype(self.state.precision)

@@ -16,8 +16,6 @@ from vecsearch.stores.sqlite.engine.stored_values import parse_chunk_span, parse
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, sources, vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
-PROVIDED_VECTORS_MARK: Final = "brought:"  # before the digest of a document whose vectors the caller brought
-
 
 def read_full_documents(connection: Connection, state: CollectionState) -> Iterator[FullDocument]:
     """Yield every document in the order of their chunks, which decides between equal scores. Holds one document at a time.
@@ -26,7 +24,7 @@ def read_full_documents(connection: Connection, state: CollectionState) -> Itera
     """
     expected = connection.scalar(select(func.count()).where(documents.c.collection_id == state.id)) or 0
     count = 0
-    for row, key, path, title, text, metadata, digest in _DOCUMENTS.run(connection, collection=state.id):
+    for row, key, path, title, text, metadata, digest, provided in _DOCUMENTS.run(connection, collection=state.id):
         spans, blobs = [], []
         for start, end, location, context, vector in _CHUNKS.run(connection, document=row):
             spans.append(parse_chunk_span(start, end, location, context))
@@ -35,8 +33,7 @@ def read_full_documents(connection: Connection, state: CollectionState) -> Itera
         if joined.size != len(spans) * state.dimension:
             raise DatabaseCorruptedError(f"document {key!r} lacks a whole vector; see `vecsearch doctor`")
         rows = joined.reshape(len(spans), state.dimension)
-        content, provided = digest.removeprefix(PROVIDED_VECTORS_MARK), digest.startswith(PROVIDED_VECTORS_MARK)
-        yield FullDocument(key, path, title, text, parse_stored_json(metadata), content, provided, tuple(spans), rows)
+        yield FullDocument(key, path, title, text, parse_stored_json(metadata), digest, bool(provided), tuple(spans), rows)
         count += 1
     if count != expected:
         raise DatabaseCorruptedError(f"{expected - count:,} of {expected:,} documents have no chunk; see `vecsearch doctor`")
@@ -44,8 +41,8 @@ def read_full_documents(connection: Connection, state: CollectionState) -> Itera
 
 _DOCUMENTS: Final = PreparedStatement(
     select(
-        documents.c.id, documents.c.key, sources.c.path, documents.c.title, documents.c.text, documents.c.metadata,
-        documents.c.digest,
+        documents.c.id, documents.c.external_id, sources.c.path, documents.c.title, documents.c.text, documents.c.metadata,
+        documents.c.digest, documents.c.provided_vectors,
     )
     .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
     .outerjoin(sources, sources.c.id == documents.c.source_id)
@@ -53,7 +50,7 @@ _DOCUMENTS: Final = PreparedStatement(
     .order_by(chunks.c.id)
 )  # fmt: skip
 _CHUNKS: Final = PreparedStatement(
-    select(chunks.c.start, chunks.c.end, chunks.c.place, chunks.c.context, vectors.c.vector)
+    select(chunks.c.start, chunks.c.end, chunks.c.location, chunks.c.context, vectors.c.vector)
     .outerjoin(vectors, vectors.c.chunk_id == chunks.c.id)
     .where(chunks.c.document_id == bindparam("document"))
     .order_by(chunks.c.ordinal)

@@ -38,7 +38,7 @@ from vecsearch.stores.base import (
     Vector,
     VectorHits,
 )
-from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state
+from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state
 from vecsearch.stores.sqlite.engine.connections import PooledConnection
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
@@ -82,7 +82,7 @@ class _Caches:
 class SnapshotReader:
     """Opens snapshots of one collection."""
 
-    def __init__(self, database: DatabaseFolder, name: str) -> None:
+    def __init__(self, database: DatabaseFolder, name: CollectionName) -> None:
         self._database, self._name = database, name
         self._reset_caches()
 
@@ -101,8 +101,10 @@ class SnapshotReader:
 
 def describe_collection(state: CollectionState) -> CollectionInfo:
     """Return what the rest of the house may know of a collection's row."""
-    spec = EncoderSpec(state.encoder, state.fingerprint, state.dimension)
-    return CollectionInfo(state.name, spec, state.precision, state.language, {}, state.id, (state.id, state.revision))
+    spec = EncoderSpec(state.model, state.fingerprint, state.dimension)
+    return CollectionInfo(
+        state.name, spec, state.precision, state.stemmer, state.metadata, state.id, (state.id, state.data_version)
+    )
 
 
 class SQLiteSnapshot:
@@ -302,8 +304,8 @@ def _check_rows_exist(rows: Container[ChunkId], ids: Iterable[ChunkId]) -> None:
 
 _CHUNK_TEXT: Final = 'substr(documents.text, chunks.start + 1, chunks."end" - chunks.start)'
 _HITS: Final = f"""
-    SELECT chunks.id, documents.key, chunks.ordinal, {_CHUNK_TEXT}, documents.title, sources.path, chunks.start, chunks."end",
-        documents.metadata, chunks.place
+    SELECT chunks.id, documents.external_id, chunks.ordinal, {_CHUNK_TEXT}, documents.title, sources.path, chunks.start,
+        chunks."end", documents.metadata, chunks.location
     FROM chunks JOIN documents ON documents.id = chunks.document_id LEFT JOIN sources ON sources.id = documents.source_id
     WHERE chunks.id IN (SELECT value FROM json_each(:ids))
 """
@@ -313,8 +315,9 @@ _PASSAGES: Final = f"""
 """
 _DOCUMENT_ROWS: Final = "SELECT id, document_id FROM chunks WHERE id IN (SELECT value FROM json_each(:ids))"
 _DOCUMENT_CHUNKS: Final = """
-    SELECT documents.key, chunks.id FROM documents JOIN chunks ON chunks.document_id = documents.id
-    WHERE documents.collection_id = :collection AND documents.key IN (SELECT value FROM json_each(:keys)) ORDER BY chunks.id
+    SELECT documents.external_id, chunks.id FROM documents JOIN chunks ON chunks.document_id = documents.id
+    WHERE documents.collection_id = :collection AND documents.external_id IN (SELECT value FROM json_each(:keys))
+    ORDER BY chunks.id
 """
 _WINDOW: Final = """
     WITH one AS (SELECT document_id, ordinal FROM chunks WHERE id = :chunk),

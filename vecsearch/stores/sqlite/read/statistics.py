@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from vecsearch.core.settings import PQ_MIN_ROWS, SCHEMA_VERSION
-from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_name, list_visible_states
+from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_ref, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, tombstones
 from vecsearch.stores.sqlite.read.source_rows import count_sources_by_state, list_sources
@@ -42,15 +42,15 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
         "name": state.name,
         "documents": amounts["documents"],
         "chunks": amounts["chunks"],
-        "model": state.encoder,
+        "model": state.model,
         "dimension": state.dimension,
         "precision": state.precision.value,
-        "stemmer": state.language,
+        "stemmer": state.stemmer,
         "reembedding": _describe_reembedding(connection, state, amounts["documents"]),
         "index": {
             "kind": "compressed" if any(each.rows >= PQ_MIN_ROWS for each in stored) else "exact",
             "state": "missing" if missing else "behind" if stored and tail else "current" if stored else "none",
-            "generation": state.generation,
+            "generation": state.index_version,
             "segments": len(stored),
             "rows": sum(each.rows for each in stored),
             "tail": tail,
@@ -68,11 +68,11 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
 
 def _describe_reembedding(connection: Connection, state: CollectionState, document_count: int) -> dict[str, Any] | None:
     """How far new vectors by another encoder have come, where that has begun."""
-    successor = find_state(connection, get_replacement_name(state.name))
+    successor = find_state(connection, get_replacement_ref(state.name))
     if successor is None:
         return None
     done = connection.scalar(select(func.count()).where(documents.c.collection_id == successor.id)) or 0
-    return {"model": successor.encoder, "documents": done, "of": document_count}
+    return {"model": successor.model, "documents": done, "of": document_count}
 
 
 def _measure_size(path: Path) -> int:

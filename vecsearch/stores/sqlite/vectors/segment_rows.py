@@ -39,7 +39,7 @@ class StoredSegment:
 
 
 _SELECT_SEGMENTS: Final = (
-    'SELECT id, "after", covers, rows, checksum FROM segments WHERE collection_id = :collection ORDER BY "after"'
+    "SELECT id, after_id, last_id, rows, checksum FROM segments WHERE collection_id = :collection ORDER BY after_id"
 )
 
 

@@ -122,15 +122,15 @@ class ViewCache:
             view = self._view
             if view is None or view.state.id != state.id:
                 view = _load_view(connection, state, self.index_folder, {})
-            elif view.state.revision == state.revision:
+            elif view.state.data_version == state.data_version:
                 return view
-            elif view.state.revision > state.revision:  # another thread's snapshot is newer than this one
+            elif view.state.data_version > state.data_version:  # another thread's snapshot is newer than this one
                 return _advance_view(
                     connection,
                     _load_view(connection, state, self.index_folder, view.get_loaded_segments(only_complete=True)),
                     state,
                 )
-            elif view.state.generation != state.generation:
+            elif view.state.index_version != state.index_version:
                 view = _load_view(connection, state, self.index_folder, view.get_loaded_segments())
             self._view = _advance_view(connection, view, state)
             return self._view
@@ -178,7 +178,7 @@ def _load_view(
 
 
 def _advance_view(connection: AnyConnection, view: VectorView, state: CollectionState) -> VectorView:
-    last = int(view.unindexed[-1]) if len(view.unindexed) else state.covers
+    last = int(view.unindexed[-1]) if len(view.unindexed) else state.indexed_up_to
     blocks = list(read_rows(connection, state, after_id=last))
     tail = np.concatenate([view.unindexed, *(ids for ids, _ in blocks)])
     rows = np.concatenate([view.unindexed_rows, *(rows for _, rows in blocks)])

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, delete, exists, func, insert, select, update
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import DiskFullError, StorageError, VecsearchWarning
 from vecsearch.core.settings import INDEX_FLUSH_ROWS, MERGE_RATIO, SEGMENT_DELETED_RATIO, SEGMENT_ROWS_MAX
-from vecsearch.stores.sqlite.engine.collections import CollectionState, get_state, list_states
+from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, get_state, list_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, segments, sources, staged, tombstones
+from vecsearch.stores.sqlite.engine.tables import chunks, collections, segments, sources, staged_vectors, tombstones
 from vecsearch.stores.sqlite.engine.wal_readers import holders
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.vectors.faiss_segment import Ids
@@ -42,7 +42,7 @@ def count_pending_rows(connection: Connection, state: CollectionState) -> int:
     return _count_added_rows(connection, state) + (connection.scalar(deleted) or 0)
 
 
-def publish_if_due(database: DatabaseFolder, name: str) -> None:
+def publish_if_due(database: DatabaseFolder, name: CollectionName) -> None:
     """Fold the tail in when searching it exactly begins to cost."""
     with database.begin_read() as connection:
         due = count_pending_rows(connection, get_state(connection, name)) > INDEX_FLUSH_ROWS
@@ -50,7 +50,7 @@ def publish_if_due(database: DatabaseFolder, name: str) -> None:
         publish_if_possible(database, name, check=False)
 
 
-def publish_if_possible(database: DatabaseFolder, name: str, *, check: bool = True) -> None:
+def publish_if_possible(database: DatabaseFolder, name: CollectionName, *, check: bool = True) -> None:
     """The rows are committed: an index file that cannot be written now slows searches, and loses nothing. Warns of it."""
     try:
         publish(database, name, check=check)
@@ -60,7 +60,7 @@ def publish_if_possible(database: DatabaseFolder, name: str, *, check: bool = Tr
 
 def publish(
     database: DatabaseFolder,
-    name: str,
+    name: CollectionName,
     *,
     deleted_ratio: float = SEGMENT_DELETED_RATIO,
     merge_all: bool = False,
@@ -84,8 +84,12 @@ def publish(
     with database.begin_write() as connection:
         for merge, segment in zip(merges, new, strict=True):
             _replace_segments(connection, state, merge, segment)
-        covers = max(state.covers, *(merge.last_id for merge in merges))
-        values = {"generation": state.generation + 1, "covers": covers, "revision": collections.c.revision + 1}
+        covers = max(state.indexed_up_to, *(merge.last_id for merge in merges))
+        values = {
+            "index_version": state.index_version + 1,
+            "indexed_up_to": covers,
+            "data_version": collections.c.data_version + 1,
+        }
         connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
     clear_leftovers(database)
     return True
@@ -97,7 +101,7 @@ def _plan_merges(
 ) -> list[Merge]:  # fmt: skip
     """What has to be written, each merge apart from the others."""
     newest = select(func.max(chunks.c.id)).where(chunks.c.collection_id == state.id)
-    last = max(connection.scalar(newest) or 0, state.covers)
+    last = max(connection.scalar(newest) or 0, state.indexed_up_to)
     added, gone = _count_added_rows(connection, state), read_deleted_ids(connection, state)
     if merge_all:
         fewest = -(-sum(each.rows for each in current_segments) // SEGMENT_ROWS_MAX)
@@ -152,7 +156,7 @@ def _replace_segments(connection: Connection, state: CollectionState, merge: Mer
     if segment is not None:
         connection.execute(
             insert(segments).values(
-                id=segment.id, collection_id=state.id, after=segment.after_id, covers=segment.last_id, rows=segment.rows,
+                id=segment.id, collection_id=state.id, after_id=segment.after_id, last_id=segment.last_id, rows=segment.rows,
                 checksum=segment.checksum,
             )
         )  # fmt: skip
@@ -161,7 +165,7 @@ def _replace_segments(connection: Connection, state: CollectionState, merge: Mer
 
 
 def _count_added_rows(connection: Connection, state: CollectionState) -> int:
-    query = select(func.count()).where(chunks.c.collection_id == state.id, chunks.c.id > state.covers)
+    query = select(func.count()).where(chunks.c.collection_id == state.id, chunks.c.id > state.indexed_up_to)
     return connection.scalar(query) or 0
 
 
@@ -210,15 +214,15 @@ def _tidy(connection: Connection, state: CollectionState, *, full: bool) -> None
     if full:
         term_tables.rebuild(connection, state)  # a merge alone leaves what it merged to SQLite's free pages
     term_tables.optimize(connection, state)
-    unfinished = exists().where(sources.c.collection_id == state.id, sources.c.digest == "")
-    connection.execute(delete(staged).where(staged.c.collection_id == state.id, ~unfinished))
+    unfinished = exists().where(sources.c.collection_id == state.id, sources.c.digest.is_(None))
+    connection.execute(delete(staged_vectors).where(staged_vectors.c.collection_id == state.id, ~unfinished))
     delete_unused_tombstones(connection, state)
 
 
 def delete_unused_tombstones(connection: Connection, state: CollectionState) -> None:
     """Marks of deleted rows that no index file holds: of use only to who has read these rows, who is told by the generation."""
-    held = tombstones.c.chunk_id.between(segments.c.after + 1, segments.c.covers)
+    held = tombstones.c.chunk_id.between(segments.c.after_id + 1, segments.c.last_id)
     within = exists().where(segments.c.collection_id == state.id, held)
     if connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id, ~within)).rowcount:
-        values = {"generation": collections.c.generation + 1, "revision": collections.c.revision + 1}
+        values = {"index_version": collections.c.index_version + 1, "data_version": collections.c.data_version + 1}
         connection.execute(update(collections).where(collections.c.id == state.id).values(**values))

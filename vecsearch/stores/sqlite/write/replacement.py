@@ -19,10 +19,10 @@ from vecsearch.core.types import Precision
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import OutdatedDocument, PreservedFields
 from vecsearch.stores.sqlite.engine.collections import (
+    CollectionRole,
     CollectionState,
     find_state,
-    get_replacement_name,
-    get_retired_name,
+    get_replacement_ref,
     get_state,
     list_states,
 )
@@ -30,7 +30,6 @@ from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.stored_values import parse_chunk_span
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources
-from vecsearch.stores.sqlite.read.full_documents import PROVIDED_VECTORS_MARK
 from vecsearch.stores.sqlite.write import compaction
 from vecsearch.stores.sqlite.write.writer import SQLiteWriter, drop
 
@@ -39,11 +38,11 @@ _IN_VALUES_MAX: Final = 10_000
 _LIVE, _REPLACEMENT = documents.alias("live"), documents.alias("made")
 _LIVE_FILE, _REPLACEMENT_FILE = sources.alias("live_file"), sources.alias("made_file")
 _CHUNK_SPANS: Final = PreparedStatement(
-    select(chunks.c.start, chunks.c.end, chunks.c.place, chunks.c.context)
+    select(chunks.c.start, chunks.c.end, chunks.c.location, chunks.c.context)
     .where(chunks.c.document_id == bindparam("document"))
     .order_by(chunks.c.ordinal)
 )
-_COPIED_COLUMNS: Final = ("path", "digest", "split", "error", "mounted", "indexed_at", "reading")  # of sources
+_COPIED_COLUMNS: Final = ("path", "digest", "split", "error", "mounted", "indexed_at", "loader_version")  # of sources
 
 
 def begin_replacement(database: DatabaseFolder, name: str, encoder: EncoderSpec, precision: Precision) -> None:
@@ -52,24 +51,24 @@ def begin_replacement(database: DatabaseFolder, name: str, encoder: EncoderSpec,
     Raises CollectionNotFoundError.
     """
     with database.begin_write() as connection:
-        live, there = get_state(connection, name), find_state(connection, get_replacement_name(name))
+        live, there = get_state(connection, name), find_state(connection, get_replacement_ref(name))
         wanted = (encoder.fingerprint, encoder.dimension, precision)
         if there is not None and (there.fingerprint, there.dimension, there.precision) != wanted:
             drop(connection, there)
     drop_leftovers(database)
-    SQLiteWriter(database, get_replacement_name(name)).ensure(encoder, precision=precision, stemmer=live.language)
+    SQLiteWriter(database, get_replacement_ref(name)).ensure(encoder, precision=precision, stemmer=live.stemmer)
 
 
 def find_replacement(database: DatabaseFolder, name: str) -> CollectionState | None:
     """The successor of a collection, None where there is none."""
     with database.begin_read() as connection:
-        return find_state(connection, get_replacement_name(name))
+        return find_state(connection, get_replacement_ref(name))
 
 
 def cancel_replacement(database: DatabaseFolder, name: str) -> bool:
     """Drop what was begun; whether there was anything."""
     with database.begin_write() as connection:
-        there = find_state(connection, get_replacement_name(name))
+        there = find_state(connection, get_replacement_ref(name))
         if there is not None:
             drop(connection, there)
     compaction.clear_leftovers(database)
@@ -103,25 +102,25 @@ def _build_stale_document(connection: Connection, row: Any) -> OutdatedDocument:
     found = _CHUNK_SPANS.run(connection, document=row.id)
     cuts = tuple(parse_chunk_span(*row) for row in found)
     kept = PreservedFields(row.metadata, row.indexed_at)
-    return OutdatedDocument(row.id, row.key, row.path, row.title, row.text, row.digest, kept, cuts, row.made is not None)
+    return OutdatedDocument(row.id, row.external_id, row.path, row.title, row.text, row.digest, kept, cuts, row.made is not None)
 
 
 def _select_stale_documents(live: CollectionState, replacement: CollectionState) -> Select[Any]:
     """Documents that the successor does not have as they are now."""
-    digest = func.replace(_LIVE.c.digest, PROVIDED_VECTORS_MARK, "")
+    is_same = (_REPLACEMENT.c.collection_id == replacement.id) & (_REPLACEMENT.c.external_id == _LIVE.c.external_id)
     return (
         select(
-            _LIVE.c.id, _LIVE.c.key, _LIVE_FILE.c.path, _LIVE.c.title, _LIVE.c.text, digest.label("digest"), _LIVE.c.metadata,
-            _LIVE.c.indexed_at, _REPLACEMENT.c.id.label("made"),
+            _LIVE.c.id, _LIVE.c.external_id, _LIVE_FILE.c.path, _LIVE.c.title, _LIVE.c.text, _LIVE.c.digest,
+            _LIVE.c.metadata, _LIVE.c.indexed_at, _REPLACEMENT.c.id.label("made"),
         )
-        .outerjoin(_REPLACEMENT, (_REPLACEMENT.c.collection_id == replacement.id) & (_REPLACEMENT.c.key == _LIVE.c.key))
+        .outerjoin(_REPLACEMENT, is_same)
         .outerjoin(_LIVE_FILE, _LIVE_FILE.c.id == _LIVE.c.source_id)
         .outerjoin(_REPLACEMENT_FILE, _REPLACEMENT_FILE.c.id == _REPLACEMENT.c.source_id)
         .where(_LIVE.c.collection_id + 0 == live.id)  # by row: what an index finds would be sorted, texts and all
         .where(
             or_(
                 _REPLACEMENT.c.id.is_(None),
-                _REPLACEMENT.c.digest != digest,
+                _REPLACEMENT.c.digest != _LIVE.c.digest,
                 _REPLACEMENT.c.metadata != _LIVE.c.metadata,
                 _REPLACEMENT.c.indexed_at != _LIVE.c.indexed_at,
                 _REPLACEMENT.c.title.is_distinct_from(_LIVE.c.title),
@@ -135,10 +134,10 @@ def drop_surplus(database: DatabaseFolder, name: str) -> None:
     """Take out of the successor what is no longer there."""
     with database.begin_read() as connection:
         live, made = _get_live_and_replacement(connection, name)
-        there = exists().where(_LIVE.c.collection_id == live.id, _LIVE.c.key == _REPLACEMENT.c.key)
-        keys = list(connection.scalars(select(_REPLACEMENT.c.key).where(_REPLACEMENT.c.collection_id == made.id, ~there)))
+        there = exists().where(_LIVE.c.collection_id == live.id, _LIVE.c.external_id == _REPLACEMENT.c.external_id)
+        keys = list(connection.scalars(select(_REPLACEMENT.c.external_id).where(_REPLACEMENT.c.collection_id == made.id, ~there)))
     for some in batched(keys, _IN_VALUES_MAX):
-        SQLiteWriter(database, made.name).delete_documents(some)
+        SQLiteWriter(database, made.ref).delete_documents(some)
 
 
 def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
@@ -148,32 +147,36 @@ def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
     """
     with database.begin_read() as connection:
         live, made = _get_live_and_replacement(connection, name)
-    if live.language != made.language:
-        SQLiteWriter(database, made.name).set_stemmer(live.language)
+    if live.stemmer != made.stemmer:
+        SQLiteWriter(database, made.ref).set_stemmer(live.stemmer)
     with database.begin_write() as connection:
         live, made = _get_live_and_replacement(connection, name)
         _copy_sources(connection, live, made)
         _check_counts(connection, live, made)
-        created = select(collections.c.created_at).where(collections.c.id == live.id).scalar_subquery()
+        created, metadata = (
+            select(column).where(collections.c.id == live.id).scalar_subquery()
+            for column in (collections.c.created_at, collections.c.metadata)
+        )
         connection.execute(
             update(collections)
             .where(collections.c.id == made.id)
             .values(
                 created_at=created,
-                revision=max(live.revision, made.revision) + 1,
-                generation=max(live.generation, made.generation) + 1,
+                metadata=metadata,
+                data_version=max(live.data_version, made.data_version) + 1,
+                index_version=max(live.index_version, made.index_version) + 1,
             )
         )
-        for state, new_name in ((live, get_retired_name(live)), (made, name)):
-            connection.execute(update(collections).where(collections.c.id == state.id).values(name=new_name))
+        for state, role in ((live, CollectionRole.REPLACED), (made, CollectionRole.LIVE)):
+            connection.execute(update(collections).where(collections.c.id == state.id).values(role=role.value))
 
 
 def drop_leftovers(database: DatabaseFolder) -> None:
     """Drop collections that were replaced, and what was to replace one that is gone, with their index files."""
     with database.begin_read() as connection:
         states = list_states(connection)
-    wanted = {get_replacement_name(state.name) for state in states if not state.is_hidden}
-    gone = [state for state in states if state.is_hidden and state.name not in wanted]
+    wanted = {ref for state in states if not state.is_hidden for ref in (state.ref, get_replacement_ref(state.name))}
+    gone = [state for state in states if state.ref not in wanted]
     for state in gone:
         with database.begin_write() as connection:
             drop(connection, state)
@@ -183,7 +186,7 @@ def drop_leftovers(database: DatabaseFolder) -> None:
 
 def _get_live_and_replacement(connection: Connection, name: str) -> tuple[CollectionState, CollectionState]:
     """The collection and its successor."""
-    live, made = get_state(connection, name), find_state(connection, get_replacement_name(name))
+    live, made = get_state(connection, name), find_state(connection, get_replacement_ref(name))
     if made is None:
         raise StorageError(f"the new vectors of {name!r} were given up by another process; run `vecsearch reembed` again")
     return live, made

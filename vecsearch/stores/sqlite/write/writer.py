@@ -21,14 +21,21 @@ from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.types import Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, Vector
-from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_name, get_state
+from vecsearch.stores.sqlite.engine.collections import (
+    CollectionName,
+    CollectionRole,
+    CollectionState,
+    find_state,
+    get_ref,
+    get_replacement_ref,
+    get_state,
+)
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources, staged, tombstones, vectors
+from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources, staged_vectors, tombstones, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
-from vecsearch.stores.sqlite.read.full_documents import PROVIDED_VECTORS_MARK
 from vecsearch.stores.sqlite.read.reader import SnapshotReader, SQLiteSnapshot, describe_collection
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 from vecsearch.stores.sqlite.write import compaction
@@ -43,7 +50,7 @@ class SQLiteWriter:
     def __init__(
         self,
         database: DatabaseFolder,
-        name: str,
+        name: CollectionName,
         snapshot: Callable[[], AbstractContextManager[SQLiteSnapshot | None]] | None = None,
     ) -> None:
         self._database, self._name = database, name
@@ -67,10 +74,12 @@ class SQLiteWriter:
         with self._database.begin_write() as connection:
             state = find_state(connection, self._name)
             if state is None:
+                ref = get_ref(self._name)
                 connection.execute(
                     insert(collections).values(
-                        name=self._name, encoder=encoder.model, fingerprint=encoder.fingerprint, dimension=encoder.dimension,
-                        precision=precision.value, created_at=_get_timestamp(), language=stemmer,
+                        name=ref.name, role=ref.role.value, model=encoder.model, fingerprint=encoder.fingerprint,
+                        dimension=encoder.dimension, precision=precision.value, created_at=_get_timestamp(), stemmer=stemmer,
+                        metadata=_dump_json(metadata or {}),
                     )
                 )  # fmt: skip
                 state = get_state(connection, self._name)
@@ -96,7 +105,7 @@ class SQLiteWriter:
                     connection, state, list(_find_document_rows(connection, state, file.removed_ids, source=row).values())
                 )
             if clear_pending:
-                connection.execute(delete(staged).where(staged.c.collection_id == state.id))
+                connection.execute(delete(staged_vectors).where(staged_vectors.c.collection_id == state.id))
         if documents:
             compaction.publish_if_due(self._database, self._name)
 
@@ -111,7 +120,7 @@ class SQLiteWriter:
             rows = list(_find_document_rows(connection, state, ids).values())
             for batch in batched(rows, _IN_VALUES_MAX):
                 of_rows = select(documents.c.source_id).where(documents.c.id.in_(batch))
-                connection.execute(update(sources).where(sources.c.id.in_(of_rows)).values(digest=""))
+                connection.execute(update(sources).where(sources.c.id.in_(of_rows)).values(digest=None))
             removed = _delete_documents(connection, state, rows)
         compaction.publish_if_due(self._database, self._name)
         return removed
@@ -144,13 +153,14 @@ class SQLiteWriter:
                 {"collection_id": state.id, "digest": digest, "vector": row.astype(dtype).tobytes()}
                 for digest, row in vectors.items()
             ]
-            connection.execute(upsert(staged).on_conflict_do_nothing(), values)
+            connection.execute(upsert(staged_vectors).on_conflict_do_nothing(), values)
 
     def set_stemmer(self, stemmer: str) -> None:
         """Rebuild the text index with another stemmer."""
         with self._database.begin_write() as connection:
-            of_name = collections.c.name == self._name
-            connection.execute(update(collections).where(of_name).values(language=stemmer, revision=collections.c.revision + 1))
+            row = collections.c.id == get_state(connection, self._name).id
+            values = {"stemmer": stemmer, "data_version": collections.c.data_version + 1}
+            connection.execute(update(collections).where(row).values(**values))
             term_tables.rebuild(connection, get_state(connection, self._name))
 
     def refresh_indexes(self) -> None:
@@ -167,7 +177,7 @@ class SQLiteWriter:
             state = get_state(connection, self._name)
             yield connection, state
             connection.execute(
-                update(collections).where(collections.c.id == state.id).values(revision=collections.c.revision + 1)
+                update(collections).where(collections.c.id == state.id).values(data_version=collections.c.data_version + 1)
             )
 
 
@@ -184,7 +194,7 @@ def _set_metadata(connection: Connection, state: CollectionState, metadata: Mapp
 def drop_collection(database: DatabaseFolder, name: str) -> None:
     """Delete a collection with everything in it, and what was to take its place. Raises UnknownCollection."""
     with database.begin_write() as connection:
-        for state in (get_state(connection, name), find_state(connection, get_replacement_name(name))):
+        for state in (get_state(connection, name), find_state(connection, get_replacement_ref(name))):
             if state is not None:
                 drop(connection, state)
 
@@ -204,8 +214,8 @@ def rename_collection(database: DatabaseFolder, old: str, new: str) -> None:
     """With what is to take its place. Raises UnknownCollection. The caller has checked that `new` is free."""
     with database.begin_write() as connection:
         get_state(connection, old)
-        for there, then in ((old, new), (get_replacement_name(old), get_replacement_name(new))):
-            connection.execute(update(collections).where(collections.c.name == there).values(name=then))
+        renamed = collections.c.role != CollectionRole.REPLACED.value
+        connection.execute(update(collections).where(collections.c.name == old, renamed).values(name=new))
 
 
 def _store_documents(connection: Connection, state: CollectionState, new_documents: Sequence[NewDocument]) -> None:
@@ -225,7 +235,8 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
             each.title,
             each.text,
             metadata,
-            f"{PROVIDED_VECTORS_MARK}{each.digest}" if each.provided_vectors else each.digest,
+            each.digest,
+            each.provided_vectors,
             now if each.preserved is None else each.preserved.indexed_at,
         )
         if each.id in there:
@@ -272,7 +283,8 @@ def _find_document_rows(
     """Rows of documents by id, of one source where that is given: by now another may have taken the id over."""
     rows: dict[str, int] = {}
     for some in batched(dict.fromkeys(keys), _IN_VALUES_MAX):
-        found = select(documents.c.key, documents.c.id).where(documents.c.collection_id == state.id, documents.c.key.in_(some))
+        within = documents.c.external_id.in_(some)
+        found = select(documents.c.external_id, documents.c.id).where(documents.c.collection_id == state.id, within)
         found = found if source is None else found.where(documents.c.source_id == source)
         rows.update((key, row) for key, row in connection.execute(found))
     return rows
@@ -308,11 +320,11 @@ def _ensure_source_rows(connection: Connection, state: CollectionState, paths: I
     for path in paths:
         values = {
             "path": path,
-            "digest": "",
+            "digest": None,
             "split": "",
             "mounted": False,
             "indexed_at": _get_timestamp(),
-            "reading": LOADER_VERSION,
+            "loader_version": LOADER_VERSION,
         }
         connection.execute(upsert(sources).values(collection_id=state.id, **values).on_conflict_do_nothing())
         row = select(sources.c.id).where(sources.c.collection_id == state.id, sources.c.path == path)
@@ -322,12 +334,12 @@ def _ensure_source_rows(connection: Connection, state: CollectionState, paths: I
 
 def _mark_indexed(connection: Connection, state: CollectionState, indexed_file: IndexedFile) -> None:
     values = {
-        "digest": indexed_file.digest or "",
+        "digest": indexed_file.digest,
         "split": indexed_file.split.value,
         "error": indexed_file.error,
         "mounted": indexed_file.mounted,
         "indexed_at": _get_timestamp(),
-        "reading": LOADER_VERSION,
+        "loader_version": LOADER_VERSION,
     }
     statement = upsert(sources).values(collection_id=state.id, path=indexed_file.path, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["collection_id", "path"], set_=values))
@@ -342,7 +354,7 @@ def _get_timestamp() -> str:
 
 
 _ADD_DOCUMENT: Final = PreparedStatement(insert(documents))
-_REPLACED_COLUMNS: Final = ("source_id", "title", "text", "metadata", "digest", "indexed_at")
+_REPLACED_COLUMNS: Final = ("source_id", "title", "text", "metadata", "digest", "provided_vectors", "indexed_at")
 _REPLACE_DOCUMENT: Final = PreparedStatement(
     update(documents)
     .where(documents.c.id == bindparam("row"))
