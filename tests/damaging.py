@@ -36,7 +36,7 @@ def make(folder: Path) -> None:
     metadatas = [{"n": n, "tags": [WORDS[n % 7], n], "deep": {"n": -n}} for n in range(ROWS)]
     (folder.parent / "docs").mkdir()
     (folder.parent / "docs/a.txt").write_text("a file of the harbour")
-    with patch.object(faiss_segment, "COMPRESSED_ROWS", 100), vecsearch.open(folder, model=ENCODER) as notes:
+    with patch.object(faiss_segment, "PQ_MIN_ROWS", 100), vecsearch.open(folder, model=ENCODER) as notes:
         notes.add(texts[:300], ids=[f"d{n}" for n in range(300)], metadatas=metadatas[:300])
         notes.index([folder.parent / "docs"])
         notes.add(texts[300:], ids=[f"d{n}" for n in range(300, ROWS)], metadatas=metadatas[300:])
@@ -175,7 +175,7 @@ def use(folder: Path) -> bool:
             each()
         except vecsearch.VecsearchError as error:
             if len(str(error)) > 2_000:
-                print("LONG", len(str(error)), flush=True)
+                print("LONG_TOKENS", len(str(error)), flush=True)
                 good = False
         except Exception:
             good = False

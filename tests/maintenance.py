@@ -72,3 +72,8 @@ def cancel_reembedding(folder: Folder, name: str) -> bool:
 def backup(folder: Folder, file: Folder, *, force: bool = False) -> dict[str, Any]:
     with vecsearch.connect(folder, readonly=True) as database:
         return database.backup(file, force=force)
+
+
+def list_models(folder: Folder) -> list[dict[str, Any]]:
+    with vecsearch.connect(folder, readonly=True) as database:
+        return database.models()

@@ -255,12 +255,12 @@ def test_modules_are_imported_by_constant_names_alone() -> None:
 # What stands in SQL that is written as text: names of our own tables and PRAGMAs, integers, a quoted path. All else is bound.
 HOLES = {
     "persistence/backup.py": {"name", "_CHECKPOINT_WAIT_MS"},
-    "persistence/checking/truth.py": {"_SHOWN"},
+    "persistence/checking/truth.py": {"_ASIDE_ORDER"},
     "persistence/conditions.py": {"_all(tests)", "first", "found", "holds", "joined", "self._bound(key)"},
     "persistence/creation.py": {"APPLICATION_ID"},
     "persistence/database.py": {
         "name", "quoted", "_PATIENCE.format(LOG_PATIENCE_MS)",
-        "_PATIENCE.format(self.timeout * 1000)", "_EMPTY_LOG", "statement",
+        "_PATIENCE.format(self.timeout * 1000)", "_CHECKPOINT_WAL", "statement",
     },
     "persistence/fulltext.py": {
         "_TOKENIZER", "name", "columns", "content", "shape.options", "each.name", "part", "_KEYS[part]",
@@ -270,7 +270,7 @@ HOLES = {
         "', '.join((f'{name} AS MATERIALIZED ({part})' for name, part in parts.items()))",
     },
     "persistence/migrating.py": {"SCHEMA_VERSION"},
-    "persistence/reader.py": {"_TEXT"},
+    "persistence/reader.py": {"_CHUNK_TEXT"},
     "persistence/state.py": {"', '.join(_NAMES)"},
     "versions/0002_places.py": {"name"},
     "versions/0003_words.py": {"state.id"},

@@ -75,7 +75,7 @@ def test_vectors_of_one_s_own_are_normalised_and_load_no_model(tmp_path: Path) -
 
 
 def test_brought_vectors_are_committed_in_batches_and_keep_every_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vecsearch.indexing.batch_writer.BATCH_BROUGHT", 7)
+    monkeypatch.setattr("vecsearch.indexing.batch_writer.BATCH_PROVIDED_VECTORS", 7)
     rows = np.eye(384)[:60]
     with vecsearch.open(tmp_path / "x.vec") as collection:
         names = [f"d{n}" for n in range(40)]

@@ -35,20 +35,20 @@ TIMES = int(os.environ.get("VECSEARCH_FUZZ", "1"))
 ENCODER = FakeEncoder()
 
 LOWERED = [
-    (compaction, "FOLD_ROWS", 12),
+    (compaction, "INDEX_FLUSH_ROWS", 12),
     (compaction, "SEGMENT_ROWS_MAX", 60),
-    (faiss_segment, "COMPRESSED_ROWS", 20),
-    (faiss_segment, "CODES_SHARE_MAX", 9.0),
-    (faiss_segment, "SELECTIVE_ROWS", 4),
+    (faiss_segment, "PQ_MIN_ROWS", 20),
+    (faiss_segment, "RESCORE_SHARE_MAX", 9.0),
+    (faiss_segment, "EXACT_FILTER_ROWS_MAX", 4),
     (faiss_segment, "READ_ROWS", 7),
     (vector_view, "READ_ROWS", 7),
     (faiss_segment, "PARALLEL_ROWS", 30),
-    (document_reader, "_MANY", 5),
-    (writer, "_MANY", 5),
+    (document_reader, "_IN_VALUES_MAX", 5),
+    (writer, "_IN_VALUES_MAX", 5),
     (writer, "READ_DOCUMENTS", 3),
     (pipeline, "READ_DOCUMENTS", 3),
     (batch_writer, "BATCH_CHUNKS", 4),
-    (batch_writer, "BATCH_BROUGHT", 5),
+    (batch_writer, "BATCH_PROVIDED_VECTORS", 5),
 ]
 
 
@@ -397,12 +397,12 @@ class Machine(RuleBasedStateMachine):
         scores = np.vecdot(rows, row) if len(rows) else np.empty(0)
         wanted = [place for place in np.lexsort((np.arange(len(owners)), -scores)) if owners[place] in among][:limit]
         assert np.allclose([hit.score for hit in found], scores[wanted], atol=1e-4)
-        at = {(hit.id, hit.chunk): hit.score for hit in found}
+        at = {(hit.id, hit.chunk_index): hit.score for hit in found}
         first = {key: owners.index(key) for key in set(owners)}
         for hit in found:
-            assert abs(scores[first[hit.id] + hit.chunk] - hit.score) < 1e-4
+            assert abs(scores[first[hit.id] + hit.chunk_index] - hit.score) < 1e-4
             assert hit.metadata == self.documents[hit.id].metadata
-        order = [(-hit.score, first[hit.id] + hit.chunk) for hit in found]
+        order = [(-hit.score, first[hit.id] + hit.chunk_index) for hit in found]
         assert order == sorted(order)
         assert len(at) == len(found) == min(limit, sum(owner in among for owner in owners))
 

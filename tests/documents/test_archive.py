@@ -206,7 +206,7 @@ def test_an_encrypted_member_costs_no_other():
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_an_archive_that_unfolds_too_far_is_refused(compression, monkeypatch):
-    monkeypatch.setattr(archive, "_ALWAYS", 1_000_000)
+    monkeypatch.setattr(archive, "_UNPACKED_ALLOWED", 1_000_000)
     with pytest.raises(UnreadableFileError, match="expands to more than 1 MB: too much for its size"):
         items(zipped({f"{n}.txt": "word " * 60_000 for n in range(5)}, compression=compression))
 

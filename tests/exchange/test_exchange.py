@@ -229,7 +229,7 @@ def test_texts_are_encoded_anew_where_another_encoder_made_the_vectors(notes, tm
         collection.add(["one two three " * 60], ids=["long"])
         collection.export_documents(tmp_path / f"all.{suffix}")
     with vecsearch.open(tmp_path / "new.vec", model=ENCODER) as collection:
-        with pytest.warns(vecsearch.VecsearchWarning, match="all-MiniLM-L6-v2.*fake-0.*encoded anew"):
+        with pytest.warns(vecsearch.VecsearchWarning, match="all-MiniLM-L6-v2.*fake-0.*encoded again"):
             report = collection.import_documents(tmp_path / f"all.{suffix}")
         assert (report.added, report.vectors_reused, report.encoded) == (5, 0, 5)
         assert collection.search("a ring of ice and dust", mode="dense", limit=1)[0].similarity == pytest.approx(1, abs=0.002)
@@ -245,7 +245,7 @@ def test_a_new_collection_becomes_what_the_exported_one_was(tmp_path, shell):
         collection.export_documents(tmp_path / "all.jsonl")
     assert shell("import", "all.jsonl", "-c", "ropes", "--db", "b.vec").status == 0
     (told,) = maintenance.status(tmp_path / "b.vec")["collections"]
-    assert [told[key] for key in ("name", "encoder", "dimension", "precision", "language")] == [
+    assert [told[key] for key in ("name", "model", "dimension", "precision", "stemmer")] == [
         "ropes", ENCODER.name, 32, "float32", "de",
     ]  # fmt: skip
     assert shell("import", "all.jsonl", "--stemmer", "en", "--db", "c.vec").status == 0
@@ -305,14 +305,15 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(tmp_path):
         collection.add([f"rope {n}" for n in range(300)], ids=[f"d{n}" for n in range(300)])
         collection.export_documents(tmp_path / "all.jsonl")
     code = (
-        "import os, signal, sys, vecsearch; from tests.fakes import FakeEncoder; from vecsearch.exchange import importing\n"
-        "importing.BATCH_BROUGHT, left, commit = 50, [3], importing.Writer.commit\n"
-        "def dying(*given):\n"
+        "import os, signal, sys, vecsearch; from tests.fakes import FakeEncoder; from vecsearch.indexing import batch_writer\n"
+        "from vecsearch.stores.sqlite.write.writer import SQLiteWriter\n"
+        "batch_writer.BATCH_PROVIDED_VECTORS, left, commit = 50, [3], SQLiteWriter.commit\n"
+        "def commit_or_die(*args, **options):\n"
         "    left[0] -= 1\n"
         "    if not left[0]: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    commit(*given)\n"
-        "importing.Writer.commit = dying\n"
-        "vecsearch.open(sys.argv[1], encoder=FakeEncoder()).import_documents(sys.argv[2])"
+        "    commit(*args, **options)\n"
+        "SQLiteWriter.commit = commit_or_die\n"
+        "vecsearch.open(sys.argv[1], model=FakeEncoder()).import_documents(sys.argv[2])"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "b.vec"), str(tmp_path / "all.jsonl")]
     assert subprocess.run(command, cwd=PROJECT, check=False).returncode == -signal.SIGKILL
@@ -404,7 +405,7 @@ HOSTILE = {
     "a text that is none": {"text": 7},
     "metadata that are none": {"metadata": "x"},
 }  # fmt: skip
-HEADER = {"layout": 1, "encoder": "e", "fingerprint": "f", "dimension": 2, "precision": "float16", "language": "en"}
+HEADER = {"layout": 2, "model": "e", "fingerprint": "f", "dimension": 2, "precision": "float16", "stemmer": "en"}
 
 
 def test_hostile_records_are_refused_one_by_one(tmp_path):
@@ -420,13 +421,13 @@ def test_hostile_records_are_refused_one_by_one(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"layout": 2},
+        {"layout": 3},
         {"layout": "x"},
         {"dimension": 0},
         {"dimension": True},
         {"precision": "float8"},
-        {"language": "xx"},
-        {"encoder": 1},
+        {"stemmer": "xx"},
+        {"model": 1},
     ],
     ids=str,
 )
@@ -443,7 +444,7 @@ def test_sources_stay_below_the_rule_of_paths(tmp_path):
     lines(tmp_path / "a.jsonl", {"vecsearch": HEADER}, *records)
     with vecsearch.open(tmp_path / "n.vec") as collection:
         assert collection.import_documents(tmp_path / "a.jsonl").vectors_reused == 4
-    stored = {key: source for key, source, *_ in whole(tmp_path / "n.vec")[1]}
+    stored = {document.id: document.source for document in whole(tmp_path / "n.vec")[1]}
     assert stored == {"a": "docs/a.txt", "b": "b.txt", "c": outside, "d": (tmp_path.parent / "d.txt").as_posix()}
 
 

@@ -234,7 +234,7 @@ def test_a_batch_of_brought_vectors_that_fails_leaves_nothing_of_it(tmp_path: Pa
         if next(calls) == 2:
             raise OSError("no more")
 
-    monkeypatch.setattr("vecsearch.indexing.batch_writer.BATCH_BROUGHT", 5)
+    monkeypatch.setattr("vecsearch.indexing.batch_writer.BATCH_PROVIDED_VECTORS", 5)
     monkeypatch.setattr(term_tables, "add", add)
     rows, names = np.eye(384)[:20], [f"d{n:02}" for n in range(20)]
     with vecsearch.open(tmp_path / "db") as collection:

@@ -128,7 +128,7 @@ def test_ls_and_status_show_each_source_with_its_state_and_error(with_failures: 
     assert {name: (each["state"], each["documents"], each["chunks"]) for name, each in found.items()} == {
         "a.txt": ("failed", 1, 1), "b.md": ("indexed", 1, 1), "c.txt": ("indexed", 1, 1), "never.txt": ("failed", 0, 0),
     }  # fmt: skip
-    assert all(set(each) == {"uri", "state", "documents", "chunks", "indexed_at", "error"} for each in told["sources"])
+    assert all(set(each) == {"source", "state", "documents", "chunks", "indexed_at", "error"} for each in told["sources"])
     assert "broken UTF-8" in found["never.txt"]["error"]
     failed = shell("ls", "--failed").out
     assert "never.txt" in failed and "broken UTF-8" in failed and "b.md" not in failed

@@ -257,7 +257,7 @@ def test_what_is_half_made_is_seen_in_status_alone_and_can_be_given_up(plain, sm
     with vecsearch.open(plain, model=OLD) as collection, pytest.raises(Interrupted):
         collection.reembed(Meddling(NEW, 20, interrupt))
     (status,) = maintenance.status(plain)["collections"]
-    assert status["reembedding"] == {"encoder": NEW.name, "documents": 16, "of": 40}
+    assert status["reembedding"] == {"model": NEW.name, "documents": 16, "of": 40}
     assert (status["name"], status["model"], status["documents"]) == ("default", OLD.name, 40)
     assert maintenance.collections(plain) == ["default"]
     assert NEW.name not in {each["name"] for each in maintenance.list_models(plain)}
@@ -267,7 +267,7 @@ def test_what_is_half_made_is_seen_in_status_alone_and_can_be_given_up(plain, sm
         vecsearch.open(plain, collection=hidden)
     assert is_sound(plain)
     assert json.loads(shell("reembed", "--cancel", "--db", plain, "--json").out) == {"collection": "default", "cancelled": True}
-    assert "nothing was half made" in shell("reembed", "--cancel", "--db", plain).out
+    assert "nothing was in progress" in shell("reembed", "--cancel", "--db", plain).out
     assert rows(plain, "SELECT count(*) FROM documents") == [(40,)]
     assert maintenance.status(plain)["collections"][0]["reembedding"] is None
     assert "no collection named" in error_of(shell("reembed", "--cancel", "--db", plain, "-c", "other"))
@@ -396,7 +396,7 @@ def test_the_shell_switches_models_and_open_readers_follow(notes, shell, other_m
         ran = shell("reembed", "--model", other_model, "--json")
         assert ran.status == 0, ran
         report = json.loads(ran.out)
-        assert list(report) == ["collection", "encoder", "documents", "chunks", "encoded", "seconds"]
+        assert list(report) == ["collection", "model", "documents", "chunks", "encoded", "seconds"]
         assert (report["model"], report["documents"], report["encoded"]) == (str(other_model), 4, 4)
         assert reader.search("jumping", limit=1)[0].id == "leap"
         expected = registry.load(str(other_model)).encode_documents(["a jump over the fence"])[0]
@@ -406,7 +406,7 @@ def test_the_shell_switches_models_and_open_readers_follow(notes, shell, other_m
     assert again.status == 0
     assert "already; nothing to do" in again.out
     assert shell("index", "old").status == 0
-    assert "half made" in error_of(shell("reembed"), status=2)
+    assert "in progress" in error_of(shell("reembed"), status=2)
     assert error_of(shell("reembed", "--cancel", "--model", "x"), status=2)
 
 
@@ -416,7 +416,7 @@ def test_the_precision_alone_is_a_reason(notes, shell):
     (status,) = maintenance.status(notes)["collections"]
     assert status["precision"] == "float32"
     with vecsearch.open(notes) as collection:
-        (vector,) = collection._load_encoder_for(collection._read_state()).encode_documents(["a jump over the fence"])
+        (vector,) = collection._load_encoder().encode_documents(["a jump over the fence"])
         assert collection.search(vector, limit=1)[0].score == pytest.approx(1, abs=1e-6)
     assert shell("reembed", "--precision", "float32").out.endswith("already; nothing to do\n")
 
@@ -445,12 +445,12 @@ import os, signal, sys
 from pathlib import Path
 import vecsearch
 from tests.fakes import FakeEncoder
-from vecsearch import batches
-from vecsearch.persistence import publish, succession
-from vecsearch.stores.sqlite.write.writer import Writer
+from vecsearch.indexing import batch_writer
+from vecsearch.stores.sqlite.write import compaction, replacement
+from vecsearch.stores.sqlite.write.writer import SQLiteWriter
 
 folder, point, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-batches.BATCH_CHUNKS = succession.READ_DOCUMENTS = 8
+batch_writer.BATCH_CHUNKS = replacement.READ_DOCUMENTS = 8
 
 def die_at(home, name, *, before):
     real, left = getattr(home, name), [count]
@@ -465,21 +465,21 @@ def die_at(home, name, *, before):
     setattr(home, name, wrapped)
 
 home, name, when = point.split()
-die_at({"Writer": Writer, "publish": publish, "succession": succession}[home], name, before=when == "before")
-with vecsearch.open(folder, encoder=FakeEncoder(1)) as collection:
+die_at({"writer": SQLiteWriter, "compaction": compaction, "replacement": replacement}[home], name, before=when == "before")
+with vecsearch.open(folder, model=FakeEncoder(1)) as collection:
     collection.reembed(FakeEncoder(2, dimension=24, max_tokens=15))
 """
 POINTS = [
-    ("succession begin after", 1),
-    ("Writer commit before", 1),
-    ("Writer commit after", 1),
-    ("Writer commit before", 3),
-    ("succession drop_surplus before", 1),
-    ("succession _copy_sources after", 1),
-    ("succession _check_counts after", 1),
-    ("succession switch after", 1),
-    ("succession drop after", 1),
-    ("publish clear_leftovers before", 2),
+    ("replacement begin_replacement after", 1),
+    ("writer commit before", 1),
+    ("writer commit after", 1),
+    ("writer commit before", 3),
+    ("replacement drop_surplus before", 1),
+    ("replacement _copy_sources after", 1),
+    ("replacement _check_counts after", 1),
+    ("replacement swap_in_replacement after", 1),
+    ("replacement drop after", 1),
+    ("compaction clear_leftovers before", 2),
 ]
 
 
@@ -491,12 +491,14 @@ def test_killed_at_any_point_it_answers_by_one_encoder_and_goes_on(plain, point,
     assert done.returncode == -signal.SIGKILL, done.stderr
     (status,) = maintenance.status(plain)["collections"]
     encoder = OLD if status["model"] == OLD.name else NEW
-    assert (encoder is NEW) == (point in ("succession switch after", "succession drop after", "publish clear_leftovers before"))
+    assert (encoder is NEW) == (
+        point in ("replacement swap_in_replacement after", "replacement drop after", "compaction clear_leftovers before")
+    )
     query = "keel mast sail"
 
     def is_right(collection, by):
         hits = collection.search(query, mode="dense", limit=50)
-        assert [(hit.id, hit.chunk) for hit in hits] == by_brute_force_of_texts(by, query)
+        assert [(hit.id, hit.chunk_index) for hit in hits] == by_brute_force_of_texts(by, query)
         assert [hit.id for hit in collection.search("number7", mode="lexical")] == ["d7"]
 
     with vecsearch.open(plain, model=encoder, readonly=True) as collection:
@@ -545,7 +547,7 @@ def test_a_reembed_of_nothing_there_says_so(tmp_path):
 
 
 def test_what_is_encoded_and_what_is_searched_are_one_snapshot(plain):
-    """The switch comes between any two looks at the database that a question takes."""
+    """The swap comes between what a question has encoded and what it searches: everything is then encoded again."""
     same_width = FakeEncoder(9)
     questions = [
         lambda collection: collection.search("keel mast", mode="dense", limit=5, explain=True),
@@ -560,13 +562,16 @@ def test_what_is_encoded_and_what_is_searched_are_one_snapshot(plain):
             with vecsearch.open(plain, model=encoder) as collection:
                 answers.append([(hit.id, hit.score) for hit in ask(collection)])
         with vecsearch.open(plain, readonly=True) as collection:
-            by = {each.fingerprint: each for each in (OLD, same_width)}
+            encoders = {encoder.fingerprint: encoder for encoder in (OLD, same_width)}
+            loads = []
 
-            def load(state, by=by):
-                found = by[state.fingerprint]
-                with vecsearch.open(plain) as writer:
-                    writer.reembed(OLD if found is same_width else same_width)
-                return found
+            def load(info, encoders=encoders, loads=loads):
+                encoder = encoders[info.encoder.fingerprint]
+                loads.append(encoder)
+                if len(loads) <= 2:  # by the second, the answer is prepared again
+                    with vecsearch.open(plain) as writer:
+                        writer.reembed(OLD if encoder is same_width else same_width)
+                return encoder
 
-            collection._load_encoder_for = load
+            collection._load_encoder_of = load
             assert [(hit.id, hit.score) for hit in ask(collection)] in answers

@@ -18,6 +18,7 @@ import vecsearch
 from tests.conftest import SAMPLE_DATA
 from tests.fakes import FakeEncoder
 from vecsearch.search.diversify import is_near_duplicate
+from vecsearch.search.retrieval import parse_terms
 from vecsearch.text.sentences import split_sentences
 
 LEASES = " ".join(
@@ -223,13 +224,13 @@ def test_ranks_scores_sentence_and_plan(mixed: vecsearch.Collection) -> None:
     assert TEXTS["bats"][at.start : at.end] == "They hunt moths over the river."
     assert hits.profile.access is vecsearch.VectorAccess.ROWS
     assert hits.profile.matching < hits.profile.chunks
-    assert list(hits.profile.timings_ms) == ["filter", "candidates", "arrangement", "texts", "reasons"]
+    assert list(hits.profile.timings_ms) == ["filter", "candidates", "diversity", "texts", "explanations"]
     assert mixed.search("moths").profile.access is vecsearch.VectorAccess.INDEX
     assert mixed.search("moths")[0].explanation is None
 
 
 def test_lexical_reasons_need_no_model(mixed: vecsearch.Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mixed, "_own_encoder", lambda: pytest.fail("no model is needed"))
+    monkeypatch.setattr(mixed, "_load_encoder_of", lambda info: pytest.fail("no model is needed"))
     (hit,) = mixed.search("moths river", mode="lexical", limit=1, explain=True)
     assert hit.explanation.sentence is not None
     assert (
@@ -247,7 +248,7 @@ def test_the_shell_shows_reasons_in_text_and_json(mixed: vecsearch.Collection, s
     assert "\x1b[" not in told.out
     value = json.loads(shell("search", "who lends money", "--explain", "-n", 1, "--json", "--db", folder).out)
     (hit,) = value["hits"]
-    assert sum(each["share"] for each in hit["explanation"]["shares"]) + hit["explanation"]["rest"] == pytest.approx(
+    assert sum(each["weight"] for each in hit["explanation"]["tokens"]) + hit["explanation"]["remainder"] == pytest.approx(
         hit["similarity"]
     )
     assert value["profile"]["access"] == "index"
@@ -277,7 +278,7 @@ def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: A
     again = {hit.id: hit.score for hit in mixed.search(question, where=where, limit=10, rerank=True)}
     (asked, *rows) = [each.rows for each in encoder.encode_tokens([question, *(TEXTS[key] for key in before)])]
     with mixed._open_snapshot() as snapshot:
-        rarity = snapshot.idf(question)
+        rarity = snapshot.idf(parse_terms(snapshot, question))
     most = max(rarity.values())
     weights = np.array([0.1 * most] * 7)
     weights[2], weights[5] = rarity["bank"], rarity["river"]  # [CLS] the bank of the river [SEP]
@@ -353,7 +354,7 @@ def test_a_context_is_made_of_whole_sentences_of_the_best_passages(mixed: vecsea
     assert found.tokens == len(encoder.token_spans(found.to_markdown())) <= 60
     assert found.sources[0].id in ("bats", "bats2")
     for passage in found.passages:
-        own = TEXTS[next(each.id for each in found.sources if each.number == passage.source)]
+        own = TEXTS[next(each.id for each in found.sources if each.number == passage.source_number)]
         starts, ends = {at.start for at in split_sentences(own)}, {at.end for at in split_sentences(own)}
         assert passage.start in starts and passage.end in ends
     assert mixed.context("where do bats hunt", max_tokens=1).passages == ()
@@ -365,7 +366,7 @@ def test_the_shell_packs_a_context(mixed: vecsearch.Collection, shell: Any) -> N
     assert told.status == 0 and told.out.startswith("[1] bats")
     value = json.loads(shell("context", "where do bats hunt", "--max-tokens", 80, "--json", "--db", folder).out)
     assert value["query"] == "where do bats hunt" and value["tokens"] <= 80
-    assert {each["source"] for each in value["passages"]} <= {each["source"] for each in value["sources"]}
+    assert {each["source_number"] for each in value["passages"]} <= {each["number"] for each in value["sources"]}
 
 
 # -- bad options
@@ -375,7 +376,7 @@ def test_the_shell_packs_a_context(mixed: vecsearch.Collection, shell: Any) -> N
     ("options", "said"),
     [
         ({"group_by": "author"}, "group_by"), ({"mmr": 2}, "mmr"), ({"mmr": True}, "mmr"), ({"window": -1}, "window"),
-        ({"min_similarity": "often"}, "min_similarity"), ({"limit": 0}, "limit"), ({"fusion": "sum"}, "fusion must be one of bounded"),
+        ({"min_similarity": "often"}, "min_similarity"), ({"limit": 0}, "limit"), ({"fusion": "sum"}, "fusion must be one of tmm"),
         ({"mode": "fuzzy"}, "mode"), ({"mode": "lexical", "min_similarity": "auto"}, "lexical"),
     ],
 )  # fmt: skip

@@ -110,10 +110,10 @@ def test_sources_are_numbered_as_their_documents_appear():
     hits = [hit(SEALS, 0, 300, id="s"), hit(LEASES, id="l"), hit(SEALS, 600, id="s")]
     context = plenty(*hits)
     assert [(each.number, each.id) for each in context.sources] == [(1, "s"), (2, "l")]
-    assert [(each.source, each.start) for each in context.passages] == sorted(
-        (each.source, each.start) for each in context.passages
+    assert [(each.source_number, each.start) for each in context.passages] == sorted(
+        (each.source_number, each.start) for each in context.passages
     )
-    assert [each.source for each in context.passages] == [1, 1, 2]
+    assert [each.source_number for each in context.passages] == [1, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -199,13 +199,13 @@ def test_the_laws_hold_for_any_hits_and_budget(hits, budget, count):
     assert not context.passages or count(markdown) <= budget * (6 if count is len else 1)
     assert context.tokens == count(markdown)
     assert [each.number for each in context.sources] == list(range(1, len(context.sources) + 1))
-    assert {each.source for each in context.passages} == {each.number for each in context.sources}
-    places = [(each.source, each.start, each.end) for each in context.passages]
+    assert {each.source_number for each in context.passages} == {each.number for each in context.sources}
+    places = [(each.source_number, each.start, each.end) for each in context.passages]
     assert places == sorted(places)
     assert all(one[0] != other[0] or one[2] <= other[1] for one, other in pairwise(places))
     names = {each.number: each.id for each in context.sources}
     shown = [
-        s for each in context.passages for s in _collect_sentences(hits)[names[each.source]] if each.start <= s.start < each.end
+        s for each in context.passages for s in _collect_sentences(hits)[names[each.source_number]] if each.start <= s.start < each.end
     ]
     assert all(times == 1 for times in Counter(each.key for each in shown if not each.is_short).values())
 
@@ -218,6 +218,6 @@ def test_a_passage_is_what_the_document_says_there(hits, budget):
     for each in context.passages:
         shown = {}
         for one in hits:
-            if one.id == names[each.source]:
+            if one.id == names[each.source_number]:
                 shown |= dict(enumerate(one.text, one.start))
         assert each.text == "".join(shown[place] for place in range(each.start, each.end))

@@ -166,7 +166,7 @@ def test_a_short_beginning_is_taken_for_english_and_can_be_changed(tmp_path: Pat
         collection.delete("haus")
         assert ids(collection, "Häuser") == ["altes"]
     assert is_sound(tmp_path / "x.vec")
-    assert "stems of de" in shell("status", "--db", tmp_path / "x.vec").out
+    assert "stemmer  german" in shell("status", "--db", tmp_path / "x.vec").out
     assert shell("optimize", "--stemmer", "en", "--db", tmp_path / "x.vec").status == 0
     with vecsearch.open(tmp_path / "x.vec") as collection:
         assert ids(collection, "Häuser") == []
@@ -182,7 +182,7 @@ def test_a_language_that_is_not_the_collection_s_is_refused_with_the_command(tmp
 
 
 def test_another_language_than_there_is_is_refused_with_all_there_are(tmp_path: Path) -> None:
-    with pytest.raises(vecsearch.InputError, match=r"language must be one of ar, .*, or 'none' for no stems, got 'klingon'"):
+    with pytest.raises(vecsearch.InputError, match=r"stemmer must be one of ar, .*, or 'none' for no stems, got 'klingon'"):
         vecsearch.open(tmp_path / "x.vec", stemmer="klingon")
     assert not (tmp_path / "x.vec").exists()
 

@@ -17,8 +17,8 @@ from typing import Any
 import vecsearch
 
 SMALL = {  # so that tens of rows pass through all that thousands would
-    "BATCH_CHUNKS": 16, "READ_DOCUMENTS": 8, "FOLD_ROWS": 20, "COMPRESSED_ROWS": 50, "SEGMENT_ROWS_MAX": 120,
-    "CANDIDATES_MIN": 20,
+    "BATCH_CHUNKS": 16, "READ_DOCUMENTS": 8, "INDEX_FLUSH_ROWS": 20, "PQ_MIN_ROWS": 50, "SEGMENT_ROWS_MAX": 120,
+    "RESCORE_MIN": 20,
 }  # fmt: skip
 _TIMEOUT = 60.0
 

@@ -118,7 +118,7 @@ class BatchWriter:
         batch = self._batch
         batch.sources[key], batch.weights[key] = source, weight
         batch.chunks += chunks
-        if batch.chunks >= BATCH_CHUNKS:
+        if batch.chunks >= (BATCH_CHUNKS if batch.chunked else BATCH_PROVIDED_VECTORS):
             self.flush()
 
     def flush(self) -> None:

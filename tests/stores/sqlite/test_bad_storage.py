@@ -200,7 +200,7 @@ def files_of_at_most(size):
 @contextmanager
 def pages_of_at_most(size, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(databases, "_OPENING", (*databases._OPENING, f"PRAGMA max_page_count = {size // 8192}"))
+        patch.setattr(databases, "_CONNECTION_PRAGMAS", (*databases._OPENING, f"PRAGMA max_page_count = {size // 8192}"))
         yield
 
 

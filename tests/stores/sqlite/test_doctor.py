@@ -406,8 +406,8 @@ def test_an_index_file_without_codes_is_noticed(tmp_path: Path, monkeypatch: pyt
     with vecsearch.open(tmp_path / "db") as notes:
         notes.add([f"n{n}" for n in range(300)], vectors=np.random.default_rng(0).normal(size=(300, 64)))
         notes.optimize()
-    monkeypatch.setattr(index_file_check, "COMPRESSED_ROWS", 100)
-    monkeypatch.setattr(faiss_segment, "COMPRESSED_ROWS", 100)
+    monkeypatch.setattr(index_file_check, "PQ_MIN_ROWS", 100)
+    monkeypatch.setattr(faiss_segment, "PQ_MIN_ROWS", 100)
     assert any("has no codes beside it" in each.what for each in look(tmp_path / "db"))
     assert not any("codes" in each.what for each in maintenance.repair(tmp_path / "db").findings)
 

@@ -101,7 +101,7 @@ def told(process):
 def small(monkeypatch):
     """Few rows pass through all that thousands would."""
     for module in ("publish", "vectors"):
-        for name, value in {"FOLD_ROWS": 20, "COMPRESSED_ROWS": 50, "SEGMENT_ROWS_MAX": 120, "CANDIDATES_MIN": 20}.items():
+        for name, value in {"INDEX_FLUSH_ROWS": 20, "PQ_MIN_ROWS": 50, "SEGMENT_ROWS_MAX": 120, "RESCORE_MIN": 20}.items():
             monkeypatch.setattr(f"vecsearch.persistence.{module}.{name}", value, raising=False)
 
 

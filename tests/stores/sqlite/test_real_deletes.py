@@ -259,7 +259,7 @@ def test_copies_that_hold_what_was_deleted_are_named(notes: Path, shell: Callabl
 
 def test_the_log_stays_bounded_under_churn_with_readers_that_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds of upserts write many times the bound; without it, readers that are never all away let the log grow for ever."""
-    monkeypatch.setattr(databases, "LOG_BYTES", 400_000)
+    monkeypatch.setattr(databases, "WAL_CHECKPOINT_BYTES", 400_000)
     folder, done = tmp_path / "db", Event()
     fill(folder, others=50)
 

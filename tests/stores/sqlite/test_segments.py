@@ -64,7 +64,7 @@ def parted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("parted") / "x.vec"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compaction, "SEGMENT_ROWS_MAX", 2_300)
-        patch.setattr(faiss_segment, "COMPRESSED_ROWS", 1_000)
+        patch.setattr(faiss_segment, "PQ_MIN_ROWS", 1_000)
         add(path, range(ROWS), rows(ROWS))
     return path
 
@@ -130,8 +130,8 @@ def test_a_filter_against_the_query_still_gives_k(tmp_path: Path) -> None:
 
 def test_segments_grow_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, all_rows = tmp_path / "x.vec", rows(2_000)
-    monkeypatch.setattr(compaction, "FOLD_ROWS", 50)
-    monkeypatch.setattr(faiss_segment, "COMPRESSED_ROWS", 400)
+    monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 50)
+    monkeypatch.setattr(faiss_segment, "PQ_MIN_ROWS", 400)
     for start in range(0, 2_000, 100):
         add(path, range(start, start + 100), all_rows)
     found = index_of(path)
@@ -151,7 +151,7 @@ def test_segments_grow_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_segment_has_a_largest_size_and_several_are_searched_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, all_rows = tmp_path / "x.vec", rows(2_000)
-    monkeypatch.setattr(compaction, "FOLD_ROWS", 50)
+    monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 50)
     monkeypatch.setattr(compaction, "SEGMENT_ROWS_MAX", 450)
     monkeypatch.setattr(faiss_segment, "PARALLEL_ROWS", 1_000)
     monkeypatch.setattr(parallel, "core_count", lambda: 2)
@@ -172,7 +172,7 @@ def test_a_segment_has_a_largest_size_and_several_are_searched_at_once(tmp_path:
 
 def test_a_reader_goes_on_while_segments_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, all_rows = tmp_path / "x.vec", rows(600)
-    monkeypatch.setattr(compaction, "FOLD_ROWS", 50)
+    monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 50)
     add(path, range(200), all_rows)
     with vecsearch.open(path, readonly=True) as reader:
         assert reader.search(all_rows[50], limit=1)[0].id == "d50"
@@ -186,7 +186,7 @@ def test_a_reader_goes_on_while_segments_are_merged(tmp_path: Path, monkeypatch:
 
 def test_damaged_codes_are_never_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, all_rows = tmp_path / "x.vec", rows(600)
-    monkeypatch.setattr(faiss_segment, "COMPRESSED_ROWS", 400)
+    monkeypatch.setattr(faiss_segment, "PQ_MIN_ROWS", 400)
     add(path, range(600), all_rows)
     with vecsearch.open(path) as collection:
         collection.optimize()
