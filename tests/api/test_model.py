@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import vecsearch
-from tests import maintenance, test_filters
+from tests import maintenance
+from tests.search import test_filters
 from tests.fakes import FakeEncoder
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.documents.loaders.raw_file import RawFile

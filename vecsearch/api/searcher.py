@@ -38,6 +38,8 @@ _PAGE: Final = 1_000  # ids read together
 class CollectionSearcher(CollectionReader):
     """A collection to search."""
 
+    _ready_for = ""  # the fingerprint of the encoder that has been loaded by a search
+
     # -- searching
 
     @overload
@@ -292,14 +294,17 @@ class CollectionSearcher(CollectionReader):
     # -- inside
 
     def _ask(self, prepare: Callable[[CollectionInfo], _T], answer: Callable[[Snapshot, _T], _A]) -> _A:
-        """Return an answer. No snapshot is held while a model is loaded or encodes, which may take long.
+        """Return an answer. No snapshot is held while a model is loaded, which may take long.
 
         Where the collection has got other vectors by then, everything is prepared again.
         """
         for _ in range(_ATTEMPTS):
             with self._open_snapshot() as snapshot:
                 info = snapshot.info
+                if self._ready_for == info.encoder.fingerprint:
+                    return answer(snapshot, prepare(info))
             prepared = prepare(info)
+            self._ready_for = info.encoder.fingerprint
             with self._open_snapshot() as snapshot:
                 if snapshot.info.has_same_vectors(info):
                     return answer(snapshot, prepared)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from vecsearch.core.settings import MAX_FILE_BYTES
 
@@ -180,9 +180,8 @@ class DocumentSummary:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredChunk:
-    """A chunk's row id and a score; larger is nearer."""
+class ScoredChunk(NamedTuple):
+    """A chunk's number and a score; larger is nearer. A tuple, as a search makes hundreds of them."""
 
     chunk_id: ChunkId
     score: float

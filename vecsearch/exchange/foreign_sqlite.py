@@ -12,7 +12,6 @@ from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.stores.sqlite.engine.database_folder import make_sqlite_uri
 
 
 @contextmanager
@@ -21,7 +20,8 @@ def open_foreign(file: Path) -> Iterator[Connection]:
 
     def connect() -> sqlite3.Connection:
         lone = not os.access(file.parent, os.W_OK)  # nobody can be writing, and SQLite could make no file beside it
-        raw = sqlite3.connect(make_sqlite_uri(file, "immutable=1" if lone else "mode=ro"), uri=True, isolation_level=None)
+        uri = f"{file.absolute().as_uri()}?{'immutable=1' if lone else 'mode=ro'}"
+        raw = sqlite3.connect(uri, uri=True, isolation_level=None)
         for statement in ("PRAGMA trusted_schema = OFF", "PRAGMA query_only = ON", "PRAGMA cell_size_check = ON", "BEGIN"):
             raw.execute(statement)
         raw.text_factory = _text

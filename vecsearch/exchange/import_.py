@@ -225,8 +225,7 @@ class ImportRun:
     def _ensure(self, header: ExportHeader) -> None:
         """Create the collection if it is not there, before anything else can create it for another model."""
         with self._target.open_writer() as writer:
-            self._batches.check_unchanged(writer)
-            if writer.info is None:
+            if self._batches.check_unchanged(writer) is None:
                 spec = EncoderSpec(header.model, header.fingerprint, header.dimension)
                 self._batches.create(writer, spec, precision=header.precision, stemmer=self._spec.stemmer or header.stemmer)
 

@@ -142,25 +142,25 @@ class BatchWriter:
 
     def _commit(self, new: Sequence[NewDocument], batch: _Batch, *, clear_pending: bool = False) -> None:
         with self._target.open_writer() as writer:
-            self.check_unchanged(writer)
-            if writer.info is None:
+            if self.check_unchanged(writer) is None:
                 if not new:
                     return
                 self.ensure(writer, (document.text for document in new))
             free = self._leave_out_taken(writer, new)
             writer.commit(free, batch.files, metadata=batch.metadata, clear_pending=clear_pending)
 
-    def check_unchanged(self, writer: Writer) -> None:
-        """Raise CollectionChangedError where the collection is not the one that this run began with."""
+    def check_unchanged(self, writer: Writer) -> CollectionInfo | None:
+        """Return the collection as it is now. Raises CollectionChangedError where it is not the one that this run began with."""
         before, now = self._info, writer.info
         if before is None:
             self._info = now  # another run may have created it meanwhile
-            return
+            return now
         if now is None or now.identity != before.identity or not now.has_same_vectors(before):
             raise CollectionChangedError(
                 f"the collection {before.name!r} was {_describe_change(before, now)} while this run wrote to it; "
                 "what was committed before is kept: run again to go on with the collection as it is now"
             )
+        return now
 
     def ensure(self, writer: Writer, texts: Iterable[str]) -> CollectionInfo:
         """Return the collection, created now if it is not there, with the stemmer of these texts if none was asked for."""
@@ -220,8 +220,7 @@ class BatchWriter:
 
     def _keep_pending(self, vectors: Mapping[str, Matrix], batch: _Batch) -> None:
         with self._target.open_writer() as writer:
-            self.check_unchanged(writer)
-            if writer.info is None:
+            if self.check_unchanged(writer) is None:
                 self.ensure(writer, (chunked.document.text for chunked in batch.chunked))
             writer.attach_vectors(vectors)
 

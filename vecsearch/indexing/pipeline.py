@@ -323,8 +323,7 @@ class IndexPipeline:
             self._counts.removed += len(keys)
             return
         with self._target.open_writer() as writer:
-            self._batches.check_unchanged(writer)
-            if writer.info is not None:
+            if self._batches.check_unchanged(writer) is not None:
                 self._counts.removed += writer.delete_sources(sorted(filter(self._is_still_missing(scan), self._missing)))
 
     def _is_still_missing(self, scan: Scan) -> Callable[[str], bool]:

@@ -37,11 +37,6 @@ class ClauseKind(StrEnum):
     FORM = "form"
     PREFIX = "prefix"
 
-    @property
-    def is_ranked(self) -> bool:
-        """Whether it stands in the table that knows how often and where."""
-        return self in (ClauseKind.WORD, ClauseKind.PHRASE)
-
 
 @dataclass(frozen=True, slots=True)
 class QueryClause:

@@ -6,7 +6,8 @@ What every search asks is text for the driver: to load SQLAlchemy takes longer t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -84,11 +85,33 @@ class Pool:
         else:
             self._idle.append(connection)
 
+    @contextmanager
+    def begin(self, *, write: bool) -> Iterator[PooledConnection]:
+        """Run a block in a transaction of a connection of its own: all of it or nothing."""
+        connection = self.acquire()
+        try:
+            with run_in_transaction(connection, write=write):
+                yield connection
+        finally:
+            self.release(connection)
+
     def close(self) -> None:
         """Close those that nobody uses, and the others when they are given back."""
         self._max_idle = 0
         while self._idle:
             self._idle.pop().close()
+
+
+@contextmanager
+def run_in_transaction(connection: PooledConnection, *, write: bool) -> Iterator[None]:
+    """Run a block in a transaction: all of it or nothing."""
+    connection.begin(write=write)
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.roll_back()
+        raise
 
 
 def get_driver(connection: AnyConnection) -> sqlite3.Connection:

@@ -13,13 +13,13 @@ from typing import Final
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import NotADatabaseError, ReadOnlyError, StorageError
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S
+from vecsearch.stores.sqlite.engine.connections import run_in_transaction
 from vecsearch.stores.sqlite.engine.database_folder import (
     INDEX_FOLDER,
     describe_missing_database,
     is_database,
     make_sqlite_uri,
     open_connection,
-    run_in_transaction,
     translate_errors,
 )
 

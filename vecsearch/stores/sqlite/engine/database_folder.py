@@ -121,14 +121,8 @@ class DatabaseFolder:
 
     @contextmanager
     def _begin_transaction(self, *, write: bool = False) -> Iterator[PooledConnection]:
-        pool = self._pool
-        with translate_errors(self.folder):
-            opened = pool.acquire()
-            try:
-                with run_in_transaction(opened, write=write):
-                    yield opened
-            finally:
-                pool.release(opened)
+        with translate_errors(self.folder), self._pool.begin(write=write) as opened:
+            yield opened
 
     @contextmanager
     def hold_write_lock(self) -> Iterator[None]:
@@ -237,18 +231,6 @@ def make_version_error(path: Path, version: int) -> SchemaVersionError:
         f"{path} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
         "upgrade vecsearch: pip install --upgrade vecsearch"
     )
-
-
-@contextmanager
-def run_in_transaction(connection: PooledConnection, *, write: bool) -> Iterator[None]:
-    """All of it or nothing; for errors see `translated`."""
-    connection.begin(write=write)
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        connection.roll_back()
-        raise
 
 
 def _read_pragma(connection: PooledConnection, name: str) -> int:

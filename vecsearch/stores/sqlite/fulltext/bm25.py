@@ -15,6 +15,7 @@ from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
+_RANKED: Final = frozenset({ClauseKind.WORD, ClauseKind.PHRASE})  # those that the table of stems answers
 _K1: Final = 1.2  # FTS5's, fixed
 _MIN_IDF: Final = 1e-6  # what FTS5's bm25() puts in place of an idf that is not positive
 
@@ -45,10 +46,10 @@ def search_bm25(
     rarest = sorted(((each, count) for each, count in counts.items() if count), key=lambda each: each[1])[:QUERY_TERMS_MAX]
     if not rarest:
         return LexicalHits((), most, named)
-    arms = tuple((_choose_table(state, each), each.kind.is_ranked) for each, _ in rarest)
+    arms = tuple((_choose_table(state, each), each.kind in _RANKED) for each, _ in rarest)
     values: dict[str, Any] = {"limit": limit, "allowed": _dump_ids(allowed), "also": _dump_ids(extra_ids)}
     for at, (each, count) in enumerate(rarest):
-        factor = _compute_idf_correction(total, count) if each.kind.is_ranked else _idf(total, count)
+        factor = _compute_idf_correction(total, count) if each.kind in _RANKED else _idf(total, count)
         values |= {f"said_{at}": each.expression, f"factor_{at}": factor * each.weight}
     text = _build_ranking_sql(arms, selective=allowed is not None, with_extra=extra_ids is not None)
     rows = get_driver(connection).execute(text, values)
@@ -100,7 +101,7 @@ def _count_matches(connection: AnyConnection, state: CollectionState, clause: Qu
 
 
 def _compute_max_score(clause: QueryClause, idf: float) -> float:
-    return clause.weight * idf * (_K1 + 1 if clause.kind.is_ranked else 1)
+    return clause.weight * idf * (_K1 + 1 if clause.kind in _RANKED else 1)
 
 
 def _compute_identifier_share(counts: Mapping[QueryClause, int], total: int) -> float:
@@ -119,7 +120,7 @@ def _idf(total: int, count: int) -> float:
 
 
 def _choose_table(state: CollectionState, clause: QueryClause) -> str:
-    return get_terms_table(state) if clause.kind.is_ranked else get_forms_table(state)
+    return get_terms_table(state) if clause.kind in _RANKED else get_forms_table(state)
 
 
 def count_indexed_chunks(connection: AnyConnection, state: CollectionState) -> int:
