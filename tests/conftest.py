@@ -21,7 +21,7 @@ os.environ.pop("VECSEARCH_DB", None)
 
 from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.encoders import registry
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 
 PROJECT = Path(__file__).parents[1]
 SAMPLE_DATA = PROJECT / "sample_data"
@@ -40,7 +40,7 @@ class Ran:
 class CountingEncoder:
     """The real encoder, which notes every text that it encodes."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
         self.documents: list[str] = []
 
@@ -53,13 +53,13 @@ class CountingEncoder:
 
 
 @pytest.fixture(scope="session")
-def encoder() -> Encoder:
+def encoder() -> TextEncoder:
     """The default encoder, loaded once a test process."""
     return registry.load(None)
 
 
 @pytest.fixture
-def counting(encoder: Encoder) -> CountingEncoder:
+def counting(encoder: TextEncoder) -> CountingEncoder:
     return CountingEncoder(encoder)
 
 

@@ -427,7 +427,7 @@ def test_pickled_weights_are_read_as_numbers_or_refused(tmp_path: Path, zipped: 
     assert not marker.exists()
 
 
-def test_honest_weights_in_the_old_form_still_serve(tmp_path: Path, encoder: vecsearch.encoders.base.Encoder) -> None:
+def test_honest_weights_in_the_old_form_still_serve(tmp_path: Path, encoder: vecsearch.encoders.base.TextEncoder) -> None:
     folder = copied_model(tmp_path / "model")
     code = (
         "import sys, torch\nfrom safetensors.torch import load_file\n"

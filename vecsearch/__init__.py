@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         Span,
         Split,
     )
-    from vecsearch.encoders.base import Encoder, TokenEncoder, TokenRows
+    from vecsearch.encoders.base import Encoder, EncoderSpec, TextEncoder, TokenEncoder, TokenRows
     from vecsearch.exchange.export import ExportReport
     from vecsearch.exchange.import_ import ImportReport
     from vecsearch.indexing.reembed import ReembedReport
@@ -123,7 +123,7 @@ _HOMES = {
         "Split",
     ),
     "vecsearch.encoders.base": (
-        "Encoder", "TokenEncoder", "TokenRows",
+        "Encoder", "EncoderSpec", "TextEncoder", "TokenEncoder", "TokenRows",
     ),
     "vecsearch.exchange.export": (
         "ExportReport",
@@ -160,6 +160,7 @@ __all__ = [
     "Document",
     "DocumentSummary",
     "Encoder",
+    "EncoderSpec",
     "Explanation",
     "ExportReport",
     "FailedFile",
@@ -188,6 +189,7 @@ __all__ = [
     "Split",
     "StorageError",
     "StorageIOError",
+    "TextEncoder",
     "TokenAttribution",
     "TokenEncoder",
     "TokenRows",

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from vecsearch.core.types import ParsedDocument, Split
 from vecsearch.documents.chunk_inputs import chunk_document
 from vecsearch.encoders import model_files, registry
 from vecsearch.encoders.auto import AutoEncoder
-from vecsearch.encoders.base import Encoder, TokenEncoder
+from vecsearch.encoders.base import TextEncoder, TokenEncoder, describe_encoder
 from vecsearch.encoders.model_files import ComputePrecision
 from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
 
@@ -60,7 +62,7 @@ def test_every_vector_equals_the_reference(
     assert cosines.mean() >= mean
 
 
-def test_a_vector_does_not_depend_on_its_batch(encoder: Encoder) -> None:
+def test_a_vector_does_not_depend_on_its_batch(encoder: TextEncoder) -> None:
     texts = ["leap", "a much longer text about jumping over a fence " * 8, "hop", "一二三", "x" * 500, "skip and run"]
     together = encoder.encode_documents(texts)
     alone = np.vstack([encoder.encode_documents([text]) for text in texts])
@@ -68,7 +70,7 @@ def test_a_vector_does_not_depend_on_its_batch(encoder: Encoder) -> None:
     assert np.linalg.norm(together, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-5)
 
 
-def test_both_arithmetics_have_names_of_their_own_and_make_one_kind_of_token(encoder: Encoder) -> None:
+def test_both_arithmetics_have_names_of_their_own_and_make_one_kind_of_token(encoder: TextEncoder) -> None:
     quick, full = (registry.load(None, each) for each in ComputePrecision)
     assert quick.fingerprint == encoder.fingerprint != full.fingerprint
     text = "Jumping over a fence"
@@ -123,7 +125,7 @@ def test_the_runtime_tells_nobody_anything(tmp_path: Path) -> None:
 
 
 def test_a_damaged_prepared_model_is_prepared_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: TextEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     (row,) = encoder.encode_documents(["leap"])
     monkeypatch.setenv("VECSEARCH_CACHE", str(tmp_path))
@@ -138,8 +140,8 @@ def test_a_damaged_prepared_model_is_prepared_again(
     assert again.tolist() == row.tolist()
 
 
-def test_the_encoder_keeps_the_protocol(encoder: Encoder) -> None:
-    assert isinstance(encoder, Encoder)
+def test_the_encoder_keeps_the_protocol(encoder: TextEncoder) -> None:
+    assert isinstance(encoder, TextEncoder)
     assert (encoder.name, encoder.dimension, encoder.max_tokens) == ("all-MiniLM-L6-v2", 384, 254)
     assert encoder.encode_documents([]).shape == (0, 384)
 
@@ -166,7 +168,7 @@ def test_an_unknown_model_is_refused_in_one_line(tmp_path: Path) -> None:
         collection.add(["a"])
 
 
-def test_prompts_go_to_the_right_side(other_model: Path, encoder: Encoder) -> None:
+def test_prompts_go_to_the_right_side(other_model: Path, encoder: TextEncoder) -> None:
     prompted = registry.load(str(other_model))
     assert prompted.encode_queries(["leap"]) == pytest.approx(encoder.encode_documents(["query: leap"]), abs=1e-5)
     assert prompted.encode_documents(["leap"]) == pytest.approx(encoder.encode_documents(["passage: leap"]), abs=1e-5)
@@ -190,7 +192,7 @@ def test_a_model_whose_files_changed_is_refused(other_model: Path, tmp_path: Pat
     with vecsearch.open(tmp_path / "x.vec", model=str(other_model)) as collection:
         collection.add(["one"])
     (other_model / "modules.json").write_text((other_model / "modules.json").read_text() + "\n")
-    registry._load_cached.cache_clear()
+    registry.release_models()
     with (
         vecsearch.open(tmp_path / "x.vec") as collection,
         pytest.raises(vecsearch.ModelMismatchError, match="files have changed"),
@@ -198,7 +200,7 @@ def test_a_model_whose_files_changed_is_refused(other_model: Path, tmp_path: Pat
         collection.search("one")
 
 
-def test_no_part_of_a_long_text_is_cut_off(encoder: Encoder) -> None:
+def test_no_part_of_a_long_text_is_cut_off(encoder: TextEncoder) -> None:
     text = " ".join(f"Sentence number {n} speaks of something." for n in range(400))
     spans, texts = chunk_document(ParsedDocument("x", text, "A title"), Split.TOKENS, encoder)
     assert "".join(text[span.start : span.end] for span in spans).replace(" ", "") == text.replace(" ", "")
@@ -208,7 +210,7 @@ def test_no_part_of_a_long_text_is_cut_off(encoder: Encoder) -> None:
     assert all(each.startswith("A title\n") for each in texts)
 
 
-def test_a_title_longer_than_half_the_window_is_cut_with_a_warning(encoder: Encoder) -> None:
+def test_a_title_longer_than_half_the_window_is_cut_with_a_warning(encoder: TextEncoder) -> None:
     title = "very " * 300 + "long"
     with pytest.warns(vecsearch.VecsearchWarning, match="title of 'x' has"):
         _, texts = chunk_document(ParsedDocument("x", "body", title), Split.TOKENS, encoder)
@@ -216,7 +218,7 @@ def test_a_title_longer_than_half_the_window_is_cut_with_a_warning(encoder: Enco
     assert texts[0].endswith("\nbody")
 
 
-def test_a_text_that_was_encoded_before_an_interruption_is_not_encoded_again(tmp_path: Path, encoder: Encoder) -> None:
+def test_a_text_that_was_encoded_before_an_interruption_is_not_encoded_again(tmp_path: Path, encoder: TextEncoder) -> None:
     """One document of many batches: what was encoded is kept although the document is not complete."""
     text = "\n".join(f"line {n} of a very long list" for n in range(700))
     (tmp_path / "long.txt").write_text(text)
@@ -237,3 +239,41 @@ def test_a_text_that_was_encoded_before_an_interruption_is_not_encoded_again(tmp
         report = collection.index([tmp_path / "long.txt"], split="lines")
     assert (report.added, report.chunks) == (1, 700)
     assert len(counting.documents) == 700 - 512
+
+
+def test_a_plain_value_loads_the_encoder_that_it_describes(encoder: TextEncoder) -> None:
+    spec = describe_encoder(encoder)
+    assert (spec.model, spec.dimension) == ("all-MiniLM-L6-v2", 384)
+    assert registry.load_spec(spec).fingerprint == encoder.fingerprint
+    full = describe_encoder(registry.load(None, ComputePrecision.FLOAT32))
+    assert registry.load_spec(full).fingerprint == full.fingerprint != spec.fingerprint
+
+
+def test_a_plain_value_of_other_files_is_refused(encoder: TextEncoder) -> None:
+    other = replace(describe_encoder(encoder), fingerprint="sha256:of other files")
+    with pytest.raises(vecsearch.ModelMismatchError, match=r"made by all-MiniLM-L6-v2, not all-MiniLM-L6-v2 as it is here"):
+        registry.load_spec(other)
+
+
+class Model:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def test_only_the_models_used_last_stay_in_memory() -> None:
+    models = registry.ModelCache(Model, 2)
+    first = ref(models.get("first"))
+    assert models.get("first") is first()
+    models.get("second")
+    models.get("third")
+    assert first() is None
+    assert [models.get(name).name for name in ("second", "first")] == ["second", "first"]
+
+
+def test_a_model_that_somebody_uses_is_never_loaded_twice() -> None:
+    models = registry.ModelCache(Model, 1)
+    first = models.get("first")
+    models.get("second")
+    assert models.get("first") is first
+    models.clear()
+    assert models.get("first") is not first

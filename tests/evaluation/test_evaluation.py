@@ -17,7 +17,7 @@ import vecsearch
 from tests.conftest import CountingEncoder, Ran
 from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.encoders import registry
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.evaluation import CachedCollection, Dataset, Measure, Run, differences, evaluate, read_judgements
 from vecsearch.evaluation.measures import interval, measure
 
@@ -83,7 +83,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def collection(tmp_path: Path, encoder: Encoder) -> Iterator[vecsearch.Collection]:
+def collection(tmp_path: Path, encoder: TextEncoder) -> Iterator[vecsearch.Collection]:
     with vecsearch.open(tmp_path / "own", model=encoder) as collection:
         collection.add([*DOCUMENTS.values(), LONG], ids=[*DOCUMENTS, "glacier"])
         yield collection

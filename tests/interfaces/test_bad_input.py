@@ -119,7 +119,7 @@ def test_an_unreadable_file_alone_makes_no_database(process, tmp_path):
         (["search", "seal", "--where", "year>=[1]"], 1, "'year'"),
         (["delete", "--where", "nonsense"], 1, "'nonsense'"),
         (["delete", "--where", '{"lang": {}}'], 1, "'lang'"),
-        (["search", "seal", "-c", "nowhere"], 1, "no collection named 'nowhere' (there: default)"),
+        (["search", "seal", "-c", "nowhere"], 1, "no collection named 'nowhere' (existing: default)"),
         (["similar", "--id", "leap", "-c", "nowhere"], 1, "no collection named 'nowhere'"),
         (["get", "leap", "-c", "nowhere"], 1, "no collection named 'nowhere'"),
         (["ls", "-c", "nowhere"], 1, "no collection named 'nowhere'"),
@@ -246,7 +246,7 @@ def test_a_bad_argument_raises_an_input_error_that_names_it(notes, tmp_path, mon
 @pytest.mark.parametrize(
     ("vector", "said"),
     [
-        (UNIT[0, :3], "384-number vectors, got 3"),
+        (UNIT[0, :3], "have 384 dimensions, got 3"),
         (np.full(384, np.nan), "NaN or infinity"),
         (np.where(np.arange(384) == 5, np.inf, UNIT[0]), "NaN or infinity"),
         (np.full(384, 1e300), "NaN or infinity"),
@@ -282,7 +282,7 @@ def test_texts_are_refused_by_a_collection_of_vectors_of_another_width(tmp_path)
     with vecsearch.open(tmp_path / "db") as collection:
         collection.add(["x", "y"], ids=["x", "y"], vectors=[[1, 0, 0], [0, 1, 0]])
         for ask in (collection.search, lambda text: collection.add([text]), lambda text: collection.update("x", text=text)):
-            with pytest.raises(vecsearch.DimensionMismatchError, match="3-number vectors, got 384"):
+            with pytest.raises(vecsearch.DimensionMismatchError, match="have 3 dimensions, got 384"):
                 ask("a text")
         assert [hit.id for hit in collection.search([0, 2, 0])] == ["y", "x"]
         assert [each.text for each in collection.get(where={})] == ["x", "y"]

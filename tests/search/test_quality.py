@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import spearmanr
 
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.evaluation import CachedCollection, Dataset, Measure, Run, evaluate, read_judgements
 
 BARS = {  # nDCG@10 of dense and of the default, a little under what was measured
@@ -18,7 +18,7 @@ BARS = {  # nDCG@10 of dense and of the default, a little under what was measure
 }  # fmt: skip
 
 
-def test_likeness_of_sentences_is_what_people_say(shared: Callable[[str], Path], encoder: Encoder) -> None:
+def test_likeness_of_sentences_is_what_people_say(shared: Callable[[str], Path], encoder: TextEncoder) -> None:
     """Spearman's correlation on the STS benchmark's test pairs; published for the default encoder: 0.820."""
     pairs = shared("sts_benchmark") / "pairs.tsv"
     rows = list(csv.DictReader(pairs.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))

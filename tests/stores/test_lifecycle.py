@@ -21,7 +21,7 @@ import Stemmer
 
 import vecsearch
 from vecsearch.core.settings import DATABASE_FILE
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.text.query_parser import load_function_words
 
 TOPICS = ["the river bank in spring", "a savings bank", "fashion models", "training a model", "bats at dusk", "cricket bats"]
@@ -225,7 +225,9 @@ def spelled_alike(rows: Sequence[Row], query: str, kept: dict[str, tuple[Row, fl
     return scores
 
 
-def brute_force(rows: Sequence[Row], encoder: Encoder, query: str, mode: str, keep: Callable[[Row], bool]) -> dict[str, float]:
+def brute_force(
+    rows: Sequence[Row], encoder: TextEncoder, query: str, mode: str, keep: Callable[[Row], bool]
+) -> dict[str, float]:
     """Every row that matches, with its score."""
     vector = encoder.encode_queries([query])[0]
     cosine = {row.id: float(row.vector @ vector) for row in rows}
@@ -252,7 +254,7 @@ def keeps(where: dict[str, object] | None) -> Callable[[Row], bool]:
     raise AssertionError(where)
 
 
-def assert_right(collection: vecsearch.Collection, path: Path, encoder: Encoder) -> None:
+def assert_right(collection: vecsearch.Collection, path: Path, encoder: TextEncoder) -> None:
     rows = rows_of(path)
     for mode in MODES:
         for where in FILTERS.values():
@@ -277,13 +279,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("reach", STATES, ids=lambda state: state.__name__)
-def test_top_ten_equals_brute_force(reach: Callable[[Path], None], path: Path, encoder: Encoder) -> None:
+def test_top_ten_equals_brute_force(reach: Callable[[Path], None], path: Path, encoder: TextEncoder) -> None:
     reach(path)
     with vecsearch.open(path, readonly=True) as reopened:
         assert_right(reopened, path, encoder)
 
 
-def test_top_ten_equals_brute_force_while_another_process_writes(path: Path, encoder: Encoder) -> None:
+def test_top_ten_equals_brute_force_while_another_process_writes(path: Path, encoder: TextEncoder) -> None:
     """One open reader, which sees each commit of a second process on its next query."""
     published(path)
     script = (
@@ -314,7 +316,7 @@ def steps_of(script: str) -> Iterator[str]:
     assert child.returncode == 0
 
 
-def test_a_writer_answers_rightly_between_its_own_writes(path: Path, encoder: Encoder) -> None:
+def test_a_writer_answers_rightly_between_its_own_writes(path: Path, encoder: TextEncoder) -> None:
     with vecsearch.open(path) as collection:
         for n in range(0, 60, 20):
             collection.add(texts(range(n, n + 20)), ids=[f"d{i}" for i in range(n, n + 20)])

@@ -22,7 +22,7 @@ from vecsearch.core.errors import DimensionMismatchError, InputError, Unreadable
 from vecsearch.core.filters import Filter
 from vecsearch.core.settings import WINDOW_MAX
 from vecsearch.core.types import AnyPath, Mode, ParsedDocument, Where
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import normalize_vectors
 from vecsearch.search.diversify import DiversityOptions
 from vecsearch.search.noise_floor import estimate_noise_floor
@@ -187,7 +187,7 @@ def parse_queries(query: Any) -> tuple[list[str] | None, Any, bool]:
 
 
 def embed_queries(
-    texts: list[str] | None, matrix: Any, mode: Mode, *, dimension: int, get_encoder: Callable[[], Encoder]
+    texts: list[str] | None, matrix: Any, mode: Mode, *, dimension: int, get_encoder: Callable[[], TextEncoder]
 ) -> Sequence[Vector | None]:
     """Return a unit vector for each query, None where the mode needs none. Warns of a text that is longer than the window."""
     if texts is None:

@@ -29,7 +29,7 @@ from vecsearch.core.types import (
     Where,
 )
 from vecsearch.encoders import registry
-from vecsearch.encoders.base import Encoder, EncoderSpec
+from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision
 from vecsearch.stores.base import MaintainedStore, Matrix
 
@@ -47,7 +47,13 @@ class Collection(CollectionSearcher):
     """Read and write one collection. The collection is created by the first write. Made by `vecsearch.open`."""
 
     def __init__(
-        self, store: MaintainedStore, name: str, *, model: str | Encoder | None, spec: CollectionSpec, closes_store: bool = True
+        self,
+        store: MaintainedStore,
+        name: str,
+        *,
+        model: str | TextEncoder | None,
+        spec: CollectionSpec,
+        closes_store: bool = True,
     ) -> None:
         exact = ComputePrecision.FLOAT32 if spec.precision is Precision.FLOAT32 else None
         super().__init__(store, name, model=model, compute_precision=exact)
@@ -217,7 +223,7 @@ class Collection(CollectionSearcher):
             self._maintained.compact(None if info is None else self.name, full=full)
 
     def reembed(
-        self, model: str | Encoder | None = None, *, precision: str | None = None, progress: Progress | None = None
+        self, model: str | TextEncoder | None = None, *, precision: str | None = None, progress: Progress | None = None
     ) -> ReembedReport:
         """Embed all documents again with another model, beside the old vectors, which answer until all are there; then swap.
 

@@ -12,7 +12,7 @@ from vecsearch.core.checks import check_choice, check_collection_name
 from vecsearch.core.errors import CollectionNotFoundError, DatabaseCorruptedError, InputError
 from vecsearch.core.types import AnyPath, CollectionSpec, Finding, Metadata, Precision, Severity
 from vecsearch.encoders import model_files
-from vecsearch.encoders.base import Encoder, EncoderSpec
+from vecsearch.encoders.base import TextEncoder, describe_encoder
 from vecsearch.stores.base import RESTORE_HINT, MaintainedStore
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Database:
         return [info.name for info in self._store.list_collections()]
 
     def collection(
-        self, name: str, *, model: str | Encoder | None = None, precision: str = Precision.FLOAT16, stemmer: str | None = None
+        self, name: str, *, model: str | TextEncoder | None = None, precision: str = Precision.FLOAT16, stemmer: str | None = None
     ) -> Collection:
         """Return a collection, which is created by its first write where it is not there; it is open while the database is.
 
@@ -71,7 +71,7 @@ class Database:
         self,
         name: str,
         *,
-        model: str | Encoder | None = None,
+        model: str | TextEncoder | None = None,
         precision: str = Precision.FLOAT16,
         stemmer: str | None = None,
         metadata: Metadata | None = None,
@@ -86,7 +86,7 @@ class Database:
         collection = self.collection(name, model=model, precision=precision, stemmer=stemmer)
         kept = validate_metadata(metadata or {})
         encoder = collection._load_encoder()
-        spec = EncoderSpec(encoder.name, encoder.fingerprint, encoder.dimension)
+        spec = describe_encoder(encoder)
         with self._store.open_writer(name) as writer:
             if writer.info is not None:
                 raise InputError(f"there is a collection named {name!r} already; choose another name, or open it")
@@ -135,7 +135,7 @@ class Database:
             used.setdefault(info.encoder.model, []).append(info.name)
         return [describe_model(name, users) for name, users in used.items()]
 
-    def check(self, *, model: str | Encoder | None = None) -> list[Finding]:
+    def check(self, *, model: str | TextEncoder | None = None) -> list[Finding]:
         """Return what is wrong with the database, the worst first; empty when all is well. Changes nothing."""
         from vecsearch.indexing import repair
 
@@ -144,7 +144,7 @@ class Database:
         except DatabaseCorruptedError as error:
             return [describe_damage(error)]
 
-    def repair(self, *, model: str | Encoder | None = None) -> RepairReport:
+    def repair(self, *, model: str | TextEncoder | None = None) -> RepairReport:
         """Derive again what follows from texts, vectors and metadata, after a backup in the database's folder.
 
         What does not follow is reported: restore a backup. `model`: the encoder that encodes again where vectors are lost, if it

@@ -14,7 +14,7 @@ from vecsearch.core.errors import InputError
 from vecsearch.core.settings import COLLECTION_DEFAULT, LOCK_TIMEOUT_S
 from vecsearch.core.types import AnyPath, CollectionSpec, Precision
 from vecsearch.encoders import registry
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.stores.sqlite.store import SQLiteStore, is_database
 
 
@@ -22,7 +22,7 @@ def open(
     path: AnyPath,
     *,
     collection: str = COLLECTION_DEFAULT,
-    model: str | Encoder | None = None,
+    model: str | TextEncoder | None = None,
     readonly: bool = False,
     create: bool = True,
     precision: str = Precision.FLOAT16,
@@ -32,7 +32,7 @@ def open(
     """Open a collection of the database folder at `path`, which is created when missing (not when `readonly`, nor without
     `create`).
 
-    `model`: a hub name, a local folder, or an `Encoder`; by default the collection's own, for a new one all-MiniLM-L6-v2.
+    `model`: a hub name, a local folder, or an `TextEncoder`; by default the collection's own, for a new one all-MiniLM-L6-v2.
     `precision`: of a new collection: float16 stores half-precision vectors, which a named model makes in 8-bit arithmetic where
     that does it no harm; float32 makes and stores them in single precision. `stemmer`: of a new collection's text index, an ISO
     639-1 code or "none"; by default that of its first documents' language. `lock_timeout`: seconds to wait for a writer.
@@ -77,7 +77,9 @@ def exists(path: AnyPath) -> bool:
     return is_database(_parse_path(path))
 
 
-def _open_store(path: AnyPath, *, model: str | Encoder | None, create: bool, readonly: bool, lock_timeout: Any) -> SQLiteStore:
+def _open_store(
+    path: AnyPath, *, model: str | TextEncoder | None, create: bool, readonly: bool, lock_timeout: Any
+) -> SQLiteStore:
     folder, timeout = _parse_path(path), _check_lock_timeout(lock_timeout)
     if create and not is_database(folder):
         registry.load(model)  # fails, if it must, before anything is made

@@ -12,7 +12,7 @@ from vecsearch.core.errors import CollectionNotFoundError, UsageError
 from vecsearch.core.settings import LIST_LIMIT_DEFAULT
 from vecsearch.core.types import AnyPath, Document, DocumentSummary, Metadata, Source, Where
 from vecsearch.encoders import registry
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision
 from vecsearch.search import selection
 from vecsearch.search.where_parser import parse_where
@@ -30,7 +30,7 @@ class CollectionReader:
     """A collection to read from."""
 
     def __init__(
-        self, store: Store, name: str, *, model: str | Encoder | None, compute_precision: ComputePrecision | None = None
+        self, store: Store, name: str, *, model: str | TextEncoder | None, compute_precision: ComputePrecision | None = None
     ) -> None:
         self._store, self.name, self._requested_model, self._compute_precision = store, name, model, compute_precision
 
@@ -154,17 +154,17 @@ class CollectionReader:
         if self._requested_model is not None and info is not None:
             self._load_encoder_of(info)
 
-    def _load_encoder_of(self, info: CollectionInfo | None) -> Encoder:
+    def _load_encoder_of(self, info: CollectionInfo | None) -> TextEncoder:
         if info is None:
             return registry.load(self._requested_model, self._compute_precision)
         return registry.load_matching(
             self._requested_model, collection=self.name, stored=info.encoder.model, fingerprint=info.encoder.fingerprint
         )
 
-    def _load_encoder(self) -> Encoder:
+    def _load_encoder(self) -> TextEncoder:
         return self._load_encoder_of(self._read_info())
 
-    def _bind_encoder(self, info: CollectionInfo) -> Callable[[], Encoder]:
+    def _bind_encoder(self, info: CollectionInfo) -> Callable[[], TextEncoder]:
         """Return what loads the encoder of the vectors that were seen: meanwhile they may become another's."""
         return lambda: self._load_encoder_of(info)
 

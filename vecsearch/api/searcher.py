@@ -17,7 +17,7 @@ from vecsearch.core.errors import InputError, StorageError, UnavailableError, Us
 from vecsearch.core.results import Hits
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
 from vecsearch.core.types import AnyPath, Fusion, Mode, ParsedDocument, Split, Where
-from vecsearch.encoders.base import Encoder, TokenEncoder
+from vecsearch.encoders.base import TextEncoder, TokenEncoder
 from vecsearch.encoders.unit_vectors import normalize_vectors
 from vecsearch.search import engine, selection
 from vecsearch.search.engine import ResultOptions
@@ -312,17 +312,17 @@ class CollectionSearcher(CollectionReader):
 
 
 def _build_result_options(
-    options: SearchOptions, get_encoder: Callable[[], Encoder], *, tokens: bool = True, reranker: Reranker | None = None
+    options: SearchOptions, get_encoder: Callable[[], TextEncoder], *, tokens: bool = True, reranker: Reranker | None = None
 ) -> ResultOptions:
     encoder = get_encoder() if options.explain and tokens else None
     token_encoder = encoder if encoder is not None and isinstance(encoder, TokenEncoder) else None
     return ResultOptions(options.diversity, reranker, options.window, options.explain, token_encoder)
 
 
-def _load_reranker(rerank: bool | str, get_encoder: Callable[[], Encoder]) -> Reranker | None:
+def _load_reranker(rerank: bool | str, get_encoder: Callable[[], TextEncoder]) -> Reranker | None:
     if not rerank:
         return None
-    from vecsearch.encoders.cross_encoder import load_cross_encoder
+    from vecsearch.encoders.registry import load_cross_encoder
     from vecsearch.search.rerank import CrossEncoderReranker, MaxSimReranker
 
     if isinstance(rerank, str):
@@ -333,13 +333,13 @@ def _load_reranker(rerank: bool | str, get_encoder: Callable[[], Encoder]) -> Re
     return MaxSimReranker(encoder)
 
 
-def _embed_document(document: ParsedDocument, encoder: Encoder) -> Vector:
+def _embed_document(document: ParsedDocument, encoder: TextEncoder) -> Vector:
     from vecsearch.documents.chunk_inputs import chunk_document
 
     texts = chunk_document(document, Split.TOKENS, encoder)[1]
     return engine.compute_centroid(normalize_vectors(encoder.encode_documents(texts)))
 
 
-def _cut_at_window(text: str, encoder: Encoder) -> str:
+def _cut_at_window(text: str, encoder: TextEncoder) -> str:
     spans = encoder.token_spans(text)
     return text if len(spans) <= encoder.max_tokens else text[: spans[encoder.max_tokens - 1][1]]

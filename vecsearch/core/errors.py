@@ -37,8 +37,8 @@ class CollectionNotFoundError(InputError):
     """No collection of that name in the database."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        there = ", ".join(known) if known else "none yet"
-        super().__init__(f"no collection named {name!r} (there: {there}); see `vecsearch collections`")
+        names = ", ".join(known) if known else "none yet"
+        super().__init__(f"no collection named {name!r} (existing: {names}); see `vecsearch collections`")
         self.name = name
 
 
@@ -50,18 +50,24 @@ class DimensionMismatchError(InputError):
     """A vector of another length than the collection's."""
 
     def __init__(self, expected: int, got: int) -> None:
-        super().__init__(f"this collection holds {expected}-number vectors, got {got} numbers; use the encoder it was built with")
+        super().__init__(
+            f"the vectors of this collection have {expected} dimensions, got {got}; use the model that it was built with"
+        )
         self.expected, self.got = expected, got
 
 
 class ModelMismatchError(InputError):
-    """The collection was built with another encoder than the one asked for, which is loaded as `model`."""
+    """Vectors were made by another model than the one asked for, which `model` loads; `collection` is None outside of one."""
 
-    def __init__(self, collection: str, stored: str, asked: str, *, model: str | None = None) -> None:
-        super().__init__(
-            f"collection {collection!r} was built with encoder {stored}, not {asked}; their vectors cannot be mixed: leave the "
-            f"model out, or make all vectors anew: vecsearch reembed --model {quote(model or asked)} -c {quote(collection)}"
-        )
+    def __init__(self, collection: str | None, stored: str, asked: str, *, model: str | None = None) -> None:
+        if collection is None:
+            message = f"the vectors were made by {stored}, not {asked}; use the same files of the model everywhere"
+        else:
+            message = (
+                f"collection {collection!r} was built with model {stored}, not {asked}; their vectors cannot be mixed: leave the "
+                f"model out, or rebuild all vectors: vecsearch reembed --model {quote(model or asked)} -c {quote(collection)}"
+            )
+        super().__init__(message)
 
 
 class StorageError(VecsearchError):

@@ -1,1 +1,1 @@
-"""Turns texts into unit vectors: the Encoder protocol, sentence-transformers behind it, and who a model is."""
+"""Turns texts into unit vectors: the protocols, sentence-transformers behind it, and who a model is."""

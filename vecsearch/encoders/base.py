@@ -1,4 +1,4 @@
-"""What an encoder is. Anything with these members serves, in `vecsearch.open(…, encoder=…)` too."""
+"""The protocols of encoders. An object with the members of `TextEncoder` serves as `vecsearch.open(…, model=…)`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Matrix: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class TokenRows:
-    """A text's tokens as the encoder sees them, special ones among them, in order.
+    """The tokens of a text as the encoder sees them, in order, special ones included.
 
-    `spans`: (tokens, 2) half-open ranges of characters of the text, empty ones for tokens that stand for none of it.
+    `spans`: (tokens, 2) half-open character ranges in the text, empty for tokens that stand for no part of it.
     `rows`: (tokens, dimension) float32, not normalised.
     """
 
@@ -26,7 +26,7 @@ class TokenRows:
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """Which encoder made some vectors, as a plain value: what loads it again, and what its vectors are.
+    """Say as a plain value which encoder made some vectors; `registry.load_spec` loads that encoder, in any process.
 
     `model` is a hub name, a local folder or the bundled model's name; `fingerprint` is equal for two encoders exactly when their
     vectors may be mixed; `dimension` is the length of a vector.
@@ -39,58 +39,75 @@ class EncoderSpec:
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Turns texts into unit vectors. A text's vector does not depend on the texts beside it."""
+    """Turns what is searched for into unit vectors. A query's vector does not depend on the queries beside it.
+
+    Every encoder answers text queries. What else it encodes is said by a protocol of its own: `TextEncoder` for documents of
+    text; an encoder of images or of sound is to get one beside it (`encode_images`, `encode_audio`), once there is one.
+    """
 
     @property
     def name(self) -> str:
-        """What `vecsearch.open(encoder=…)` takes to load it again."""
+        """The name that loads the encoder again: what `vecsearch.open(model=…)` takes."""
         ...
 
     @property
     def dimension(self) -> int:
-        """Numbers in a vector."""
-        ...
-
-    @property
-    def max_tokens(self) -> int:
-        """Tokens of a document's own text that fit the window, special tokens and prompt taken off."""
+        """The length of a vector."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """Equal for two encoders exactly when their vectors may be mixed."""
-        ...
-
-    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
-        """Half-open character ranges of the tokens of a text, uncut and without special tokens, in order."""
-        ...
-
-    def encode_documents(self, texts: Sequence[str]) -> Matrix:
-        """(len(texts), dimension) float32 rows of length 1. The caller keeps each text within `max_tokens`."""
+        """A text that is equal for two encoders exactly when their vectors may be mixed."""
         ...
 
     def encode_queries(self, texts: Sequence[str]) -> Matrix:
-        """The same for the asking side, which some models prompt differently. Longer queries are cut at the window."""
+        """Return (len(texts), dimension) float32 rows of length 1, with the query prompt, if the model has one.
+
+        A query longer than the window is cut.
+        """
         ...
 
 
 @runtime_checkable
-class TokenEncoder(Encoder, Protocol):
-    """An encoder that shows what it makes of single tokens: needed for the second look and for reasons."""
+class TextEncoder(Encoder, Protocol):
+    """An encoder of documents of text. A text's vector does not depend on the texts beside it."""
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a document's text fit the window, beside special tokens and the prompt."""
+        ...
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        """Return the half-open character range of each token of the whole text, in order, without special tokens."""
+        ...
+
+    def encode_documents(self, texts: Sequence[str]) -> Matrix:
+        """Return (len(texts), dimension) float32 rows of length 1. The caller keeps each text within `max_tokens`."""
+        ...
+
+
+@runtime_checkable
+class TokenEncoder(TextEncoder, Protocol):
+    """An encoder that shows the vectors of single tokens: needed to rerank and to explain."""
 
     @property
     def pools_by_mean(self) -> bool:
-        """Whether a text's vector is the mean of its tokens' rows, brought to length 1."""
+        """Whether a text's vector is the mean of its tokens' rows, normalised to length 1."""
         ...
 
     def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
-        """The tokens of each text as a document's, or as a query's where it is `asked`, cut at the window."""
+        """Return the tokens of each text, cut at the window, encoded as documents or as queries."""
         ...
 
 
 class CrossEncoder(Protocol):
-    """Judges question and passage together."""
+    """Scores a query and a passage together."""
 
     def scores(self, question: str, passages: Sequence[str]) -> NDArray[np.float64]:
-        """A number for each passage, larger is better."""
+        """Return a score for each passage; larger is better."""
         ...
+
+
+def describe_encoder(encoder: Encoder) -> EncoderSpec:
+    """Return the plain value that names an encoder and its vectors; loads the model, which alone knows its dimension."""
+    return EncoderSpec(encoder.name, encoder.fingerprint, encoder.dimension)

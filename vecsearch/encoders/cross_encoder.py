@@ -1,9 +1,9 @@
-"""A cross-encoder by name, for those who have one: sentence-transformers' CrossEncoder behind our protocol."""
+"""A cross-encoder by its name: the CrossEncoder of sentence-transformers behind our protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ class SentenceTransformersCrossEncoder:
         self._folder = model_files.find_model_folder(self.name)
 
     def scores(self, question: str, passages: Sequence[str]) -> NDArray[np.float64]:
-        """The model's own score of each pair."""
+        """Return the model's own score of each pair of the question and a passage."""
         pairs = [(question, passage) for passage in passages]
         rows = np.asarray(self._model.predict(pairs, batch_size=ENCODER_BATCH_SIZE, show_progress_bar=False), np.float64)
         if rows.shape != (len(pairs),):
@@ -41,9 +41,3 @@ class SentenceTransformersCrossEncoder:
             return CrossEncoder(str(self._folder), device="cpu", **model_safety.SAFE_LOAD_OPTIONS)
         except Exception as error:  # a folder can be wrong in as many ways as there are libraries below
             raise model_safety.build_load_error(self._folder, self.name, error) from error
-
-
-@cache
-def load_cross_encoder(name: str) -> SentenceTransformersCrossEncoder:
-    """One model in memory. Raises UnavailableError."""
-    return SentenceTransformersCrossEncoder(name)

@@ -1,39 +1,109 @@
-"""Which encoder a name means."""
+"""Load an encoder by its name, and keep the models that are in use in memory once."""
 
 from __future__ import annotations
 
-from functools import cache
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import RLock
+from typing import Final, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from vecsearch.core.errors import ModelMismatchError
 from vecsearch.encoders.auto import AutoEncoder
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import EncoderSpec, TextEncoder
+from vecsearch.encoders.cross_encoder import SentenceTransformersCrossEncoder
 from vecsearch.encoders.model_files import BUNDLED_MODEL, ComputePrecision, normalize_model_name
 
 DEFAULT_MODEL = BUNDLED_MODEL
+_MODELS_KEPT: Final = 3
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Model = TypeVar("_Model")
 
 
-def load(model: str | Encoder | None, compute_precision: ComputePrecision | None = None) -> Encoder:
-    """The encoder of a name (a hub name, a local folder, the bundled model; None: the default), or the one given itself."""
+class ModelCache(Generic[_Key, _Model]):
+    """Models by key: each is in memory once while anybody uses it, and the `size` used last stay loaded for the next caller.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, load: Callable[[_Key], _Model], size: int) -> None:
+        self._load, self._size = load, size
+        self._in_use: WeakValueDictionary[_Key, _Model] = WeakValueDictionary()
+        self._recent: OrderedDict[_Key, _Model] = OrderedDict()
+        self._lock = RLock()
+
+    def get(self, key: _Key) -> _Model:
+        """Return the model of a key, loaded now if it is in memory nowhere."""
+        with self._lock:
+            model = self._in_use.get(key)
+            if model is None:
+                model = self._in_use[key] = self._load(key)
+            self._recent[key] = model
+            self._recent.move_to_end(key)
+            while len(self._recent) > self._size:
+                self._recent.popitem(last=False)
+            return model
+
+    def clear(self) -> None:
+        """Forget every model; those in use live on with their users."""
+        with self._lock:
+            self._recent.clear()
+            self._in_use.clear()
+
+
+def load(model: str | TextEncoder | None, compute_precision: ComputePrecision | None = None) -> TextEncoder:
+    """Return the encoder of a name (a hub name, a local folder, the bundled model; None: the default), or the one given itself.
+
+    The three used last stay in memory: a collection asks for up to three precisions of its model (int8, float32, whichever fits
+    this machine). Further ones go when their last user does.
+    """
     if model is None or isinstance(model, str):
-        return _load_cached(normalize_model_name(model or DEFAULT_MODEL), compute_precision)
+        return _encoders.get((normalize_model_name(model or DEFAULT_MODEL), compute_precision))
     return model
 
 
-def load_matching(model: str | Encoder | None, *, collection: str, stored: str, fingerprint: str) -> Encoder:
-    """The encoder asked for, or by default the stored one, if it is the one that the collection was built with.
+def load_matching(model: str | TextEncoder | None, *, collection: str, stored: str, fingerprint: str) -> TextEncoder:
+    """Return the encoder asked for, or by default the stored one, if it is the one that the collection was built with.
 
-    One asked for by name computes as the collection's did. Raises EncoderMismatch, UnavailableError.
+    One asked for by name computes in the precision of the collection. Raises ModelMismatchError, UnavailableError.
     """
     wanted = stored if model is None else model
-    for arithmetic in ComputePrecision:
-        encoder = load(wanted, arithmetic)
-        if encoder.fingerprint == fingerprint:
-            return encoder
+    if (match := _find_by_fingerprint(wanted, fingerprint)) is not None:
+        return match
+    encoder = load(wanted)
     changed = " as it is now (its files have changed since)" if encoder.name == stored else ""
     raise ModelMismatchError(collection, stored, encoder.name + changed, model=encoder.name)
 
 
-@cache
-def _load_cached(name: str, compute_precision: ComputePrecision | None) -> Encoder:
-    """One model in memory, however many collections use it."""
-    return AutoEncoder(name, compute_precision)
+def load_spec(spec: EncoderSpec) -> TextEncoder:
+    """Return the encoder that a plain value names: what a worker in another process does. Raises UnavailableError.
+
+    Raises ModelMismatchError where the model of that name has other files here, so that its vectors could not be mixed.
+    """
+    if (match := _find_by_fingerprint(spec.model, spec.fingerprint)) is not None:
+        return match
+    raise ModelMismatchError(None, spec.model, f"{spec.model} as it is here (its files differ)")
+
+
+def load_cross_encoder(name: str) -> SentenceTransformersCrossEncoder:
+    """Return the cross-encoder of a name; the one used last stays in memory. Raises UnavailableError."""
+    return _cross_encoders.get(normalize_model_name(name))
+
+
+def release_models() -> None:
+    """Forget the models that are in memory; those in use live on with their users. The next `load` reads the files again."""
+    _encoders.clear()
+    _cross_encoders.clear()
+
+
+def _find_by_fingerprint(model: str | TextEncoder, fingerprint: str) -> TextEncoder | None:
+    """Return the encoder, in whichever precision has that fingerprint; None where it has it in none."""
+    encoders = (load(model, precision) for precision in ComputePrecision)
+    return next((encoder for encoder in encoders if encoder.fingerprint == fingerprint), None)
+
+
+_encoders: Final[ModelCache[tuple[str, ComputePrecision | None], TextEncoder]] = ModelCache(
+    lambda key: AutoEncoder(*key), _MODELS_KEPT
+)
+_cross_encoders: Final = ModelCache(SentenceTransformersCrossEncoder, 1)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SentenceTransformersEncoder:
-    """An `Encoder` over one model folder. Making one checks that the files are there; the model loads when first needed."""
+    """An `TextEncoder` over one model folder. Making one checks that the files are there; the model loads when first needed."""
 
     def __init__(self, name: str, *, device: str = "cpu") -> None:
         """`name`: the bundled model's, a hub name, or a local folder. `device`: torch's name of it. Raises UnavailableError."""

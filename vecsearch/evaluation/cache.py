@@ -21,7 +21,7 @@ from vecsearch.core.errors import InputError, StorageError, UnreadableFileError
 from vecsearch.core.settings import LOADER_VERSION, SCHEMA_VERSION
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import registry
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.evaluation.datasets import Dataset, open_packed
 from vecsearch.indexing.progress import Progress
 
@@ -32,7 +32,7 @@ class CachedCollection:
     what could not be."""
 
     dataset: Dataset
-    encoder: Encoder
+    encoder: TextEncoder
     folder: Path
 
     @classmethod

@@ -23,7 +23,7 @@ from vecsearch.core.source_paths import to_absolute_path, to_stored_path
 from vecsearch.core.types import CollectionSpec, FailedFile, OnConflict, Split
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders import registry
-from vecsearch.encoders.base import Encoder, EncoderSpec
+from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord, ImportSource
 from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, format_id_conflict
 from vecsearch.indexing.progress import NullProgress, Progress
@@ -72,7 +72,7 @@ class ImportRun:
     """One run. The write lock is held for a batch."""
 
     def __init__(
-        self, store: Store, name: str, *, requested_model: str | Encoder | None, get_encoder: Callable[[], Encoder],
+        self, store: Store, name: str, *, requested_model: str | TextEncoder | None, get_encoder: Callable[[], TextEncoder],
         spec: CollectionSpec, policy: OnConflict, progress: Progress | None = None,
     ) -> None:  # fmt: skip
         self._target, self._source_root = CollectionTarget(store, name), store.source_root

@@ -19,7 +19,7 @@ from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
 from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS
 from vecsearch.core.types import ChunkSpan, CollectionSpec, Metadata, ParsedDocument, Precision, Split
 from vecsearch.documents.chunk_inputs import format_encoder_input, hash_content, hash_encoder_input
-from vecsearch.encoders.base import Encoder, EncoderSpec
+from vecsearch.encoders.base import EncoderSpec, TextEncoder, describe_encoder
 from vecsearch.indexing.stages import ChunkedDocument, assemble, collect_texts, embed
 from vecsearch.stores.base import CollectionInfo, EncodedChunks, IndexedFile, Matrix, NewDocument, Snapshot, Store, Writer
 from vecsearch.text.analyzer import STEMMER_DEFAULT, is_known_stemmer
@@ -74,7 +74,7 @@ class BatchWriter:
         self,
         target: WriteTarget,
         *,
-        get_encoder: Callable[[], Encoder],
+        get_encoder: Callable[[], TextEncoder],
         spec: CollectionSpec,
         advance: Callable[[float, int], None] = lambda amount, chunks: None,
         may_replace: Callable[[str], bool] = lambda source: False,
@@ -165,7 +165,7 @@ class BatchWriter:
     def ensure(self, writer: Writer, texts: Iterable[str]) -> CollectionInfo:
         """Return the collection, created now if it is not there, with the stemmer of these texts if none was asked for."""
         encoder = self._get_encoder()
-        spec = EncoderSpec(encoder.name, encoder.fingerprint, encoder.dimension)
+        spec = describe_encoder(encoder)
         return self.create(writer, spec, precision=self._spec.precision, stemmer=choose_stemmer(self._spec, texts))
 
     def create(self, writer: Writer, encoder: EncoderSpec, *, precision: Precision, stemmer: str) -> CollectionInfo:

@@ -33,7 +33,7 @@ from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.documents.validation import validate_document
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, format_id_conflict
 from vecsearch.indexing.missing_files import find_missing_files, is_gone, is_mounted
 from vecsearch.indexing.progress import Progress
@@ -78,7 +78,7 @@ class IndexPipeline:
     """One run over files, or over the lines of a pipe. A dry run writes nothing."""
 
     def __init__(
-        self, store: Store, name: str, *, get_encoder: Callable[[], Encoder], spec: CollectionSpec, split: Split,
+        self, store: Store, name: str, *, get_encoder: Callable[[], TextEncoder], spec: CollectionSpec, split: Split,
         progress: Progress, passwords: Sequence[str] = (), dry_run: bool = False,
     ) -> None:  # fmt: skip
         self._target, self._source_root = CollectionTarget(store, name), store.source_root

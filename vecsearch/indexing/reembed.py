@@ -16,7 +16,7 @@ from typing import Any, Final
 from vecsearch.core.errors import CollectionNotFoundError, UsageError
 from vecsearch.core.types import CollectionSpec, ParsedDocument, Precision
 from vecsearch.encoders import registry
-from vecsearch.encoders.base import Encoder, EncoderSpec
+from vecsearch.encoders.base import TextEncoder, describe_encoder
 from vecsearch.encoders.model_files import ComputePrecision
 from vecsearch.indexing.batch_writer import BatchWriter
 from vecsearch.indexing.progress import NullProgress, Progress
@@ -51,7 +51,7 @@ class ReembedReport:
 class ReembedTarget:
     """What the vectors are to be."""
 
-    encoder: Encoder
+    encoder: TextEncoder
     precision: Precision
 
     def is_met_by(self, info: CollectionInfo) -> bool:
@@ -61,7 +61,7 @@ class ReembedTarget:
 
 
 def resolve_target(
-    store: Store, name: str, *, model: str | Encoder | None, own_model: str | Encoder | None, precision: Precision | None
+    store: Store, name: str, *, model: str | TextEncoder | None, own_model: str | TextEncoder | None, precision: Precision | None
 ) -> ReembedTarget:
     """Return the model asked for; by default that of an interrupted run, else, for another precision, the collection's own.
 
@@ -99,7 +99,7 @@ class ReembedRun:
             with self._store.open_writer(self._name):  # what an earlier run left behind is cleared away
                 return self._make_report(0, started, switched=False)
         encoder = self._target.encoder
-        self._replacement.begin(EncoderSpec(encoder.name, encoder.fingerprint, encoder.dimension), self._target.precision)
+        self._replacement.begin(describe_encoder(encoder), self._target.precision)
         spec = CollectionSpec(self._target.precision, live.stemmer)
         batches = BatchWriter(
             self._replacement, get_encoder=lambda: encoder, spec=spec, advance=self._progress.advance,

@@ -27,7 +27,7 @@ from vecsearch.core.settings import BATCH_CHUNKS, ENCODER_BATCH_SIZE
 from vecsearch.core.types import ChunkSpan, CollectionSpec, Finding, ParsedDocument, Severity, Split
 from vecsearch.documents.chunk_inputs import format_encoder_input, refit_chunks
 from vecsearch.encoders import model_files, registry
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import normalize_vectors
 from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget
 from vecsearch.indexing.stages import chunk
@@ -38,7 +38,7 @@ from vecsearch.stores.sqlite.integrity import repair as menders
 from vecsearch.stores.sqlite.integrity.problems import RESTORE, Kind, Trouble, error, note
 from vecsearch.stores.sqlite.integrity.repair import Silenced
 
-ModelChoice: TypeAlias = str | Encoder | None  # by whom texts are encoded, where the collection's own encoder has no name
+ModelChoice: TypeAlias = str | TextEncoder | None  # by whom texts are encoded, where the collection's own encoder has no name
 _ProblemKey: TypeAlias = tuple[Kind | None, int | None]  # what is wrong, in which collection
 
 _ROUNDS_MAX: Final = 4  # what one mends, another may have hidden
@@ -182,7 +182,7 @@ def _check_models(database: DatabaseFolder, model: ModelChoice) -> Iterator[Trou
             yield note(str(why), meaning, fix, state=state)
 
 
-def _load_encoder(state: CollectionState, model: ModelChoice) -> Encoder | None:
+def _load_encoder(state: CollectionState, model: ModelChoice) -> TextEncoder | None:
     """The encoder that made a collection's vectors, None where it is not to be had."""
     if _is_encoder_of(model, state):
         assert model is not None and not isinstance(model, str)
@@ -201,7 +201,7 @@ def _is_encoder_of(model: ModelChoice, state: CollectionState) -> bool:
     return fitting and (model.fingerprint, model.dimension) == (state.fingerprint, state.dimension)  # type: ignore[union-attr]
 
 
-def _build_encoded_text(encoder: Encoder, chunk: Silenced) -> str:
+def _build_encoded_text(encoder: TextEncoder, chunk: Silenced) -> str:
     """What the encoder saw of a chunk when it was first encoded."""
     draft = ParsedDocument(chunk.document, chunk.text, chunk.title)
     if not chunk.text.strip():

@@ -16,7 +16,7 @@ from vecsearch.core.batched import batched
 from vecsearch.core.settings import ENCODER_BATCH_SIZE
 from vecsearch.core.types import ChunkSpan, ParsedDocument, Split
 from vecsearch.documents.chunk_inputs import chunk_document, hash_content, hash_encoder_input, refit_chunks
-from vecsearch.encoders.base import Encoder
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import normalize_vectors
 from vecsearch.stores.base import NewDocument, PreservedFields, Vector
 
@@ -36,7 +36,7 @@ class ChunkedDocument:
     preserved: PreservedFields | None = None
 
 
-def chunk(document: ParsedDocument, split: Split, encoder: Encoder, *, source: str | None = None) -> ChunkedDocument:
+def chunk(document: ParsedDocument, split: Split, encoder: TextEncoder, *, source: str | None = None) -> ChunkedDocument:
     """Return a document's chunks, as long as the encoder's window lets them be."""
     spans, texts = chunk_document(document, split, encoder)
     return ChunkedDocument(document, source, hash_content(document, split), spans, texts)
@@ -45,7 +45,7 @@ def chunk(document: ParsedDocument, split: Split, encoder: Encoder, *, source: s
 def rechunk(
     document: ParsedDocument,
     spans: Sequence[ChunkSpan],
-    encoder: Encoder,
+    encoder: TextEncoder,
     *,
     digest: str,
     source: str | None = None,
@@ -56,7 +56,9 @@ def rechunk(
     return ChunkedDocument(document, source, digest, fitted, texts, preserved)
 
 
-def embed(texts: Sequence[str], encoder: Encoder, on_batch: Callable[[Sequence[str]], None] = lambda batch: None) -> list[Vector]:
+def embed(
+    texts: Sequence[str], encoder: TextEncoder, on_batch: Callable[[Sequence[str]], None] = lambda batch: None
+) -> list[Vector]:
     """Return the unit vector of each text; `on_batch` is told the texts of every batch that is done."""
     rows: list[Vector] = []
     for batch in batched(texts, ENCODER_BATCH_SIZE):

@@ -368,7 +368,7 @@ def test_another_encoder_than_the_collections_is_refused_by_the_names_of_both(sh
     (tmp_path / "new.txt").write_text("new")
     with nothing_lost(notes):
         error = error_of(shell("index", "new.txt", "--model", other))
-        assert f"built with encoder all-MiniLM-L6-v2, not {other}" in error
+        assert f"built with model all-MiniLM-L6-v2, not {other}" in error
         with pytest.raises(vecsearch.ModelMismatchError):
             vecsearch.open(notes, model=str(other))
 
