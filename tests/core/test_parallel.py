@@ -13,7 +13,7 @@ from vecsearch.core.parallel import count_cores, map_parallel
 
 @pytest.fixture(params=[1, 2], autouse=True)
 def cores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr("vecsearch.core.parallel.core_count", lambda: request.param)
+    monkeypatch.setattr("vecsearch.core.parallel.count_cores", lambda: request.param)
     return int(request.param)
 
 

@@ -135,7 +135,7 @@ def test_a_library_s_own_error_costs_one_member(monkeypatch):
     def fail(_):
         raise KeyError("x\ny")
 
-    monkeypatch.setattr("vecsearch.documents.loaders.markdown.markdown", fail)
+    monkeypatch.setattr("vecsearch.documents.loaders.markdown.load_markdown", fail)
     found = items(zipped({"a.md": "words", "b.txt": "words"}))
     assert found[0] == ParseWarning("a.md: damaged (KeyError)")
     assert texts(found) == {"a.zip/b.txt": "words"}
@@ -206,7 +206,7 @@ def test_an_encrypted_member_costs_no_other():
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_an_archive_that_unfolds_too_far_is_refused(compression, monkeypatch):
-    monkeypatch.setattr(archive, "_UNPACKED_ALLOWED", 1_000_000)
+    monkeypatch.setattr(archive, "_TOTAL_MIN", 1_000_000)
     with pytest.raises(UnreadableFileError, match="expands to more than 1 MB: too much for its size"):
         items(zipped({f"{n}.txt": "word " * 60_000 for n in range(5)}, compression=compression))
 

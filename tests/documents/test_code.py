@@ -20,13 +20,17 @@ def around(draft, words):
     """The lines that enclose the line that some words stand on."""
     place = draft.text.rindex("\n", 0, draft.text.index(words)) + 1
     found = [each for each in draft.sections if each.start <= place][-1]
-    assert found.place["lines"] == 1 + draft.text.count("\n", 0, found.start)
+    assert found.location["lines"] == 1 + draft.text.count("\n", 0, found.start)
     return found.context.split("\n") if found.context else []
 
 
 def cuts(draft):
     """The lines to cut before, and how good a place each is."""
-    return [(draft.text[each.start :].partition("\n")[0].strip(), each.level) for each in draft.sections if each.level]
+    return [
+        (draft.text[each.start :].partition("\n")[0].strip(), each.split_priority)
+        for each in draft.sections
+        if each.split_priority
+    ]
 
 
 PYTHON = '''\

@@ -23,7 +23,7 @@ def page(source):
 def section(draft, words):
     """Of the section that some words stand in: the path of headings, and the context."""
     found = [each for each in draft.sections if each.start <= draft.text.index(words)][-1]
-    return found.place.get("heading", []), found.context
+    return found.location.get("heading", []), found.context
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def files(found, base):
 
 
 def reasons(found, base):
-    return {Path(skip.uri).relative_to(base).as_posix(): skip.reason for skip in found.skipped}
+    return {Path(skip.source).relative_to(base).as_posix(): skip.reason for skip in found.skipped}
 
 
 def entries(folder):

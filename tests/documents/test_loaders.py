@@ -99,8 +99,8 @@ def test_a_file_without_text_says_so(suffix):
 
 def test_plain_text_loads_no_html_parser_and_no_encoding_detector():
     code = (
-        "import sys; from vecsearch.documents.loaders import load; from vecsearch.documents.loaders.raw_file import Raw;"
-        "list(load(Raw('a', '.md', content=b'a')));"
+        "import sys; from vecsearch.documents.loaders import load; from vecsearch.documents.loaders.raw_file import RawFile;"
+        "list(load(RawFile('a', '.md', content=b'a')));"
         "print([name for name in ('selectolax', 'charset_normalizer') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])

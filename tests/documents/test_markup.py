@@ -23,12 +23,12 @@ def section(draft, words):
     """Of the section that some words stand in: the path of headings, and the context; and the number of the words' line."""
     place = draft.text.index(words)
     found = [each for each in draft.sections if each.start <= place][-1]
-    line = found.place["lines"] + draft.text.count("\n", found.start, place)
-    return found.place.get("heading", []), found.context, line
+    line = found.location["lines"] + draft.text.count("\n", found.start, place)
+    return found.location.get("heading", []), found.context, line
 
 
 def levels(draft):
-    return [(draft.text[each.start :].partition("\n")[0], each.level) for each in draft.sections if each.level]
+    return [(draft.text[each.start :].partition("\n")[0], each.split_priority) for each in draft.sections if each.split_priority]
 
 
 # -- Markdown

@@ -37,7 +37,7 @@ def parts(draft):
     """What stands in each section, where, and below what."""
     ends = [*(section.start for section in draft.sections[1:]), None]
     return [
-        (draft.text[each.start : end].strip(), dict(each.place), each.context)
+        (draft.text[each.start : end].strip(), dict(each.location), each.context)
         for each, end in zip(draft.sections, ends, strict=True)
     ]
 

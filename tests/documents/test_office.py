@@ -84,7 +84,7 @@ def draft(data, suffix, **options):
 
 
 def places(one):
-    return [(one.text[each.start :].split("\n")[0], each.place, each.context, each.level) for each in one.sections]
+    return [(one.text[each.start :].split("\n")[0], each.location, each.context, each.split_priority) for each in one.sections]
 
 
 # -- Word

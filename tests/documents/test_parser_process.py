@@ -25,7 +25,7 @@ def read(parser, *paths, known=None):
         ParseRequest(path, path.name, path.stat().st_size if path.exists() else 0, known) for path in paths
     ):
         try:
-            yield reading.request.name, list(reading.items())
+            yield reading.request.name, list(reading.read_items())
         except UnreadableFileError as error:
             yield reading.request.name, error
 
@@ -42,8 +42,8 @@ def hostile(monkeypatch, tmp_path):
         "import types\n"
         "module = types.ModuleType('vecsearch.documents.loaders.evil')\n"
         "def load(raw):\n"
-        "    from vecsearch.core.types import Draft\n"
-        "    space = {'raw': raw, 'Draft': Draft}\n"
+        "    from vecsearch.core.types import ParsedDocument\n"
+        "    space = {'raw': raw, 'ParsedDocument': ParsedDocument}\n"
         "    exec(raw.data.decode(), space)\n"
         "    return space['items']\n"
         "module.load = load\n"
@@ -59,7 +59,7 @@ def hostile(monkeypatch, tmp_path):
     return write
 
 
-GOOD = "items = [Draft(raw.name, 'good')]"
+GOOD = "items = [ParsedDocument(raw.name, 'good')]"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ GOOD = "items = [Draft(raw.name, 'good')]"
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "crashed its parser (SIGSEGV)"),
         ("import os; os._exit(3)", "crashed its parser (status 3)"),
         ("items = [bytearray(1 << 20) for _ in range(4_000)]", "needs more than 512 MB of memory"),
-        ("items = (Draft(raw.name, 'x' * 1_000_000) for _ in range(100_000))", "far more text than its size allows"),
+        ("items = (ParsedDocument(raw.name, 'x' * 1_000_000) for _ in range(100_000))", "far more text than its size allows"),
         ("raise ValueError('first line\\nsecond line')", "damaged: ValueError: first line second line"),
         ("def f(): return f()\nf()", "damaged: RecursionError"),
         ("import os; print('noise', flush=True); os.write(1, b'noise'); raise KeyError('k')", "damaged: KeyError: 'k'"),
@@ -89,7 +89,7 @@ def test_a_file_that_misbehaves_fails_with_the_reason_and_the_next_is_read(hosti
 
 
 def test_what_a_file_gave_before_it_crashed_comes_first(hostile):
-    code = "def give():\n yield Draft('a', 'x' * 300_000)\n import os; os.abort()\nitems = give()"
+    code = "def give():\n yield ParsedDocument('a', 'x' * 300_000)\n import os; os.abort()\nitems = give()"
     with ParserProcess() as parser:
         items = next(parser.read([ParseRequest(hostile("a.evil", code), "a")])).read_items()
         assert next(items).id == "a"
@@ -124,8 +124,9 @@ def test_a_worker_whose_owner_is_killed_ends_too(hostile, tmp_path):
         "slow.evil", "import os, time; open(raw.path.with_suffix('.pid'), 'w').write(str(os.getpid())); time.sleep(600)"
     )
     code = (
-        "import sys; from pathlib import Path; from vecsearch.documents.parser_process import Parser, Request\n"
-        "with Parser(seconds=1) as parser: next(parser.read([Request(Path(sys.argv[1]), 'slow')])); import time; time.sleep(600)"
+        "import sys; from pathlib import Path; from vecsearch.documents.parser_process import ParserProcess, ParseRequest\n"
+        "with ParserProcess(seconds=1) as parser: next(parser.read([ParseRequest(Path(sys.argv[1]), 'slow')]))\n"
+        "import time; time.sleep(600)"
     )
     owner = subprocess.Popen([sys.executable, "-c", code, slow])
     pid = slow.with_suffix(".pid")

@@ -28,7 +28,7 @@ def files(found, base):
 
 
 def failures(found):
-    return {failure.uri: failure.error for failure in found.failed}
+    return {failure.source: failure.error for failure in found.failed}
 
 
 # -- folders
@@ -384,8 +384,8 @@ from vecsearch.documents.scan import scan
 found = scan(sys.argv[1:])
 print(json.dumps({
     "files": [str(each.path) for each in found.files],
-    "failed": {each.uri: each.error for each in found.failed},
-    "complete": [str(each) for each in found.complete],
+    "failed": {each.source: each.error for each in found.failed},
+    "complete": [str(each) for each in found.fully_scanned],
 }))
 """
 

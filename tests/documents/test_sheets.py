@@ -67,7 +67,7 @@ def draft(data, suffix=".xlsx"):
 
 
 def places(one):
-    return [(one.text[each.start :].split("\n")[0], each.place, each.context, each.apart) for each in one.sections]
+    return [(one.text[each.start :].split("\n")[0], each.location, each.context, each.hard_boundary) for each in one.sections]
 
 
 def test_each_sheet_stands_apart_and_a_row_is_a_line_with_the_names_of_its_columns():

@@ -28,7 +28,7 @@ def spoken(draft):
     """Each cue's time and line."""
     starts = [section.start for section in draft.sections]
     lines = [draft.text[start:end].rstrip("\n") for start, end in zip(starts, [*starts[1:], None], strict=True)]
-    return [(*section.place["time"], line) for section, line in zip(draft.sections, lines, strict=True)]
+    return [(*section.location["time"], line) for section, line in zip(draft.sections, lines, strict=True)]
 
 
 TWO = [("00:00:01.000", "00:00:02.500", "One, and more"), ("01:00:03.000", "01:00:04.000", "Two")]

@@ -25,7 +25,7 @@ def told(language: str, text: str) -> AnalyzedText:
 
 
 @settings(max_examples=500)
-@given(text=st.one_of(PLAIN, MIXED, LONG, st.text(max_size=100)), stemmer=st.sampled_from(["en", "de", "none"]))
+@given(text=st.one_of(PLAIN, MIXED, LONG, st.text(max_size=100)), language=st.sampled_from(["en", "de", "none"]))
 def test_a_text_is_indexed_by_what_its_tokens_say(text: str, language: str) -> None:
     assert get_analyzer(language).analyze(text) == told(language, text)
 

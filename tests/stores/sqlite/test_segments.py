@@ -75,7 +75,7 @@ def test_what_codes_of_several_segments_propose_is_looked_at_together(
 ) -> None:
     assert len(list((parted / "index").glob("*.codes.faiss"))) >= 5
     monkeypatch.setattr(faiss_segment, "PARALLEL_ROWS", 1_000)
-    monkeypatch.setattr(parallel, "core_count", lambda: 2)
+    monkeypatch.setattr(parallel, "count_cores", lambda: 2)
     check_against_brute_force(parted, name)
 
 
@@ -154,7 +154,7 @@ def test_a_segment_has_a_largest_size_and_several_are_searched_at_once(tmp_path:
     monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 50)
     monkeypatch.setattr(compaction, "SEGMENT_ROWS_MAX", 450)
     monkeypatch.setattr(faiss_segment, "PARALLEL_ROWS", 1_000)
-    monkeypatch.setattr(parallel, "core_count", lambda: 2)
+    monkeypatch.setattr(parallel, "count_cores", lambda: 2)
     add(path, range(1_000), all_rows)
     add(path, range(1_000, 2_000), all_rows)
     with vecsearch.open(path) as collection:
