@@ -23,8 +23,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import vecsearch
 from tests import maintenance
-from tests.search import test_filters
 from tests.fakes import FakeEncoder
+from tests.search import test_filters
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.indexing import batch_writer, pipeline

@@ -121,8 +121,8 @@ def test_the_measures_are_those_of_the_papers_over_the_documents_that_search_giv
     for query, values in run.values.items():
         hits = collection.search(QUERIES[query], limit=100, mode=mode, group_by="document")
         assert values == pytest.approx(by_hand([hit.id for hit in hits], QRELS[query]))
-    for measure in Measure:
-        assert run.mean(measure) == pytest.approx(sum(each[measure] for each in run.values.values()) / 5)
+    for kind in Measure:
+        assert run.mean(kind) == pytest.approx(sum(each[kind] for each in run.values.values()) / 5)
     assert run.values["night"][Measure.RECALL] < 1  # so the test above could fail
 
 

@@ -376,7 +376,8 @@ def test_the_shell_packs_a_context(mixed: vecsearch.Collection, shell: Any) -> N
     ("options", "said"),
     [
         ({"group_by": "author"}, "group_by"), ({"mmr": 2}, "mmr"), ({"mmr": True}, "mmr"), ({"window": -1}, "window"),
-        ({"min_similarity": "often"}, "min_similarity"), ({"limit": 0}, "limit"), ({"fusion": "sum"}, "fusion must be one of tmm"),
+        ({"min_similarity": "often"}, "min_similarity"), ({"limit": 0}, "limit"),
+        ({"fusion": "sum"}, "fusion must be one of tmm"),
         ({"mode": "fuzzy"}, "mode"), ({"mode": "lexical", "min_similarity": "auto"}, "lexical"),
     ],
 )  # fmt: skip

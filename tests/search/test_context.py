@@ -205,7 +205,10 @@ def test_the_laws_hold_for_any_hits_and_budget(hits, budget, count):
     assert all(one[0] != other[0] or one[2] <= other[1] for one, other in pairwise(places))
     names = {each.number: each.id for each in context.sources}
     shown = [
-        s for each in context.passages for s in _collect_sentences(hits)[names[each.source_number]] if each.start <= s.start < each.end
+        s
+        for each in context.passages
+        for s in _collect_sentences(hits)[names[each.source_number]]
+        if each.start <= s.start < each.end
     ]
     assert all(times == 1 for times in Counter(each.key for each in shown if not each.is_short).values())
 

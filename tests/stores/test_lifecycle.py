@@ -101,8 +101,8 @@ def killed_before_publish(path: Path) -> None:
     deleted(path)
     script = (
         "import os, signal, vecsearch\n"
-        "from vecsearch.persistence import publish\n"
-        "publish.build = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from vecsearch.stores.sqlite.write import compaction\n"
+        "compaction.build_segment = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"collection = vecsearch.open({str(path)!r})\n"
         "collection.add(['bats over the river bank', 'evening bats'], ids=['k1', 'k2'])\n"
         "collection.optimize()\n"

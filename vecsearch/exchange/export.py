@@ -15,9 +15,12 @@ from vecsearch.exchange.transfer_records import ExportFormat, ExportHeader
 from vecsearch.stores.base import FullDocument, Store
 
 _SUFFIXES: Final = {
-    ".jsonl.gz": ExportFormat.JSONL_GZ, ".ndjson.gz": ExportFormat.JSONL_GZ, ".jsonl": ExportFormat.JSONL, ".ndjson": ExportFormat.JSONL,
+    ".jsonl.gz": ExportFormat.JSONL_GZ,
+    ".ndjson.gz": ExportFormat.JSONL_GZ,
+    ".jsonl": ExportFormat.JSONL,
+    ".ndjson": ExportFormat.JSONL,
     ".parquet": ExportFormat.PARQUET,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

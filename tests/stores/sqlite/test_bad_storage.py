@@ -158,8 +158,8 @@ def test_opening_to_read_makes_no_database(tmp_path):
 HOLD = """
 import sys
 from pathlib import Path
-from vecsearch.stores.sqlite.engine.database_folder import Database
-with Database(Path(sys.argv[1])).locked():
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
+with DatabaseFolder(Path(sys.argv[1])).hold_write_lock():
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -200,7 +200,9 @@ def files_of_at_most(size):
 @contextmanager
 def pages_of_at_most(size, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(databases, "_CONNECTION_PRAGMAS", (*databases._OPENING, f"PRAGMA max_page_count = {size // 8192}"))
+        patch.setattr(
+            databases, "_CONNECTION_PRAGMAS", (*databases._CONNECTION_PRAGMAS, f"PRAGMA max_page_count = {size // 8192}")
+        )
         yield
 
 
@@ -254,7 +256,7 @@ def test_an_index_file_that_does_not_fit_costs_a_warning(shell, tmp_path, monkey
 FULL_DISK = """
 import subprocess, sys
 import vecsearch
-from vecsearch import maintenance
+from tests import maintenance
 from vecsearch.core.errors import StorageFull
 
 disk = sys.argv[1]
@@ -271,13 +273,13 @@ with vecsearch.open(f"{disk}/db") as notes:
     assert notes.count() == 2 + len(kept)
 with vecsearch.open(f"{disk}/db", readonly=True) as notes:
     assert {hit.id for hit in notes.search("harbour seals", limit=10**6)} == {"seal", "turn", *kept}
-assert maintenance.doctor(f"{disk}/db")[0].severity == "note", maintenance.doctor(f"{disk}/db")
+assert maintenance.check(f"{disk}/db")[0].severity == "note", maintenance.check(f"{disk}/db")
 subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
 with vecsearch.open(f"{disk}/db") as notes:
     notes.add(["there is room again"], ids=["room"])
     notes.optimize()
     assert {hit.id for hit in notes.search("harbour seals", limit=10**6)} == {"seal", "turn", "room", *kept}
-assert maintenance.doctor(f"{disk}/db") == []
+assert maintenance.check(f"{disk}/db") == []
 """
 
 

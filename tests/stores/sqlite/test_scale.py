@@ -41,7 +41,7 @@ class Quick:
     encode_queries = encode_documents
 
 corpus, database, log = sys.argv[1:]
-with vecsearch.open(database, encoder=Quick(log)) as collection:
+with vecsearch.open(database, model=Quick(log)) as collection:
     report = collection.index([corpus])
 print(report.documents, report.added, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -22,32 +22,34 @@ pytestmark = pytest.mark.skipif(
 SPOILT = {  # what is broken, and the blow that must show it
     "commits are not synced": (
         "power cut",
-        "from vecsearch.persistence import database as d; d._OPENING = [each.replace('FULL', 'OFF') for each in d._OPENING]",
+        "from vecsearch.stores.sqlite.engine import database_folder as d\n"
+        "d._CONNECTION_PRAGMAS = [each.replace('FULL', 'OFF') for each in d._CONNECTION_PRAGMAS]",
     ),
-    "names are not synced": ("power cut", "from vecsearch.persistence import files as f; f.sync_folder = lambda folder: None"),
+    "names are not synced": ("power cut", "from vecsearch.core import atomic_files as f; f.sync_folder = lambda folder: None"),
     "words are written apart from their documents": (
         "kill",
-        "from vecsearch.persistence import fulltext as f, writer as w\n"
-        "late, add, commit = [], f.add, w.Writer.commit\n"
+        "from vecsearch.stores.sqlite.fulltext import term_tables as f\n"
+        "from vecsearch.stores.sqlite.write import writer as w\n"
+        "late, add, commit = [], f.add, w.SQLiteWriter.commit\n"
         "f.add = lambda *what: late.append(what)\n"
-        "def both(self, *what):\n"
-        "    commit(self, *what)\n"
-        "    with self._database.transaction() as connection:\n"
+        "def both(self, *what, **more):\n"
+        "    commit(self, *what, **more)\n"
+        "    with self._database.begin_write() as connection:\n"
         "        for _, state, entries in late:\n"
         "            add(connection, state, entries)\n"
         "    late.clear()\n"
-        "w.Writer.commit = both",
+        "w.SQLiteWriter.commit = both",
     ),
     "errors are not told": (
         "fault",
         "from contextlib import suppress\n"
         "from vecsearch.core.errors import StorageError\n"
-        "from vecsearch.persistence import writer as w\n"
-        "commit = w.Writer.commit\n"
-        "def quiet(*what):\n"
+        "from vecsearch.stores.sqlite.write import writer as w\n"
+        "commit = w.SQLiteWriter.commit\n"
+        "def quiet(*what, **more):\n"
         "    with suppress(StorageError):\n"
-        "        commit(*what)\n"
-        "w.Writer.commit = quiet",
+        "        commit(*what, **more)\n"
+        "w.SQLiteWriter.commit = quiet",
     ),
 }
 

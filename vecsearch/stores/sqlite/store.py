@@ -61,18 +61,23 @@ class SQLiteStore:
 
     @contextmanager
     def hold_lock(self) -> Iterator[None]:
-        """Be the one writer; the thread that is may enter again. What an earlier writer left behind is cleared away first."""
+        """Be the one writer; the thread that is may enter again.
+
+        What an earlier writer left behind is cleared away first; index files that are due are written at the end.
+        """
         depth = getattr(self._held, "depth", 0)
         if depth:
             yield
             return
         with self.database.hold_write_lock():
-            from vecsearch.stores.sqlite.write import replacement
+            from vecsearch.stores.sqlite.write import compaction, replacement
 
-            self._held.depth = 1
+            self._held.depth, self._held.changed = 1, set()
             try:
                 replacement.drop_leftovers(self.database)
                 yield
+                for name in self._held.changed:
+                    compaction.publish_if_due(self.database, name)
             finally:
                 self._held.depth = 0
 
@@ -82,7 +87,8 @@ class SQLiteStore:
         from vecsearch.stores.sqlite.write.writer import SQLiteWriter
 
         with self.hold_lock():
-            yield SQLiteWriter(self.database, collection, lambda: self.open_snapshot(collection))
+            changed: set[CollectionName] = self._held.changed
+            yield SQLiteWriter(self.database, collection, lambda: self.open_snapshot(collection), lambda: changed.add(collection))
 
     def get_replacement(self, collection: str) -> SQLiteReplacement:
         """Return what is, or is to be, built to take a collection's place."""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, exists, func, insert, select, update
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import DiskFullError, StorageError, VecsearchWarning
 from vecsearch.core.settings import INDEX_FLUSH_ROWS, MERGE_RATIO, SEGMENT_DELETED_RATIO, SEGMENT_ROWS_MAX
-from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, get_state, list_states
+from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state, get_state, list_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, segments, sources, staged_vectors, tombstones
@@ -43,9 +43,10 @@ def count_pending_rows(connection: Connection, state: CollectionState) -> int:
 
 
 def publish_if_due(database: DatabaseFolder, name: CollectionName) -> None:
-    """Fold the tail in when searching it exactly begins to cost."""
+    """Fold the rows that no index file holds in, when searching them exactly begins to cost."""
     with database.begin_read() as connection:
-        due = count_pending_rows(connection, get_state(connection, name)) > INDEX_FLUSH_ROWS
+        state = find_state(connection, name)  # None where it was dropped, or took another's place, since it was written to
+        due = state is not None and count_pending_rows(connection, state) > INDEX_FLUSH_ROWS
     if due:
         publish_if_possible(database, name, check=False)
 

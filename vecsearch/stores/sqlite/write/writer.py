@@ -52,8 +52,10 @@ class SQLiteWriter:
         database: DatabaseFolder,
         name: CollectionName,
         snapshot: Callable[[], AbstractContextManager[SQLiteSnapshot | None]] | None = None,
+        note_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self._database, self._name = database, name
+        """`note_change` is called after each change of rows, for which the index files may have to be written."""
+        self._database, self._name, self._note_change = database, name, note_change
         self._open_snapshot = snapshot or SnapshotReader(database, name).open_snapshot
 
     def open_snapshot(self) -> AbstractContextManager[SQLiteSnapshot | None]:
@@ -106,8 +108,6 @@ class SQLiteWriter:
                 )
             if clear_pending:
                 connection.execute(delete(staged_vectors).where(staged_vectors.c.collection_id == state.id))
-        if documents:
-            compaction.publish_if_due(self._database, self._name)
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
@@ -121,9 +121,7 @@ class SQLiteWriter:
             for batch in batched(rows, _IN_VALUES_MAX):
                 of_rows = select(documents.c.source_id).where(documents.c.id.in_(batch))
                 connection.execute(update(sources).where(sources.c.id.in_(of_rows)).values(digest=None))
-            removed = _delete_documents(connection, state, rows)
-        compaction.publish_if_due(self._database, self._name)
-        return removed
+            return _delete_documents(connection, state, rows)
 
     def delete_sources(self, paths: Sequence[str]) -> int:
         """Delete files with all their documents; returns how many documents."""
@@ -134,7 +132,6 @@ class SQLiteWriter:
                 rows = connection.scalars(select(documents.c.id).where(documents.c.source_id.in_(files))).all()
                 removed += _delete_documents(connection, state, rows)
                 connection.execute(delete(sources).where(sources.c.id.in_(files)))
-        compaction.publish_if_due(self._database, self._name)
         return removed
 
     def record_failures(self, errors: Mapping[str, str]) -> None:
@@ -179,6 +176,7 @@ class SQLiteWriter:
             connection.execute(
                 update(collections).where(collections.c.id == state.id).values(data_version=collections.c.data_version + 1)
             )
+        self._note_change()
 
 
 def _set_metadata(connection: Connection, state: CollectionState, metadata: Mapping[str, Metadata]) -> None:
