@@ -1,9 +1,7 @@
-"""Make the database that is kept of a format: python tests/formats/make.py tests/formats/4
+"""Make the database that is kept of a format: python tests/formats/make.py tests/formats/5
 
-It is run once, by the program of that format: from the folder of a checkout of it, with PYTHONPATH=. before the command. It asks
-for nothing that the program of the first format lacked. The databases of formats 1 to 3 are older: they came with 85af250,
-b047899 and af8ea86, each made by the program before that change, of the files in its `notes` and a few texts. Run at 135cac7,
-b047899^ and 94c86c6, this script makes larger ones of the same formats.
+It is run once, by the program of that format: from the folder of a checkout of it, with PYTHONPATH=. before the command.
+`4` is the last format before the first that is read, to be refused.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def documents_in(folder):
 
 
 def sources_in(folder):
-    columns = "path, digest, split, error, mounted, indexed_at, reading"
+    columns = "path, digest, split, error, mounted, indexed_at, loader_version"
     return rows(folder, f"SELECT {columns} FROM sources ORDER BY path")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from vecsearch.api import arguments
 from vecsearch.api.searcher import CollectionSearcher
 from vecsearch.core.checks import check_choice
-from vecsearch.core.errors import DimensionMismatchError, InputError, UsageError
+from vecsearch.core.errors import DimensionMismatchError, InputError, SchemaVersionError, UsageError
 from vecsearch.core.settings import MAX_FILE_BYTES
 from vecsearch.core.types import (
     AnyPath,
@@ -75,7 +75,10 @@ class Collection(CollectionSearcher):
 
     def _check_settings(self) -> None:
         """Raise ModelMismatchError, and InputError where another stemmer was asked for than that of the text index."""
-        super()._check_settings()
+        try:
+            super()._check_settings()
+        except SchemaVersionError:  # the first write upgrades; whoever reads before it is told so
+            return
         info, requested = self._read_info(), self._spec.stemmer
         if info is not None and requested not in (None, info.stemmer):
             raise InputError(
@@ -153,12 +156,15 @@ class Collection(CollectionSearcher):
         files = paths if isinstance(paths, Scan) else scan(
             arguments.list_paths(paths), selection=FileFilter(tuple(include), tuple(exclude), max_bytes)
         )  # fmt: skip
+        if not dry_run:
+            self._store.upgrade()
         return self._make_pipeline(split, progress, passwords, dry_run).run(files, allow_empty=allow_empty)
 
     def _index_json_lines(self, lines: RawFile, *, split: str = Split.TOKENS, progress: Progress | None = None) -> IndexReport:
         """Add or replace documents given as JSON lines that are no file of the user's. Raises UnreadableFileError."""
         from vecsearch.documents import loaders
 
+        self._store.upgrade()
         return self._make_pipeline(split, progress).upsert(loaders.load(lines), origin=lines.name, size=lines.size)
 
     def update(self, id: str, *, text: str | None = None, title: str | None = None, metadata: Metadata | None = None) -> Document:
@@ -234,6 +240,7 @@ class Collection(CollectionSearcher):
         from vecsearch.indexing import reembed
 
         kind = None if precision is None else check_choice(Precision, precision, "precision")
+        self._store.upgrade()
         target = reembed.resolve_target(self._store, self.name, model=model, own_model=self._requested_model, precision=kind)
         report = reembed.ReembedRun(self._store, self.name, target, progress=progress).run()
         if self._requested_model is not None or not (model is None or isinstance(model, str)):
@@ -278,6 +285,7 @@ class Collection(CollectionSearcher):
         from vecsearch.exchange import detect_format, import_
 
         policy, path = check_choice(OnConflict, on_conflict, "on_conflict"), Path(file).expanduser()
+        self._store.upgrade()
         with detect_format.open_source(path, only=from_collection) as source:
             run = import_.ImportRun(
                 self._store, self.name, requested_model=self._requested_model, get_encoder=self._load_encoder, spec=self._spec,

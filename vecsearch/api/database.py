@@ -109,11 +109,19 @@ class Database:
 
         Raises CollectionNotFoundError.
         """
+        self._store.upgrade()
         if name not in (known := self.collections()):
             raise CollectionNotFoundError(name, known)
         return self._store.get_replacement(name).abandon()
 
     # -- looking after it
+
+    def upgrade(self) -> bool:
+        """Bring a database of an older format up to date, after a backup in its folder; returns whether there was anything to do.
+
+        The first write does so too; reading raises SchemaVersionError until then.
+        """
+        return self._store.upgrade()
 
     def status(self, collection: str | None = None) -> dict[str, Any]:
         """Return what the database holds: documents, chunks, model, index and bytes of every collection, or of one.

@@ -518,6 +518,13 @@ class Store(Protocol):
         """What the database holds, in numbers: the fields of `status`."""
         ...
 
+    def upgrade(self) -> bool:
+        """Bring what an older program wrote up to date, now; returns whether there was anything to do.
+
+        Every write does so first; reading raises SchemaVersionError until then.
+        """
+        ...
+
     def close(self) -> None:
         """Give the file handles, or connections, back. Nothing needs saving."""
         ...

@@ -1,4 +1,8 @@
-"""A database of every older format, made by the program of its day, is upgraded in place and keeps all that it holds."""
+"""Formats of the database: an older one is upgraded by the first write and keeps all that it holds; others are refused.
+
+Format 5 is the first that is read, so a throw-away format 6 stands for the next: its migration changes a table and marks all that
+is derived as absent.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,240 +22,268 @@ import vecsearch
 from tests import maintenance
 from tests.checks import error_of, is_sound
 from tests.conftest import PROJECT, CountingEncoder
-from tests.fakes import FakeEncoder
 from tests.formats.make import make
-from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
+from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION, SCHEMA_VERSION_MIN
 from vecsearch.encoders import registry
-from vecsearch.encoders.model_files import ComputePrecision
+from vecsearch.stores.sqlite.filters import metadata_index
+from vecsearch.stores.sqlite.fulltext import term_tables
+from vecsearch.stores.sqlite.write import upgrade
 
 FORMATS = Path(__file__).parents[2] / "formats"
-EVERYTHING = ["leap", "moon", "notes/knots.md", "notes/seals.txt", "planet", "tail"]
+KEPT_IDS = [
+    "brought",
+    "kept/ü",
+    "leap",
+    "moon",
+    *(f"notes/{name}" for name in ("greetings.txt", "knots.md", "seals.txt", "tide.py")),
+]
+KEPT_IDS += ["planet", "tail"]
+NEXT = SCHEMA_VERSION + 1
+NEXT_MIGRATION = f'''
+from alembic import op
+
+revision = "{NEXT:04}"
+down_revision = "{SCHEMA_VERSION:04}"
 
 
-@pytest.fixture(params=range(1, SCHEMA_VERSION))
-def old(request, tmp_path):
-    """A copy of a database of an older format, with the files that it was made from."""
-    shutil.copytree(FORMATS / str(request.param), tmp_path, dirs_exist_ok=True)
-    return tmp_path / "database"
+def upgrade():
+    for statement in (
+        "ALTER TABLE documents ADD COLUMN rating INTEGER",
+        "DROP TABLE metadata_index",
+        """CREATE TABLE metadata_index (
+            collection_id INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+            key TEXT NOT NULL, kind INTEGER NOT NULL, value NOT NULL, document_id INTEGER NOT NULL,
+            PRIMARY KEY (collection_id, key, kind, value, document_id)) WITHOUT ROWID""",
+        "INSERT INTO rebuilds (collection_id, structure) SELECT id, 'metadata_index' FROM collections",
+        "INSERT INTO rebuilds (collection_id, structure) SELECT id, 'text_index' FROM collections",
+        "DELETE FROM segments",
+        "DELETE FROM tombstones",
+        "UPDATE collections SET indexed_up_to = 0, index_version = index_version + 1, data_version = data_version + 1",
+    ):
+        op.execute(statement)
+'''
 
 
-def test_every_format_is_kept_and_so_is_this_one_for_the_next():
-    assert sorted(int(each.name) for each in FORMATS.iterdir() if each.name.isdigit()) == list(range(1, SCHEMA_VERSION + 1))
+def use_next_format(scripts: Path, patch: Any) -> None:
+    """Let this process be a program of the next format, whose migrations lie in a folder of their own."""
+    from vecsearch.stores.sqlite.backup import backup_file
+    from vecsearch.stores.sqlite.engine import database_folder, migration
+    from vecsearch.stores.sqlite.integrity import schema_checks
 
-
-def test_a_reader_is_told_the_command_that_upgrades(old, shell):
-    before = (old / DATABASE_FILE).read_bytes()
-    said = error_of(shell("search", "knots", "--db", old))
-    assert f"vecsearch optimize --db {old}" in said
-    assert (old / DATABASE_FILE).read_bytes() == before
-    assert shell("optimize", "--db", old).status == 0
-    assert "A bowline makes a loop" in shell("search", "knots", "--db", old).out
-
-
-def test_the_first_writer_upgrades_and_nothing_is_lost(old):
-    with vecsearch.open(old) as collection:
-        assert [each.id for each in collection.list_documents()] == EVERYTHING
-        assert collection.search("tie a rope to a rail", limit=1)[0].id == "notes/knots.md"
-        assert collection.search("bowline", mode="lexical")[0].text.startswith("# Knots")
-        assert [hit.id for hit in collection.search("sky", where={"year": 1959})] == ["moon"]
-        assert collection.count({"year": {"$exists": False}}) == 4
-        assert collection.get("planet")[0].title == "Saturn"
-        collection.delete("leap")
-        assert [hit.id for hit in collection.search("fence", mode="lexical")] == []
-    assert is_sound(old)
-
-
-def test_lists_and_nested_values_are_looked_up_after_the_upgrade(tmp_path):
-    shutil.copytree(FORMATS / "3", tmp_path, dirs_exist_ok=True)
-    with vecsearch.open(tmp_path / "database") as collection:
-        wheres = (
-            {"tags": {"$contains": "run"}},
-            {"seen.when": {"$gte": "2024-04-30"}},
-            {"seen.by": "me"},
-            {"seen": {"$exists": True}},
-        )
-        assert [[each.id for each in collection.get(where=where)] for where in wheres] == [["leap"]] * 4
-        assert collection.count({"seen.by": None}) == 0
-
-
-def test_the_upgrade_keeps_a_copy_of_what_was_there(old):
-    def rows(file):
-        connection = sqlite3.connect(file)
-        tables = ("documents", "chunks", "vectors", "sources", "tombstones")
-        found = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
-        return connection.execute("PRAGMA user_version").fetchone()[0], found
-
-    before = rows(old / DATABASE_FILE)
-    vecsearch.open(old).close()
-    (copy,) = old.glob("backup-of-format-*.db")
-    assert rows(copy) == before
-    assert rows(old / DATABASE_FILE)[0] == SCHEMA_VERSION
-    assert not list(old.glob("*.tmp"))
-
-
-def test_an_upgrade_that_fails_leaves_what_was_there(old, monkeypatch):
-    from vecsearch.stores.sqlite.engine import migration
-
-    def fail(connection):
-        connection.exec_driver_sql("DROP TABLE tombstones")
-        raise OSError("no more")
-
-    monkeypatch.setattr(migration, "migrate", fail)
-    with pytest.raises(OSError, match="no more"):
-        vecsearch.open(old)
-    monkeypatch.undo()
-    with vecsearch.open(old) as collection:
-        assert collection.count() == len(EVERYTHING)
-
-
-def test_files_are_read_again_by_newer_loaders_and_nothing_is_encoded_again(old):
-    counting = CountingEncoder(registry.load(None, ComputePrecision.FLOAT32))  # as those formats were made
-    with vecsearch.open(old, model=counting) as collection:
-        report = collection.index([old.parent / "notes"])
-        assert (report.failed, report.added, report.removed) == ((), 0, 0)
-        (hit,) = collection.search("clove hitch", limit=1)
-        assert "lines" in hit.location
-        assert collection.index([old.parent / "notes"]).updated == 0
-    assert counting.documents == []
-
-
-# -- this format
+    if not scripts.exists():
+        shutil.copytree(PROJECT / "migrations", scripts, ignore=shutil.ignore_patterns("__pycache__"))
+        (scripts / f"versions/{NEXT:04}_next.py").write_text(NEXT_MIGRATION)
+    patch(migration, "_find_migrations_folder", lambda: scripts)
+    for module in (migration, database_folder, backup_file, schema_checks):
+        patch(module, "SCHEMA_VERSION", NEXT)
+    patch(metadata_index, "READ_ROWS", 3)  # so that there are several batches
+    patch(term_tables, "READ_ROWS", 3)
 
 
 @pytest.fixture
-def now(tmp_path):
-    """A copy of the database that is kept of this format."""
-    shutil.copytree(FORMATS / str(SCHEMA_VERSION), tmp_path, dirs_exist_ok=True)
-    return tmp_path / "database"
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database of this format, in the hands of a program of the next one."""
+    shutil.copytree(FORMATS / str(SCHEMA_VERSION), tmp_path / "old")
+    use_next_format(tmp_path / "scripts", monkeypatch.setattr)
+    return tmp_path / "old/database"
 
 
-NOW = ["brought", "kept/ü", "leap", "moon", *(f"notes/{name}" for name in ("greetings.txt", "knots.md", "seals.txt", "tide.py"))]
+def read_version(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def test_this_format_opens_unchanged(now):
-    before = (now / DATABASE_FILE).read_bytes()
-    counting = CountingEncoder(registry.load(None))
-    with vecsearch.open(now, model=counting) as collection:
-        assert [each.id for each in collection.list_documents()] == [*NOW, "planet", "tail"]
+def check_answers(folder: Path) -> None:
+    """All that the kept database holds is there, and found by meaning, by words and by metadata."""
+    with vecsearch.open(folder) as collection:
+        assert [document.id for document in collection.list_documents()] == KEPT_IDS
         assert collection.search("tie a rope to a rail", limit=1)[0].id == "notes/knots.md"
         assert [hit.id for hit in collection.search("東京", mode="lexical")] == ["notes/greetings.txt"]
-        kept = collection.get("kept/ü")[0]
-        assert (kept.title, kept.text) == ("Vögel", "an albatross rests on the mast")
-        assert kept.metadata == {"big": 2**70, "n": 2, "ok": True}
-        assert [each.id for each in collection.get(where={"seen.when": {"$gte": "2024-04-30"}})] == ["leap"]
-        assert (now / DATABASE_FILE).read_bytes() == before
-        assert collection.index([now.parent / "notes"]).unchanged == 6
-    with vecsearch.open(now, collection="exact") as collection:
-        assert collection.search("another collection", limit=1)[0].id == "other"
-    assert counting.documents == []
-    assert not list(now.glob("backup-*"))
-    assert is_sound(now)
+        assert [document.id for document in collection.get(where={"seen.when": {"$gte": "2024-04-30"}})] == ["leap"]
+        assert [document.id for document in collection.get(where={"tags": {"$contains": "run"}})] == ["leap"]
+        assert [hit.id for hit in collection.search("sky", where={"year": 1959})] == ["moon"]
+    assert is_sound(folder)
 
 
-def test_the_script_makes_what_is_kept(now, tmp_path):
-    make(tmp_path / "again")
-    assert columns(tmp_path / "again/database") == columns(now)
-    with vecsearch.open(tmp_path / "again/database") as collection, vecsearch.open(now) as kept:
-        assert [each.text for each in collection.get(where={})] == [each.text for each in kept.get(where={})]
+# -- older ones that can be upgraded
 
 
-# -- back to an older one
+def test_a_plain_open_upgrades_nothing_and_reading_names_the_command(old: Path) -> None:
+    before = (old / DATABASE_FILE).read_bytes()
+    with vecsearch.open(old) as collection:
+        for read in (collection.count, lambda: collection.search("knots"), lambda: collection.get("leap")):
+            with pytest.raises(vecsearch.SchemaVersionError, match=f"older format.*: vecsearch optimize --db {old}"):
+                read()
+    with pytest.raises(vecsearch.SchemaVersionError, match="vecsearch optimize --db"):
+        vecsearch.open(old, readonly=True)
+    with pytest.raises(vecsearch.SchemaVersionError, match="vecsearch optimize --db"):
+        maintenance.status(old)
+    assert (old / DATABASE_FILE).read_bytes() == before
+    assert not list(old.glob("backup-*"))
 
 
-@contextmanager
-def opened(folder):
-    """The SQLite file; one that is kept is not touched, not even by a log beside it."""
-    kept = "?mode=ro&immutable=1" if FORMATS in folder.parents else "?mode=rw"
-    with closing(sqlite3.connect(f"{(folder / DATABASE_FILE).as_uri()}{kept}", uri=True)) as connection:
-        yield connection
+def test_the_shell_tells_a_reader_the_command_and_the_command_upgrades(old: Path, shell: Any) -> None:
+    assert f"vecsearch optimize --db {old}" in error_of(shell("search", "knots", "--db", old))
+    assert shell("optimize", "--db", old).status == 0
+    assert "A bowline makes a loop" in shell("search", "knots", "--db", old).out
+    check_answers(old)
 
 
-def columns(folder):
-    """The tables with their columns, the indexes, and the version."""
-    with opened(folder) as connection:
-        return _columns(connection)
+WRITES = {
+    "add": lambda collection, folder: collection.add(["a text"], ids=["new"]),
+    "add with vectors": lambda collection, folder: collection.add(["a text"], ids=["new"], vectors=[[1.0] + [0.0] * 383]),
+    "update": lambda collection, folder: collection.update("leap", metadata={"lang": "en"}),
+    "delete": lambda collection, folder: collection.delete(where={"year": 1}),
+    "index": lambda collection, folder: collection.index([folder.parent / "notes"]),
+    "optimize": lambda collection, folder: collection.optimize(),
+    "upgrade": lambda collection, folder: maintenance_upgrade(folder),
+    "rename": lambda collection, folder: rename(folder),
+}
 
 
-def _columns(connection):
-    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    names = [name for (name,) in found]
-    tables = {
-        name: sorted(row[1:] for row in connection.execute(f"PRAGMA table_info({name})")) for name in names if "fts" not in name
+def maintenance_upgrade(folder: Path) -> None:
+    with vecsearch.connect(folder) as database:
+        assert database.upgrade()
+        assert not database.upgrade()
+
+
+def rename(folder: Path) -> None:
+    with vecsearch.connect(folder) as database:
+        database.rename_collection("exact", "other")
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_the_first_write_upgrades_after_a_backup_and_nothing_is_lost(old: Path, write: str) -> None:
+    before = read_truth(old / DATABASE_FILE)
+    counting = CountingEncoder(registry.load(None))
+    with vecsearch.open(old, model=counting) as collection:
+        WRITES[write](collection, old)
+        assert [document.id for document in collection.list_documents() if document.id != "new"] == KEPT_IDS
+        assert counting.documents == (["a text"] if write == "add" else [])
+        if write.startswith("add"):
+            collection.delete("new")
+    (copy,) = old.glob("backup-of-format-*.db")
+    assert copy.name == f"backup-of-format-{SCHEMA_VERSION}.db"
+    assert read_truth(copy) == before
+    assert read_version(old) == NEXT
+    assert not list(old.glob("*.tmp"))
+    check_answers(old)
+
+
+def test_a_reader_that_was_open_is_told_and_then_reads_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(FORMATS / str(SCHEMA_VERSION), tmp_path / "old")
+    folder = tmp_path / "old/database"
+    with vecsearch.open(folder, readonly=True) as reader:
+        assert reader.search("bowline", mode="lexical")[0].id == "notes/knots.md"
+        use_next_format(tmp_path / "scripts", monkeypatch.setattr)
+        with vecsearch.open(folder) as collection:
+            collection.optimize()
+        assert reader.search("bowline", mode="lexical")[0].id == "notes/knots.md"
+        monkeypatch.undo()
+        with pytest.raises(vecsearch.SchemaVersionError, match=f"format version {NEXT}.*upgrade vecsearch"):
+            reader.search("bowline", mode="lexical")
+
+
+def test_index_files_that_a_migration_forgot_are_written_again(old: Path) -> None:
+    with vecsearch.open(old) as collection:
+        collection.add(["a text"], ids=["new"])
+        assert collection.search("tie a rope to a rail", limit=1)[0].id == "notes/knots.md"
+    assert maintenance.status(old, collection="default")["collections"][0]["index"]["state"] in {"none", "current", "behind"}
+    with vecsearch.open(old) as collection:
+        collection.optimize()
+    assert maintenance.status(old, collection="default")["collections"][0]["index"]["state"] == "current"
+
+
+def test_a_migration_that_fails_leaves_what_was_there(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vecsearch.stores.sqlite.engine import migration
+
+    def fail(connection: Any) -> None:
+        connection.exec_driver_sql("DROP TABLE tombstones")
+        raise ArithmeticError("no more")
+
+    with monkeypatch.context() as patch, vecsearch.open(old) as collection:
+        patch.setattr(migration, "migrate", fail)
+        with pytest.raises(ArithmeticError, match="no more"):
+            collection.optimize()
+    assert read_version(old) == SCHEMA_VERSION
+    with vecsearch.open(old) as collection:
+        collection.optimize()
+    check_answers(old)
+
+
+# -- what is derived is rebuilt, batch by batch
+
+
+def test_each_batch_is_committed_and_its_progress_reported(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[upgrade.RebuildProgress] = []
+    monkeypatch.setattr(upgrade, "_LOGGER", Recorder(reports))
+    with vecsearch.open(old) as collection:
+        collection.optimize()
+    of_default = [report for report in reports if report[:2] == ("metadata_index", "default")]
+    done = [report[2] for report in of_default]
+    assert done == sorted(done)
+    assert (done[0], of_default[-1][2:]) == (3, (10, 10))
+    assert {report[:2] for report in reports} == {
+        (structure, name) for structure in ("metadata_index", "text_index") for name in ("default", "exact")
     }
-    words = {name.rstrip("0123456789") for name in names if "fts" in name and name[-1].isdigit()}
-    indexes = set(connection.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"))
-    versions = connection.execute("PRAGMA user_version").fetchone(), *connection.execute("SELECT * FROM alembic_version")
-    return tables, words, indexes, versions
 
 
-def truth(folder):
-    """All that every format holds."""
-    said = {
-        "collections": "id, name, encoder, fingerprint, dimension, precision, created_at",
-        "documents": "*", "vectors": "*", "chunks": 'id, collection_id, document_id, ordinal, start, "end"',
-        "sources": "id, collection_id, path, digest, split, error, mounted, indexed_at",
-    }  # fmt: skip
-    with opened(folder) as connection:
-        return {table: connection.execute(f"SELECT {names} FROM {table} ORDER BY 1").fetchall() for table, names in said.items()}
+class Recorder:
+    """Keeps what is logged."""
+
+    def __init__(self, reports: list[Any]) -> None:
+        self._reports = reports
+
+    def info(self, message: str, *values: Any) -> None:
+        assert message % values
+        self._reports.append(values)
 
 
-@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_a_copy_goes_back_to_an_older_format_with_all_that_it_holds(now, tmp_path, version):
-    before = (now / DATABASE_FILE).read_bytes()
-    maintenance.downgrade(now, version, to=tmp_path / "older")
-    assert (now / DATABASE_FILE).read_bytes() == before
-    assert columns(tmp_path / "older") == columns(FORMATS / str(version) / "database")
-    assert truth(tmp_path / "older") == truth(now)
-    assert sorted(each.name for each in (tmp_path / "older").iterdir()) == ["index", DATABASE_FILE]
-    with opened(tmp_path / "older") as connection:
-        assert connection.execute("SELECT covers, checksum, index_rows FROM collections").fetchall() == [(0, None, 0)] * 2
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        words = "terms_fts_1" if version == 3 else "chunks_fts_1"
-        matching = f"SELECT rowid FROM {words} WHERE {words} MATCH ?"
-        (albatross,) = connection.execute(
-            "SELECT c.id FROM chunks c JOIN documents d ON d.id = document_id WHERE d.external_id = 'kept/ü'"
-        )
-        assert connection.execute(matching, ["albatross"]).fetchall() == [albatross]
-    with vecsearch.open(tmp_path / "older") as collection:  # and up again
-        assert [each.id for each in collection.list_documents()] == [*NOW, "planet", "tail"]
-        assert collection.search("rests on a sandbank", limit=1)[0].id == "notes/seals.txt"
-        assert collection.count({"seen.by": "me"}) == 1
-    assert is_sound(tmp_path / "older")
+class StoppedError(Exception):
+    """Stands for a kill."""
 
 
-def test_what_is_half_made_stays_behind(tmp_path):
-    with vecsearch.open(tmp_path / "x.vec", model=FakeEncoder(1)) as collection:
-        collection.add(["one", "two"])
-        with pytest.raises(vecsearch.InputError):
-            collection.reembed(Broken(2))
-    assert maintenance.status(tmp_path / "x.vec")["collections"][0]["reembedding"] is not None
-    maintenance.downgrade(tmp_path / "x.vec", 3, to=tmp_path / "older")
-    assert [row[1] for row in truth(tmp_path / "older")["collections"]] == ["default"]
+@pytest.mark.parametrize("batches", range(1, 9))
+def test_a_rebuild_that_is_interrupted_is_gone_on_with_by_the_next_writer(
+    old: Path, batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[upgrade.RebuildProgress] = []
 
+    def stop(progress: upgrade.RebuildProgress) -> None:
+        done.append(progress)
+        if len(done) == batches:
+            raise StoppedError
 
-class Broken(FakeEncoder):
-    def encode_documents(self, texts):
-        return super().encode_documents(texts) * float("nan")
+    with monkeypatch.context() as patch, vecsearch.open(old) as collection:
+        patch.setattr(upgrade.rebuild_derived, "__kwdefaults__", {"report": stop})
+        with pytest.raises(StoppedError):
+            collection.optimize()
+    assert read_version(old) == -NEXT
+    with pytest.raises(vecsearch.SchemaVersionError, match=r"interrupted; the next write upgrades it.*vecsearch optimize"):
+        vecsearch.open(old, readonly=True)
+    with vecsearch.open(old) as collection:
+        with pytest.raises(vecsearch.SchemaVersionError, match="vecsearch optimize"):
+            collection.search("knots")
+        monkeypatch.setattr(upgrade.rebuild_derived, "__kwdefaults__", {"report": done.append})
+        collection.delete(where={"year": 1})
+    assert len(done) == len({(progress.collection, progress.structure, progress.done) for progress in done}) + 4  # nothing twice
+    assert [copy.name for copy in old.glob("backup-*")] == [f"backup-of-format-{SCHEMA_VERSION}.db"]
+    check_answers(old)
 
-
-def test_a_copy_is_never_put_over_something(now, tmp_path):
-    for version, place in ((3, now), (3, tmp_path), (SCHEMA_VERSION, tmp_path / "new"), (0, tmp_path / "new")):
-        with pytest.raises(vecsearch.InputError):
-            maintenance.downgrade(now, version, to=place)
-    assert not (tmp_path / "new").exists()
-
-
-# -- an upgrade that is killed
 
 KILLED = """
 import os, signal, sys
+from pathlib import Path
 import vecsearch
-from vecsearch.persistence import facts, files, migrating
-from vecsearch.stores.sqlite.engine.database_folder import Database
+from tests.stores.sqlite.test_formats import use_next_format
+from vecsearch.core import atomic_files
+from vecsearch.stores.sqlite.engine import migration
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
+from vecsearch.stores.sqlite.write import upgrade
 
-folder, home, name, when = sys.argv[1:]
-home = {"Database": Database, "migrating": migrating, "facts": facts, "files": files}[home]
+folder, scripts, home, name, when = sys.argv[1:]
+use_next_format(Path(scripts), setattr)
+home = {"DatabaseFolder": DatabaseFolder, "migration": migration, "upgrade": upgrade, "atomic_files": atomic_files}[home]
 real = getattr(home, name)
 
 def wrapped(*args, **named):
@@ -259,27 +293,142 @@ def wrapped(*args, **named):
     os.kill(os.getpid(), signal.SIGKILL)
 
 setattr(home, name, wrapped)
-vecsearch.open(folder)
+with vecsearch.open(folder) as collection:
+    collection.optimize()
 """
-POINTS = ["files sync before", "Database copy_to after", "facts rebuild after", "migrating migrate after"]
+POINTS = {
+    "atomic_files sync before": SCHEMA_VERSION,
+    "DatabaseFolder copy_to after": SCHEMA_VERSION,
+    "migration migrate after": SCHEMA_VERSION,
+    "upgrade rebuild_batch before": -NEXT,
+    "upgrade rebuild_batch after": -NEXT,
+}
 
 
-@pytest.mark.parametrize("version", [1, SCHEMA_VERSION - 1])
 @pytest.mark.parametrize("point", POINTS)
-def test_an_upgrade_killed_half_way_is_done_by_the_next_writer(version, point, tmp_path):
-    shutil.copytree(FORMATS / str(version), tmp_path, dirs_exist_ok=True)
-    folder = tmp_path / "database"
-    before = truth(folder)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(folder), *point.split()], cwd=PROJECT, capture_output=True, text=True, check=False
-    )
+def test_an_upgrade_that_is_killed_is_done_by_the_next_writer(old: Path, point: str, tmp_path: Path) -> None:
+    before = read_truth(old / DATABASE_FILE)
+    arguments = [str(old), str(tmp_path / "scripts"), *point.split()]
+    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert columns(folder)[-1][0] == (version,)
-    with vecsearch.open(folder) as collection:
-        assert [each.id for each in collection.list_documents()] == EVERYTHING
-        assert collection.search("tie a rope to a rail", limit=1)[0].id == "notes/knots.md"
-    assert truth(folder) == before
-    assert columns(folder) == columns(FORMATS / str(SCHEMA_VERSION) / "database")
-    assert [each.name for each in folder.glob("backup-*")] == [f"backup-of-format-{version}.db"]
-    assert not list(folder.glob("*.tmp"))
-    assert is_sound(folder)
+    assert read_version(old) == POINTS[point]
+    with vecsearch.open(old) as collection:
+        collection.delete(where={"year": 1})
+    assert read_truth(old / DATABASE_FILE) == before
+    assert [copy.name for copy in old.glob("backup-*")] == [f"backup-of-format-{SCHEMA_VERSION}.db"]
+    assert not list(old.glob("*.tmp"))
+    check_answers(old)
+
+
+def test_a_backup_of_an_older_format_is_upgraded_by_the_restore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(FORMATS / str(SCHEMA_VERSION), tmp_path / "old")
+    maintenance.backup(tmp_path / "old/database", tmp_path / "old.backup")
+    use_next_format(tmp_path / "scripts", monkeypatch.setattr)
+    maintenance.restore(tmp_path / "old.backup", tmp_path / "new.vec")
+    check_answers(tmp_path / "new.vec")
+    with pytest.raises(vecsearch.SchemaVersionError, match="vecsearch optimize"):
+        maintenance.backup(tmp_path / "old/database", tmp_path / "other.backup")
+
+
+def read_truth(file: Path) -> dict[str, list[Any]]:
+    """What an upgrade has to keep, of a database of this format or of the next."""
+    columns = {
+        "collections": "id, name, role, model, fingerprint, dimension, precision, created_at, stemmer, metadata",
+        "documents": "id, collection_id, source_id, external_id, title, text, metadata, digest, provided_vectors, indexed_at",
+        "sources": "*", "chunks": "*", "vectors": "*",
+    }  # fmt: skip
+    with closing(sqlite3.connect(file)) as connection:
+        return {
+            table: connection.execute(f"SELECT {names} FROM {table} ORDER BY 1").fetchall() for table, names in columns.items()
+        }
+
+
+# -- formats that are not read
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_formats_before_the_first_are_refused_by_their_name_with_the_way_out(tmp_path: Path, version: int, shell: Any) -> None:
+    folder = tmp_path / "old.vec"
+    shutil.copytree(FORMATS / "4/database", folder)
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    before = (folder / DATABASE_FILE).read_bytes()
+    message = f"has format version {version}, which this vecsearch no longer reads; export it with the vecsearch that wrote it"
+    for readonly in (True, False):
+        with pytest.raises(vecsearch.SchemaVersionError, match=f"{message}.*vecsearch import FILE"):
+            vecsearch.open(folder, readonly=readonly)
+    with pytest.raises(vecsearch.SchemaVersionError, match=message):
+        vecsearch.connect(folder)
+    assert message in error_of(shell("optimize", "--db", folder))
+    assert (folder / DATABASE_FILE).read_bytes() == before
+
+
+def test_a_newer_format_is_refused(now: Path) -> None:
+    with closing(sqlite3.connect(now / DATABASE_FILE)) as connection:
+        connection.execute(f"PRAGMA user_version = {NEXT}")
+    with pytest.raises(vecsearch.SchemaVersionError, match=f"format version {NEXT}.*pip install --upgrade vecsearch"):
+        vecsearch.open(now)
+
+
+# -- this format
+
+
+@pytest.fixture
+def now(tmp_path: Path) -> Iterator[Path]:
+    """A copy of the database that is kept of this format."""
+    shutil.copytree(FORMATS / str(SCHEMA_VERSION), tmp_path, dirs_exist_ok=True)
+    yield tmp_path / "database"
+
+
+def test_every_format_that_is_read_is_kept() -> None:
+    kept = {int(folder.name) for folder in FORMATS.iterdir() if folder.name.isdigit()}
+    assert kept == {4, *range(SCHEMA_VERSION_MIN, SCHEMA_VERSION + 1)}
+
+
+def test_this_format_opens_unchanged(now: Path) -> None:
+    before = (now / DATABASE_FILE).read_bytes()
+    counting = CountingEncoder(registry.load(None))
+    with vecsearch.open(now, model=counting) as collection:
+        kept = collection.get("kept/ü")[0]
+        assert (kept.title, kept.text) == ("Vögel", "an albatross rests on the mast")
+        assert kept.metadata == {"big": 2**70, "n": 2, "ok": True}
+        assert (now / DATABASE_FILE).read_bytes() == before
+        assert collection.index([now.parent / "notes"]).unchanged == 6
+    with vecsearch.open(now, collection="exact") as collection:
+        assert collection.search("another collection", limit=1)[0].id == "other"
+    assert counting.documents == []
+    assert not list(now.glob("backup-*"))
+    check_answers(now)
+
+
+def test_the_script_makes_what_is_kept(now: Path, tmp_path: Path) -> None:
+    make(tmp_path / "again")
+    assert read_schema(tmp_path / "again/database") == read_schema(now)
+    with vecsearch.open(tmp_path / "again/database") as collection, vecsearch.open(now) as kept:
+        assert [document.text for document in collection.get(where={})] == [document.text for document in kept.get(where={})]
+
+
+def read_schema(folder: Path) -> tuple[Any, ...]:
+    """The tables with their columns, the indexes, and the version."""
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        names = [name for (name,) in found]
+        tables = {
+            name: sorted(row[1:] for row in connection.execute(f"PRAGMA table_info({name})"))
+            for name in names
+            if "fts" not in name
+        }
+        indexes = set(
+            connection.execute("SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        )
+        versions = connection.execute("PRAGMA user_version").fetchone(), *connection.execute("SELECT * FROM alembic_version")
+    return tables, indexes, versions
+
+
+# -- migrations
+
+
+def test_migrations_import_nothing_of_the_package() -> None:
+    for script in (PROJECT / "migrations").rglob("*.py"):
+        lines = [line for line in script.read_text(encoding="utf-8").splitlines() if line.startswith(("import ", "from "))]
+        assert all(line.split()[1].partition(".")[0] in {"__future__", "alembic", "sqlalchemy"} for line in lines), script

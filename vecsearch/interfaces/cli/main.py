@@ -182,6 +182,7 @@ def delete(options: CliContext, ids: Sequence[str], where: Sequence[str], source
 def optimize(options: CliContext, full: bool, stemmer: str | None) -> None:
     """Fold in what is new, give free space back: in one collection, or in all."""
     with options.connect(writable=True) as database:
+        database.upgrade()
         names = database.collections() if options.collection is None else [options.collection]
     for name in names:
         with replace(options, collection=name).open_for_writing() as collection:

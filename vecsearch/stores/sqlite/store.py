@@ -138,6 +138,10 @@ class SQLiteStore:
 
         return statistics.collect_status(self.database)
 
+    def upgrade(self) -> bool:
+        """Bring a database of an older format up to date, now; returns whether there was anything to do."""
+        return self.database.upgrade()
+
     def close(self) -> None:
         """Give the file handles back."""
         self.database.close()

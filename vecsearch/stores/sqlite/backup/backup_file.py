@@ -41,6 +41,7 @@ from vecsearch.stores.sqlite.engine.database_folder import INDEX_FOLDER, Databas
 from vecsearch.stores.sqlite.engine.migration import migrate
 from vecsearch.stores.sqlite.engine.tables import chunks, documents
 from vecsearch.stores.sqlite.write import compaction
+from vecsearch.stores.sqlite.write.upgrade import rebuild_batch
 
 _SCHEMA: Final = table("sqlite_master", sql_column("type"))
 MANIFEST: Final = "manifest.json"
@@ -80,7 +81,8 @@ def write(database: DatabaseFolder, file: Path, *, replace: bool = False) -> Man
     """Back a database up while it is in use. Raises InputError where the file may not lie, StorageFull."""
     file = Path(os.path.abspath(file))
     _check_target(database, file, replace)
-    snapshot = file.with_name(f"{file.name}.snapshot.tmp")
+    with database.begin_driver_read():  # raises where it is to be upgraded first
+        snapshot = file.with_name(f"{file.name}.snapshot.tmp")
     try:
         atomic_files.create_private_file(snapshot).close()
         database.copy_into(snapshot)
@@ -200,6 +202,8 @@ def _prepare(file: Path, copy: Path, floors: CounterState) -> Manifest:
         raw = get_driver(connection)
         raw.execute("BEGIN IMMEDIATE")
         migrate(connection)
+        while rebuild_batch(connection):
+            pass
         renew(connection, floors)
         raw.execute("COMMIT")
     return manifest
@@ -270,10 +274,10 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
 def _verify(connection: Connection, file: Path) -> None:
     raw = get_driver(connection)
     numbers = {name: raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version", "page_size")}
-    if numbers["application_id"] != APPLICATION_ID or numbers["user_version"] < 1:
+    if numbers["application_id"] != APPLICATION_ID or numbers["user_version"] == 0:
         raise UnreadableFileError(f"{file} is no backup of vecsearch: it holds an SQLite file of another program")
-    if not SCHEMA_VERSION_MIN <= numbers["user_version"] <= SCHEMA_VERSION:
-        raise make_version_error(file, numbers["user_version"])
+    if not SCHEMA_VERSION_MIN <= abs(numbers["user_version"]) <= SCHEMA_VERSION:
+        raise make_version_error(file, abs(numbers["user_version"]))
     said = [row[0] for row in raw.execute("PRAGMA integrity_check(3)")]
     active = select(func.count()).select_from(_SCHEMA).where(_SCHEMA.c.type.in_(("trigger", "view")))
     if said != ["ok"] or numbers["page_size"] != _PAGE_BYTES or connection.scalar(active):

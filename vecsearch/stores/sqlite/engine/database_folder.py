@@ -64,8 +64,11 @@ class DatabaseFolder:
     """An open database folder. Close it, or use it in `with`."""
 
     def __init__(self, folder: Path, *, readonly: bool = False, timeout: float = LOCK_TIMEOUT_S) -> None:
-        """Open an existing database; one of an older format is upgraded, unless `readonly`. Raises NotADatabase, WrongVersion,
-        Damaged."""
+        """Open an existing database. One of an older format is upgraded by its first write; reading it raises SchemaVersionError
+        until then, and so does this where it is `readonly`.
+
+        Raises NotADatabaseError, SchemaVersionError, DatabaseCorruptedError.
+        """
         self.folder = Path(os.path.abspath(folder))  # a symbolic link stays the name the user gave
         self.readonly = readonly
         self.timeout = timeout
@@ -74,9 +77,9 @@ class DatabaseFolder:
             raise NotADatabaseError(describe_missing_database(self.folder))
         self._connections, self._process = _create_pool(self.folder, readonly=readonly, timeout=timeout), os.getpid()
         try:
-            version = self._read_version()
-            if version < SCHEMA_VERSION:
-                self._upgrade(version)
+            self.is_outdated = self._read_version() != SCHEMA_VERSION
+            if self.is_outdated and readonly:
+                raise make_outdated_error(self.folder)
         except BaseException:
             self.close()
             raise
@@ -110,7 +113,7 @@ class DatabaseFolder:
     def begin_driver_read(self) -> Iterator[PooledConnection]:
         """One consistent snapshot of the truth. Raises WrongVersion where another program has upgraded it since it was opened."""
         with self._begin_transaction() as opened:
-            self._check_version(_read_pragma(opened, "user_version"))
+            self._check_current(_read_pragma(opened, "user_version"))
             yield opened
 
     @contextmanager
@@ -131,6 +134,7 @@ class DatabaseFolder:
             raise ReadOnlyError(f"{self.folder} was opened read-only: it can be searched, not written")
         with write_lock.hold_write_lock(self.folder, timeout=self.timeout):
             try:
+                self._upgrade_if_outdated()
                 yield
             except OSError as error:
                 if error.errno in _DISK_FULL_ERRNOS or self.folder in Path(os.fsdecode(error.filename or "")).parents:
@@ -141,7 +145,7 @@ class DatabaseFolder:
     def begin_write(self) -> Iterator[Connection]:
         """One write, all of it or nothing; durable on return. Only inside `locked()`."""
         with self._begin_transaction(write=True) as opened:
-            self._check_version(_read_pragma(opened, "user_version"))
+            self._check_current(_read_pragma(opened, "user_version"))
             yield opened.connection
         self._limit_wal()
 
@@ -180,34 +184,55 @@ class DatabaseFolder:
             pool.release(opened)
 
     def _read_version(self) -> int:
-        """The schema version of what is there. Raises NotADatabase, WrongVersion for what this program cannot read."""
+        """Return the schema version of what is there, negative while what is derived is being rebuilt after an upgrade.
+
+        Raises NotADatabaseError, SchemaVersionError for what this program cannot read.
+        """
         with self._begin_transaction() as opened:
             application, version = _read_pragma(opened, "application_id"), _read_pragma(opened, "user_version")
-        if application != APPLICATION_ID or version < 1:
+        if application != APPLICATION_ID or version == 0:
             raise NotADatabaseError(f"{self.folder / DATABASE_FILE} is an SQLite file of another program, not of vecsearch")
-        self._check_version(version)
+        if not SCHEMA_VERSION_MIN <= abs(version) <= SCHEMA_VERSION:
+            raise make_version_error(self.folder, abs(version))
         return version
 
-    def _check_version(self, version: int) -> None:
-        if not SCHEMA_VERSION_MIN <= version <= SCHEMA_VERSION:
-            raise make_version_error(self.folder, version)
+    def _check_current(self, version: int) -> None:
+        """Raise SchemaVersionError where the database is of another format than this program's, or only half upgraded."""
+        if version == SCHEMA_VERSION:
+            return
+        if SCHEMA_VERSION_MIN <= abs(version) <= SCHEMA_VERSION:
+            raise make_outdated_error(self.folder)
+        raise make_version_error(self.folder, abs(version))
 
-    def _upgrade(self, version: int) -> None:
-        """To this program's format, in place, in one transaction, after a copy of what was there."""
-        if self.readonly:
-            raise SchemaVersionError(
-                f"{self.folder} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
-                f"the next write upgrades it, after a backup: vecsearch optimize --db {self.folder}"
-            )
-        with self.hold_write_lock():
-            version = self._read_version()  # another process may have been quicker
-            if version == SCHEMA_VERSION:
-                return
-            from vecsearch.stores.sqlite.engine.migration import migrate
+    def upgrade(self) -> bool:
+        """Bring a database of an older format up to date, now; returns whether there was anything to do."""
+        outdated = self.is_outdated
+        if outdated:
+            with self.hold_write_lock():  # which upgrades
+                pass
+        return outdated
 
-            self.copy_to(self.folder / f"backup-of-format-{version}.db")
-            with self.begin_write() as connection:
-                migrate(connection)
+    def _upgrade_if_outdated(self) -> None:
+        """Bring it to this program's format, in place, after a copy of what was there. Only inside the lock."""
+        version = self._read_version()
+        if version != SCHEMA_VERSION:
+            from vecsearch.stores.sqlite.engine import migration
+            from vecsearch.stores.sqlite.write.upgrade import rebuild_derived
+
+            if version > 0:  # else another process was killed after the copy
+                self.copy_to(self.folder / f"backup-of-format-{version}.db")
+            if abs(version) != SCHEMA_VERSION:
+                with self.begin_upgrade() as connection:
+                    migration.migrate(connection)
+            rebuild_derived(self)
+        self.is_outdated = False
+
+    @contextmanager
+    def begin_upgrade(self) -> Iterator[Connection]:
+        """Begin one write to a database whose format need not be this program's; else as `begin_write`."""
+        with self._begin_transaction(write=True) as opened:
+            yield opened.connection
+        self._limit_wal()
 
     def copy_into(self, file: Path) -> None:
         """Write what one read transaction sees, compact, into an empty file, while others go on; durable once it is synced."""
@@ -218,6 +243,14 @@ class DatabaseFolder:
         """A whole and durable copy of the SQLite file, or none."""
         with atomic_files.write_atomically(target) as file:
             self.copy_into(Path(file.name))
+
+
+def make_outdated_error(folder: Path) -> SchemaVersionError:
+    """Return what to raise for a database that the next write upgrades."""
+    return SchemaVersionError(
+        f"{folder} has an older format than version {SCHEMA_VERSION}, which vecsearch reads now, or its upgrade was interrupted; "
+        f"the next write upgrades it, after a backup: vecsearch optimize --db {folder}"
+    )
 
 
 def make_version_error(path: Path, version: int) -> SchemaVersionError:

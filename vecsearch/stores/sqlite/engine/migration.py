@@ -6,15 +6,22 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from vecsearch.core.settings import SCHEMA_VERSION
+from vecsearch.stores.sqlite.engine.tables import rebuilds
 
 
 def migrate(connection: Connection) -> None:
     """Bring the schema to the newest version, in the transaction that the connection is in."""
     command.upgrade(build_alembic_config(connection), "head")
-    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    record_version(connection)
+
+
+def record_version(connection: Connection) -> None:
+    """Set `user_version`, which is negative as long as something that is derived waits to be rebuilt, so that nobody reads it."""
+    waiting = connection.scalar(select(func.count()).select_from(rebuilds))
+    connection.exec_driver_sql(f"PRAGMA user_version = {-SCHEMA_VERSION if waiting else SCHEMA_VERSION}")
 
 
 def build_alembic_config(connection: Connection) -> Config:

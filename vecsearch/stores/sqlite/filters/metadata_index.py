@@ -36,6 +36,21 @@ def rebuild(connection: Connection, collection: int, *, without: Container[int] 
         add(connection, collection, [(row, stored) for row, stored in some if row not in without])
 
 
+def rebuild_batch(connection: Connection, collection: int, *, after: int) -> int | None:
+    """Rebuild the rows of the next documents above a row, from 0 on; returns the last of them, None for no more.
+
+    Documents whose metadata cannot be read are left out.
+    """
+    if after == 0:
+        drop(connection, collection)
+    batch = _NEXT_DOCUMENTS.run(connection, collection=collection, after=after, count=READ_ROWS).fetchall()
+    if not batch:
+        return None
+    readable = [(row, stored) for row, stored, is_object in batch if is_object]
+    add(connection, collection, readable)
+    return int(batch[-1][0])
+
+
 def drop(connection: Connection, collection: int) -> None:
     """Forget the facts of a collection."""
     connection.execute(delete(metadata_index_table).where(metadata_index_table.c.collection_id == collection))
@@ -85,13 +100,17 @@ _NOTED: Final = PreparedStatement(
 _DOCUMENTS: Final = PreparedStatement(
     select(documents.c.id, documents.c.metadata).where(documents.c.collection_id == bindparam("collection"))
 )
+_IS_OBJECT: Final = case(
+    (func.typeof(documents.c.metadata) != "text", 0),
+    (func.json_valid(documents.c.metadata) == 0, 0),
+    else_=func.json_type(documents.c.metadata) == "object",
+)
 _UNREADABLE: Final = PreparedStatement(
-    select(documents.c.id).where(
-        documents.c.collection_id == bindparam("collection"),
-        case(
-            (func.typeof(documents.c.metadata) != "text", True),
-            (func.json_valid(documents.c.metadata) == 0, True),
-            else_=func.json_type(documents.c.metadata) != "object",
-        ),
-    )
+    select(documents.c.id).where(documents.c.collection_id == bindparam("collection"), _IS_OBJECT == 0)
+)
+_NEXT_DOCUMENTS: Final = PreparedStatement(
+    select(documents.c.id, documents.c.metadata, _IS_OBJECT)
+    .where(documents.c.collection_id + 0 == bindparam("collection"), documents.c.id > bindparam("after"))
+    .order_by(documents.c.id)
+    .limit(bindparam("count"))
 )

@@ -67,6 +67,17 @@ def rebuild(connection: Connection, state: CollectionState) -> None:
         add(connection, state, [tuple(row) for row in some])
 
 
+def rebuild_batch(connection: Connection, state: CollectionState, *, after: int) -> int | None:
+    """Index the next chunks above a row, from 0 on, which begins with new tables; returns the last of them, None for no more."""
+    if after == 0:
+        drop(connection, state)
+        create(connection, state)
+    following = _select_texts().where(chunks.c.collection_id == state.id, chunks.c.id > after)
+    rows = connection.execute(following.order_by(chunks.c.id).limit(READ_ROWS)).all()
+    add(connection, state, [tuple(row) for row in rows])
+    return int(rows[-1][0]) if rows else None
+
+
 def add(connection: Connection, state: CollectionState, entries: Iterable[IndexEntry]) -> None:
     """Index chunks."""
     for name, columns, rows in _build_index_rows(state, entries):
