@@ -31,7 +31,7 @@ from vecsearch.core.types import (
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision
-from vecsearch.stores.base import MaintainedStore, Matrix
+from vecsearch.stores.base import MaintainedStore, Matrix, Store
 
 if TYPE_CHECKING:  # loaded with the first write, so that a search does not wait
     from vecsearch.documents.loaders.raw_file import RawFile
@@ -47,17 +47,11 @@ class Collection(CollectionSearcher):
     """Read and write one collection. The collection is created by the first write. Made by `vecsearch.open`."""
 
     def __init__(
-        self,
-        store: MaintainedStore,
-        name: str,
-        *,
-        model: str | TextEncoder | None,
-        spec: CollectionSpec,
-        closes_store: bool = True,
+        self, store: Store, name: str, *, model: str | TextEncoder | None, spec: CollectionSpec, closes_store: bool = True
     ) -> None:
         exact = ComputePrecision.FLOAT32 if spec.precision is Precision.FLOAT32 else None
         super().__init__(store, name, model=model, compute_precision=exact)
-        self._maintained, self._spec, self._closes_store = store, spec, closes_store
+        self._spec, self._closes_store = spec, closes_store
 
     def __enter__(self) -> Self:
         return self
@@ -226,7 +220,8 @@ class Collection(CollectionSearcher):
                 if wanted is not None and wanted != info.stemmer:
                     writer.set_stemmer(wanted)
                 writer.optimize(full=full)
-            self._maintained.compact(None if info is None else self.name, full=full)
+            if isinstance(self._store, MaintainedStore):
+                self._store.compact(None if info is None else self.name, full=full)
 
     def reembed(
         self, model: str | TextEncoder | None = None, *, precision: str | None = None, progress: Progress | None = None

@@ -18,7 +18,7 @@ from collections.abc import Hashable, Iterator, Mapping, MutableMapping, Sequenc
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -530,6 +530,7 @@ class Store(Protocol):
         ...
 
 
+@runtime_checkable
 class MaintainedStore(Store, Protocol):
     """A store that can be looked after by hand: copied, compacted. Offered by the one in a folder."""
 

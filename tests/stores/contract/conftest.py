@@ -1,0 +1,76 @@
+"""The stores that the contract is run over. Another store is one more function here, and one more row of STORES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import pytest
+
+from tests.stores.memory import MemoryStore
+from vecsearch.stores.base import Store
+from vecsearch.stores.sqlite.engine.creation import create_database
+from vecsearch.stores.sqlite.store import SQLiteStore, is_database
+from vecsearch.stores.sqlite.write import compaction
+
+
+class StoreMaker(Protocol):
+    """Opens the database of a test, which is created the first time; called again, it opens the same as another process would."""
+
+    def __call__(self, *, readonly: bool = False, lock_timeout: float = 30.0) -> Store: ...
+
+
+def make_sqlite_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
+    def open_store(**options: Any) -> Store:
+        path = folder / ".vecsearch"
+        if not is_database(path):
+            create_database(path)
+        return SQLiteStore(path, **options)
+
+    return open_store
+
+
+def make_segmented_sqlite_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
+    """Publish an index file after every few rows, and merge none."""
+    monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 8)
+    monkeypatch.setattr(compaction, "MERGE_RATIO", 0)
+    return make_sqlite_store(folder, monkeypatch)
+
+
+def make_memory_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
+    """There is nothing to open again: what is opened a second time is the store itself, or a view of it that cannot be written."""
+    stores: list[MemoryStore] = []
+
+    def open_store(**options: Any) -> Store:
+        if not stores:
+            stores.append(MemoryStore(folder, **options))
+        if options.get("readonly"):
+            view = MemoryStore(folder, readonly=True)
+            view.states = stores[0].states
+            return view
+        return stores[0]
+
+    return open_store
+
+
+STORES: Final = {"sqlite": make_sqlite_store, "sqlite-segments": make_segmented_sqlite_store, "memory": make_memory_store}
+
+
+@pytest.fixture(params=STORES.values(), ids=STORES.keys())
+def make_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreMaker]:
+    opened: list[Store] = []
+    open_store = request.param(tmp_path, monkeypatch)
+
+    def make(**options: Any) -> Store:
+        opened.append(open_store(**options))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(make_store: StoreMaker) -> Store:
+    return make_store()

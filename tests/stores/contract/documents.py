@@ -1,0 +1,111 @@
+"""Documents for the contract: a chunk for each line, and unit vectors that follow from the text alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import xxhash
+
+from vecsearch.core.types import ChunkSpan, Precision, ScoredChunk, Split
+from vecsearch.encoders.base import EncoderSpec
+from vecsearch.stores.base import IndexedFile, Matrix, NewDocument, PreservedFields, Snapshot, Store, Vector
+from vecsearch.text.analyzer import get_analyzer
+from vecsearch.text.query_parser import LexicalQuery, parse_query
+
+COLLECTION: Final = "notes"
+DIMENSION: Final = 16
+SPEC: Final = EncoderSpec("fake", "fake-fingerprint", DIMENSION)
+OTHER_SPEC: Final = EncoderSpec("other", "other-fingerprint", 8)
+
+Place: TypeAlias = tuple[str, int]  # a document's id and a chunk's ordinal there
+
+
+def make_vector(text: str, dimension: int = DIMENSION) -> Vector:
+    """Return the unit vector of a text."""
+    row = np.random.default_rng(xxhash.xxh3_64_intdigest(text.encode())).standard_normal(dimension)
+    return (row / np.linalg.norm(row)).astype(np.float32)
+
+
+def make_document(
+    id: str,
+    text: str,
+    *,
+    source: str | None = None,
+    title: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    context: str = "",
+    provided_vectors: bool = False,
+    preserved: PreservedFields | None = None,
+    spec: EncoderSpec = SPEC,
+) -> NewDocument:
+    """Return a document of a chunk a line."""
+    spans: list[ChunkSpan] = []
+    start = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        spans.append(ChunkSpan(start, start + len(line), {"lines": [number, number]}, context))
+        start += len(line) + 1
+    vectors = np.stack([make_vector(text[span.start : span.end], spec.dimension) for span in spans])
+    digest = hash_text(f"{title}\0{text}")
+    return NewDocument(
+        id,
+        source,
+        text,
+        title,
+        metadata or {},
+        digest,
+        tuple(spans),
+        vectors,
+        provided_vectors=provided_vectors,
+        preserved=preserved,
+    )
+
+
+def make_file(path: str, *, digest: str | None = "bytes", error: str | None = None, removed: Sequence[str] = ()) -> IndexedFile:
+    """Return a file whose documents are all stored."""
+    return IndexedFile(path, digest, Split.LINES, error, False, tuple(removed))
+
+
+def hash_text(text: str) -> str:
+    """Return what names a text among the pending vectors, and a content."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def round_vectors(vectors: Matrix) -> Matrix:
+    """Return vectors as a collection of half precision holds them."""
+    return vectors.astype(np.float16).astype(np.float32)
+
+
+def write(
+    store: Store, documents: Sequence[NewDocument] = (), files: Sequence[IndexedFile] = (), *, collection: str = COLLECTION
+) -> None:
+    """Commit documents and files to a collection, which is created where it is not there."""
+    with store.open_writer(collection) as writer:
+        writer.ensure(SPEC, precision=Precision.FLOAT16, stemmer="none")
+        writer.commit(documents, files)
+
+
+@contextmanager
+def reading(store: Store, collection: str = COLLECTION) -> Iterator[Snapshot]:
+    """Open a snapshot of a collection that must be there."""
+    with store.open_snapshot(collection) as snapshot:
+        assert snapshot is not None
+        yield snapshot
+
+
+def locate(snapshot: Snapshot, ranked: Iterable[ScoredChunk]) -> list[Place]:
+    """Return which chunk of which document each is."""
+    return [(hit.id, hit.chunk_index) for hit in snapshot.load_hits(list(ranked), {})]
+
+
+def find_chunk(snapshot: Snapshot, id: str, ordinal: int = 0) -> int:
+    """Return the number of a document's chunk."""
+    return int(snapshot.find_chunk_ids([id])[id][ordinal])
+
+
+def parse(query: str) -> LexicalQuery:
+    """Return what is looked up in a text index without stems."""
+    return parse_query(query, get_analyzer("none"))

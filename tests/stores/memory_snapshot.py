@@ -1,0 +1,387 @@
+"""One state of a collection in memory, and what can be asked of it: every answer by brute force, from the definitions."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tests.stores.metadata_predicate import holds
+from vecsearch.core.filters import Filter
+from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
+from vecsearch.core.settings import LOADER_VERSION, QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
+from vecsearch.core.source_paths import to_absolute_path
+from vecsearch.core.types import (
+    ChunkId,
+    ChunkLocation,
+    ChunkSpan,
+    Document,
+    DocumentSummary,
+    ScoredChunk,
+    Source,
+    SourceState,
+    Split,
+)
+from vecsearch.stores.base import (
+    NO_IDS,
+    ChunkSet,
+    ChunkText,
+    CollectionInfo,
+    EncodedChunks,
+    FullDocument,
+    Ids,
+    LexicalHits,
+    Matrix,
+    StoredDocument,
+    StoredSource,
+    StoredVector,
+    Vector,
+    VectorHits,
+)
+from vecsearch.text.analyzer import AnalyzedText, get_analyzer
+from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
+
+_K1, _B = 1.2, 0.75  # of BM25
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDocument:
+    """A document as it is stored; `number` and the chunks' ids are given once."""
+
+    number: int
+    id: str
+    source: str | None
+    title: str | None
+    text: str
+    metadata: str  # a JSON object
+    digest: str
+    provided_vectors: bool
+    indexed_at: str
+    spans: tuple[ChunkSpan, ...]
+    chunk_ids: tuple[ChunkId, ...]
+    vectors: Any  # in the collection's precision
+
+    def get_fields(self) -> tuple[Any, ...]:
+        """Return all that a replacement copies."""
+        return self.source, self.title, self.digest, self.metadata, self.indexed_at
+
+    def get_chunk_text(self, span: ChunkSpan) -> ChunkText:
+        return ChunkText(self.title, span.context, self.text[span.start : span.end], span.start)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFile:
+    """A file as the newest run left it."""
+
+    digest: str | None = None
+    split: Split = Split.TOKENS
+    error: str | None = None
+    mounted: bool = False
+    indexed_at: str = ""
+
+    @property
+    def state(self) -> SourceState:
+        return SourceState.FAILED if self.error else SourceState.INDEXED if self.digest else SourceState.UNFINISHED
+
+
+class MemoryChunk(NamedTuple):
+    """A chunk with its document and its ordinal there."""
+
+    id: ChunkId
+    document: MemoryDocument
+    ordinal: int
+
+    @property
+    def text(self) -> ChunkText:
+        return self.document.get_chunk_text(self.document.spans[self.ordinal])
+
+
+class IndexedChunk(NamedTuple):
+    """What the text index holds of a chunk: stems in order, above the text and in it, and forms."""
+
+    above: tuple[str, ...]
+    body: tuple[str, ...]
+    forms: frozenset[str]
+
+    def count(self, clause: QueryClause) -> int:
+        """Return how often a clause matches; a form or a prefix once."""
+        if clause.kind is ClauseKind.FORM:
+            return clause.text in self.forms
+        if clause.kind is ClauseKind.PREFIX:
+            return any(form.startswith(clause.text) for form in self.forms)
+        terms = tuple(clause.text.split(" "))
+        starts = ((part, at) for part in (self.above, self.body) for at in range(len(part)))
+        return sum(part[at : at + len(terms)] == terms for part, at in starts)
+
+
+@dataclass(frozen=True)
+class MemoryState:
+    """One committed state of a collection. Nothing in it changes once it is in its place."""
+
+    info: CollectionInfo
+    documents: dict[str, MemoryDocument]
+    files: dict[str, MemoryFile]
+    pending: dict[str, Vector]
+    cache: dict[str, Any]
+
+    @cached_property
+    def chunks(self) -> dict[ChunkId, MemoryChunk]:
+        """Every chunk by its id, ascending."""
+        chunks = (
+            MemoryChunk(chunk, document, ordinal)
+            for document in self.documents.values()
+            for ordinal, chunk in enumerate(document.chunk_ids)
+        )
+        return {chunk.id: chunk for chunk in sorted(chunks, key=lambda chunk: chunk.id)}
+
+    @cached_property
+    def ids(self) -> Ids:
+        return np.fromiter(self.chunks, np.int64)
+
+    @cached_property
+    def text_index(self) -> dict[ChunkId, IndexedChunk]:
+        return {chunk.id: self._index(chunk.text) for chunk in self.chunks.values()}
+
+    def _index(self, text: ChunkText) -> IndexedChunk:
+        stemmer = self.info.stemmer
+        above, body = _analyze(stemmer, f"{text.title or ''} {text.context}".strip()), _analyze(stemmer, text.text)
+        return IndexedChunk(tuple(above.terms), tuple(body.terms), frozenset(above.forms | body.forms))
+
+
+class MemorySnapshot:
+    """A collection as one state has it; see `stores.base.Snapshot`."""
+
+    def __init__(self, state: MemoryState, root: Path) -> None:
+        self._state, self._root = state, root
+        self.info: CollectionInfo = state.info
+        self.cache: MutableMapping[str, Any] = state.cache
+
+    # -- search
+
+    def select(self, where: Filter) -> frozenset[ChunkId]:
+        documents = self._filter(where)
+        return frozenset(chunk for document in documents for chunk in document.chunk_ids)
+
+    def _filter(self, where: Filter) -> list[MemoryDocument]:
+        return [document for document in self._state.documents.values() if holds(where, json.loads(document.metadata))]
+
+    def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
+        hidden = set(exclude.tolist())
+        ids = [chunk for chunk in self._state.chunks if chunk not in hidden and _is_within(chunk, within)]
+        ranked = _rank(self.compute_similarities(query, np.array(ids, np.int64)))
+        return VectorHits(ranked[:k], len(ranked) <= k, VectorAccess.INDEX if within is None else VectorAccess.ROWS)
+
+    def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None, also: Ids | None = None) -> LexicalHits:
+        index, counts = self._state.text_index, self._count_matches(query)
+        idfs = {clause: self._compute_idf(count) for clause, count in counts.items()}
+        max_score = sum(
+            clause.weight * idf * (_K1 + 1 if clause.kind.is_ranked else 1) * (1 if counts[clause] else UNSEEN_TERM_WEIGHT)
+            for clause, idf in idfs.items()
+        )
+        single = {clause: idf for clause, idf in idfs.items() if clause.kind in (ClauseKind.WORD, ClauseKind.FORM)}
+        share = sum(idf for clause, idf in single.items() if clause.is_identifier) / (sum(single.values()) or 1.0)
+        rarest = sorted((clause for clause in counts if counts[clause]), key=counts.__getitem__)[:QUERY_TERMS_MAX]
+        mean = sum(len(chunk.above) + len(chunk.body) for chunk in index.values()) / max(1, len(index))
+        scores: dict[ChunkId, float] = {}
+        for clause, chunk in itertools.product(rarest, index):
+            if _is_within(chunk, within) and (count := index[chunk].count(clause)):
+                length = len(index[chunk].above) + len(index[chunk].body)
+                saturation = count * (_K1 + 1) / (count + _K1 * (1 - _B + _B * length / mean)) if clause.kind.is_ranked else 1.0
+                scores[chunk] = scores.get(chunk, 0.0) + clause.weight * idfs[clause] * saturation
+        ranked = _rank(scores)
+        wanted = set() if also is None else set(also.tolist())
+        return LexicalHits(ranked[:k], max_score, share, tuple(scored for scored in ranked[k:] if scored.chunk_id in wanted))
+
+    def _count_matches(self, query: LexicalQuery) -> dict[QueryClause, int]:
+        chunks = self._state.text_index.values()
+        return {clause: sum(chunk.count(clause) > 0 for chunk in chunks) for clause in query[:QUERY_TERMS_COUNTED_MAX]}
+
+    def _compute_idf(self, count: int) -> float:
+        return math.log1p((len(self._state.chunks) - count + 0.5) / (count + 0.5))
+
+    def idf(self, query: LexicalQuery) -> dict[str, float]:
+        words = [clause for clause in query if clause.kind is ClauseKind.WORD]
+        return {clause.text: self._compute_idf(count) for clause, count in self._count_matches(words).items()}
+
+    def compute_similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
+        stored = [chunk for chunk in ids.tolist() if chunk in self._state.chunks]
+        cosines = (self.load_vectors(stored) * query).sum(axis=1, dtype=np.float64)
+        return dict(zip(stored, cosines.tolist(), strict=True))
+
+    def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
+        chunks = [self._state.chunks[chunk] for chunk in ids]
+        rows = [chunk.document.vectors[chunk.ordinal] for chunk in chunks]
+        return np.array(rows, np.float32).reshape(len(rows), self.info.encoder.dimension)
+
+    def sample_chunks(self, most: int, *, steady: bool = False) -> Ids:
+        ids = self._state.ids
+        if steady:
+            return ids[:: 1 << ((max(len(ids), 1) - 1) // most).bit_length()]
+        return ids if len(ids) <= most else ids[np.linspace(0, len(ids) - 1, most).astype(np.int64)]
+
+    def count_chunks(self) -> int:
+        return len(self._state.chunks)
+
+    def count_documents(self) -> int:
+        return len(self._state.documents)
+
+    # -- what answers show
+
+    def load_hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
+        return [self._make_hit(scored, similarities.get(scored.chunk_id)) for scored in ranked]
+
+    def _make_hit(self, scored: ScoredChunk, similarity: float | None) -> Hit:
+        chunk = self._state.chunks[scored.chunk_id]
+        document, span = chunk.document, chunk.document.spans[chunk.ordinal]
+        return Hit(
+            id=document.id, chunk_index=chunk.ordinal, score=scored.score, similarity=similarity, text=chunk.text.text,
+            title=document.title, source=self._resolve(document.source), start=span.start, end=span.end,
+            metadata=json.loads(document.metadata), location=dict(span.location),
+        )  # fmt: skip
+
+    def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
+        return [self._state.chunks[chunk].text for chunk in ids]
+
+    def load_windows(self, ids: Sequence[ChunkId], neighbours: int) -> list[ChunkWindow]:
+        return [self._make_window(self._state.chunks[chunk], neighbours) for chunk in ids]
+
+    def _make_window(self, chunk: MemoryChunk, neighbours: int) -> ChunkWindow:
+        spans = chunk.document.spans[max(0, chunk.ordinal - neighbours) : chunk.ordinal + neighbours + 1]
+        start, end = min(span.start for span in spans), max(span.end for span in spans)
+        return ChunkWindow(chunk.document.text[start:end], start, end)
+
+    def find_document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
+        return {chunk: self._state.chunks[chunk].document.number for chunk in ids if chunk in self._state.chunks}
+
+    def find_chunk_ids(self, document_ids: Sequence[str]) -> dict[str, Ids]:
+        return {document.id: np.array(document.chunk_ids, np.int64) for document in self._find(document_ids)}
+
+    # -- documents and files
+
+    def _find(self, ids: Sequence[str]) -> list[MemoryDocument]:
+        return [self._state.documents[key] for key in dict.fromkeys(ids) if key in self._state.documents]
+
+    def _resolve(self, path: str | None) -> str | None:
+        return None if path is None else to_absolute_path(self._root, path).as_posix()
+
+    def _is_below(self, path: str | None, folder: Path) -> bool:
+        return path is not None and to_absolute_path(self._root, path).is_relative_to(folder)
+
+    def load_documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
+        return [
+            Document(
+                document.id, self._resolve(document.source), document.title, document.text, json.loads(document.metadata),
+                tuple(ChunkLocation(n, span.start, span.end, dict(span.location)) for n, span in enumerate(document.spans)),
+                document.vectors.astype(np.float32) if include_vectors else None,
+            )
+            for document in self._find(ids)
+        ]  # fmt: skip
+
+    def list_document_ids(
+        self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None
+    ) -> list[str]:
+        documents = self._state.documents.values() if where is None else self._filter(where)
+        ids = (document.id for document in documents if source is None or self._is_below(document.source, source))
+        return sorted(key for key in ids if after is None or key > after)[:limit]
+
+    def list_documents(self, *, limit: int | None, offset: int = 0) -> list[DocumentSummary]:
+        page = itertools.islice(sorted(self._state.documents), offset, None if limit is None else offset + limit)
+        return [self._summarize(self._state.documents[key]) for key in page]
+
+    def _summarize(self, document: MemoryDocument) -> DocumentSummary:
+        file = MemoryFile("no file") if document.source is None else self._state.files[document.source]
+        source, chunks = self._resolve(document.source), len(document.spans)
+        return DocumentSummary(document.id, source, document.title, chunks, document.indexed_at, file.state, file.error)
+
+    def _list_documents_of(self, path: str) -> list[MemoryDocument]:
+        return [document for document in self._state.documents.values() if document.source == path]
+
+    def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
+        paths = sorted(path for path, file in self._state.files.items() if file.error or not failed)
+        return [self._describe_source(path) for path in paths[offset : None if limit is None else offset + limit]]
+
+    def _describe_source(self, path: str) -> Source:
+        file, documents = self._state.files[path], self._list_documents_of(path)
+        chunks = sum(len(document.spans) for document in documents)
+        name = to_absolute_path(self._root, path).as_posix()
+        return Source(name, file.state, len(documents), chunks, file.indexed_at, file.error)
+
+    def count_sources(self, *, failed: bool = False) -> int:
+        return len(self.list_sources(failed=failed))
+
+    def export(self) -> Iterator[FullDocument]:
+        for document in sorted(self._state.documents.values(), key=lambda document: document.chunk_ids):
+            yield FullDocument(
+                document.id, document.source, document.title, document.text, json.loads(document.metadata), document.digest,
+                document.provided_vectors, document.spans, document.vectors,
+            )  # fmt: skip
+
+    # -- what a write compares with
+
+    def find_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
+        return {
+            document.id: StoredDocument(
+                document.id,
+                document.source,
+                None if document.provided_vectors else document.digest,
+                json.loads(document.metadata),
+            )
+            for document in self._find(ids)
+        }
+
+    def find_stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
+        return {
+            path: StoredSource(
+                path, file.digest, file.split, file.error, file.mounted, LOADER_VERSION, len(self._list_documents_of(path))
+            )
+            for path, file in self._state.files.items()
+            if below is None or any(self._is_below(path, folder) for folder in below)
+        }
+
+    def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
+        return {path: {document.id for document in self._list_documents_of(path)} for path in paths if path in self._state.files}
+
+    def _list_encoded(self) -> list[MemoryDocument]:
+        return [document for document in self._state.documents.values() if not document.provided_vectors]
+
+    def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
+        return {document.digest: document.id for document in self._list_encoded() if document.digest in set(digests)}
+
+    def load_encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
+        return {
+            document.id: EncodedChunks(document.spans, document.vectors.astype(np.float32))
+            for document in self._list_encoded()
+            if documents.get(document.id) == document.digest
+        }
+
+    def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
+        for document in self._list_encoded():
+            if document.id in ids:
+                for span, vector in zip(document.spans, document.vectors.astype(np.float32), strict=True):
+                    text = document.get_chunk_text(span)
+                    yield StoredVector(text.title, text.context, text.text, vector)
+
+    def load_pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
+        return {digest: self._state.pending[digest] for digest in digests if digest in self._state.pending}
+
+
+def _rank(scores: Mapping[ChunkId, float]) -> tuple[ScoredChunk, ...]:
+    """Best first; equal scores go to the chunk stored first."""
+    return tuple(ScoredChunk(*item) for item in sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _is_within(chunk: ChunkId, chunks: ChunkSet | None) -> bool:
+    assert chunks is None or isinstance(chunks, frozenset)  # what `select` gave
+    return chunks is None or chunk in chunks
+
+
+@lru_cache(maxsize=100_000)
+def _analyze(stemmer: str, text: str) -> AnalyzedText:
+    return get_analyzer(stemmer).analyze(text)
