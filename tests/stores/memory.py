@@ -1,7 +1,7 @@
 """A second store, in memory and by brute force: it proves that the seam is whole.
 
-A collection is one frozen state; a write makes the next one beside it and then puts it in place, so that a snapshot goes on seeing
-the state that it was opened on, and a write that fails leaves nothing behind.
+A collection is one frozen state; a write makes the next one beside it and then puts it in place, so that a snapshot goes on
+seeing the state that it was opened on, and a write that fails leaves nothing behind.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def make_segmented_sqlite_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def make_memory_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
-    """There is nothing to open again: what is opened a second time is the store itself, or a view of it that cannot be written."""
+    """There is nothing to open again: a second time gives the store itself, or a view of it that cannot be written."""
     stores: list[MemoryStore] = []
 
     def open_store(**options: Any) -> Store:

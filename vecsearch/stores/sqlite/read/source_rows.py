@@ -16,7 +16,7 @@ _AFTER_SLASH: Final = chr(ord("/") + 1)  # of all texts that begin with a folder
 
 SOURCE_STATE: Final = case(  # how a file stands by its row; a document without a file is indexed
     (sources.c.error.is_not(None), SourceState.FAILED.value),
-    (sources.c.digest.is_(None), SourceState.UNFINISHED.value),
+    (sources.c.id.is_not(None) & sources.c.digest.is_(None), SourceState.UNFINISHED.value),
     else_=SourceState.INDEXED.value,
 )
 
