@@ -57,10 +57,10 @@ def make_memory_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
 STORES: Final = {"sqlite": make_sqlite_store, "sqlite-segments": make_segmented_sqlite_store, "memory": make_memory_store}
 
 
-@pytest.fixture(params=STORES.values(), ids=STORES.keys())
+@pytest.fixture(params=list(STORES))
 def make_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreMaker]:
     opened: list[Store] = []
-    open_store = request.param(tmp_path, monkeypatch)
+    open_store = STORES[request.param](tmp_path, monkeypatch)
 
     def make(**options: Any) -> Store:
         opened.append(open_store(**options))
