@@ -49,6 +49,7 @@ from vecsearch.text.analyzer import AnalyzedText, get_analyzer
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
 _K1, _B = 1.2, 0.75  # of BM25
+_RANKED = (ClauseKind.WORD, ClauseKind.PHRASE)  # by BM25; of a form or a prefix the idf counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class MemorySnapshot:
         index, counts = self._state.text_index, self._count_matches(query)
         idfs = {clause: self._compute_idf(count) for clause, count in counts.items()}
         max_score = sum(
-            clause.weight * idf * (_K1 + 1 if clause.kind.is_ranked else 1) * (1 if counts[clause] else UNSEEN_TERM_WEIGHT)
+            clause.weight * idf * (_K1 + 1 if clause.kind in _RANKED else 1) * (1 if counts[clause] else UNSEEN_TERM_WEIGHT)
             for clause, idf in idfs.items()
         )
         single = {clause: idf for clause, idf in idfs.items() if clause.kind in (ClauseKind.WORD, ClauseKind.FORM)}
@@ -193,7 +194,7 @@ class MemorySnapshot:
         for clause, chunk in itertools.product(rarest, index):
             if _is_within(chunk, within) and (count := index[chunk].count(clause)):
                 length = len(index[chunk].above) + len(index[chunk].body)
-                saturation = count * (_K1 + 1) / (count + _K1 * (1 - _B + _B * length / mean)) if clause.kind.is_ranked else 1.0
+                saturation = count * (_K1 + 1) / (count + _K1 * (1 - _B + _B * length / mean)) if clause.kind in _RANKED else 1.0
                 scores[chunk] = scores.get(chunk, 0.0) + clause.weight * idfs[clause] * saturation
         ranked = _rank(scores)
         wanted = set() if also is None else set(also.tolist())
