@@ -51,8 +51,13 @@ def test_indexing_what_is_unchanged_loads_no_model(notes: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["search", "fence"], ["search", "fence", "--where", "n>1"], ["similar", "--id", "leap"]], ids=" ".join
-)
+    "arguments",
+    [
+        ["search", "fence"], ["search", "fence", "--where", "n>1"], ["similar", "--id", "leap"], ["similar", "--text", "fence"],
+        ["recommend", "--positive-text", "fence"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
 def test_asking_loads_nothing_of_the_write_path(notes: Path, arguments: list[str]) -> None:
     """Every module that a search does not need makes the shell wait: SQLAlchemy longer than the search takes."""
     ours = loaded(RUN, *arguments, "--db", notes, whole=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -51,7 +54,52 @@ def test_the_wheel_holds_the_package_and_its_migrations_and_nothing_else(wheel: 
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     shipped = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "vecsearch").rglob("*.py")}
     migrations = {f"vecsearch/{path.relative_to(PROJECT).as_posix()}" for path in (PROJECT / "migrations").rglob("*.py")}
-    assert names == shipped | migrations
+    assert names == shipped | migrations | {"vecsearch/py.typed"}
+
+
+USER_CODE = """
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typing_extensions import assert_type
+
+import vecsearch
+from vecsearch import Collection, Database, Document, Hit, Hits
+
+with vecsearch.connect("notes.vec") as database:
+    assert_type(database, Database)
+    assert_type(database.collections(), list[str])
+    assert_type(database.create_collection("talks", metadata={"owner": "Ada"}), Collection)
+with vecsearch.open(Path("notes.vec")) as notes:
+    assert_type(notes, Collection)
+    assert_type(notes.add(["text"], metadatas=[{"lang": "en"}]), list[str])
+    assert_type(notes.search("text", limit=3, where={"lang": "en"}), Hits)
+    assert_type(notes.search(["text", "other"]), list[Hits])
+    assert_type(notes.search([0.1, 0.2]), Hits)
+    assert_type(notes.search([[0.1, 0.2], [0.3, 0.4]]), list[Hits])
+    one: np.ndarray[tuple[int], np.dtype[np.float32]] = notes.embed(["text"])[0]
+    assert_type(notes.search(one), Hits)
+    many: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.ones((2, 384))
+    assert_type(notes.search(many), list[Hits])
+    assert_type(notes.similar(id="a")[0], Hit)
+    assert_type(notes.get("a", include_vectors=True), list[Document])
+    assert_type([id for id in notes], list[str])
+    assert_type((len(notes), "a" in notes), tuple[int, bool])
+    notes.search("text", limits=3)  # type: ignore[call-overload]  # an ignore that is not needed is an error
+"""
+
+
+def test_a_user_s_code_is_type_checked_against_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv")  # where mypy believes a package only if it ships py.typed
+    (site_packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    (site_packages / "others.pth").write_text(sysconfig.get_path("purelib"))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site_packages)
+    (tmp_path / "user.py").write_text(USER_CODE)
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-executable", "venv/bin/python", "user.py"]
+    done = subprocess.run(command, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:

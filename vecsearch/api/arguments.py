@@ -1,4 +1,4 @@
-"""What callers pass to the Python API, checked and in the form that the house works with."""
+"""Check what callers pass to the Python API, and convert it to the types that the package works with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -67,10 +68,10 @@ def parse_search_options(
     if group_by not in (None, "document"):
         raise InputError(f"group_by must be 'document' or None, got {shorten_repr(group_by)}")
     if mmr is not None and not (_is_number(mmr) and 0 <= mmr <= 1):
-        raise InputError(f"mmr must be a number from 0 (variety) to 1 (nearness), got {shorten_repr(mmr)}")
+        raise InputError(f"mmr must be a number from 0 (variety) to 1 (similarity), got {shorten_repr(mmr)}")
     if not (min_similarity is None or min_similarity == AUTO or _is_number(min_similarity)):
         raise InputError(f"min_similarity must be a number or 'auto', got {shorten_repr(min_similarity)}")
-    diversity = DiversityOptions(check_limit(limit), group_by is not None, bool(dedupe), mmr)
+    diversity = DiversityOptions(check_limit(limit), group_by is not None, bool(dedupe), None if mmr is None else float(mmr))
     neighbours = check_whole_number(window, "window", least=0, most=WINDOW_MAX)
     return SearchOptions(diversity, parse_where(where), min_similarity, neighbours, bool(explain))
 
@@ -95,7 +96,7 @@ def resolve_min_similarity(snapshot: Snapshot, options: SearchOptions) -> tuple[
 
 
 def parse_stemmer(code: Any) -> str | None:
-    """Return a stemmer that there is, or None for none asked for. Raises InputError."""
+    """Return the code of a stemmer that exists, or None as it came. Raises InputError."""
     if code is None or (isinstance(code, str) and is_known_stemmer(code)):
         return code
     raise InputError(
@@ -113,7 +114,7 @@ def parse_example(value: Any) -> str | ParsedDocument:
 
 
 def _is_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):  # NumPy's numbers too
         return False
     try:
         return math.isfinite(value)
@@ -146,7 +147,7 @@ def parse_documents(
                 uuid4().hex if ids is None else ids[n],
                 text,
                 titles[n] if titles else None,
-                (metadatas[n] if metadatas else None) or {},
+                {} if metadatas is None or metadatas[n] is None else to_plain_json(metadatas[n], "metadata"),
             )
         )
         for n, text in enumerate(texts)
@@ -157,6 +158,25 @@ def parse_documents(
             raise InputError(f"the id {document.id!r} is given twice")
         ids_given.add(document.id)
     return documents
+
+
+def to_plain_json(value: Any, label: str) -> Any:
+    """Return a value with a dict for every Mapping and a list for every Sequence, which JSON can hold.
+
+    Raises InputError for what is nested too deeply, or in itself.
+    """
+    from vecsearch.documents.validation import DEPTH_MAX
+
+    def convert(part: Any, levels_left: int) -> Any:
+        if isinstance(part, str) or not isinstance(part, Mapping | Sequence) or isinstance(part, bytes | bytearray):
+            return part
+        if not levels_left:
+            raise InputError(f"{label} is nested too deeply; at most {DEPTH_MAX} levels can be stored")
+        if isinstance(part, Mapping):
+            return {key: convert(inner, levels_left - 1) for key, inner in part.items()}
+        return [convert(inner, levels_left - 1) for inner in part]
+
+    return convert(value, DEPTH_MAX + 1)
 
 
 def parse_vectors(vectors: Any, count: int) -> Vector:
@@ -175,8 +195,8 @@ def parse_queries(query: Any) -> tuple[list[str] | None, Any, bool]:
     """Return (texts or None, matrix or None, whether many were asked)."""
     if isinstance(query, str):
         return [check_query(query)], None, False
-    if isinstance(query, Sequence) and query and all(isinstance(each, str) for each in query):
-        return [check_query(each) for each in query], None, True
+    if isinstance(query, Sequence) and query and all(isinstance(text, str) for text in query):
+        return [check_query(text) for text in query], None, True
     try:
         matrix = np.asarray(query, np.float32)
     except (TypeError, ValueError, OverflowError) as error:

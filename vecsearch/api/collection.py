@@ -1,4 +1,4 @@
-"""THE Python API: put documents into a collection, ask for what is similar, take them out again."""
+"""The Python API of one collection: add, index, update, delete, search, export and import documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from vecsearch.api import arguments
 from vecsearch.api.searcher import CollectionSearcher
-from vecsearch.core.checks import check_choice
+from vecsearch.core.checks import check_choice, check_limit, shorten_repr
 from vecsearch.core.errors import DimensionMismatchError, InputError, SchemaVersionError, UsageError
 from vecsearch.core.settings import MAX_FILE_BYTES
 from vecsearch.core.types import (
@@ -20,7 +20,6 @@ from vecsearch.core.types import (
     Document,
     FileFilter,
     IndexReport,
-    Metadata,
     OnConflict,
     ParsedDocument,
     Precision,
@@ -148,7 +147,7 @@ class Collection(CollectionSearcher):
         from vecsearch.documents.scan import scan
 
         files = paths if isinstance(paths, Scan) else scan(
-            arguments.list_paths(paths), selection=FileFilter(tuple(include), tuple(exclude), max_bytes)
+            arguments.list_paths(paths), selection=FileFilter(tuple(include), tuple(exclude), check_limit(max_bytes, "max_bytes"))
         )  # fmt: skip
         if not dry_run:
             self._store.upgrade()
@@ -161,7 +160,9 @@ class Collection(CollectionSearcher):
         self._store.upgrade()
         return self._make_pipeline(split, progress).upsert(loaders.load(lines), origin=lines.name, size=lines.size)
 
-    def update(self, id: str, *, text: str | None = None, title: str | None = None, metadata: Metadata | None = None) -> Document:
+    def update(
+        self, id: str, *, text: str | None = None, title: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Document:
         """Change a document; returns it as it is then.
 
         `metadata` is merged key by key, None removes a key; metadata alone is changed without encoding. Raises InputError for an
@@ -171,7 +172,9 @@ class Collection(CollectionSearcher):
 
         with self._store.open_writer(self.name) as writer:
             old = self.get([id])[0]
-            changes = metadata or {}
+            changes = {} if metadata is None else arguments.to_plain_json(metadata, "metadata")
+            if not isinstance(changes, dict):
+                raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
             both = {**old.metadata, **changes}
             merged = {key: value for key, value in both.items() if value is not None or key not in changes}
             validate_metadata(merged)

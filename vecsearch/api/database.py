@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,7 +11,7 @@ from vecsearch.api import arguments
 from vecsearch.api.collection import Collection
 from vecsearch.core.checks import check_choice, check_collection_name
 from vecsearch.core.errors import CollectionNotFoundError, DatabaseCorruptedError, InputError
-from vecsearch.core.types import AnyPath, CollectionSpec, Finding, Metadata, Precision, Severity
+from vecsearch.core.types import AnyPath, CollectionSpec, Finding, Precision, Severity
 from vecsearch.encoders import model_files
 from vecsearch.encoders.base import TextEncoder, describe_encoder
 from vecsearch.stores.base import RESTORE_HINT, MaintainedStore
@@ -74,7 +75,7 @@ class Database:
         model: str | TextEncoder | None = None,
         precision: str = Precision.FLOAT16,
         stemmer: str | None = None,
-        metadata: Metadata | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Collection:
         """Create an empty collection. `metadata` is a JSON object of yours, kept with it.
 
@@ -84,14 +85,17 @@ class Database:
         from vecsearch.text.analyzer import STEMMER_DEFAULT
 
         collection = self.collection(name, model=model, precision=precision, stemmer=stemmer)
-        kept = validate_metadata(metadata or {})
+        stored_metadata = validate_metadata({} if metadata is None else arguments.to_plain_json(metadata, "metadata"))
         encoder = collection._load_encoder()
         spec = describe_encoder(encoder)
         with self._store.open_writer(name) as writer:
             if writer.info is not None:
                 raise InputError(f"there is a collection named {name!r} already; choose another name, or open it")
             writer.ensure(
-                spec, precision=Precision(precision), stemmer=arguments.parse_stemmer(stemmer) or STEMMER_DEFAULT, metadata=kept
+                spec,
+                precision=Precision(precision),
+                stemmer=arguments.parse_stemmer(stemmer) or STEMMER_DEFAULT,
+                metadata=stored_metadata,
             )
         return collection
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final
 
 from vecsearch.core.checks import check_limit, check_offset, is_unicode
 from vecsearch.core.errors import CollectionNotFoundError, UsageError
@@ -18,12 +18,7 @@ from vecsearch.search import selection
 from vecsearch.search.where_parser import parse_where
 from vecsearch.stores.base import CollectionInfo, Snapshot, Store
 
-if TYPE_CHECKING:  # loaded by those who ask for it, so that a plain search from the shell does not wait
-    pass
-
-_T = TypeVar("_T")
-_ATTEMPTS: Final = 5  # at a question while others embed the collection with another model again and again
-_PAGE: Final = 1_000  # ids read together
+_PAGE_SIZE: Final = 1_000  # ids read together
 
 
 class CollectionReader:
@@ -100,7 +95,7 @@ class CollectionReader:
         after: str | None = None
         while True:
             with self._store.open_snapshot(self.name) as snapshot:
-                ids = [] if snapshot is None else snapshot.list_document_ids(after=after, limit=_PAGE)
+                ids = [] if snapshot is None else snapshot.list_document_ids(after=after, limit=_PAGE_SIZE)
             if not ids:
                 return
             yield from ids
@@ -136,8 +131,8 @@ class CollectionReader:
         entries = {entry["name"]: entry for entry in self._store.collect_statistics()["collections"]}
         if self.name not in entries:
             raise CollectionNotFoundError(self.name, list(entries))
-        found: dict[str, Any] = entries[self.name]
-        return found
+        entry: dict[str, Any] = entries[self.name]
+        return entry
 
     # -- encoders
 

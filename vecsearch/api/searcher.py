@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsearch.api import arguments
 from vecsearch.api.arguments import Example, SearchOptions
@@ -31,8 +32,9 @@ if TYPE_CHECKING:  # loaded by those who ask for it, so that a plain search from
 
 _T = TypeVar("_T")
 _A = TypeVar("_A")
+OneVector: TypeAlias = np.ndarray[tuple[int], np.dtype[Any]]
+ManyVectors: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
 _ATTEMPTS: Final = 5  # at a question while others embed the collection with another model again and again
-_PAGE: Final = 1_000  # ids read together
 
 
 class CollectionSearcher(CollectionReader):
@@ -45,7 +47,7 @@ class CollectionSearcher(CollectionReader):
     @overload
     def search(
         self,
-        query: str,
+        query: str | Sequence[float] | OneVector,
         *,
         limit: int = ...,
         mode: str = ...,
@@ -63,7 +65,7 @@ class CollectionSearcher(CollectionReader):
     @overload
     def search(
         self,
-        query: list[str] | tuple[str, ...],
+        query: list[str] | tuple[str, ...] | Sequence[Sequence[float]] | ManyVectors,
         *,
         limit: int = ...,
         mode: str = ...,
@@ -81,7 +83,7 @@ class CollectionSearcher(CollectionReader):
     @overload
     def search(
         self,
-        query: Any,
+        query: NDArray[Any],
         *,
         limit: int = ...,
         mode: str = ...,
@@ -94,11 +96,11 @@ class CollectionSearcher(CollectionReader):
         mmr: float | None = ...,
         window: int = ...,
         explain: bool = ...,
-    ) -> Any: ...
+    ) -> Hits | list[Hits]: ...
 
     def search(
         self,
-        query: Any,
+        query: str | Sequence[str] | Sequence[float] | Sequence[Sequence[float]] | NDArray[Any],
         *,
         limit: int = LIMIT_DEFAULT,
         mode: str = Mode.HYBRID,
@@ -111,18 +113,18 @@ class CollectionSearcher(CollectionReader):
         mmr: float | None = None,
         window: int = 0,
         explain: bool = False,
-    ) -> Any:
+    ) -> Hits | list[Hits]:
         """Return the hits of a query, best first: `limit` of them whenever as many match.
 
-        `query`: a text, or a vector, shape (dimension,), which is searched densely; for a list of texts or a matrix of vectors
-        the answer is a list of Hits, one a query. `mode` is "hybrid", "dense" or "lexical", `fusion` how hybrid mode makes one
-        ranking of two. `rerank` reads the best candidates again: True with the model's own token vectors, a name or folder with
-        that cross-encoder.
+        `query`: a text, or a vector, shape (dimension,), which is searched densely; for a list of texts, or a matrix with a
+        vector a row, the answer is a list of Hits, one a query. `mode` is "hybrid", "dense" or "lexical", `fusion` how hybrid
+        mode makes one ranking of two. `rerank` scores the best candidates again: True with the model's own token vectors, a name
+        or folder with that cross-encoder.
 
         `where` filters by metadata before anything is counted. `min_similarity` is a least similarity, or "auto": the
         collection's own noise floor, below which a chunk is an answer only if it has half of the best possible BM25.
         `group_by="document"` keeps a document's best chunk, `dedupe` the best of near-duplicates and word forms; either counts
-        the others in `Hit.group_size`. `mmr` in [0, 1] trades nearness (1) for variety (0). `window` adds so many neighbour
+        the others in `Hit.group_size`. `mmr` in [0, 1] trades similarity (1) for variety (0). `window` adds so many neighbour
         chunks on each side as `Hit.window`, `explain` the `Hit.explanation`.
 
         Raises InputError, FilterError, DimensionMismatchError, CollectionNotFoundError, UnavailableError.
