@@ -113,9 +113,9 @@ def chunk_rows(folder: Path) -> dict[str, tuple[int, int]]:
 def test_a_collection_of_foreign_vectors_refuses_texts_of_another_width(tmp_path: Path) -> None:
     with vecsearch.open(tmp_path / "x.vec") as collection:
         collection.add(["a"], ids=["a"], vectors=[[1.0, 0, 0]])
-        with pytest.raises(vecsearch.DimensionMismatchError, match=r"3-number.*384"):
+        with pytest.raises(vecsearch.DimensionMismatchError, match=r"3 dimensions.*384"):
             collection.add(["b"])
-        with pytest.raises(vecsearch.DimensionMismatchError):
+        with pytest.raises(vecsearch.DimensionMismatchError, match=r"3 dimensions.*384"):
             collection.search("a")
         assert ids(collection.search("a", mode="lexical")) == ["a"]
         assert collection.count() == 1
@@ -189,13 +189,10 @@ def test_get_keeps_the_order_asked_for(notes: vecsearch.Collection) -> None:
     assert [listed.id for listed in notes.list_documents(limit=2, offset=1)] == ["b", "c"]
 
 
-def test_a_collection_that_nobody_wrote_to_is_empty(notes: vecsearch.Collection) -> None:
-    assert (notes.search("x"), notes.get(where={"a": 1}), notes.list_documents(), notes.count()) == ([], [], [], 0)
-    assert notes.search(["x", "y"]) == [[], []]
+def test_a_collection_that_nobody_wrote_to_has_nothing_to_delete_nor_to_optimize(notes: vecsearch.Collection) -> None:
     assert notes.delete(where={"a": 1}) == []
     notes.optimize()
-    with pytest.raises(vecsearch.CollectionNotFoundError):
-        notes.similar(text="x")
+    assert notes.count() == 0
 
 
 def test_a_title_alone_is_a_document(notes: vecsearch.Collection) -> None:
