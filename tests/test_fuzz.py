@@ -514,10 +514,10 @@ def test_what_is_no_id_is_in_no_collection(kept: vecsearch.Collection, key: Any)
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda notes: notes.ls(offset=-(10**5_000)),
-        lambda notes: notes.ls(limit=-(10**5_000)),
-        lambda notes: notes.sources(limit="x"),
-        lambda notes: notes.sources(offset=-1),
+        lambda notes: notes.list_documents(offset=-(10**5_000)),
+        lambda notes: notes.list_documents(limit=-(10**5_000)),
+        lambda notes: notes.list_sources(limit="x"),
+        lambda notes: notes.list_sources(offset=-1),
         lambda notes: notes.search([1.0] * 32, min_similarity=10**400),
         lambda notes: notes.search([1.0] * 32, mmr=10**400),
         lambda notes: notes.search([10**400] * 32),

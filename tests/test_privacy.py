@@ -45,13 +45,13 @@ with vecsearch.open("place/db") as notes:
     notes.index(["docs"])
     notes.add(["harbour seals"] * 40, vectors=np.eye(384)[:40])
     notes.optimize()
-    notes.update(notes.ls()[0].id, metadata={"seen": True})
+    notes.update(notes.list_documents()[0].id, metadata={"seen": True})
     reader = vecsearch.open("place/db", readonly=True)
     reader.search("seals", mode="lexical")
     notes.delete(where={"seen": True})
     notes.optimize(full=True)
     with notes._store.hold_lock():  # while a log, its index and a lock are there
-        notes._writer.change({notes.ls()[0].id: {"late": 1}})
+        notes._writer.change({notes.list_documents()[0].id: {"late": 1}})
         modes = {name: os.stat(os.path.join(at, name)).st_mode for at, _, names in os.walk("place/db") for name in names}
     reader.close()
 maintenance.rename_collection("place/db", "default", "other")

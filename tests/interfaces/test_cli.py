@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import Ran
 
-HIT = ["id", "chunk", "score", "similarity", "text", "title", "uri", "start", "end", "metadata", "place"]
+HIT = ["id", "chunk_index", "score", "similarity", "text", "title", "source", "start", "end", "metadata", "location"]
 Shell = Callable[..., Ran]
 
 
@@ -80,13 +80,13 @@ def test_similar_takes_an_id_a_text_or_a_file_and_never_gives_the_document_itsel
 def test_get_ls_and_status_give_the_agreed_fields(corpus: Path, shell: Shell) -> None:
     documents = json_of(shell("get", "n2", "docs/bats.md", "--json"))["documents"]
     assert [document["id"] for document in documents] == ["n2", "docs/bats.md"]
-    assert list(documents[0]) == ["id", "uri", "title", "text", "metadata", "chunks"]
-    assert documents[0]["chunks"] == [{"chunk": 0, "start": 0, "end": 20}]
+    assert list(documents[0]) == ["id", "source", "title", "text", "metadata", "chunks"]
+    assert documents[0]["chunks"] == [{"chunk_index": 0, "start": 0, "end": 20}]
     assert documents[0]["metadata"] == {"lang": "en", "year": 2021}
     listed = json_of(shell("ls", "--limit", 2, "--offset", 1, "--json"))
     assert listed["total"] == 4
     assert [document["id"] for document in listed["documents"]] == ["docs/bats.md", "n1"]
-    assert list(listed["documents"][0]) == ["id", "uri", "title", "chunks", "indexed_at"]
+    assert list(listed["documents"][0]) == ["id", "source", "title", "chunks", "indexed_at"]
     (status,) = json_of(shell("status", "--json"))["collections"]
     assert (status["name"], status["documents"], status["chunks"]) == ("default", 4, 4)
     assert (status["model"], status["dimension"], status["index"]["state"]) == ("all-MiniLM-L6-v2", 384, "current")

@@ -29,7 +29,9 @@ def _format_scripts(element: XmlElement) -> str:
 def _format_delimited(element: XmlElement) -> str:
     begin, end = find_child(element, "dPr", "begChr"), find_child(element, "dPr", "endChr")
     inside = ", ".join(format_formula(each) for each in element if get_local_name(each) == "e")
-    return f"{get_attribute(begin, 'val') if begin is not None else '('}{inside}{get_attribute(end, 'val') if end is not None else ')'}"
+    opening = get_attribute(begin, "val") if begin is not None else "("
+    closing = get_attribute(end, "val") if end is not None else ")"
+    return f"{opening}{inside}{closing}"
 
 
 def _format_children(element: XmlElement | None) -> str:
