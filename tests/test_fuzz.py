@@ -24,9 +24,9 @@ from tests.checks import is_sound
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from tests.search import test_filters
+from vecsearch.core.nesting import NESTING_MAX
 from vecsearch.core.settings import ID_LENGTH_MAX
 from vecsearch.documents.loaders.raw_file import RawFile
-from vecsearch.documents.validation import DEPTH_MAX
 from vecsearch.search.where_parser import parse_shell
 
 TIMES = int(os.environ.get("VECSEARCH_FUZZ", "1"))
@@ -328,7 +328,7 @@ def test_a_good_line_among_bad_ones_is_stored_as_it_is(
         assert len(report.failed) == (len(junk) if all_lines else 1)
 
 
-@pytest.mark.parametrize("depth", [DEPTH_MAX + 1, 500, 960, 985, 990, 995, 1_000, 100_000])
+@pytest.mark.parametrize("depth", [NESTING_MAX + 1, 500, 960, 985, 990, 995, 1_000, 100_000])
 def test_a_line_that_is_nested_too_deeply_costs_no_other(tmp_path: Path, depth: int) -> None:
     bad = '{"id": "bad", "text": "x", "deep": ' + "[" * depth + "]" * depth + "}"
     (tmp_path / "a.jsonl").write_text(f'{{"id": "1", "text": "one"}}\n{bad}\n{{"id": "2", "text": "two"}}\n')
@@ -455,8 +455,8 @@ LARGE = "ab é🙂\n" * 900_000  # ten megabytes
         ({"metadatas": [{"large": LARGE}]}, None),
         ({"metadatas": [{LARGE[:100_000]: 1}]}, None),
         ({"metadatas": [{str(n): n for n in range(20_000)}]}, None),
-        ({"metadatas": [{"deep": nested([], lambda inner: [inner], DEPTH_MAX - 2)}]}, None),
-        ({"metadatas": [{"deep": nested([], lambda inner: {"in": inner}, DEPTH_MAX)}]}, "nested too deeply"),
+        ({"metadatas": [{"deep": nested([], lambda inner: [inner], NESTING_MAX - 2)}]}, None),
+        ({"metadatas": [{"deep": nested([], lambda inner: {"in": inner}, NESTING_MAX)}]}, "nested too deeply"),
         ({"metadatas": [{"deep": nested([], lambda inner: [inner], 1_000)}]}, "nested too deeply"),
         ({"metadatas": [{"deep": nested([], lambda inner: {"in": inner}, 100_000)}]}, "nested too deeply"),
         ({"metadatas": [{"a": {1: "x", "1": "y"}}]}, "string keys"),

@@ -7,6 +7,7 @@ from operator import index
 from typing import Any, Final, TypeVar
 
 from vecsearch.core.errors import InputError
+from vecsearch.core.nesting import is_nested_too_deeply
 from vecsearch.core.settings import COLLECTION_NAME_MAX, LIMIT_MIN
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -16,8 +17,8 @@ _COUNT_MAX: Final = 2**53  # more than there can be of anything, and no more tha
 def shorten_repr(value: Any, *, most: int = 80) -> str:
     """What came, for a message of one line: cut when it is long, and never an error itself."""
     try:
-        said = repr(value)
-    except Exception:  # thousands of digits or levels, or a caller's own class
+        said = f"a deeply nested {type(value).__name__}" if is_nested_too_deeply(value) else repr(value)
+    except Exception:  # thousands of digits, or a caller's own class
         said = f"a value of type {type(value).__name__}"
     return said if len(said) <= most else f"{said[: most - 1]}…"
 

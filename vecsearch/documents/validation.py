@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.errors import InputError
+from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply
 from vecsearch.core.settings import ID_LENGTH_MAX
 from vecsearch.core.types import JSON, Metadata, ParsedDocument
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-DEPTH_MAX: Final = 100  # lists and objects inside each other; what is deeper, some reader somewhere could not read back
 
 
 def validate_id(identifier: Any) -> str:
@@ -40,15 +40,13 @@ def validate_metadata(metadata: Any) -> Metadata:
     """A JSON object that comes back as it went in: string keys at every level, finite numbers. Raises InputError."""
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
         raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
+    validate_depth(metadata, "metadata")
     try:
         said = _ENCODER.encode(metadata)
-    except RecursionError as error:
-        raise InputError(_format_depth_error("metadata")) from error
     except (TypeError, ValueError) as error:
         raise InputError(f"metadata must be JSON values: {error}") from error
     validate_text(said, "metadata")
     if any(isinstance(each, dict | list | tuple) for each in metadata.values()):
-        validate_depth(metadata, "metadata")
         _check_keys(metadata)
     if "\\u0000" in said and _has_nul(json.loads(said)):  # else a backslash that someone wrote
         raise InputError("metadata holds a NUL character; remove it")
@@ -56,13 +54,9 @@ def validate_metadata(metadata: Any) -> Metadata:
 
 
 def validate_depth(value: JSON, label: str) -> None:
-    """Raises InputError for a value with more than DEPTH_MAX lists and objects inside each other."""
-    level = [value]
-    for _ in range(DEPTH_MAX + 1):
-        level = [each for within in level for each in _list_children(within) if isinstance(each, dict | list | tuple)]
-        if not level:
-            return
-    raise InputError(_format_depth_error(label))
+    """Raise InputError for a value with more than NESTING_MAX lists and mappings inside each other."""
+    if is_nested_too_deeply(value):
+        raise InputError(f"{label} is nested too deeply; at most {NESTING_MAX} levels can be stored")
 
 
 def validate_document(document: ParsedDocument) -> ParsedDocument:
@@ -101,7 +95,3 @@ def _has_nul(value: JSON) -> bool:
 
 def _list_children(value: JSON) -> Any:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-
-
-def _format_depth_error(label: str) -> str:
-    return f"{label} is nested too deeply; at most {DEPTH_MAX} levels can be stored"

@@ -6,6 +6,7 @@ import json
 import struct
 from typing import IO, Any, Final
 
+from vecsearch.core.nesting import load_json
 from vecsearch.core.types import LoaderItem, ParsedDocument, ParseWarning, Section, SkippedFile
 from vecsearch.documents.validation import validate_depth
 
@@ -26,7 +27,10 @@ def receive(stream: IO[bytes]) -> tuple[Any, int]:
     (length,) = _LENGTH.unpack(_read_exactly(stream, _LENGTH.size))
     if length > FRAME_MAX:
         raise EOFError(f"a frame of {length:,} bytes")
-    return json.loads(_read_exactly(stream, length).decode("utf-8", "surrogatepass")), length
+    try:
+        return load_json(_read_exactly(stream, length).decode("utf-8", "surrogatepass")), length
+    except ValueError as error:  # a file has taken the worker over
+        raise EOFError("a broken frame") from error
 
 
 def pack_item(item: LoaderItem) -> list[Any]:

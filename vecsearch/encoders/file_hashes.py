@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from vecsearch.core.cache_folders import create_private_folder, get_cache_folder
+from vecsearch.core.nesting import load_json
 
 
 class FileHashes:
@@ -26,7 +27,7 @@ class FileHashes:
 
     def __enter__(self) -> Self:
         with suppress(OSError, ValueError):
-            found = json.loads(self._cache_file.read_text(encoding="utf-8"))
+            found = load_json(self._cache_file.read_text(encoding="utf-8"))
             self._entries = found if isinstance(found, dict) else {}
         return self
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.errors import UnavailableError
+from vecsearch.core.nesting import load_json
 
 SAFE_LOAD_OPTIONS: Final[dict[str, Any]] = {
     "local_files_only": True,
@@ -26,8 +26,8 @@ def check_model(folder: Path, name: str) -> None:
     sentence-transformers would import from the folder unasked."""
     for path in sorted(path for each in _CONFIG_FILES for path in folder.rglob(each)):
         try:
-            named = list(_iter_class_names(json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError, RecursionError) as error:
+            named = list(_iter_class_names(load_json(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError) as error:
             raise UnavailableError(f"the model {name!r} cannot be loaded: {path} cannot be read: {error}") from error
         if foreign := [each for each in named if not each.startswith(_TRUSTED_PREFIX)]:
             raise UnavailableError(_format_refusal(name, f"{path.name} names {shorten_repr(foreign[0])}"))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from vecsearch.core.cache_folders import create_private_folder, get_cache_folder
 from vecsearch.core.checksums import compute_checksum
+from vecsearch.core.nesting import load_json
 from vecsearch.encoders.file_hashes import write_atomically
 from vecsearch.encoders.model_config import ModelConfig, Pooling
 from vecsearch.encoders.model_files import ComputePrecision, compute_fingerprint
@@ -84,7 +85,7 @@ def prepare_model(reference: SentenceTransformersEncoder, source: Path, compute_
 def _read_prepared_model(folder: Path) -> OnnxModel | None:
     """What an earlier run prepared; None where there is nothing whole. Raises Unsuited, as that run did."""
     try:
-        record = json.loads((folder / _RECORD_FILE).read_text(encoding="utf-8"))
+        record = load_json((folder / _RECORD_FILE).read_text(encoding="utf-8"))
         if "unsuited" in record:
             raise ExportUnsupportedError(record["unsuited"])
         if any(compute_checksum(folder / name) != digest for name, digest in record["files"].items()):

@@ -18,6 +18,7 @@ from vecsearch.api.open import open as open_collection
 from vecsearch.core.atomic_files import write_atomically
 from vecsearch.core.cache_folders import CACHE_VARIABLE, create_private_folder, get_cache_folder
 from vecsearch.core.errors import InputError, StorageError, UnreadableFileError
+from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import LOADER_VERSION, SCHEMA_VERSION
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import registry
@@ -76,7 +77,7 @@ class CachedCollection:
 
     def troubles(self) -> list[str]:
         """Why some documents of a whole corpus are not in the collection, one reason a document."""
-        found: list[str] = json.loads(self.record.read_text(encoding="utf-8"))
+        found: list[str] = load_json(self.record.read_text(encoding="utf-8"))
         return found
 
     @contextmanager

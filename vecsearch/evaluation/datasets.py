@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any, Final, Self
 from vecsearch.api.open import open as open_collection
 from vecsearch.core.checks import check_query
 from vecsearch.core.errors import InputError, UnreadableFileError
+from vecsearch.core.nesting import load_json
 from vecsearch.core.types import AnyPath
 
 GRADE_MAX: Final = 1_000  # the measures keep a table as long as the highest grade
@@ -136,8 +136,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _query(line: str) -> tuple[str, str]:
     try:
-        value: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        value: Any = load_json(line)
+    except ValueError as error:
         raise InputError(f"expected an object such as {_QUERY}, got {line[:80]!r} ({error})") from error
     identifier = next((value[key] for key in ("_id", "id") if key in value), None) if isinstance(value, dict) else None
     if not isinstance(identifier, str | int) or isinstance(identifier, bool) or not isinstance(value.get("text"), str):

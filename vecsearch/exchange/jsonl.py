@@ -57,7 +57,7 @@ class JsonLinesSource:
             first = next(self._read_lines(), (0, b"", 0.0))[1]
             if first.startswith(_BEGINNING):
                 self.header = parse_header(parse_json(first)[HEADER_KEY])
-        except (InputError, RecursionError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
+        except (InputError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
             raise UnreadableFileError(f"cannot read {file}: {error}") from error
 
     def read_entries(self) -> Iterator[ImportEntry]:
@@ -75,8 +75,8 @@ class JsonLinesSource:
         try:
             value = parse_json(line)
             record = parse_plain_record(value) if self.header is None else parse_own_record(value, self.header)
-        except (InputError, RecursionError) as error:
-            return ImportEntry(where, weight, None, "nested too deeply" if isinstance(error, RecursionError) else str(error))
+        except InputError as error:
+            return ImportEntry(where, weight, None, str(error))
         return ImportEntry(where, weight, record)
 
     def _read_lines(self) -> Iterator[tuple[int, bytes, float]]:

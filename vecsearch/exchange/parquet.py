@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from vecsearch.core.errors import InputError, UnavailableError, UnreadableFileError
+from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.exchange.jsonl import HEADER_KEY
 from vecsearch.exchange.transfer_records import (
@@ -110,7 +111,7 @@ class ParquetSource:
             with self._open() as parquet:
                 self.total = float(parquet.metadata.num_rows)
                 said = (parquet.schema_arrow.metadata or {}).get(HEADER_KEY.encode())
-            self.header: ExportHeader | None = None if said is None else parse_header(json.loads(said))
+            self.header: ExportHeader | None = None if said is None else parse_header(load_json(said))
         except (self._arrow.ArrowException, OSError, ValueError) as error:
             raise UnreadableFileError(f"cannot read {file}: {error}") from error
 
@@ -135,7 +136,7 @@ class ParquetSource:
             for piece in given.get("chunks", ()):
                 piece["location"] = _parse_json_text(piece.get("location"))
             return ImportEntry(where, 1.0, parse_own_record(given, self.header))
-        except (InputError, ValueError, TypeError, RecursionError) as error:
+        except (InputError, ValueError, TypeError) as error:
             return ImportEntry(where, 1.0, None, str(error))
 
     def _open(self) -> Any:
@@ -144,7 +145,7 @@ class ParquetSource:
 
 def _parse_json_text(said: Any) -> Any:
     """A JSON text as what it says; other programs may have a struct there."""
-    return json.loads(said) if isinstance(said, str) else said
+    return load_json(said) if isinstance(said, str) else said
 
 
 def _import_pyarrow(part: str = "") -> Any:

@@ -5,7 +5,6 @@ The index itself and its configuration, which may be pickles, are never opened.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tarfile
 import zipfile
@@ -17,6 +16,7 @@ from sqlalchemy import column as sql_column
 from sqlalchemy import func, inspect, select, table
 
 from vecsearch.core.errors import DiskFullError, InputError, UnreadableFileError
+from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.types import ParsedDocument
 from vecsearch.documents.validation import validate_document
@@ -59,13 +59,13 @@ class Txtai:
 
 def _entry(identifier: Any, text: Any, tags: Any, data: Any) -> ImportEntry:
     try:
-        given = json.loads(data) if isinstance(data, str) else {}
+        given = load_json(data) if isinstance(data, str) else {}
         if not isinstance(given, dict):
             raise InputError("its data is no JSON object")
         metadata = {**({} if tags is None else {"tags": tags}), **{key: each for key, each in given.items() if key != "text"}}
         draft = ParsedDocument(str(identifier), text if isinstance(text, str) else "", None, metadata)
         return ImportEntry(repr(identifier), 1.0, ImportRecord(validate_document(draft)))
-    except (InputError, ValueError, RecursionError) as error:
+    except (InputError, ValueError) as error:
         return ImportEntry(repr(identifier), 1.0, None, str(error))
 
 

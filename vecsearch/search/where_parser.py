@@ -12,6 +12,7 @@ from typing import Any, Final
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.errors import FilterError
 from vecsearch.core.filters import And, Compare, Comparison, Contains, Exists, Filter, Not, Or
+from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply, load_json
 from vecsearch.core.types import JSON, Where
 
 _SHELL: Final = re.compile(r"(?P<key>[^=<>!]+)(?P<op>>=|<=|!=|=|>|<)(?P<value>.*)", re.DOTALL)
@@ -30,6 +31,8 @@ def parse_where(where: Where | None) -> Filter | None:
         return None
     if not isinstance(where, Mapping):
         raise FilterError(f"where must be a mapping such as {{'lang': 'en'}}, got {type(where).__name__}")
+    if is_nested_too_deeply(where):
+        raise FilterError(f"where: nested more than {NESTING_MAX} levels deep")
     _check_extent(where)
     return _parse_mapping(where) if where else None
 
@@ -59,8 +62,6 @@ def _parse_shell_expression(expression: str) -> dict[str, Any]:
     if expression.lstrip().startswith("{"):
         try:
             parsed: dict[str, Any] = _parse_json(expression)
-        except RecursionError as error:
-            raise FilterError(f"--where {shorten_repr(expression)} is nested too deeply") from error
         except ValueError as error:
             raise FilterError(f"--where {shorten_repr(expression)} is not valid JSON: {error}") from error
         return parsed
@@ -73,13 +74,13 @@ def _parse_shell_expression(expression: str) -> dict[str, Any]:
 def _parse_shell_value(text: str) -> JSON:
     try:
         return _parse_json(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return text
 
 
 def _parse_json(text: str) -> Any:
-    """Raises ValueError, for NaN and Infinity too, and RecursionError."""
-    return json.loads(text, parse_constant=_refuse_constant)
+    """Raises ValueError, for NaN and Infinity too."""
+    return load_json(text, parse_constant=_refuse_constant)
 
 
 def _refuse_constant(constant: str) -> Any:
@@ -198,7 +199,7 @@ def _check_value(key: str, value: Any) -> JSON:
 def _check_list(key: str, values: Sequence[Any]) -> list[JSON]:
     try:
         said = json.dumps(values, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         raise FilterError(f"where: the value of {shorten_repr(key)} must be a JSON value: {error}") from error
     _check_unicode(said, f"the value of {shorten_repr(key)}")
     return list(values)

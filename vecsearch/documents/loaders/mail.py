@@ -19,6 +19,7 @@ from operator import itemgetter
 from typing import Any, BinaryIO, Final, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.nesting import NESTING_MAX
 from vecsearch.core.types import LoaderItem, Location, ParsedDocument, ParseWarning, SkippedFile
 from vecsearch.documents.decoding import BinaryFileError, decode, find_declared_charset, is_binary
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, clean
@@ -35,6 +36,8 @@ _HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=]+\s*")
 _BASE64_HEADER: Final = re.compile(rb"^content-transfer-encoding:\s*base64", re.MULTILINE)
 _BINARY_CONTENT_TYPE: Final = re.compile(rb"^content-type:\s*(?!text/|message/|multipart/)\S", re.MULTILINE)
+_CONTENT_TYPE: Final = re.compile(rb"^content-type:\s*(message|multipart)/.*(?:\n[ \t].*)*", re.MULTILINE | re.IGNORECASE)
+_BOUNDARY: Final = re.compile(rb'boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE)
 _ENCODED_WORD: Final = r"=\?[^?\s]+\?[bBqQ]\?[^?]*\?="
 _ENCODED_WORDS: Final = re.compile(rf"{_ENCODED_WORD}(?:\s+{_ENCODED_WORD})*")
 # Outlook's numbers for a body as a page and as compressed RTF, and for how it calls an attachment
@@ -139,13 +142,41 @@ def _parse_message(lines: Iterable[bytes]) -> _MailContent:
             size += len(line) + _LINE_COST
             if size > _MESSAGE_MAX:
                 raise UnreadableFileError("too large even without its attachments")
-    try:
-        message = message_from_bytes(b"".join(kept))
-        letter = _MailContent(_read_headers(message))
-        letter.bodies = _extract_bodies(message, letter.attachments)
-    except RecursionError as error:
-        raise UnreadableFileError("its parts are nested too deeply") from error
+    if _is_nested_too_deeply(kept):
+        raise UnreadableFileError("its parts are nested too deeply")
+    message = message_from_bytes(b"".join(kept))
+    letter = _MailContent(_read_headers(message))
+    letter.bodies = _extract_bodies(message, letter.attachments)
     return letter
+
+
+def _is_nested_too_deeply(lines: Iterable[bytes]) -> bool:
+    """Return whether more than NESTING_MAX parts are open at once; the library, which recurses into them, cannot say."""
+    boundaries: list[bytes] = []  # of the parts that are open, empty for an attached message
+    headers: list[bytes] | None = []  # None within a body
+    for line in lines:
+        text = line.rstrip()
+        if text.startswith(b"--") and (boundary := _find_boundary(text, boundaries)) is not None:
+            is_last = text[2:] != boundary
+            del boundaries[boundaries.index(boundary) + (not is_last) :]
+            headers = None if is_last else []
+        elif headers is not None and text:
+            headers.append(text)
+        elif headers is not None:
+            content_type = _CONTENT_TYPE.search(b"\n".join(headers))
+            is_message = content_type is not None and content_type[1].lower() == b"message"
+            declared = _BOUNDARY.search(content_type[0]) if content_type else None
+            if is_message or declared:
+                boundaries.append(b"" if declared is None else declared[1] or declared[2])
+            headers = [] if is_message else None
+        if len(boundaries) > NESTING_MAX:
+            return True
+    return False
+
+
+def _find_boundary(line: bytes, boundaries: Iterable[bytes]) -> bytes | None:
+    """Return which boundary a line is, of those of the parts that are open."""
+    return next((each for each in boundaries if each and line[2:] in (each, each + b"--")), None)
 
 
 class _AttachmentFilter:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.nesting import NestingError, load_json
 from vecsearch.core.types import LoaderItem, ParsedDocument, Section
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.document_builder import clean
@@ -40,11 +41,11 @@ def load_notebook(raw: RawFile) -> Iterator[LoaderItem]:
 
 def _parse_notebook(text: str) -> dict[str, Any]:
     try:
-        book = json.loads(text)
+        book = load_json(text)
     except json.JSONDecodeError as error:
         raise UnreadableFileError(f"not valid JSON: {error.msg} at line {error.lineno:,}, column {error.colno:,}") from error
-    except RecursionError as error:
-        raise UnreadableFileError("not a notebook: nested too deeply") from error
+    except NestingError as error:
+        raise UnreadableFileError(f"not a notebook: {error}") from error
     except ValueError as error:  # Python refuses integers of thousands of digits
         raise UnreadableFileError(f"not valid JSON: {str(error).partition(';')[0]}") from error
     return _coerce_object(book)

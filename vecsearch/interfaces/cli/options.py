@@ -16,6 +16,7 @@ import click
 
 import vecsearch
 from vecsearch.core.errors import NotADatabaseError
+from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import COLLECTION_DEFAULT, DATABASE_FOLDER, LIMIT_DEFAULT, MMR_DEFAULT, WINDOW_MAX
 from vecsearch.core.types import Fusion, Mode
 from vecsearch.interfaces.rendering import output, terminal_safe
@@ -246,10 +247,9 @@ def require_one_of(what: str, *present: bool) -> None:
 
 def parse_metadata_option(text: str) -> dict[str, Any]:
     """Return a JSON object. Raises a usage error."""
-    import json
 
     try:
-        metadata = json.loads(text)
+        metadata = load_json(text)
     except ValueError as error:
         raise click.UsageError(f"--metadata must be a JSON object, got {text!r}: {error}") from error
     if not isinstance(metadata, dict):

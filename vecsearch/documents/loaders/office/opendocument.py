@@ -50,13 +50,10 @@ def _load_document(raw: RawFile, kind: str) -> Iterator[LoaderItem]:
     if (content := document.parse_part("content.xml")) is None:
         raise UnreadableFileError(f"{kind} is damaged: it has no text part")
     writer = _OpenDocumentWriter()
-    try:
-        writer.write_blocks(each for each in content if get_local_name(each) == "body")
-        if find_child(content, "body", "text") is not None:
-            for master in iter_descendants(document.parse_part("styles.xml"), "master-page"):
-                writer.write_margins(master)
-    except RecursionError as error:
-        raise UnreadableFileError("nested too deeply") from error
+    writer.write_blocks(element for element in content if get_local_name(element) == "body")
+    if find_child(content, "body", "text") is not None:
+        for master in iter_descendants(document.parse_part("styles.xml"), "master-page"):
+            writer.write_margins(master)
     title, metadata = read_opendocument_metadata(document)
     title, nothing = title or writer.builder.first_heading, "no text in it: pictures, perhaps"
     yield from finish_document(raw, writer.builder, title, metadata, document.problems, empty_message=nothing)

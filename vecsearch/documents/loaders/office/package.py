@@ -26,6 +26,7 @@ _UNPACKED_ALLOWED: Final = 16 << 20  # bytes that a document may unpack to, howe
 _UNPACK_RATIO_MAX: Final = 100  # … above that, so many times its size …
 _UNPACKED_MAX: Final = 400 << 20  # … and never more than this
 PART_BYTES_MAX: Final = 100 << 20  # bytes of one XML part: its tree takes several times as much
+_NESTING_MAX: Final = 250  # elements inside each other
 _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
@@ -60,6 +61,8 @@ class Package:
             self.problems.append(ParseWarning(str(error)))
             return None
         root, whole = parse_xml(data) if data else (None, True)
+        if _is_nested_too_deeply(root):
+            raise UnreadableFileError("nested too deeply")
         if not whole:
             self.problems.append(ParseWarning(f"{name} in it is damaged"))
         return root
@@ -113,6 +116,16 @@ def parse_xml(data: bytes) -> tuple[XmlElement | None, bool]:
         return builder.close(), False
     except AssertionError:  # it began with no element, or left some open
         return None, False
+
+
+def _is_nested_too_deeply(root: XmlElement | None) -> bool:
+    """Return whether elements lie deeper inside each other than the writers, which recurse, can follow."""
+    level = [] if root is None else [root]
+    for _ in range(_NESTING_MAX):
+        level = [child for element in level for child in element]
+        if not level:
+            return False
+    return True
 
 
 def get_local_name(element: XmlElement) -> str:

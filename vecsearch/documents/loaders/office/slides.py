@@ -38,11 +38,8 @@ def load_pptx(raw: RawFile) -> Iterator[LoaderItem]:
         raise UnreadableFileError("a PowerPoint presentation is damaged: it has no list of its slides")
     title, metadata = read_core_properties(show)
     writer = _PptxWriter(show)
-    try:
-        for number, part in enumerate(slides, start=1):
-            writer.write_slide(number, part)
-    except RecursionError as error:
-        raise UnreadableFileError("nested too deeply") from error
+    for number, part in enumerate(slides, start=1):
+        writer.write_slide(number, part)
     yield from finish_document(
         raw,
         writer.builder,

@@ -65,11 +65,8 @@ def load_docx(raw: RawFile) -> Iterator[LoaderItem]:
         raise UnreadableFileError("a Word document is damaged: it has no text part")
     title, metadata = read_core_properties(document)
     story = _create_writer(document, main)
-    try:
-        story.write_blocks(find_child(root, "body") if get_local_name(root) == "document" else root)
-        story.write_margins(main)
-    except RecursionError as error:
-        raise UnreadableFileError("nested too deeply") from error
+    story.write_blocks(find_child(root, "body") if get_local_name(root) == "document" else root)
+    story.write_margins(main)
     yield from finish_document(
         raw,
         story.builder,

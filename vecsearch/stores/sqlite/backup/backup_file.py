@@ -32,6 +32,7 @@ from vecsearch.core.errors import (
     StorageError,
     UnreadableFileError,
 )
+from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION, SCHEMA_VERSION_MIN
 from vecsearch.stores.sqlite.backup.counters import UNTOUCHED, CounterState, floors_of, renew, unknown_floors
 from vecsearch.stores.sqlite.engine import write_lock
@@ -258,11 +259,11 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
     with archive.open(MANIFEST) as member:
         said = member.read(_MANIFEST_BYTES_MAX)
     try:
-        value = json.loads(said)
+        value = load_json(said)
         held = tuple(Held(str(each["name"]), int(each["documents"]), int(each["chunks"])) for each in value["collections"])
         numbers = {key: int(value[key]) for key in ("layout", "format", "bytes")}
         texts = {key: str(value[key]) for key in ("program", "created_at", "sha256")}
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise DatabaseCorruptedError(
             f"{file} is damaged: its manifest cannot be read ({error}); restore another backup"
         ) from error

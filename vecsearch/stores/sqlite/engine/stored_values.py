@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.core.nesting import load_json
 from vecsearch.core.types import JSON, ChunkSpan, Location
 
 
 def parse_stored_json(text: str) -> JSON:
     """The value of a JSON text that we wrote. Raises Damaged."""
     try:
-        return json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
+        return load_json(text)
+    except (TypeError, ValueError) as error:
         raise DatabaseCorruptedError(
             f"the database is damaged: what should be JSON is not ({error}); see `vecsearch doctor`"
         ) from error

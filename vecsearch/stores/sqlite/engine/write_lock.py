@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import DatabaseLockedError, DiskFullError, ReadOnlyError
+from vecsearch.core.nesting import load_json
 
 LOCK_FILE = "write.lock"
 OWNER_FILE = "write.owner.json"
@@ -45,7 +46,7 @@ def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[None]:
 def describe_owner(folder: Path) -> str:
     """Who holds the lock, as far as the note beside it tells."""
     try:
-        note = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
+        note = load_json((folder / OWNER_FILE).read_text(encoding="utf-8"))
         return f"process {note['pid']} on {note['host']} ({note['command']}, since {note['since']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
