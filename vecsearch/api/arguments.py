@@ -165,18 +165,18 @@ def to_plain_json(value: Any, label: str) -> Any:
 
     Raises InputError for what is nested too deeply, or in itself.
     """
-    from vecsearch.documents.validation import DEPTH_MAX
+    from vecsearch.core.nesting import NESTING_MAX
 
     def convert(part: Any, levels_left: int) -> Any:
         if isinstance(part, str) or not isinstance(part, Mapping | Sequence) or isinstance(part, bytes | bytearray):
             return part
         if not levels_left:
-            raise InputError(f"{label} is nested too deeply; at most {DEPTH_MAX} levels can be stored")
+            raise InputError(f"{label} is nested too deeply; at most {NESTING_MAX} levels can be stored")
         if isinstance(part, Mapping):
             return {key: convert(inner, levels_left - 1) for key, inner in part.items()}
         return [convert(inner, levels_left - 1) for inner in part]
 
-    return convert(value, DEPTH_MAX + 1)
+    return convert(value, NESTING_MAX + 1)
 
 
 def parse_vectors(vectors: Any, count: int) -> Vector:
