@@ -97,6 +97,10 @@ class MemoryStore:
             "dimension": info.encoder.dimension, "precision": info.precision.value, "stemmer": info.stemmer,
         }  # fmt: skip
 
+    def upgrade(self) -> bool:
+        """There is no older format."""
+        return False
+
     def close(self) -> None:
         """Keep everything: whoever holds the store may use it again."""
 

@@ -229,3 +229,9 @@ def test_chunks_know_their_document(store: Store) -> None:
         rows = snapshot.find_document_rows([*chunks["a"].tolist(), *chunks["b"].tolist()])
         assert len({rows[int(chunk)] for chunk in chunks["a"]}) == 1
         assert len(set(rows.values())) == 2
+    with store.open_writer(COLLECTION) as writer:
+        writer.delete_documents(["a"])
+        writer.commit([make_document("c", "1")])
+    with reading(store) as snapshot:  # a number that was free again is not given to another document
+        rows = snapshot.find_document_rows([find_chunk(snapshot, "b"), find_chunk(snapshot, "c")])
+        assert len(set(rows.values())) == 2

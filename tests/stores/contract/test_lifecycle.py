@@ -261,3 +261,11 @@ def test_a_collection_is_what_it_was_made_as(make_store: StoreMaker) -> None:
     for info in (made, again, *make_store().list_collections()):
         assert (info.name, info.encoder, info.precision, info.stemmer, dict(info.metadata)) == expected
         assert (info.identity, info.version) == (made.identity, made.version)
+
+
+def test_what_this_program_wrote_needs_no_upgrade(make_store: StoreMaker) -> None:
+    write(make_store(), [make_document("a", "river")])
+    store = make_store()
+    assert store.upgrade() is False
+    with reading(store) as snapshot:
+        assert snapshot.list_document_ids() == ["a"]
