@@ -1,7 +1,6 @@
 """Which paths patterns in gitignore's notation leave out: those of ignore files, and those that the user gives. Walks no folder.
 
 A pattern is held against one path at a time, as git does on its way down: what lies below an ignored folder is never asked for.
-pathspec translates the patterns. `?` and `[…]` stand for a character, where git counts bytes.
 """
 
 # ruff: noqa: PTH118, PTH120
@@ -12,16 +11,14 @@ import errno
 import os
 import re
 import stat
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
 from vecsearch.core.errors import InputError
+from vecsearch.documents.gitignore_globs import translate_name_glob, translate_path_glob
 from vecsearch.documents.globs import describe_os_error
 
 # What has to be in a folder, and the ignore file that it then may have; one overrides those before it.
@@ -31,16 +28,6 @@ _FILE_BYTES_MAX: Final = 100_000  # more would be slow to hold against every pat
 _PATTERN_MAX: Final = 4_096  # no path is longer
 
 _WILD: Final = re.compile(r"[*?\[\\]")
-_NAMED_GROUP: Final = re.compile(r"(?<!\\)\(\?P<\w+>")
-_NEGATED_CLASS: Final = re.compile(r"(?<!\\)\[\^(?!/\])")
-_STAR: Final = re.compile(r"\[\^/\]\*((?:\[\^/\](?!\*)|(?!\[\^/\])[^/])*?)(?=\[\^/\]\*)")  # with what follows it, up to the next
-_LAST_SPACE: Final = re.compile(r"(?<!\\)\s\Z")
-_BRACKETS: Final = re.compile(r"\\.|\[([!^]?\]?(?:\[:[a-z]+:\]|[^\]])*)\]|\[.*", re.DOTALL)
-_CLASS: Final = re.compile(r"\[:([a-z]+):\]")
-_CLASSES: Final = {
-    "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": " \t", "cntrl": "\1-\x1f\x7f", "digit": "0-9", "graph": "0-~!-.",
-    "lower": "a-z", "print": " -.0-~", "punct": ":-@[-`{-~!-.", "space": " \t-\r", "upper": "A-Z", "xdigit": "0-9a-fA-F",
-}  # fmt: skip
 
 
 # -- patterns
@@ -137,56 +124,15 @@ def _parse_pattern(line: str) -> _Pattern | None:
     folders_only, text = text.endswith("/"), text.removesuffix("/")
     by_name, text = "/" not in text, text.removeprefix("/")
     glob = bool(_WILD.search(text))
-    meant = _translate_glob(text) if glob else text
-    return _Pattern(ignores, folders_only, by_name, glob, meant) if meant else None
-
-
-# -- expressions
-
-
-def _translate_glob(glob: str) -> str | None:
-    """A regular expression that matches the whole of a path if the pattern does; None for a pattern that is invalid."""
-    plain = _BRACKETS.sub(_simplify_brackets, _LAST_SPACE.sub(r"[\g<0>]", glob))  # pathspec knows no classes and drops the space
-    try:
-        translated, _ = GitIgnoreSpecPattern.pattern_to_regex("/" + plain)
-        if translated is None:
-            return None
-        expression = _NEGATED_CLASS.sub("(?!/)[^", _limit_backtracking(_NAMED_GROUP.sub("(?:", translated)))
-        _compile_expression(expression)
-    except (ValueError, re.error):
-        return None
-    to_its_end = _NAMED_GROUP.search(translated)  # pathspec names the slash after a path that the pattern itself matches
-    return f"(?:{expression})" if to_its_end else f"(?s:.*?)(?:{expression})(?s:.*)"
-
-
-def _simplify_brackets(bracket: re.Match[str]) -> str:
-    if not bracket[1]:
-        return bracket[0]
-    characters = _CLASS.sub(lambda each: _CLASSES.get(each[1], each[0]), bracket[1])
-    return f"[{characters.replace('/', '')}]"  # no bracket matches a slash
-
-
-def _limit_backtracking(expression: str) -> str:
-    """The same, but a wildcard keeps to the first place where what follows it up to the next wildcard fits: that is enough, and
-    without it a dozen characters in an ignore file could take hours."""
-    head, *rest = _STAR.sub(r"(?>[^/]*?\1)", expression).split("(?:/.+)?")  # what pathspec makes of /**/
-    if not rest:
-        return head
-    if head != (start := head.removeprefix("^(?:.+/)?")):  # what it makes of **/ at the beginning
-        head = f"^(?>(?:[^/]++/)*?{start}(?=/))"
-    between = "".join(f"(?>(?:/[^/]++)*?{each}(?=/))" for each in rest[:-1])
-    return f"{head}{between}(?:/[^/]++)*{rest[-1]}"
+    if glob:
+        translated = translate_name_glob(text) if by_name else translate_path_glob(text)
+        return None if translated is None else _Pattern(ignores, folders_only, by_name, glob, translated)
+    return _Pattern(ignores, folders_only, by_name, glob, text) if text else None
 
 
 def _compile_alternatives(expressions: Iterable[str]) -> re.Pattern[str] | None:
     whole = "|".join(sorted(expressions))
-    return _compile_expression(whole) if whole else None
-
-
-def _compile_expression(expression: str) -> re.Pattern[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # [[ and the like, which mean the same today
-        return re.compile(expression)
+    return re.compile(whole) if whole else None
 
 
 # -- ignore files
