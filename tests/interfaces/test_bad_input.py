@@ -274,7 +274,7 @@ def test_vectors_that_are_no_row_a_text_are_refused(notes, rows):
 
 
 def test_one_bad_row_keeps_out_its_good_neighbours(notes):
-    with nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError):
+    with nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError, match="all zeros"):
         collection.add(["good", "bad"], vectors=[UNIT[0], np.zeros(384)])
 
 
