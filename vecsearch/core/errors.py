@@ -14,7 +14,11 @@ A message says what, expected and got, and the next command.
 
 from __future__ import annotations
 
+import errno
 from shlex import quote
+from typing import Final
+
+_DISK_FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class VecsearchError(Exception):
@@ -95,7 +99,7 @@ class NotADatabaseError(StorageError):
 
 
 class DiskFullError(StorageError):
-    """No room left for the write; what was committed before is kept."""
+    """There is no room for the write: the disk is full, a quota used up, or a limit on file sizes met; commits are kept."""
 
 
 class StorageIOError(StorageError):
@@ -112,3 +116,14 @@ class UnavailableError(VecsearchError):
 
 class VecsearchWarning(UserWarning):
     """Something was done, but not quite as the user may expect."""
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether a write failed for want of room: a full disk, a quota, a limit on file sizes."""
+    return error.errno in _DISK_FULL_ERRNOS
+
+
+def wrap_write_error(message: str, error: OSError) -> StorageError:
+    """Return what to raise where a file could not be written: DiskFullError for want of room, else StorageIOError."""
+    kind = DiskFullError if is_disk_full(error) else StorageIOError
+    return kind(f"{message}: {error.strerror or error}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vecsearch.core.errors import UnavailableError
 from vecsearch.core.settings import ENCODER_BATCH_SIZE
 from vecsearch.encoders import model_files, model_safety
+from vecsearch.encoders.sentence_transformers import quiet_loading
 
 
 class SentenceTransformersCrossEncoder:
@@ -38,6 +39,7 @@ class SentenceTransformersCrossEncoder:
         try:
             from sentence_transformers import CrossEncoder
 
-            return CrossEncoder(str(self._folder), device="cpu", **model_safety.SAFE_LOAD_OPTIONS)
+            with quiet_loading():
+                return CrossEncoder(str(self._folder), device="cpu", **model_safety.SAFE_LOAD_OPTIONS)
         except Exception as error:  # a folder can be wrong in as many ways as there are libraries below
             raise model_safety.build_load_error(self._folder, self.name, error) from error

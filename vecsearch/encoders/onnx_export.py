@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +40,7 @@ _EXPORT_VERSION: Final = 1  # goes up when the same model is prepared otherwise
 _RECORD_FILE: Final = "prepared.json"
 _WEIGHTS_FILE: Final = "model.data"
 _OPSET: Final = 17
+_EXPORTERS: Final = frozenset({"onnx", "onnxruntime", "onnxscript", "torch", "transformers"})
 _EXTERNAL_TENSOR_BYTES: Final = 1024  # bytes from which on a tensor lies beside the graph, where ONNX Runtime maps it
 _MIN_COSINE: Final = {ComputePrecision.FLOAT32: 0.9999, ComputePrecision.INT8: 0.98}  # of any sample to the reference …
 _MIN_CORRELATION: Final = {
@@ -104,7 +107,7 @@ def _export_and_verify(reference: SentenceTransformersEncoder, folder: Path, com
     try:
         (workplace / TOKENIZER_FILE).write_text(tokenizer, encoding="utf-8")
         model = OnnxModel(workplace, traits)
-        with _silence_output():
+        with _silence_exporters():
             _export_graph(reference.get_transformer(), map(model.get_token_ids, REFERENCE_TEXTS), workplace, compute_precision)
         if (difference := _find_difference(model, reference, compute_precision)) is not None:
             raise ExportUnsupportedError(difference)
@@ -121,16 +124,12 @@ def _export_graph(
     transformer: Any, samples: Iterable[NDArray[np.int64]], folder: Path, compute_precision: ComputePrecision
 ) -> None:
     """The graph with its weights beside it: traced by torch, its layers fused and put into 8 bits by ONNX Runtime's tools."""
-    load_runtime()
-    try:
-        import onnx
-        from onnxruntime.transformers.optimizer import optimize_model
-    except ImportError as error:
-        raise OSError(f"{error}; pip install onnx onnxruntime") from error
+    import onnx
+
     traced, fused, final = (folder / name for name in ("traced.onnx", "fused.onnx", "final.onnx"))
     try:
         _trace_graph(transformer, traced)
-        optimize_model(str(traced), model_type="bert", num_heads=0, hidden_size=0, opt_level=0).save_model_to_file(str(fused))
+        _load_optimizer()(str(traced), model_type="bert", num_heads=0, hidden_size=0, opt_level=0).save_model_to_file(str(fused))
         if compute_precision is ComputePrecision.INT8:
             quantize(fused, final, samples)
         else:
@@ -185,14 +184,53 @@ def _compute_similarities(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return (rows @ rows.T)[np.triu_indices(len(rows), 1)]
 
 
+def _load_optimizer() -> Any:
+    """Return ONNX Runtime's function that fuses the layers of a graph. Raises OSError where a package is missing."""
+    load_runtime()
+    try:
+        import_module("onnx")
+        package = import_module("onnxruntime.transformers")
+        if (folder := str(Path(str(package.__file__)).parent)) not in sys.path:
+            sys.path.append(folder)  # its modules import each other from there, and only its first import says so
+        return import_module("onnxruntime.transformers.optimizer").optimize_model
+    except ImportError as error:
+        raise OSError(f"{error}; pip install onnx onnxruntime") from error
+
+
 @contextmanager
-def _silence_output() -> Iterator[None]:
-    """Exporters tell much that is of no use to who waits."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+def _silence_exporters() -> Iterator[None]:
+    """Keep the exporters' notes out of the output; other loggers and warnings, and the import path, stay as the host has them."""
+    import_path, root_handlers = sys.path.copy(), logging.root.handlers.copy()
+    loggers: list[logging.Logger] = []
+    levels: list[int] = []
+    logging.root.addFilter(_is_wanted)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            for name in _EXPORTERS:
+                warnings.filterwarnings("ignore", module=rf"{name}\b")
+            warnings.filterwarnings("ignore", module=__name__)
+            _load_optimizer()
+            names = {*_EXPORTERS, *filter(_is_exporter, logging.root.manager.loggerDict)}
+            loggers = [logging.getLogger(name) for name in names]
+            levels = [logger.level for logger in loggers]
+            for logger in loggers:
+                logger.setLevel(logging.ERROR)
             yield
     finally:
-        logging.disable(level)
+        sys.path[:] = import_path
+        logging.root.removeFilter(_is_wanted)
+        if not root_handlers:  # `logging.warning`, which the tools call, has added one
+            logging.root.handlers.clear()
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _is_exporter(logger_name: str) -> bool:
+    """Whether a logger belongs to a package that takes part; ONNX Runtime's tools name theirs like modules of the top."""
+    file = getattr(sys.modules.get(logger_name), "__file__", None) or ""
+    return logger_name.partition(".")[0] in _EXPORTERS or Path(file).parts[-3:-1] == ("onnxruntime", "transformers")
+
+
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """Whether a record of the root logger is not one of ONNX Runtime's tools."""
+    return "onnxruntime" not in Path(record.pathname).parts

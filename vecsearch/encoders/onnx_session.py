@@ -1,31 +1,41 @@
-"""ONNX Runtime, which in this house tells nobody anything."""
+"""Load ONNX Runtime without its telemetry, and make sessions."""
 
 from __future__ import annotations
 
 import os
+import sys
+from importlib import import_module
 from typing import Any, Final
 
 from vecsearch.core.errors import UnavailableError
 
+_NO_TELEMETRY: Final = "ORT_DISABLE_TELEMETRY"
 _ERRORS_ONLY: Final = 3  # in its count of severities
 
 
 def load_runtime() -> Any:
-    """The module. Raises UnavailableError.
+    """Return the module. Raises UnavailableError.
 
-    Official builds send telemetry unless this variable is set before the first import, from wherever that comes: so everything
-    that uses ONNX Runtime asks here first.
+    Official builds send telemetry unless this variable is set at the first import, so everything that uses ONNX Runtime asks
+    here first. The environment is the host's: the variable is put back as it was.
     """
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    if (onnxruntime := sys.modules.get("onnxruntime")) is not None:
+        return onnxruntime
+    before = os.environ.get(_NO_TELEMETRY)
+    os.environ[_NO_TELEMETRY] = "1"
     try:
-        import onnxruntime
+        return import_module("onnxruntime")
     except ImportError as error:
         raise UnavailableError(f"ONNX Runtime cannot be loaded ({error}); pip install onnxruntime") from error
-    return onnxruntime
+    finally:
+        if before is None:
+            del os.environ[_NO_TELEMETRY]
+        else:
+            os.environ[_NO_TELEMETRY] = before
 
 
 def create_session(path: str, *, optimized: bool, save_to: str | None = None) -> Any:
-    """A session over an ONNX file on the processor; `optimized`: the file already is, and is taken as it stands."""
+    """Return a session on the processor; an `optimized` file is taken as it stands."""
     ort = load_runtime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # several texts share the cores

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from vecsearch.encoders.model_config import ModelConfig, Pooling
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+_loading_lock: Final = Lock()  # two at once would put back what the other has set
 
 
 class SentenceTransformersEncoder:
@@ -169,20 +172,38 @@ class SentenceTransformersEncoder:
 
 def _load_model(folder: Path, name: str, device: str) -> SentenceTransformer:
     model_safety.check_model(folder, name)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TQDM_DISABLE", "1")  # its bars would land among our own output
     try:
         from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise UnavailableError(f"sentence-transformers cannot be loaded ({error}); pip install sentence-transformers") from error
     _clear_scratch()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
     try:
-        return SentenceTransformer(str(folder), device=device, **model_safety.SAFE_LOAD_OPTIONS)
+        with quiet_loading():
+            return SentenceTransformer(str(folder), device=device, **model_safety.SAFE_LOAD_OPTIONS)
     except Exception as error:  # a folder can be wrong in as many ways as there are libraries below
         raise model_safety.build_load_error(folder, name, error) from error
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Keep the progress bars and notes of the libraries out of the output while a model loads, and only then.
+
+    The switches belong to the whole process, so they are put back: the host's own bars and logs stay as it has set them.
+    """
+    from transformers.utils import logging as transformers_logging
+
+    logger = logging.getLogger("sentence_transformers")
+    with _loading_lock:
+        level, had_bars = logger.level, transformers_logging.is_progress_bar_enabled()
+        logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))
+        if had_bars:
+            transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+            if had_bars:
+                transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _is_mean_pooling(pooling: Any) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from vecsearch.core import atomic_files
-from vecsearch.core.errors import CollectionNotFoundError, DiskFullError, InputError, UsageError
+from vecsearch.core.errors import CollectionNotFoundError, InputError, UsageError, wrap_write_error
 from vecsearch.exchange import jsonl, parquet
 from vecsearch.exchange.transfer_records import ExportFormat, ExportHeader
 from vecsearch.stores.base import FullDocument, Store
@@ -76,7 +76,7 @@ def export_to_file(
         with atomic_files.write_atomically(file) as target:
             return export_to_stream(store, name, target, kind=chosen, vectors=vectors)
     except OSError as error:
-        raise DiskFullError(f"no export was written at {file}: {error.strerror or error}") from error
+        raise wrap_write_error(f"no export was written at {file}", error) from error
 
 
 def export_to_stream(store: Store, name: str, target: BinaryIO, *, kind: ExportFormat, vectors: bool = True) -> ExportReport:

@@ -20,6 +20,7 @@ from vecsearch.core.errors import (
     DiskFullError,
     ModelMismatchError,
     StorageError,
+    StorageIOError,
     UnavailableError,
     VecsearchError,
 )
@@ -214,7 +215,7 @@ def _try_repair(step: Callable[[], None]) -> None:
     """A step that cannot be done leaves its trouble to be said. Raises Locked, StorageFull: no other step would do better."""
     try:
         step()
-    except (DatabaseLockedError, DiskFullError):
+    except (DatabaseLockedError, DiskFullError, StorageIOError):
         raise
     except (StorageError, ArithmeticError, LookupError, TypeError, ValueError):
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -291,6 +292,55 @@ def test_a_disk_that_runs_full_keeps_what_was_acknowledged(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "no room to write" in done.stdout
+
+
+# -- a disk that fails
+
+
+def fail_with(number):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.EIO, vecsearch.StorageIOError), (errno.ENOTCONN, vecsearch.StorageIOError),
+        (errno.ENOSPC, vecsearch.DiskFullError), (errno.EDQUOT, vecsearch.DiskFullError), (errno.EFBIG, vecsearch.DiskFullError),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("call", ["filelock.FileLock.acquire", "os.fsync"])
+def test_only_a_lack_of_room_is_called_a_full_disk(notes, tmp_path, monkeypatch, number, expected, call):
+    with vecsearch.open(notes) as collection, nothing_lost(notes):
+        monkeypatch.setattr(call, fail_with(number))
+        with pytest.raises(expected, match=os.strerror(number)) as raised:
+            if call == "os.fsync":
+                collection.export_documents(tmp_path / "out.jsonl")
+            else:
+                collection.add(["x"])
+        monkeypatch.undo()
+        assert type(raised.value) is expected
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize(("free", "expected"), [(1 << 30, vecsearch.StorageIOError), (0, vecsearch.DiskFullError)])
+@pytest.mark.parametrize("name", ["SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"])
+def test_a_write_that_sqlite_could_not_make_is_told_from_a_full_disk(notes, monkeypatch, name, free, expected):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = name
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1 << 40, (1 << 40) - free, free))
+    with pytest.raises(expected, match="disk I/O error") as raised, databases.translate_errors(notes):
+        raise error
+    assert type(raised.value) is expected
+
+
+def test_a_disk_that_cannot_be_read_is_said_to_fail(notes):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_READ"
+    with pytest.raises(vecsearch.StorageIOError, match="could not read or write a file"), databases.translate_errors(notes):
+        raise error
 
 
 # -- damage

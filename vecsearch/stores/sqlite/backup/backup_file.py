@@ -30,7 +30,9 @@ from vecsearch.core.errors import (
     DiskFullError,
     InputError,
     StorageError,
+    StorageIOError,
     UnreadableFileError,
+    wrap_write_error,
 )
 from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION, SCHEMA_VERSION_MIN
@@ -91,8 +93,10 @@ def write(database: DatabaseFolder, file: Path, *, replace: bool = False) -> Man
             return _packed(snapshot, archive)
     except DiskFullError as error:
         raise DiskFullError(f"no room to write {file}: {error}") from error
+    except StorageIOError as error:
+        raise StorageIOError(f"no backup was written at {file}: {error}") from error
     except OSError as error:
-        raise DiskFullError(f"no backup was written at {file}: {error.strerror or error}") from error
+        raise wrap_write_error(f"no backup was written at {file}", error) from error
     finally:
         atomic_files.remove(snapshot)
 
@@ -235,7 +239,7 @@ def _store(target: BinaryIO, block: bytes, copy: Path) -> None:
     try:
         target.write(block)
     except OSError as error:
-        raise DiskFullError(f"no room to unpack the backup at {copy}: {error.strerror or error}") from error
+        raise wrap_write_error(f"the backup could not be unpacked at {copy}", error) from error
 
 
 @contextmanager
@@ -302,6 +306,8 @@ def _opened(copy: Path, file: Path) -> Iterator[Connection]:
             yield connection
     except DiskFullError as error:
         raise DiskFullError(f"no room to restore {file}: {error}") from error
+    except StorageIOError as error:
+        raise StorageIOError(f"{file} could not be restored: {error}") from error
     except StorageError as error:
         if error.__cause__ is None:  # said here, not by SQLite
             raise

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +25,9 @@ from vecsearch.core.errors import (
     ReadOnlyError,
     SchemaVersionError,
     StorageError,
+    StorageIOError,
     VecsearchError,
+    is_disk_full,
 )
 from vecsearch.core.settings import (
     APPLICATION_ID,
@@ -54,7 +58,8 @@ _CONNECTION_PRAGMAS: Final = (
     "PRAGMA cache_size = -32768",
     "PRAGMA temp_store = MEMORY",
 )
-_DISK_FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+_MIN_FREE_BYTES: Final = 1 << 16  # with less, a write that SQLite could not make failed for want of room
+_GROWING_FAILED: Final = frozenset({"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE"})
 _CHECKPOINT_WAL: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 _BUSY_TIMEOUT: Final = "PRAGMA busy_timeout = {:.0f}"
 _INHERITED_POOLS: Final[list[Pool]] = []  # kept, so that nobody closes them
@@ -137,8 +142,10 @@ class DatabaseFolder:
                 self._upgrade_if_outdated()
                 yield
             except OSError as error:
-                if error.errno in _DISK_FULL_ERRNOS or self.folder in Path(os.fsdecode(error.filename or "")).parents:
+                if is_disk_full(error):
                     raise _make_disk_full_error(self.folder, error.strerror or error) from error
+                if error.errno == errno.EIO or self.folder in Path(os.fsdecode(error.filename or "")).parents:
+                    raise _make_io_error(self.folder, error.strerror or error) from error
                 raise
 
     @contextmanager
@@ -294,8 +301,9 @@ def _translate_sqlite_error(folder: Path, error: sqlite3.Error) -> VecsearchErro
     name = str(getattr(error, "sqlite_errorname", ""))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return DatabaseLockedError(f"{folder} is locked by {write_lock.describe_owner(folder)}; try again when it has finished")
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE")):
-        return _make_disk_full_error(folder, error)
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        is_full = name == "SQLITE_FULL" or (name in _GROWING_FAILED and _is_out_of_room(folder))
+        return _make_disk_full_error(folder, error) if is_full else _make_io_error(folder, error)
     if name.startswith("SQLITE_READONLY"):
         return ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written")
     if name.startswith("SQLITE_CANTOPEN"):
@@ -307,6 +315,21 @@ def _translate_sqlite_error(folder: Path, error: sqlite3.Error) -> VecsearchErro
 
 def _make_disk_full_error(folder: Path, reason: object) -> DiskFullError:
     return DiskFullError(f"no room to write {folder}: {reason}; what was committed before is kept: free some space, run again")
+
+
+def _make_io_error(folder: Path, reason: object) -> StorageIOError:
+    return StorageIOError(
+        f"the system could not read or write a file of {folder}: {reason}; what was committed before is kept: check the disk or "
+        "the connection to it (see the system's log), then run `vecsearch doctor`"
+    )
+
+
+def _is_out_of_room(folder: Path) -> bool:
+    """Whether the disk is full, or the size of files limited: SQLite does not tell either from a disk that fails."""
+    with suppress(OSError):
+        if shutil.disk_usage(folder).free < _MIN_FREE_BYTES:
+            return True
+    return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
 
 
 def describe_missing_database(folder: Path) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vecsearch.core import atomic_files
-from vecsearch.core.errors import DatabaseLockedError, DiskFullError, ReadOnlyError
+from vecsearch.core.errors import DatabaseLockedError, ReadOnlyError, wrap_write_error
 from vecsearch.core.nesting import load_json
 
 LOCK_FILE = "write.lock"
@@ -34,7 +34,7 @@ def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[None]:
     except PermissionError as error:
         raise ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written") from error
     except OSError as error:
-        raise DiskFullError(f"no lock file was made in {folder}: {error.strerror or error}; nothing was changed") from error
+        raise wrap_write_error(f"nothing was changed: no lock file was made in {folder}", error) from error
     try:
         _write_owner(folder)
         yield

@@ -7,7 +7,8 @@ exact and never depends on what stands beside it. Scores are cosines, larger is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +42,7 @@ Scores: TypeAlias = NDArray[np.float32]
 
 NO_IDS: Final[Ids] = np.empty(0, np.int64)
 NO_SCORES: Final[Scores] = np.empty(0, np.float32)
+_IMPORTING_PROCESS: Final = os.getpid()
 _SCORE_TOLERANCE: Final = 1e-4  # more than FAISS's sum and ours can differ by for unit rows
 _CODE_WIDTHS: Final = (4, 3, 2)  # numbers that one 4-bit code stands for
 _CODES: Final = 64  # in a row, if its length allows for so many; fewer tell too little apart
@@ -126,7 +128,8 @@ class Segment:
             flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
         index = faiss.IndexIDMap(flat)
         for ids, rows in blocks:
-            index.add_with_ids(to_float32(rows), ids)
+            with _use_safe_threads():
+                index.add_with_ids(to_float32(rows), ids)
         segment = cls(index, None)
         if len(segment.ids) >= PQ_MIN_ROWS:
             segment._codes = _train_codes(segment.rows)
@@ -202,7 +205,8 @@ class Segment:
         if looked_at > len(self.ids) * RESCORE_SHARE_MAX:
             return None
         assert self._codes is not None
-        (scores,), (places,) = self._codes.search(query[np.newaxis], looked_at)
+        with _use_safe_threads():
+            (scores,), (places,) = self._codes.search(query[np.newaxis], looked_at)
         ids, kept = self.ids[places], places >= 0
         if allowed is not None:
             kept &= _find_positions(allowed, ids)[1]
@@ -216,7 +220,8 @@ class Segment:
         """Fetch a little more than k until the exact order of the first k is certain."""
         want = min(k + OVERFETCH_ROWS, len(self.ids))
         while True:
-            proposed, found = self._index.search(query[np.newaxis], want, params=parameters)
+            with _use_safe_threads():
+                proposed, found = self._index.search(query[np.newaxis], want, params=parameters)
             ids = np.sort(found[0][found[0] >= 0])
             ids, scores = select_best(*self._score_rows(ids, query), k)
             exhausted = want == len(self.ids) or found[0][-1] < 0
@@ -291,9 +296,10 @@ def _train_codes(rows: Rows) -> Any | None:
     codes = faiss.IndexPQFastScan(dimension, enough, 4, faiss.METRIC_INNER_PRODUCT)
     codes.pq.cp.niter = _TRAINING_ROUNDS
     sample = np.random.default_rng(0).choice(len(rows), min(len(rows), _TRAINING_ROWS), replace=False)
-    codes.train(to_float32(rows[np.sort(sample)]))
-    for start in range(0, len(rows), READ_ROWS):
-        codes.add(to_float32(rows[start : start + READ_ROWS]))
+    with _use_safe_threads():
+        codes.train(to_float32(rows[np.sort(sample)]))
+        for start in range(0, len(rows), READ_ROWS):
+            codes.add(to_float32(rows[start : start + READ_ROWS]))
     return codes
 
 
@@ -319,10 +325,25 @@ def _write_index(index: Any, path: Path) -> None:
 @cache
 def _import_faiss() -> Any:
     """Loaded when the first index is built or read; its type stubs know less than it does."""
-    faiss = import_module("faiss")
-    # in a forked child, GNU's OpenMP would wait for the threads of its parent for ever
-    os.register_at_fork(after_in_child=lambda: faiss.omp_set_num_threads(1))
-    return faiss
+    return import_module("faiss")
+
+
+@contextmanager
+def _use_safe_threads() -> Iterator[None]:
+    """Compute on one thread in a forked child, where GNU's OpenMP would wait for the threads of the parent for ever.
+
+    How many threads the child's own use of FAISS has is left as it was.
+    """
+    if os.getpid() == _IMPORTING_PROCESS:
+        yield
+        return
+    faiss = _import_faiss()
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
 
 
 def get_codes_path(path: Path) -> Path:

@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from vecsearch.core import atomic_files
-from vecsearch.core.errors import DiskFullError, StorageError, VecsearchWarning
+from vecsearch.core.errors import StorageError, VecsearchWarning, wrap_write_error
 from vecsearch.core.settings import INDEX_FLUSH_ROWS, MERGE_RATIO, SEGMENT_DELETED_RATIO, SEGMENT_ROWS_MAX
 from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state, get_state, list_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
@@ -148,7 +148,7 @@ def _write_segment(
         atomic_files.make_folder(database.index_folder)
         checksum = segment.save(path)
     except OSError as error:
-        raise DiskFullError(f"no index file was written at {path}: {error.strerror or error}") from error
+        raise wrap_write_error(f"no index file was written at {path}", error) from error
     return StoredSegment(identifier, merge.after_id, merge.last_id, len(segment.ids), checksum)
 
 
