@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import vecsearch
 
@@ -22,6 +23,10 @@ os.environ.pop("VECSEARCH_DB", None)
 from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder
+
+# a property holds or not, however long a busy machine takes over an example: Hypothesis's 200 ms fail tests under load
+settings.register_profile("vecsearch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("vecsearch")
 
 PROJECT = Path(__file__).parents[1]
 SAMPLE_DATA = PROJECT / "sample_data"

@@ -47,11 +47,6 @@ class QueryClause:
     weight: float = 1.0
     is_identifier: bool = False
 
-    @property
-    def expression(self) -> str:
-        """In FTS5's syntax."""
-        return f'"{self.text}"*' if self.kind is ClauseKind.PREFIX else f'"{self.text}"'
-
 
 LexicalQuery: TypeAlias = Sequence[QueryClause]  # what `parse_query` gives
 

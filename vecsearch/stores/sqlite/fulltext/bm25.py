@@ -50,7 +50,7 @@ def search_bm25(
     values: dict[str, Any] = {"limit": limit, "allowed": _dump_ids(allowed), "also": _dump_ids(extra_ids)}
     for at, (each, count) in enumerate(rarest):
         factor = _compute_idf_correction(total, count) if each.kind in _RANKED else _idf(total, count)
-        values |= {f"said_{at}": each.expression, f"factor_{at}": factor * each.weight}
+        values |= {f"said_{at}": _format_expression(each), f"factor_{at}": factor * each.weight}
     text = _build_ranking_sql(arms, selective=allowed is not None, with_extra=extra_ids is not None)
     rows = get_driver(connection).execute(text, values)
     found = sorted((ScoredChunk(chunk, float(score)) for chunk, score in rows), key=lambda each: (-each.score, each.chunk_id))
@@ -96,8 +96,15 @@ def compute_term_idfs(connection: AnyConnection, state: CollectionState, query: 
 
 def _count_matches(connection: AnyConnection, state: CollectionState, clause: QueryClause) -> int:
     name = _choose_table(state, clause)
-    cursor = get_driver(connection).execute(f"SELECT count(*) FROM {name} WHERE {name} MATCH :said", {"said": clause.expression})
+    cursor = get_driver(connection).execute(
+        f"SELECT count(*) FROM {name} WHERE {name} MATCH :said", {"said": _format_expression(clause)}
+    )
     return int(cursor.fetchone()[0])
+
+
+def _format_expression(clause: QueryClause) -> str:
+    """Return a clause in the syntax of FTS5; its text holds no quotes."""
+    return f'"{clause.text}"*' if clause.kind is ClauseKind.PREFIX else f'"{clause.text}"'
 
 
 def _compute_max_score(clause: QueryClause, idf: float) -> float:
