@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -189,10 +190,74 @@ def test_get_keeps_the_order_asked_for(notes: vecsearch.Collection) -> None:
     assert [listed.id for listed in notes.list_documents(limit=2, offset=1)] == ["b", "c"]
 
 
-def test_a_collection_that_nobody_wrote_to_has_nothing_to_delete_nor_to_optimize(notes: vecsearch.Collection) -> None:
+def test_a_collection_that_nobody_wrote_to_is_empty(notes: vecsearch.Collection) -> None:
+    assert (notes.list_documents(), notes.count(), len(notes), list(notes), "x" in notes) == ([], 0, 0, [], False)
     assert notes.delete(where={"a": 1}) == []
     notes.optimize()
-    assert notes.count() == 0
+    for ask in (
+        lambda: notes.search("x"), lambda: notes.search(["x", "y"]), lambda: notes.similar(text="x"), lambda: notes.context("x"),
+        lambda: notes.recommend([{"text": "x"}]), lambda: notes.get(where={"a": 1}), lambda: notes.export_documents("x.jsonl"),
+    ):  # fmt: skip
+        with pytest.raises(vecsearch.CollectionNotFoundError, match="no collection named 'default'"):
+            ask()
+
+
+def test_the_verbs_that_users_of_other_databases_expect(notes: vecsearch.Collection) -> None:
+    notes.upsert(["a jump", "a limit"], ids=["leap", "bound"])
+    notes.upsert(["a leap over the fence"], ids=["leap"], metadatas=[MappingProxyType({"lang": "en"})])
+    assert (len(notes), "leap" in notes, "hop" in notes, list(notes)) == (2, True, False, ["bound", "leap"])
+    (document,) = notes.get("leap", include_vectors=True)
+    assert document.metadata == {"lang": "en"}
+    assert document.vectors.shape == (1, notes.dimension)
+    assert document.vectors[0] @ notes.embed([document.text])[0] == pytest.approx(1, abs=1e-3)
+    assert notes.get("leap")[0].vectors is None
+    assert (notes.model, notes.path.name, notes.metadata) == ("all-MiniLM-L6-v2", "notes.vec", {})
+    assert notes.status()["documents"] == 2
+    assert notes.embed([]).shape == (0, notes.dimension)
+
+
+def test_a_collection_is_created_empty_with_metadata_of_its_own(tmp_path: Path) -> None:
+    with vecsearch.connect(tmp_path / "x.vec") as database:
+        papers = database.create_collection("papers", metadata={"owner": "me"})
+        assert (len(papers), papers.metadata, papers.search("anything")) == (0, {"owner": "me"}, [])
+        with pytest.raises(vecsearch.InputError, match="there is a collection named 'papers' already"):
+            database.create_collection("papers")
+        assert database.collections() == ["papers"]
+    with vecsearch.open(tmp_path / "x.vec", collection="papers") as again:
+        assert again.metadata == {"owner": "me"}
+
+
+@pytest.mark.parametrize("seconds", ["30", None, float("nan"), -1, True])
+def test_a_lock_timeout_is_a_number_of_seconds(tmp_path: Path, seconds: Any) -> None:
+    with pytest.raises(vecsearch.InputError, match="lock_timeout must be a number of seconds, 0 or more, got"):
+        vecsearch.open(tmp_path / "x.vec", lock_timeout=seconds)
+    assert not (tmp_path / "x.vec").exists()
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers(notes: vecsearch.Collection) -> None:
+    notes.add(["a", "b", "c"])
+    assert len(notes.search("a", limit=np.int64(2), window=np.int8(1))) == 2
+    assert len(notes.list_documents(limit=np.int32(2), offset=np.uint8(1))) == 2
+    with pytest.raises(vecsearch.InputError, match="limit must be a whole number of at least 1, got True"):
+        notes.search("a", limit=True)
+
+
+def test_add_asks_a_few_questions_of_sqlite_however_many_texts_it_takes(notes: vecsearch.Collection) -> None:
+    notes.add(["warm"])
+    store = notes._store
+    counts = []
+    begin = store.database._begin_transaction
+
+    def counting(**options: Any) -> Any:
+        counts.append(options)
+        return begin(**options)
+
+    store.database._begin_transaction = counting
+    notes.add([f"text {n}" for n in range(100)])
+    assert len(counts) < 20
+    counts.clear()
+    notes.get(list(notes))
+    assert len(counts) < 6
 
 
 def test_a_title_alone_is_a_document(notes: vecsearch.Collection) -> None:

@@ -21,6 +21,7 @@ import vecsearch
 from tests.checks import UNIT, error_of, held, listing, nothing_lost
 from tests.limits import can_be_powerless, can_mount, file_size_at_most, powerless
 from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER, SCHEMA_VERSION
+from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import model_files
 from vecsearch.stores.sqlite.engine import database_folder as databases
 
@@ -133,7 +134,7 @@ def test_a_place_where_nothing_may_be_made_is_named(process, tmp_path):
         lambda notes: notes.add(["x"]),
         lambda notes: notes.add(["x"], vectors=UNIT[:1]),
         lambda notes: notes.index(["old"]),
-        lambda notes: notes.index_lines(b'{"text": "x"}'),
+        lambda notes: notes._index_json_lines(RawFile("stdin", ".jsonl", content=b'{"text": "x"}')),
         lambda notes: notes.update("leap", metadata={"lang": "fr"}),
         lambda notes: notes.delete(["leap"]),
         lambda notes: notes.optimize(),
@@ -258,7 +259,7 @@ FULL_DISK = """
 import subprocess, sys
 import vecsearch
 from tests import maintenance
-from vecsearch.core.errors import StorageFull
+from vecsearch.core.errors import DiskFullError
 
 disk = sys.argv[1]
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", disk], check=True)
@@ -268,7 +269,7 @@ with vecsearch.open(f"{disk}/db") as notes:
     try:
         for n in range(1000):
             kept += notes.add([f"number {n} " + "padding " * 20_000], ids=[f"n{n}"])
-    except StorageFull as error:
+    except DiskFullError as error:
         print(error)
     assert 0 < len(kept) < 1000
     assert notes.count() == 2 + len(kept)
