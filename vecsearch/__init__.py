@@ -68,8 +68,8 @@ if TYPE_CHECKING:
     from vecsearch.exchange.export import ExportReport
     from vecsearch.exchange.import_ import ImportReport
     from vecsearch.indexing.reembed import ReembedReport
-    from vecsearch.indexing.repair import RepairReport
     from vecsearch.search.context import Context, ContextPassage, PackedSource
+    from vecsearch.stores.base import RepairReport
 
 _HOMES = {
     "vecsearch.api.collection": ("Collection",),
@@ -134,7 +134,7 @@ _HOMES = {
     "vecsearch.indexing.reembed": (
         "ReembedReport",
     ),
-    "vecsearch.indexing.repair": (
+    "vecsearch.stores.base": (
         "RepairReport",
     ),
     "vecsearch.search.context": (

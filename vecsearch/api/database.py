@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from vecsearch.api import arguments
 from vecsearch.api.collection import Collection
@@ -14,10 +14,7 @@ from vecsearch.core.errors import CollectionNotFoundError, DatabaseCorruptedErro
 from vecsearch.core.types import AnyPath, CollectionSpec, Finding, Precision, Severity
 from vecsearch.encoders import model_files
 from vecsearch.encoders.base import TextEncoder, describe_encoder
-from vecsearch.stores.base import RESTORE_HINT, MaintainedStore
-
-if TYPE_CHECKING:
-    from vecsearch.indexing.repair import RepairReport
+from vecsearch.stores.base import RESTORE_HINT, MaintainedStore, RepairReport
 
 
 class Database:
@@ -149,10 +146,8 @@ class Database:
 
     def check(self, *, model: str | TextEncoder | None = None) -> list[Finding]:
         """Return what is wrong with the database, the worst first; empty when all is well. Changes nothing."""
-        from vecsearch.indexing import repair
-
         try:
-            return repair.collect_findings(self._store, model)
+            return self._store.check(model)
         except DatabaseCorruptedError as error:
             return [describe_damage(error)]
 
@@ -163,12 +158,10 @@ class Database:
         is the collection's and cannot be loaded by its name. Raises DatabaseLockedError, ReadOnlyError, DiskFullError; run it
         again after any of them.
         """
-        from vecsearch.indexing import repair
-
         try:
-            return repair.repair_database(self._store, model)
+            return self._store.repair(model)
         except DatabaseCorruptedError as error:
-            return repair.RepairReport((describe_damage(error),))
+            return RepairReport((describe_damage(error),))
 
     def compact(self, *, full: bool = False) -> None:
         """Give free space back to the file system; `full` writes the whole file again. See also `Collection.optimize`."""

@@ -25,8 +25,19 @@ from numpy.typing import NDArray
 
 from vecsearch.core.filters import Filter
 from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
-from vecsearch.core.types import ChunkId, ChunkSpan, Document, DocumentSummary, Metadata, Precision, ScoredChunk, Source, Split
-from vecsearch.encoders.base import EncoderSpec
+from vecsearch.core.types import (
+    ChunkId,
+    ChunkSpan,
+    Document,
+    DocumentSummary,
+    Finding,
+    Metadata,
+    Precision,
+    ScoredChunk,
+    Source,
+    Split,
+)
+from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.text.query_parser import LexicalQuery
 
 Ids: TypeAlias = NDArray[np.int64]  # numbers of chunks
@@ -530,9 +541,33 @@ class Store(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What a repair did.
+
+    `findings` are still there, the worst first, with the reason where repairing failed; `repaired` says what was repaired, a line
+    each; `backup` is a copy of the database as it was before, None where nothing that needs one was changed.
+    """
+
+    findings: tuple[Finding, ...]
+    repaired: tuple[str, ...] = ()
+    backup: Path | None = None
+
+
 @runtime_checkable
 class MaintainedStore(Store, Protocol):
-    """A store that can be looked after by hand: copied, compacted. Offered by the one in a folder."""
+    """A store that can be looked after by hand: checked, repaired, copied, compacted. Offered by the one in a folder."""
+
+    def check(self, model: str | TextEncoder | None = None) -> list[Finding]:
+        """Return what is wrong with it, the worst first. Changes nothing. `model`: as in `repair`."""
+        ...
+
+    def repair(self, model: str | TextEncoder | None = None) -> RepairReport:
+        """Derive again what follows from texts, vectors and metadata, after a backup.
+
+        `model` encodes again where vectors are lost, if it is the collection's and cannot be loaded by its name.
+        """
+        ...
 
     def compact(self, collection: str | None = None, *, full: bool = False) -> None:
         """Merge a collection's text index and give free space back to the file system; `full` writes the whole file again."""

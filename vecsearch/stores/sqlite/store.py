@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from vecsearch.core.errors import InputError, StorageError
 from vecsearch.core.settings import LOCK_TIMEOUT_S
-from vecsearch.core.types import Precision
-from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.base import CollectionInfo, OutdatedDocument
+from vecsearch.core.types import Finding, Precision
+from vecsearch.encoders.base import EncoderSpec, TextEncoder
+from vecsearch.stores.base import CollectionInfo, OutdatedDocument, RepairReport
 from vecsearch.stores.sqlite.engine.collections import CollectionName, find_state, get_replacement_ref, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder, is_database
 from vecsearch.stores.sqlite.read.reader import SnapshotReader, SQLiteSnapshot, describe_collection
@@ -126,11 +126,24 @@ class SQLiteStore:
 
         return backup_file.to_dict(backup_file.write(self.database, file, replace=replace))
 
+    def check(self, model: str | TextEncoder | None = None) -> list[Finding]:
+        """Return what is wrong with it, the worst first. Changes nothing."""
+        from vecsearch.stores.sqlite.integrity.repair import collect_findings
+
+        return collect_findings(self.database, model)
+
+    def repair(self, model: str | TextEncoder | None = None) -> RepairReport:
+        """Derive again what follows from texts, vectors and metadata, after a backup."""
+        from vecsearch.stores.sqlite.integrity.repair import repair_database
+
+        with self.hold_lock():
+            return repair_database(self.database, model)
+
     def find_old_copies(self) -> list[Path]:
         """Return copies of it as it was once, in its folder."""
-        from vecsearch.stores.sqlite.integrity.folder import old_copies
+        from vecsearch.stores.sqlite.integrity.folder import find_old_copies
 
-        return old_copies(self.database)
+        return find_old_copies(self.database)
 
     def collect_statistics(self) -> dict[str, Any]:
         """Return the fields of the shell's `status`."""

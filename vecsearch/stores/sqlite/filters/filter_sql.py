@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, assert_never
 
 from vecsearch.core.filters import And, Compare, Comparison, Contains, Exists, Filter, Not, Or, TimePrecision, find_time_precision
 from vecsearch.core.types import JSON
-from vecsearch.stores.sqlite.filters.metadata_values import ELEMENT, Kind, comparable, kind_of
+from vecsearch.stores.sqlite.filters.metadata_values import ELEMENT, ValueKind, get_value_kind, to_comparable
 
 _DAY: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"  # else SQLite takes bare numbers for days too
 _SURELY: Final = timedelta(days=5)  # times written so far apart are in this order, whatever their offsets, 31 February included
@@ -88,14 +88,14 @@ class _Asked:
                 yield from self._equal([condition])
             case Compare(key=key, value=value):
                 for within in self._ranges(condition):
-                    yield f"{self._under(key)} AND kind = {self._bound(int(kind_of(value)))} AND {within}"
+                    yield f"{self._under(key)} AND kind = {self._bound(int(get_value_kind(value)))} AND {within}"
             case Exists(key=key):
                 yield f"{self._under(key)} AND kind < {self._bound(ELEMENT)}"
             case Contains(key=key, value=value):
-                kind, stored = self._bound(ELEMENT + kind_of(value)), self._bound(comparable(value))
+                kind, stored = self._bound(ELEMENT + get_value_kind(value)), self._bound(to_comparable(value))
                 yield f"{self._under(key)} AND kind = {kind} AND value = {stored}"
                 if isinstance(value, str):
-                    yield f"{self._under(key)} AND kind = {self._bound(int(Kind.TEXT))} AND instr(value, {stored}) > 0"
+                    yield f"{self._under(key)} AND kind = {self._bound(int(ValueKind.TEXT))} AND instr(value, {stored}) > 0"
             case Or(terms=terms):
                 yield from self._equal([term for term in terms if isinstance(term, Compare)])
 
@@ -109,9 +109,9 @@ class _Asked:
 
     def _equal(self, terms: Sequence[Compare]) -> Iterator[str]:
         """Documents that have one of the values, a set for each key and kind: SQLite takes only so many alternatives."""
-        values: dict[tuple[str, Kind], list[JSON]] = {}
+        values: dict[tuple[str, ValueKind], list[JSON]] = {}
         for term in terms:
-            values.setdefault((term.key, kind_of(term.value)), []).append(comparable(term.value))
+            values.setdefault((term.key, get_value_kind(term.value)), []).append(to_comparable(term.value))
         for (key, kind), some in values.items():
             yield f"{self._under(key)} AND kind = {self._bound(int(kind))} AND {self._among(some)}"
 
@@ -126,7 +126,7 @@ class _Asked:
 
     def _ranges(self, condition: Compare) -> Iterator[str]:
         """What holds for a value of the right kind, in parts: each a range of the table, as far as that can be said."""
-        bound, sign = comparable(condition.value), _SIGNS[condition.comparison]
+        bound, sign = to_comparable(condition.value), _SIGNS[condition.comparison]
         plain = f"value {sign} {self._bound(bound)}"
         precision = find_time_precision(condition.value)
         if precision is None:

@@ -17,22 +17,22 @@ from vecsearch.core.batched import batched
 from vecsearch.core.settings import READ_ROWS
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.tables import documents, metadata_index_table
-from vecsearch.stores.sqlite.filters.metadata_values import Fact, facts_of
+from vecsearch.stores.sqlite.filters.metadata_values import MetadataEntry, list_entries
 
 
 def add(connection: Connection, collection: int, stored: Iterable[tuple[int, str]]) -> None:
     """Note the facts of documents: (row, metadata as stored)."""
-    _ADD.run_many(connection, sorted(_rows(collection, stored)))  # in the table's order, which is twice as quick
+    _ADD.run_many(connection, sorted(_build_rows(collection, stored)))  # in the table's order, which is twice as quick
 
 
 def remove(connection: Connection, collection: int, stored: Iterable[tuple[int, str]]) -> None:
     """Take out the facts of documents: (row, metadata as it was stored when they were noted)."""
-    _REMOVE.run_many(connection, sorted(_rows(collection, stored)))
+    _REMOVE.run_many(connection, sorted(_build_rows(collection, stored)))
 
 
 def rebuild(connection: Connection, collection: int, *, without: Container[int] = ()) -> None:
     """Note the facts of every document, `without` some (rows), of a collection that has none noted; a portion at a time."""
-    for some in _documents(connection, collection):
+    for some in _read_documents(connection, collection):
         add(connection, collection, [(row, stored) for row, stored in some if row not in without])
 
 
@@ -56,35 +56,35 @@ def drop(connection: Connection, collection: int) -> None:
     connection.execute(delete(metadata_index_table).where(metadata_index_table.c.collection_id == collection))
 
 
-def unreadable(connection: Connection, collection: int) -> set[int]:
+def find_unreadable(connection: Connection, collection: int) -> set[int]:
     """Documents (rows) whose metadata is no JSON object: nothing can be noted of them."""
     return {row for (row,) in _UNREADABLE.run(connection, collection=collection)}
 
 
-def mismatches(connection: Connection, collection: int, *, without: Container[int] = ()) -> int:
+def count_mismatches(connection: Connection, collection: int, *, without: Container[int] = ()) -> int:
     """How many documents, `without` some (rows), have other facts than their metadata says. Holds a number for each document."""
     balance: Counter[int] = Counter()
-    for some in _documents(connection, collection):
-        balance.update({row: sum(map(_number, facts_of(stored))) for row, stored in some if row not in without})
+    for some in _read_documents(connection, collection):
+        balance.update({row: sum(map(_hash_entry, list_entries(stored))) for row, stored in some if row not in without})
     for row, *fact in _NOTED.run(connection, collection=collection):
         if row in without:
             continue
-        balance[row] -= _number((fact[0], fact[1], fact[2]))
+        balance[row] -= _hash_entry((fact[0], fact[1], fact[2]))
     return sum(1 for left in balance.values() if left)
 
 
-def _documents(connection: Connection, collection: int) -> Iterator[list[tuple[int, str]]]:
+def _read_documents(connection: Connection, collection: int) -> Iterator[list[tuple[int, str]]]:
     """(row, metadata) of every document, in portions."""
     return batched(_DOCUMENTS.run(connection, collection=collection), READ_ROWS)
 
 
-def _rows(collection: int, stored: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, int, Any, int]]:
+def _build_rows(collection: int, stored: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, int, Any, int]]:
     for document, metadata in stored:
-        for key, kind, value in facts_of(metadata):
+        for key, kind, value in list_entries(metadata):
             yield collection, key, kind, value, document
 
 
-def _number(fact: Fact) -> int:
+def _hash_entry(fact: MetadataEntry) -> int:
     return hash((fact[0], fact[1], repr(fact[2])))  # as text: Python's hash takes -1 for -2
 
 

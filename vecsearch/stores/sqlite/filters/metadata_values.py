@@ -11,13 +11,13 @@ from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.types import JSON, Metadata
 from vecsearch.stores.sqlite.engine.stored_values import parse_stored_json
 
-Fact: TypeAlias = tuple[str, int, Any]  # key, kind, value
+MetadataEntry: TypeAlias = tuple[str, int, Any]  # key, kind, value
 
 ELEMENT: Final = 8  # what the elements of a list have more than their kind; they stand beside the list
 _PATH_MAX: Final = 4_096  # characters; what lies deeper is no fact, else facts would grow by the square of an object's depth
 
 
-class Kind(IntEnum):
+class ValueKind(IntEnum):
     """The type of a value. It is stored: a change here is a new format."""
 
     NULL = 0
@@ -29,27 +29,27 @@ class Kind(IntEnum):
     OBJECT = 6
 
 
-_TEXT: Final = int(Kind.TEXT)
+_TEXT: Final = int(ValueKind.TEXT)
 
 
-def kind_of(value: JSON) -> Kind:
+def get_value_kind(value: JSON) -> ValueKind:
     """The type of what json.loads gives."""
     match value:
         case str():
-            return Kind.TEXT
+            return ValueKind.TEXT
         case bool():
-            return Kind.TRUE if value else Kind.FALSE
+            return ValueKind.TRUE if value else ValueKind.FALSE
         case int() | float():
-            return Kind.NUMBER
+            return ValueKind.NUMBER
         case None:
-            return Kind.NULL
+            return ValueKind.NULL
         case list():
-            return Kind.LIST
+            return ValueKind.LIST
         case _:
-            return Kind.OBJECT
+            return ValueKind.OBJECT
 
 
-def comparable(value: JSON) -> Any:
+def to_comparable(value: JSON) -> Any:
     """What SQLite holds and compares: numbers and text as they are, a list as JSON; of others the kind says all."""
     match value:
         case str():
@@ -57,7 +57,7 @@ def comparable(value: JSON) -> Any:
         case bool():
             return 0
         case int():
-            return value if -(2**63) <= value < 2**63 else _inexact(value)
+            return value if -(2**63) <= value < 2**63 else _to_float(value)
         case float():
             return value + 0.0  # SQLite holds no -0.0
         case list():
@@ -66,23 +66,23 @@ def comparable(value: JSON) -> Any:
             return 0
 
 
-def facts_of(stored: str) -> dict[Fact, None]:
+def list_entries(stored: str) -> dict[MetadataEntry, None]:
     """The facts of a document's metadata, a JSON object; each once, in order. Raises Damaged."""
-    found: dict[Fact, None] = {}
+    found: dict[MetadataEntry, None] = {}
     if stored == "{}":
         return found
-    for path, value in _paths(parse_stored_json(stored)):
+    for path, value in _iterate_paths(parse_stored_json(stored)):
         if type(value) is str:
             found[path, _TEXT, value] = None
         else:
-            found[path, int(kind_of(value)), comparable(value)] = None
+            found[path, int(get_value_kind(value)), to_comparable(value)] = None
         if isinstance(value, list):
             single = (each for each in value if not isinstance(each, list | dict))
-            found.update(((path, ELEMENT + kind_of(each), comparable(each)), None) for each in single)
+            found.update(((path, ELEMENT + get_value_kind(each), to_comparable(each)), None) for each in single)
     return found
 
 
-def _paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:
+def _iterate_paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:
     """Every key or path that can be asked for, with what it leads to."""
     if not isinstance(metadata, dict):
         raise DatabaseCorruptedError("the database is damaged: a document's metadata is no JSON object; see `vecsearch doctor`")
@@ -100,7 +100,7 @@ def _paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:
                 waiting.append((path, value))
 
 
-def _inexact(value: int) -> float:
+def _to_float(value: int) -> float:
     """As SQLite reads a number of more than 64 bits from JSON."""
     try:
         return float(value)

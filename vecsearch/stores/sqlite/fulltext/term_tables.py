@@ -162,7 +162,7 @@ def is_exact(connection: Connection, state: CollectionState) -> bool:
     return True
 
 
-def remake(connection: Connection, state: CollectionState) -> None:
+def rebuild_damaged(connection: Connection, state: CollectionState) -> None:
     """As `rebuild`, also where FTS5 cannot open its tables any more, and so would not drop them."""
     there = set(connection.scalars(select(_SQLITE_MASTER.c.name)))
     for each in _build_table_specs(state):

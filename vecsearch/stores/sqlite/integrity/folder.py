@@ -14,39 +14,39 @@ from vecsearch.core.atomic_files import FILE_MODE, FOLDER_MODE
 from vecsearch.core.settings import WAL_CHECKPOINT_BYTES
 from vecsearch.core.types import format_count, format_names
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.integrity.problems import Kind, Trouble, note
+from vecsearch.stores.sqlite.integrity.problems import OPTIMIZE_COMMAND, Problem, ProblemKind, make_note
 from vecsearch.stores.sqlite.write.compaction import list_index_files
 
 _LOG_BYTES_MAX: Final = 4 * WAL_CHECKPOINT_BYTES  # it is emptied long before, unless a reader holds an old state
 _OTHERS: Final = 0o077
 
 
-def leftovers(connection: Connection, database: DatabaseFolder) -> Iterator[Trouble]:
-    """Files that an interrupted write left; nothing where this user could not remove them."""
+def find_leftovers(connection: Connection, database: DatabaseFolder) -> Iterator[Problem]:
+    """Find files that an interrupted write left; nothing where this user could not remove them."""
     if not os.access(database.folder, os.W_OK):
         return
     named = list_index_files(connection, database)
-    extra = [path for path in database.index_folder.glob("*") if path not in named]
-    if extra:
-        what = f"{format_count(len(extra), 'leftover file')} in {database.index_folder}: {extra[0].name}"
-        yield note(what, "an interrupted write left it; nothing reads it", "vecsearch optimize", kind=Kind.LEFTOVERS)
-    if half := half_written(database):
-        what = f"{format_count(len(half), 'half-written file')} in {database.folder}: {half[0].name}"
-        yield note(what, "an interrupted write left it; nothing reads it", kind=Kind.LEFTOVERS)
-    for path in half_made_databases(database):
-        what = f"a half-made database lies beside this one: {path}"
-        yield note(
+    leftovers = [path for path in database.index_folder.glob("*") if path not in named]
+    if leftovers:
+        what = f"{format_count(len(leftovers), 'leftover file')} in {database.index_folder}: {leftovers[0].name}"
+        yield make_note(what, "an interrupted write left it; nothing reads it", OPTIMIZE_COMMAND, kind=ProblemKind.LEFTOVERS)
+    if files := list_unfinished_files(database):
+        what = f"{format_count(len(files), 'unfinished file')} in {database.folder}: {files[0].name}"
+        yield make_note(what, "an interrupted write left it; nothing reads it", kind=ProblemKind.LEFTOVERS)
+    for path in list_unfinished_databases(database):
+        what = f"an unfinished database lies beside this one: {path}"
+        yield make_note(
             what, "an interrupted creation or restore left it, with texts in it", "remove it, if nothing is being restored"
         )
 
 
-def half_written(database: DatabaseFolder) -> list[Path]:
-    """Files under temporary names, but for the index files', which are looked at apart."""
+def list_unfinished_files(database: DatabaseFolder) -> list[Path]:
+    """Return files under temporary names, but for those among the index files, which are checked apart."""
     return sorted(path for path in database.folder.glob("*.tmp*") if path.is_file())
 
 
-def half_made_databases(database: DatabaseFolder) -> list[Path]:
-    """Folders beside the database in which it, or a backup, was being made; see `database.create`."""
+def list_unfinished_databases(database: DatabaseFolder) -> list[Path]:
+    """Return folders beside the database in which it, or a backup, was being made; see `create_database`."""
     start = f".{database.folder.name.lstrip('.')}-new-"
     try:
         return sorted(path for path in database.parent.iterdir() if path.name.startswith(start) and path.is_dir())
@@ -54,20 +54,22 @@ def half_made_databases(database: DatabaseFolder) -> list[Path]:
         return []
 
 
-def files_of(database: DatabaseFolder) -> Iterator[Trouble]:
-    """Modes, and the size of the log."""
+def check_files(database: DatabaseFolder) -> Iterator[Problem]:
+    """Check modes, and the size of the log."""
     if not os.access(database.folder, os.W_OK):
         return
-    if readable := open_to_others(database):
+    if readable := list_files_open_to_others(database):
         what = f"open to other users: {format_names([str(path) for path in readable], limit=3)}"
-        yield note(what, "who can reach it can read your texts", f"chmod -R go= {database.folder}", kind=Kind.MODES)
+        yield make_note(
+            what, "whoever can reach it can read your texts", f"chmod -R go= {database.folder}", kind=ProblemKind.MODES
+        )
     if (size := database.wal_bytes) > _LOG_BYTES_MAX:
         what = f"SQLite's log has grown to {size / 1e6:,.0f} MB"
-        yield note(what, "answers are right; who has read for long keeps it from being emptied", kind=Kind.LOG)
+        yield make_note(what, "answers are right; a long read keeps it from being emptied", kind=ProblemKind.LOG)
 
 
-def open_to_others(database: DatabaseFolder) -> list[Path]:
-    """The folder, and what lies in it, as far as other users may do anything with it."""
+def list_files_open_to_others(database: DatabaseFolder) -> list[Path]:
+    """Return the folder, and what lies in it, as far as other users may do anything with it."""
     if os.name != "posix":
         return []
     inside = sorted(path for path in database.folder.rglob("*") if not path.is_symlink())
@@ -79,7 +81,7 @@ def close_to_others(path: Path) -> None:
     path.chmod(stat.S_IMODE(path.stat().st_mode) & (FOLDER_MODE if path.is_dir() else FILE_MODE))
 
 
-def old_copies(database: DatabaseFolder) -> list[Path]:
-    """Copies of the database as it was once, which hold what has been deleted since."""
+def find_old_copies(database: DatabaseFolder) -> list[Path]:
+    """Return copies of the database as it was once, which hold what has been deleted since."""
     patterns = ("backup-of-format-*.db", "backup-before-fix-*.db*", "damaged.db*")
     return sorted(path for pattern in patterns for path in database.folder.glob(pattern))

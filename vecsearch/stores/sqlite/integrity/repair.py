@@ -1,291 +1,160 @@
-"""Mending what follows from the truth, in SQLite and beside it, one kind of trouble after another.
+"""Derive again what follows from texts, vectors and metadata, and say of the rest that a backup brings it back.
 
-Use inside `Database.locked()`. Each step is one transaction or harmless to repeat, and leaves a database that can be mended
-again. What has to be encoded again is left to `vecsearch.indexing.repair`.
+Here it is decided what to repair, in which order; `repair_steps` does it. The truth itself is never changed.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from vecsearch.core import atomic_files
 from vecsearch.core.batched import batched
-from vecsearch.core.errors import DiskFullError, StorageError
-from vecsearch.core.settings import DATABASE_FILE, READ_DOCUMENTS, READ_ROWS
-from vecsearch.stores.base import PreservedFields
-from vecsearch.stores.sqlite.engine import sequences
-from vecsearch.stores.sqlite.engine.collections import CollectionState, list_states
+from vecsearch.core.errors import DatabaseLockedError, DiskFullError, StorageIOError, VecsearchError
+from vecsearch.core.settings import BATCH_CHUNKS, ENCODER_BATCH_SIZE
+from vecsearch.core.types import ChunkSpan, Finding, ParsedDocument, Severity
+from vecsearch.documents.chunk_inputs import format_encoder_input, refit_chunks
+from vecsearch.encoders.base import TextEncoder
+from vecsearch.encoders.unit_vectors import normalize_vectors
+from vecsearch.stores.base import RESTORE_HINT, RepairReport
+from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.engine.tables import (
-    CHUNK_TEXT,
-    chunks,
-    collections,
-    documents,
-    segments,
-    sources,
-    staged_vectors,
-    tombstones,
-    vectors,
-)
-from vecsearch.stores.sqlite.engine.tables import metadata_index_table as fact_rows
-from vecsearch.stores.sqlite.filters import metadata_index
-from vecsearch.stores.sqlite.fulltext import term_tables
-from vecsearch.stores.sqlite.integrity import folder, schema_checks
-from vecsearch.stores.sqlite.integrity.problems import Kind
-from vecsearch.stores.sqlite.integrity.rows import broken_documents, unsound_vectors
-from vecsearch.stores.sqlite.vectors.faiss_segment import Vector, get_dtype
-from vecsearch.stores.sqlite.write import compaction, replacement
+from vecsearch.stores.sqlite.integrity import examination, repair_steps
+from vecsearch.stores.sqlite.integrity.model_checks import ModelChoice, check_models, load_encoder
+from vecsearch.stores.sqlite.integrity.problems import Problem, ProblemKind, describe_error
+from vecsearch.stores.sqlite.integrity.repair_steps import UnencodedChunk
 
-Mender: TypeAlias = Callable[[DatabaseFolder, Iterable[CollectionState]], None]  # the collections that have this trouble
+_ProblemKey: TypeAlias = tuple[ProblemKind | None, int | None]  # what is wrong, in which collection
+
+_ROUNDS_MAX: Final = 4  # what one repair sets right, another may have hidden
 
 
-def back_up(database: DatabaseFolder) -> Path:
-    """A copy of the database in its folder, as it is before anything is changed. Raises StorageFull.
+def collect_findings(database: DatabaseFolder, model: ModelChoice = None) -> list[Finding]:
+    """Return all there is to know of a database, the worst first. Changes nothing."""
+    return _sort_findings(problem.finding for problem in _find_problems(database, model))
 
-    Where SQLite cannot read it through, its bytes are copied, with the log beside them.
+
+def repair_database(database: DatabaseFolder, model: ModelChoice = None) -> RepairReport:
+    """Repair what can be derived, after a backup, and look again. Only inside the write lock.
+
+    Raises DatabaseLockedError, DiskFullError.
     """
-    copy = _unused(database.folder, datetime.now(UTC).strftime("backup-before-fix-%Y%m%dT%H%M%SZ"))
-    try:
-        database.copy_to(copy)
-    except DiskFullError:
-        raise
-    except StorageError:
-        _copy_bytes(database, copy)
-    return copy
+    return _RepairRun(database, model).run()
 
 
-def _unused(place: Path, name: str) -> Path:
-    path, number = place / f"{name}.db", 1
-    while path.exists():
-        number += 1
-        path = place / f"{name}-{number}.db"
-    return path
+class _RepairRun:
+    """One run."""
+
+    def __init__(self, database: DatabaseFolder, model: ModelChoice) -> None:
+        self._database, self._model = database, model
+        self._attempted: dict[_ProblemKey, str] = {}
+        self._failures: dict[_ProblemKey, str] = {}  # why a step could not be done
+        self._backup: Path | None = None
+
+    def run(self) -> RepairReport:
+        problems = list(_find_problems(self._database, self._model))
+        for _ in range(_ROUNDS_MAX):
+            due = [problem for problem in problems if self._can_repair(problem)]
+            if not due or any(problem.kind is ProblemKind.BROKEN for problem in problems):
+                break
+            self._run_round(due)
+            before, problems = set(map(_get_key, due)), list(_find_problems(self._database, self._model))
+            if before <= set(map(_get_key, problems)):  # nothing of it helped
+                break
+        remaining = set(map(_get_key, problems))
+        repaired = tuple(f"{what}: {key[0]}" for key, what in self._attempted.items() if key not in remaining)
+        findings = _sort_findings(self._describe_remaining(problem) for problem in problems)
+        return RepairReport(tuple(findings), repaired, self._backup)
+
+    def _run_round(self, due: Sequence[Problem]) -> None:
+        in_sqlite = any(problem.kind is not None and problem.kind.is_in_sqlite for problem in due)
+        if in_sqlite and self._backup is None:
+            self._backup = repair_steps.back_up(self._database)
+        self._failures.clear()
+        for problem in due:
+            self._attempted.setdefault(_get_key(problem), problem.finding.what)
+        for kind in ProblemKind:
+            keys = list(dict.fromkeys(_get_key(problem) for problem in due if problem.kind is kind))
+            states = list({problem.state.id: problem.state for problem in due if problem.kind is kind and problem.state}.values())
+            if kind is ProblemKind.VECTORS:
+                for state in states:
+                    self._try_step([(kind, state.id)], partial(self._reencode_vectors, state))
+            elif keys:
+                self._try_step(keys, partial(repair_steps.STEPS[kind], self._database, states))
+        if in_sqlite:
+            self._try_step([(ProblemKind.OUTDATED_INDEX, None)], partial(repair_steps.publish_all, self._database))
+
+    def _try_step(self, keys: Sequence[_ProblemKey], step: Callable[[], None]) -> None:
+        """Note why a step cannot be done. Raises DatabaseLockedError, DiskFullError, StorageIOError: no other step would do better."""
+        try:
+            step()
+        except (DatabaseLockedError, DiskFullError, StorageIOError):
+            raise
+        except (VecsearchError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            self._failures.update(dict.fromkeys(keys, describe_error(error)))
+
+    def _can_repair(self, problem: Problem) -> bool:
+        if problem.kind is None or problem.kind is ProblemKind.BROKEN:
+            return False
+        if problem.kind is ProblemKind.VECTORS:
+            return problem.state is not None and self._explain_missing_encoder(problem.state) is None
+        return True
+
+    def _explain_missing_encoder(self, state: CollectionState) -> str | None:
+        """Return why the collection's encoder is not to be had; None where it is."""
+        try:
+            encoder = load_encoder(state, self._model)
+        except (VecsearchError, OSError, ValueError) as error:
+            return str(error)
+        return None if encoder.dimension == state.dimension else f"it makes vectors of {encoder.dimension:,} dimensions"
+
+    def _describe_remaining(self, problem: Problem) -> Finding:
+        """Return the finding of what is left: repairing it again would not help, and the reason is said."""
+        finding, kind = problem.finding, problem.kind
+        if kind is None or kind is ProblemKind.BROKEN:
+            return finding
+        missing = self._explain_missing_encoder(problem.state) if kind is ProblemKind.VECTORS and problem.state else None
+        if missing is not None and problem.state is not None:
+            return replace(
+                finding, fix=f"make its model {problem.state.model} available and run this again, or {RESTORE_HINT} ({missing})"
+            )
+        reason = self._failures.get(_get_key(problem)) or self._failures.get((kind, None))
+        fix = RESTORE_HINT if finding.severity is Severity.ERROR else finding.fix
+        return replace(finding, fix=f"{fix} (repairing it failed: {reason})" if reason else fix)
+
+    def _reencode_vectors(self, state: CollectionState) -> None:
+        encoder = load_encoder(state, self._model)
+        for batch in batched(repair_steps.list_unencoded_chunks(self._database, state), BATCH_CHUNKS):
+            texts = [_build_encoder_input(encoder, chunk) for chunk in batch]
+            parts = [normalize_vectors(encoder.encode_documents(some)) for some in batched(texts, ENCODER_BATCH_SIZE)]
+            repair_steps.replace_vectors(self._database, state, [chunk.row for chunk in batch], np.concatenate(parts))
 
 
-def _copy_bytes(database: DatabaseFolder, copy: Path) -> None:
-    with database.begin_read():  # so that nobody begins the log anew meanwhile
-        for ending in ("", "-wal"):
-            source = database.folder / f"{DATABASE_FILE}{ending}"
-            if source.exists():
-                with source.open("rb") as there, atomic_files.write_atomically(Path(f"{copy}{ending}")) as target:
-                    shutil.copyfileobj(there, target)
+def _find_problems(database: DatabaseFolder, model: ModelChoice) -> Iterator[Problem]:
+    is_broken = False
+    for problem in examination.find_problems(database):
+        is_broken = is_broken or problem.kind is ProblemKind.BROKEN
+        yield problem
+    if not is_broken:
+        yield from check_models(database, model)
 
 
-def _indexes(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
-    with database.begin_write() as connection:
-        connection.exec_driver_sql("REINDEX")
+def _build_encoder_input(encoder: TextEncoder, chunk: UnencodedChunk) -> str:
+    """Build what the encoder saw of a chunk when it was first encoded."""
+    if not chunk.text.strip():
+        return format_encoder_input(chunk.title, chunk.context, chunk.text)
+    document = ParsedDocument(chunk.document, chunk.text, chunk.title)
+    _, texts = refit_chunks(document, [ChunkSpan(0, len(chunk.text), {}, chunk.context)], encoder)
+    return texts[0] if len(texts) == 1 else format_encoder_input(chunk.title, chunk.context, chunk.text)
 
 
-def _version(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
-    with database.begin_write() as connection:
-        connection.execute(delete(schema_checks.REVISION))
-        connection.execute(insert(schema_checks.REVISION).values(version_num=schema_checks.revision_name()))
+def _get_key(problem: Problem) -> _ProblemKey:
+    return problem.kind, None if problem.state is None else problem.state.id
 
 
-def _orphans(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
-    """From what refers down to what is referred to; the index files are then made anew, for they may hold what went."""
-    with database.begin_write() as connection:
-        lost = ~exists().where(documents.c.id == chunks.c.document_id)
-        connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(select(chunks.c.id).where(lost))))
-        connection.execute(delete(chunks).where(lost))
-        connection.execute(delete(vectors).where(~exists().where(chunks.c.id == vectors.c.chunk_id)))
-        for each in (fact_rows, segments, tombstones, staged_vectors):
-            connection.execute(delete(each).where(~exists().where(collections.c.id == each.c.collection_id)))
-        used = exists().where(documents.c.source_id == sources.c.id)
-        of_none = ~exists().where(collections.c.id == sources.c.collection_id)
-        connection.execute(delete(sources).where(of_none, ~used))
-        _forget_index_files(connection, list_states(connection))
-
-
-def _collections(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
-    with database.begin_write() as connection:
-        of = select(documents.c.collection_id).where(documents.c.id == chunks.c.document_id).scalar_subquery()
-        connection.execute(update(chunks).where(chunks.c.collection_id != of).values(collection_id=of))
-        _forget_index_files(connection, list_states(connection))
-
-
-def _numbers(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
-    with database.begin_write() as connection:
-        for each in sequences.AUTOINCREMENT_TABLES:
-            highest, last = schema_checks.highest_number(connection, each), sequences.get_last_number(connection, each)
-            if not isinstance(last, int) or last < highest:
-                sequences.set_last_number(connection, each, highest)
-
-
-def _hidden(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
-    replacement.drop_leftovers(database)
-
-
-def _facts(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
-    for state in states:
-        with database.begin_write() as connection:
-            metadata_index.drop(connection, state.id)
-            metadata_index.rebuild(connection, state.id, without=metadata_index.unreadable(connection, state.id))
-            _touch(connection, state)
-
-
-def _words(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
-    for state in states:
-        with database.begin_write() as connection:
-            term_tables.remake(connection, state)
-            _touch(connection, state)
-
-
-def _staged(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
-    with database.begin_write() as connection:
-        for state in states:
-            connection.execute(delete(staged_vectors).where(staged_vectors.c.collection_id == state.id))
-
-
-def _index_files(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
-    with database.begin_write() as connection:
-        _forget_index_files(connection, states)
-
-
-def publish_all(database: DatabaseFolder) -> None:
-    """Index files for all that has none: the last step, once the rows are as they should be."""
-    with database.begin_read() as connection:
-        states = list_states(connection)
-    _behind(database, states)
-
-
-def _behind(database: DatabaseFolder, states: Iterable[CollectionState]) -> None:
-    for state in states:
-        compaction.publish(database, state.ref, deleted_ratio=0.0)
-        with database.begin_write() as connection:
-            compaction.delete_unused_tombstones(connection, state)
-
-
-def _leftovers(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
-    compaction.clear_leftovers(database)
-    for path in folder.half_written(database):
-        atomic_files.remove(path)
-
-
-def _modes(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
-    for path in folder.open_to_others(database):
-        with suppress(OSError):  # another user's file stays a finding
-            folder.close_to_others(path)
-
-
-def _log(database: DatabaseFolder, _: Iterable[CollectionState]) -> None:
-    database.checkpoint_wal()
-
-
-def _forget_index_files(connection: Connection, states: Iterable[CollectionState]) -> None:
-    """Every row is then searched exactly, until the index files are made anew."""
-    for state in states:
-        connection.execute(delete(segments).where(segments.c.collection_id == state.id))
-        connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id))
-        values = {
-            "indexed_up_to": 0,
-            "index_version": collections.c.index_version + 1,
-            "data_version": collections.c.data_version + 1,
-        }
-        connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
-
-
-def _touch(connection: Connection, state: CollectionState) -> None:
-    """What others remember of the collection is out of date."""
-    at = collections.c.id == state.id
-    connection.execute(update(collections).where(at).values(data_version=collections.c.data_version + 1))
-
-
-MENDERS: Final[Mapping[Kind, Mender]] = {
-    Kind.INDEXES: _indexes,
-    Kind.VERSION: _version,
-    Kind.NUMBERS: _numbers,
-    Kind.ORPHANS: _orphans,
-    Kind.COLLECTIONS: _collections,
-    Kind.INDEX_FILES: _index_files,
-    Kind.FACTS: _facts,
-    Kind.WORDS: _words,
-    Kind.HIDDEN: _hidden,
-    Kind.STAGED: _staged,
-    Kind.BEHIND: _behind,
-    Kind.LEFTOVERS: _leftovers,
-    Kind.MODES: _modes,
-    Kind.LOG: _log,
-}
-
-
-# -- what is encoded again
-
-
-@dataclass(frozen=True, slots=True)
-class Silenced:
-    """A chunk whose vector is to be made again: its row, and what goes into the encoder."""
-
-    row: int
-    document: str
-    title: str | None
-    context: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Uncut:
-    """A document that is to be cut again, as it is stored; `split` is how its file was cut, None for one from code."""
-
-    row: int
-    key: str
-    source: str | None
-    split: str | None
-    title: str | None
-    text: str
-    kept: PreservedFields
-
-
-def silenced(database: DatabaseFolder, state: CollectionState) -> list[Silenced]:
-    """Every chunk whose vector is unsound and follows from its text."""
-    query = select(chunks.c.id, documents.c.external_id, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT)
-    query = query.join_from(chunks, documents, documents.c.id == chunks.c.document_id)
-    found: list[Silenced] = []
-    with database.begin_read() as connection:
-        for some in batched(unsound_vectors(connection, state).encodable, READ_ROWS):
-            found += [Silenced(*row) for row in connection.execute(query.where(chunks.c.id.in_(some)).order_by(chunks.c.id))]
-    return found
-
-
-def put_vectors(database: DatabaseFolder, state: CollectionState, rows: Sequence[int], unit: Vector) -> None:
-    """Give chunks other vectors; the index files, and what others have read, are then of no use."""
-    blobs = (each.tobytes() for each in np.ascontiguousarray(unit, get_dtype(state.precision)))
-    adding = upsert(vectors)
-    adding = adding.on_conflict_do_update(index_elements=["chunk_id"], set_={"vector": adding.excluded.vector})
-    with database.begin_write() as connection:
-        connection.execute(adding, [{"chunk_id": row, "vector": blob} for row, blob in zip(rows, blobs, strict=True)])
-        _forget_index_files(connection, [state])
-
-
-def uncut(database: DatabaseFolder, state: CollectionState) -> list[Uncut]:
-    """Every document that its chunks do not cover, but for those whose vectors were brought or whose metadata cannot be read."""
-    columns = (documents.c.title, documents.c.text, documents.c.metadata, documents.c.indexed_at)
-    query = select(documents.c.id, documents.c.external_id, sources.c.path, sources.c.split, *columns)
-    query = query.outerjoin(sources, sources.c.id == documents.c.source_id)
-    found: list[Uncut] = []
-    with database.begin_read() as connection:
-        unreadable = metadata_index.unreadable(connection, state.id)
-        broken = [row for row, brought, _ in broken_documents(connection, state) if not brought and row not in unreadable]
-        for some in batched(broken, READ_DOCUMENTS):
-            for row in connection.execute(query.where(documents.c.id.in_(some)).order_by(documents.c.id)):
-                kept = PreservedFields(row.metadata, row.indexed_at)
-                found.append(Uncut(row.id, row.external_id, row.path, row.split, row.title, row.text, kept))
-    return found
-
-
-def expect_again(database: DatabaseFolder, some: Iterable[Uncut]) -> None:
-    """Let the files of these documents count as not yet read, for what they know of places is not in the text."""
-    with database.begin_write() as connection:
-        for rows in batched([each.row for each in some], READ_DOCUMENTS):
-            of = select(documents.c.source_id).where(documents.c.id.in_(rows))
-            connection.execute(update(sources).where(sources.c.id.in_(of)).values(digest=None))
+def _sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: finding.severity is not Severity.ERROR)
