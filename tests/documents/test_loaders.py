@@ -63,7 +63,7 @@ def test_plain_text_is_read_as_it_stands_whatever_its_name(suffix):
 @pytest.mark.parametrize("suffix", ["", ".unheardof", ".txt", ".md", ".html", ".csv", ".tsv", ".jsonl", ".xml", ".py"])
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n", b"fLaC\0\0\0\x22", b"\0\1\2\3" * 9])
 def test_binary_data_is_not_text_under_any_name(suffix, data):
-    with pytest.raises(BinaryFileError):
+    with pytest.raises(BinaryFileError, match="binary"):
         load(data, suffix)
 
 
@@ -77,14 +77,14 @@ def test_text_under_the_name_of_an_office_document_is_text(suffix):
 @pytest.mark.parametrize("suffix", ["", ".txt", ".md", ".jsonl", ".py"])
 @pytest.mark.parametrize("data", [b"%PDF-1.7", b"PK\x03\x04", b"PK\x05\x06" + b"\0" * 18])
 def test_a_damaged_or_empty_document_is_no_text_under_any_name(suffix, data):
-    with pytest.raises(UnreadableFileError):
+    with pytest.raises(UnreadableFileError, match=r"binary|damaged|empty|no text"):
         load(data, suffix)
 
 
 def test_an_unknown_suffix_with_bytes_of_no_likely_encoding_is_not_text():
-    with pytest.raises(BinaryFileError):
+    with pytest.raises(BinaryFileError, match="unknown encoding"):
         load("狗狗狗".encode("gb18030"), ".unheardof")
-    with pytest.raises(UnreadableFileError) as caught:
+    with pytest.raises(UnreadableFileError, match="encoding") as caught:
         load("狗狗狗".encode("gb18030"), ".txt")
     assert not isinstance(caught.value, BinaryFileError)
 

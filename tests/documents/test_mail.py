@@ -129,7 +129,7 @@ def test_encoded_bodies_are_decoded():
 
 
 def test_a_mail_without_words_or_subject_says_so():
-    with pytest.raises(EmptyFileError):
+    with pytest.raises(EmptyFileError, match="no text in it"):
         mail("From: a@b\n\n")
     assert (mail("Subject: only that\n\n").text, mail("Subject: only that\n\n").title) == ("", "only that")
 
@@ -137,7 +137,7 @@ def test_a_mail_without_words_or_subject_says_so():
 @pytest.mark.parametrize("suffix", [".eml", ".mbox", ".msg"])
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n", b"\0\1\2\3" * 9])
 def test_binary_data_is_no_mail(data, suffix):
-    with pytest.raises(BinaryFileError):
+    with pytest.raises(BinaryFileError, match="not text"):
         items(data, suffix)
 
 

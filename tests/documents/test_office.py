@@ -394,7 +394,7 @@ def test_opendocument_slides_stand_apart_with_their_notes():
 @pytest.mark.parametrize(("kind", "suffix"), [("text", ".odt"), ("presentation", ".odp"), ("spreadsheet", ".ods")])
 def test_an_encrypted_opendocument_file_is_told(kind, suffix):
     entry = '<file-entry full-path="content.xml"><encryption-data><algorithm algorithm-name="{}"/></encryption-data></file-entry>'
-    with pytest.raises(EncryptedFileError):
+    with pytest.raises(EncryptedFileError, match="is encrypted; give its password"):
         items(opendocument(kind, "", manifest=f"<m>{entry.format('aes256-cbc')}</m>"), suffix)
     with pytest.raises(UnreadableFileError, match="encrypted in a way that is not known"):
         items(opendocument(kind, "", manifest=f"<m>{entry.format('blowfish')}</m>"), suffix)
@@ -511,9 +511,8 @@ def test_an_empty_file_says_so(suffix):
 @pytest.mark.parametrize("suffix", [".docx", ".pptx", ".odt", ".odp", ".epub", ".rtf", ".doc", ".ppt"])
 @pytest.mark.parametrize("data", [b"PK\x03\x04" + b"\0" * 40, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600])
 def test_a_damaged_document_says_so_in_one_line(data, suffix):
-    with pytest.raises(UnreadableFileError) as error:
+    with pytest.raises(UnreadableFileError, match=r"\A[^\n]+\Z"):
         items(data, suffix)
-    assert "\n" not in str(error.value)
 
 
 # -- real files

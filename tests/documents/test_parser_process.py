@@ -188,9 +188,9 @@ def test_an_error_among_the_requests_is_raised_where_the_readings_are_wanted(tmp
 
     def requests():
         yield ParseRequest(tmp_path / "a.txt", "a")
-        raise ZeroDivisionError
+        raise ZeroDivisionError("of the requests")
 
-    with ParserProcess() as parser, pytest.raises(ZeroDivisionError):
+    with ParserProcess() as parser, pytest.raises(ZeroDivisionError, match="of the requests"):
         for reading in parser.read(requests()):
             list(reading.read_items())
 

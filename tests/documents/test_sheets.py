@@ -138,9 +138,8 @@ def test_sheets_without_a_value_have_no_text():
 @pytest.mark.parametrize("suffix", [".xlsx", ".xls", ".ods"])
 @pytest.mark.parametrize("data", [b"PK\x03\x04" + b"\0" * 40, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600])
 def test_a_damaged_spreadsheet_says_so_in_one_line(data, suffix):
-    with pytest.raises(UnreadableFileError) as error:
+    with pytest.raises(UnreadableFileError, match=r"\A[^\n]+\Z"):
         draft(data, suffix)
-    assert "\n" not in str(error.value)
 
 
 # -- values in text files

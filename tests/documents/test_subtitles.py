@@ -119,11 +119,11 @@ def test_subtitles_in_an_old_encoding_are_read():
 def test_what_is_no_subtitles_says_so(suffix):
     with pytest.raises(UnreadableFileError, match="no line of it says from when to when"):
         subtitles("some text\nand more", suffix)
-    with pytest.raises(EmptyFileError):
+    with pytest.raises(EmptyFileError, match="the file is empty"):
         subtitles("", suffix)
-    with pytest.raises(BinaryFileError):
+    with pytest.raises(BinaryFileError, match="not text"):
         subtitles(b"\0\1\2\3" * 9, suffix)
-    with pytest.raises(EmptyFileError):
+    with pytest.raises(EmptyFileError, match="no text in it"):
         subtitles("WEBVTT\n\nNOTE nothing yet\n", ".vtt")
 
 

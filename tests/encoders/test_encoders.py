@@ -226,11 +226,11 @@ def test_a_text_that_was_encoded_before_an_interruption_is_not_encoded_again(tmp
     class Failing(CountingEncoder):
         def encode_documents(self, texts: Any) -> Any:
             if len(self.documents) >= 512:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt("by the test")
             return super().encode_documents(texts)
 
     with vecsearch.open(tmp_path / "x.vec", model=Failing(encoder)) as collection:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="by the test"):
             collection.index([tmp_path / "long.txt"], split="lines")
         assert collection.count() == 0
     counting = CountingEncoder(encoder)

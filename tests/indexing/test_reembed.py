@@ -31,7 +31,7 @@ OLD, NEW = FakeEncoder(1), FakeEncoder(2, dimension=24, max_tokens=15)
 WORDS = "keel mast sail rope anchor tide harbour lantern compass storm gull reef chart deck helm oar".split()
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     """What stands for a kill inside this process."""
 
 
@@ -51,7 +51,7 @@ class Meddling(CountingEncoder):
 
 
 def interrupt():
-    raise Interrupted
+    raise InterruptedRunError("stopped by the test")
 
 
 def texts(count, words=6):
@@ -216,7 +216,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(varied, small):
     with vecsearch.open(varied, model=OLD) as collection:
         before = collection.search("keel mast", mode="dense", limit=5)
         first = Meddling(NEW, 40, interrupt)
-        with pytest.raises(Interrupted):
+        with pytest.raises(InterruptedRunError, match="stopped by the test"):
             collection.reembed(first)
         assert collection.search("keel mast", mode="dense", limit=5) == before
         second = CountingEncoder(NEW)
@@ -234,7 +234,7 @@ def test_the_chunks_of_a_long_document_are_not_encoded_again(tmp_path, small):
     with vecsearch.open(tmp_path / "x.vec", model=OLD) as collection:
         collection.add(["\n".join(texts(100))], ids=["long"])
         first, second = Meddling(NEW, 50, interrupt), CountingEncoder(NEW)
-        with pytest.raises(Interrupted):
+        with pytest.raises(InterruptedRunError, match="stopped by the test"):
             collection.reembed(first)
         collection.reembed(second)
         assert not set(first.documents) & set(second.documents)
@@ -246,7 +246,7 @@ def test_the_chunks_of_a_long_document_are_not_encoded_again(tmp_path, small):
 def test_one_begun_with_another_encoder_is_begun_anew(plain, small):
     third = FakeEncoder(3)
     with vecsearch.open(plain, model=OLD) as collection:
-        with pytest.raises(Interrupted):
+        with pytest.raises(InterruptedRunError, match="stopped by the test"):
             collection.reembed(Meddling(third, 20, interrupt))
         assert collection.reembed(NEW).encoded == 40
     assert rows(plain, "SELECT model, dimension FROM collections") == [(NEW.name, 24)]
@@ -254,7 +254,7 @@ def test_one_begun_with_another_encoder_is_begun_anew(plain, small):
 
 
 def test_what_is_half_made_is_seen_in_status_alone_and_can_be_given_up(plain, small, shell):
-    with vecsearch.open(plain, model=OLD) as collection, pytest.raises(Interrupted):
+    with vecsearch.open(plain, model=OLD) as collection, pytest.raises(InterruptedRunError, match="stopped by the test"):
         collection.reembed(Meddling(NEW, 20, interrupt))
     (status,) = maintenance.status(plain)["collections"]
     assert status["reembedding"] == {"model": NEW.name, "documents": 16, "of": 40}
@@ -274,12 +274,12 @@ def test_what_is_half_made_is_seen_in_status_alone_and_can_be_given_up(plain, sm
 
 
 def test_what_is_half_made_goes_with_its_collection(plain, small):
-    with vecsearch.open(plain, model=OLD) as collection, pytest.raises(Interrupted):
+    with vecsearch.open(plain, model=OLD) as collection, pytest.raises(InterruptedRunError, match="stopped by the test"):
         collection.reembed(Meddling(NEW, 20, interrupt))
     maintenance.rename_collection(plain, "default", "other")
     with vecsearch.open(plain, collection="other", model=OLD) as collection:
         assert collection.reembed(NEW).encoded == 24
-        with pytest.raises(Interrupted):
+        with pytest.raises(InterruptedRunError, match="stopped by the test"):
             collection.reembed(Meddling(OLD, 20, interrupt))
     maintenance.delete_collection(plain, "other")
     assert [rows(plain, f"SELECT count(*) FROM {each}") for each in ("collections", "documents", "vectors")] == [[(0,)]] * 3
@@ -366,15 +366,15 @@ def test_who_asked_for_the_old_encoder_is_told_and_no_vector_of_it_is_taken_in(p
         same_width = FakeEncoder(9)
         switches.reembed(same_width)
         assert switches.search("keel", limit=1)
-        switches.add(["a keel"], ids=["group_size"])
+        switches.add(["a keel"], ids=["more"])
         with pytest.raises(vecsearch.ModelMismatchError, match=f"reembed --model {OLD.name}"):
             stays.search("keel")
-        with pytest.raises(vecsearch.ModelMismatchError):
+        with pytest.raises(vecsearch.ModelMismatchError, match=f"reembed --model {OLD.name}"):
             stays.add(["x"], vectors=OLD.encode_documents(["x"]))
-        with pytest.raises(vecsearch.ModelMismatchError):
+        with pytest.raises(vecsearch.ModelMismatchError, match=f"reembed --model {OLD.name}"):
             stays.add(["x"])
         assert stays.search("keel", mode="lexical")
-    with pytest.raises(vecsearch.ModelMismatchError):
+    with pytest.raises(vecsearch.ModelMismatchError, match=f"reembed --model {OLD.name}"):
         vecsearch.open(plain, model=OLD)
 
 
@@ -539,11 +539,12 @@ def test_progress_is_told_of_all_characters(plain):
 
 def test_a_reembed_of_nothing_there_says_so(tmp_path):
     with vecsearch.open(tmp_path / "x.vec", model=OLD) as collection:
-        with pytest.raises(vecsearch.CollectionNotFoundError):
+        with pytest.raises(vecsearch.CollectionNotFoundError, match="no collection named 'default'"):
             collection.reembed(NEW)
         collection.add(["one"])
-    with vecsearch.open(tmp_path / "x.vec", model=OLD, readonly=True) as collection, pytest.raises(vecsearch.ReadOnlyError):
-        collection.reembed(NEW)
+    reader = vecsearch.open(tmp_path / "x.vec", model=OLD, readonly=True)
+    with reader, pytest.raises(vecsearch.ReadOnlyError, match="was opened read-only"):
+        reader.reembed(NEW)
 
 
 def test_what_is_encoded_and_what_is_searched_are_one_snapshot(plain):

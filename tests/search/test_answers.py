@@ -185,10 +185,16 @@ def test_examples_may_be_texts_and_all_options_hold(mixed: vecsearch.Collection)
     )
 
 
-@pytest.mark.parametrize("given", [([],), ("jump",), (["nothing"],), ([3],), (["jump"], "bats"), ([{"texts": "x"}],)])
-def test_examples_that_are_none_are_refused(mixed: vecsearch.Collection, given: Any) -> None:
-    with pytest.raises(vecsearch.InputError):
-        mixed.recommend(*given)
+@pytest.mark.parametrize(
+    ("examples", "message"),
+    [
+        (([],), "XX"), (("jump",), "XX"), ((["nothing"],), "XX"), (([3],), "XX"), ((["jump"], "bats"), "XX"),
+        (([{"texts": "x"}],), "XX"),
+    ],
+)  # fmt: skip
+def test_examples_that_are_none_are_refused(mixed: vecsearch.Collection, examples: Any, message: str) -> None:
+    with pytest.raises(vecsearch.InputError, match=message):
+        mixed.recommend(*examples)
 
 
 # -- reasons

@@ -422,7 +422,7 @@ def test_another_encoder_than_the_collections_is_refused_by_the_names_of_both(sh
     with nothing_lost(notes):
         error = error_of(shell("index", "new.txt", "--model", other))
         assert f"built with model all-MiniLM-L6-v2, not {other}" in error
-        with pytest.raises(vecsearch.ModelMismatchError):
+        with pytest.raises(vecsearch.ModelMismatchError, match="built with model all-MiniLM-L6-v2"):
             vecsearch.open(notes, model=str(other))
 
 

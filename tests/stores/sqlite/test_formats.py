@@ -252,11 +252,11 @@ def test_a_rebuild_that_is_interrupted_is_gone_on_with_by_the_next_writer(
     def stop(progress: upgrade.RebuildProgress) -> None:
         done.append(progress)
         if len(done) == batches:
-            raise StoppedError
+            raise StoppedError("by the test")
 
     with monkeypatch.context() as patch, vecsearch.open(old) as collection:
         patch.setattr(upgrade.rebuild_derived, "__kwdefaults__", {"report": stop})
-        with pytest.raises(StoppedError):
+        with pytest.raises(StoppedError, match="by the test"):
             collection.optimize()
     assert read_version(old) == -NEXT
     with pytest.raises(vecsearch.SchemaVersionError, match=r"interrupted; the next write upgrades it.*vecsearch optimize"):

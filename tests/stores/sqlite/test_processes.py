@@ -290,7 +290,10 @@ def test_one_snapshot_serves_the_driver_and_sqlalchemy_whatever_others_write(fol
 def test_a_question_that_fails_leaves_no_transaction_behind(folder):
     with vecsearch.open(folder, model=ENCODER) as collection:
         for _ in range(20):  # more than there are connections kept
-            with pytest.raises(ZeroDivisionError), collection._store.open_snapshot(collection.name) as snapshot:
+            with (
+                pytest.raises(ZeroDivisionError, match="division by zero"),
+                collection._store.open_snapshot(collection.name) as snapshot,
+            ):
                 snapshot.list_document_ids()
                 1 / 0
         collection.add(["a keel"], ids=["new"])
