@@ -277,3 +277,15 @@ def test_a_model_that_somebody_uses_is_never_loaded_twice() -> None:
     assert models.get("first") is first
     models.clear()
     assert models.get("first") is not first
+
+
+def test_hashes_that_cannot_be_kept_are_computed_all_the_same_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "in-the-way").write_text("a file, where the cache's folder would be")
+    expected = model_files.compute_fingerprint(tmp_path)
+    monkeypatch.setenv("VECSEARCH_CACHE", str(tmp_path / "in-the-way"))
+    with caplog.at_level("INFO", logger="vecsearch"):
+        assert model_files.compute_fingerprint(tmp_path) == expected
+    assert "are not kept" in caplog.text

