@@ -34,7 +34,7 @@ def told(context):
 
 
 def plenty(*hits, query="how does a lease end"):
-    return pack(query, hits, max_tokens=10_000, count=words)
+    return pack(query, hits, max_tokens=10_000, count_tokens=words)
 
 
 def test_a_source_has_a_line_with_its_title_id_and_place():
@@ -95,14 +95,16 @@ def test_short_lines_repeat_where_their_neighbours_are_new():
 
 
 def test_a_small_budget_takes_the_sentences_that_the_query_is_about():
-    assert told(pack("deposit paid back", [hit(LEASES)], max_tokens=12, count=words)) == [
+    assert told(pack("deposit paid back", [hit(LEASES)], max_tokens=12, count_tokens=words)) == [
         "The deposit is paid back within thirty days."
     ]
-    assert told(pack("lease term", [hit(LEASES)], max_tokens=18, count=words)) == [LEASES[: LEASES.index(" The deposit")]]
+    assert told(pack("lease term", [hit(LEASES)], max_tokens=18, count_tokens=words)) == [LEASES[: LEASES.index(" The deposit")]]
 
 
 def test_what_does_not_fit_makes_way_for_a_smaller_hit():
-    context = pack("lease", [hit(LEASES), hit("x " * 60 + "end.", id="b"), hit("Short one.", id="c")], max_tokens=40, count=words)
+    context = pack(
+        "lease", [hit(LEASES), hit("x " * 60 + "end.", id="b"), hit("Short one.", id="c")], max_tokens=40, count_tokens=words
+    )
     assert [each.id for each in context.sources] == ["a.md", "c"]
 
 
@@ -144,8 +146,8 @@ def test_a_hit_without_text_makes_way_for_the_next():
 
 def test_a_budget_below_the_best_hits_shortest_sentence_gives_nothing():
     hits = [hit(LEASES), hit("No.", id="b")]
-    assert [told(pack("q", hits, max_tokens=most, count=words)) for most in (-1, 0, 1, 6)] == [[], [], [], []]
-    assert told(pack("q", hits, max_tokens=7, count=words)) == ["A lease has a term."]
+    assert [told(pack("q", hits, max_tokens=most, count_tokens=words)) for most in (-1, 0, 1, 6)] == [[], [], [], []]
+    assert told(pack("q", hits, max_tokens=7, count_tokens=words)) == ["A lease has a term."]
 
 
 def test_the_surfaces_show_the_same():
@@ -194,7 +196,7 @@ def answers(draw):
 @settings(max_examples=200, deadline=None)
 @given(answers(), st.integers(-1, 120), st.sampled_from([words, len]))
 def test_the_laws_hold_for_any_hits_and_budget(hits, budget, count):
-    context = pack("when does the lease end", hits, max_tokens=budget * (6 if count is len else 1), count=count)
+    context = pack("when does the lease end", hits, max_tokens=budget * (6 if count is len else 1), count_tokens=count)
     markdown = context.to_markdown()
     assert not context.passages or count(markdown) <= budget * (6 if count is len else 1)
     assert context.tokens == count(markdown)
@@ -216,7 +218,7 @@ def test_the_laws_hold_for_any_hits_and_budget(hits, budget, count):
 @settings(max_examples=200, deadline=None)
 @given(answers(), st.integers(0, 400))
 def test_a_passage_is_what_the_document_says_there(hits, budget):
-    context = pack("lease", hits, max_tokens=budget, count=len)
+    context = pack("lease", hits, max_tokens=budget, count_tokens=len)
     names = {each.number: each.id for each in context.sources}
     for each in context.passages:
         shown = {}

@@ -20,7 +20,7 @@ LONG = st.builds(
 def told(language: str, text: str) -> AnalyzedText:
     """What is indexed, token by token."""
     tokens = list(get_analyzer(language).tokenize(unicodedata.normalize("NFC", text)))
-    forms = {form for token in tokens for form in (*token.forms, *([token.whole] if token.whole else []))}
+    forms = {form for token in tokens for form in (*token.forms, *([token.compound_form] if token.compound_form else []))}
     return AnalyzedText([term for token in tokens for term in token.terms], forms)
 
 

@@ -73,7 +73,7 @@ def parse_search_options(
     if not (min_similarity is None or min_similarity == AUTO or _is_number(min_similarity)):
         raise InputError(f"min_similarity must be a number or 'auto', got {shorten_repr(min_similarity)}")
     diversity = DiversityOptions(check_limit(limit), group_by is not None, bool(dedupe), None if mmr is None else float(mmr))
-    neighbours = check_whole_number(window, "window", least=0, most=WINDOW_MAX)
+    neighbours = check_whole_number(window, "window", minimum=0, maximum=WINDOW_MAX)
     return SearchOptions(diversity, parse_where(where), min_similarity, neighbours, bool(explain))
 
 

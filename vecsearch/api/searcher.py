@@ -278,7 +278,7 @@ class CollectionSearcher(CollectionReader):
         encoder = self._load_encoder()
         from vecsearch.search.context import pack
 
-        return pack(question, hits, max_tokens=max_tokens, count=lambda text: len(encoder.token_spans(text)))
+        return pack(question, hits, max_tokens=max_tokens, count_tokens=lambda text: len(encoder.token_spans(text)))
 
     def embed(self, texts: Sequence[str]) -> Matrix:
         """Return the vectors of texts as documents, shape (len(texts), dimension), float32, each of length 1.

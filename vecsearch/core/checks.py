@@ -14,13 +14,13 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 _COUNT_MAX: Final = 2**53  # more than there can be of anything, and no more than SQLite counts to
 
 
-def shorten_repr(value: Any, *, most: int = 80) -> str:
+def shorten_repr(value: Any, *, limit: int = 80) -> str:
     """What came, for a message of one line: cut when it is long, and never an error itself."""
     try:
         said = f"a deeply nested {type(value).__name__}" if is_nested_too_deeply(value) else repr(value)
     except Exception:  # thousands of digits, or a caller's own class
         said = f"a value of type {type(value).__name__}"
-    return said if len(said) <= most else f"{said[: most - 1]}…"
+    return said if len(said) <= limit else f"{said[: limit - 1]}…"
 
 
 def is_unicode(text: str) -> bool:
@@ -32,34 +32,34 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def check_choice(kind: type[_Choice], value: Any, what: str) -> _Choice:
+def check_choice(kind: type[_Choice], value: Any, label: str) -> _Choice:
     """The member of a closed choice. Raises InputError with all of them."""
     try:
         return kind(value)
     except ValueError as error:
-        raise InputError(f"{what} must be one of {', '.join(kind)}, got {shorten_repr(value)}") from error
+        raise InputError(f"{label} must be one of {', '.join(kind)}, got {shorten_repr(value)}") from error
 
 
-def check_whole_number(value: Any, what: str, *, least: int, most: int | None = None) -> int:
+def check_whole_number(value: Any, label: str, *, minimum: int, maximum: int | None = None) -> int:
     """Return a whole number, NumPy's kinds too. Raises InputError for anything else, or one that is too small or too large."""
     try:
         number = None if isinstance(value, bool) else index(value)
     except TypeError:
         number = None
-    if number is None or number < least or (most is not None and number > most):
-        bounds = f"of at least {least}" if most is None else f"from {least} to {most:,}"
-        raise InputError(f"{what} must be a whole number {bounds}, got {shorten_repr(value)}")
+    if number is None or number < minimum or (maximum is not None and number > maximum):
+        bounds = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum:,}"
+        raise InputError(f"{label} must be a whole number {bounds}, got {shorten_repr(value)}")
     return number
 
 
-def _check_count(value: Any, what: str, least: int) -> int:
+def _check_count(value: Any, label: str, minimum: int) -> int:
     """Return a count, no larger than SQLite counts to."""
-    return min(check_whole_number(value, what, least=least), _COUNT_MAX)
+    return min(check_whole_number(value, label, minimum=minimum), _COUNT_MAX)
 
 
-def check_limit(limit: Any, what: str = "limit") -> int:
+def check_limit(limit: Any, label: str = "limit") -> int:
     """Return a number of answers, or of something else that is counted. Raises InputError."""
-    return _check_count(limit, what, LIMIT_MIN)
+    return _check_count(limit, label, LIMIT_MIN)
 
 
 def check_offset(offset: Any) -> int:
@@ -71,7 +71,7 @@ def check_collection_name(name: Any) -> str:
     """A collection's name: printable, not empty, of sensible length. Raises InputError."""
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > COLLECTION_NAME_MAX:
         raise InputError(
-            f"a collection name is 1 to {COLLECTION_NAME_MAX} printable characters, got {shorten_repr(name, most=120)}"
+            f"a collection name is 1 to {COLLECTION_NAME_MAX} printable characters, got {shorten_repr(name, limit=120)}"
         )
     return name
 

@@ -53,23 +53,23 @@ class UnreadableFileError(InputError):
 class DimensionMismatchError(InputError):
     """A vector of another length than the collection's."""
 
-    def __init__(self, expected: int, got: int) -> None:
+    def __init__(self, expected: int, actual: int) -> None:
         super().__init__(
-            f"the vectors of this collection have {expected} dimensions, got {got}; use the model that it was built with"
+            f"the vectors of this collection have {expected} dimensions, got {actual}; use the model that it was built with"
         )
-        self.expected, self.got = expected, got
+        self.expected, self.actual = expected, actual
 
 
 class ModelMismatchError(InputError):
     """Vectors were made by another model than the one asked for, which `model` loads; `collection` is None outside of one."""
 
-    def __init__(self, collection: str | None, stored: str, asked: str, *, model: str | None = None) -> None:
+    def __init__(self, collection: str | None, stored: str, requested: str, *, model: str | None = None) -> None:
         if collection is None:
-            message = f"the vectors were made by {stored}, not {asked}; use the same files of the model everywhere"
+            message = f"the vectors were made by {stored}, not {requested}; use the same files of the model everywhere"
         else:
             message = (
-                f"collection {collection!r} was built with model {stored}, not {asked}; their vectors cannot be mixed: leave the "
-                f"model out, or rebuild all vectors: vecsearch reembed --model {quote(model or asked)} -c {quote(collection)}"
+                f"collection {collection!r} was built with model {stored}, not {requested}; their vectors cannot be mixed: leave the "
+                f"model out, or rebuild all vectors: vecsearch reembed --model {quote(model or requested)} -c {quote(collection)}"
             )
         super().__init__(message)
 

@@ -24,14 +24,14 @@ def count_cores() -> int:
         most = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
         most = os.cpu_count() or 1
-    most = min(most, _quota() or most)
+    most = min(most, _read_cpu_quota() or most)
     with suppress(KeyError, ValueError):
         most = min(most, int(os.environ["OMP_NUM_THREADS"]))
     return max(1, most)
 
 
 @cache
-def _quota() -> int | None:
+def _read_cpu_quota() -> int | None:
     """Read once: each search asks."""
     with suppress(OSError, ValueError):
         quota, period = _QUOTA.read_text(encoding="ascii").split()
@@ -39,16 +39,16 @@ def _quota() -> int | None:
     return None
 
 
-def map_parallel(work: Callable[[_T], _R], of: Sequence[_T]) -> list[_R]:
+def map_parallel(work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
     """What the work gives for each, begun in the order given, as many at a time as there are cores.
 
     It should spend its time where other threads can run. The caller's thread takes part, so that nothing waits for a helper
     that is busy elsewhere. The first error is raised once all have stopped.
     """
-    helpers = min(count_cores(), len(of)) - 1
+    helpers = min(count_cores(), len(items)) - 1
     if helpers < 1:
-        return [work(each) for each in of]
-    waiting = deque(enumerate(of))
+        return [work(each) for each in items]
+    waiting = deque(enumerate(items))
     done: dict[int, _R] = {}
 
     def take() -> None:
@@ -59,7 +59,7 @@ def map_parallel(work: Callable[[_T], _R], of: Sequence[_T]) -> list[_R]:
                 return
             done[place] = work(each)
 
-    helping = [_helpers().submit(take) for _ in range(helpers)]
+    helping = [_get_helper_pool().submit(take) for _ in range(helpers)]
     try:
         take()
     finally:
@@ -67,13 +67,13 @@ def map_parallel(work: Callable[[_T], _R], of: Sequence[_T]) -> list[_R]:
         for other in helping:
             if not other.cancel():
                 other.result()
-    return [done[place] for place in range(len(of))]
+    return [done[place] for place in range(len(items))]
 
 
 @cache
-def _helpers() -> ThreadPoolExecutor:
+def _get_helper_pool() -> ThreadPoolExecutor:
     """Kept, as a thread takes longer to start than a search may last."""
     from concurrent.futures import ThreadPoolExecutor
 
-    os.register_at_fork(after_in_child=_helpers.cache_clear)  # a child has none of these threads
+    os.register_at_fork(after_in_child=_get_helper_pool.cache_clear)  # a child has none of these threads
     return ThreadPoolExecutor(os.cpu_count(), "vecsearch")

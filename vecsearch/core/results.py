@@ -112,6 +112,6 @@ class QueryProfile:
 class Hits(list[Hit]):
     """A list of hits, best first, with the `plan` that found them (None where there is no collection yet)."""
 
-    def __init__(self, hits: Iterable[Hit] = (), plan: QueryProfile | None = None) -> None:
+    def __init__(self, hits: Iterable[Hit] = (), profile: QueryProfile | None = None) -> None:
         super().__init__(hits)
-        self.profile = plan
+        self.profile = profile

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from vecsearch.core.errors import InputError, UnreadableFileError
-from vecsearch.core.json_lines import parse_json
+from vecsearch.core.json_lines import parse_json_line
 from vecsearch.exchange.transfer_records import (
     ExportHeader,
     ImportEntry,
@@ -56,7 +56,7 @@ class JsonLinesSource:
         try:
             first = next(self._read_lines(), (0, b"", 0.0))[1]
             if first.startswith(_BEGINNING):
-                self.header = parse_header(parse_json(first)[HEADER_KEY])
+                self.header = parse_header(parse_json_line(first)[HEADER_KEY])
         except (InputError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
             raise UnreadableFileError(f"cannot read {file}: {error}") from error
 
@@ -73,7 +73,7 @@ class JsonLinesSource:
     def _parse_entry(self, number: int, line: bytes, weight: float) -> ImportEntry:
         where = f"line {number}"
         try:
-            value = parse_json(line)
+            value = parse_json_line(line)
             record = parse_plain_record(value) if self.header is None else parse_own_record(value, self.header)
         except InputError as error:
             return ImportEntry(where, weight, None, str(error))

@@ -20,11 +20,11 @@ from vecsearch.core.types import Location, Metadata, Span
 from vecsearch.text.sentences import has_sentence_end, split_sentences
 
 GAP: Final = " […] "
-SHORT_WORDS: Final = 4  # a sentence of fewer words may repeat where its neighbours are new: a line of code, a "Yes."
+SHORT_SENTENCE_WORDS: Final = 4  # a sentence of fewer words may repeat where its neighbours are new: a line of code, a "Yes."
 _WORD: Final = re.compile(r"\w+")
 _RANGES: Final = ("lines", "rows")
 
-Count = Callable[[str], int]
+TokenCounter = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +78,23 @@ class Context:
 
     def to_markdown(self) -> str:
         """Each source's line, then its passages; an empty line between sources, a mark where a source's text is left out."""
-        return "\n\n".join(f"{source.format_line()}\n{GAP.join(self._texts(source))}" for source in self.sources)
+        return "\n\n".join(f"{source.format_line()}\n{GAP.join(self._iterate_texts(source))}" for source in self.sources)
 
-    def _texts(self, source: PackedSource) -> Iterator[str]:
+    def _iterate_texts(self, source: PackedSource) -> Iterator[str]:
         return (each.text for each in self.passages if each.source_number == source.number)
 
 
-def pack(query: str, hits: Sequence[Hit], *, max_tokens: int, count: Count) -> Context:
+def pack(query: str, hits: Sequence[Hit], *, max_tokens: int, count_tokens: TokenCounter) -> Context:
     """The best of some hits, best first, in at most `max_tokens` of Markdown as `count` counts them.
 
     Without passages where there are no hits, none has text, or no sentence of the first that has fits.
     """
-    packing = _Packing(query, hits, max_tokens, count, _collect_sentences(hits))
+    packing = _ContextPacker(query, hits, max_tokens, count_tokens, _collect_sentences(hits))
     for hit in hits:
         fresh = packing.find_new(hit)
         if fresh:
             packing.add(fresh if packing.compute_excess(fresh, hit) <= 0 else packing.find_best_run(fresh, hit), hit)
-            if not packing.chosen:
+            if not packing.selected:
                 break
     return packing.build_context()
 
@@ -111,7 +111,7 @@ class _Sentence:
     index: int
     start: int
     text: str
-    before: str
+    leading_space: str
     key: str
 
     @property
@@ -120,7 +120,7 @@ class _Sentence:
 
     @property
     def is_short(self) -> bool:
-        return self.key.count(" ") < SHORT_WORDS - 1
+        return self.key.count(" ") < SHORT_SENTENCE_WORDS - 1
 
 
 def _collect_sentences(hits: Sequence[Hit]) -> dict[str, list[_Sentence]]:
@@ -128,13 +128,13 @@ def _collect_sentences(hits: Sequence[Hit]) -> dict[str, list[_Sentence]]:
     known: dict[str, list[_Sentence]] = {}
     for hit_id in dict.fromkeys(hit.id for hit in hits):
         found = known.setdefault(hit_id, [])
-        for start, text in _merge_stretches([hit for hit in hits if hit.id == hit_id]):
+        for start, text in _merge_overlapping_texts([hit for hit in hits if hit.id == hit_id]):
             first = found[-1].index + 2 if found else 0
             found.extend(_number_sentences(hit_id, start, text, first))
     return known
 
 
-def _merge_stretches(hits: Sequence[Hit]) -> list[tuple[int, str]]:
+def _merge_overlapping_texts(hits: Sequence[Hit]) -> list[tuple[int, str]]:
     """Where the text that is known of a document begins, and that text: what touches or overlaps is one."""
     stretches: list[tuple[int, str]] = []
     for hit in sorted(hits, key=lambda hit: (hit.start, hit.end)):
@@ -147,20 +147,20 @@ def _merge_stretches(hits: Sequence[Hit]) -> list[tuple[int, str]]:
 
 
 def _number_sentences(hit_id: str, start: int, text: str, first: int) -> Iterator[_Sentence]:
-    spans = _drop_torn_ends(text, split_sentences(text), starts=start == 0)
+    spans = _drop_torn_ends(text, split_sentences(text), starts_document=start == 0)
     befores = [text[one.end : other.start] for one, other in pairwise(spans)]
     for index, (span, before) in enumerate(zip(spans, ["", *befores], strict=False), first):
         shown = text[span.start : span.end]
         yield _Sentence(hit_id, index, start + span.start, shown, before, " ".join(_WORD.findall(shown.casefold())))
 
 
-def _drop_torn_ends(text: str, spans: list[Span], *, starts: bool) -> list[Span]:
+def _drop_torn_ends(text: str, spans: list[Span], *, starts_document: bool) -> list[Span]:
     """Without a first and a last piece that a cut has torn; a list or code, whose lines all look so, stays as it is."""
     shown = [text[span.start : span.end] for span in spans]
     first, last = 0, len(spans)
     if last > 1 and text[spans[-1].end :].count("\n") == 0 and not has_sentence_end(shown[-1]) and has_sentence_end(shown[-2]):
         last -= 1
-    if last > 1 and not starts and shown[0][0].islower() and not shown[1][0].islower():
+    if last > 1 and not starts_document and shown[0][0].islower() and not shown[1][0].islower():
         first = 1
     return spans[first:last]
 
@@ -169,21 +169,21 @@ def _drop_torn_ends(text: str, spans: list[Span], *, starts: bool) -> list[Span]
 
 
 @dataclass(slots=True)
-class _Packing:
+class _ContextPacker:
     """What was chosen so far: sentences by document and index, with the hit that each came with."""
 
     query: str
     hits: Sequence[Hit]
     max_tokens: int
-    count: Count
+    count_tokens: TokenCounter
     sentences: Mapping[str, Sequence[_Sentence]]
-    chosen: dict[tuple[str, int], tuple[_Sentence, Hit]] = field(default_factory=dict)
+    selected: dict[tuple[str, int], tuple[_Sentence, Hit]] = field(default_factory=dict)
     used_keys: set[str] = field(default_factory=set)
 
     def find_new(self, hit: Hit) -> list[_Sentence]:
         """The hit's sentences that say something new."""
         own = [each for each in self.sentences[hit.id] if each.start < hit.end and hit.start < each.end]
-        taken = [(each.id, each.index) in self.chosen for each in own]
+        taken = [(each.id, each.index) in self.selected for each in own]
         told, seen = [], set(self.used_keys)
         for each, here in zip(own, taken, strict=True):
             told.append(here or each.key in seen)
@@ -197,32 +197,32 @@ class _Packing:
         return kept
 
     def add(self, run: Sequence[_Sentence], hit: Hit) -> None:
-        self.chosen |= {(each.id, each.index): (each, hit) for each in run}
+        self.selected |= {(each.id, each.index): (each, hit) for each in run}
         self.used_keys |= {each.key for each in run if each.key}
 
     def compute_excess(self, run: Sequence[_Sentence], hit: Hit) -> int:
         """By how much the budget would be passed with some more sentences; not positive where they fit."""
         more = {(each.id, each.index): (each, hit) for each in run}
-        return self.count(_build_context(self.query, self.hits, self.chosen | more).to_markdown()) - self.max_tokens
+        return self.count_tokens(_build_context(self.query, self.hits, self.selected | more).to_markdown()) - self.max_tokens
 
-    def find_best_run(self, fresh: Sequence[_Sentence], hit: Hit) -> Sequence[_Sentence]:
+    def find_best_run(self, sentences: Sequence[_Sentence], hit: Hit) -> Sequence[_Sentence]:
         """The longest runs that fit, of them the one with most of the query's words; empty where no sentence fits."""
         left = -self.compute_excess((), hit)
-        while left > 0 and (run := self._find_run(fresh, left)):
+        while left > 0 and (run := self._find_run(sentences, left)):
             over = self.compute_excess(run, hit)
             if over <= 0:
                 return run
-            left = min(left, self.count(_join(run))) - over  # what the source's line takes is known only now
+            left = min(left, self.count_tokens(_join(run))) - over  # what the source's line takes is known only now
         return ()
 
-    def _find_run(self, fresh: Sequence[_Sentence], left: int) -> Sequence[_Sentence]:
+    def _find_run(self, sentences: Sequence[_Sentence], budget: int) -> Sequence[_Sentence]:
         wanted = _find_words(self.query)
-        runs = [run for row in _group_adjacent(fresh) for run in _find_fitting_runs(row, left, self.count)]
+        runs = [run for row in _group_adjacent(sentences) for run in _find_fitting_runs(row, budget, self.count_tokens)]
         return max(runs, key=lambda run: (len(wanted & _find_words(_join(run))), len(_join(run))), default=())
 
     def build_context(self) -> Context:
-        context = _build_context(self.query, self.hits, self.chosen)
-        return replace(context, tokens=self.count(context.to_markdown())) if context.passages else context
+        context = _build_context(self.query, self.hits, self.selected)
+        return replace(context, tokens=self.count_tokens(context.to_markdown())) if context.passages else context
 
 
 def _find_words(text: str) -> set[str]:
@@ -231,13 +231,13 @@ def _find_words(text: str) -> set[str]:
 
 def _join(row: Sequence[_Sentence]) -> str:
     """The text of sentences in a row, as it stands in the document."""
-    return row[0].text + "".join(each.before + each.text for each in row[1:])
+    return row[0].text + "".join(each.leading_space + each.text for each in row[1:])
 
 
-def _group_adjacent(found: Sequence[_Sentence]) -> list[list[_Sentence]]:
+def _group_adjacent(sentences: Sequence[_Sentence]) -> list[list[_Sentence]]:
     """Sentences of one document that follow each other, together; in order."""
     rows: list[list[_Sentence]] = []
-    for each in found:
+    for each in sentences:
         if rows and rows[-1][-1].index + 1 == each.index:
             rows[-1].append(each)
         else:
@@ -245,12 +245,12 @@ def _group_adjacent(found: Sequence[_Sentence]) -> list[list[_Sentence]]:
     return rows
 
 
-def _find_fitting_runs(row: Sequence[_Sentence], left: int, count: Count) -> Iterator[Sequence[_Sentence]]:
+def _find_fitting_runs(row: Sequence[_Sentence], budget: int, count_tokens: TokenCounter) -> Iterator[Sequence[_Sentence]]:
     """From each sentence on, as many as fit."""
     end = 0
     for first in range(len(row)):
         end = max(end, first)
-        while end < len(row) and count(_join(row[first : end + 1])) <= left:
+        while end < len(row) and count_tokens(_join(row[first : end + 1])) <= budget:
             end += 1
         if end > first:
             yield row[first:end]
@@ -259,9 +259,9 @@ def _find_fitting_runs(row: Sequence[_Sentence], left: int, count: Count) -> Ite
 # -- what is shown of it
 
 
-def _build_context(query: str, hits: Sequence[Hit], chosen: Mapping[tuple[str, int], tuple[_Sentence, Hit]]) -> Context:
+def _build_context(query: str, hits: Sequence[Hit], selected: Mapping[tuple[str, int], tuple[_Sentence, Hit]]) -> Context:
     by_document: dict[str, list[tuple[_Sentence, Hit]]] = {hit.id: [] for hit in hits}
-    for each in chosen.values():
+    for each in selected.values():
         by_document[each[0].id].append(each)
     passages: list[ContextPassage] = []
     sources: list[PackedSource] = []

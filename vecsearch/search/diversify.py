@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vecsearch.core.settings import MMR_POOL, MMR_POOL_MIN, NEAR_DUPLICATE_JACCARD
+from vecsearch.core.settings import MMR_POOL_FACTOR, MMR_POOL_MIN, NEAR_DUPLICATE_JACCARD
 from vecsearch.core.types import ChunkId, ScoredChunk
 from vecsearch.stores.base import Snapshot
 from vecsearch.text.analyzer import get_analyzer
@@ -23,9 +23,9 @@ class DiversityOptions:
     mmr: float | None = None
 
     @property
-    def pool(self) -> int:
+    def pool_size(self) -> int:
         """How many picks there must be to choose from."""
-        return self.limit if self.mmr is None else max(MMR_POOL * self.limit, MMR_POOL_MIN)
+        return self.limit if self.mmr is None else max(MMR_POOL_FACTOR * self.limit, MMR_POOL_MIN)
 
 
 @dataclass(slots=True)
@@ -40,25 +40,25 @@ class SelectedHit:
 class _Groups:
     """The picks so far, by what makes another chunk fall behind one of them."""
 
-    picks: list[SelectedHit] = field(default_factory=list)
-    of_document: dict[int, SelectedHit] = field(default_factory=dict)
-    words: list[tuple[frozenset[str], SelectedHit]] = field(default_factory=list)
+    selected: list[SelectedHit] = field(default_factory=list)
+    by_document: dict[int, SelectedHit] = field(default_factory=dict)
+    stems: list[tuple[frozenset[str], SelectedHit]] = field(default_factory=list)
 
 
-def diversify(snapshot: Snapshot, ranked: Sequence[ScoredChunk], how: DiversityOptions) -> list[SelectedHit]:
+def diversify(snapshot: Snapshot, ranked: Sequence[ScoredChunk], options: DiversityOptions) -> list[SelectedHit]:
     """At most `how.limit` picks, fewer where the ranking gives no more."""
-    picks = _group(snapshot, ranked, how)
-    return picks if how.mmr is None else _select_by_mmr(snapshot, picks, how.limit, how.mmr)
+    picks = _group(snapshot, ranked, options)
+    return picks if options.mmr is None else _select_by_mmr(snapshot, picks, options.limit, options.mmr)
 
 
-def _group(snapshot: Snapshot, ranked: Sequence[ScoredChunk], how: DiversityOptions) -> list[SelectedHit]:
+def _group(snapshot: Snapshot, ranked: Sequence[ScoredChunk], options: DiversityOptions) -> list[SelectedHit]:
     """Best first; a chunk that falls behind an earlier pick is counted there, down to the last pick's rank."""
     ids = [each.chunk_id for each in ranked]
-    documents = snapshot.find_document_rows(ids) if how.group_by_document else {}
-    stems = _iterate_stems(snapshot, ids) if how.dedupe else None
+    documents = snapshot.find_document_rows(ids) if options.group_by_document else {}
+    stems = _iterate_stems(snapshot, ids) if options.dedupe else None
     shelf = _Groups()
     for each in ranked:
-        if len(shelf.picks) == how.pool:
+        if len(shelf.selected) == options.pool_size:
             break
         words = next(stems) if stems is not None else None
         before = _find_group(shelf, documents.get(each.chunk_id), words)
@@ -66,20 +66,20 @@ def _group(snapshot: Snapshot, ranked: Sequence[ScoredChunk], how: DiversityOpti
             before.group_size += 1
             continue
         pick = SelectedHit(each)
-        shelf.picks.append(pick)
-        if how.group_by_document:
-            shelf.of_document[documents[each.chunk_id]] = pick
+        shelf.selected.append(pick)
+        if options.group_by_document:
+            shelf.by_document[documents[each.chunk_id]] = pick
         if words is not None:
-            shelf.words.append((words, pick))
-    return shelf.picks
+            shelf.stems.append((words, pick))
+    return shelf.selected
 
 
-def _find_group(shelf: _Groups, document: int | None, words: frozenset[str] | None) -> SelectedHit | None:
-    if document is not None and document in shelf.of_document:
-        return shelf.of_document[document]
-    if words is None:
+def _find_group(groups: _Groups, document: int | None, stems: frozenset[str] | None) -> SelectedHit | None:
+    if document is not None and document in groups.by_document:
+        return groups.by_document[document]
+    if stems is None:
         return None
-    return next((pick for there, pick in shelf.words if is_near_duplicate(there, words)), None)
+    return next((pick for there, pick in groups.stems if is_near_duplicate(there, stems)), None)
 
 
 def is_near_duplicate(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -106,20 +106,22 @@ def _read_stems(snapshot: Snapshot, ids: Sequence[ChunkId]) -> list[frozenset[st
     return [frozenset(analyzer.analyze(text).terms) for text in texts]
 
 
-def _select_by_mmr(snapshot: Snapshot, picks: Sequence[SelectedHit], limit: int, trade: float) -> list[SelectedHit]:
+def _select_by_mmr(
+    snapshot: Snapshot, candidates: Sequence[SelectedHit], limit: int, relevance_weight: float
+) -> list[SelectedHit]:
     """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): nearness to the query less likeness to what is picked.
 
     Nearness is the score over the best one's, likeness the cosine; ties go to the better rank.
     """
-    if not picks:
+    if not candidates:
         return []
-    rows = snapshot.load_vectors([pick.scored.chunk_id for pick in picks])
-    best = picks[0].scored.score
-    relevance = np.array([pick.scored.score / best if best > 0 else 0.0 for pick in picks])
-    chosen, likeness = [0], np.full(len(picks), -1.0)
-    while len(chosen) < min(limit, len(picks)):
+    rows = snapshot.load_vectors([pick.scored.chunk_id for pick in candidates])
+    best = candidates[0].scored.score
+    relevance = np.array([pick.scored.score / best if best > 0 else 0.0 for pick in candidates])
+    chosen, likeness = [0], np.full(len(candidates), -1.0)
+    while len(chosen) < min(limit, len(candidates)):
         likeness = np.maximum(likeness, rows @ rows[chosen[-1]])
-        value = trade * relevance - (1 - trade) * likeness
+        value = relevance_weight * relevance - (1 - relevance_weight) * likeness
         value[chosen] = -np.inf
         chosen.append(int(np.argmax(value)))
-    return [picks[at] for at in chosen]
+    return [candidates[at] for at in chosen]

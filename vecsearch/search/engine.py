@@ -94,7 +94,7 @@ def _select_hits(
 ) -> tuple[Ranking, list[SelectedHit]]:
     """Look deeper until the answer is full, or there is no more."""
     diversity = options.diversity
-    depth = diversity.pool if options.reranker is None else max(diversity.pool, RERANK_DEPTH)
+    depth = diversity.pool_size if options.reranker is None else max(diversity.pool_size, RERANK_DEPTH)
     while True:
         ranking = rank(depth)
         timer.record("candidates")

@@ -20,49 +20,52 @@ Vector = NDArray[np.float32]
 
 
 def attribute_to_tokens(
-    reasons: Sequence[Explanation], passages: Sequence[ChunkText], encoder: TokenEncoder, query: Vector
+    explanations: Sequence[Explanation], chunks: Sequence[ChunkText], encoder: TokenEncoder, query: Vector
 ) -> list[Explanation]:
     """With the share of every token in each passage's similarity, and the sentence nearest to the query.
 
     The similarity is that of `parts["dense"]`. Raises nothing for an encoder that does not pool by the mean: it has no shares.
     """
-    rows = encoder.encode_tokens([format_encoder_input(each.title, each.context, each.text) for each in passages])
-    return [_attribute_tokens(*each, encoder, query) for each in zip(reasons, passages, rows, strict=True)]
+    rows = encoder.encode_tokens([format_encoder_input(each.title, each.context, each.text) for each in chunks])
+    return [_attribute_tokens(*each, encoder, query) for each in zip(explanations, chunks, rows, strict=True)]
 
 
 def _attribute_tokens(
-    reasons: Explanation, passage: ChunkText, tokens: TokenRows, encoder: TokenEncoder, query: Vector
+    explanation: Explanation, chunk: ChunkText, tokens: TokenRows, encoder: TokenEncoder, query: Vector
 ) -> Explanation:
-    spans = _locate_tokens(tokens, passage)
-    sentence = _find_nearest_sentence(passage, spans, tokens.rows, query)
+    spans = _locate_tokens(tokens, chunk)
+    sentence = _find_nearest_sentence(chunk, spans, tokens.rows, query)
     if not encoder.pools_by_mean:
-        return replace(reasons, sentence=sentence)
+        return replace(explanation, sentence=sentence)
     mean = tokens.rows.astype(np.float64).mean(axis=0)
     shares = tokens.rows @ query / (len(tokens.rows) * max(float(np.linalg.norm(mean)), 1e-12))
     # the stored vector was rounded, this one was not: what that makes is spread evenly
-    shares = shares + (reasons.components["dense"].score - shares.sum()) / len(shares)
+    shares = shares + (explanation.components["dense"].score - shares.sum()) / len(shares)
     told = tuple(TokenAttribution(*span, float(share)) for span, share in zip(spans, shares, strict=True) if span is not None)
     return replace(
-        reasons, sentence=sentence, tokens=told, remainder=reasons.components["dense"].score - sum(each.weight for each in told)
+        explanation,
+        sentence=sentence,
+        tokens=told,
+        remainder=explanation.components["dense"].score - sum(each.weight for each in told),
     )
 
 
-def _locate_tokens(tokens: TokenRows, passage: ChunkText) -> list[tuple[int, int] | None]:
+def _locate_tokens(tokens: TokenRows, chunk: ChunkText) -> list[tuple[int, int] | None]:
     """Where each token stands in the document's text; None for those of the title, the context and the model's own."""
-    text = passage.text.strip()
-    encoded = format_encoder_input(passage.title, passage.context, passage.text)
+    text = chunk.text.strip()
+    encoded = format_encoder_input(chunk.title, chunk.context, chunk.text)
     first = len(encoded) - len(text)  # the text is the end of what is encoded
-    shift = passage.start + len(passage.text) - len(passage.text.lstrip()) - first
+    shift = chunk.start + len(chunk.text) - len(chunk.text.lstrip()) - first
     return [(int(a) + shift, int(b) + shift) if b > a >= first else None for a, b in tokens.spans]
 
 
 def _find_nearest_sentence(
-    passage: ChunkText, spans: Sequence[tuple[int, int] | None], rows: NDArray[np.float32], query: Vector
+    chunk: ChunkText, spans: Sequence[tuple[int, int] | None], rows: NDArray[np.float32], query: Vector
 ) -> Span | None:
     """By the cosine of the mean of its tokens' rows."""
     best, nearest = None, -np.inf
-    for each in split_sentences(passage.text):
-        start, end = passage.start + each.start, passage.start + each.end
+    for each in split_sentences(chunk.text):
+        start, end = chunk.start + each.start, chunk.start + each.end
         own = [at for at, span in enumerate(spans) if span is not None and start <= span[0] < end]
         if own:
             mean = rows[own].mean(axis=0)
@@ -73,20 +76,20 @@ def _find_nearest_sentence(
 
 
 def attribute_to_terms(
-    reasons: Sequence[Explanation], passages: Sequence[ChunkText], rarity: Mapping[str, float], language: str
+    explanations: Sequence[Explanation], chunks: Sequence[ChunkText], term_idfs: Mapping[str, float], stemmer: str
 ) -> list[Explanation]:
     """With the sentence of each passage that says most of the query, by the sum of idf; None where none says any of it."""
     return [
-        replace(each, sentence=_find_sentence_with_terms(passage, rarity, language))
-        for each, passage in zip(reasons, passages, strict=True)
+        replace(each, sentence=_find_sentence_with_terms(passage, term_idfs, stemmer))
+        for each, passage in zip(explanations, chunks, strict=True)
     ]
 
 
-def _find_sentence_with_terms(passage: ChunkText, rarity: Mapping[str, float], language: str) -> Span | None:
+def _find_sentence_with_terms(chunk: ChunkText, term_idfs: Mapping[str, float], stemmer: str) -> Span | None:
     best, most = None, 0.0
-    for each in split_sentences(passage.text):
-        stems = set(get_analyzer(language).analyze(passage.text[each.start : each.end]).terms)
-        said = sum(idf for stem, idf in rarity.items() if stem in stems)
+    for each in split_sentences(chunk.text):
+        stems = set(get_analyzer(stemmer).analyze(chunk.text[each.start : each.end]).terms)
+        said = sum(idf for stem, idf in term_idfs.items() if stem in stems)
         if said > most:
-            best, most = Span(passage.start + each.start, passage.start + each.end), said
+            best, most = Span(chunk.start + each.start, chunk.start + each.end), said
     return best

@@ -39,7 +39,7 @@ def rank_by_score(ids: NDArray[np.int64], scores: Numbers) -> list[ScoredChunk]:
     return [ScoredChunk(int(ids[at]), float(scores[at])) for at in np.lexsort((ids, -scores))]
 
 
-def theoretical_min_max(found: Candidates) -> Numbers:
+def theoretical_min_max(candidates: Candidates) -> Numbers:
     """Cosine + BM25 / `most`, in [-1, 2].
 
     A convex combination of scores normalised by theoretical bounds (Bruch, Gai and Ingber, "An Analysis of Fusion Functions for
@@ -47,27 +47,29 @@ def theoretical_min_max(found: Candidates) -> Numbers:
     collection of four, one shared word is not yet the best possible answer. What the encoder makes of identifiers and versions
     is little, so its weight sinks with their share of the query.
     """
-    return found.cosine * dense_weight(found.identifier_share) + found.bm25 / (found.max_bm25 or 1.0)
+    return candidates.cosine * dense_weight(candidates.identifier_share) + candidates.bm25 / (candidates.max_bm25 or 1.0)
 
 
-def dense_weight(named: float) -> float:
+def dense_weight(identifier_share: float) -> float:
     """Of the cosine in `bounded`, in (0, 1]."""
-    return 1.0 - IDENTIFIER_DENSE_DISCOUNT * named
+    return 1.0 - IDENTIFIER_DENSE_DISCOUNT * identifier_share
 
 
-def reciprocal_rank(found: Candidates, *, k: int = 60) -> Numbers:
+def reciprocal_rank(candidates: Candidates, *, k: int = 60) -> Numbers:
     """Sum of 1 / (k + rank) over the sides that found a chunk, rank from 1 (Cormack, Clarke and Büttcher, SIGIR 2009)."""
-    return _reciprocal_ranks(found.cosine, found.from_dense, k) + _reciprocal_ranks(found.bm25, found.from_lexical, k)
+    return _reciprocal_ranks(candidates.cosine, candidates.from_dense, k) + _reciprocal_ranks(
+        candidates.bm25, candidates.from_lexical, k
+    )
 
 
-def min_max(found: Candidates) -> Numbers:
+def min_max(candidates: Candidates) -> Numbers:
     """Each side's scores stretched to [0, 1] over what it found, 0 for the rest, added (Fox and Shaw's CombSUM, TREC-2, 1994)."""
-    return _stretch(found.cosine, found.from_dense) + _stretch(found.bm25, found.from_lexical)
+    return _stretch(candidates.cosine, candidates.from_dense) + _stretch(candidates.bm25, candidates.from_lexical)
 
 
-def z_score(found: Candidates) -> Numbers:
+def z_score(candidates: Candidates) -> Numbers:
     """Each side's scores less their mean, in standard deviations over all candidates, added (Montague and Aslam, CIKM 2001)."""
-    return _standardize(found.cosine) + _standardize(found.bm25)
+    return _standardize(candidates.cosine) + _standardize(candidates.bm25)
 
 
 FUSIONS: Final[Mapping[Fusion, Callable[[Candidates], Numbers]]] = {
@@ -78,17 +80,17 @@ FUSIONS: Final[Mapping[Fusion, Callable[[Candidates], Numbers]]] = {
 }
 
 
-def _reciprocal_ranks(scores: Numbers, found: Mask, k: int) -> Numbers:
+def _reciprocal_ranks(scores: Numbers, mask: Mask, k: int) -> Numbers:
     ranks = np.empty(len(scores))
-    ranks[np.argsort(np.where(found, -scores, np.inf), kind="stable")] = np.arange(1, len(scores) + 1)
-    return np.where(found, 1.0 / (k + ranks), 0.0)
+    ranks[np.argsort(np.where(mask, -scores, np.inf), kind="stable")] = np.arange(1, len(scores) + 1)
+    return np.where(mask, 1.0 / (k + ranks), 0.0)
 
 
-def _stretch(scores: Numbers, found: Mask) -> Numbers:
-    if not found.any():
+def _stretch(scores: Numbers, mask: Mask) -> Numbers:
+    if not mask.any():
         return np.zeros(len(scores))
-    low, high = scores[found].min(), scores[found].max()
-    return np.where(found, (scores - low) / (high - low) if high > low else 1.0, 0.0)
+    low, high = scores[mask].min(), scores[mask].max()
+    return np.where(mask, (scores - low) / (high - low) if high > low else 1.0, 0.0)
 
 
 def _standardize(scores: Numbers) -> Numbers:

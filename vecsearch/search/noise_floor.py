@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from vecsearch.core.settings import NOISE_OTHERS, NOISE_SAMPLE
+from vecsearch.core.settings import NOISE_REFERENCE_CHUNKS, NOISE_SAMPLE_CHUNKS
 from vecsearch.stores.base import Snapshot
 
 _KEY: Final = "noise_floor"  # in the snapshot's cache: (version, floor)
@@ -25,12 +25,12 @@ def estimate_noise_floor(snapshot: Snapshot) -> float | None:
 
 
 def _estimate(snapshot: Snapshot) -> float | None:
-    sample, others = snapshot.sample_chunks(NOISE_SAMPLE), snapshot.sample_chunks(NOISE_OTHERS)
+    sample, others = snapshot.sample_chunks(NOISE_SAMPLE_CHUNKS), snapshot.sample_chunks(NOISE_REFERENCE_CHUNKS)
     ids = np.union1d(sample, others)
     rows = snapshot.load_vectors(ids.tolist())
     document_by_chunk = snapshot.find_document_rows(ids.tolist())
     documents = np.array([document_by_chunk[chunk] for chunk in ids.tolist()], np.int64)
-    if len(np.unique(documents)) < NOISE_SAMPLE:
+    if len(np.unique(documents)) < NOISE_SAMPLE_CHUNKS:
         return None
     positions = np.searchsorted(ids, sample)
     cosines = rows[positions] @ rows.T

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.settings import FEEDBACK_PASSAGES, FEEDBACK_WEIGHT, LATE_WEIGHT, MIN_TOKEN_IDF_SHARE
+from vecsearch.core.settings import FEEDBACK_PASSAGES, FEEDBACK_WEIGHT, MAXSIM_WEIGHT, MIN_TOKEN_IDF_SHARE
 from vecsearch.core.types import ScoredChunk
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import CrossEncoder, TokenEncoder, TokenRows
@@ -23,7 +23,7 @@ Numbers = NDArray[np.float64]
 class Reranker(Protocol):
     """Gives passages new scores by the question that they are to answer."""
 
-    def score(self, snapshot: Snapshot, question: str, ranked: Sequence[ScoredChunk]) -> Numbers:
+    def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
         """One for each of the candidates, which come with their scores so far, best first; larger is better."""
         ...
 
@@ -50,23 +50,23 @@ class MaxSimReranker:
 
     encoder: TokenEncoder
 
-    def score(self, snapshot: Snapshot, question: str, ranked: Sequence[ScoredChunk]) -> Numbers:
+    def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
         """Score so far + LATE_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
         ids = [each.chunk_id for each in ranked]
-        late = np.array([each.score for each in ranked]) + LATE_WEIGHT * self._score_late_interaction(
-            snapshot, question, snapshot.load_chunk_texts(ids)
+        late = np.array([each.score for each in ranked]) + MAXSIM_WEIGHT * self._score_late_interaction(
+            snapshot, query, snapshot.load_chunk_texts(ids)
         )
         rows = snapshot.load_vectors(ids)
         best = rows[np.lexsort((np.array(ids), -late))[:FEEDBACK_PASSAGES]].mean(axis=0)
         likeness = (rows @ best).astype(np.float64) / max(float(np.linalg.norm(best)), 1e-12)
         return np.asarray(late + FEEDBACK_WEIGHT * likeness, np.float64)
 
-    def _score_late_interaction(self, snapshot: Snapshot, question: str, passages: Sequence[ChunkText]) -> Numbers:
+    def _score_late_interaction(self, snapshot: Snapshot, query: str, chunks: Sequence[ChunkText]) -> Numbers:
         """The weighted mean over the question's tokens of their best cosine in each passage, squared, in [0, 1]."""
-        (asked,) = self.encoder.encode_tokens([question], is_query=True)
-        weights = compute_token_weights(question, asked, snapshot.idf(parse_terms(snapshot, question)), snapshot.info.stemmer)
+        (asked,) = self.encoder.encode_tokens([query], is_query=True)
+        weights = compute_token_weights(query, asked, snapshot.idf(parse_terms(snapshot, query)), snapshot.info.stemmer)
         unit = _normalize(asked.rows)
-        rows = self.encoder.encode_tokens([format_encoder_input(each.title, each.context, each.text) for each in passages])
+        rows = self.encoder.encode_tokens([format_encoder_input(each.title, each.context, each.text) for each in chunks])
         return np.array([float(weights @ (unit @ _normalize(each.rows).T).max(axis=1).clip(0) ** 2) for each in rows])
 
 
@@ -76,17 +76,17 @@ class CrossEncoderReranker:
 
     model: CrossEncoder
 
-    def score(self, snapshot: Snapshot, question: str, ranked: Sequence[ScoredChunk]) -> Numbers:
+    def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
         """The model's."""
         passages = snapshot.load_chunk_texts([each.chunk_id for each in ranked])
-        return self.model.scores(question, [format_encoder_input(each.title, each.context, each.text) for each in passages])
+        return self.model.scores(query, [format_encoder_input(each.title, each.context, each.text) for each in passages])
 
 
-def compute_token_weights(question: str, tokens: TokenRows, rarity: Mapping[str, float], language: str) -> Numbers:
+def compute_token_weights(query: str, tokens: TokenRows, term_idfs: Mapping[str, float], stemmer: str) -> Numbers:
     """The idf of the word that each token belongs to, as shares of 1; a token of no word that tells has a small one."""
     words = [
-        (token.start, token.end, max(rarity.get(term, 0.0) for term in token.terms))
-        for token in get_analyzer(language).tokenize(question)
+        (token.start, token.end, max(term_idfs.get(term, 0.0) for term in token.terms))
+        for token in get_analyzer(stemmer).tokenize(query)
         if token.terms
     ]
     least = MIN_TOKEN_IDF_SHARE * max((idf for _, _, idf in words), default=1.0) or 1.0

@@ -101,10 +101,10 @@ def _retrieve_dense(snapshot: Snapshot, query: Query, within: ChunkSet | None, d
     return Ranking(ranked, similarities, {}, tuple(similarities), (), complete, near.access)
 
 
-def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, wanted: int) -> Ranking:
+def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, min_depth: int) -> Ranking:
     """Both sides look deeper until no chunk that neither has shown could still come in."""
-    wanted = max(wanted, RERANK_DEPTH)
-    depth = max(wanted, FUSION_DEPTH)
+    min_depth = max(min_depth, RERANK_DEPTH)
+    depth = max(min_depth, FUSION_DEPTH)
     terms = _parse_text(snapshot, query)
     while True:
         near = _find_nearest(snapshot, query, within, depth)
@@ -119,19 +119,19 @@ def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, 
             return _apply_trigrams(snapshot, query, replace(ranking, complete=True), matches.max_score)
         # the best that an unseen chunk could get is too little: the stopping rule of Fagin's threshold algorithm
         unseen = near.ranked[-1].score * dense_weight(matches.identifier_share) + unseen_bm25
-        if len(ranking.ranked) >= wanted and ranking.ranked[wanted - 1].score > unseen:
-            return _apply_trigrams(snapshot, query, replace(ranking, ranked=ranking.ranked[:wanted]), matches.max_score)
+        if len(ranking.ranked) >= min_depth and ranking.ranked[min_depth - 1].score > unseen:
+            return _apply_trigrams(snapshot, query, replace(ranking, ranked=ranking.ranked[:min_depth]), matches.max_score)
         depth *= 4
 
 
-def _fuse(query: Query, near: VectorHits, matches: LexicalHits, similarities: Mapping[ChunkId, float]) -> Ranking:
+def _fuse(query: Query, vector_hits: VectorHits, lexical_hits: LexicalHits, similarities: Mapping[ChunkId, float]) -> Ranking:
     """Return one ranking of what both sides have found, without the chunks that are no answer."""
-    bm25 = {scored.chunk_id: scored.score for scored in (*matches.ranked, *matches.extra)}
-    candidates = _merge_candidates(near, matches, similarities, bm25)
+    bm25 = {scored.chunk_id: scored.score for scored in (*lexical_hits.ranked, *lexical_hits.extra)}
+    candidates = _merge_candidates(vector_hits, lexical_hits, similarities, bm25)
     fused = rank_by_score(candidates.ids, FUSIONS[query.fusion](candidates))
-    ranked = tuple(scored for scored in fused if _is_answer(query, similarities, bm25, matches.max_score, scored.chunk_id))
-    dense, lexical = (tuple(scored.chunk_id for scored in side) for side in (near.ranked, matches.ranked))
-    return Ranking(ranked, similarities, bm25, dense, lexical, complete=near.exhausted, access=near.access)
+    ranked = tuple(scored for scored in fused if _is_answer(query, similarities, bm25, lexical_hits.max_score, scored.chunk_id))
+    dense, lexical = (tuple(scored.chunk_id for scored in side) for side in (vector_hits.ranked, lexical_hits.ranked))
+    return Ranking(ranked, similarities, bm25, dense, lexical, complete=vector_hits.exhausted, access=vector_hits.access)
 
 
 def _apply_trigrams(snapshot: Snapshot, query: Query, ranking: Ranking, max_score: float) -> Ranking:
@@ -149,7 +149,7 @@ def _apply_trigrams(snapshot: Snapshot, query: Query, ranking: Ranking, max_scor
 
 
 def _merge_candidates(
-    near: VectorHits, matches: LexicalHits, similarities: Mapping[ChunkId, float], bm25: Mapping[ChunkId, float]
+    vector_hits: VectorHits, lexical_hits: LexicalHits, similarities: Mapping[ChunkId, float], bm25: Mapping[ChunkId, float]
 ) -> Candidates:
     ids = np.array(sorted(similarities), np.int64)
     chunks = ids.tolist()
@@ -157,10 +157,10 @@ def _merge_candidates(
         ids=ids,
         cosine=np.array([similarities[chunk] for chunk in chunks]),
         bm25=np.array([bm25.get(chunk, 0.0) for chunk in chunks]),
-        from_dense=np.isin(ids, [scored.chunk_id for scored in near.ranked]),
-        from_lexical=np.isin(ids, [scored.chunk_id for scored in matches.ranked]),
-        max_bm25=matches.max_score,
-        identifier_share=matches.identifier_share,
+        from_dense=np.isin(ids, [scored.chunk_id for scored in vector_hits.ranked]),
+        from_lexical=np.isin(ids, [scored.chunk_id for scored in lexical_hits.ranked]),
+        max_bm25=lexical_hits.max_score,
+        identifier_share=lexical_hits.identifier_share,
     )
 
 

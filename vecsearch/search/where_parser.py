@@ -16,7 +16,7 @@ from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply, load_json
 from vecsearch.core.types import JSON, Where
 
 _SHELL: Final = re.compile(r"(?P<key>[^=<>!]+)(?P<op>>=|<=|!=|=|>|<)(?P<value>.*)", re.DOTALL)
-_SIGNS: Final = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
+_SHELL_OPERATORS: Final = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 _DEPTH_MAX: Final = 24  # mappings inside each other; SQLite's parser goes little deeper
 _CONDITIONS_MAX: Final = 500  # of which SQLite takes a thousand; the values of $in and $nin do not count
 _BITS_MAX: Final = 14_000  # of a whole number, which Python turns into text up to 4,300 digits
@@ -68,7 +68,7 @@ def _parse_shell_expression(expression: str) -> dict[str, Any]:
     match = _SHELL.fullmatch(expression.strip())
     if match is None:
         raise FilterError(f"--where {shorten_repr(expression)}: expected key=value, key!=value, key>=value … or a JSON object")
-    return {match["key"].strip(): {_SIGNS[match["op"]]: _parse_shell_value(match["value"].strip())}}
+    return {match["key"].strip(): {_SHELL_OPERATORS[match["op"]]: _parse_shell_value(match["value"].strip())}}
 
 
 def _parse_shell_value(text: str) -> JSON:
@@ -103,7 +103,7 @@ def _parse_entry(key: str, value: Any) -> Filter:
         case "$not":
             return Not(_parse_logical(key, value))
     if key.startswith("$"):
-        raise FilterError(f"where: unknown operator {_strip_dollar(key)}; expected $and, $or, $not, or a metadata key")
+        raise FilterError(f"where: unknown operator {_format_operator(key)}; expected $and, $or, $not, or a metadata key")
     _check_unicode(key, "a key")
     if any(character in '"\\' or character < " " for character in key):
         raise FilterError(
@@ -137,7 +137,7 @@ def _parse_operator(key: str, name: str, value: Any) -> Filter:
     build = _OPERATORS.get(name)
     if build is None:
         raise FilterError(
-            f"where: unknown operator {_strip_dollar(name)} on {shorten_repr(key)}; expected one of {', '.join(_OPERATORS)}"
+            f"where: unknown operator {_format_operator(name)} on {shorten_repr(key)}; expected one of {', '.join(_OPERATORS)}"
         )
     return build(key, value)
 
@@ -205,16 +205,16 @@ def _check_list(key: str, values: Sequence[Any]) -> list[JSON]:
     return list(values)
 
 
-def _strip_dollar(name: Any) -> str:
+def _format_operator(name: Any) -> str:
     """An operator as it was written, without quotes."""
     return shorten_repr(name).strip("'")
 
 
-def _check_unicode(text: str, what: str) -> str:
+def _check_unicode(text: str, label: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise FilterError(f"where: {what} holds half a surrogate pair; it is no valid Unicode") from error
+        raise FilterError(f"where: {label} holds half a surrogate pair; it is no valid Unicode") from error
     return text
 
 

@@ -49,9 +49,9 @@ _VERSION: Final = re.compile(r"[vV](?=\d+\.\d)")
 _ACCENTS: Final = re.compile(r"[\u0300-\u036f]")
 
 
-def is_known_stemmer(language: str | None) -> bool:
+def is_known_stemmer(stemmer: str | None) -> bool:
     """Whether there is an analysis for a language, an ISO 639-1 code, or for none."""
-    return language == UNSTEMMED or language in STEMMERS
+    return stemmer == UNSTEMMED or stemmer in STEMMERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Token:
 
     terms: tuple[str, ...]
     forms: tuple[str, ...]
-    whole: str | None
+    compound_form: str | None
     start: int
     end: int
     unspaced: bool = False  # of a script without spaces: its terms are pairs of characters, the last one alone
@@ -81,11 +81,11 @@ class AnalyzedText:
 class Analyzer:
     """Takes texts of one language apart. `language` is a key of LANGUAGES, or UNSTEMMED."""
 
-    def __init__(self, language: str) -> None:
-        self.stemmer = language
-        stem = _load_stemmer(language)
+    def __init__(self, stemmer: str) -> None:
+        self.stemmer = stemmer
+        stem = _load_stemmer(stemmer)
         self._stem = lru_cache(maxsize=100_000)(lambda form: fold(stem(form)))
-        self._known = lru_cache(maxsize=50_000)(self._analyze_stretch)
+        self._analyze_cached = lru_cache(maxsize=50_000)(self._analyze_token_text)
 
     def tokenize(self, text: str) -> Iterator[Token]:
         """The tokens of a text, in order; positions are those of the text in NFC."""
@@ -102,20 +102,23 @@ class Analyzer:
         """All that is indexed of a text: what its `tokens` say."""
         if not text:
             return AnalyzedText([], set())
-        stretches = _find_stretches(_blank_possessives(unicodedata.normalize("NFC", text)))
-        said = [self._known(each) if len(each) <= COMPOUND_LENGTH_MAX else self._analyze_stretch(each) for each in stretches]
+        stretches = _find_token_texts(_blank_possessives(unicodedata.normalize("NFC", text)))
+        said = [
+            self._analyze_cached(each) if len(each) <= COMPOUND_LENGTH_MAX else self._analyze_token_text(each)
+            for each in stretches
+        ]
         return AnalyzedText([term for terms, _ in said for term in terms], {form for _, forms in said for form in forms})
 
-    def _analyze_stretch(self, stretch: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _analyze_token_text(self, token_text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Terms and forms of a stretch that is one token wherever it stands."""
-        if not stretch.isascii():
-            (token,) = self.tokenize(stretch)
-            return token.terms, token.forms if token.whole is None else (*token.forms, token.whole)
-        if stretch.isalpha() and not _IS_CAMEL.search(stretch):  # a plain word: it need not be taken apart
-            form = stretch.lower()
+        if not token_text.isascii():
+            (token,) = self.tokenize(token_text)
+            return token.terms, token.forms if token.compound_form is None else (*token.forms, token.compound_form)
+        if token_text.isalpha() and not _IS_CAMEL.search(token_text):  # a plain word: it need not be taken apart
+            form = token_text.lower()
             return (self._stem(form),), (form,)
-        word = stretch.rstrip("+#")  # a token ends in no other signs
-        terms, forms, whole = self._split_word(word, stretch[len(word) :])
+        word = token_text.rstrip("+#")  # a token ends in no other signs
+        terms, forms, whole = self._split_word(word, token_text[len(word) :])
         return terms, forms if whole is None else (*forms, whole)
 
     def _split_word(self, word: str, tail: str) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
@@ -144,16 +147,16 @@ def fold(text: str) -> str:
 
 
 @cache
-def get_analyzer(language: str) -> Analyzer:
+def get_analyzer(stemmer: str) -> Analyzer:
     """One for each language, with what it has learned."""
-    return Analyzer(language)
+    return Analyzer(stemmer)
 
 
 def _blank_possessives(text: str) -> str:
     return _POSSESSIVE.sub(lambda match: " " * len(match[0]), text) if "'" in text or "’" in text else text
 
 
-def _find_stretches(text: str) -> list[str]:
+def _find_token_texts(text: str) -> list[str]:
     """What each token of a text is made of."""
     if text.isascii():
         return _PLAIN_TOKEN.findall(text)
@@ -170,12 +173,12 @@ def _make_pairs(run: str) -> Iterator[str]:
         yield run[at : at + 2]
 
 
-def _load_stemmer(language: str) -> Any:
-    if language == UNSTEMMED:
+def _load_stemmer(stemmer: str) -> Any:
+    if stemmer == UNSTEMMED:
         return lambda form: form
     import Stemmer
 
-    snowball, lock = Stemmer.Stemmer(STEMMERS[language], 0), Lock()
+    snowball, lock = Stemmer.Stemmer(STEMMERS[stemmer], 0), Lock()
 
     def stem(form: str) -> str:
         with lock:  # a stemmer works for one thread at a time

@@ -17,7 +17,7 @@ from vecsearch.text.analyzer import Analyzer, Token, fold
 
 # Words that say nothing about a subject. In a collection of four documents even "that" looks rare, so rarity alone cannot tell.
 # Shorter than the usual lists, whose longer ones take words with a meaning (measured: nDCG@10 of short texts falls by 0.03).
-_ENGLISH: Final = frozenset(
+_ENGLISH_FUNCTION_WORDS: Final = frozenset(
     """
     a about an and any are as at be been but by can could did do does for from had has have he her his how i if in into is
     it its me my no not of on or our she should so some such than that the their them then there these they this those to us
@@ -78,7 +78,7 @@ def parse_query(query: str, analyzer: Analyzer) -> list[QueryClause]:
 def load_function_words(language: str) -> frozenset[str]:
     """Words of a language that say nothing about a subject, without case and accents."""
     if language == "en":
-        return _ENGLISH
+        return _ENGLISH_FUNCTION_WORDS
     import stopwordsiso
 
     return frozenset(map(fold, stopwordsiso.stopwords(language))) if stopwordsiso.has_lang(language) else frozenset()
@@ -87,7 +87,7 @@ def load_function_words(language: str) -> frozenset[str]:
 def _parse_quoted(tokens: list[Token]) -> list[QueryClause]:
     terms = [term for token in tokens for term in token.terms]
     if len(terms) == 1:
-        return [QueryClause(ClauseKind.FORM, tokens[0].whole or tokens[0].forms[0])]
+        return [QueryClause(ClauseKind.FORM, tokens[0].compound_form or tokens[0].forms[0])]
     return [QueryClause(ClauseKind.PHRASE, " ".join(terms))] if terms else []
 
 
@@ -97,12 +97,14 @@ def _parse_token(token: Token) -> list[tuple[QueryClause, str]]:
         return [(QueryClause(ClauseKind.PREFIX, token.terms[0]), token.terms[0])]
     if token.unspaced:
         return [(QueryClause(ClauseKind.WORD, pair), pair) for pair in token.terms[:-1]]
-    if token.whole and len(token.terms) == 1:  # C++: the letter alone is something else
-        return [(QueryClause(ClauseKind.FORM, token.whole, is_identifier=True), token.whole)]
+    if token.compound_form and len(token.terms) == 1:  # C++: the letter alone is something else
+        return [(QueryClause(ClauseKind.FORM, token.compound_form, is_identifier=True), token.compound_form)]
     words = [
-        (QueryClause(ClauseKind.WORD, term, is_identifier=token.whole is not None), form)
-        for term, form in zip_longest(token.terms, token.forms, fillvalue=token.whole or "")
+        (QueryClause(ClauseKind.WORD, term, is_identifier=token.compound_form is not None), form)
+        for term, form in zip_longest(token.terms, token.forms, fillvalue=token.compound_form or "")
     ]
     return (
-        [(QueryClause(ClauseKind.PHRASE, " ".join(token.terms), COMPOUND_WEIGHT), token.whole), *words] if token.whole else words
+        [(QueryClause(ClauseKind.PHRASE, " ".join(token.terms), COMPOUND_WEIGHT), token.compound_form), *words]
+        if token.compound_form
+        else words
     )

@@ -30,10 +30,10 @@ class TrigramStatistics:
     (McNamee and Mayfield, "Character N-Gram Tokenization for European Language Text Retrieval", Information Retrieval 7, 2004).
     """
 
-    texts: int
+    text_count: int
     grams: Grams  # ascending
-    counts: Counts
-    length: float
+    document_frequencies: Counts
+    mean_length: float
 
     @classmethod
     def from_texts(cls, texts: Sequence[str]) -> TrigramStatistics:
@@ -43,17 +43,17 @@ class TrigramStatistics:
         known, counts = np.unique(np.concatenate([np.unique(each) for each in by_text]), return_counts=True)
         return cls(len(texts), known, counts, max(len(grams) / len(texts), 1.0))
 
-    def score(self, question: str, texts: Sequence[str]) -> Numbers:
+    def score(self, query: str, texts: Sequence[str]) -> Numbers:
         """BM25 of the question's trigrams in each text (k1 = 1.2, b = 0.75, Lucene's idf), as a share of what none can reach."""
-        asked = np.unique(_extract_trigrams([question])[0])
+        asked = np.unique(_extract_trigrams([query])[0])
         if not len(asked) or not texts:
             return np.zeros(len(texts))
         having = np.zeros(len(asked))
         _, ours, theirs = np.intersect1d(asked, self.grams, assume_unique=True, return_indices=True)
-        having[ours] = self.counts[theirs]
-        idf = np.log1p((self.texts - having + 0.5) / (having + 0.5))
+        having[ours] = self.document_frequencies[theirs]
+        idf = np.log1p((self.text_count - having + 0.5) / (having + 0.5))
         counts, lengths = _count_trigrams(asked, texts)
-        told = counts * (_K1 + 1) / (counts + _K1 * (1 - _B + _B * lengths[:, np.newaxis] / self.length))
+        told = counts * (_K1 + 1) / (counts + _K1 * (1 - _B + _B * lengths[:, np.newaxis] / self.mean_length))
         sums = (told * idf).sum(axis=1)  # not a product of matrices, where a row's last bits depend on the others
         return np.asarray(sums / ((_K1 + 1) * idf.sum()), np.float64)
 
@@ -85,13 +85,13 @@ class TrigramCache:
             return self._statistics
 
 
-def _count_trigrams(asked: Grams, texts: Sequence[str]) -> tuple[Counts, Counts]:
+def _count_trigrams(query_trigrams: Grams, texts: Sequence[str]) -> tuple[Counts, Counts]:
     """How often each text has each of these trigrams, a row a text, and how many it has in all."""
     grams, owners = _extract_trigrams(texts)
-    places = np.searchsorted(asked, grams).clip(max=len(asked) - 1)
-    hit = asked[places] == grams
-    cells = np.bincount(owners[hit] * len(asked) + places[hit], minlength=len(texts) * len(asked))
-    return cells.reshape(len(texts), len(asked)), np.bincount(owners, minlength=len(texts))
+    places = np.searchsorted(query_trigrams, grams).clip(max=len(query_trigrams) - 1)
+    hit = query_trigrams[places] == grams
+    cells = np.bincount(owners[hit] * len(query_trigrams) + places[hit], minlength=len(texts) * len(query_trigrams))
+    return cells.reshape(len(texts), len(query_trigrams)), np.bincount(owners, minlength=len(texts))
 
 
 def _extract_trigrams(texts: Sequence[str]) -> tuple[Grams, Counts]:

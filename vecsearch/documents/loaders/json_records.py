@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vecsearch.core.errors import InputError, UnreadableFileError
-from vecsearch.core.json_lines import parse_json
+from vecsearch.core.json_lines import parse_json_line
 from vecsearch.core.settings import SNIFF_BYTES
 from vecsearch.core.types import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.documents.decoding import BinaryFileError, decode, is_binary
@@ -71,7 +71,7 @@ def _is_utf8(raw: RawFile) -> bool:
 
 
 def _parse_document(line: str | bytes) -> ParsedDocument:
-    value = parse_json(line)
+    value = parse_json_line(line)
     if not isinstance(value, dict):
         raise InputError(f"expected an object, got {_describe_type(value)}")
     validate_depth(value, "the object")
