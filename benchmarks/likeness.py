@@ -83,7 +83,7 @@ def build_word_forms(word: str) -> list[str]:
 
 
 def measure_no_answer(data: Path, name: str) -> None:
-    kept = CachedCollection.of(Dataset.at(data / name))
+    kept = CachedCollection.from_dataset(Dataset.from_folder(data / name))
     if not kept.is_whole:
         kept.index()
     banking = [

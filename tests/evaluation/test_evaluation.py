@@ -18,8 +18,8 @@ from tests.conftest import CountingEncoder, Ran
 from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.evaluation import CachedCollection, Dataset, Measure, Run, differences, evaluate, read_judgements
-from vecsearch.evaluation.measures import interval, measure
+from vecsearch.evaluation import CachedCollection, Dataset, Measure, Run, compare_runs, evaluate, read_judgements
+from vecsearch.evaluation.measures import compute_interval, compute_measures
 
 Shell = Callable[..., Ran]
 
@@ -129,10 +129,10 @@ def test_the_measures_are_those_of_the_papers_over_the_documents_that_search_giv
 def test_the_order_of_a_ranking_is_taken_as_it_stands() -> None:
     ranked = [f"d{n:03}" for n in (7, 3, 99, 1, 50)]
     judged = {"d050": 2, "d099": 1, "d998": -1}
-    assert measure({"q": judged}, {"q": ranked}) == {
+    assert compute_measures({"q": judged}, {"q": ranked}) == {
         "q": pytest.approx(by_hand(ranked, {key: max(grade, 0) for key, grade in judged.items()}))
     }
-    assert measure({"q": judged}, {"q": []}) == {"q": dict.fromkeys(Measure, 0.0)}
+    assert compute_measures({"q": judged}, {"q": []}) == {"q": dict.fromkeys(Measure, 0.0)}
 
 
 def test_a_long_document_counts_once_by_its_best_chunk(collection: vecsearch.Collection) -> None:
@@ -148,11 +148,11 @@ def test_search_options_are_passed_on(collection: vecsearch.Collection) -> None:
 
 def test_the_interval_is_that_of_the_bootstrap_and_the_same_each_time() -> None:
     values = np.random.default_rng(1).random(400)
-    low, high = interval(values)
+    low, high = compute_interval(values)
     spread = 1.96 * values.std() / len(values) ** 0.5  # of the normal distribution, which so many means are near
     assert (low, high) == pytest.approx((values.mean() - spread, values.mean() + spread), abs=0.003)
-    assert interval(values) == (low, high)
-    assert interval(np.full(3, 0.5)) == (0.5, 0.5)
+    assert compute_interval(values) == (low, high)
+    assert compute_interval(np.full(3, 0.5)) == (0.5, 0.5)
 
 
 def test_hybrid_is_compared_to_the_better_of_the_others_query_by_query() -> None:
@@ -161,11 +161,11 @@ def test_hybrid_is_compared_to_the_better_of_the_others_query_by_query() -> None
 
     dense, lexical = run(vecsearch.Mode.DENSE, 0.1, 0.9), run(vecsearch.Mode.LEXICAL, 0.0, 0.2)
     hybrid = run(vecsearch.Mode.HYBRID, 0.3, 1.0)
-    found = differences([dense, lexical, hybrid])
+    found = compare_runs([dense, lexical, hybrid])
     assert [each.measure for each in found] == list(Measure)
     assert {(each.mode, each.other) for each in found} == {("hybrid", "dense")}
     assert (found[0].mean, *found[0].interval) == pytest.approx((0.15, 0.1, 0.2))
-    assert differences([dense, lexical]) == differences([hybrid]) == []
+    assert compare_runs([dense, lexical]) == compare_runs([hybrid]) == []
 
 
 # -- a data set
@@ -221,7 +221,7 @@ def test_a_corpus_is_encoded_once_and_an_interrupted_run_goes_on(
     dataset: Path, cache: Path, shell: Shell, counting: CountingEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "load", lambda *_: counting)
-    kept = CachedCollection.of(Dataset.at(dataset))
+    kept = CachedCollection.from_dataset(Dataset.from_folder(dataset))
     kept.folder.parent.mkdir(parents=True)
     with vecsearch.open(kept.folder, model=counting) as begun:  # as far as the interrupted run had come
         begun.add(list(DOCUMENTS.values())[:7], ids=list(DOCUMENTS)[:7], titles=[""] * 7)

@@ -30,8 +30,8 @@ def test_likeness_of_sentences_is_what_people_say(shared: Callable[[str], Path],
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BARS)
 def test_the_default_is_good_and_hardly_worse_than_either_half(shared: Callable[[str], Path], name: str) -> None:
-    dataset = Dataset.at(shared(name))
-    judged, kept = read_judgements(dataset.queries, dataset.qrels), CachedCollection.of(dataset)
+    dataset = Dataset.from_folder(shared(name))
+    judged, kept = read_judgements(dataset.queries, dataset.qrels), CachedCollection.from_dataset(dataset)
     if not kept.is_whole:
         kept.index()
     with kept.open_for_reading() as collection:

@@ -7,7 +7,7 @@ interval in which they would lie had other queries of the same kind been asked. 
 from vecsearch.evaluation.cache import CachedCollection
 from vecsearch.evaluation.datasets import Dataset, Qrels, find_absent, read_judgements
 from vecsearch.evaluation.measures import Measure
-from vecsearch.evaluation.run import Difference, Run, answerable, differences, evaluate
+from vecsearch.evaluation.run import Difference, Run, compare_runs, evaluate, select_answerable
 
 __all__ = [
     "CachedCollection",
@@ -16,9 +16,9 @@ __all__ = [
     "Measure",
     "Qrels",
     "Run",
-    "answerable",
-    "differences",
+    "compare_runs",
     "evaluate",
     "find_absent",
     "read_judgements",
+    "select_answerable",
 ]

@@ -37,10 +37,10 @@ class CachedCollection:
     folder: Path
 
     @classmethod
-    def of(cls, dataset: Dataset, *, model: str | None = None) -> CachedCollection:
+    def from_dataset(cls, dataset: Dataset, *, model: str | None = None) -> CachedCollection:
         """By the corpus, the encoder and the format of the database. Raises UnreadableFile, UnavailableError."""
         encoder = registry.load(model)
-        name = hashlib.sha256(f"{_digest(dataset.corpus)}\n{encoder.fingerprint}\n{SCHEMA_VERSION}\n{LOADER_VERSION}".encode())
+        name = hashlib.sha256(f"{_hash_file(dataset.corpus)}\n{encoder.fingerprint}\n{SCHEMA_VERSION}\n{LOADER_VERSION}".encode())
         return cls(dataset, encoder, get_cache_folder("eval") / name.hexdigest()[:32])
 
     @property
@@ -59,7 +59,7 @@ class CachedCollection:
             create_private_folder(self.folder.parent)
         except OSError as error:
             raise StorageError(f"cannot write to the cache: {error}; set {CACHE_VARIABLE} to another folder") from error
-        with _corpus(self.dataset.corpus) as lines, open_collection(self.folder, model=self.encoder) as collection:
+        with _open_corpus(self.dataset.corpus) as lines, open_collection(self.folder, model=self.encoder) as collection:
             troubles = self._index(collection, lines, progress)
             collection.optimize()
         with write_atomically(self.record) as record:
@@ -75,7 +75,7 @@ class CachedCollection:
             raise InputError(f"{self.dataset.corpus} gave no document: {troubles[0] if troubles else 'it is empty'}")
         return troubles
 
-    def troubles(self) -> list[str]:
+    def read_problems(self) -> list[str]:
         """Why some documents of a whole corpus are not in the collection, one reason a document."""
         found: list[str] = load_json(self.record.read_text(encoding="utf-8"))
         return found
@@ -87,7 +87,7 @@ class CachedCollection:
             yield collection
 
 
-def _digest(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     try:
         with open_packed(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -96,7 +96,7 @@ def _digest(path: Path) -> str:
 
 
 @contextmanager
-def _corpus(path: Path) -> Iterator[RawFile]:
+def _open_corpus(path: Path) -> Iterator[RawFile]:
     """The lines of a corpus, as a file that can be read more than once."""
     if path.suffix != ".gz":
         yield RawFile(path.name, ".jsonl", path=path)

@@ -39,13 +39,13 @@ class Dataset:
     qrels: Path
 
     @classmethod
-    def at(cls, folder: AnyPath) -> Self:
+    def from_folder(cls, folder: AnyPath) -> Self:
         """Raises InputError where one of the files is not there."""
         place = Path(folder).expanduser()
         if not place.is_dir():
             raise InputError(f"{place} is no folder; expected one with corpus.jsonl, queries.jsonl and qrels.tsv")
-        corpus, queries = _present(place, "corpus.jsonl"), _present(place, "queries.jsonl")
-        return cls(place.resolve().name, corpus, queries, _present(place, "qrels.tsv", "qrels/test.tsv"))
+        corpus, queries = _find_file(place, "corpus.jsonl"), _find_file(place, "queries.jsonl")
+        return cls(place.resolve().name, corpus, queries, _find_file(place, "qrels.tsv", "qrels/test.tsv"))
 
 
 def read_judgements(queries: AnyPath, qrels: AnyPath) -> Qrels:
@@ -62,7 +62,7 @@ def read_judgements(queries: AnyPath, qrels: AnyPath) -> Qrels:
 def read_queries(path: Path) -> dict[str, str]:
     """Query id → text, of JSON lines with "_id" or "id", and "text". Raises InputError, UnreadableFile."""
     found: dict[str, str] = {}
-    for number, line in _lines(path):
+    for number, line in _read_lines(path):
         try:
             identifier, text = _query(line)
             if identifier in found:
@@ -81,12 +81,12 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     Raises InputError, UnreadableFile.
     """
     found: dict[str, dict[str, int]] = {}
-    for number, line in _lines(path):
+    for number, line in _read_lines(path):
         fields = [field.strip() for field in line.split("\t")]
         if number == 1 and len(fields) == 3 and not any(map(str.isdigit, fields[2])):
             continue
         try:
-            query, document, grade = _judgement(fields)
+            query, document, grade = _parse_judgement(fields)
             if found.get(query, {}).get(document, grade) != grade:
                 raise InputError(f"{document!r} has another grade for query {query!r} on a line before")
         except InputError as error:
@@ -112,7 +112,7 @@ def open_packed(path: Path) -> BufferedIOBase:
 # -- inside
 
 
-def _present(folder: Path, *names: str) -> Path:
+def _find_file(folder: Path, *names: str) -> Path:
     for name in names:
         for path in (folder / name, folder / f"{name}.gz"):
             if path.is_file():
@@ -120,7 +120,7 @@ def _present(folder: Path, *names: str) -> Path:
     raise InputError(f"{folder} has no {' and no '.join(names)}, packed (.gz) or not; expected a folder in BEIR's layout")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbers from 1, and lines that are not blank."""
     number = 0
     try:
@@ -145,7 +145,7 @@ def _query(line: str) -> tuple[str, str]:
     return str(identifier), check_query(value["text"])
 
 
-def _judgement(fields: Sequence[str]) -> tuple[str, str, int]:
+def _parse_judgement(fields: Sequence[str]) -> tuple[str, str, int]:
     if len(fields) != 3 or not all(fields):
         raise InputError(f"expected {_JUDGEMENT}, got {len(fields)} fields: {' | '.join(fields)[:80]!r}")
     query, document, score = fields

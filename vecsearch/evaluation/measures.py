@@ -32,7 +32,9 @@ class Measure(StrEnum):
     MAP = "map"
 
 
-def measure(qrels: Mapping[str, Mapping[str, int]], rankings: Mapping[str, Sequence[str]]) -> dict[str, dict[Measure, float]]:
+def compute_measures(
+    qrels: Mapping[str, Mapping[str, int]], rankings: Mapping[str, Sequence[str]]
+) -> dict[str, dict[Measure, float]]:
     """Each query's values. `rankings`: query id → document ids, best first, none twice; the order is taken as it stands."""
     from ir_measures import AP, RR, R, iter_calc, nDCG
 
@@ -44,7 +46,7 @@ def measure(qrels: Mapping[str, Mapping[str, int]], rankings: Mapping[str, Seque
     return values
 
 
-def interval(values: Values) -> Interval:
+def compute_interval(values: Values) -> Interval:
     """The 95 % interval of a mean by the percentile bootstrap (Efron, Annals of Statistics 1979), over the queries.
 
     `values`: one a query, not empty; the differences of two runs in the same order make it the paired one. Equal values give

@@ -14,7 +14,7 @@ from vecsearch.core.batched import batched
 from vecsearch.core.checks import check_choice
 from vecsearch.core.errors import InputError
 from vecsearch.core.types import Mode
-from vecsearch.evaluation.measures import Interval, Measure, Values, interval, measure
+from vecsearch.evaluation.measures import Interval, Measure, Values, compute_interval, compute_measures
 
 DEPTH: Final = 100  # documents asked for a query: all that the measures look at
 PORTION: Final = 64  # queries asked together
@@ -35,17 +35,17 @@ class Run:
         """Milliseconds, of queries asked PORTION at a time; loading the model does not count."""
         return self.seconds * 1000 / len(self.values)
 
-    def of(self, measure: Measure) -> Values:
+    def get_values(self, measure: Measure) -> Values:
         """A value a query."""
         return np.array([each[measure] for each in self.values.values()])
 
     def mean(self, measure: Measure) -> float:
         """Over the queries."""
-        return float(self.of(measure).mean())
+        return float(self.get_values(measure).mean())
 
-    def interval(self, measure: Measure) -> Interval:
+    def compute_interval(self, measure: Measure) -> Interval:
         """Of that mean, 95 %."""
-        return interval(self.of(measure))
+        return compute_interval(self.get_values(measure))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def evaluate(
     more queries were asked. Raises InputError when no query has a relevant document, and what `search` raises.
     """
     chosen = check_choice(Mode, mode, "mode")
-    asked = answerable(queries, qrels)
+    asked = select_answerable(queries, qrels)
     if not asked:
         raise InputError("nothing to measure: no query has a relevant document (a judgement with a score above 0)")
     switches = {**options, "limit": DEPTH, "mode": chosen, "group_by": "document"}
@@ -83,16 +83,16 @@ def evaluate(
         rankings.update((query, [hit.id for hit in hits]) for query, hits in zip(some, answers, strict=True))
         if progress:
             progress(len(some))
-    values = measure({query: qrels[query] for query in asked}, rankings)
+    values = compute_measures({query: qrels[query] for query in asked}, rankings)
     return Run(chosen, collection.count(), values, seconds)
 
 
-def answerable(queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]) -> list[str]:
+def select_answerable(queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Ids of the queries that have a document with a grade above 0, in the order of `queries`."""
     return [query for query in queries if any(grade > 0 for grade in qrels.get(query, {}).values())]
 
 
-def differences(runs: Sequence[Run], *, mode: Mode = Mode.HYBRID) -> list[Difference]:
+def compare_runs(runs: Sequence[Run], *, mode: Mode = Mode.HYBRID) -> list[Difference]:
     """For each measure, the run of `mode` against the best of the others; empty when it or they are not there.
 
     The runs are of the same queries. The interval is of the paired differences, query by query.
@@ -101,9 +101,9 @@ def differences(runs: Sequence[Run], *, mode: Mode = Mode.HYBRID) -> list[Differ
     others = [run for run in runs if run.mode is not mode]
     if not ours or not others:
         return []
-    return [_difference(ours[0], max(others, key=lambda run: run.mean(measure)), measure) for measure in Measure]
+    return [_compare(ours[0], max(others, key=lambda run: run.mean(measure)), measure) for measure in Measure]
 
 
-def _difference(run: Run, other: Run, measure: Measure) -> Difference:
-    paired = run.of(measure) - other.of(measure)
-    return Difference(measure, run.mode, other.mode, float(paired.mean()), interval(paired))
+def _compare(run: Run, other: Run, measure: Measure) -> Difference:
+    paired = run.get_values(measure) - other.get_values(measure)
+    return Difference(measure, run.mode, other.mode, float(paired.mean()), compute_interval(paired))

@@ -40,7 +40,7 @@ class _Part:
     segment: str
 
 
-class Chroma:
+class ChromaSource:
     """A database folder of Chroma, or one collection of it."""
 
     header: ExportHeader | None = None
@@ -53,7 +53,7 @@ class Chroma:
                 inspect(connection).get_table_names()
             ):
                 raise UnreadableFileError(f"{file} is no database of Chroma that can be read: it has no table {min(missing)}")
-            parts = [_Part(*row) for row in connection.execute(_parts())]
+            parts = [_Part(*row) for row in connection.execute(_select_parts())]
             self._parts = [part for part in parts if only in (None, part.name)]
             if only is not None and not self._parts:
                 raise InputError(
@@ -67,14 +67,14 @@ class Chroma:
         with open_foreign(self._file) as connection:
             for part in self._parts:
                 yield from _check_queue(connection, part)
-                rows = connection.execute(_entries(part).execution_options(yield_per=READ_DOCUMENTS))
+                rows = connection.execute(_select_entries(part).execution_options(yield_per=READ_DOCUMENTS))
                 for some in batched(rows, READ_DOCUMENTS):
-                    metadatas = _metadatas(connection, [row.id for row in some])
+                    metadatas = _read_metadata(connection, [row.id for row in some])
                     for row in some:
-                        yield _entry(part, row.embedding_id, metadatas[row.id])
+                        yield _build_entry(part, row.embedding_id, metadatas[row.id])
 
 
-def _parts() -> Select[Any]:
+def _select_parts() -> Select[Any]:
     return (
         select(_COLLECTIONS.c.id, _COLLECTIONS.c.name, _SEGMENTS.c.id)
         .join_from(_COLLECTIONS, _SEGMENTS, _SEGMENTS.c.collection == _COLLECTIONS.c.id)
@@ -83,7 +83,7 @@ def _parts() -> Select[Any]:
     )
 
 
-def _entries(part: _Part) -> Select[Any]:
+def _select_entries(part: _Part) -> Select[Any]:
     found = select(_EMBEDDINGS.c.id, _EMBEDDINGS.c.embedding_id).where(_EMBEDDINGS.c.segment_id == part.segment)
     return found.order_by(_EMBEDDINGS.c.id)
 
@@ -100,7 +100,7 @@ def _check_queue(connection: Connection, part: _Part) -> Iterator[ImportEntry]:
         yield ImportEntry(f"collection {part.name!r}", 0.0, None, what)
 
 
-def _metadatas(connection: Connection, rows: list[int]) -> dict[int, dict[str, Any]]:
+def _read_metadata(connection: Connection, rows: list[int]) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = defaultdict(dict)
     inspector = inspect(connection)
     for source in (_METADATA, _LISTS):
@@ -109,7 +109,7 @@ def _metadatas(connection: Connection, rows: list[int]) -> dict[int, dict[str, A
         there = {each["name"] for each in inspector.get_columns(source.name)}
         columns = [source.c[name] for name in ("id", "key", *_VALUES) if name in there]  # bool_value came later
         for row, key, *values in connection.execute(select(*columns).where(source.c.id.in_(rows)).order_by(sql_column("rowid"))):
-            value = _value(values)
+            value = _choose_value(values)
             if source is _LISTS:
                 found[row].setdefault(key, []).append(value)
             else:
@@ -117,7 +117,7 @@ def _metadatas(connection: Connection, rows: list[int]) -> dict[int, dict[str, A
     return found
 
 
-def _value(values: Iterable[Any]) -> Any:
+def _choose_value(values: Iterable[Any]) -> Any:
     """The one of string, integer, float and truth value that is there."""
     for name, value in zip(_VALUES, values, strict=False):
         if value is not None:
@@ -125,7 +125,7 @@ def _value(values: Iterable[Any]) -> Any:
     return None
 
 
-def _entry(part: _Part, identifier: Any, metadata: dict[str, Any]) -> ImportEntry:
+def _build_entry(part: _Part, identifier: Any, metadata: dict[str, Any]) -> ImportEntry:
     where = f"{identifier!r} of collection {part.name!r}"
     text = metadata.pop(_DOCUMENT, None)
     if not isinstance(text, str):

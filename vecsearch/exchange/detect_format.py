@@ -13,12 +13,12 @@ from vecsearch.core.errors import InputError, UnreadableFileError, UsageError
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.exchange import txtai
 from vecsearch.exchange.chroma import FILE as CHROMA_FILE
-from vecsearch.exchange.chroma import Chroma
+from vecsearch.exchange.chroma import ChromaSource
 from vecsearch.exchange.export import detect_export_format
 from vecsearch.exchange.jsonl import JsonLinesSource
 from vecsearch.exchange.parquet import ParquetSource
 from vecsearch.exchange.transfer_records import ExportFormat, ImportSource
-from vecsearch.exchange.txtai import Txtai
+from vecsearch.exchange.txtai import TxtaiSource
 
 _ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _SQLITE: Final = b"SQLite format 3\0"
@@ -32,46 +32,46 @@ def open_source(file: Path, *, only: str | None = None) -> Iterator[ImportSource
         raise InputError(f"no file or folder {file} to import from")
     if not os.access(file, os.R_OK):
         raise UnreadableFileError(f"{file} cannot be read by this user")
-    chroma = _chroma(file)
+    chroma = _find_chroma(file)
     if only is not None and chroma is None:
         raise UsageError(f"{file.name} has no collections to choose from: leave --from out")
     if chroma is not None:
-        yield Chroma(chroma, only=only)
+        yield ChromaSource(chroma, only=only)
     elif file.is_dir():
-        yield _folder(file)
+        yield _open_folder(file)
     elif file.name.lower().endswith(_ARCHIVES):
         with TemporaryDirectory(prefix="vecsearch-") as place:
             store = Path(place) / txtai.FILE
             txtai.unpack(file, store)
-            yield Txtai(store)
+            yield TxtaiSource(store)
     else:
-        yield _file(file)
+        yield _open_file(file)
 
 
-def _chroma(path: Path) -> Path | None:
+def _find_chroma(path: Path) -> Path | None:
     if path.is_dir() and (path / CHROMA_FILE).is_file():
         return path / CHROMA_FILE
     return path if path.is_file() and path.name == CHROMA_FILE else None
 
 
-def _folder(folder: Path) -> ImportSource:
+def _open_folder(folder: Path) -> ImportSource:
     if (folder / DATABASE_FILE).is_file():
         raise InputError(
             f"{folder} is a vecsearch database: export from it (vecsearch export FILE --db {folder}), then import that"
         )
     if (folder / txtai.FILE).is_file():
-        return Txtai(folder / txtai.FILE)
+        return TxtaiSource(folder / txtai.FILE)
     raise InputError(
         f"{folder} is no folder that can be imported: neither Chroma's ({CHROMA_FILE}) nor that of a txtai index with content "
         f"({txtai.FILE}); for files of your own: vecsearch index {folder}"
     )
 
 
-def _file(file: Path) -> ImportSource:
+def _open_file(file: Path) -> ImportSource:
     with file.open("rb") as stream:
         head = stream.read(len(_SQLITE))
     if head == _SQLITE:
-        return Txtai(file)
+        return TxtaiSource(file)
     if head.startswith(b"PK"):
         raise InputError(
             f"{file} is an archive: a backup is put back by `vecsearch restore`, files of your own by `vecsearch index`"

@@ -24,7 +24,7 @@ def open_foreign(file: Path) -> Iterator[Connection]:
         raw = sqlite3.connect(uri, uri=True, isolation_level=None)
         for statement in ("PRAGMA trusted_schema = OFF", "PRAGMA query_only = ON", "PRAGMA cell_size_check = ON", "BEGIN"):
             raw.execute(statement)
-        raw.text_factory = _text
+        raw.text_factory = _decode_text
         return raw
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
@@ -37,5 +37,5 @@ def open_foreign(file: Path) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _text(stored: bytes) -> str:
+def _decode_text(stored: bytes) -> str:
     return stored.decode("utf-8", "surrogateescape")  # what is broken is refused with its record, not with the file

@@ -29,7 +29,7 @@ _DOCUMENTS: Final = table("documents", sql_column("id"), sql_column("data"))
 _BLOCK: Final = 1 << 20
 
 
-class Txtai:
+class TxtaiSource:
     """The documents of a txtai index."""
 
     header: ExportHeader | None = None
@@ -51,13 +51,13 @@ class Txtai:
                 .order_by(_SECTIONS.c.indexid)
             )
             for row in connection.execute(texts.execution_options(yield_per=READ_DOCUMENTS)):
-                yield _entry(*row)
+                yield _build_entry(*row)
             bare = select(_DOCUMENTS.c.id).where(_DOCUMENTS.c.id.not_in(select(_SECTIONS.c.id)))
             for key in connection.scalars(bare):
                 yield ImportEntry(repr(key), 0.0, None, "it has no text")
 
 
-def _entry(identifier: Any, text: Any, tags: Any, data: Any) -> ImportEntry:
+def _build_entry(identifier: Any, text: Any, tags: Any, data: Any) -> ImportEntry:
     try:
         given = load_json(data) if isinstance(data, str) else {}
         if not isinstance(given, dict):

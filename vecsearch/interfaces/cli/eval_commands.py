@@ -72,13 +72,15 @@ def evaluate(
     DATASET is a folder in BEIR's layout: corpus.jsonl, queries.jsonl and qrels.tsv (.gz too). Its corpus is indexed once, in the
     user's cache. With --queries and --qrels an existing collection is measured, and not changed.
     """
-    from vecsearch.evaluation import differences
+    from vecsearch.evaluation import compare_runs
 
     _check_usage(options, dataset, queries, qrels, model)
     switches["rerank"] = parse_rerank_option(switches["rerank"])
     with _open_dataset(options, dataset, model) if dataset else _open_collection(options, queries or "", qrels or "") as subject:
         runs = [_evaluate_mode(options, subject, each, switches) for each in ([Mode(mode)] if mode else _MODES)]
-    answer = EvalReport(subject.name, subject.judgements, runs, differences(runs), one_mode=mode is not None, per_query=per_query)
+    answer = EvalReport(
+        subject.name, subject.judgements, runs, compare_runs(runs), one_mode=mode is not None, per_query=per_query
+    )
     options.show(answer.to_dict(), answer.to_lines())
     return _check_thresholds(next(run for run in runs if run.mode == (mode or Mode.HYBRID)), fail_under)
 
@@ -113,12 +115,12 @@ def _open_dataset(options: CliContext, folder: str, model: str | None) -> Iterat
     from vecsearch.core.settings import COLLECTION_DEFAULT
     from vecsearch.evaluation import CachedCollection, Dataset, read_judgements
 
-    dataset = Dataset.at(folder)
+    dataset = Dataset.from_folder(folder)
     judgements = read_judgements(dataset.queries, dataset.qrels)
-    kept = CachedCollection.of(dataset, model=model)
+    kept = CachedCollection.from_dataset(dataset, model=model)
     if not kept.is_whole:
         _index_dataset(options, kept)
-    if troubles := kept.troubles():
+    if troubles := kept.read_problems():
         _print_note(options, f"{format_count(len(troubles), 'document')} of {dataset.corpus} could not be indexed: {troubles[0]}")
     _check_judgements(judgements, kept.folder, COLLECTION_DEFAULT)
     with kept.open_for_reading() as collection:
@@ -146,11 +148,11 @@ def _open_collection(options: CliContext, queries: str, qrels: str) -> Iterator[
 
 def _check_judgements(judgements: Qrels, folder: Path, collection: str) -> None:
     """Warns of judged queries and documents that are not there. Raises InputError when no judged document is."""
-    from vecsearch.evaluation import answerable, find_absent
+    from vecsearch.evaluation import find_absent, select_answerable
 
     if strange := [each for each in judgements.qrels if each not in judgements.queries]:
         _warn(f"left out, with no text in the queries: {_format_query_count(len(strange))} of the qrels: {format_names(strange)}")
-    asked = answerable(judgements.queries, judgements.qrels)
+    asked = select_answerable(judgements.queries, judgements.qrels)
     judged = list(dict.fromkeys(document for query in asked for document in judgements.qrels[query]))
     missing = find_absent(folder, collection, judged)
     if judged and len(missing) == len(judged):
@@ -261,7 +263,7 @@ class EvalReport:
         """Query ids: where the modes differ most come first, or those that the one mode answers worst."""
         if self.one_mode:
             return sorted(self.runs[0].values, key=lambda query: min(self._ndcg(query).values()))
-        return sorted(self.runs[0].values, key=lambda query: -_spread(self._ndcg(query).values()))
+        return sorted(self.runs[0].values, key=lambda query: -_compute_spread(self._ndcg(query).values()))
 
     def _ndcg(self, query: str) -> dict[str, float]:
         from vecsearch.evaluation import Measure
@@ -286,7 +288,7 @@ def _format_query_count(count: int) -> str:
     return "1 query" if count == 1 else f"{count:,} queries"
 
 
-def _spread(values: Any) -> float:
+def _compute_spread(values: Any) -> float:
     return float(max(values) - min(values))
 
 
@@ -298,7 +300,7 @@ def _build_run_json(run: Run) -> dict[str, Any]:
         "documents": run.documents,
         "queries": len(run.values),
         **{measure: round(run.mean(measure), 6) for measure in Measure},
-        "intervals": {measure: [round(bound, 6) for bound in run.interval(measure)] for measure in Measure},
+        "intervals": {measure: [round(bound, 6) for bound in run.compute_interval(measure)] for measure in Measure},
         "took_ms_per_query": round(run.ms_per_query, 2),
     }
 
@@ -307,7 +309,7 @@ def _format_row(run: Run) -> tuple[str, ...]:
     """The figures of one mode, in the order of _HEADINGS."""
     from vecsearch.evaluation import Measure
 
-    low, high = run.interval(Measure.NDCG)
+    low, high = run.compute_interval(Measure.NDCG)
     others = (f"{run.mean(measure):.4f}" for measure in (Measure.RECALL, Measure.MRR, Measure.MAP))
     return (run.mode, f"{run.mean(Measure.NDCG):.4f} [{low:.3f}, {high:.3f}]", *others, f"{run.ms_per_query:.1f}")
 

@@ -36,7 +36,13 @@ from vecsearch.core.errors import (
 )
 from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION, SCHEMA_VERSION_MIN
-from vecsearch.stores.sqlite.backup.counters import UNTOUCHED, CounterState, floors_of, renew, unknown_floors
+from vecsearch.stores.sqlite.backup.counters import (
+    NO_COUNTERS,
+    CounterState,
+    make_unknown_counters,
+    raise_counters,
+    read_counters,
+)
 from vecsearch.stores.sqlite.engine import write_lock
 from vecsearch.stores.sqlite.engine.collections import list_visible_states
 from vecsearch.stores.sqlite.engine.connections import get_driver
@@ -104,7 +110,7 @@ def write(database: DatabaseFolder, file: Path, *, replace: bool = False) -> Man
 def fill(file: Path, folder: Path) -> Manifest:
     """Make the database of a backup in an empty folder. Raises UnreadableFile, Damaged, WrongVersion, StorageFull."""
     atomic_files.make_folder(folder / INDEX_FOLDER)
-    manifest = _prepare(file, folder / DATABASE_FILE, UNTOUCHED)
+    manifest = _prepare(file, folder / DATABASE_FILE, NO_COUNTERS)
     _begin_log(folder / DATABASE_FILE)
     return manifest
 
@@ -117,9 +123,9 @@ def replace(database: DatabaseFolder, file: Path) -> Manifest:
     """
     copy = database.index_folder / _RESTORING
     try:
-        floors = floors_of(database)
+        floors = read_counters(database)
     except DatabaseCorruptedError:
-        floors = unknown_floors()
+        floors = make_unknown_counters()
     try:
         atomic_files.make_folder(database.index_folder)
         manifest = _prepare(file, copy, floors)
@@ -137,7 +143,7 @@ def supersede(folder: Path, file: Path, *, timeout: float) -> Manifest:
     with write_lock.hold_write_lock(folder, timeout=timeout):
         try:
             atomic_files.make_folder(copy.parent)
-            manifest = _prepare(file, copy, unknown_floors())
+            manifest = _prepare(file, copy, make_unknown_counters())
             _begin_log(copy)
             _set_aside(folder, live)
             copy.replace(live)
@@ -209,7 +215,7 @@ def _prepare(file: Path, copy: Path, floors: CounterState) -> Manifest:
         migrate(connection)
         while rebuild_batch(connection):
             pass
-        renew(connection, floors)
+        raise_counters(connection, floors)
         raw.execute("COMMIT")
     return manifest
 

@@ -28,23 +28,23 @@ class CounterState:
     ids: Mapping[str, int]
 
 
-UNTOUCHED: Final = CounterState(0, 0, {})  # where no database was
+NO_COUNTERS: Final = CounterState(0, 0, {})  # where no database was
 
 
-def floors_of(database: DatabaseFolder) -> CounterState:
+def read_counters(database: DatabaseFolder) -> CounterState:
     """Of a database in use. Raises Damaged."""
     with database.begin_read() as connection:
-        return _floors(connection)
+        return _read_counters(connection)
 
 
-def unknown_floors() -> CounterState:
+def make_unknown_counters() -> CounterState:
     """Of a database that cannot be read."""
     return CounterState(_FAR, _FAR, {segments.name: _FAR, collections.name: _FAR})
 
 
-def renew(connection: Connection, floors: CounterState) -> None:
+def raise_counters(connection: Connection, floors: CounterState) -> None:
     """Raise the numbers of a database, which nobody reads yet, above the floors and its own, and forget its index files."""
-    own = _floors(connection)
+    own = _read_counters(connection)
     connection.execute(
         update(collections).values(
             index_version=max(own.index_version, floors.index_version) + 1,
@@ -58,7 +58,7 @@ def renew(connection: Connection, floors: CounterState) -> None:
         set_last_number(connection, each, max(own.ids[each.name], floors.ids.get(each.name, 0)))
 
 
-def _floors(connection: Connection) -> CounterState:
+def _read_counters(connection: Connection) -> CounterState:
     index_version, data_version = connection.execute(
         select(func.coalesce(func.max(collections.c.index_version), 0), func.coalesce(func.max(collections.c.data_version), 0))
     ).one()

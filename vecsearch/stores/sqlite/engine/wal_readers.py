@@ -14,14 +14,17 @@ _LOCKS: Final = Path("/proc/locks")
 _READ_MARKS: Final = range(123, 128)  # bytes of the -shm file that readers lock (SQLite's file format, "WAL Read Locks")
 
 
-def holders(database: DatabaseFolder) -> str:
+def describe_holders(database: DatabaseFolder) -> str:
     """Who reads, where a checkpoint could not empty the log; an empty text where it was. Inside `Database.locked()`."""
     if not database.wal_bytes:
         return ""
-    return " and ".join(map(_called, sorted(set(_readers(database.folder / f"{DATABASE_FILE}-shm"))))) or "another process"
+    return (
+        " and ".join(map(_describe_process, sorted(set(_find_readers(database.folder / f"{DATABASE_FILE}-shm")))))
+        or "another process"
+    )
 
 
-def _readers(shared: Path) -> Iterator[int]:
+def _find_readers(shared: Path) -> Iterator[int]:
     """Processes with a read lock on one of the marks, by Linux's list of locks."""
     try:
         there, lines = shared.stat(), _LOCKS.read_text(encoding="ascii", errors="replace").splitlines()
@@ -34,7 +37,7 @@ def _readers(shared: Path) -> Iterator[int]:
             yield int(parts[4])
 
 
-def _called(process: int) -> str:
+def _describe_process(process: int) -> str:
     if process == os.getpid():
         return "this process itself"
     try:

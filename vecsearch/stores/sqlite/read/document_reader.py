@@ -63,7 +63,7 @@ class DocumentReader:
         """Return where the chunks of documents stand, by the document's row."""
         query = select(chunks.c.document_id, chunks.c.ordinal, chunks.c.start, chunks.c.end, chunks.c.location)
         locations: dict[int, list[ChunkLocation]] = {}
-        for document, ordinal, start, end, location in self._connection.execute(_of_documents(query, rows)):
+        for document, ordinal, start, end, location in self._connection.execute(_restrict_to_documents(query, rows)):
             locations.setdefault(document, []).append(ChunkLocation(ordinal, start, end, parse_location(location)))
         return locations
 
@@ -71,7 +71,7 @@ class DocumentReader:
         """Return the vectors of documents, one row for each chunk, by the document's row."""
         query = select(chunks.c.document_id, vectors.c.vector).join(vectors, vectors.c.chunk_id == chunks.c.id)
         blobs: dict[int, list[bytes]] = {}
-        for document, blob in self._connection.execute(_of_documents(query, rows)):
+        for document, blob in self._connection.execute(_restrict_to_documents(query, rows)):
             blobs.setdefault(document, []).append(blob)
         return {document: self._parse_vectors(stored) for document, stored in blobs.items()}
 
@@ -241,7 +241,7 @@ class DocumentReader:
         return kept
 
 
-def _of_documents(query: Select[Any], rows: Sequence[int]) -> Select[Any]:
+def _restrict_to_documents(query: Select[Any], rows: Sequence[int]) -> Select[Any]:
     """Of the documents in these rows, each document's chunks in order."""
     values = select(func.json_each(json.dumps(list(rows))).table_valued("value").c.value)
     return query.where(chunks.c.document_id.in_(values)).order_by(chunks.c.document_id, chunks.c.ordinal)

@@ -20,7 +20,7 @@ from vecsearch.stores.sqlite.engine.collections import CollectionName, Collectio
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, segments, sources, staged_vectors, tombstones
-from vecsearch.stores.sqlite.engine.wal_readers import holders
+from vecsearch.stores.sqlite.engine.wal_readers import describe_holders
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.vectors.faiss_segment import Ids
 from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, get_segment_path, list_segments
@@ -203,7 +203,7 @@ def compact(database: DatabaseFolder, name: str | None, *, full: bool = False) -
     else:
         database.run_outside_transaction("PRAGMA incremental_vacuum")
     database.checkpoint_wal()
-    if readers := holders(database):
+    if readers := describe_holders(database):
         what = "what was deleted stays in SQLite's log" if full else "the space of what was deleted is not given back"
         again = f"vecsearch optimize{' --full' if full else ''} --db {database.folder}"
         said = f"{readers} still reads {database.folder} as it was, and {what} until it is done; then run again: {again}"
