@@ -210,6 +210,12 @@ def test_a_search_sees_what_was_written_while_its_model_worked(tmp_path: Path, e
             assert {hit.id for hit in reader.search("heron")} == {"a", "b"}
 
 
+def test_windows_is_refused_with_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "win32")
+    with pytest.raises(vecsearch.UnavailableError, match="Linux and macOS"):
+        vecsearch.open(tmp_path / "notes.vec")
+
+
 def test_a_star_import_leaves_open_alone() -> None:
     names: dict[str, Any] = {}
     exec("from vecsearch import *", names)

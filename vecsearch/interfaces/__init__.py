@@ -1,1 +1,1 @@
-"""What users touch: the shell, and how answers look. One library call per command."""
+"""What users touch: the shell, and how answers look. Each command parses, calls the public API once, and prints."""

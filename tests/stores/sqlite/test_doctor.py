@@ -542,9 +542,9 @@ def test_the_shell_says_what_was_mended_where_the_backup_is_and_what_is_left(not
     assert shell("doctor").status == 1
     ran = shell("doctor", "--fix")
     assert ran.status == 0
-    assert "mended: default: 1 chunk without a whole vector: chunks encoded again" in ran.out
+    assert "repaired: default: 1 chunk without a whole vector: chunks encoded again" in ran.out
     assert "backup-before-fix-" in ran.out
-    assert ran.out.endswith("all is well\n")
+    assert ran.out.endswith("no problem found\n")
     assert json.loads(shell("doctor", "--fix", "--json").out) == {"ok": True, "findings": [], "repaired": [], "backup": None}
     assert [hit["id"] for hit in json.loads(shell("search", "hop over a fence", "-n", "1", "--json").out)["hits"]] == ["leap"]
 

@@ -53,9 +53,11 @@ class ThresholdType(click.ParamType[Threshold]):
 @click.argument("dataset", required=False, metavar="[DATASET]")
 @click.option("--queries", metavar="FILE", help='Measure the collection of --db and -c: JSON lines {"_id", "text"}, and …')
 @click.option("--qrels", metavar="FILE", help="… lines of query-id, document-id and score, separated by tabs.")
-@click.option("--mode", type=click.Choice([each.value for each in Mode]), help="Only this mode.  [default: all, side by side]")
-@click.option("--model", metavar="NAME", help="The encoder for DATASET: a hub name or a local folder.")
-@click.option("--per-query", is_flag=True, help="Also the queries where the modes differ most, or that one mode answers worst.")
+@click.option(
+    "--mode", type=click.Choice([each.value for each in Mode]), help="Measure only this mode.  [default: all, side by side]"
+)
+@click.option("--model", metavar="NAME", help="The model for DATASET: a hub name or a local folder.")
+@click.option("--per-query", is_flag=True, help="Show the queries where the modes differ most, or that one mode answers worst.")
 @click.option(
     "--fail-under", multiple=True, type=ThresholdType(), metavar="[MEASURE=]X",
     help="Exit 1 when nDCG@10, or another measure, is less than X in --mode, else in hybrid; repeat.",
@@ -67,7 +69,7 @@ def evaluate(
     options: CliContext, dataset: str | None, queries: str | None, qrels: str | None, mode: str | None, model: str | None,
     per_query: bool, fail_under: Sequence[Threshold], **switches: Any,
 ) -> int:  # fmt: skip
-    """Measure how good search is.
+    """Measure the quality of search.
 
     DATASET is a folder in BEIR's layout: corpus.jsonl, queries.jsonl and qrels.tsv (.gz too). Its corpus is indexed once, in the
     user's cache. With --queries and --qrels an existing collection is measured, and not changed.
@@ -94,7 +96,7 @@ def _check_usage(options: CliContext, dataset: str | None, queries: str | None, 
     if dataset is not None and (options.db is not None or options.collection is not None):
         raise click.UsageError("DATASET has a collection of its own, in the cache: leave out --db and -c, or DATASET.")
     if dataset is None and model is not None:
-        raise click.UsageError("--model is for DATASET: a collection is asked with the encoder that it was built with.")
+        raise click.UsageError("--model is for DATASET: a collection is searched with the model that it was built with.")
 
 
 # -- what is measured
@@ -206,7 +208,7 @@ def _warn(line: str) -> None:
     warnings.warn(line, VecsearchWarning, stacklevel=3)
 
 
-# -- what is said
+# -- output
 
 
 def _check_thresholds(run: Run, thresholds: Sequence[Threshold]) -> int:

@@ -70,7 +70,7 @@ def _watch_changes(options: CliContext, paths: Sequence[str]) -> Iterator[set[Pa
     roots = [path for path in (Path(each).expanduser().absolute() for each in paths) if path.exists()]
     database = options.choose_database().absolute()
     if not options.quiet:
-        click.echo(f"watching {format_count(len(roots), 'path')}; Ctrl-C ends it", err=True)
+        click.echo(f"watching {format_count(len(roots), 'path')}; Ctrl-C stops it", err=True)
     begun = False
     for burst in changes(
         *roots,

@@ -1,4 +1,4 @@
-"""The shell's `index` and `watch`: which files, with which options, and what is said about the run."""
+"""The shell's `index` and `watch`: which files, with which options, and the report of the run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SizeType(click.ParamType[int]):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number of bytes; fails with what was expected."""
+        """Return the number of bytes, or fail with what was expected."""
         if isinstance(value, int):
             return value
         number = value.strip().lower().removesuffix("b")
@@ -47,7 +47,7 @@ class SizeType(click.ParamType[int]):
 
 
 def add_index_options(command: _F) -> _F:
-    """The options of every command that reads files."""
+    """Add the options of every command that reads files."""
     for option in reversed(
         (
             click.option(
@@ -55,20 +55,25 @@ def add_index_options(command: _F) -> _F:
                 type=click.Choice([each.value for each in Split]),
                 default=Split.TOKENS.value,
                 show_default=True,
-                help="Where to cut a document: chunks that fit the encoder, paragraphs, or lines.",
+                help="How to split documents: into chunks that fit the model, paragraphs, or lines.",
             ),
-            click.option("--model", metavar="NAME", help="The encoder of a new collection: a hub name or a local folder."),
+            click.option("--model", metavar="NAME", help="The model of a new collection: a hub name or a local folder."),
             click.option(
-                "--stemmer", metavar="CODE", help="Whose stems a new collection's words have.  [default: its documents']"
+                "--stemmer", metavar="CODE", help="The stemmer of a new collection.  [default: its documents' language]"
             ),
-            click.option("--include", multiple=True, metavar="PATTERN", help="In folders, only such files, as '*.md'; repeat."),
-            click.option("--exclude", multiple=True, metavar="PATTERN", help="In folders, no such files; repeat."),
+            click.option(
+                "--include",
+                multiple=True,
+                metavar="PATTERN",
+                help="In folders, only files that match, such as '*.md'; repeat for more.",
+            ),
+            click.option("--exclude", multiple=True, metavar="PATTERN", help="In folders, no files that match; repeat for more."),
             click.option(
                 "--max-size",
                 type=SizeType(),
                 metavar="SIZE",
                 default=MAX_FILE_BYTES,
-                help="No larger files than this.  [default: 256MB]",
+                help="Skip files larger than this.  [default: 256MB]",
             ),
             click.option(
                 "--password-file",
@@ -84,7 +89,7 @@ def add_index_options(command: _F) -> _F:
 
 @dataclass(frozen=True, slots=True)
 class IndexOptions:
-    """What the options say."""
+    """The values of the options that `index` and `watch` share."""
 
     split: str
     model: str | None
@@ -94,7 +99,7 @@ class IndexOptions:
 
     @classmethod
     def from_options(cls, values: dict[str, Any]) -> Self:
-        """From the values of `index_options`."""
+        """Build it from the values of `add_index_options`."""
         file = values["password_file"]
         passwords = () if file is None else tuple(filter(None, Path(file).read_text(encoding="utf-8").splitlines()))
         selection = FileFilter(tuple(values["include"]), tuple(values["exclude"]), values["max_size"])
@@ -105,17 +110,17 @@ def index_paths(
     options: CliContext, paths: Sequence[str], run: IndexOptions, *, allow_empty: bool = False, dry_run: bool = False,
     only: Callable[[Scan], Scan] = lambda scan: scan,
 ) -> IndexReport:  # fmt: skip
-    """Index files, folders and globs; of those found, what `only` leaves."""
+    """Index files, folders and globs, reduced by `only`."""
     from vecsearch.api.open import exists
     from vecsearch.documents.scan import scan
     from vecsearch.indexing.pipeline import has_documents
 
-    found = only(scan(paths, selection=run.file_filter))
-    if not (found.files or found.failed or found.skipped or exists(options.choose_database())):
+    files = only(scan(paths, selection=run.file_filter))
+    if not (files.files or files.failed or files.skipped or exists(options.choose_database())):
         raise InputError(f"nothing to index: no readable file in {', '.join(paths)}")
-    anything = not dry_run and (exists(options.choose_database()) or has_documents(found.files, run.passwords))
+    anything = not dry_run and (exists(options.choose_database()) or has_documents(files.files, run.passwords))
     with _open_collection(options, run, make=anything, readonly=dry_run) as collection:
-        return _index_scan(options, collection, found, run, allow_empty=allow_empty, dry_run=dry_run)
+        return _index_scan(options, collection, files, run, allow_empty=allow_empty, dry_run=dry_run)
 
 
 def index_failed_files(options: CliContext, paths: Sequence[str], run: IndexOptions, *, dry_run: bool) -> IndexReport:
@@ -123,9 +128,9 @@ def index_failed_files(options: CliContext, paths: Sequence[str], run: IndexOpti
     from vecsearch.documents.scan import scan
 
     with options.open_for_reading() as collection:
-        uris = [each.source for each in collection.list_sources(failed=True)]
-    roots = [Path(each).expanduser().absolute() for each in paths]
-    wanted = [uri for uri in uris if not roots or any(Path(uri).is_relative_to(root) for root in roots)]
+        failed = [source.source for source in collection.list_sources(failed=True)]
+    roots = [Path(path).expanduser().absolute() for path in paths]
+    wanted = [path for path in failed if not roots or any(Path(path).is_relative_to(root) for root in roots)]
     with _open_collection(options, run, make=True, readonly=dry_run) as collection:
         return _index_scan(options, collection, scan(wanted, selection=run.file_filter), run, dry_run=dry_run)
 
@@ -155,7 +160,7 @@ def _index_scan(
 
 @contextmanager
 def _open_collection(options: CliContext, run: IndexOptions, *, make: bool, readonly: bool = False) -> Iterator[Collection]:
-    """The collection to write to; in a database that is thrown away where none is there and none is to be made."""
+    """Open the collection to write to, in a temporary database where there is none and none should be created."""
     from tempfile import TemporaryDirectory
 
     from vecsearch.api.open import exists
@@ -170,11 +175,11 @@ def _open_collection(options: CliContext, run: IndexOptions, *, make: bool, read
         )
 
 
-# -- what is said
+# -- output
 
 
 def show_report(options: CliContext, report: IndexReport) -> int:
-    """Print what a run did; gives the exit status."""
+    """Print what a run did; return the exit status."""
     for line in output.format_failures(report):
         if not options.as_json:
             click.echo(line, err=True)

@@ -34,7 +34,7 @@ INTERRUPTED_STATUS: Final = 130
 
 
 def run() -> int:
-    """Run the command line; gives the exit status: 0 done, 1 failed, 2 what the parser rejects, 130 interrupted."""
+    """Run the command line; return the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", VecsearchWarning)
     warnings.showwarning = _show_warning
@@ -47,7 +47,7 @@ def run() -> int:
 
 
 def _report_error(error: BaseException) -> int:
-    """Say what went wrong, in one line; gives the exit status."""
+    """Print the error in one line; return the exit status."""
     match error:
         case click.exceptions.Exit():
             return error.exit_code
@@ -69,7 +69,7 @@ def _report_error(error: BaseException) -> int:
 
 
 def _silence_stdout() -> int:
-    """Whoever read our answers has had enough: nothing more is flushed, nothing is said."""
+    """Leave quietly when the reader of our output has closed the pipe: nothing more is flushed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
@@ -83,29 +83,29 @@ def _print_to_stderr(line: str) -> None:
 
 
 class LazyCommand(click.Command):
-    """The place of a command whose module is loaded when somebody asks for it; the others need not wait."""
+    """Stand in for a command whose module is loaded when it is used, so that other commands start sooner."""
 
     def __init__(self, name: str, module: str) -> None:
-        """Loads nothing yet."""
+        """Note where the command is defined; load nothing yet."""
         super().__init__(name)
         self._module = module
 
     def load(self) -> click.Command:
-        """The command itself."""
-        inside = vars(import_module(f"vecsearch.interfaces.cli.{self._module}")).values()
-        return next(each for each in inside if isinstance(each, click.Command) and each.name == self.name)
+        """Return the command itself."""
+        members = vars(import_module(f"vecsearch.interfaces.cli.{self._module}")).values()
+        return next(member for member in members if isinstance(member, click.Command) and member.name == self.name)
 
 
 class OrderedGroup(click.Group):
-    """Lists its commands in the order of this file, which is that of use."""
+    """List the commands in the order of this file, which is the order of use."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, loaded."""
-        found = super().get_command(ctx, cmd_name)
-        return found.load() if isinstance(found, LazyCommand) else found
+        """Return the command of this name, loaded."""
+        command = super().get_command(ctx, cmd_name)
+        return command.load() if isinstance(command, LazyCommand) else command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, as they were defined."""
+        """Return the names in the order of definition."""
         return list(self.commands)
 
 
@@ -122,9 +122,9 @@ def cli(_: CliContext) -> None:
 @cli.command()
 @click.argument("paths", nargs=-1, metavar="PATH… | -")
 @add_index_options
-@click.option("--allow-empty", is_flag=True, help="Believe that a folder that is empty now, or not mounted, lost all its files.")
-@click.option("--retry-failed", is_flag=True, help="Only files that failed before, all of them or those at PATH….")
-@click.option("--dry-run", is_flag=True, help="Only say what would be added, updated and removed.")
+@click.option("--allow-empty", is_flag=True, help="Remove the documents of a folder that is now empty or not mounted.")
+@click.option("--retry-failed", is_flag=True, help="Index again only the files that failed, all of them or those at PATH….")
+@click.option("--dry-run", is_flag=True, help="Show what would be added, updated and removed; change nothing.")
 @add_common_options
 def index(
     options: CliContext, paths: Sequence[str], allow_empty: bool, retry_failed: bool, dry_run: bool, **option_values: Any
@@ -163,24 +163,24 @@ def watch(options: CliContext, paths: Sequence[str], **option_values: Any) -> No
 @click.argument("ids", nargs=-1, metavar="[ID…]")
 @where_option
 @source_option
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted; change nothing.")
 @add_common_options
 def delete(options: CliContext, ids: Sequence[str], where: Sequence[str], source: str | None, dry_run: bool) -> None:
     """Delete documents by id, metadata or file."""
     require_one_of("ID…, --where or --source", bool(ids), bool(where), source is not None)
     with options.open_for_reading() if dry_run else options.open_for_writing() as collection:
         keys = collection.delete(list(ids) or None, where=parse_where_options(where), source=source, dry_run=dry_run)
-    said = "would delete" if dry_run else "deleted"
-    lines = [f"{said} {len(keys):,} document{'' if len(keys) == 1 else 's'}", *(keys if dry_run else [])]
+    verb = "would delete" if dry_run else "deleted"
+    lines = [f"{verb} {len(keys):,} document{'' if len(keys) == 1 else 's'}", *(keys if dry_run else [])]
     options.show({"deleted": keys, "dry_run": dry_run}, [] if options.quiet else map(terminal_safe.make_printable, lines))
 
 
 @cli.command()
-@click.option("--full", is_flag=True, help="Write everything anew: few index files, one compact database.")
-@click.option("--stemmer", metavar="CODE", help="Make the text index anew with the stems of this language.")
+@click.option("--full", is_flag=True, help="Rewrite everything: as few index files as possible, a compact database.")
+@click.option("--stemmer", metavar="CODE", help="Rebuild the text index with this stemmer, an ISO 639-1 code or none.")
 @add_common_options
 def optimize(options: CliContext, full: bool, stemmer: str | None) -> None:
-    """Fold in what is new, give free space back: in one collection, or in all."""
+    """Merge new rows into the indexes and free unused space, in one collection or in all."""
     with options.connect(writable=True) as database:
         database.upgrade()
         names = database.collections() if options.collection is None else [options.collection]
@@ -199,7 +199,7 @@ def optimize(options: CliContext, full: bool, stemmer: str | None) -> None:
 cli.add_command(LazyCommand("reembed", "reembed_command"))
 
 
-# -- asking
+# -- searching and reading
 
 
 for _command in (
@@ -226,18 +226,18 @@ def get(options: CliContext, ids: Sequence[str], source: str | None) -> None:
 
 @cli.command()
 @make_limit_option(LIST_LIMIT_DEFAULT)
-@click.option("--offset", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Skip so many.")
-@click.option("--sources", is_flag=True, help="List the files that they come from: state, chunks, when, and what is wrong.")
-@click.option("--failed", is_flag=True, help="List the files whose newest attempt failed.")
+@click.option("--offset", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Skip the first N.")
+@click.option("--sources", is_flag=True, help="List the files they come from, with state, chunks, time and error.")
+@click.option("--failed", is_flag=True, help="List the files that could not be read the last time.")
 @add_common_options
 def ls(options: CliContext, limit: int, offset: int, sources: bool, failed: bool) -> None:
-    """List the documents, or their files, a page at a time."""
+    """List documents, or the files they come from, page by page."""
     if sources or failed:
         _list_sources(options, limit, offset, failed)
         return
     with options.open_for_reading() as collection:
         listed, total = collection.list_documents(limit=limit, offset=offset), collection.count()
-    value = {"documents": [output.build_summary_json(each) for each in listed], "total": total}
+    value = {"documents": [output.build_summary_json(document) for document in listed], "total": total}
     options.show(value, output.format_summaries(listed, total=total, offset=offset))
 
 
@@ -245,21 +245,21 @@ def _list_sources(options: CliContext, limit: int, offset: int, failed: bool) ->
     with options.open_for_reading() as collection:
         listed = collection.list_sources(failed=failed, limit=limit, offset=offset)
         total = collection.count_sources(failed=failed)
-    value = {"sources": [asdict(each) for each in listed], "total": total}
+    value = {"sources": [asdict(source) for source in listed], "total": total}
     options.show(value, output.format_sources(listed, total=total, offset=offset))
 
 
 @cli.command()
 @add_common_options
 def status(options: CliContext) -> None:
-    """Say what the database holds, in numbers."""
+    """Show what the database holds: counts, model, index and sizes."""
     _show_status(options, only=options.collection)
 
 
 @cli.command()
 @add_common_options
 def models(options: CliContext) -> None:
-    """List the encoders, and who uses them."""
+    """List the models, and the collections that use them."""
     from vecsearch.api.database import describe_model
     from vecsearch.encoders.model_files import BUNDLED_MODEL
 
@@ -272,10 +272,10 @@ def models(options: CliContext) -> None:
 
 
 @cli.command()
-@click.option("--fix", is_flag=True, help="Mend what follows from the texts and vectors, after a backup in the folder.")
+@click.option("--fix", is_flag=True, help="Repair what can be derived from texts and vectors, after a backup in the folder.")
 @add_common_options
 def doctor(options: CliContext, fix: bool) -> int:
-    """Check that everything is sound."""
+    """Check the database for damage."""
     from vecsearch.api.database import describe_damage
 
     try:
@@ -290,7 +290,7 @@ def doctor(options: CliContext, fix: bool) -> int:
         more = {"repaired": list(done.repaired), "backup": None if done.backup is None else str(done.backup)}
         lines = output.format_repairs(done.repaired, done.backup, findings)
     ok = all(finding.severity is not Severity.ERROR for finding in findings)
-    options.show({"ok": ok, "findings": [asdict(each) for each in findings], **more}, lines)
+    options.show({"ok": ok, "findings": [asdict(finding) for finding in findings], **more}, lines)
     return 0 if ok else 1
 
 
@@ -316,16 +316,16 @@ def list_collections(options: CliContext) -> None:
 @collections.command("create")
 @click.argument("name")
 @click.option("--model", metavar="NAME", help="A hub name or a local folder.  [default: all-MiniLM-L6-v2]")
-@click.option("--stemmer", metavar="CODE", help="Of its text index, an ISO 639-1 code or none.  [default: en]")
-@click.option("--metadata", metavar="JSON", help="A JSON object to keep with it.")
+@click.option("--stemmer", metavar="CODE", help="Stemmer of its text index, an ISO 639-1 code or none.  [default: en]")
+@click.option("--metadata", metavar="JSON", help="A JSON object to store with it.")
 @add_common_options
 def create_collection(options: CliContext, name: str, model: str | None, stemmer: str | None, metadata: str | None) -> None:
-    """Create an empty collection, and the database where there is none."""
-    kept = {} if metadata is None else parse_metadata_option(metadata)
+    """Create an empty collection, and the database if there is none."""
+    extra = {} if metadata is None else parse_metadata_option(metadata)
     with vecsearch.connect(options.choose_database()) as database:
-        collection = database.create_collection(name, model=model, stemmer=stemmer, metadata=kept)
-        created = {"created": name, "model": collection.model, "dimension": collection.dimension, "metadata": kept}
-    options.show(created, [] if options.quiet else [f"created {name}, for {created['model']}"])
+        collection = database.create_collection(name, model=model, stemmer=stemmer, metadata=extra)
+        created = {"created": name, "model": collection.model, "dimension": collection.dimension, "metadata": extra}
+    options.show(created, [] if options.quiet else [f"created {name} with the model {created['model']}"])
 
 
 @collections.command("delete")
@@ -343,7 +343,7 @@ def delete_collection(options: CliContext, name: str) -> None:
 @click.argument("new")
 @add_common_options
 def rename_collection(options: CliContext, old: str, new: str) -> None:
-    """Give a collection another name."""
+    """Rename a collection."""
     with options.connect(writable=True) as database:
         database.rename_collection(old, new)
     options.show({"renamed": old, "to": new}, [] if options.quiet else [f"{old} is now {new}"])

@@ -44,23 +44,25 @@ class CliContext:
         return COLLECTION_DEFAULT if self.collection is None else self.collection
 
     def find_database(self) -> Path:
-        """The database to read. Raises NotADatabase when there is none to be found."""
-        found = self._locate_database()
-        if found is None:
+        """Return the database to read. Raises NotADatabaseError when there is none."""
+        folder = self._locate_database()
+        if folder is None:
             raise NotADatabaseError(
-                f"no database: no --db, no $VECSEARCH_DB, no {DATABASE_FOLDER}/ here or above; to make one: vecsearch index PATH"
+                f"no database: no --db, no $VECSEARCH_DB, no {DATABASE_FOLDER}/ here or above; "
+                "to create one: vecsearch index PATH"
             )
-        return found
+        return folder
 
     def choose_database(self) -> Path:
-        """The database to write, which need not be there yet."""
+        """Return the database to write to, which need not exist yet."""
         return self._locate_database() or Path.cwd() / DATABASE_FOLDER
 
     def _locate_database(self) -> Path | None:
         if self.db or os.environ.get("VECSEARCH_DB"):
             return Path(self.db or os.environ["VECSEARCH_DB"]).expanduser()
-        here = Path.cwd()
-        return next((place / DATABASE_FOLDER for place in (here, *here.parents) if (place / DATABASE_FOLDER).is_dir()), None)
+        current = Path.cwd()
+        folders = (parent / DATABASE_FOLDER for parent in (current, *current.parents))
+        return next((folder for folder in folders if folder.is_dir()), None)
 
     @contextmanager
     def connect(self, *, writable: bool = False) -> Iterator[Database]:
@@ -84,7 +86,7 @@ class CliContext:
 
     @contextmanager
     def show_progress(self, label: str = "indexing") -> Iterator[Progress | None]:
-        """A bar, on a terminal and unless it is to be quiet, that says what is being done."""
+        """Show a progress bar while the block runs; on a terminal only, and not with --quiet."""
         if self.quiet or not sys.stderr.isatty():
             yield None
             return
@@ -94,7 +96,7 @@ class CliContext:
             yield bar
 
     def show(self, value: Any, lines: Iterable[str]) -> None:
-        """The value as JSON, or the lines."""
+        """Print the value as JSON with --json, else the lines."""
         if self.as_json:
             click.echo(output.dump_json(value))
             return
@@ -103,7 +105,7 @@ class CliContext:
 
 
 def _show_log_messages() -> None:
-    """Show what the library tells of long work, such as preparing a model."""
+    """Print the library's log messages about long work, such as preparing a model."""
     import logging
 
     class EchoHandler(logging.Handler):
@@ -118,28 +120,28 @@ def _show_log_messages() -> None:
 
 
 def add_common_options(command: _F) -> _F:
-    """Give a command the options that every command takes, as one value; they may stand before the command's name too."""
+    """Add the options that every command takes, passed on as one CliContext; they may also precede the command's name."""
 
     def run_command(db: str | None, collection: str | None, as_json: bool, quiet: bool, **options: Any) -> Any:
         context = click.get_current_context()
         before = context.find_object(CliContext) or CliContext(None, None, False, False)
-        given = CliContext(
+        chosen = CliContext(
             db or before.db,
             before.collection if collection is None else collection,
             as_json or before.as_json,
             quiet or before.quiet,
         )
-        context.obj = given
-        if given.quiet:
+        context.obj = chosen
+        if chosen.quiet:
             warnings.simplefilter("ignore")
         else:
             _show_log_messages()
-        return command(given, **options)
+        return command(chosen, **options)
 
     run_command.__name__, run_command.__doc__ = command.__name__, command.__doc__
     run_command.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     for option in (
-        click.option("-q", "--quiet", is_flag=True, help="Print data and errors only: no progress, summary or warning."),
+        click.option("-q", "--quiet", is_flag=True, help="Print only data and errors: no progress, summary or warnings."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON value."),
         click.option("-c", "--collection", metavar="NAME", help=f"The collection.  [default: {COLLECTION_DEFAULT}]"),
         click.option(
@@ -151,9 +153,9 @@ def add_common_options(command: _F) -> _F:
 
 
 def make_limit_option(default: int) -> Callable[[_F], _F]:
-    """The option that says how many answers are wanted."""
+    """Return the option --limit with this default."""
     return click.option(
-        "-n", "--limit", metavar="N", type=click.IntRange(min=1), default=default, show_default=True, help="How many at most."
+        "-n", "--limit", metavar="N", type=click.IntRange(min=1), default=default, show_default=True, help="Return at most N."
     )
 
 
@@ -163,26 +165,26 @@ where_option = click.option(
     metavar="EXPR",
     help="Only documents whose metadata match: key=value, key>=value … or JSON; repeat for AND.",
 )
-source_option = click.option("--source", metavar="PATH", help="The documents of this file or folder.")
+source_option = click.option("--source", metavar="PATH", help="Only documents of this file or folder.")
 
 
 def add_search_options(command: _F) -> _F:
-    """The options of everything that answers with hits; they arrive under the names of `Collection.search`."""
+    """Add the options of every command that returns hits, named as the arguments of `Collection.search`."""
     for option in reversed(
         (
             make_limit_option(LIMIT_DEFAULT),
             where_option,
             min_similarity_option,
-            click.option("--group-by", type=click.Choice(["document"]), help="Each document's best chunk, and how many more."),
-            click.option("--dedupe", is_flag=True, help="The best of near-duplicates and word forms, and how many more."),
+            click.option("--group-by", type=click.Choice(["document"]), help="Only each document's best chunk, with a count."),
+            click.option("--dedupe", is_flag=True, help="Only one of near-duplicates and word forms, with a count."),
             click.option(
                 "--mmr", metavar="[LAMBDA]", type=click.FloatRange(0, 1), is_flag=False, flag_value=MMR_DEFAULT,
-                help="Variety: from 1, nearness alone, to 0.  [without a number: 0.5]",
+                help="Diversity: from 1, similarity alone, to 0.  [without a number: 0.5]",
             ),
             click.option(
-                "--window", metavar="N", type=click.IntRange(0, WINDOW_MAX), default=0, help="With N neighbour chunks each side."
+                "--window", metavar="N", type=click.IntRange(0, WINDOW_MAX), default=0, help="Add N neighbour chunks each side."
             ),
-            click.option("--explain", is_flag=True, help="Why: ranks, scores, best sentence, shares of the words."),
+            click.option("--explain", is_flag=True, help="Show ranks, scores, the best sentence and each word's share."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -205,42 +207,42 @@ min_similarity_option = click.option(
     "--min-similarity",
     type=_SimilarityType(),
     metavar="COSINE|auto",
-    help="Only hits of at least this similarity; auto: above chance.",
+    help="Only hits of at least this similarity; auto: above the noise floor.",
 )
 
 
 def _make_choice_option(name: str, default: StrEnum, meaning: str) -> Callable[[_F], _F]:
-    """An option that takes one of a closed choice."""
-    kind = click.Choice([each.value for each in type(default)])
+    """Return an option that takes one of the members of an enumeration."""
+    kind = click.Choice([member.value for member in type(default)])
     return click.option(name, type=kind, default=default.value, show_default=True, help=meaning)
 
 
-mode_option = _make_choice_option("--mode", Mode.HYBRID, "By meaning, by words, or both.")
-fusion_option = _make_choice_option("--fusion", Fusion.TMM, "How both are made one.")
+mode_option = _make_choice_option("--mode", Mode.HYBRID, "Search by meaning (dense), by terms (lexical), or both.")
+fusion_option = _make_choice_option("--fusion", Fusion.TMM, "How dense and lexical scores are combined.")
 
 
 def add_rerank_option(command: _F) -> _F:
-    """The option that asks for a second look."""
+    """Add the option that reranks the best candidates."""
     return click.option(
         "--rerank", metavar="[MODEL]", is_flag=False, flag_value="", default=None,
-        help="A second look at the best, word by word; with a name or folder, by that cross-encoder.",
+        help="Rerank the best candidates token by token, or with the named cross-encoder.",
     )(command)  # fmt: skip
 
 
 def parse_rerank_option(value: str | None) -> bool | str:
-    """What `search` takes."""
+    """Return the value of --rerank as `Collection.search` takes it."""
     return value if value else value is not None
 
 
 def parse_where_options(where: Sequence[str]) -> Any:
-    """Repeated --where options as one filter, None for none."""
+    """Return repeated --where options as one filter, None if there are none."""
     from vecsearch.search.where_parser import parse_shell
 
     return parse_shell(where)
 
 
 def require_one_of(what: str, *present: bool) -> None:
-    """Raises a usage error unless exactly one of some options was given."""
+    """Raise a usage error unless exactly one of these options is given."""
     if sum(present) != 1:
         raise click.UsageError(f"Give one of {what}.")
 

@@ -15,16 +15,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--model", metavar="NAME", help="The new encoder: a hub name or a local folder.  [default: of a run begun before]")
 @click.option(
-    "--precision", type=click.Choice([each.value for each in Precision]), help="Of the new vectors.  [default: the old ones']"
+    "--model", metavar="NAME", help="The new model: a hub name or a local folder.  [default: that of an interrupted run]"
 )
-@click.option("--cancel", is_flag=True, help="Give up what an interrupted run has made.")
+@click.option(
+    "--precision",
+    type=click.Choice([each.value for each in Precision]),
+    help="Precision of the new vectors.  [default: the old ones']",
+)
+@click.option("--cancel", is_flag=True, help="Discard what an interrupted run has made.")
 @add_common_options
 def reembed(options: CliContext, model: str | None, precision: str | None, cancel: bool) -> None:
-    """Make all vectors anew by another encoder.
+    """Embed all documents again with another model.
 
-    Searches go on by the old ones until all are there. Interrupted, the same command goes on where it stopped.
+    Searches use the old vectors until all new ones are there. Interrupted, the same command continues where it stopped.
     """
     if cancel:
         if model is not None or precision is not None:
@@ -37,14 +41,16 @@ def reembed(options: CliContext, model: str | None, precision: str | None, cance
 
 
 def _format_report(report: ReembedReport) -> str:
-    held = f"{report.collection}: {format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
+    amounts = f"{report.collection}: {format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
     if not report.switched:
-        return f"{held} by {report.model} already; nothing to do"
-    return f"{held} by {report.model} now ({format_count(report.encoded, 'text')} encoded, {report.seconds:.1f} s)"
+        return f"{amounts} are embedded with {report.model} already; nothing to do"
+    return (
+        f"{amounts} are embedded with {report.model} now ({format_count(report.encoded, 'text')} encoded, {report.seconds:.1f} s)"
+    )
 
 
 def _cancel_reembedding(options: CliContext) -> None:
     with options.connect(writable=True) as database:
         cancelled = database.cancel_reembedding(options.name)
-    outcome = "given up; the old vectors stay" if cancelled else "nothing was in progress"
+    outcome = "discarded; the old vectors stay" if cancelled else "nothing was in progress"
     options.show({"collection": options.name, "cancelled": cancelled}, [] if options.quiet else [f"{options.name}: {outcome}"])

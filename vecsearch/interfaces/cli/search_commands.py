@@ -1,4 +1,4 @@
-"""The commands that ask: search, similar, recommend, context."""
+"""The commands that search: search, similar, recommend, context."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 @fusion_option
 @add_common_options
 def search(options: CliContext, query: Sequence[str], mode: str, fusion: str, rerank: str | None, **search_options: Any) -> None:
-    """Find what means, or says, what QUERY asks.
+    """Find the passages that answer QUERY, by meaning and by terms.
 
-    In QUERY "quoted words" follow each other, begin* is the beginning of a word; 1.0.21, foo_bar and C++ are one thing.
+    In QUERY, "quoted words" must follow each other and begin* matches the beginning of a word; 1.0.21, foo_bar and C++ are
+    single terms.
     """
     started, text = perf_counter(), " ".join(query)
     with options.open_for_reading() as collection:
@@ -50,13 +51,13 @@ def search(options: CliContext, query: Sequence[str], mode: str, fusion: str, re
 
 
 @click.command()
-@click.option("--id", "identifier", metavar="ID", help="Near a stored document, which is left out itself.")
-@click.option("--text", metavar="TEXT", help="Near a text.")
-@click.option("--file", "file", metavar="FILE", help="Near the text of a file.")
+@click.option("--id", "identifier", metavar="ID", help="Similar to a stored document, which is not returned itself.")
+@click.option("--text", metavar="TEXT", help="Similar to a text.")
+@click.option("--file", "file", metavar="FILE", help="Similar to the text of a file.")
 @add_search_options
 @add_common_options
 def similar(options: CliContext, identifier: str | None, text: str | None, file: str | None, **search_options: Any) -> None:
-    """Find what is near a document, a text or a file."""
+    """Find passages similar to a document, a text or a file."""
     require_one_of("--id, --text or --file", identifier is not None, text is not None, file is not None)
     started = perf_counter()
     with options.open_for_reading() as collection:
@@ -65,10 +66,10 @@ def similar(options: CliContext, identifier: str | None, text: str | None, file:
 
 
 @click.command()
-@click.option("--positive", multiple=True, metavar="ID", help="Like this document; repeat for more.")
-@click.option("--negative", multiple=True, metavar="ID", help="Not like this document; repeat for more.")
-@click.option("--positive-text", multiple=True, metavar="TEXT", help="Like this text.")
-@click.option("--negative-text", multiple=True, metavar="TEXT", help="Not like this text.")
+@click.option("--positive", multiple=True, metavar="ID", help="Similar to this document; repeat for more.")
+@click.option("--negative", multiple=True, metavar="ID", help="Not similar to this document; repeat for more.")
+@click.option("--positive-text", multiple=True, metavar="TEXT", help="Similar to this text; repeat for more.")
+@click.option("--negative-text", multiple=True, metavar="TEXT", help="Not similar to this text; repeat for more.")
 @add_search_options
 @add_common_options
 def recommend(
@@ -79,14 +80,14 @@ def recommend(
     negative_text: Sequence[str],
     **search_options: Any,
 ) -> None:
-    """Find what is like some documents or texts, and not like others."""
+    """Find passages similar to some documents or texts, and not to others."""
     if not positive and not positive_text:
         raise click.UsageError("Give at least one --positive or --positive-text.")
     started = perf_counter()
-    liked: list[Any] = [*positive, *({"text": text} for text in positive_text)]
-    disliked: list[Any] = [*negative, *({"text": text} for text in negative_text)]
+    likes: list[Any] = [*positive, *({"text": text} for text in positive_text)]
+    dislikes: list[Any] = [*negative, *({"text": text} for text in negative_text)]
     with options.open_for_reading() as collection:
-        hits = collection.recommend(liked, disliked, **_parse_search_options(search_options))
+        hits = collection.recommend(likes, dislikes, **_parse_search_options(search_options))
     _show_hits(options, None, "recommend", started, hits)
 
 
@@ -94,7 +95,7 @@ def recommend(
 @click.argument("question", nargs=-1, required=True, metavar="QUESTION")
 @click.option(
     "--max-tokens", metavar="N", type=click.IntRange(min=1), default=CONTEXT_TOKENS_DEFAULT, show_default=True,
-    help="How long it may be, counted as the encoder counts.",
+    help="The longest answer, in tokens of the model.",
 )  # fmt: skip
 @mode_option
 @where_option
@@ -106,12 +107,12 @@ def context(
 ) -> None:
     """Pack the best passages for a language model, with numbered sources."""
     with options.open_for_reading() as collection:
-        found = collection.context(
+        packed = collection.context(
             " ".join(question), rerank=parse_rerank_option(rerank), where=parse_where_options(where), **search_options
         )
-    options.show(packed_context.build_context_json(found), packed_context.format_context(found))
-    if not found.passages and not options.as_json and not options.quiet:
-        click.echo("nothing found that fits", err=True)
+    options.show(packed_context.build_context_json(packed), packed_context.format_context(packed))
+    if not packed.passages and not options.as_json and not options.quiet:
+        click.echo("no passage fits", err=True)
 
 
 def _parse_search_options(search_options: dict[str, Any]) -> dict[str, Any]:

@@ -28,35 +28,35 @@ _STDIO = "-"
 
 @click.command()
 @click.argument("file", metavar="FILE")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @add_common_options
 def backup(options: CliContext, file: str, force: bool) -> None:
-    """Write the whole database into one file, while it is in use."""
+    """Write the whole database into one file, while others use it."""
     with options.connect() as database:
-        held = database.backup(file, force=force)
-    _show_result(options, {"file": _make_absolute(file), **held}, f"backed up {_format_amounts(held)} to {file}")
+        contents = database.backup(file, force=force)
+    _show_result(options, {"file": _make_absolute(file), **contents}, f"backed up {_format_amounts(contents)} to {file}")
 
 
 @click.command()
 @click.argument("file", metavar="FILE")
-@click.option("--replace", is_flag=True, help="In the place of all that the database holds.")
+@click.option("--replace", is_flag=True, help="Replace everything that the database holds.")
 @add_common_options
 def restore(options: CliContext, file: str, **option_values: bool) -> None:
-    """Make the database of a backup, or put it in the place of one."""
+    """Create a database from a backup, or replace one by it."""
     folder = options.choose_database()
-    held = vecsearch.restore(file, folder, replace=option_values["replace"])
+    contents = vecsearch.restore(file, folder, replace=option_values["replace"])
     _show_result(
         options,
-        {"file": _make_absolute(file), "db": _make_absolute(folder), **held},
-        f"restored {_format_amounts(held)} to {folder}",
+        {"file": _make_absolute(file), "db": _make_absolute(folder), **contents},
+        f"restored {_format_amounts(contents)} to {folder}",
     )
 
 
 @click.command()
 @click.argument("file", metavar="FILE or -")
-@click.option("--format", "kind", type=click.Choice(["jsonl", "jsonl.gz", "parquet"]), help="By default as FILE ends.")
-@click.option("--no-vectors", is_flag=True, help="Only id, text, title and metadata, which any tool reads.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--format", "kind", type=click.Choice(["jsonl", "jsonl.gz", "parquet"]), help="By default as FILE's name ends.")
+@click.option("--no-vectors", is_flag=True, help="Write only id, text, title and metadata, which any tool reads.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @add_common_options
 def export(options: CliContext, file: str, kind: str | None, no_vectors: bool, force: bool) -> None:
     """Write a collection's documents to JSON lines or Parquet."""
@@ -77,11 +77,11 @@ def export(options: CliContext, file: str, kind: str | None, no_vectors: bool, f
 @click.argument("file", metavar="FILE or FOLDER or -")
 @click.option(
     "--on-conflict", type=click.Choice([each.value for each in OnConflict]), default=OnConflict.ERROR.value, show_default=True,
-    help="What happens to an id that is there.",
+    help="What to do with an id that exists already.",
 )  # fmt: skip
 @click.option("--from", "from_collection", metavar="NAME", help="Only this collection of a Chroma folder.")
-@click.option("--model", metavar="NAME", help="The encoder of a new collection.  [default: that of the export]")
-@click.option("--stemmer", metavar="CODE", help="Whose stems a new collection's words have.  [default: the export's]")
+@click.option("--model", metavar="NAME", help="The model of a new collection.  [default: the export's]")
+@click.option("--stemmer", metavar="CODE", help="The stemmer of a new collection.  [default: the export's]")
 @add_common_options
 def import_(
     options: CliContext, file: str, on_conflict: str, from_collection: str | None, model: str | None, stemmer: str | None
@@ -100,7 +100,7 @@ def import_(
 
 @contextmanager
 def _open_folder(options: CliContext, path: Path, from_collection: str | None) -> Iterator[Path]:
-    """The database to import into; one that is thrown away where none is there and nothing that comes can be stored."""
+    """Return the database to import into; a temporary one where there is none and nothing can be stored."""
     from tempfile import TemporaryDirectory
 
     from vecsearch.api.open import exists
@@ -125,7 +125,7 @@ def _spool_stdin() -> Iterator[Path]:
         yield lines.path
 
 
-# -- what is said
+# -- output
 
 
 def _show_import(options: CliContext, report: ImportReport) -> int:

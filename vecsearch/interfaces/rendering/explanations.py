@@ -29,7 +29,7 @@ def format_explanation(hit: Hit, width: int) -> Iterator[str]:
     if words:
         best = sorted(words, key=lambda each: -each.weight)[:_WORDS_SHOWN]
         said = ", ".join(f"{hit.text[w.start - hit.start : w.end - hit.start]} {w.weight:+.3f}" for w in best)
-        yield make_printable(f"{indent}words: {said}; title and the rest {reasons.remainder:+.3f}")
+        yield make_printable(f"{indent}words: {said}; title and remainder {reasons.remainder:+.3f}")
     if reasons.sentence:
         at = reasons.sentence
         sentence = " ".join(hit.text[at.start - hit.start : at.end - hit.start].split())
@@ -43,7 +43,7 @@ def _format_component(component: str, explanation: Explanation) -> str:
 
 def format_profile(profile: QueryProfile) -> str:
     """How the answer was found, and how long each stage took."""
-    bound = "" if profile.min_similarity is None else f" · least similarity {profile.min_similarity:.3f}"
+    bound = "" if profile.min_similarity is None else f" · min similarity {profile.min_similarity:.3f}"
     stages = ", ".join(f"{stage} {took:.1f}" for stage, took in profile.timings_ms.items())
     of = "" if profile.matching == profile.chunks else f"{profile.matching:,} of "
     looked = f"vectors: {profile.access} · {format_count(profile.candidates, 'candidate')}{bound}"

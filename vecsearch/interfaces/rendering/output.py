@@ -142,7 +142,7 @@ def format_report(report: IndexReport) -> Iterator[str]:
         yield make_printable(f"{verb:6}  {key}")
     changes = ", ".join(f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed"))
     totals = f"{format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
-    would = "a dry run: " if report.planned is not None else ""
+    would = "dry run: " if report.planned is not None else ""
     yield f"{would}{changes} · now {totals} · {report.seconds:.1f} s"
 
 
@@ -177,7 +177,7 @@ def format_status(status: dict[str, Any]) -> Iterator[str]:
         yield make_printable(f"  stemmer  {STEMMERS.get(each['stemmer'], each['stemmer'])}")
         if begun := each["reembedding"]:
             made = f"{begun['documents']:,} of {begun['of']:,} documents"
-            yield make_printable(f"  reembed  {begun['model']} · {made}; go on: vecsearch reembed")
+            yield make_printable(f"  reembed  {begun['model']} · {made}; continue with: vecsearch reembed")
         waiting = f", {index['tail']:,} rows after it, {index['deleted']:,} deleted" if index["tail"] or index["deleted"] else ""
         yield f"  index    {index['kind']} · {index['state']} · {format_count(index['rows'], 'row')}{waiting}"
         yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in each["sources"].items())
@@ -190,18 +190,18 @@ def format_status(status: dict[str, Any]) -> Iterator[str]:
 
 
 def format_findings(findings: Sequence[Finding]) -> Iterator[str]:
-    """Each finding with what it means and what mends it; a word of comfort when there is none."""
+    """Each finding with what it means and how to fix it; one line when there is none."""
     if not findings:
-        yield "all is well"
+        yield "no problem found"
     for finding in findings:
         yield make_printable(f"{finding.severity}: {finding.what}")
         yield make_printable(f"  {finding.meaning}; {finding.fix}")
 
 
 def format_repairs(repaired: Sequence[str], backup: Path | None, findings: Sequence[Finding]) -> Iterator[str]:
-    """What was mended, where the backup is, and what is left."""
+    """Yield what was repaired, where the backup is, and what is left."""
     for each in repaired:
-        yield make_printable(f"mended: {each}")
+        yield make_printable(f"repaired: {each}")
     if backup is not None:
         yield make_printable(f"the database as it was before: {backup}; remove it once you do not need it")
     yield from format_findings(findings)
@@ -211,7 +211,7 @@ def format_models(models: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Each encoder, whether it is on this machine, and who uses it."""
     for model in models:
         notes = ["default"] if model["default"] else []
-        notes += ["here" if model["available"] else "not on this machine"]
+        notes += ["on this machine" if model["available"] else "not on this machine"]
         notes += [f"used by {', '.join(model['collections'])}"] if model["collections"] else []
         yield make_printable(f"{model['name']}  ({'; '.join(notes)})")
 
