@@ -274,7 +274,7 @@ HOLES = {
         "_TOKENIZER", "name", "columns", "content", "spec.options", "each.name", "part", "_SHADOW_SCHEMAS[part]",
     },
     "stores/sqlite/integrity/schema_checks.py": {"_SHOWN"},
-    "stores/sqlite/read/reader.py": {"_CHUNK_TEXT"},
+    "stores/sqlite/read/snapshot.py": {"_CHUNK_TEXT"},
 }  # fmt: skip
 TAKING_SQL = {"exec_driver_sql", "run_outside_transaction", "text", "executescript", "literal_column", "execute", "executemany"}
 

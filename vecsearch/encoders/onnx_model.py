@@ -68,7 +68,7 @@ class OnnxModel:
 
     def get_token_ids(self, text: str) -> NDArray[np.int64]:
         """What the graph is given for a text: shape (1, tokens)."""
-        return np.array([self._truncating_tokenizer.encode(text).ids], np.int64)
+        return np.array([self._tokenizer_at_window.encode(text).ids], np.int64)
 
     def _encode_token_rows(self, prompt: str, text: str) -> TokenRows:
         found, rows = self._run_model(prompt + text)
@@ -83,7 +83,7 @@ class OnnxModel:
 
     def _map_texts(self, texts: Sequence[str], work: Callable[[str], _T]) -> list[_T]:
         """What some work gives for each text, one at a time on each core."""
-        self._session, self._truncating_tokenizer  # noqa: B018 - made once, before several threads ask for them
+        self._session, self._tokenizer_at_window  # noqa: B018 - made once, before several threads ask for them
         longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
         found = dict(zip(longest_first, map_parallel(lambda place: work(texts[place]), longest_first), strict=True))
         return [found[place] for place in range(len(texts))]
@@ -94,7 +94,7 @@ class OnnxModel:
 
     def _run_model(self, text: str) -> tuple[Any, Matrix]:
         """The tokens of a text, cut at the window, and a row for each."""
-        found = self._truncating_tokenizer.encode_batch([text])[0]  # unlike `encode`, lets other threads run
+        found = self._tokenizer_at_window.encode_batch([text])[0]  # unlike `encode`, lets other threads run
         rows = self._session.run(None, {"input_ids": np.array([found.ids], np.int64)})[0][0]
         return found, rows
 
@@ -109,7 +109,7 @@ class OnnxModel:
         return tokenizer
 
     @cached_property
-    def _truncating_tokenizer(self) -> Any:
+    def _tokenizer_at_window(self) -> Any:
         tokenizer = _load_tokenizer(self._folder)
         tokenizer.enable_truncation(self.config.window)
         return tokenizer

@@ -67,7 +67,7 @@ class FileProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class _StoredContents:
     """What the collection holds of some documents: under their ids, and of the same content under any id."""
 
     documents: Mapping[str, StoredDocument]
@@ -257,11 +257,11 @@ class IndexPipeline:
             self._count_document(document.id, new=prior is None, changed=not same or relabelled)
             self._progress.advance(weight if same else 0, 0)
 
-    def _read_stored(self, digests: Mapping[str, str], source: str | None) -> _Stored:
+    def _read_stored(self, digests: Mapping[str, str], source: str | None) -> _StoredContents:
         """Return what is stored of some documents, {id: digest}; encoded chunks only of those that have changed."""
         with self._target.open_snapshot() as snapshot:
             if snapshot is None:
-                return _Stored({}, {})
+                return _StoredContents({}, {})
             documents = snapshot.find_stored_documents(list(digests))
             changed = {
                 digest for key, digest in digests.items()
@@ -269,7 +269,7 @@ class IndexPipeline:
             }  # fmt: skip
             same = snapshot.find_by_digest(sorted(changed)) if changed and not self._dry_run else {}
             encoded = snapshot.load_encoded_chunks({key: digest for digest, key in same.items()})
-        return _Stored(documents, {digest: encoded[key] for digest, key in same.items() if key in encoded})
+        return _StoredContents(documents, {digest: encoded[key] for digest, key in same.items() if key in encoded})
 
     def _store(
         self, document: ParsedDocument, digest: str, encoded: EncodedChunks | None, source: str | None, weight: float

@@ -14,228 +14,66 @@ What only one kind of store offers (backup, repair, compaction) is a Protocol of
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Protocol, runtime_checkable
 
 from vecsearch.core.filters import Filter
-from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
-from vecsearch.core.types import (
-    ChunkId,
-    ChunkSpan,
-    Document,
-    DocumentSummary,
-    Finding,
-    Metadata,
-    Precision,
-    ScoredChunk,
-    Source,
-    Split,
-)
+from vecsearch.core.results import ChunkWindow, Hit
+from vecsearch.core.types import ChunkId, Document, DocumentSummary, Finding, Metadata, Precision, ScoredChunk, Source
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
+from vecsearch.stores.values import (
+    NO_IDS,
+    RESTORE_HINT,
+    ChunkSet,
+    ChunkText,
+    CollectionInfo,
+    EncodedChunks,
+    FullDocument,
+    Ids,
+    IndexedFile,
+    LexicalHits,
+    Matrix,
+    NewDocument,
+    OutdatedDocument,
+    PreservedFields,
+    RepairReport,
+    StoredDocument,
+    StoredSource,
+    StoredVector,
+    Vector,
+    VectorHits,
+)
 from vecsearch.text.query_parser import LexicalQuery
 
-Ids: TypeAlias = NDArray[np.int64]  # numbers of chunks
-Vector: TypeAlias = NDArray[np.float32]  # (dimension,), length 1
-Matrix: TypeAlias = NDArray[np.float32]  # (rows, dimension), each row of length 1
-NO_IDS: Final[Ids] = np.empty(0, np.int64)
-RESTORE_HINT: Final = "restore a backup, or index the files again into a new database"
-
-
-# -- what a store gives
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionInfo:
-    """A collection as one committed state has it.
-
-    `encoder` made its vectors. `identity` and `version` are opaque: equal for two states of the same collection, whatever was
-    written in between, and for two snapshots that see the same rows of it.
-    """
-
-    name: str
-    encoder: EncoderSpec
-    precision: Precision
-    stemmer: str
-    metadata: Metadata
-    identity: Hashable
-    version: Hashable
-
-    def has_same_vectors(self, other: CollectionInfo) -> bool:
-        """Whether vectors made for one may be stored in the other."""
-        return (self.encoder.fingerprint, self.encoder.dimension) == (other.encoder.fingerprint, other.encoder.dimension)
-
-
-class ChunkSet(Protocol):
-    """The chunks that a filter holds for. What it is inside belongs to the store that made it."""
-
-    def __len__(self) -> int:
-        """How many chunks."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class VectorHits:
-    """Chunks by cosine in [-1, 1], best first. `exhausted`: there are no further ones. `access`: how they were found."""
-
-    ranked: tuple[ScoredChunk, ...]
-    exhausted: bool
-    access: VectorAccess
-
-
-@dataclass(frozen=True, slots=True)
-class LexicalHits:
-    """Chunks by BM25, best first.
-
-    `max_score`: the score that no text can reach for this query, where a term that no chunk has counts UNSEEN_TERM_WEIGHT.
-    `identifier_share`: the share, in [0, 1], of the query's idf that lies in identifiers, versions and the like.
-    `extra`: the chunks that were asked for by number and hold a term, beyond the best.
-    """
-
-    ranked: tuple[ScoredChunk, ...]
-    max_score: float
-    identifier_share: float = 0.0
-    extra: tuple[ScoredChunk, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkText:
-    """A chunk's text and what stands above it; it begins at character `start` of its document."""
-
-    title: str | None
-    context: str
-    text: str
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDocument:
-    """What tells whether a document has changed; `source` is the stored path of its file.
-
-    `digest` is None where its vectors were provided: they do not follow from it.
-    """
-
-    id: str
-    source: str | None
-    digest: str | None
-    metadata: Metadata
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSource:
-    """A file as the newest run left it; `digest` is None until all of it is stored, `documents` a count."""
-
-    path: str
-    digest: str | None
-    split: Split
-    error: str | None
-    mounted: bool
-    loader_version: int
-    documents: int
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedChunks:
-    """A document's chunks with their unit float32 vectors, in its order."""
-
-    spans: tuple[ChunkSpan, ...]
-    vectors: Matrix
-
-
-@dataclass(frozen=True, slots=True)
-class StoredVector:
-    """A chunk's unit float32 vector, and what was encoded: the document's title, the chunk's context and its text."""
-
-    title: str | None
-    context: str
-    text: str
-    vector: Vector
-
-
-@dataclass(frozen=True, slots=True)
-class FullDocument:
-    """A document with all that belongs to it; `vectors` holds a row for each span, bit for bit as stored.
-
-    `provided_vectors`: the caller brought them, they do not follow from the text.
-    """
-
-    id: str
-    source: str | None
-    title: str | None
-    text: str
-    metadata: Metadata
-    digest: str
-    provided_vectors: bool
-    spans: tuple[ChunkSpan, ...]
-    vectors: NDArray[np.float16] | NDArray[np.float32]
-
-
-# -- what a store takes
-
-
-@dataclass(frozen=True, slots=True)
-class PreservedFields:
-    """What a document that was stored before keeps as it stands: its metadata, a JSON object, and when it was indexed."""
-
-    metadata: str
-    indexed_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewDocument:
-    """A document ready to store. `vectors` holds one unit float32 row for each span; `source` is the stored path of its file."""
-
-    id: str
-    source: str | None
-    text: str
-    title: str | None
-    metadata: Metadata
-    digest: str
-    spans: tuple[ChunkSpan, ...]
-    vectors: Matrix
-    provided_vectors: bool = False
-    preserved: PreservedFields | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedFile:
-    """A file whose documents are all stored once this is. `digest`: None to have it read again by the next run.
-
-    `removed_ids` are documents that it no longer gives.
-    """
-
-    path: str
-    digest: str | None
-    split: Split
-    error: str | None
-    mounted: bool
-    removed_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OutdatedDocument:
-    """A document that a replacement lacks, or has otherwise, as it stands in the live collection.
-
-    `number` grows from one to the next; `replaces`: the replacement has another under this id.
-    """
-
-    number: int
-    id: str
-    source: str | None
-    title: str | None
-    text: str
-    digest: str
-    preserved: PreservedFields
-    spans: tuple[ChunkSpan, ...]
-    replaces: bool
-
-
-# -- the Protocols
+__all__ = [
+    "NO_IDS",
+    "RESTORE_HINT",
+    "ChunkSet",
+    "ChunkText",
+    "CollectionInfo",
+    "EncodedChunks",
+    "FullDocument",
+    "Ids",
+    "IndexedFile",
+    "LexicalHits",
+    "MaintainedStore",
+    "Matrix",
+    "NewDocument",
+    "OutdatedDocument",
+    "PreservedFields",
+    "RepairReport",
+    "Replacement",
+    "Snapshot",
+    "Store",
+    "StoredDocument",
+    "StoredSource",
+    "StoredVector",
+    "Vector",
+    "VectorHits",
+    "Writer",
+]
 
 
 class Snapshot(Protocol):
@@ -244,7 +82,6 @@ class Snapshot(Protocol):
     @property
     def info(self) -> CollectionInfo:
         """What the collection is, and the version that this snapshot sees."""
-        ...
 
     @property
     def cache(self) -> MutableMapping[str, Any]:
@@ -253,129 +90,101 @@ class Snapshot(Protocol):
         It is empty again when the collection is another (dropped and made again); whoever keeps something here notes
         `info.version` beside it.
         """
-        ...
 
     # search
 
     def select(self, where: Filter) -> ChunkSet:
         """The chunks of the documents that a filter holds for."""
-        ...
 
     def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
         """Up to k chunks by cosine with the query, k whenever that many are `within` and not excluded."""
-        ...
 
     def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None, also: Ids | None = None) -> LexicalHits:
         """Up to k chunks that hold a term of the query, by BM25 (k1 = 1.2, b = 0.75, idf ln(1 + (N - n + ½) / (n + ½)));
         those of `also` that hold a term are scored even where k better ones are found."""
-        ...
 
     def compute_similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
         """The cosine of each of these chunks; one that is not there is left out."""
-        ...
 
     def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
         """The unit float32 vectors of chunks that are there, in the order given."""
-        ...
 
     def idf(self, query: LexicalQuery) -> dict[str, float]:
         """The inverse document frequency of each single word of a query, by its stem."""
-        ...
 
     def sample_chunks(self, most: int, *, steady: bool = False) -> Ids:
         """At most `most` chunks, ascending, evenly spread, the same ones every time; `steady`: a sample that stays the same while
         the collection grows little."""
-        ...
 
     def count_chunks(self) -> int:
         """How many chunks there are."""
-        ...
 
     def count_documents(self) -> int:
         """How many documents there are."""
-        ...
 
     # what answers show
 
     def load_hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
         """The text and location of each chunk, in the order given."""
-        ...
 
     def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
         """The text of each chunk, in the order given."""
-        ...
 
     def load_windows(self, ids: Sequence[ChunkId], neighbours: int) -> list[ChunkWindow]:
         """Each chunk with so many before and after it in its document, as far as there are any."""
-        ...
 
     def find_document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
         """A number for each chunk's document: equal for chunks of one document."""
-        ...
 
     def find_chunk_ids(self, document_ids: Sequence[str]) -> dict[str, Ids]:
         """The chunks of each of these documents, ascending; a document that is not there is left out."""
-        ...
 
     # documents and files
 
     def load_documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
         """Documents in the order asked for, each once; what is not there is left out."""
-        ...
 
     def list_document_ids(
         self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None
     ) -> list[str]:
         """Ids, ascending: of all documents, of those that a filter holds for, of those of a file or folder (absolute path);
         those that follow the id `after`, at most `limit`."""
-        ...
 
     def list_documents(self, *, limit: int | None, offset: int = 0) -> list[DocumentSummary]:
         """A page of the documents, by id."""
-        ...
 
     def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
         """A page of the files that documents came from, by path: all, or those whose newest attempt failed."""
-        ...
 
     def count_sources(self, *, failed: bool = False) -> int:
         """How many files there are, or have failed."""
-        ...
 
     def export(self) -> Iterator[FullDocument]:
         """Every document, in the order of their chunks, so that stored again in this order equal scores rank as before.
         Holds one at a time. Raises DatabaseCorruptedError after the last where there should be more."""
-        ...
 
     # what a write compares with
 
     def find_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """What is there under these ids."""
-        ...
 
     def find_stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
         """Files by stored path: all, or those at or below these absolute paths."""
-        ...
 
     def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
         """The ids of each file's documents, by stored path; a file that is not there is left out."""
-        ...
 
     def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
         """The id of a document for each of these contents that is there with vectors that follow from it."""
-        ...
 
     def load_encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
         """The chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
-        ...
 
     def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
         """Every chunk of these documents whose vectors follow from the text."""
-        ...
 
     def load_pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """Vectors that an unfinished document left, by the sha256 of the encoded text."""
-        ...
 
 
 class Writer(Protocol):
@@ -384,17 +193,14 @@ class Writer(Protocol):
     @property
     def info(self) -> CollectionInfo | None:
         """The collection as it is now; None while it is not there. Nobody else changes it meanwhile."""
-        ...
 
     def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
         """The collection as it is now, to read from; None while it is not there."""
-        ...
 
     def ensure(
         self, encoder: EncoderSpec, *, precision: Precision, stemmer: str, metadata: Metadata | None = None
     ) -> CollectionInfo:
         """The collection, created now if it is not there."""
-        ...
 
     def commit(
         self,
@@ -406,40 +212,31 @@ class Writer(Protocol):
     ) -> None:
         """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read.
         `clear_pending` drops the pending vectors: what they were for is stored."""
-        ...
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
-        ...
 
     def set_stemmer(self, stemmer: str) -> None:
         """Rebuild the text index with another stemmer."""
-        ...
 
     def delete_documents(self, ids: Sequence[str]) -> int:
         """Delete documents; returns how many were there. A file of theirs is read again by the next run."""
-        ...
 
     def delete_sources(self, paths: Sequence[str]) -> int:
         """Delete files, by stored path, with all their documents; returns how many documents."""
-        ...
 
     def record_failures(self, errors: Mapping[str, str]) -> None:
         """Note why files could not be read this time, by stored path; what they gave before stays."""
-        ...
 
     def attach_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors of a document that is not complete yet, by the sha256 of the encoded text."""
-        ...
 
     def refresh_indexes(self) -> None:
         """Bring the indexes up to date now, so that the next search is quick: at the end of a long run. Where that cannot be done
         (no room on the disk), warns: answers stay right."""
-        ...
 
     def optimize(self, *, full: bool = False) -> None:
         """Fold new rows into the indexes and deleted ones out; `full` writes the indexes anew."""
-        ...
 
 
 class Replacement(Protocol):
@@ -449,37 +246,29 @@ class Replacement(Protocol):
     @property
     def info(self) -> CollectionInfo | None:
         """The replacement as it is now; None where none was begun. Its name is the live collection's."""
-        ...
 
     def begin(self, encoder: EncoderSpec, precision: Precision) -> CollectionInfo:
         """The replacement begun before, if its vectors are of this kind, else a new one. Raises CollectionNotFoundError."""
-        ...
 
     def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
         """The replacement, to read from."""
-        ...
 
     def open_writer(self) -> AbstractContextManager[Writer]:
         """The replacement, to write to. Raises StorageError where it was abandoned or begun again by another process. Inside
         the block of another `writing()` of this thread it waits for nobody."""
-        ...
 
     def list_pending(self, *, after: int = 0) -> list[OutdatedDocument]:
         """Some of the documents, from the first number above `after` on, that it lacks or has otherwise; none for no more."""
-        ...
 
     def count_pending_characters(self) -> int:
         """How much text is still to be encoded."""
-        ...
 
     def swap(self) -> None:
         """Drop what is no longer there, and take the live collection's place, name and files, in one transaction. Inside
         `writing()`, in which `pending()` was empty. Raises StorageError where it is not complete."""
-        ...
 
     def abandon(self) -> bool:
         """Drop it; whether there was anything."""
-        ...
 
 
 class Store(Protocol):
@@ -488,70 +277,45 @@ class Store(Protocol):
     @property
     def location(self) -> str:
         """Where it is, as the user gave it: a folder or a URL."""
-        ...
 
     @property
     def readonly(self) -> bool:
         """Whether it can only be read."""
-        ...
 
     @property
     def source_root(self) -> Path:
         """The folder that stored paths of files are relative to."""
-        ...
 
     def list_collections(self) -> list[CollectionInfo]:
         """Every collection, by name."""
-        ...
 
     def open_snapshot(self, collection: str) -> AbstractContextManager[Snapshot | None]:
         """The collection as it is now; None while it is not there."""
-        ...
 
     def open_writer(self, collection: str) -> AbstractContextManager[Writer]:
         """Be the one writer: waits its turn, raises DatabaseLockedError when that takes too long, ReadOnlyError. On leaving, the
         indexes are brought up to date where that is due. May be entered again by the thread that holds it."""
-        ...
 
     def get_replacement(self, collection: str) -> Replacement:
         """What is, or is to be, built to take a collection's place."""
-        ...
 
     def rename_collection(self, old: str, new: str) -> None:
         """Raises CollectionNotFoundError, and InputError where the new name is taken."""
-        ...
 
     def drop_collection(self, name: str) -> None:
         """Delete a collection with all its documents. Raises CollectionNotFoundError."""
-        ...
 
     def collect_statistics(self) -> dict[str, Any]:
         """What the database holds, in numbers: the fields of `status`."""
-        ...
 
     def upgrade(self) -> bool:
         """Bring what an older program wrote up to date, now; returns whether there was anything to do.
 
         Every write does so first; reading raises SchemaVersionError until then.
         """
-        ...
 
     def close(self) -> None:
         """Give the file handles, or connections, back. Nothing needs saving."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class RepairReport:
-    """What a repair did.
-
-    `findings` are still there, the worst first, with the reason where repairing failed; `repaired` says what was repaired, a line
-    each; `backup` is a copy of the database as it was before, None where nothing that needs one was changed.
-    """
-
-    findings: tuple[Finding, ...]
-    repaired: tuple[str, ...] = ()
-    backup: Path | None = None
 
 
 @runtime_checkable
@@ -560,23 +324,18 @@ class MaintainedStore(Store, Protocol):
 
     def check(self, model: str | TextEncoder | None = None) -> list[Finding]:
         """Return what is wrong with it, the worst first. Changes nothing. `model`: as in `repair`."""
-        ...
 
     def repair(self, model: str | TextEncoder | None = None) -> RepairReport:
         """Derive again what follows from texts, vectors and metadata, after a backup.
 
         `model` encodes again where vectors are lost, if it is the collection's and cannot be loaded by its name.
         """
-        ...
 
     def compact(self, collection: str | None = None, *, full: bool = False) -> None:
         """Merge a collection's text index and give free space back to the file system; `full` writes the whole file again."""
-        ...
 
     def backup(self, file: Path, *, replace: bool = False) -> dict[str, Any]:
         """Write all of it, as it is now, into one file with a checksum; returns what it holds."""
-        ...
 
     def find_old_copies(self) -> list[Path]:
         """Return copies of it as it was once, beside it: they still hold what has been deleted since."""
-        ...

@@ -12,7 +12,7 @@ from tests.checks import is_sound
 from tests.maintenance import status
 from vecsearch.core import parallel
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.read.reader import SnapshotReader
+from vecsearch.stores.sqlite.read.snapshot import SnapshotReader
 from vecsearch.stores.sqlite.vectors import faiss_segment
 from vecsearch.stores.sqlite.vectors.faiss_segment import to_float32
 from vecsearch.stores.sqlite.write import compaction

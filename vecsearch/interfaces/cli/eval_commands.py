@@ -130,7 +130,7 @@ def _open_dataset(options: CliContext, folder: str, model: str | None) -> Iterat
 
 
 def _index_dataset(options: CliContext, cached: CachedCollection) -> None:
-    from vecsearch.interfaces.cli.progress import ProgressBar
+    from vecsearch.interfaces.cli.progress_bar import ProgressBar
 
     _print_note(options, f"indexing {cached.dataset.corpus} once, into {cached.folder}")
     with ProgressBar() if _is_interactive(options) else nullcontext() as progress:

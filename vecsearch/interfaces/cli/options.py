@@ -90,7 +90,7 @@ class CliContext:
         if self.quiet or not sys.stderr.isatty():
             yield None
             return
-        from vecsearch.interfaces.cli.progress import ProgressBar
+        from vecsearch.interfaces.cli.progress_bar import ProgressBar
 
         with ProgressBar(label) as bar:
             yield bar

@@ -15,7 +15,7 @@ from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.stores.base import CollectionInfo, OutdatedDocument, RepairReport
 from vecsearch.stores.sqlite.engine.collections import CollectionName, find_state, get_replacement_ref, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder, is_database
-from vecsearch.stores.sqlite.read.reader import SnapshotReader, SQLiteSnapshot, describe_collection
+from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
 
 if TYPE_CHECKING:
     from vecsearch.stores.sqlite.write.writer import SQLiteWriter

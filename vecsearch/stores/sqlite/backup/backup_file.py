@@ -65,7 +65,7 @@ _KEPT: Final = "damaged.db"  # what a restored database took the place of, where
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class BackedUpCollection:
     """A collection in a backup, and how much of it."""
 
     name: str
@@ -83,7 +83,7 @@ class Manifest:
     format: int
     sha256: str
     bytes: int
-    collections: tuple[Held, ...]
+    collections: tuple[BackedUpCollection, ...]
 
 
 def write(database: DatabaseFolder, file: Path, *, replace: bool = False) -> Manifest:
@@ -96,7 +96,7 @@ def write(database: DatabaseFolder, file: Path, *, replace: bool = False) -> Man
         atomic_files.create_private_file(snapshot).close()
         database.copy_into(snapshot)
         with atomic_files.write_atomically(file) as archive:
-            return _packed(snapshot, archive)
+            return _write_archive(snapshot, archive)
     except DiskFullError as error:
         raise DiskFullError(f"no room to write {file}: {error}") from error
     except StorageIOError as error:
@@ -176,9 +176,9 @@ def _check_target(database: DatabaseFolder, file: Path, replace: bool) -> None:
         raise InputError(f"{file} is there already; name another file, or write over it: --force")
 
 
-def _packed(snapshot: Path, target: BinaryIO) -> Manifest:
-    with _opened(snapshot, snapshot) as connection:
-        held = tuple(_held(connection))
+def _write_archive(snapshot: Path, target: BinaryIO) -> Manifest:
+    with _open_copy(snapshot, snapshot) as connection:
+        held = tuple(_read_collections(connection))
     checksum, size = hashlib.sha256(), 0
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # vectors hardly compress
         with snapshot.open("rb") as source, archive.open(DATABASE_FILE, "w", force_zip64=True) as member:
@@ -194,12 +194,12 @@ def _packed(snapshot: Path, target: BinaryIO) -> Manifest:
     return manifest
 
 
-def _held(connection: Connection) -> Iterator[Held]:
+def _read_collections(connection: Connection) -> Iterator[BackedUpCollection]:
     for state in list_visible_states(connection):
         amounts = (
             connection.scalar(select(func.count()).where(table.c.collection_id == state.id)) for table in (documents, chunks)
         )
-        yield Held(state.name, *(amount or 0 for amount in amounts))
+        yield BackedUpCollection(state.name, *(amount or 0 for amount in amounts))
 
 
 # -- reading one
@@ -207,8 +207,8 @@ def _held(connection: Connection) -> Iterator[Held]:
 
 def _prepare(file: Path, copy: Path, floors: CounterState) -> Manifest:
     """The database of a backup as a file, verified, in today's format, with numbers that no reader has seen."""
-    manifest = _unpacked(file, copy)
-    with _opened(copy, file) as connection:
+    manifest = _extract_database(file, copy)
+    with _open_copy(copy, file) as connection:
         _verify(connection, file)
         raw = get_driver(connection)
         raw.execute("BEGIN IMMEDIATE")
@@ -220,11 +220,11 @@ def _prepare(file: Path, copy: Path, floors: CounterState) -> Manifest:
     return manifest
 
 
-def _unpacked(file: Path, copy: Path) -> Manifest:
+def _extract_database(file: Path, copy: Path) -> Manifest:
     """Takes out the two members that are known, and no more bytes than were announced."""
     checksum, size = hashlib.sha256(), 0
-    with _archive(file) as archive, atomic_files.create_private_file(copy) as target:
-        manifest = _manifest(archive, file)
+    with _open_archive(file) as archive, atomic_files.create_private_file(copy) as target:
+        manifest = _read_manifest(archive, file)
         with archive.open(DATABASE_FILE) as member:
             while block := member.read(_BLOCK):
                 size += len(block)
@@ -249,7 +249,7 @@ def _store(target: BinaryIO, block: bytes, copy: Path) -> None:
 
 
 @contextmanager
-def _archive(file: Path) -> Iterator[zipfile.ZipFile]:
+def _open_archive(file: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(file) as archive:
             yield archive
@@ -263,14 +263,16 @@ def _archive(file: Path) -> Iterator[zipfile.ZipFile]:
         raise DatabaseCorruptedError(f"{file} is damaged: {error}; restore another backup") from error
 
 
-def _manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
+def _read_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
     if missing := {MANIFEST, DATABASE_FILE} - set(archive.namelist()):
         raise UnreadableFileError(f"{file} is no backup of vecsearch: it holds no {min(missing)}")
     with archive.open(MANIFEST) as member:
         said = member.read(_MANIFEST_BYTES_MAX)
     try:
         value = load_json(said)
-        held = tuple(Held(str(each["name"]), int(each["documents"]), int(each["chunks"])) for each in value["collections"])
+        held = tuple(
+            BackedUpCollection(str(each["name"]), int(each["documents"]), int(each["chunks"])) for each in value["collections"]
+        )
         numbers = {key: int(value[key]) for key in ("layout", "format", "bytes")}
         texts = {key: str(value[key]) for key in ("program", "created_at", "sha256")}
     except (ValueError, TypeError, KeyError) as error:
@@ -297,7 +299,7 @@ def _verify(connection: Connection, file: Path) -> None:
 
 
 @contextmanager
-def _opened(copy: Path, file: Path) -> Iterator[Connection]:
+def _open_copy(copy: Path, file: Path) -> Iterator[Connection]:
     """A database that is nobody's yet, of a backup file which is to blame for what is wrong with it."""
 
     def connect() -> sqlite3.Connection:

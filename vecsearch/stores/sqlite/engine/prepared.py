@@ -24,7 +24,7 @@ class PreparedStatement:
         self._statement = statement
 
     @cached_property
-    def _compiled_sql(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    def _sql(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
         """The text, its parameters in order, and the values of those that never change."""
         compiled = self._statement.compile(dialect=sqlite.dialect())  # type: ignore[attr-defined]
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
@@ -32,9 +32,9 @@ class PreparedStatement:
 
     def run(self, connection: Connection, **values: Any) -> Cursor:
         """Run it with named values; gives the rows."""
-        text, names, fixed = self._compiled_sql
+        text, names, fixed = self._sql
         return get_driver(connection).execute(text, [values[name] if name in values else fixed[name] for name in names])
 
     def run_many(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
         """Run it once for each row, whose values stand in the order of the statement's parameters."""
-        get_driver(connection).executemany(self._compiled_sql[0], rows)
+        get_driver(connection).executemany(self._sql[0], rows)

@@ -21,121 +21,121 @@ _SIGNS: Final = {
 }  # fmt: skip
 
 
-class Question(NamedTuple):
+class SqlQuery(NamedTuple):
     """A statement and the values of its parameters, by name."""
 
     text: str
     values: dict[str, Any]
 
 
-def build_chunk_query(condition: Filter, collection: int) -> Question:
+def build_chunk_query(condition: Filter, collection: int) -> SqlQuery:
     """The chunks of the documents that a condition holds for, each once, in no order, as one text: that costs less than rows.
 
     Of terms that must all hold, the first that names a set leads to the chunks, the others only test: without one, every chunk
     of the collection is tested.
     """
-    asked = _Asked(collection)
+    asked = _QueryBuilder(collection)
     terms: list[Filter] = list(condition.terms) if isinstance(condition, And) else [condition]
     leading = next((term for term in terms if _is_set(term)), None)
     if leading is None:  # the plus: row by row, and no way into an index; that of the collection lacks the documents
-        tests = ["+chunks.collection_id = :collection", asked.holds(condition, "chunks.document_id")]
-        found = f"SELECT chunks.id FROM chunks WHERE {_all(tests)}"
+        tests = ["+chunks.collection_id = :collection", asked.build_test(condition, "chunks.document_id")]
+        found = f"SELECT chunks.id FROM chunks WHERE {_join_all(tests)}"
     else:
         terms.remove(leading)
-        first = " UNION ALL ".join(asked.sets(leading))
-        tests = [asked.holds(term, "+chunks.document_id") for term in terms]
+        first = " UNION ALL ".join(asked.build_sets(leading))
+        tests = [asked.build_test(term, "+chunks.document_id") for term in terms]
         joined = "chunks ON chunks.document_id = first.document_id"
-        found = f"WITH first AS ({first}) SELECT chunks.id FROM first JOIN {joined} WHERE {_all(tests)}"
-    return Question(f"SELECT group_concat(id) FROM ({found})", asked.values)
+        found = f"WITH first AS ({first}) SELECT chunks.id FROM first JOIN {joined} WHERE {_join_all(tests)}"
+    return SqlQuery(f"SELECT group_concat(id) FROM ({found})", asked.values)
 
 
-def build_document_query(condition: Filter, collection: int) -> Question:
+def build_document_query(condition: Filter, collection: int) -> SqlQuery:
     """The ids, ascending, of the documents that a condition holds for."""
-    asked = _Asked(collection)
-    holds = asked.holds(condition, "documents.id")
-    return Question(
+    asked = _QueryBuilder(collection)
+    holds = asked.build_test(condition, "documents.id")
+    return SqlQuery(
         f"SELECT external_id FROM documents WHERE collection_id = :collection AND {holds} ORDER BY external_id", asked.values
     )
 
 
-class _Asked:
+class _QueryBuilder:
     """What is asked of one collection, part by part, and the values that were bound for it."""
 
     def __init__(self, collection: int) -> None:
         self.values: dict[str, Any] = {"collection": collection}
 
-    def holds(self, condition: Filter, document: str) -> str:
+    def build_test(self, condition: Filter, document: str) -> str:
         """True or false for every document of the collection, never NULL; `document` is its row."""
         match condition:
             case Compare() | Exists() | Contains():
-                return _any([f"{document} IN ({each})" for each in self.sets(condition)])
+                return _join_any([f"{document} IN ({each})" for each in self.build_sets(condition)])
             case Not(term=term):
-                return f"NOT {self.holds(term, document)}"
+                return f"NOT {self.build_test(term, document)}"
             case And(terms=terms):
-                return _all([self.holds(term, document) for term in terms])
+                return _join_all([self.build_test(term, document) for term in terms])
             case Or(terms=terms):
                 equal = [term for term in terms if isinstance(term, Compare) and term.comparison is Comparison.EQUAL]
                 others = [term for term in terms if not (isinstance(term, Compare) and term.comparison is Comparison.EQUAL)]
-                within = [f"{document} IN ({each})" for each in self._equal(equal)]
-                return _any([*within, *(self.holds(term, document) for term in others)])
+                within = [f"{document} IN ({each})" for each in self._build_equal(equal)]
+                return _join_any([*within, *(self.build_test(term, document) for term in others)])
             case _:
                 assert_never(condition)
 
-    def sets(self, condition: Filter) -> Iterator[str]:
+    def build_sets(self, condition: Filter) -> Iterator[str]:
         """Documents that a condition on one key holds for, in parts: under one key a document has one value."""
         match condition:
             case Compare(comparison=Comparison.EQUAL):
-                yield from self._equal([condition])
+                yield from self._build_equal([condition])
             case Compare(key=key, value=value):
-                for within in self._ranges(condition):
-                    yield f"{self._under(key)} AND kind = {self._bound(int(get_value_kind(value)))} AND {within}"
+                for within in self._build_ranges(condition):
+                    yield f"{self._select_under(key)} AND kind = {self._bind(int(get_value_kind(value)))} AND {within}"
             case Exists(key=key):
-                yield f"{self._under(key)} AND kind < {self._bound(ELEMENT)}"
+                yield f"{self._select_under(key)} AND kind < {self._bind(ELEMENT)}"
             case Contains(key=key, value=value):
-                kind, stored = self._bound(ELEMENT + get_value_kind(value)), self._bound(to_comparable(value))
-                yield f"{self._under(key)} AND kind = {kind} AND value = {stored}"
+                kind, stored = self._bind(ELEMENT + get_value_kind(value)), self._bind(to_comparable(value))
+                yield f"{self._select_under(key)} AND kind = {kind} AND value = {stored}"
                 if isinstance(value, str):
-                    yield f"{self._under(key)} AND kind = {self._bound(int(ValueKind.TEXT))} AND instr(value, {stored}) > 0"
+                    yield f"{self._select_under(key)} AND kind = {self._bind(int(ValueKind.TEXT))} AND instr(value, {stored}) > 0"
             case Or(terms=terms):
-                yield from self._equal([term for term in terms if isinstance(term, Compare)])
+                yield from self._build_equal([term for term in terms if isinstance(term, Compare)])
 
-    def _bound(self, value: Any) -> str:
+    def _bind(self, value: Any) -> str:
         name = f"value_{len(self.values)}"
         self.values[name] = value
         return f":{name}"
 
-    def _under(self, key: str) -> str:
-        return f"SELECT document_id FROM metadata_index WHERE collection_id = :collection AND key = {self._bound(key)}"
+    def _select_under(self, key: str) -> str:
+        return f"SELECT document_id FROM metadata_index WHERE collection_id = :collection AND key = {self._bind(key)}"
 
-    def _equal(self, terms: Sequence[Compare]) -> Iterator[str]:
+    def _build_equal(self, terms: Sequence[Compare]) -> Iterator[str]:
         """Documents that have one of the values, a set for each key and kind: SQLite takes only so many alternatives."""
         values: dict[tuple[str, ValueKind], list[JSON]] = {}
         for term in terms:
             values.setdefault((term.key, get_value_kind(term.value)), []).append(to_comparable(term.value))
         for (key, kind), some in values.items():
-            yield f"{self._under(key)} AND kind = {self._bound(int(kind))} AND {self._among(some)}"
+            yield f"{self._select_under(key)} AND kind = {self._bind(int(kind))} AND {self._build_among(some)}"
 
-    def _among(self, values: Sequence[Any]) -> str:
+    def _build_among(self, values: Sequence[Any]) -> str:
         """Whether a fact's value is one of these; many are handed over as one text."""
         if len(values) <= _BOUND_MAX:
-            return f"value IN ({', '.join(map(self._bound, values))})"
+            return f"value IN ({', '.join(map(self._bind, values))})"
         endless = [each for each in values if isinstance(each, float) and not math.isfinite(each)]  # JSON has no word for them
         listed = json.dumps([each for each in values if each not in endless], ensure_ascii=False)
-        within = f"value IN (SELECT value FROM json_each({self._bound(listed)}))"
-        return _any([within, f"value IN ({', '.join(map(self._bound, endless))})"] if endless else [within])
+        within = f"value IN (SELECT value FROM json_each({self._bind(listed)}))"
+        return _join_any([within, f"value IN ({', '.join(map(self._bind, endless))})"] if endless else [within])
 
-    def _ranges(self, condition: Compare) -> Iterator[str]:
+    def _build_ranges(self, condition: Compare) -> Iterator[str]:
         """What holds for a value of the right kind, in parts: each a range of the table, as far as that can be said."""
         bound, sign = to_comparable(condition.value), _SIGNS[condition.comparison]
-        plain = f"value {sign} {self._bound(bound)}"
+        plain = f"value {sign} {self._bind(bound)}"
         precision = find_time_precision(condition.value)
         if precision is None:
             yield plain
             return
         read = "date" if precision is TimePrecision.DAY else "julianday"
-        is_time = f"value GLOB {self._bound(_DAY)} AND julianday(value) IS NOT NULL"
-        as_time = f"{read}(value) {sign} {read}({self._bound(bound)})"
-        first, last = map(self._bound, _near(bound))
+        is_time = f"value GLOB {self._bind(_DAY)} AND julianday(value) IS NOT NULL"
+        as_time = f"{read}(value) {sign} {read}({self._bind(bound)})"
+        first, last = map(self._bind, _find_bounds(bound))
         yield f"value >= {first} AND value < {last} AND CASE WHEN {is_time} THEN {as_time} ELSE {plain} END"
         if condition.comparison in (Comparison.GREATER, Comparison.AT_LEAST):
             yield f"value >= {last}"
@@ -153,15 +153,15 @@ def _is_set(condition: Filter) -> bool:
     return isinstance(condition, Compare | Exists | Contains)
 
 
-def _all(tests: Sequence[str]) -> str:
+def _join_all(tests: Sequence[str]) -> str:
     return f"({' AND '.join(tests)})" if tests else "1"
 
 
-def _any(tests: Sequence[str]) -> str:
+def _join_any(tests: Sequence[str]) -> str:
     return f"({' OR '.join(tests)})" if tests else "0"
 
 
-def _near(time: str) -> tuple[str, str]:
+def _find_bounds(time: str) -> tuple[str, str]:
     """Texts between which a time may lie on either side of this one; before the first and from the last on, order is order."""
     day = date.fromisoformat(time[:10])
     first = (day - _SURELY).isoformat() if day - date.min > _SURELY else _FIRST

@@ -65,7 +65,7 @@ class VectorView:
         return VectorHits(ranked, len(ranked) < k, self._describe_access(allowed, k))
 
     @property
-    def _indexed_row_count(self) -> int:
+    def _row_count(self) -> int:
         return sum(len(each.ids) for each in self.segments)
 
     def _score_unindexed(self, query: Vector, allowed: Ids | None, excluded: Ids) -> tuple[Ids, Scores]:
@@ -75,7 +75,7 @@ class VectorView:
         return self.unindexed[wanted], compute_cosines(self.unindexed_rows[wanted], query)
 
     def __len__(self) -> int:
-        return self._indexed_row_count - len(self.deleted) + len(self.unindexed)
+        return self._row_count - len(self.deleted) + len(self.unindexed)
 
     def list_ids(self) -> Ids:
         """Every live chunk, ascending."""

@@ -36,7 +36,7 @@ from vecsearch.stores.sqlite.engine.sequences import get_last_number
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources, staged_vectors, tombstones, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
-from vecsearch.stores.sqlite.read.reader import SnapshotReader, SQLiteSnapshot, describe_collection
+from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 from vecsearch.stores.sqlite.write import compaction
 
