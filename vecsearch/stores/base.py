@@ -48,32 +48,11 @@ from vecsearch.stores.values import (
 from vecsearch.text.query_parser import LexicalQuery
 
 __all__ = [
-    "NO_IDS",
-    "RESTORE_HINT",
-    "ChunkSet",
-    "ChunkText",
-    "CollectionInfo",
-    "EncodedChunks",
-    "FullDocument",
-    "Ids",
-    "IndexedFile",
-    "LexicalHits",
-    "MaintainedStore",
-    "Matrix",
-    "NewDocument",
-    "OutdatedDocument",
-    "PreservedFields",
-    "RepairReport",
-    "Replacement",
-    "Snapshot",
-    "Store",
-    "StoredDocument",
-    "StoredSource",
-    "StoredVector",
-    "Vector",
-    "VectorHits",
-    "Writer",
-]
+    "NO_IDS", "RESTORE_HINT", "ChunkSet", "ChunkText", "CollectionInfo", "EncodedChunks", "FullDocument", "Ids",
+    "IndexedFile", "LexicalHits", "MaintainedStore", "Matrix", "NewDocument", "OutdatedDocument", "PreservedFields",
+    "RepairReport", "Replacement", "Snapshot", "Store", "StoredDocument", "StoredSource", "StoredVector", "Vector",
+    "VectorHits", "Writer",
+]  # fmt: skip
 
 
 class Snapshot(Protocol):
