@@ -247,32 +247,9 @@ def repository(tmp_path_factory):
 
 
 PIECES = st.sampled_from(
-    [
-        "a",
-        "b",
-        "ab",
-        "*",
-        "**",
-        "?",
-        "/",
-        "/",
-        "[ab]",
-        "[!a]",
-        "[a-b]",
-        "[b-a]",
-        ".",
-        "\\",
-        "\\a",
-        "[",
-        "]",
-        "-",
-        "^",
-        "[[:alpha:]]",
-        "[:",
-        ":]",
-        " ",
-    ]
-)
+    ["a", "b", "ab", "*", "**", "?", "/", "/", "[ab]", "[!a]", "[a-b]", "[b-a]", ".", "\\", "\\a", "[", "]", "-", "^",
+     "[[:alpha:]]", "[:", ":]", " "]
+)  # fmt: skip
 # Without `a**/b`, which git itself reads as `a` and then `**/b`.
 LINES = st.builds(
     "{}{}{}".format, st.sampled_from(["", "", "!", "/"]), st.lists(PIECES, min_size=1, max_size=5).map("".join),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.settings import PARSE_SECONDS
 from vecsearch.core.types import ParsedDocument, ParseWarning, Section, SkippedFile
 from vecsearch.documents import wire_format
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
@@ -63,11 +64,21 @@ GOOD = "items = [ParsedDocument(raw.name, 'good')]"
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "reason"),
     [
-        ("import time; time.sleep(600)", "took longer than 4 seconds"),
-        ("while True: pass", "took longer than 4 seconds"),
+        ("import time; time.sleep(600)", "took longer than 4 seconds by the clock"),
+        ("while True: pass", "took longer than 1 seconds"),
         ("import signal, time; signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65)); time.sleep(600)", "took longer than 4"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_file_that_never_ends_fails_and_the_next_is_read(hostile, code, reason):
+    check_misbehaviour(hostile, code, reason, seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
         ("import os; os.abort()", "crashed its parser"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "crashed its parser (SIGSEGV)"),
         ("import os; os._exit(3)", "crashed its parser (status 3)"),
@@ -79,13 +90,27 @@ GOOD = "items = [ParsedDocument(raw.name, 'good')]"
     ],
     ids=lambda value: value[:30],
 )
-def test_a_file_that_misbehaves_fails_with_the_reason_and_the_next_is_read(hostile, code, said):
+def test_a_file_that_misbehaves_fails_with_the_reason_and_the_next_is_read(hostile, code, reason):
+    check_misbehaviour(hostile, code, reason, seconds=PARSE_SECONDS)
+
+
+def check_misbehaviour(hostile, code, reason, *, seconds):
     bad, good = hostile("bad.evil", code), hostile("good.evil", GOOD)
-    with ParserProcess(seconds=4) as parser:
-        (_, failed), (_, items) = read(parser, bad, good)
-    assert said in str(failed)
-    assert "\n" not in str(failed)
+    with ParserProcess(seconds=seconds) as parser:
+        (_, error), (_, items) = read(parser, bad, good)
+    assert reason in str(error)
+    assert "\n" not in str(error)
     assert items == [ParsedDocument("good.evil", "good")]
+
+
+def test_time_that_a_file_waits_for_its_reader_is_not_its_own(hostile):
+    """Half a second of computing is allowed, and two by the clock; the reader comes back later than that to a full pipe."""
+    code = "items = (ParsedDocument(str(n), 'x' * 1_000_000) for n in range(30))"
+    with ParserProcess(seconds=0.5) as parser:
+        items = next(parser.read([ParseRequest(hostile("a.evil", code), "a")])).read_items()
+        next(items)
+        time.sleep(3)
+        assert len(list(items)) == 29
 
 
 def test_what_a_file_gave_before_it_crashed_comes_first(hostile):
@@ -125,12 +150,14 @@ def test_a_worker_whose_owner_is_killed_ends_too(hostile, tmp_path):
     )
     code = (
         "import sys; from pathlib import Path; from vecsearch.documents.parser_process import ParserProcess, ParseRequest\n"
-        "with ParserProcess(seconds=1) as parser: next(parser.read([ParseRequest(Path(sys.argv[1]), 'slow')]))\n"
-        "import time; time.sleep(600)"
+        "with ParserProcess(seconds=1) as parser:\n"
+        "    next(parser.read([ParseRequest(Path(sys.argv[1]), 'slow')]))\n"
+        "    import time; time.sleep(600)"
     )
     owner = subprocess.Popen([sys.executable, "-c", code, slow])
     pid = slow.with_suffix(".pid")
     while not (pid.exists() and pid.read_text()):
+        assert owner.poll() is None
         time.sleep(0.05)
     owner.kill()
     owner.wait()

@@ -49,8 +49,9 @@ WAL_CHECKPOINT_BYTES: Final = 16_000_000  # of SQLite's log: from here on it is 
 WAL_CHECKPOINT_WAIT_MS: Final = 500  # … for which readers are waited for so long
 
 # -- parsing, in a process of its own
-PARSE_SECONDS: Final = 60.0  # a file may take …
+PARSE_SECONDS: Final = 60.0  # of computing that a file may take …
 PARSE_SECONDS_PER_MB: Final = 2.0  # … and so much more for each megabyte of it
+PARSE_WAIT_RATIO: Final = 4.0  # by the clock a file may take so many times as long: a busy machine computes little of the time
 PARSE_MEMORY_BYTES: Final = 512_000_000
 PARSE_OUTPUT_CHARACTERS: Final = 50_000_000  # text that a file may give, or …
 PARSE_OUTPUT_RATIO: Final = 20  # … so many characters a byte of it, whichever is more

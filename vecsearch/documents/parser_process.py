@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.settings import PARSE_AHEAD_BYTES, PARSE_SECONDS, PARSE_SECONDS_PER_MB
+from vecsearch.core.settings import PARSE_AHEAD_BYTES, PARSE_SECONDS, PARSE_SECONDS_PER_MB, PARSE_WAIT_RATIO
 from vecsearch.core.types import LoaderItem
 from vecsearch.documents import parser_worker, wire_format
 
@@ -69,7 +69,7 @@ class ParserProcess:
     """A worker process, made when it is first needed. Use in `with`: nothing of it stays behind."""
 
     def __init__(self, *, passwords: Sequence[str] = (), seconds: float = PARSE_SECONDS) -> None:
-        """`seconds`: how long a file may take, more for large ones."""
+        """`seconds`: how much computing a file may take, more for large ones; by the clock a few times as much."""
         self._passwords, self._seconds = list(passwords), seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: TemporaryDirectory[str] | None = None
@@ -129,14 +129,14 @@ class ParserProcess:
 
     def _request_frames(self, request: ParseRequest) -> Iterator[tuple[Frame, int]]:
         """The worker's frames; a last one of our own when it fails to give one."""
-        left = self._seconds + request.size / 1e6 * PARSE_SECONDS_PER_MB
-        limit = left
+        seconds = self._seconds + request.size / 1e6 * PARSE_SECONDS_PER_MB
+        left = limit = seconds * PARSE_WAIT_RATIO
         try:
             process = self._ensure_process()
             assert process.stdin is not None and process.stdout is not None
             wire_format.send(process.stdin, {
                 "path": str(request.path), "name": request.name, "known": request.known_digest, "passwords": self._passwords,
-                "seconds": left,
+                "seconds": seconds,
             })  # fmt: skip
             while True:
                 started = monotonic()
@@ -149,9 +149,9 @@ class ParserProcess:
                     return
         except TimeoutError:
             self._kill()
-            yield _make_failure_frame(f"took longer than {limit:.0f} seconds to be read"), 0
+            yield _make_failure_frame(f"took longer than {limit:.0f} seconds by the clock to be read"), 0
         except (EOFError, OSError):
-            yield _make_failure_frame(self._explain_exit(limit)), 0
+            yield _make_failure_frame(self._explain_exit(seconds)), 0
 
     def _ensure_process(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
@@ -167,11 +167,11 @@ class ParserProcess:
             wire_format.receive(self._process.stdout)  # it says when it is ready
         return self._process
 
-    def _explain_exit(self, limit: float) -> str:
+    def _explain_exit(self, seconds: float) -> str:
         self._kill(grace_seconds=1.0)
         status = 0 if self._process is None else self._process.returncode
-        if status == -signal.SIGALRM:
-            return f"took longer than {limit:.0f} seconds to be read"
+        if status == -signal.SIGPROF:
+            return f"took longer than {seconds:.0f} seconds to be read"
         if status in (-signal.SIGABRT, -signal.SIGKILL):  # what allocators do, and the system to the greediest
             return f"crashed its parser, or {parser_worker.format_memory_error()}"
         name = signal.Signals(-status).name if status < 0 else f"status {status}"

@@ -7,19 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import signal
 import warnings
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.settings import FRAME_CHARACTERS, PARSE_MEMORY_BYTES, PARSE_OUTPUT_CHARACTERS, PARSE_OUTPUT_RATIO
+from vecsearch.core.settings import (
+    FRAME_CHARACTERS,
+    PARSE_MEMORY_BYTES,
+    PARSE_OUTPUT_CHARACTERS,
+    PARSE_OUTPUT_RATIO,
+    PARSE_WAIT_RATIO,
+)
 from vecsearch.core.types import LoaderItem, ParsedDocument
 from vecsearch.documents import loaders, wire_format
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders.raw_file import RawFile
 
 ERROR_KINDS: Final = {"not text": BinaryFileError, "no text": EmptyFileError, "unreadable": UnreadableFileError}
+_OWNER_FIRST_SECONDS: Final = 5.0  # the owner, who can say what happened, ends a file that hangs; this process only without one
+_TICK_SECONDS: Final = 0.01  # a timer of zero would never ring
 _FILE_BYTES_MAX: Final = 256_000_000  # what a library may write into its temporary folder
 
 
@@ -41,11 +50,7 @@ def main() -> None:
 
 
 def _limit() -> None:
-    """On systems without such limits the owner's clock is the only one."""
-    try:
-        import resource
-    except ImportError:
-        return
+    """Limit the memory and the files of this process."""
     limits = (("RLIMIT_DATA", PARSE_MEMORY_BYTES), ("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", _FILE_BYTES_MAX))
     for name, most in limits:
         kind = getattr(resource, name)
@@ -92,13 +97,19 @@ def _format_error(error: BaseException) -> str:
 
 
 class _FrameWriter:
-    """Items on their way out, many in a frame. An alarm ends the process when a file takes too long, even without an owner."""
+    """Send items to the owner, many in a frame.
+
+    The process ends when a file takes too long: more than `seconds` of computing, or, even without an owner, much longer by the
+    clock. Who waits for a full pipe does not work: both timers stand still then.
+    """
 
     def __init__(self, stream: BinaryIO, seconds: float) -> None:
-        self._stream, self._seconds = stream, seconds
+        self._stream = stream
+        self._seconds_left = seconds
+        self._wait_seconds = seconds * PARSE_WAIT_RATIO + _OWNER_FIRST_SECONDS
         self._items: list[Any] = []
         self._characters = 0
-        self._set_alarm(enabled=True)
+        self._start_timers()
 
     def add(self, item: LoaderItem) -> None:
         self._items.append(wire_format.pack_item(item))
@@ -107,18 +118,22 @@ class _FrameWriter:
             self._send({"items": self._items})
 
     def finish(self, status: list[str]) -> None:
-        self._set_alarm(enabled=False)
         self._send({"items": self._items, "said": status})
 
     def _send(self, frame: dict[str, Any]) -> None:
-        self._set_alarm(enabled=False)  # who waits for a full pipe does not work
+        self._stop_timers()
         wire_format.send(self._stream, frame)
         self._items, self._characters = [], 0
-        self._set_alarm(enabled="said" not in frame)
+        if "said" not in frame:
+            self._start_timers()
 
-    def _set_alarm(self, *, enabled: bool) -> None:
-        if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_REAL, self._seconds + 5 if enabled else 0)
+    def _start_timers(self) -> None:
+        signal.setitimer(signal.ITIMER_PROF, self._seconds_left)
+        signal.setitimer(signal.ITIMER_REAL, self._wait_seconds)
+
+    def _stop_timers(self) -> None:
+        self._seconds_left = max(signal.setitimer(signal.ITIMER_PROF, 0)[0], _TICK_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 if __name__ == "__main__":
