@@ -10,6 +10,7 @@ from vecsearch.core.types import ParsedDocument, ParseWarning
 from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError, UnreadableFileError
 from vecsearch.documents.loaders import load
 from vecsearch.documents.loaders.file_types import detect_file_type
+from vecsearch.documents.loaders.office.ole import read_ole_properties
 from vecsearch.documents.loaders.raw_file import RawFile
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "files"
@@ -568,3 +569,31 @@ def test_properties_that_are_damaged_cost_no_text():
     at = raw.data.index(bytes.fromhex("e0859ff2f94f6810ab9108002b27b3d9")) + 24  # how many there are, in their section
     damaged = raw.data[:at] + b"\xff\xff\xff\x7f" + raw.data[at + 4 :]
     assert draft(damaged, ".ppt").text.startswith("Sample")
+
+
+class _BrokenOle:
+    """A container whose streams cannot be read, as a fuzzed file has them."""
+
+    def __init__(self, data=None):
+        self.data = data
+
+    def exists(self, name):
+        return True
+
+    def openstream(self, name):
+        if self.data is None:
+            raise OSError("incorrect OLE sector index")
+        return io.BytesIO(self.data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "the stream 'SummaryInformation' in it cannot be read: incorrect OLE sector index"),
+        (b"\xfe\xff damaged", "the title, author and dates in it are damaged"),
+    ],
+)
+def test_what_cannot_be_read_of_an_old_document_is_said(data, message):
+    problems = []
+    assert read_ole_properties(_BrokenOle(data), problems) == (None, {})
+    assert problems == [ParseWarning(message)]

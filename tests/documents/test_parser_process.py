@@ -14,7 +14,7 @@ import pytest
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.settings import PARSE_SECONDS
-from vecsearch.core.types import ParsedDocument, ParseWarning, Section, SkippedFile
+from vecsearch.core.types import Media, ParsedDocument, ParseWarning, Section, SkippedFile
 from vecsearch.documents import wire_format
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParserProcess
@@ -228,6 +228,11 @@ def test_an_error_among_the_requests_is_raised_where_the_readings_are_wanted(tmp
         ParsedDocument(
             "a", "täxt \ud800", "T", {"n": 1.5, "tags": ["x"]}, (Section(0, {"page": 1}, "c", True, 2), Section(3, {}))
         ),
+        ParsedDocument(
+            "m",
+            "text",
+            media=(Media("image/png", data=b"\x89PNG\0", location={"page": 2}), Media("audio/wav", reference="/a/b.wav")),
+        ),
         ParseWarning("line 3: no"),
         SkippedFile("a/b", "why"),
     ],
@@ -240,3 +245,9 @@ def test_items_come_over_the_wire_as_they_were(item, tmp_path):
         assert wire_format.unpack_item(wire_format.receive(back)[0]) == item
         with pytest.raises(EOFError):
             wire_format.receive(back)
+
+
+@pytest.mark.parametrize("content", [{}, {"data": b"x", "reference": "/a"}])
+def test_media_are_held_or_named(content):
+    with pytest.raises(ValueError, match="needs data or a reference, one of the two"):
+        Media("image/png", **content)

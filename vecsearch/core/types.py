@@ -111,10 +111,29 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedDocument:
-    """A document as its source gives it, not yet cut or encoded. Needs text or a title.
+class Media:
+    """A picture, sound or film of a document, for an encoder of its kind.
 
-    `sections` ascend by `start`, the first at 0; none where there is nothing to say.
+    `mime_type` says which kind. The content is `data`, or lies in the file `reference` (an absolute path), one of the two.
+    `location` has the keys of a Section's.
+    """
+
+    mime_type: str
+    data: bytes | None = None
+    reference: str | None = None
+    location: Location = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if (self.data is None) == (self.reference is None):
+            raise ValueError(f"media of type {self.mime_type!r} needs data or a reference, one of the two")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """A document as its source gives it, before chunking and encoding. Needs text or a title.
+
+    `sections` ascend by `start`, the first at 0; none where there is nothing to say. No encoder takes `media` yet, and nothing of
+    them is stored.
     """
 
     id: str
@@ -122,6 +141,7 @@ class ParsedDocument:
     title: str | None = None
     metadata: Metadata = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 from typing import IO, Any, Final
 
 from vecsearch.core.nesting import load_json
-from vecsearch.core.types import LoaderItem, ParsedDocument, ParseWarning, Section, SkippedFile
+from vecsearch.core.types import LoaderItem, Media, ParsedDocument, ParseWarning, Section, SkippedFile
 from vecsearch.documents.validation import validate_depth
 
 _LENGTH: Final = struct.Struct(">I")
@@ -41,7 +42,16 @@ def pack_item(item: LoaderItem) -> list[Any]:
             sections = [
                 [each.start, each.location, each.context, each.hard_boundary, each.split_priority] for each in item.sections
             ]
-            return ["draft", item.id, item.text, item.title, item.metadata, sections]
+            media = [
+                [
+                    each.mime_type,
+                    None if each.data is None else base64.b64encode(each.data).decode(),
+                    each.reference,
+                    each.location,
+                ]
+                for each in item.media
+            ]
+            return ["document", item.id, item.text, item.title, item.metadata, sections, media]
         case ParseWarning():
             return ["problem", item.message]
         case SkippedFile():
@@ -51,13 +61,25 @@ def pack_item(item: LoaderItem) -> list[Any]:
 def unpack_item(values: list[Any]) -> LoaderItem:
     """The item of `packed`."""
     match values:
-        case ["draft", identifier, text, title, metadata, sections]:
-            return ParsedDocument(identifier, text, title, metadata, tuple(Section(*each) for each in sections))
+        case ["document", identifier, text, title, metadata, sections, media]:
+            return ParsedDocument(
+                identifier,
+                text,
+                title,
+                metadata,
+                tuple(Section(*section) for section in sections),
+                tuple(map(_unpack_media, media)),
+            )
         case ["problem", what]:
             return ParseWarning(what)
         case ["skip", uri, reason]:
             return SkippedFile(uri, reason)
     raise ValueError(f"no item: {values!r:.80}")
+
+
+def _unpack_media(values: list[Any]) -> Media:
+    mime_type, data, reference, location = values
+    return Media(mime_type, None if data is None else base64.b64decode(data), reference, location)
 
 
 def _read_exactly(stream: IO[bytes], size: int) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem
+from vecsearch.core.types import LoaderItem, ParseWarning
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.legacy.word_binary import ParagraphProperties, WordBinary
 from vecsearch.documents.loaders.office.ole import decrypt_ole, open_container, read_ole_properties, read_stream
@@ -46,8 +46,9 @@ _TITLE_STYLE: Final = 62
 def load_doc(raw: RawFile) -> Iterator[LoaderItem]:
     """A .doc or .dot. Raises Encrypted, NoText, UnreadableFile."""
     with open_container(decrypt_ole(raw, _KIND), _KIND) as ole:
-        data = read_stream(ole, "WordDocument")
-        title, metadata = read_ole_properties(ole)
+        problems: list[ParseWarning] = []
+        data = read_stream(ole, "WordDocument", problems)
+        title, metadata = read_ole_properties(ole, problems)
         try:
             start, version, flags = struct.unpack_from("<HH6xH", data)
             if start not in _SIGNATURES:
@@ -56,11 +57,13 @@ def load_doc(raw: RawFile) -> Iterator[LoaderItem]:
                 writer = _DocWriter(lambda place: ParagraphProperties())
                 writer.write_text(_decode_pre_97(data))
             else:
-                writer = _read_document(WordBinary(data, read_stream(ole, "1Table" if flags & 0x200 else "0Table")), data)
+                writer = _read_document(
+                    WordBinary(data, read_stream(ole, "1Table" if flags & 0x200 else "0Table", problems)), data
+                )
         except struct.error as error:
             raise UnreadableFileError(f"{_KIND} is damaged") from error
     title = title or writer.title or writer.builder.first_heading
-    yield from finish_document(raw, writer.builder, title, metadata, empty_message="no text in it: pictures, perhaps")
+    yield from finish_document(raw, writer.builder, title, metadata, problems, empty_message="no text in it: pictures, perhaps")
 
 
 def _decode_pre_97(data: bytes) -> str:

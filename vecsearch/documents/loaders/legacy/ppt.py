@@ -38,11 +38,9 @@ class _PptText(NamedTuple):
 def load_ppt(raw: RawFile) -> Iterator[LoaderItem]:
     """A .ppt, .pps or .pot. Raises Encrypted, NoText, UnreadableFile."""
     with open_container(decrypt_ole(raw, _KIND), _KIND) as ole:
-        title, metadata = read_ole_properties(ole)
-        show, problems = (
-            _PptReader(read_stream(ole, "PowerPoint Document"), read_stream(ole, "Current User")),
-            list[ParseWarning](),
-        )
+        problems: list[ParseWarning] = []
+        title, metadata = read_ole_properties(ole, problems)
+        show = _PptReader(read_stream(ole, "PowerPoint Document", problems), read_stream(ole, "Current User", problems))
         try:
             show.read_slides()
         except struct.error as error:

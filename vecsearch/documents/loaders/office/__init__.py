@@ -1,1 +1,1 @@
-"""Documents of office programs: text, slides, sheets and books, of today in zips of XML, of before 2007 in OLE containers."""
+"""Documents of office programs: text, slides, sheets and books, in zips of XML; sheets of before 2007 too."""

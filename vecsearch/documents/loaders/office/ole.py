@@ -6,12 +6,13 @@ import io
 from typing import Any, Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import Metadata
+from vecsearch.core.types import Metadata, ParseWarning
 from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders.office.ole_properties import parse_summary
 from vecsearch.documents.loaders.raw_file import RawFile
 
 OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_PROPERTY_MARK: Final = "\x05"  # what the name of a stream of properties begins with
 _DEFAULT_PASSWORD: Final = "VelvetSweatshop"  # the password of a file that Office encrypts without asking for one
 
 
@@ -30,11 +31,13 @@ def open_container(data: bytes, kind: str) -> Any:
     return ole
 
 
-def read_stream(ole: Any, name: str) -> bytes:
-    """A stream's bytes, none where there is none or it cannot be read."""
+def read_stream(ole: Any, name: str, problems: list[ParseWarning]) -> bytes:
+    """Return a stream's bytes, none where there is none or, with a problem that says so, where it cannot be read."""
     try:
         return bytes(ole.openstream(name).read()) if ole.exists(name) else b""
-    except Exception:
+    except Exception as error:  # of a fuzzed file olefile raises what its bytes lead to
+        reason = " ".join(str(error).split()) or type(error).__name__
+        problems.append(ParseWarning(f"the stream {name.lstrip(_PROPERTY_MARK)!r} in it cannot be read: {reason:.200}"))
         return b""
 
 
@@ -60,6 +63,6 @@ def decrypt_ole(raw: RawFile, kind: str) -> bytes:
     raise EncryptedFileError(kind, passwords_tried=bool(raw.passwords))
 
 
-def read_ole_properties(ole: Any) -> tuple[str | None, Metadata]:
-    """The title that a document states, None where it has none worth the name, and its metadata."""
-    return parse_summary(read_stream(ole, "\x05SummaryInformation"))
+def read_ole_properties(ole: Any, problems: list[ParseWarning]) -> tuple[str | None, Metadata]:
+    """Return the title that a document states, None where it has none worth the name, and its metadata."""
+    return parse_summary(read_stream(ole, f"{_PROPERTY_MARK}SummaryInformation", problems), problems)

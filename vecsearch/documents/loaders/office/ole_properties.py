@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from vecsearch.core.types import Metadata
+from vecsearch.core.types import Metadata, ParseWarning
 from vecsearch.documents.loaders.document_info import build_metadata
 from vecsearch.documents.loaders.office.property_fields import normalize_title
 
@@ -19,11 +19,12 @@ _EPOCH: Final = datetime(1601, 1, 1, tzinfo=UTC)
 _UNSET_YEAR_MAX: Final = 1980  # what is said to be older never had a time
 
 
-def parse_summary(data: bytes) -> tuple[str | None, Metadata]:
-    """The title, None where there is none worth the name, and the metadata, from the stream "SummaryInformation"."""
+def parse_summary(data: bytes, problems: list[ParseWarning]) -> tuple[str | None, Metadata]:
+    """Return the title, None where there is none worth the name, and the metadata, from the stream "SummaryInformation"."""
     try:
         given = dict(_read_values(data))
-    except struct.error:  # damaged properties cost no text
+    except struct.error:  # it costs no text
+        problems.append(ParseWarning("the title, author and dates in it are damaged"))
         return None, {}
     page = int.from_bytes(given.get(_CODE_PAGE, (0, b"\xe4\x04"))[1][:2], "little")
     return normalize_title(_decode_text(given, _TITLE, page)), build_metadata(

@@ -49,7 +49,7 @@ def load_workbook(raw: RawFile) -> Iterator[LoaderItem]:
         if said := beside.get(name):
             outline.at({"sheet": name}, name)
             outline.add_block(said)
-    title, metadata = _read_metadata(data, document)
+    title, metadata = _read_metadata(data, document, problems)
     problems.extend(document.problems if document else ())
     nothing = "no text in its cells: pictures, perhaps"
     yield from finish_document(raw, outline, title, metadata, problems, empty_message=nothing)
@@ -78,10 +78,10 @@ def _is_damage(error: BaseException) -> bool:
     return isinstance(error, python_calamine.CalamineError) or type(error).__name__ == "PanicException"
 
 
-def _read_metadata(data: bytes, document: Package | None) -> tuple[str | None, Metadata]:
+def _read_metadata(data: bytes, document: Package | None, problems: list[ParseWarning]) -> tuple[str | None, Metadata]:
     if document is None:
         with open_container(data, _KIND) as ole:
-            return read_ole_properties(ole)
+            return read_ole_properties(ole, problems)
     return read_opendocument_metadata(document) if document.has_part("meta.xml") else read_core_properties(document)
 
 
