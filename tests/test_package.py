@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,18 +59,21 @@ def test_the_wheel_holds_the_package_and_its_migrations_and_nothing_else(wheel: 
 
 
 USER_CODE = """
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 import vecsearch
-from vecsearch import Collection, Database, Document, Hit, Hits
+from vecsearch import ChunkWindow, Collection, Database, Document, Explanation, Hit, Hits, QueryProfile
 
 with vecsearch.connect("notes.vec") as database:
     assert_type(database, Database)
     assert_type(database.collections(), list[str])
+    assert_type(database.collection("talks"), Collection)
     assert_type(database.create_collection("talks", metadata={"owner": "Ada"}), Collection)
 with vecsearch.open(Path("notes.vec")) as notes:
     assert_type(notes, Collection)
@@ -78,6 +82,9 @@ with vecsearch.open(Path("notes.vec")) as notes:
     assert_type(notes.search(["text", "other"]), list[Hits])
     assert_type(notes.search([0.1, 0.2]), Hits)
     assert_type(notes.search([[0.1, 0.2], [0.3, 0.4]]), list[Hits])
+    assert_type(notes.search(("text", "other")), list[Hits])
+    vectors: NDArray[np.float32] = notes.embed(["text"])
+    assert_type(notes.search(notes.embed(["text"])), list[Hits])
     one: np.ndarray[tuple[int], np.dtype[np.float32]] = notes.embed(["text"])[0]
     assert_type(notes.search(one), Hits)
     many: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.ones((2, 384))
@@ -86,20 +93,70 @@ with vecsearch.open(Path("notes.vec")) as notes:
     assert_type(notes.get("a", include_vectors=True), list[Document])
     assert_type([id for id in notes], list[str])
     assert_type((len(notes), "a" in notes), tuple[int, bool])
-    notes.search("text", limits=3)  # type: ignore[call-overload]  # an ignore that is not needed is an error
+    for id in notes:
+        assert_type(id, str)
+    hits = notes.search("text", window=1, explain=True)
+    assert_type(hits.profile, QueryProfile | None)
+    for hit in hits:
+        assert_type(hit, Hit)
+        assert_type((hit.id, hit.text, hit.title, hit.source), tuple[str, str, str | None, str | None])
+        assert_type((hit.chunk_index, hit.start, hit.end, hit.group_size), tuple[int, int, int, int])
+        assert_type((hit.score, hit.similarity), tuple[float, float | None])
+        assert_type((hit.metadata, hit.location), tuple[Mapping[str, Any], Mapping[str, Any]])
+        assert_type((hit.window, hit.explanation), tuple[ChunkWindow | None, Explanation | None])
+"""
+
+WRONG_CODE = """
+import vecsearch
+from vecsearch import Hits
+
+notes = vecsearch.open("notes.vec")
+vecsearch.open("notes.vec", colection="talks")  # wrong: call-arg
+vecsearch.open(3)  # wrong: arg-type
+vecsearch.connect("notes.vec", collection="talks")  # wrong: call-arg
+notes.search("text", limits=3)  # wrong: call-overload
+notes.search("text", limit="3")  # wrong: call-overload
+notes.search(3)  # wrong: call-overload
+notes.similar(id="a", limit="3")  # wrong: arg-type
+notes.get("a", vectors=True)  # wrong: call-arg
+notes.embed(3)  # wrong: arg-type
+one: Hits = notes.search(["text", "other"])  # wrong: assignment
+many: list[Hits] = notes.search("text")  # wrong: assignment
+notes.search("text")[0].similarity + 1  # wrong: operator
+notes.search("text")[0].distance  # wrong: attr-defined
 """
 
 
-def test_a_user_s_code_is_type_checked_against_the_wheel(wheel: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv")  # where mypy believes a package only if it ships py.typed
-    (site_packages,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+@pytest.fixture(scope="module")
+def run_mypy(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[int, str]]:
+    folder = tmp_path_factory.mktemp("typed")
+    venv.create(folder / "venv")  # where mypy believes a package only if it ships py.typed
+    (site_packages,) = (folder / "venv/lib").glob("python*/site-packages")
     (site_packages / "others.pth").write_text(sysconfig.get_path("purelib"))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site_packages)
-    (tmp_path / "user.py").write_text(USER_CODE)
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--python-executable", "venv/bin/python", "user.py"]
-    done = subprocess.run(command, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+
+    def run(code: str) -> tuple[int, str]:
+        (folder / "user.py").write_text(code)
+        options = ["--strict", "--config-file=", "--python-executable", "venv/bin/python"]
+        command = [sys.executable, "-m", "mypy", *options, "user.py"]
+        done = subprocess.run(command, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_a_user_s_code_is_type_checked_against_the_wheel(run_mypy: Callable[[str], tuple[int, str]]) -> None:
+    returncode, output = run_mypy(USER_CODE)
+    assert returncode == 0, output
+
+
+def test_a_user_s_wrong_calls_are_found_against_the_wheel(run_mypy: Callable[[str], tuple[int, str]]) -> None:
+    returncode, output = run_mypy(WRONG_CODE)
+    found = {int(line): code for line, code in re.findall(r"^user\.py:(\d+): error: .*\[([a-z-]+)\]$", output, re.MULTILINE)}
+    lines = enumerate(WRONG_CODE.splitlines(), start=1)
+    assert found == {number: line.partition("# wrong: ")[2] for number, line in lines if "# wrong: " in line}, output
+    assert returncode == 1
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:

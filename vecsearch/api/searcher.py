@@ -24,7 +24,7 @@ from vecsearch.search import engine, selection
 from vecsearch.search.engine import ResultOptions
 from vecsearch.search.recommend import PreferenceProfile
 from vecsearch.search.retrieval import Query
-from vecsearch.stores.base import CollectionInfo, Matrix, Snapshot, Vector
+from vecsearch.stores.base import CollectionInfo, Snapshot, Vector
 
 if TYPE_CHECKING:  # loaded by those who ask for it, so that a plain search from the shell does not wait
     from vecsearch.search.context import Context
@@ -280,7 +280,7 @@ class CollectionSearcher(CollectionReader):
 
         return pack(question, hits, max_tokens=max_tokens, count_tokens=lambda text: len(encoder.token_spans(text)))
 
-    def embed(self, texts: Sequence[str]) -> Matrix:
+    def embed(self, texts: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Return the vectors of texts as documents, shape (len(texts), dimension), float32, each of length 1.
 
         Each text is cut at the model's window. Raises InputError, UnavailableError.
