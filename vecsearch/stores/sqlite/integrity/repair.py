@@ -89,7 +89,10 @@ class _RepairRun:
             self._try_step([(ProblemKind.OUTDATED_INDEX, None)], partial(repair_steps.publish_all, self._database))
 
     def _try_step(self, keys: Sequence[_ProblemKey], step: Callable[[], None]) -> None:
-        """Note why a step cannot be done. Raises DatabaseLockedError, DiskFullError, StorageIOError: no other step would do better."""
+        """Note why a step cannot be done.
+
+        Raises DatabaseLockedError, DiskFullError, StorageIOError: no other step would do better.
+        """
         try:
             step()
         except (DatabaseLockedError, DiskFullError, StorageIOError):
