@@ -44,7 +44,7 @@ def versions(collection):
         collection.search("anchor of the ship", mode="dense", limit=100),
         collection.search("anchor", mode="lexical", limit=100),
         collection.search("anchor of the ship", limit=100, where={"version": {"$exists": True}}),
-        collection.ls(limit=100),
+        collection.list_documents(limit=100),
     ]
     found = []
     for answer in answers:
@@ -219,7 +219,7 @@ def test_a_reader_in_another_process_goes_on_answering(both):
     folder, file = both
     code = (
         "import sys, vecsearch; from tests.stores.sqlite.test_backup import ENCODER, versions\n"
-        "with vecsearch.open(sys.argv[1], encoder=ENCODER, readonly=True) as collection:\n"
+        "with vecsearch.open(sys.argv[1], model=ENCODER, readonly=True) as collection:\n"
         "    seen = versions(collection); print('ready', flush=True)\n"
         "    while seen[-1] != 'old': seen += versions(collection)\n"
         "    print(*seen)"
@@ -409,9 +409,11 @@ def test_a_flipped_byte_or_a_cut_end_never_gives_another_database(notes, plain, 
 
 CHILD = """
 import os, signal, sys
-from vecsearch import maintenance
-from vecsearch.persistence import backup, files, publish
+from tests import maintenance
+from vecsearch.core import atomic_files
+from vecsearch.stores.sqlite.backup import backup_file
 from vecsearch.stores.sqlite.vectors.faiss_segment import Segment
+from vecsearch.stores.sqlite.write import compaction
 
 point, left, (file, folder) = sys.argv[1], [int(sys.argv[2])], sys.argv[3:]
 
@@ -423,26 +425,27 @@ def dying(function):
         return function(*arguments, **named)
     return wrapped
 
-class Copied(backup.sqlite3.Connection):
+class Copied(backup_file.sqlite3.Connection):
     def backup(self, target, *, pages, progress):
         return super().backup(target, pages=1, progress=dying(progress))
 
 home, _, name = point.partition(".")
 if home == "page":
-    connect = backup.sqlite3.connect
-    backup.sqlite3.connect = lambda *given, **named: connect(*given, **{"factory": Copied, **named})
+    connect = backup_file.sqlite3.connect
+    backup_file.sqlite3.connect = lambda *given, **named: connect(*given, **{"factory": Copied, **named})
 else:
-    home = {"backup": backup, "files": files, "publish": publish, "Segment": Segment}[home]
+    home = {"backup_file": backup_file, "atomic_files": atomic_files, "compaction": compaction, "Segment": Segment}[home]
     setattr(home, name, dying(getattr(home, name)))
 maintenance.restore(file, folder, replace=True)
 """
 BEFORE = [
-    ("files.created", 1), ("files.created", 2), ("backup._store", 1), ("backup._verify", 1), ("backup.renew", 1),
-    ("backup._copy_in", 1), ("page.copied", 1), ("page.copied", 2), ("page.copied", 20),
+    ("atomic_files.create_private_file", 1), ("atomic_files.create_private_file", 2), ("backup_file._write_block", 1),
+    ("backup_file._verify_copy", 1), ("backup_file.raise_counters", 1),
+    ("backup_file._copy_in", 1), ("page.copied", 1), ("page.copied", 2), ("page.copied", 20),
 ]  # fmt: skip
 AFTER = [
-    ("backup._clear", 1), ("backup.publish_all", 1), ("publish.clear_leftovers", 1), ("publish.publish_if_possible", 1),
-    ("Segment.save", 1), ("files.sync", 1), ("files.sync_folder", 1),
+    ("backup_file._remove_copy", 1), ("backup_file.publish_all", 1), ("compaction.clear_leftovers", 1),
+    ("compaction.publish_if_possible", 1), ("Segment.save", 1), ("atomic_files.sync", 1), ("atomic_files.sync_folder", 1),
 ]  # fmt: skip
 
 
@@ -462,7 +465,7 @@ def test_a_restore_that_is_killed_leaves_the_old_database_or_the_new_one(point, 
 def test_a_restore_to_a_new_place_that_is_killed_makes_nothing(both, tmp_path):
     _, file = both
     code = CHILD.replace("replace=True", "replace=False")
-    for point in ("backup._store", "backup.renew", "backup._begin_log"):
+    for point in ("backup_file._write_block", "backup_file.raise_counters", "backup_file._enable_wal"):
         done = subprocess.run(
             [sys.executable, "-c", code, point, "1", str(file), str(tmp_path / "db2")], cwd=PROJECT, check=False
         )
@@ -476,7 +479,7 @@ def test_a_backup_that_is_killed_leaves_the_one_before(both, tmp_path):
     folder, file = both
     code = CHILD.replace("maintenance.restore(file, folder, replace=True)", "maintenance.backup(folder, file, force=True)")
     before = file.read_bytes()
-    for point in ("backup._packed", "backup._held", "files.sync"):
+    for point in ("backup_file._write_archive", "backup_file._read_collections", "atomic_files.sync"):
         done = subprocess.run([sys.executable, "-c", code, point, "1", str(file), str(folder)], cwd=PROJECT, check=False)
         assert done.returncode == -signal.SIGKILL
         assert file.read_bytes() == before
@@ -487,7 +490,7 @@ def test_a_backup_that_is_killed_leaves_the_one_before(both, tmp_path):
 def test_a_locked_database_is_named_and_left_alone(both):
     folder, file = both
     with database_locked(folder), pytest.raises(vecsearch.DatabaseLockedError, match="is being written by"):
-        backup_file.supersede(folder, file, timeout=0.1)
+        backup_file.replace_damaged_database(folder, file, timeout=0.1)
     assert set(read(folder)) == {"new"}
 
 

@@ -124,7 +124,7 @@ class SQLiteStore:
         """Write all of it, as it is now, into one file with a checksum; returns what it holds."""
         from vecsearch.stores.sqlite.backup import backup_file
 
-        return backup_file.to_dict(backup_file.write(self.database, file, replace=replace))
+        return backup_file.to_dict(backup_file.write_backup(self.database, file, replace=replace))
 
     def check(self, model: str | TextEncoder | None = None) -> list[Finding]:
         """Return what is wrong with it, the worst first. Changes nothing."""

@@ -60,13 +60,13 @@ _BLOCK: Final = 1 << 20
 _PAGE_BYTES: Final = 8_192
 _PAGES_AT_ONCE: Final = 4_096
 _CHECKPOINT_WAIT_MS: Final = 1_000
-_RESTORING: Final = "restoring.db"  # among the index files, where the next writer clears away what a kill left
-_KEPT: Final = "damaged.db"  # what a restored database took the place of, where that could not be read
+_RESTORING_FILE: Final = "restoring.db"  # among the index files, where the next writer clears away what a kill left
+_DAMAGED_FILE: Final = "damaged.db"  # what a restored database took the place of, where that could not be read
 
 
 @dataclass(frozen=True, slots=True)
 class BackedUpCollection:
-    """A collection in a backup, and how much of it."""
+    """A collection in a backup, and how much of it there is."""
 
     name: str
     documents: int
@@ -86,11 +86,11 @@ class Manifest:
     collections: tuple[BackedUpCollection, ...]
 
 
-def write(database: DatabaseFolder, file: Path, *, replace: bool = False) -> Manifest:
-    """Back a database up while it is in use. Raises InputError where the file may not lie, StorageFull."""
+def write_backup(database: DatabaseFolder, file: Path, *, replace: bool = False) -> Manifest:
+    """Back a database up while it is in use. Raises InputError where the file may not lie there, DiskFullError."""
     file = Path(os.path.abspath(file))
     _check_target(database, file, replace)
-    with database.begin_driver_read():  # raises where it is to be upgraded first
+    with database.begin_driver_read():  # raises SchemaVersionError where it has to be upgraded first
         snapshot = file.with_name(f"{file.name}.snapshot.tmp")
     try:
         atomic_files.create_private_file(snapshot).close()
@@ -107,54 +107,57 @@ def write(database: DatabaseFolder, file: Path, *, replace: bool = False) -> Man
         atomic_files.remove(snapshot)
 
 
-def fill(file: Path, folder: Path) -> Manifest:
-    """Make the database of a backup in an empty folder. Raises UnreadableFile, Damaged, WrongVersion, StorageFull."""
+def unpack_into_new_folder(file: Path, folder: Path) -> Manifest:
+    """Create the database of a backup in an empty folder.
+
+    Raises UnreadableFileError, DatabaseCorruptedError, SchemaVersionError, DiskFullError.
+    """
     atomic_files.make_folder(folder / INDEX_FOLDER)
     manifest = _prepare(file, folder / DATABASE_FILE, NO_COUNTERS)
-    _begin_log(folder / DATABASE_FILE)
+    _enable_wal(folder / DATABASE_FILE)
     return manifest
 
 
-def replace(database: DatabaseFolder, file: Path) -> Manifest:
-    """Put a backup in the place of all that a database holds. Inside `Database.locked()`.
+def replace_database(database: DatabaseFolder, file: Path) -> Manifest:
+    """Put a backup in the place of all that a database holds. Only inside the write lock.
 
     Readers in any process see the old content until the new one is committed, all of it at once; a kill leaves the old one.
-    Raises as `fill` does, and Locked.
+    Raises as `unpack_into_new_folder` does, and DatabaseLockedError.
     """
-    copy = database.index_folder / _RESTORING
+    copy = database.index_folder / _RESTORING_FILE
     try:
-        floors = read_counters(database)
+        counters = read_counters(database)
     except DatabaseCorruptedError:
-        floors = make_unknown_counters()
+        counters = make_unknown_counters()
     try:
         atomic_files.make_folder(database.index_folder)
-        manifest = _prepare(file, copy, floors)
+        manifest = _prepare(file, copy, counters)
         with translate_errors(database.folder):
             _copy_in(copy, database)
     finally:
-        _clear(copy)
+        _remove_copy(copy)
     publish_all(database)
     return manifest
 
 
-def supersede(folder: Path, file: Path, *, timeout: float) -> Manifest:
+def replace_damaged_database(folder: Path, file: Path, *, timeout: float) -> Manifest:
     """Put a backup in the place of a database that is too damaged to be opened, which is kept beside it as `damaged.db`."""
-    copy, live = folder / INDEX_FOLDER / _RESTORING, folder / DATABASE_FILE
+    copy, live = folder / INDEX_FOLDER / _RESTORING_FILE, folder / DATABASE_FILE
     with write_lock.hold_write_lock(folder, timeout=timeout):
         try:
             atomic_files.make_folder(copy.parent)
             manifest = _prepare(file, copy, make_unknown_counters())
-            _begin_log(copy)
+            _enable_wal(copy)
             _set_aside(folder, live)
             copy.replace(live)
             atomic_files.sync_folder(folder)
         finally:
-            _clear(copy)
+            _remove_copy(copy)
     return manifest
 
 
 def publish_all(database: DatabaseFolder) -> None:
-    """Index files for every collection; without those of before. Inside `Database.locked()`."""
+    """Write index files for every collection, without those of before. Only inside the write lock."""
     compaction.clear_leftovers(database)
     with database.begin_read() as connection:
         names = [state.name for state in list_visible_states(connection)]
@@ -178,7 +181,7 @@ def _check_target(database: DatabaseFolder, file: Path, replace: bool) -> None:
 
 def _write_archive(snapshot: Path, target: BinaryIO) -> Manifest:
     with _open_copy(snapshot, snapshot) as connection:
-        held = tuple(_read_collections(connection))
+        summaries = tuple(_read_collections(connection))
     checksum, size = hashlib.sha256(), 0
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # vectors hardly compress
         with snapshot.open("rb") as source, archive.open(DATABASE_FILE, "w", force_zip64=True) as member:
@@ -188,7 +191,7 @@ def _write_archive(snapshot: Path, target: BinaryIO) -> Manifest:
                 size += len(block)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         manifest = Manifest(
-            _LAYOUT, import_module("vecsearch").__version__, now, SCHEMA_VERSION, checksum.hexdigest(), size, held
+            _LAYOUT, import_module("vecsearch").__version__, now, SCHEMA_VERSION, checksum.hexdigest(), size, summaries
         )
         archive.writestr(MANIFEST, json.dumps(asdict(manifest), ensure_ascii=False, indent=2))
     return manifest
@@ -205,23 +208,23 @@ def _read_collections(connection: Connection) -> Iterator[BackedUpCollection]:
 # -- reading one
 
 
-def _prepare(file: Path, copy: Path, floors: CounterState) -> Manifest:
-    """The database of a backup as a file, verified, in today's format, with numbers that no reader has seen."""
+def _prepare(file: Path, copy: Path, minimum: CounterState) -> Manifest:
+    """Unpack the database of a backup, verify and upgrade it, and give it counters that no reader has seen."""
     manifest = _extract_database(file, copy)
     with _open_copy(copy, file) as connection:
-        _verify(connection, file)
+        _verify_copy(connection, file)
         raw = get_driver(connection)
         raw.execute("BEGIN IMMEDIATE")
         migrate(connection)
         while rebuild_batch(connection):
             pass
-        raise_counters(connection, floors)
+        raise_counters(connection, minimum)
         raw.execute("COMMIT")
     return manifest
 
 
 def _extract_database(file: Path, copy: Path) -> Manifest:
-    """Takes out the two members that are known, and no more bytes than were announced."""
+    """Take out the two members that are known, and no more bytes than were announced."""
     checksum, size = hashlib.sha256(), 0
     with _open_archive(file) as archive, atomic_files.create_private_file(copy) as target:
         manifest = _read_manifest(archive, file)
@@ -233,7 +236,7 @@ def _extract_database(file: Path, copy: Path) -> Manifest:
                         f"{file} is damaged: its database is larger than the {manifest.bytes:,} bytes announced"
                     )
                 checksum.update(block)
-                _store(target, block, copy)
+                _write_block(target, block, copy)
     if (size, checksum.hexdigest()) != (manifest.bytes, manifest.sha256):
         raise DatabaseCorruptedError(
             f"{file} is damaged: its database does not have the checksum that its manifest says; restore another backup"
@@ -241,7 +244,7 @@ def _extract_database(file: Path, copy: Path) -> Manifest:
     return manifest
 
 
-def _store(target: BinaryIO, block: bytes, copy: Path) -> None:
+def _write_block(target: BinaryIO, block: bytes, copy: Path) -> None:
     try:
         target.write(block)
     except OSError as error:
@@ -267,11 +270,12 @@ def _read_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
     if missing := {MANIFEST, DATABASE_FILE} - set(archive.namelist()):
         raise UnreadableFileError(f"{file} is no backup of vecsearch: it holds no {min(missing)}")
     with archive.open(MANIFEST) as member:
-        said = member.read(_MANIFEST_BYTES_MAX)
+        text = member.read(_MANIFEST_BYTES_MAX)
     try:
-        value = load_json(said)
-        held = tuple(
-            BackedUpCollection(str(each["name"]), int(each["documents"]), int(each["chunks"])) for each in value["collections"]
+        value = load_json(text)
+        summaries = tuple(
+            BackedUpCollection(str(entry["name"]), int(entry["documents"]), int(entry["chunks"]))
+            for entry in value["collections"]
         )
         numbers = {key: int(value[key]) for key in ("layout", "format", "bytes")}
         texts = {key: str(value[key]) for key in ("program", "created_at", "sha256")}
@@ -281,26 +285,26 @@ def _read_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:
         ) from error
     if numbers["layout"] > _LAYOUT or not SCHEMA_VERSION_MIN <= numbers["format"] <= SCHEMA_VERSION:
         raise make_version_error(file, numbers["format"])
-    return Manifest(collections=held, **numbers, **texts)  # type: ignore[arg-type]
+    return Manifest(collections=summaries, **numbers, **texts)  # type: ignore[arg-type]
 
 
-def _verify(connection: Connection, file: Path) -> None:
+def _verify_copy(connection: Connection, file: Path) -> None:
     raw = get_driver(connection)
     numbers = {name: raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version", "page_size")}
     if numbers["application_id"] != APPLICATION_ID or numbers["user_version"] == 0:
         raise UnreadableFileError(f"{file} is no backup of vecsearch: it holds an SQLite file of another program")
     if not SCHEMA_VERSION_MIN <= abs(numbers["user_version"]) <= SCHEMA_VERSION:
         raise make_version_error(file, abs(numbers["user_version"]))
-    said = [row[0] for row in raw.execute("PRAGMA integrity_check(3)")]
+    messages = [row[0] for row in raw.execute("PRAGMA integrity_check(3)")]
     active = select(func.count()).select_from(_SCHEMA).where(_SCHEMA.c.type.in_(("trigger", "view")))
-    if said != ["ok"] or numbers["page_size"] != _PAGE_BYTES or connection.scalar(active):
-        reason = said[0] if said != ["ok"] else "its database was not made by vecsearch"
+    if messages != ["ok"] or numbers["page_size"] != _PAGE_BYTES or connection.scalar(active):
+        reason = messages[0] if messages != ["ok"] else "its database was not made by vecsearch"
         raise DatabaseCorruptedError(f"{file} is damaged: {reason}; restore another backup")
 
 
 @contextmanager
 def _open_copy(copy: Path, file: Path) -> Iterator[Connection]:
-    """A database that is nobody's yet, of a backup file which is to blame for what is wrong with it."""
+    """Open a database that is nobody's yet; the backup file is to blame for what is wrong with it."""
 
     def connect() -> sqlite3.Connection:
         raw = sqlite3.connect(copy, isolation_level=None)
@@ -328,7 +332,7 @@ def _open_copy(copy: Path, file: Path) -> Iterator[Connection]:
 
 
 def _copy_in(copy: Path, database: DatabaseFolder) -> None:
-    """SQLite's online backup: one write transaction of the live file, committed with its last page."""
+    """Copy by SQLite's online backup: one write transaction of the live file, committed with its last page."""
     deadline = time.monotonic() + database.timeout
 
     def progress(status: int, _: int, __: int) -> None:
@@ -348,8 +352,8 @@ def _copy_in(copy: Path, database: DatabaseFolder) -> None:
         live.close()
 
 
-def _begin_log(file: Path) -> None:
-    """Let a database that nobody has open keep a write-ahead log, as those do that were made empty."""
+def _enable_wal(file: Path) -> None:
+    """Let a database that nobody has open keep a write-ahead log, as those do that were created empty."""
     raw = sqlite3.connect(file, isolation_level=None)
     try:
         with translate_errors(file.parent):
@@ -359,23 +363,23 @@ def _begin_log(file: Path) -> None:
 
 
 def _set_aside(folder: Path, live: Path) -> None:
-    """The log first: a restored database must never be given that of another."""
+    """Keep what was there, the log first: a restored database must never be given that of another."""
     log = Path(f"{live}-wal")
-    for name in (_KEPT, f"{_KEPT}-wal"):
+    for name in (_DAMAGED_FILE, f"{_DAMAGED_FILE}-wal"):
         atomic_files.remove(folder / name)
     atomic_files.remove(Path(f"{live}-shm"))
     with suppress(FileNotFoundError):
-        log.replace(folder / f"{_KEPT}-wal")
+        log.replace(folder / f"{_DAMAGED_FILE}-wal")
     with suppress(OSError):  # not every file system has links
-        os.link(live, folder / _KEPT)
+        os.link(live, folder / _DAMAGED_FILE)
     atomic_files.sync_folder(folder)
 
 
-def _clear(copy: Path) -> None:
+def _remove_copy(copy: Path) -> None:
     for suffix in ("", "-journal", "-wal", "-shm"):
         atomic_files.remove(Path(f"{copy}{suffix}"))
 
 
 def to_dict(manifest: Manifest) -> dict[str, Any]:
-    """The fields of the shell's JSON."""
-    return {**asdict(manifest), "collections": [asdict(each) for each in manifest.collections]}
+    """Return the fields of the shell's JSON."""
+    return {**asdict(manifest), "collections": [asdict(summary) for summary in manifest.collections]}

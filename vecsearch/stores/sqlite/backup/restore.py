@@ -19,7 +19,7 @@ def restore_backup(file: Path, folder: Path, *, replace: bool) -> dict[str, Any]
         raise InputError(f"{folder} holds a database; restore to another folder, or put the backup in its place: --replace")
     if not is_database(folder):
         manifests: list[backup_file.Manifest] = []
-        create_database(folder, fill=lambda workplace: manifests.append(backup_file.fill(file, workplace)))
+        create_database(folder, fill=lambda workplace: manifests.append(backup_file.unpack_into_new_folder(file, workplace)))
         _publish(folder)
         return backup_file.to_dict(manifests[0])
     try:
@@ -27,11 +27,11 @@ def restore_backup(file: Path, folder: Path, *, replace: bool) -> dict[str, Any]
     except (DatabaseCorruptedError, NotADatabaseError) as error:  # what cannot be opened cannot be written to either
         if isinstance(error, NotADatabaseError) and (folder / DATABASE_FILE).stat().st_size:  # another program's
             raise
-        manifest = backup_file.supersede(folder, file, timeout=LOCK_TIMEOUT_S)
+        manifest = backup_file.replace_damaged_database(folder, file, timeout=LOCK_TIMEOUT_S)
         _publish(folder)
         return backup_file.to_dict(manifest)
     with closing(database), database.hold_write_lock():
-        return backup_file.to_dict(backup_file.replace(database, file))
+        return backup_file.to_dict(backup_file.replace_database(database, file))
 
 
 def _publish(folder: Path) -> None:
