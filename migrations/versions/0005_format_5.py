@@ -27,7 +27,8 @@ STATEMENTS = (
         indexed_up_to INTEGER NOT NULL DEFAULT 0,
         created_at TEXT NOT NULL,
         stemmer TEXT NOT NULL,
-        metadata TEXT NOT NULL DEFAULT '{}')""",
+        metadata TEXT NOT NULL DEFAULT '{}',
+        restored_version INTEGER NOT NULL DEFAULT 0)""",
     "CREATE UNIQUE INDEX collections_by_name ON collections (name, role) WHERE role <> 'replaced'",
     """CREATE TABLE rebuilds (
         collection_id INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,

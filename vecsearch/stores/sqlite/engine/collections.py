@@ -47,6 +47,7 @@ class CollectionState:
     indexed_up_to: int
     stemmer: str
     metadata: Metadata
+    restored_version: int
 
     @property
     def is_hidden(self) -> bool:

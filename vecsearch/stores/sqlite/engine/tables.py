@@ -41,6 +41,7 @@ collections = Table(
     Column("created_at", Text, nullable=False),
     Column("stemmer", Text, nullable=False),  # makes the terms of the text index; see `text.analyzer`
     Column("metadata", Text, nullable=False, server_default="{}"),  # a JSON object of the user's
+    Column("restored_version", Integer, nullable=False, server_default="0"),  # the data_version that a restore began with
     Index("collections_by_name", "name", "role", unique=True, sqlite_where=text("role <> 'replaced'")),
     sqlite_autoincrement=True,
 )

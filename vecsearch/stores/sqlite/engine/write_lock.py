@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import sys
@@ -10,23 +11,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import DatabaseLockedError, ReadOnlyError, wrap_write_error
 from vecsearch.core.nesting import load_json
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 LOCK_FILE = "write.lock"
 OWNER_FILE = "write.owner.json"
+_SILENT_WAIT_S: Final = 1.0
+_log = logging.getLogger("vecsearch")
 
 
 @contextmanager
 def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[None]:
-    """Hold the database's write lock. Waits up to `timeout` seconds, then raises Locked naming the owner."""
+    """Hold the database's write lock.
+
+    Waits up to `timeout` seconds, and after the first of them logs for whom; then raises DatabaseLockedError naming the owner.
+    """
     from filelock import FileLock, Timeout  # takes long to load, and who only reads never needs it
 
     lock = FileLock(folder / LOCK_FILE, mode=0o600)
     try:
-        lock.acquire(timeout=timeout)
+        _acquire(lock, folder, timeout)
     except Timeout as error:
         raise DatabaseLockedError(
             f"{folder} is being written by {describe_owner(folder)}; waited {timeout:g} s: try again when it has finished"
@@ -41,6 +51,18 @@ def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[None]:
     finally:
         atomic_files.remove(folder / OWNER_FILE)
         lock.release()
+
+
+def _acquire(lock: FileLock, folder: Path, timeout: float) -> None:
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=min(timeout, _SILENT_WAIT_S))
+    except Timeout:
+        if timeout <= _SILENT_WAIT_S:
+            raise
+        _log.info("waiting for %s, which writes %s", describe_owner(folder), folder)
+        lock.acquire(timeout=timeout - _SILENT_WAIT_S)
 
 
 def describe_owner(folder: Path) -> str:

@@ -103,7 +103,13 @@ def describe_collection(state: CollectionState) -> CollectionInfo:
     """Return what the rest of the house may know of a collection's row."""
     spec = EncoderSpec(state.model, state.fingerprint, state.dimension)
     return CollectionInfo(
-        state.name, spec, state.precision, state.stemmer, state.metadata, state.id, (state.id, state.data_version)
+        state.name,
+        spec,
+        state.precision,
+        state.stemmer,
+        state.metadata,
+        (state.id, state.restored_version),
+        (state.id, state.data_version),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, tombstones
 from vecsearch.stores.sqlite.read.source_rows import count_sources_by_state, list_sources
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
-from vecsearch.stores.sqlite.vectors.segment_rows import list_segments
+from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, list_segments
 from vecsearch.stores.sqlite.write.compaction import count_pending_rows
 
 _FAILED_MAX: Final = 100  # the first of them; `ls --failed` pages through all
@@ -36,7 +37,7 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
     text = connection.scalar(select(func.sum(func.length(documents.c.text))).where(documents.c.collection_id == state.id))
     stored = list_segments(connection, state)
     files = [path for each in stored for path in each.list_files(database.index_folder, state.id)]
-    missing = any(not each.get_path(database.index_folder, state.id).exists() for each in stored)
+    damage = _describe_damage(database, state, stored)
     tail = count_pending_rows(connection, state) - amounts["tombstones"]
     return {
         "name": state.name,
@@ -49,7 +50,7 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
         "reembedding": _describe_reembedding(connection, state, amounts["documents"]),
         "index": {
             "kind": "compressed" if any(each.rows >= PQ_MIN_ROWS for each in stored) else "exact",
-            "state": "missing" if missing else "behind" if stored and tail else "current" if stored else "none",
+            "state": damage or ("behind" if stored and tail else "current" if stored else "none"),
             "generation": state.index_version,
             "segments": len(stored),
             "rows": sum(each.rows for each in stored),
@@ -64,6 +65,13 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
             "index": sum(map(_measure_size, files)),
         },
     }
+
+
+def _describe_damage(database: DatabaseFolder, state: CollectionState, stored: Sequence[StoredSegment]) -> str | None:
+    """Return what is wrong with the index files, which are read through for it; None where nothing is."""
+    if any(not segment.get_path(database.index_folder, state.id).exists() for segment in stored):
+        return "missing"
+    return "damaged" if any(not segment.is_sound(database.index_folder, state.id) for segment in stored) else None
 
 
 def _describe_reembedding(connection: Connection, state: CollectionState, document_count: int) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ A chunk's vector never changes (a new text gets a new chunk id), so a view moves
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,8 @@ from vecsearch.stores.sqlite.vectors.faiss_segment import (
 )
 from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, list_segments
 
+_log = logging.getLogger("vecsearch")
+_REPORTED: Final[set[Path]] = set()  # index files that were logged as damaged
 _ID_MAX: Final = 2**63 - 1
 _VECTOR_ROWS: Final = """
     SELECT chunks.id, vectors.vector FROM chunks JOIN vectors ON vectors.chunk_id = chunks.id
@@ -172,9 +175,22 @@ def _load_view(
     rows = sum(each.rows for each in new)
     loaded = map_over_segments(lambda each: Segment.load(each.get_path(index_folder, state.id), each.checksum), new, rows)
     for each, segment in zip(new, loaded, strict=True):
+        if segment is None:
+            _log_once(each.get_path(index_folder, state.id))
         known_segments[each] = segment or build_segment(connection, state, after_id=each.after_id, last_id=each.last_id)
     empty = np.empty((0, state.dimension), np.float32)
     return VectorView(state, tuple(known_segments[each] for each in stored), stored, NO_IDS, empty, NO_IDS)
+
+
+def _log_once(path: Path) -> None:
+    """Say that an index file is of no use; once in a process, however often it is met."""
+    if path not in _REPORTED:
+        _REPORTED.add(path)
+        _log.warning(
+            "the index file %s is missing or damaged; answers are right, but every process makes it again in memory until it is "
+            "written: vecsearch optimize",
+            path,
+        )
 
 
 def _advance_view(connection: AnyConnection, view: VectorView, state: CollectionState) -> VectorView:
