@@ -50,7 +50,7 @@ def raise_counters(connection: Connection, minimum: CounterState) -> None:
             index_version=max(own.index_version, minimum.index_version) + 1,
             data_version=max(own.data_version, minimum.data_version) + 1,
             indexed_up_to=0,
-            restored_version=max(own.data_version, floors.data_version) + 1,
+            restored_version=max(own.data_version, minimum.data_version) + 1,
         )
     )
     connection.execute(delete(segments))
