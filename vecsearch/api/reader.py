@@ -136,11 +136,6 @@ class CollectionReader:
 
     # -- encoders
 
-    def _check_exists(self) -> None:
-        """Raise CollectionNotFoundError where the collection is not there."""
-        with self._open_snapshot():
-            pass
-
     def _check_settings(self) -> None:
         """Raise ModelMismatchError where another model was asked for than the collection's."""
         self._check_requested_model(self._read_info())

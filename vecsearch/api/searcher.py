@@ -246,7 +246,7 @@ class CollectionSearcher(CollectionReader):
             ids = [example for example in examples if isinstance(example, str)]
             own = {key: selection.select_chunks(snapshot, self.name, key=key, file=None) for key in ids}
             centroids = {key: engine.compute_centroid(snapshot.load_vectors(chunks.tolist())) for key, chunks in own.items()}
-            vectors = np.stack([centroids[each] if isinstance(each, str) else texts[each.text] for each in examples])
+            vectors = np.stack([centroids[example] if isinstance(example, str) else texts[example.text] for example in examples])
             profile = PreferenceProfile(vectors[: len(positive)], vectors[len(positive) :])
             least, _ = arguments.resolve_min_similarity(snapshot, options)
             excluded = np.unique(np.concatenate([np.empty(0, np.int64), *own.values()]))

@@ -54,7 +54,7 @@ class ThresholdType(click.ParamType[Threshold]):
 @click.option("--queries", metavar="FILE", help='Measure the collection of --db and -c: JSON lines {"_id", "text"}, and …')
 @click.option("--qrels", metavar="FILE", help="… lines of query-id, document-id and score, separated by tabs.")
 @click.option(
-    "--mode", type=click.Choice([each.value for each in Mode]), help="Measure only this mode.  [default: all, side by side]"
+    "--mode", type=click.Choice([mode.value for mode in Mode]), help="Measure only this mode.  [default: all, side by side]"
 )
 @click.option("--model", metavar="NAME", help="The model for DATASET: a hub name or a local folder.")
 @click.option("--per-query", is_flag=True, help="Show the queries where the modes differ most, or that one mode answers worst.")
@@ -78,11 +78,9 @@ def evaluate(
 
     _check_usage(options, dataset, queries, qrels, model)
     switches["rerank"] = parse_rerank_option(switches["rerank"])
-    with _open_dataset(options, dataset, model) if dataset else _open_collection(options, queries or "", qrels or "") as subject:
-        runs = [_evaluate_mode(options, subject, each, switches) for each in ([Mode(mode)] if mode else _MODES)]
-    answer = EvalReport(
-        subject.name, subject.judgements, runs, compare_runs(runs), one_mode=mode is not None, per_query=per_query
-    )
+    with _open_dataset(options, dataset, model) if dataset else _open_collection(options, queries or "", qrels or "") as target:
+        runs = [_evaluate_mode(options, target, run_mode, switches) for run_mode in ([Mode(mode)] if mode else _MODES)]
+    answer = EvalReport(target.name, target.judgements, runs, compare_runs(runs), one_mode=mode is not None, per_query=per_query)
     options.show(answer.to_dict(), answer.to_lines())
     return _check_thresholds(next(run for run in runs if run.mode == (mode or Mode.HYBRID)), fail_under)
 
@@ -119,13 +117,13 @@ def _open_dataset(options: CliContext, folder: str, model: str | None) -> Iterat
 
     dataset = Dataset.from_folder(folder)
     judgements = read_judgements(dataset.queries, dataset.qrels)
-    kept = CachedCollection.from_dataset(dataset, model=model)
-    if not kept.is_whole:
-        _index_dataset(options, kept)
-    if troubles := kept.read_problems():
-        _print_note(options, f"{format_count(len(troubles), 'document')} of {dataset.corpus} could not be indexed: {troubles[0]}")
-    _check_judgements(judgements, kept.folder, COLLECTION_DEFAULT)
-    with kept.open_for_reading() as collection:
+    cached = CachedCollection.from_dataset(dataset, model=model)
+    if not cached.is_whole:
+        _index_dataset(options, cached)
+    if problems := cached.read_problems():
+        _print_note(options, f"{format_count(len(problems), 'document')} of {dataset.corpus} could not be indexed: {problems[0]}")
+    _check_judgements(judgements, cached.folder, COLLECTION_DEFAULT)
+    with cached.open_for_reading() as collection:
         yield EvalTarget(dataset.name, collection, judgements)
 
 
@@ -152,8 +150,8 @@ def _check_judgements(judgements: Qrels, folder: Path, collection: str) -> None:
     """Warns of judged queries and documents that are not there. Raises InputError when no judged document is."""
     from vecsearch.evaluation import find_absent, select_answerable
 
-    if strange := [each for each in judgements.qrels if each not in judgements.queries]:
-        _warn(f"left out, with no text in the queries: {_format_query_count(len(strange))} of the qrels: {format_names(strange)}")
+    if unknown := [query for query in judgements.qrels if query not in judgements.queries]:
+        _warn(f"left out, with no text in the queries: {_format_query_count(len(unknown))} of the qrels: {format_names(unknown)}")
     asked = select_answerable(judgements.queries, judgements.qrels)
     judged = list(dict.fromkeys(document for query in asked for document in judgements.qrels[query]))
     missing = find_absent(folder, collection, judged)
@@ -215,8 +213,8 @@ def _check_thresholds(run: Run, thresholds: Sequence[Threshold]) -> int:
     """The exit status: 1, with the reason on stderr, where the run is under a bound."""
     under = [(measure, run.mean(measure), bound) for measure, bound in thresholds if run.mean(measure) < bound]
     if under:
-        said = "; ".join(f"{measure} {value:.4f} is less than {bound:g}" for measure, value, bound in under)
-        click.echo(f"Error: mode {run.mode}: {said}", err=True)
+        failures = "; ".join(f"{measure} {value:.4f} is less than {bound:g}" for measure, value, bound in under)
+        click.echo(f"Error: mode {run.mode}: {failures}", err=True)
     return 1 if under else 0
 
 
@@ -234,29 +232,31 @@ class EvalReport:
     def to_dict(self) -> dict[str, Any]:
         """The JSON of `eval`: one run with --mode, else all of them and how they differ."""
         runs = [_build_run_json(run) for run in self.runs]
-        told: dict[str, Any] = {"dataset": self.dataset}
-        told |= (
+        report: dict[str, Any] = {"dataset": self.dataset}
+        report |= (
             runs[0]
             if self.one_mode
-            else {"runs": [{**told, **run} for run in runs], "differences": self._build_differences_json()}
+            else {"runs": [{**report, **run} for run in runs], "differences": self._build_differences_json()}
         )
-        return told | ({"per_query": [self._build_query_json(each) for each in self._rank_queries()]} if self.per_query else {})
+        return report | (
+            {"per_query": [self._build_query_json(query) for query in self._rank_queries()]} if self.per_query else {}
+        )
 
     def to_lines(self) -> Iterator[str]:
         """A table of the modes, the gain of hybrid, and the queries that tell most."""
         run = self.runs[0]
         yield f"{self.dataset}: {format_count(run.documents, 'document')}, {_format_query_count(len(run.values))}"
         yield from _format_table([_HEADINGS, *map(_format_row, self.runs)])
-        for each in self.differences[:1]:
-            low, high = each.interval
-            yield f"nDCG@10, {each.mode} − {each.other}: {each.mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+        for difference in self.differences[:1]:
+            low, high = difference.interval
+            yield f"nDCG@10, {difference.mode} − {difference.other}: {difference.mean:+.3f} [{low:+.3f}, {high:+.3f}]"
         if self.per_query:
             yield from self._format_queries()
 
     def _format_queries(self) -> Iterator[str]:
         shown = self._rank_queries()[:_QUERIES_SHOWN]
         values = ((query, *(f"{value:.3f}" for value in self._ndcg(query).values())) for query in shown)
-        rows = ((*each, shorten(self.judgements.queries[each[0]], _TEXT_SHOWN, placeholder=" …")) for each in values)
+        rows = ((*row, shorten(self.judgements.queries[row[0]], _TEXT_SHOWN, placeholder=" …")) for row in values)
         yield ""
         yield f"nDCG@10 of the queries {'answered worst' if self.one_mode else 'where the modes differ most'}:"
         yield from _format_table([("query", *(run.mode for run in self.runs), "text"), *rows])
@@ -279,10 +279,10 @@ class EvalReport:
     def _build_differences_json(self) -> list[dict[str, Any]]:
         return [
             {
-                "measure": each.measure, "mode": each.mode, "other": each.other,
-                "difference": round(each.mean, 6), "interval": [round(bound, 6) for bound in each.interval],
+                "measure": difference.measure, "mode": difference.mode, "other": difference.other,
+                "difference": round(difference.mean, 6), "interval": [round(bound, 6) for bound in difference.interval],
             }
-            for each in self.differences
+            for difference in self.differences
         ]  # fmt: skip
 
 

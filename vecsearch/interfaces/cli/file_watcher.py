@@ -67,7 +67,7 @@ def _watch_changes(options: CliContext, paths: Sequence[str]) -> Iterator[set[Pa
     """Paths that changed together; at first, perhaps, none: then the watch has begun."""
     from watchfiles import watch as changes
 
-    roots = [path for path in (Path(each).expanduser().absolute() for each in paths) if path.exists()]
+    roots = [path for path in (Path(name).expanduser().absolute() for name in paths) if path.exists()]
     database = options.choose_database().absolute()
     if not options.quiet:
         click.echo(f"watching {format_count(len(roots), 'path')}; Ctrl-C stops it", err=True)

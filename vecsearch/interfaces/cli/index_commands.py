@@ -52,7 +52,7 @@ def add_index_options(command: _F) -> _F:
         (
             click.option(
                 "--split",
-                type=click.Choice([each.value for each in Split]),
+                type=click.Choice([split.value for split in Split]),
                 default=Split.TOKENS.value,
                 show_default=True,
                 help="How to split documents: into chunks that fit the model, paragraphs, or lines.",

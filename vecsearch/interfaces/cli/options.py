@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import vecsearch
-from vecsearch.core.errors import NotADatabaseError
+from vecsearch.core.errors import CollectionNotFoundError, NotADatabaseError
 from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import COLLECTION_DEFAULT, DATABASE_FOLDER, LIMIT_DEFAULT, MMR_DEFAULT, WINDOW_MAX
 from vecsearch.core.types import Fusion, Mode
@@ -73,16 +73,20 @@ class CliContext:
     @contextmanager
     def open_for_reading(self) -> Iterator[Collection]:
         """Open the collection to read from. Raises CollectionNotFoundError."""
-        with vecsearch.open(self.find_database(), collection=self.name, readonly=True) as collection:
-            collection._check_exists()
-            yield collection
+        with self.connect() as database:
+            yield self._open_collection(database)
 
     @contextmanager
     def open_for_writing(self) -> Iterator[Collection]:
         """Open the collection of a database that is there, to write to. Raises CollectionNotFoundError."""
-        with vecsearch.open(self.find_database(), collection=self.name, create=False) as collection:
-            collection._check_exists()
-            yield collection
+        with self.connect(writable=True) as database:
+            yield self._open_collection(database)
+
+    def _open_collection(self, database: Database) -> Collection:
+        names = database.collections()
+        if self.name not in names:
+            raise CollectionNotFoundError(self.name, names)
+        return database.collection(self.name)
 
     @contextmanager
     def show_progress(self, label: str = "indexing") -> Iterator[Progress | None]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--precision",
-    type=click.Choice([each.value for each in Precision]),
+    type=click.Choice([precision.value for precision in Precision]),
     help="Precision of the new vectors.  [default: the old ones']",
 )
 @click.option("--cancel", is_flag=True, help="Discard what an interrupted run has made.")

@@ -76,7 +76,7 @@ def export(options: CliContext, file: str, kind: str | None, no_vectors: bool, f
 @click.command("import")
 @click.argument("file", metavar="FILE or FOLDER or -")
 @click.option(
-    "--on-conflict", type=click.Choice([each.value for each in OnConflict]), default=OnConflict.ERROR.value, show_default=True,
+    "--on-conflict", type=click.Choice([*OnConflict]), default=OnConflict.ERROR.value, show_default=True,
     help="What to do with an id that exists already.",
 )  # fmt: skip
 @click.option("--from", "from_collection", metavar="NAME", help="Only this collection of a Chroma folder.")
@@ -94,7 +94,7 @@ def import_(
         progress = stack.enter_context(options.show_progress("importing"))
         report = collection.import_documents(place, on_conflict=on_conflict, from_collection=from_collection, progress=progress)
     if file == _STDIO:
-        report = replace(report, failed=tuple(replace(each, source="stdin") for each in report.failed))
+        report = replace(report, failed=tuple(replace(failure, source="stdin") for failure in report.failed))
     return _show_import(options, report)
 
 
@@ -148,7 +148,7 @@ def _format_export(report: ExportReport, target: str) -> str:
 
 
 def _format_amounts(manifest: dict[str, Any]) -> str:
-    total = sum(each["documents"] for each in manifest["collections"])
+    total = sum(collection["documents"] for collection in manifest["collections"])
     amounts = f"{format_count(len(manifest['collections']), 'collection')}, {format_count(total, 'document')}"
     return f"{amounts}, {manifest['bytes'] / 1e6:,.1f} MB"
 

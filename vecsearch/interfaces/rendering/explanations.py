@@ -1,4 +1,4 @@
-"""Reasons for people: the text of a hit shaded by what its words bring, and the figures below it."""
+"""Explanations as text: a hit shaded by what its words contribute, and the figures below it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORD: Final = re.compile(r"\S+")
 
 
 def format_explanation(hit: Hit, width: int) -> Iterator[str]:
-    """The whole chunk, its words shaded where the terminal can; ranks and scores; the words and the sentence that count most."""
+    """Yield the whole chunk, its words shaded where the terminal can; ranks, scores, the words and sentence that count most."""
     reasons = hit.explanation
     assert reasons is not None
     words = compute_word_attributions(hit, reasons.tokens)
@@ -27,9 +27,9 @@ def format_explanation(hit: Hit, width: int) -> Iterator[str]:
     indent = " " * _INDENT
     yield indent + " · ".join(_format_component(side, reasons) for side in reasons.components)
     if words:
-        best = sorted(words, key=lambda each: -each.weight)[:_WORDS_SHOWN]
-        said = ", ".join(f"{hit.text[w.start - hit.start : w.end - hit.start]} {w.weight:+.3f}" for w in best)
-        yield make_printable(f"{indent}words: {said}; title and remainder {reasons.remainder:+.3f}")
+        best = sorted(words, key=lambda word: -word.weight)[:_WORDS_SHOWN]
+        weights = ", ".join(f"{hit.text[w.start - hit.start : w.end - hit.start]} {w.weight:+.3f}" for w in best)
+        yield make_printable(f"{indent}words: {weights}; title and remainder {reasons.remainder:+.3f}")
     if reasons.sentence:
         at = reasons.sentence
         sentence = " ".join(hit.text[at.start - hit.start : at.end - hit.start].split())
@@ -42,7 +42,7 @@ def _format_component(component: str, explanation: Explanation) -> str:
 
 
 def format_profile(profile: QueryProfile) -> str:
-    """How the answer was found, and how long each stage took."""
+    """Return how the answer was found, and how long each stage took, in one line."""
     bound = "" if profile.min_similarity is None else f" · min similarity {profile.min_similarity:.3f}"
     stages = ", ".join(f"{stage} {took:.1f}" for stage, took in profile.timings_ms.items())
     of = "" if profile.matching == profile.chunks else f"{profile.matching:,} of "
@@ -51,38 +51,38 @@ def format_profile(profile: QueryProfile) -> str:
 
 
 def compute_word_attributions(hit: Hit, attributions: Sequence[TokenAttribution]) -> list[TokenAttribution]:
-    """The shares of a hit's tokens added up to those of its words, between white space."""
-    found = []
+    """Return the weights of a hit's words, each the sum of its tokens'; words are separated by white space."""
+    words = []
     for match in _WORD.finditer(hit.text):
         start, end = hit.start + match.start(), hit.start + match.end()
-        own = [each.weight for each in attributions if start <= each.start < end]
-        if own:
-            found.append(TokenAttribution(start, end, sum(own)))
-    for at, word in enumerate(found):  # without the marks around it
+        weights = [token.weight for token in attributions if start <= token.start < end]
+        if weights:
+            words.append(TokenAttribution(start, end, sum(weights)))
+    for at, word in enumerate(words):  # without the marks around it
         text = hit.text[word.start - hit.start : word.end - hit.start]
         bare = text.strip(".,;:!?()[]{}\"'“”‘’«»…*_`#")
         if bare:
             start = word.start + text.index(bare)
-            found[at] = TokenAttribution(start, start + len(bare), word.weight)
-    return found
+            words[at] = TokenAttribution(start, start + len(bare), word.weight)
+    return words
 
 
 def _shade_words(hit: Hit, words: Sequence[TokenAttribution], width: int) -> Iterator[str]:
     import click
 
-    most = max(each.weight for each in words)
-    by_start = {each.start: each for each in words}
+    most = max(word.weight for word in words)
+    by_start = {word.start: word for word in words}
     plain = bool(os.environ.get("NO_COLOR"))
     line, length = "", 0
     for match in _WORD.finditer(hit.text):
         places = range(hit.start + match.start(), hit.start + match.end())
         own = next((by_start[at] for at in places if at in by_start), None)
         shade = None if own is None or plain or most <= 0 else _SHADES[max(0, min(4, round(4 * own.weight / most)))]
-        word = make_printable(match[0])
-        if length + 1 + len(word) > width and line:
+        text = make_printable(match[0])
+        if length + 1 + len(text) > width and line:
             yield " " * _INDENT + line
             line, length = "", 0
-        styled = word if shade is None else click.style(word, bg=shade, fg=231)
-        line, length = (f"{line} {styled}", length + 1 + len(word)) if line else (styled, len(word))
+        styled = text if shade is None else click.style(text, bg=shade, fg=231)
+        line, length = (f"{line} {styled}", length + 1 + len(text)) if line else (styled, len(text))
     if line:
         yield " " * _INDENT + line

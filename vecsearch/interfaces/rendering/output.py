@@ -21,7 +21,7 @@ _FAILED_SHOWN = 5
 
 
 def dump_json(value: Any) -> str:
-    """One JSON value; characters that no terminal or file can take are replaced."""
+    """Return one JSON value as text; characters that no terminal or file can take are replaced."""
     return make_encodable(json.dumps(value, ensure_ascii=False, indent=2))
 
 
@@ -31,13 +31,13 @@ def dump_json(value: Any) -> str:
 def build_answer_json(
     query: str | None, mode: str, took_ms: float, hits: Hits, *, include_profile: bool = False
 ) -> dict[str, Any]:
-    """The JSON of `search`, `similar` and `recommend`; with how the answer was found where that is asked for."""
-    found = {"profile": asdict(hits.profile)} if include_profile and hits.profile else {}
-    return {"query": query, "mode": mode, "took_ms": round(took_ms, 1), **found, "hits": [hit.to_dict() for hit in hits]}
+    """The JSON of `search`, `similar` and `recommend`; with how the answer was profile where that is asked for."""
+    profile = {"profile": asdict(hits.profile)} if include_profile and hits.profile else {}
+    return {"query": query, "mode": mode, "took_ms": round(took_ms, 1), **profile, "hits": [hit.to_dict() for hit in hits]}
 
 
 def format_hits(hits: Hits) -> Iterator[str]:
-    """`score  id · title`, then the beginning of the chunk, within the width of the terminal; the reasons where there are any."""
+    """Yield `score  id · title`, then the beginning of the chunk, as wide as the terminal; the explanation where there is one."""
     width = max(40, min(shutil.get_terminal_size().columns, 120))
     for hit in hits:
         yield from _format_hit(hit, width)
@@ -75,7 +75,7 @@ def _wrap_text(text: str, width: int, lines: int | None) -> list[str]:
 
 
 def format_documents(documents: Sequence[Document]) -> Iterator[str]:
-    """Each document's id, title, metadata and text."""
+    """Yield each document's id, title, metadata and text."""
     for number, document in enumerate(documents):
         if number:
             yield ""
@@ -86,37 +86,37 @@ def format_documents(documents: Sequence[Document]) -> Iterator[str]:
 
 
 def format_summaries(summaries: Sequence[DocumentSummary], *, total: int, offset: int) -> Iterator[str]:
-    """`id · title  n chunks  time`, and how to see the rest."""
-    for each in summaries:
-        name = " · ".join(part for part in (each.id, each.title) if part)
-        state = "" if each.state is SourceState.INDEXED else f", {each.state}"
-        yield make_printable(f"{name}  ({format_count(each.chunks, 'chunk')}, {_format_minute(each.indexed_at)}{state})")
+    """Yield `id · title  n chunks  time`, and how to see the next page."""
+    for summary in summaries:
+        name = " · ".join(part for part in (summary.id, summary.title) if part)
+        state = "" if summary.state is SourceState.INDEXED else f", {summary.state}"
+        yield make_printable(f"{name}  ({format_count(summary.chunks, 'chunk')}, {_format_minute(summary.indexed_at)}{state})")
     yield from _format_next_page(len(summaries), total, offset)
 
 
 def format_sources(sources: Sequence[Source], *, total: int, offset: int) -> Iterator[str]:
-    """`state  path  n documents, n chunks, time`, then what is wrong, and how to see the rest."""
-    for each in sources:
-        amounts = f"{format_count(each.documents, 'document')}, {format_count(each.chunks, 'chunk')}"
-        yield make_printable(f"{each.state:10}  {each.source}  ({amounts}, {_format_minute(each.indexed_at)})")
-        if each.error:
-            yield make_printable(f"{'':12}{each.error}")
+    """Yield `state  path  n documents, n chunks, time`, then the error, and how to see the next page."""
+    for source in sources:
+        amounts = f"{format_count(source.documents, 'document')}, {format_count(source.chunks, 'chunk')}"
+        yield make_printable(f"{source.state:10}  {source.source}  ({amounts}, {_format_minute(source.indexed_at)})")
+        if source.error:
+            yield make_printable(f"{'':12}{source.error}")
     yield from _format_next_page(len(sources), total, offset)
 
 
 def _format_minute(moment: str) -> str:
-    """2026-05-01 13:45, of a time in ISO 8601."""
+    """Return `2026-05-01 13:45` for a time in ISO 8601."""
     return moment[:16].replace("T", " ")
 
 
 def _format_next_page(shown: int, total: int, offset: int) -> Iterator[str]:
-    """How to see what a page leaves out, if anything."""
+    """Yield how to see the next page, if there is one."""
     if total > offset + shown:
         yield f"{offset + 1:,} to {offset + shown:,} of {total:,}; the next: --offset {offset + shown}"
 
 
 def build_documents_json(documents: Sequence[Document]) -> dict[str, Any]:
-    """The JSON of `get`."""
+    """Return the JSON of `get`."""
     return {"documents": [_build_document_json(document) for document in documents]}
 
 
@@ -127,7 +127,7 @@ def _build_document_json(document: Document) -> dict[str, Any]:
 
 
 def build_summary_json(summary: DocumentSummary) -> dict[str, Any]:
-    """A document in the JSON of `ls`; the state and error of its file only where that is not well."""
+    """Return a document in the JSON of `ls`; the state and error of its file only where it is not indexed."""
     fields = asdict(summary)
     well = ("state", "error") if summary.state is SourceState.INDEXED else ()
     return {key: value for key, value in fields.items() if key not in well}
@@ -137,7 +137,7 @@ def build_summary_json(summary: DocumentSummary) -> dict[str, Any]:
 
 
 def format_report(report: IndexReport) -> Iterator[str]:
-    """What a run did, and what there is now; what a dry run would do, document by document."""
+    """Yield what a run did, and what there is now; what a dry run would do, document by document."""
     for verb, key in report.planned or ():
         yield make_printable(f"{verb:6}  {key}")
     changes = ", ".join(f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed"))
@@ -147,7 +147,7 @@ def format_report(report: IndexReport) -> Iterator[str]:
 
 
 def format_failures(report: IndexReport, *, limit: int = 20) -> Iterator[str]:
-    """What failed, a line each; what was skipped, a line for each reason, the commonest first."""
+    """Yield what failed, a line each; what was skipped, a line for each reason, the most common first."""
     for failure in report.failed[:limit]:
         yield make_printable(f"failed: {failure.source}: {failure.error}")
     if len(report.failed) > limit:
@@ -155,7 +155,7 @@ def format_failures(report: IndexReport, *, limit: int = 20) -> Iterator[str]:
     by_reason: dict[str, list[str]] = {}
     for skip in report.skipped:
         by_reason.setdefault(skip.reason, []).append(skip.source)
-    reasons = sorted(by_reason.items(), key=lambda each: -len(each[1]))
+    reasons = sorted(by_reason.items(), key=lambda reason: -len(reason[1]))
     for reason, uris in reasons[:limit]:
         yield make_printable(f"skipped: {uris[0]}{f' and {len(uris) - 1:,} more' if len(uris) > 1 else ''}: {reason}")
     if len(reasons) > limit:
@@ -166,31 +166,34 @@ def format_failures(report: IndexReport, *, limit: int = 20) -> Iterator[str]:
 
 
 def format_status(status: dict[str, Any]) -> Iterator[str]:
-    """The database, then each collection."""
+    """The database, then collection collection."""
     yield make_printable(f"{status['db']} · format {status['format']} · {_format_bytes(status['bytes'])}")
-    for each in status["collections"]:
-        index = each["index"]
+    for collection in status["collections"]:
+        index = collection["index"]
         yield make_printable(
-            f"{each['name']}: {format_count(each['documents'], 'document')}, {format_count(each['chunks'], 'chunk')}"
+            f"{collection['name']}: {format_count(collection['documents'], 'document')}, "
+            f"{format_count(collection['chunks'], 'chunk')}"
         )
-        yield make_printable(f"  model    {each['model']} · {each['dimension']} dimensions · {each['precision']}")
-        yield make_printable(f"  stemmer  {STEMMERS.get(each['stemmer'], each['stemmer'])}")
-        if begun := each["reembedding"]:
+        yield make_printable(
+            f"  model    {collection['model']} · {collection['dimension']} dimensions · {collection['precision']}"
+        )
+        yield make_printable(f"  stemmer  {STEMMERS.get(collection['stemmer'], collection['stemmer'])}")
+        if begun := collection["reembedding"]:
             made = f"{begun['documents']:,} of {begun['of']:,} documents"
             yield make_printable(f"  reembed  {begun['model']} · {made}; continue with: vecsearch reembed")
         waiting = f", {index['tail']:,} rows after it, {index['deleted']:,} deleted" if index["tail"] or index["deleted"] else ""
         yield f"  index    {index['kind']} · {index['state']} · {format_count(index['rows'], 'row')}{waiting}"
-        yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in each["sources"].items())
-        for failed in each["failed"][:_FAILED_SHOWN]:
+        yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in collection["sources"].items())
+        for failed in collection["failed"][:_FAILED_SHOWN]:
             yield make_printable(f"    failed {failed['source']}: {failed['error']}")
-        if each["sources"]["failed"] > _FAILED_SHOWN:
+        if collection["sources"]["failed"] > _FAILED_SHOWN:
             yield "    all of them: vecsearch ls --failed"
-        sizes = " · ".join(f"{what} {_format_bytes(size)}" for what, size in each["bytes"].items())
+        sizes = " · ".join(f"{what} {_format_bytes(size)}" for what, size in collection["bytes"].items())
         yield f"  bytes    {sizes}"
 
 
 def format_findings(findings: Sequence[Finding]) -> Iterator[str]:
-    """Each finding with what it means and how to fix it; one line when there is none."""
+    """Yield each finding with what it means and how to fix it; one line when there is none."""
     if not findings:
         yield "no problem found"
     for finding in findings:
@@ -200,15 +203,15 @@ def format_findings(findings: Sequence[Finding]) -> Iterator[str]:
 
 def format_repairs(repaired: Sequence[str], backup: Path | None, findings: Sequence[Finding]) -> Iterator[str]:
     """Yield what was repaired, where the backup is, and what is left."""
-    for each in repaired:
-        yield make_printable(f"repaired: {each}")
+    for repair in repaired:
+        yield make_printable(f"repaired: {repair}")
     if backup is not None:
         yield make_printable(f"the database as it was before: {backup}; remove it once you do not need it")
     yield from format_findings(findings)
 
 
 def format_models(models: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Each encoder, whether it is on this machine, and who uses it."""
+    """Yield each model, whether it is on this machine, and which collections use it."""
     for model in models:
         notes = ["default"] if model["default"] else []
         notes += ["on this machine" if model["available"] else "not on this machine"]
