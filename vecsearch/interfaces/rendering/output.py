@@ -31,7 +31,7 @@ def dump_json(value: Any) -> str:
 def build_answer_json(
     query: str | None, mode: str, took_ms: float, hits: Hits, *, include_profile: bool = False
 ) -> dict[str, Any]:
-    """The JSON of `search`, `similar` and `recommend`; with how the answer was profile where that is asked for."""
+    """Return the JSON of `search`, `similar` and `recommend`; with how the answer was found where that is asked for."""
     profile = {"profile": asdict(hits.profile)} if include_profile and hits.profile else {}
     return {"query": query, "mode": mode, "took_ms": round(took_ms, 1), **profile, "hits": [hit.to_dict() for hit in hits]}
 
@@ -166,7 +166,7 @@ def format_failures(report: IndexReport, *, limit: int = 20) -> Iterator[str]:
 
 
 def format_status(status: dict[str, Any]) -> Iterator[str]:
-    """The database, then collection collection."""
+    """Yield the lines of `status`: the database, then each collection."""
     yield make_printable(f"{status['db']} · format {status['format']} · {_format_bytes(status['bytes'])}")
     for collection in status["collections"]:
         index = collection["index"]
