@@ -61,7 +61,7 @@ class Vecsearch(Peer):
 
     def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]:
         hits = self._collection.search(vector, limit=TOP_K, where={row_filter.key: row_filter.value} if row_filter else None)
-        return [PeerHit(int(hit.id), hit.text, hit.metadata) for hit in hits]
+        return [PeerHit(int(hit.id), hit.text, dict(hit.metadata)) for hit in hits]
 
     def close(self) -> None:
         self._collection.close()

@@ -86,7 +86,8 @@ def cut(file: Path, chance: random.Random) -> None:
 
 def lengthen(file: Path, chance: random.Random) -> None:
     with file.open("ab") as handle:
-        handle.write(chance.choice([bytes, random.Random(1).randbytes])(chance.choice([1, 100, 8192, 100_000])))
+        size = chance.choice([1, 100, 8192, 100_000])
+        handle.write(chance.choice([bytes(size), random.Random(1).randbytes(size)]))
 
 
 def move_a_page(file: Path, chance: random.Random) -> None:
@@ -175,7 +176,7 @@ def use(folder: Path) -> bool:
             each()
         except vecsearch.VecsearchError as error:
             if len(str(error)) > 2_000:
-                print("LONG_TOKENS", len(str(error)), flush=True)
+                print("LONG", len(str(error)), flush=True)
                 good = False
         except Exception:
             good = False

@@ -41,6 +41,6 @@ class FakeEncoder:
         row = sum((self._word(word) for word in text.split()), self._word(""))
         return (row / np.linalg.norm(row)).astype(np.float32)
 
-    def _word(self, word: str) -> Matrix:
+    def _word(self, word: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         seed = xxhash.xxh3_64_intdigest(word.encode(errors="replace"), self.salt)
         return np.random.default_rng(seed).standard_normal(self.dimension)

@@ -164,7 +164,8 @@ def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) ->
     engine = create_engine(f"sqlite:///{tmp_path / 'm.vec' / 'vecsearch.db'}")
     made = inspect(engine)
     for table in metadata.sorted_tables:
-        columns = {each["name"]: (bool(each["primary_key"]) or not each["nullable"]) for each in made.get_columns(table.name)}
+        keys = made.get_pk_constraint(table.name)["constrained_columns"]
+        columns = {each["name"]: (each["name"] in keys or not each["nullable"]) for each in made.get_columns(table.name)}
         assert columns == {each.name: not each.nullable for each in table.columns}, table.name
         with engine.connect() as connection:  # the inspector leaves out an index over an expression
             query = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"

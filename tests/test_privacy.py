@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -346,7 +347,7 @@ def copied_model(folder: Path) -> Path:
     return folder
 
 
-def changed(path: Path, change: Callable[[object], object]) -> None:
+def changed(path: Path, change: Callable[[Any], object]) -> None:
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
 

@@ -236,15 +236,17 @@ def test_a_lock_timeout_is_a_number_of_seconds(tmp_path: Path, seconds: Any) -> 
 
 def test_whole_numbers_of_numpy_are_whole_numbers(notes: vecsearch.Collection) -> None:
     notes.add(["a", "b", "c"])
-    assert len(notes.search("a", limit=np.int64(2), window=np.int8(1))) == 2
-    assert len(notes.list_documents(limit=np.int32(2), offset=np.uint8(1))) == 2
+    options: dict[str, Any] = {"limit": np.int64(2), "window": np.int8(1)}
+    assert len(notes.search("a", **options)) == 2
+    page: dict[str, Any] = {"limit": np.int32(2), "offset": np.uint8(1)}
+    assert len(notes.list_documents(**page)) == 2
     with pytest.raises(vecsearch.InputError, match="limit must be a whole number of at least 1, got True"):
         notes.search("a", limit=True)
 
 
 def test_add_asks_a_few_questions_of_sqlite_however_many_texts_it_takes(notes: vecsearch.Collection) -> None:
     notes.add(["warm"])
-    store = notes._store
+    store: Any = notes._store
     counts = []
     begin = store.database._begin_transaction
 

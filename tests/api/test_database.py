@@ -155,12 +155,16 @@ def test_vectors_come_out_when_asked_for_and_are_those_of_embed(database: vecsea
 def test_numpy_s_whole_numbers_are_whole_numbers(database: vecsearch.Database) -> None:
     notes = database.collection("notes")
     notes.add(["one", "two", "three"])
-    assert len(notes.search("one", limit=np.int64(2), window=np.int8(1), mmr=np.float32(0.5))) == 2
-    assert len(notes.list_documents(limit=np.int32(1), offset=np.uint8(1))) == 1
-    assert notes.context("one", max_tokens=np.int64(100)).passages
-    for limit in (True, 1.0, "1", None):
+    numbers: dict[str, Any] = {"limit": np.int64(2), "window": np.int8(1), "mmr": np.float32(0.5)}
+    assert len(notes.search("one", **numbers)) == 2
+    page: dict[str, Any] = {"limit": np.int32(1), "offset": np.uint8(1)}
+    assert len(notes.list_documents(**page)) == 1
+    hundred: Any = np.int64(100)
+    assert notes.context("one", max_tokens=hundred).passages
+    wrong: Any
+    for wrong in (True, 1.0, "1", None):
         with pytest.raises(vecsearch.InputError, match="limit must be a whole number"):
-            notes.search("one", limit=limit)
+            notes.search("one", limit=wrong)
     with pytest.raises(vecsearch.InputError, match="max_bytes must be a whole number"):
         notes.index(database.path, max_bytes="1")  # type: ignore[arg-type]
 
@@ -174,6 +178,7 @@ def test_any_mapping_is_metadata(database: vecsearch.Database) -> None:
     assert changed.metadata == {"where": {"city": "Bern", "at": [46.9, 7.4]}, "more": {"n": 1}}
     created = database.create_collection("other", metadata=MappingProxyType({"of": MappingProxyType({"me": True})}))
     assert created.metadata == {"of": {"me": True}}
+    wrong: Any
     for wrong in (["list"], "text", 7):
         with pytest.raises(vecsearch.InputError, match="metadata must be a mapping"):
             notes.add(["text"], metadatas=[wrong])
@@ -191,7 +196,7 @@ def test_a_mapping_inside_itself_is_refused(database: vecsearch.Database) -> Non
 class RewritingEncoder:
     """The real encoder, which lets another process write whenever a query is encoded."""
 
-    def __init__(self, encoder: vecsearch.Encoder, write: Callable[[], None]) -> None:
+    def __init__(self, encoder: vecsearch.Encoder, write: Callable[[], object]) -> None:
         self._encoder, self._write = encoder, write
 
     def __getattr__(self, name: str) -> Any:
@@ -205,7 +210,7 @@ class RewritingEncoder:
 def test_a_search_sees_what_was_written_while_its_model_worked(tmp_path: Path, encoder: vecsearch.Encoder) -> None:
     with vecsearch.open(tmp_path / "notes.vec") as writer:
         writer.add(["a heron"], ids=["a"])
-        rewriting = RewritingEncoder(encoder, lambda: writer.upsert(["a second heron"], ids=["b"]) and None)
+        rewriting = RewritingEncoder(encoder, lambda: writer.upsert(["a second heron"], ids=["b"]))
         with vecsearch.open(tmp_path / "notes.vec", model=rewriting, readonly=True) as reader:  # type: ignore[arg-type]
             assert {hit.id for hit in reader.search("heron")} == {"a", "b"}
 

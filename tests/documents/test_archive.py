@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from pyzipper import WZ_AES, AESZipFile
 
+from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.types import ParsedDocument, ParseWarning, SkippedFile
-from vecsearch.documents.decoding import BinaryFileError, EmptyFileError, EncryptedFileError, UnreadableFileError
+from vecsearch.documents.decoding import BinaryFileError, EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders import archive, load
 from vecsearch.documents.loaders.raw_file import RawFile
 

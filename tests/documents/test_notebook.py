@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vecsearch.documents.decoding import BinaryFileError, EmptyFileError, UnreadableFileError
+from vecsearch.core.errors import UnreadableFileError
+from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders import load
 from vecsearch.documents.loaders.raw_file import RawFile
 

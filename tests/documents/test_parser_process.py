@@ -117,7 +117,8 @@ def test_what_a_file_gave_before_it_crashed_comes_first(hostile):
     code = "def give():\n yield ParsedDocument('a', 'x' * 300_000)\n import os; os.abort()\nitems = give()"
     with ParserProcess() as parser:
         items = next(parser.read([ParseRequest(hostile("a.evil", code), "a")])).read_items()
-        assert next(items).id == "a"
+        document = next(items)
+        assert isinstance(document, ParsedDocument) and document.id == "a"
         with pytest.raises(UnreadableFileError, match="crashed"):
             next(items)
 
@@ -140,7 +141,7 @@ def test_leaving_early_ends_the_worker(hostile):
     with ParserProcess() as parser:
         next(read(parser, *files))
         process = parser._process
-    assert process.poll() is not None
+    assert process is not None and process.poll() is not None
     assert time.monotonic() - started < 60
 
 
@@ -180,7 +181,7 @@ def test_a_file_whose_bytes_are_known_is_not_read(tmp_path):
     with ParserProcess() as parser:
         (reading,) = [(reading, list(reading.read_items())) for reading in parser.read([ParseRequest(file, "a.txt")])]
     digest = reading[0].digest
-    assert len(digest) == 64
+    assert digest is not None and len(digest) == 64
     with ParserProcess() as parser:
         ((again, items),) = [
             (each, list(each.read_items())) for each in parser.read([ParseRequest(file, "a.txt", known_digest=digest)])

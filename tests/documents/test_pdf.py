@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.types import ParsedDocument, ParseWarning
-from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError, UnreadableFileError
+from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders import load
 from vecsearch.documents.loaders.raw_file import RawFile
 
@@ -146,7 +147,8 @@ def test_an_empty_file_says_so():
 
 
 def test_a_pdf_is_read_under_any_name():
-    assert next(iter(load(RawFile("file.txt", ".txt", content=pdf(["words"]))))).text == "words"
+    document = next(iter(load(RawFile("file.txt", ".txt", content=pdf(["words"])))))
+    assert isinstance(document, ParsedDocument) and document.text == "words"
 
 
 # -- real files

@@ -58,9 +58,9 @@ def test_every_good_file_with_text_gives_it_and_the_others_say_why_not(shared: C
             assert "\0" not in said and path.suffix not in WITHOUT_TEXT, path.name
     recalls = {}
     for expected in sorted(shared("files/expected").glob("*.md")):
-        said = found.get(good / expected.name.removesuffix(".md"))
-        if isinstance(said, str):
-            wanted, there = expected_words(expected.read_text(encoding="utf-8")), words(said)
+        text = found.get(good / expected.name.removesuffix(".md"))
+        if isinstance(text, str):
+            wanted, there = expected_words(expected.read_text(encoding="utf-8")), words(text)
             if wanted:
                 recalls[expected.name] = (wanted & there).total() / wanted.total()
     assert len(recalls) > 40
@@ -94,7 +94,7 @@ def test_all_the_bad_files_in_one_run_do_no_harm(
     bad, scratch = shared("files/bad"), tmp_path / "scratch"
     scratch.mkdir()
     before = sorted((path.name, path.stat().st_size) for path in bad.iterdir())
-    command = [sys.executable, "-m", "vecsearch", "index", bad, "--db", tmp_path / "bad.vec", "--json"]
+    command = [sys.executable, "-m", "vecsearch", "index", str(bad), "--db", str(tmp_path / "bad.vec"), "--json"]
     with (tmp_path / "out.json").open("w") as out, (tmp_path / "err.txt").open("w") as err:
         running = subprocess.Popen(command, stdout=out, stderr=err, text=True, env={**os.environ, "TMPDIR": str(scratch)})
         most = peak_memory(running)

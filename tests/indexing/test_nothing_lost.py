@@ -199,7 +199,7 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
                 json.dumps({"id": str(n), "text": lines[n]}) + "\n" for n in range(part * BATCH_CHUNKS, (part + 1) * BATCH_CHUNKS)
             )
         )
-    command = [sys.executable, "-m", "vecsearch", "index", tmp_path, "--db", tmp_path / "db"]
+    command = [sys.executable, "-m", "vecsearch", "index", str(tmp_path), "--db", str(tmp_path / "db")]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while count(tmp_path / "db") < BATCH_CHUNKS and running.poll() is None:
         time.sleep(0.05)

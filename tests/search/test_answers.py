@@ -42,6 +42,11 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
     return opened
 
 
+def explanation_of(hit: vecsearch.Hit) -> vecsearch.Explanation:
+    assert hit.explanation is not None
+    return hit.explanation
+
+
 def ids(hits: Sequence[vecsearch.Hit]) -> list[str]:
     return [hit.id for hit in hits]
 
@@ -188,8 +193,8 @@ def test_examples_may_be_texts_and_all_options_hold(mixed: vecsearch.Collection)
 @pytest.mark.parametrize(
     ("examples", "message"),
     [
-        (([],), "XX"), (("jump",), "XX"), ((["nothing"],), "XX"), (([3],), "XX"), ((["jump"], "bats"), "XX"),
-        (([{"texts": "x"}],), "XX"),
+        (([],), "at least one"), (("jump",), "a list of positive examples"), ((["jump"], "bats"), "a list of negative ones"),
+        ((["nothing"],), "no document with id 'nothing'"), (([3],), "got 3"), (([{"texts": "x"}],), "got {'texts': 'x'}"),
     ],
 )  # fmt: skip
 def test_examples_that_are_none_are_refused(mixed: vecsearch.Collection, examples: Any, message: str) -> None:
@@ -218,32 +223,33 @@ def test_a_share_is_what_its_token_brings(mixed: vecsearch.Collection, encoder: 
     query = encoder.encode_queries(["moths"])[0]
     rows = encoder.encode_tokens([hit.text])[0].rows
     expected = rows @ query / (len(rows) * np.linalg.norm(rows.mean(axis=0)))
-    assert [share.weight for share in hit.explanation.tokens] == pytest.approx(list(expected[1:-1]), abs=1e-4)
+    assert [share.weight for share in explanation_of(hit).tokens] == pytest.approx(list(expected[1:-1]), abs=1e-4)
 
 
 def test_ranks_scores_sentence_and_plan(mixed: vecsearch.Collection) -> None:
     hits = mixed.search("where do they hunt moths", limit=3, explain=True, where={"n": {"$lte": 8}})
     bats = next(hit for hit in hits if hit.id == "bats")
-    assert bats.explanation.components["dense"].score == pytest.approx(bats.similarity)
-    assert bats.explanation.components["lexical"].rank in (1, 2)
-    at = bats.explanation.sentence
+    explanation, profile, unfiltered = explanation_of(bats), hits.profile, mixed.search("moths").profile
+    assert explanation.components["dense"].score == pytest.approx(bats.similarity)
+    assert explanation.components["lexical"].rank in {1, 2}
+    at = explanation.sentence
+    assert at is not None and profile is not None and unfiltered is not None
     assert TEXTS["bats"][at.start : at.end] == "They hunt moths over the river."
-    assert hits.profile.access is vecsearch.VectorAccess.ROWS
-    assert hits.profile.matching < hits.profile.chunks
-    assert list(hits.profile.timings_ms) == ["filter", "candidates", "diversity", "texts", "explanations"]
-    assert mixed.search("moths").profile.access is vecsearch.VectorAccess.INDEX
+    assert profile.access is vecsearch.VectorAccess.ROWS
+    assert profile.matching < profile.chunks
+    assert list(profile.timings_ms) == ["filter", "candidates", "diversity", "texts", "explanations"]
+    assert unfiltered.access is vecsearch.VectorAccess.INDEX
     assert mixed.search("moths")[0].explanation is None
 
 
 def test_lexical_reasons_need_no_model(mixed: vecsearch.Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mixed, "_load_encoder_of", lambda info: pytest.fail("no model is needed"))
     (hit,) = mixed.search("moths river", mode="lexical", limit=1, explain=True)
-    assert hit.explanation.sentence is not None
-    assert (
-        hit.text[hit.explanation.sentence.start : hit.explanation.sentence.end]
-        == "They hunt moths over the river" + hit.text[hit.explanation.sentence.end - 1 : hit.explanation.sentence.end]
-    )
-    assert list(hit.explanation.components) == ["lexical"] and hit.explanation.tokens == ()
+    explanation = explanation_of(hit)
+    sentence = explanation.sentence
+    assert sentence is not None
+    assert hit.text[sentence.start : sentence.end] == "They hunt moths over the river" + hit.text[sentence.end - 1 : sentence.end]
+    assert list(explanation.components) == ["lexical"] and explanation.tokens == ()
 
 
 def test_the_shell_shows_reasons_in_text_and_json(mixed: vecsearch.Collection, shell: Any) -> None:
@@ -274,7 +280,7 @@ def test_a_second_look_reorders_the_candidates_and_loses_none(mixed: vecsearch.C
     assert sorted((hit.id, hit.chunk_index) for hit in again) == sorted((hit.id, hit.chunk_index) for hit in plain)
     assert again[0].id == "river"
     assert [hit.score for hit in again] == sorted((hit.score for hit in again), reverse=True)
-    assert again[0].explanation.components["rerank"].rank == 1
+    assert explanation_of(again[0]).components["rerank"].rank == 1
 
 
 def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: Any) -> None:
@@ -309,7 +315,7 @@ def test_a_reranker_that_is_not_there_is_named(mixed: vecsearch.Collection, shel
 def test_a_cross_encoder_from_a_folder(mixed: vecsearch.Collection, tiny_cross_encoder: Path) -> None:
     hits = mixed.search("river", limit=50, rerank=str(tiny_cross_encoder), explain=True)
     assert sorted(ids(hits)) == sorted(ids(mixed.search("river", limit=50)))
-    scores = [hit.explanation.components["rerank"].score for hit in hits]
+    scores = [explanation_of(hit).components["rerank"].score for hit in hits]
     assert scores == sorted(scores, reverse=True)
     assert [hit.score for hit in hits] == scores
 
@@ -318,15 +324,15 @@ def test_a_cross_encoder_from_a_folder(mixed: vecsearch.Collection, tiny_cross_e
 def tiny_cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cross-encoder's folder with random weights: what is tested is that one is read and asked."""
     from sentence_transformers import CrossEncoder
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+    from transformers import BertConfig, BertForSequenceClassification
+    from transformers.models.bert.tokenization_bert import BertTokenizer
 
     folder = tmp_path_factory.mktemp("cross") / "model"
     source = tmp_path_factory.mktemp("vocabulary")
     (source / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz"]))
-    tokenizer = BertTokenizerFast(str(source / "vocab.txt"))
-    config = BertConfig(
-        vocab_size=31, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, num_labels=1
-    )
+    tokenizer = BertTokenizer(str(source / "vocab.txt"))
+    config = BertConfig(vocab_size=31, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    config.num_labels = 1
     BertForSequenceClassification(config).save_pretrained(source)
     tokenizer.save_pretrained(source)
     CrossEncoder(str(source), device="cpu").save_pretrained(str(folder))
@@ -342,6 +348,7 @@ def test_auto_leaves_out_what_is_as_far_as_chance(tmp_path: Path) -> None:
         found = collection.search("a model on the runway", min_similarity="auto", limit=50)
         assert found[0].id.endswith("fashion/life-on-the-catwalk.md")
         assert len(found) < len(collection.search("a model on the runway", limit=50))
+        assert found.profile is not None and found.profile.min_similarity is not None
         assert 0.1 < found.profile.min_similarity < 0.6
         assert collection.search("segmentation fault in the kernel module of a graphics driver", min_similarity="auto") == []
         assert len(collection.search("segmentation fault in the kernel module of a graphics driver")) == 10
@@ -394,4 +401,4 @@ def test_options_that_make_no_sense_are_named(mixed: vecsearch.Collection, optio
 
 def test_an_unknown_option_is_a_type_error(mixed: vecsearch.Collection) -> None:
     with pytest.raises(TypeError, match="top_k"):
-        mixed.search("jump", top_k=3)
+        mixed.search("jump", top_k=3)  # type: ignore[call-overload]

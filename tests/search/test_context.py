@@ -221,7 +221,7 @@ def test_a_passage_is_what_the_document_says_there(hits, budget):
     context = pack("lease", hits, max_tokens=budget, count_tokens=len)
     names = {each.number: each.id for each in context.sources}
     for each in context.passages:
-        shown = {}
+        shown: dict[int, str] = {}
         for one in hits:
             if one.id == names[each.source_number]:
                 shown |= dict(enumerate(one.text, one.start))

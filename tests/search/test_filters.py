@@ -84,7 +84,7 @@ def operator(name: str, operand: Any, there: bool, value: Any) -> bool:  # noqa:
         case "$nin":
             return not (there and any(same(value, each) for each in operand))
         case "$exists":
-            return there == operand
+            return bool(there == operand)
         case "$not":
             return not all(operator(inner, each, there, value) for inner, each in operand.items())
         case "$contains":
@@ -94,7 +94,7 @@ def operator(name: str, operand: Any, there: bool, value: Any) -> bool:  # noqa:
     if not there or kind(value) != kind(operand) or kind(value) not in ("number", "text"):
         return False
     value, operand = times(value, operand)
-    return {"$gt": value > operand, "$gte": value >= operand, "$lt": value < operand, "$lte": value <= operand}[name]
+    return bool({"$gt": value > operand, "$gte": value >= operand, "$lt": value < operand, "$lte": value <= operand}[name])
 
 
 def times(value: Any, operand: Any) -> tuple[Any, Any]:

@@ -146,7 +146,7 @@ def test_bm25_in_a_collection_of_four_is_the_formula_s(tiny: vecsearch.Collectio
 def test_min_score_tests_the_similarity(tiny: vecsearch.Collection) -> None:
     hits = tiny.search("machine learning model", min_similarity=0.15)
     assert [hit.id for hit in hits] == ["learning", "fashion"]
-    assert all(hit.similarity >= 0.15 for hit in hits)
+    assert all(hit.similarity is not None and hit.similarity >= 0.15 for hit in hits)
     assert tiny.search("machine learning model", min_similarity=0.99) == []
 
 

@@ -11,15 +11,17 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import Stemmer
 
 import vecsearch
+from tests.conftest import Ran
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.text.query_parser import load_function_words
@@ -241,14 +243,14 @@ def brute_force(
     return by_both | spelled_alike(rows, query, {row.key: (row, by_both[row.key], words.get(row.id, 0.0) / most) for row in kept})
 
 
-def keeps(where: dict[str, object] | None) -> Callable[[Row], bool]:
+def keeps(where: Mapping[str, Any] | None) -> Callable[[Row], bool]:
     match where:
         case None:
             return lambda row: True
         case {"half": value}:
             return lambda row: row.metadata.get("half") == value
         case {"number": {"$in": numbers}}:
-            return lambda row: row.metadata.get("number") in numbers  # type: ignore[operator]
+            return lambda row: row.metadata.get("number") in numbers
         case {"number": number}:
             return lambda row: row.metadata.get("number") == number
     raise AssertionError(where)
@@ -336,7 +338,7 @@ def test_ids_of_rows_are_never_used_again(path: Path) -> None:
     assert next(row.id for row in rows_of(path) if row.key == "d299") > highest
 
 
-def test_a_damaged_index_is_a_note_to_doctor_and_optimize_mends_it(shell: Callable[..., object], tmp_path: Path) -> None:
+def test_a_damaged_index_is_a_note_to_doctor_and_optimize_mends_it(shell: Callable[..., Ran], tmp_path: Path) -> None:
     one_byte_flipped(tmp_path / "life.vec")
     told = shell("doctor", "--db", "life.vec", "--json")
     assert told.status == 0

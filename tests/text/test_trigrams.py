@@ -70,7 +70,8 @@ def test_a_name_is_found_in_a_longer_one_and_misspelled(tmp_path: Path) -> None:
             assert hits[0].id == first
             assert hits[0].explanation is not None and hits[0].explanation.components["trigrams"].rank == 1
             assert "lexical" not in hits[0].explanation.components
-        assert "trigrams" not in collection.search("soup", mode="dense", explain=True)[0].explanation.components
+        explanation = collection.search("soup", mode="dense", explain=True)[0].explanation
+        assert explanation is not None and "trigrams" not in explanation.components
 
 
 def test_what_was_learned_of_a_collection_is_that_of_its_texts_now(tmp_path: Path) -> None:

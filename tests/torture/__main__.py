@@ -65,7 +65,7 @@ class Tally:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / "counts.json"
-        kept = (
+        kept: dict[str, Any] = (
             json.loads(self._file.read_text()) if self._file.exists() else {"counts": [], "findings": [], "seed": 0, "missed": 0}
         )
         self.counts = Counter({tuple(key): count for key, count in kept["counts"]})
@@ -127,11 +127,12 @@ def run(tally: Tally, blow: str, wanted: int, jobs: int) -> None:
     waiting = selectors.DefaultSelector()
     workers = [_worker(tally, blow, number) for number in range(1 if blow == "kill the shell" else jobs)]
     for worker in workers:
-        waiting.register(worker.stdout, selectors.EVENT_READ)
+        assert worker.stdout is not None
+        waiting.register(worker.stdout, selectors.EVENT_READ, worker.stdout)
     try:
         while tally.total(blow) < wanted and waiting.get_map():
             for key, _ in waiting.select():
-                line = key.fileobj.readline()
+                line = key.data.readline()
                 if not line:
                     waiting.unregister(key.fileobj)
                     continue

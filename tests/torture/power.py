@@ -189,9 +189,8 @@ def _survivors(waiting: Sequence[tuple[int, bytes | None]], mode: str, draw: ran
         return list(waiting) if mode == "everything" else []
     if mode == "prefix":
         kept = list(waiting[: draw.randint(0, len(waiting))])
-        if kept and kept[-1][1]:
-            offset, data = kept[-1]
-            kept[-1] = offset, data[: draw.randint(0, len(data))]
+        if kept and (data := kept[-1][1]):
+            kept[-1] = kept[-1][0], data[: draw.randint(0, len(data))]
         return kept
     pieces: list[tuple[int, bytes | None]] = []
     for offset, data in waiting:

@@ -84,7 +84,7 @@ class Machine:
 
     def _traced(self, base: Path, steps: Sequence[Step], trace: Path, *, held: bool) -> None:
         """`held`: a reader stays, so that SQLite's log is not emptied after every step."""
-        readers = []
+        readers: list[vecsearch.Collection] = []
         with trace.open("wb", buffering=0) as file:
             self._shim.arm(base, What.TRACE, trace=file.fileno())
             for number, step in enumerate(steps):

@@ -68,8 +68,8 @@ class ModelMismatchError(InputError):
             message = f"the vectors were made by {stored}, not {requested}; use the same files of the model everywhere"
         else:
             message = (
-                f"collection {collection!r} was built with model {stored}, not {requested}; their vectors cannot be mixed: leave the "
-                f"model out, or rebuild all vectors: vecsearch reembed --model {quote(model or requested)} -c {quote(collection)}"
+                f"collection {collection!r} was built with model {stored}, not {requested}; their vectors cannot be mixed: leave "
+                f"the model out, or rebuild all vectors: vecsearch reembed --model {quote(model or requested)} -c {quote(collection)}"
             )
         super().__init__(message)
 

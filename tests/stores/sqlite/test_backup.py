@@ -22,6 +22,7 @@ from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
 from vecsearch.stores.sqlite.backup import backup_file
+from vecsearch.stores.sqlite.read.snapshot import SQLiteSnapshot
 
 ENCODER = FakeEncoder()
 GROUP = 40  # documents of one version
@@ -202,6 +203,7 @@ def test_what_was_open_before_goes_on_answering(both):
             thread.start()
         try:
             with collection._store.open_snapshot(collection.name) as snapshot:
+                assert isinstance(snapshot, SQLiteSnapshot)
                 before = snapshot.list_document_ids()
                 maintenance.restore(file, folder, replace=True)
                 assert snapshot.list_document_ids() == before
@@ -225,6 +227,7 @@ def test_a_reader_in_another_process_goes_on_answering(both):
         "    print(*seen)"
     )
     reader = subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    assert reader.stdout is not None
     with closing(reader.stdout), reader:
         assert reader.stdout.readline() == "ready\n"
         maintenance.restore(file, folder, replace=True)

@@ -171,7 +171,7 @@ with DatabaseFolder(Path(sys.argv[1])).hold_write_lock():
 def another_writer(folder):
     with subprocess.Popen([sys.executable, "-c", HOLD, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         try:
-            assert child.stdout.readline() == b"held\n"
+            assert child.stdout is not None and child.stdout.readline() == b"held\n"
             yield child
         finally:
             child.kill()

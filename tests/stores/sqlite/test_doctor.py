@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,8 +88,8 @@ def value(folder: Path, query: str) -> object:
 def answers(folder: Path) -> dict[str, object]:
     """By meaning, by words and by filters, with no regard to the numbers of rows, which decide between equal scores."""
     with vecsearch.open(folder, model=ENCODER, readonly=True) as notes:
-        rows = ENCODER.encode_queries(["harbour seal", "moon dust"])
-        found = {
+        rows: Any = ENCODER.encode_queries(["harbour seal", "moon dust"])
+        found: dict[str, list[Any]] = {
             "dense": [[*map(scored, hits)] for hits in notes.search(rows, limit=500)],
             "lexical": [*map(scored, notes.search("harbour moon*", mode="lexical", limit=500))],
             "filtered": [*map(scored, notes.search("river", where={"deep.tag": "seal"}, limit=500))],

@@ -11,6 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,8 @@ from tests.checks import is_sound
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.stores.sqlite.read.snapshot import SQLiteSnapshot
+from vecsearch.stores.sqlite.store import SQLiteStore
 
 ENCODER = FakeEncoder()
 GROUP = 12  # documents that always change together
@@ -75,14 +78,14 @@ def seen(collection):
 def running(*scripts):
     """Processes of these (script, arguments), which have begun."""
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     processes = [
         subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], cwd=PROJECT, env=env, text=True, **pipes)
         for script, *arguments in scripts
     ]
     try:
         for each in processes:
-            assert each.stdout.readline() == "ready\n", each.communicate()[1]
+            assert each.stdout is not None and each.stdout.readline() == "ready\n", each.communicate()[1]
         yield processes
     finally:
         for each in processes:
@@ -277,6 +280,7 @@ def test_one_snapshot_serves_the_driver_and_sqlalchemy_whatever_others_write(fol
     with vecsearch.open(folder, model=ENCODER) as collection, vecsearch.open(folder, model=ENCODER) as other:
         before = sorted(each.id for each in collection.list_documents(limit=1000))
         with collection._store.open_snapshot(collection.name) as snapshot:
+            assert isinstance(snapshot, SQLiteSnapshot)
             documents, chunks = (snapshot.count_documents(), snapshot.count_chunks())
             other.delete(before[:3])
             other.add(["a keel"], ids=["new"])
@@ -294,10 +298,13 @@ def test_a_question_that_fails_leaves_no_transaction_behind(folder):
                 pytest.raises(ZeroDivisionError, match="division by zero"),
                 collection._store.open_snapshot(collection.name) as snapshot,
             ):
+                assert snapshot is not None
                 snapshot.list_document_ids()
                 1 / 0
         collection.add(["a keel"], ids=["new"])
         assert collection.get("new")[0].text == "a keel"
-        assert collection._store.database.wal_bytes > 0
-        collection._store.database.checkpoint_wal()  # which a reader that is still there would not let happen
-        assert collection._store.database.wal_bytes == 0
+        store = collection._store
+        assert isinstance(store, SQLiteStore)
+        assert store.database.wal_bytes > 0
+        store.database.checkpoint_wal()  # which a reader that is still there would not let happen
+        assert store.database.wal_bytes == 0

@@ -206,7 +206,7 @@ sys.stdin.read()
 @contextmanager
 def reader_of(folder: Path) -> Iterator[int]:
     """Another process that reads the database as it is now."""
-    command = [sys.executable, "-c", READ, folder / DATABASE_FILE]
+    command = [sys.executable, "-c", READ, str(folder / DATABASE_FILE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout
         assert child.stdout.readline() == b"reads\n"

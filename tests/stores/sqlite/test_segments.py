@@ -212,8 +212,8 @@ def test_an_older_snapshot_sees_what_was_deleted_since_though_the_file_is_gone(t
                 file.unlink()
             collection.delete("b")
             with reader.open_snapshot() as new:
-                assert len(new.view) == 2
-            assert len(old.view) == 3
+                assert new is not None and len(new.view) == 2
+            assert old is not None and len(old.view) == 3
             assert old.view.find_nearest(np.eye(3, 384, dtype=np.float32)[1], 1).ranked[0].score == pytest.approx(1, abs=1e-3)
         with reader.open_snapshot() as new:
-            assert len(new.view) == 2
+            assert new is not None and len(new.view) == 2

@@ -63,8 +63,10 @@ def rounds(tmp_path_factory):
         place = tmp_path_factory.mktemp("torture")
         env = {**os.environ, "OMP_NUM_THREADS": "1", "LD_PRELOAD": str(build(PROJECT / ".torture"))}
         script = f"{spoilt}\nfrom tests.torture.worker import main\nmain({blow!r}, '{seed}', {str(place)!r})"
-        started.append(subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, env=env, stdout=subprocess.PIPE, text=True))
-        return map(json.loads, started[-1].stdout)
+        process = subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, env=env, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout is not None
+        return map(json.loads, process.stdout)
 
     yield begin
     for process in started:

@@ -98,7 +98,7 @@ def _open_archive(file: IO[bytes]) -> Any:
         archive: Any = zipfile.ZipFile(file)
         members = archive.infolist()
         if any(member.compress_type == _AES for member in members):
-            from pyzipper import AESZipFile  # type: ignore[import-untyped]
+            from pyzipper import AESZipFile
 
             archive = AESZipFile(file)
     except MemoryError:
