@@ -595,6 +595,6 @@ class _BrokenOle:
     ],
 )
 def test_what_cannot_be_read_of_an_old_document_is_said(data, message):
-    problems = []
+    problems: list[ParseWarning] = []
     assert read_ole_properties(_BrokenOle(data), problems) == (None, {})
     assert problems == [ParseWarning(message)]

@@ -1,4 +1,4 @@
-"""Runs take turns at a database: the lock is held for a batch, and what others did in between is looked at before anything is written."""
+"""Runs take turns at a database: each batch looks again at what others did before it writes anything."""
 
 from __future__ import annotations
 

@@ -69,7 +69,8 @@ class ModelMismatchError(InputError):
         else:
             message = (
                 f"collection {collection!r} was built with model {stored}, not {requested}; their vectors cannot be mixed: leave "
-                f"the model out, or rebuild all vectors: vecsearch reembed --model {quote(model or requested)} -c {quote(collection)}"
+                "the model out, or rebuild all vectors: "
+                f"vecsearch reembed --model {quote(model or requested)} -c {quote(collection)}"
             )
         super().__init__(message)
 
