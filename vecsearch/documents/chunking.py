@@ -49,7 +49,7 @@ def split(
 
 
 def _split_at_boundaries(splitter: _TextSplitter) -> Iterator[Span]:
-    return _split_at_offsets(0, len(splitter.text), [each.start for each in splitter.sections if each.hard_boundary])
+    return _split_at_offsets(0, len(splitter.text), [section.start for section in splitter.sections if section.hard_boundary])
 
 
 def _split_lines(splitter: _TextSplitter) -> Iterator[Span]:
@@ -71,15 +71,15 @@ def _split_at_offsets(start: int, end: int, cuts: Sequence[int]) -> Iterator[Spa
 
 def _merge_blank_spans(text: str, spans: Sequence[Span]) -> list[Span]:
     """White space alone goes to the chunk before it, at the beginning to the one after."""
-    kept: list[Span] = []
+    merged: list[Span] = []
     start = 0
     for span in spans:
         if text[span.start : span.end].strip():
-            kept.append(Span(start, span.end))
-        elif kept:
-            kept[-1] = Span(kept[-1].start, span.end)
-        start = kept[-1].end if kept else 0
-    return kept
+            merged.append(Span(start, span.end))
+        elif merged:
+            merged[-1] = Span(merged[-1].start, span.end)
+        start = merged[-1].end if merged else 0
+    return merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class _TextSplitter:
     _starts: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._starts.extend(each.start for each in self.sections)
+        self._starts.extend(section.start for section in self.sections)
 
     def split_piece(self, piece: Span) -> Iterator[Span]:
         """The piece itself where it fits, else parts of it that do."""
@@ -125,16 +125,18 @@ class _TextSplitter:
         """Tokens left beside the longest context that a chunk of this range can have."""
         own = self.sections[max(0, bisect_right(self._starts, span.start) - 1)]
         return max(
-            1, self.budget - max(self.cost(each) for each in {own.context, *(i.context for i in self._find_sections(span))})
+            1, self.budget - max(self.cost(context) for context in {own.context, *(i.context for i in self._find_sections(span))})
         )
 
     def _split_at_best_level(self, span: Span) -> list[Span]:
         """The range cut at all its best places; empty where none is better than another."""
-        levels = [each for each in self._find_sections(span) if each.split_priority is not None]
+        levels = [section for section in self._find_sections(span) if section.split_priority is not None]
         if not levels:
             return []
-        best = min(each.split_priority for each in levels if each.split_priority is not None)
-        return list(_split_at_offsets(span.start, span.end, [each.start for each in levels if each.split_priority == best]))
+        best = min(section.split_priority for section in levels if section.split_priority is not None)
+        return list(
+            _split_at_offsets(span.start, span.end, [section.start for section in levels if section.split_priority == best])
+        )
 
     def _split_oversized(self, span: Span, tokens: Sequence[tuple[int, int]], budget: int) -> list[Span]:
         if parts := self._split_at_best_level(span):

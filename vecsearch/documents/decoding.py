@@ -141,10 +141,10 @@ def is_binary(head: bytes) -> bool:
 
 def find_declared_charset(data: bytes) -> str | None:
     """The Python codec that an HTML <meta> or an XML declaration names; None without one, or one unknown or no text encoding."""
-    found = _CHARSET_DECLARATION.search(data[:_CHARSET_SEARCH_BYTES])
-    if not found:
+    match = _CHARSET_DECLARATION.search(data[:_CHARSET_SEARCH_BYTES])
+    if not match:
         return None
-    label = (found[1] or found[2]).decode("ascii", "replace").lower()
+    label = (match[1] or match[2]).decode("ascii", "replace").lower()
     try:
         name = codecs.lookup(label.removeprefix("x-").replace("windows-31j", "cp932")).name
     except LookupError:

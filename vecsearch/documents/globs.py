@@ -29,7 +29,7 @@ def expand_pattern(pattern: str, on_error: _ErrorCallback) -> list[str]:
     start, *parts = re.split(r"/+", pattern) if pattern.startswith("/") else (".", *re.split(r"/+", pattern))
     reached = [start or "/"]
     for part in parts[:-1] if parts[-1:] == [""] else parts:
-        reached = list(dict.fromkeys(each for place in reached for each in _match_part(place, part, on_error)))
+        reached = list(dict.fromkeys(matched_path for place in reached for matched_path in _match_part(place, part, on_error)))
     if parts[-1:] == [""]:
         reached = [path for path in reached if os.path.isdir(path)]
     return sorted(dict.fromkeys(map(os.path.abspath, reached)))

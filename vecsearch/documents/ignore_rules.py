@@ -56,7 +56,7 @@ class _PatternSet:
     @classmethod
     def from_patterns(cls, patterns: Sequence[_Pattern]) -> _PatternSet:
         def select_texts(*, by_name: bool, glob: bool) -> frozenset[str]:
-            return frozenset(each.text for each in patterns if (each.by_name, each.glob) == (by_name, glob))
+            return frozenset(pattern.text for pattern in patterns if (pattern.by_name, pattern.glob) == (by_name, glob))
 
         return cls(
             select_texts(by_name=True, glob=False),
@@ -92,21 +92,21 @@ class IgnoreRules:
 
 def compile_rules(patterns: Sequence[str], *, option: str) -> IgnoreRules:
     """Rules that the user gives. Raises InputError for one that gitignore would pass over, such as a comment."""
-    for each in patterns:
-        if _parse_pattern(each) is None:
-            raise InputError(f"{option}: {each!r:.120} is no pattern such as '*.md', 'drafts/' or '/notes/**/*.txt'")
+    for pattern in patterns:
+        if _parse_pattern(pattern) is None:
+            raise InputError(f"{option}: {pattern!r:.120} is no pattern such as '*.md', 'drafts/' or '/notes/**/*.txt'")
     return _compile_lines(tuple(patterns))
 
 
 @lru_cache(maxsize=256)
 def _compile_lines(lines: tuple[str, ...]) -> IgnoreRules:
     runs = []
-    for says, run in groupby(filter(None, map(_parse_pattern, lines)), key=lambda each: each.ignores):
+    for says, run in groupby(filter(None, map(_parse_pattern, lines)), key=lambda pattern: pattern.ignores):
         patterns = list(run)
         runs.append(
             (
                 says,
-                _PatternSet.from_patterns([each for each in patterns if not each.folders_only]),
+                _PatternSet.from_patterns([pattern for pattern in patterns if not pattern.folders_only]),
                 _PatternSet.from_patterns(patterns),
             )
         )
@@ -187,8 +187,8 @@ class IgnoreStack:
     def _push_ignore_files(self, folder: str, marks: Iterable[str], prefix: str, prefix_length: int) -> IgnoreStack:
         layer, inside = self.top, len(os.path.join(self.root, ""))
         for mark, file in _IGNORE_FILES:
-            if mark in marks and (found := self._read_rules(path := os.path.join(folder, file))):
-                layer = _IgnoreFile(found, path if prefix else path[inside:], prefix_length, prefix, layer)
+            if mark in marks and (rules := self._read_rules(path := os.path.join(folder, file))):
+                layer = _IgnoreFile(rules, path if prefix else path[inside:], prefix_length, prefix, layer)
         return IgnoreStack(self.root, self.on_error, layer)
 
     def _read_rules(self, path: str) -> IgnoreRules | None:

@@ -16,7 +16,7 @@ class LocationFinder:
 
     def __init__(self, text: str, sections: Sequence[Section]) -> None:
         self._text, self._sections = text, sections
-        self._starts = [each.start for each in sections]
+        self._starts = [section.start for section in sections]
         self._position, self._break_count = 0, 0
         self._breaks_by_section: dict[int, int] = {}
 

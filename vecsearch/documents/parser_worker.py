@@ -76,7 +76,7 @@ def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
             frames.add(item)
         frames.finish(["end", digest])
     except UnreadableFileError as error:
-        kind = next(name for name, each in ERROR_KINDS.items() if isinstance(error, each))
+        kind = next(name for name, error_class in ERROR_KINDS.items() if isinstance(error, error_class))
         frames.finish(["failed", kind, str(error)])
     except MemoryError:
         frames.finish(["failed", "unreadable", format_memory_error()])
@@ -92,8 +92,8 @@ def format_memory_error() -> str:
 
 
 def _format_error(error: BaseException) -> str:
-    said = " ".join(str(error).split())[:200]
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    reason = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
 
 
 class _FrameWriter:

@@ -40,11 +40,11 @@ def scan(roots: Sequence[str | PathLike[str]], *, selection: FileFilter = FileFi
 
     Never raises for a root: what cannot be read stands in `failed`. Raises InputError for what is no pattern in the selection.
     """
-    found = _ScanBuilder()
+    builder = _ScanBuilder()
     choice = _CompiledFilter.from_file_filter(selection)
     for root in roots:
-        _scan_root(os.path.expanduser(os.fspath(root)), choice, found)
-    return found.build_scan()
+        _scan_root(os.path.expanduser(os.fspath(root)), choice, builder)
+    return builder.build_scan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +195,9 @@ class _FolderWalker:
             self._builder.empty_roots[self._root] = None
         if is_root or not is_database(folder.path):
             ignoring = folder.ignore_stack.enter_folder(folder.path, (entry.name for entry in entries))
-            below = [each for entry in entries if (each := self._visit_entry(entry, folder, ignoring))]
-            self._linked_folders.extend(each for each in below if each.linked)
-            self._pending.extend(each for each in reversed(below) if not each.linked)
+            below = [place for entry in entries if (place := self._visit_entry(entry, folder, ignoring))]
+            self._linked_folders.extend(place for place in below if place.linked)
+            self._pending.extend(place for place in reversed(below) if not place.linked)
 
     def _visit_entry(self, entry: os.DirEntry[str], parent: _Folder, ignore_stack: IgnoreStack) -> _Folder | None:
         """Take in what an entry of a folder is; gives a folder to walk into."""
@@ -286,8 +286,8 @@ def _format_bytes(size: int) -> str:
 
 
 def _is_unicode(name: str) -> bool:
-    return name.isascii() or not any("\ud800" <= each <= "\udfff" for each in name)
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _replace_surrogates(path: str) -> str:
-    return "".join("\N{REPLACEMENT CHARACTER}" if "\ud800" <= each <= "\udfff" else each for each in path)
+    return "".join("\N{REPLACEMENT CHARACTER}" if "\ud800" <= character <= "\udfff" else character for character in path)

@@ -42,13 +42,13 @@ def validate_metadata(metadata: Any) -> Metadata:
         raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
     validate_depth(metadata, "metadata")
     try:
-        said = _ENCODER.encode(metadata)
+        encoded = _ENCODER.encode(metadata)
     except (TypeError, ValueError) as error:
         raise InputError(f"metadata must be JSON values: {error}") from error
-    validate_text(said, "metadata")
-    if any(isinstance(each, dict | list | tuple) for each in metadata.values()):
+    validate_text(encoded, "metadata")
+    if any(isinstance(value, dict | list | tuple) for value in metadata.values()):
         _check_keys(metadata)
-    if "\\u0000" in said and _has_nul(json.loads(said)):  # else a backslash that someone wrote
+    if "\\u0000" in encoded and _has_nul(json.loads(encoded)):  # else a backslash that someone wrote
         raise InputError("metadata holds a NUL character; remove it")
     return metadata
 
@@ -84,12 +84,12 @@ def _check_keys(metadata: Metadata) -> None:
 def _has_nul(value: JSON) -> bool:
     waiting = [value]
     while waiting:
-        each = waiting.pop()
-        if isinstance(each, str) and "\0" in each:
+        part = waiting.pop()
+        if isinstance(part, str) and "\0" in part:
             return True
-        if isinstance(each, dict):
-            waiting.extend(each)
-        waiting.extend(_list_children(each))
+        if isinstance(part, dict):
+            waiting.extend(part)
+        waiting.extend(_list_children(part))
     return False
 
 

@@ -40,16 +40,16 @@ def pack_item(item: LoaderItem) -> list[Any]:
         case ParsedDocument():
             validate_depth(item.metadata, "the metadata")
             sections = [
-                [each.start, each.location, each.context, each.hard_boundary, each.split_priority] for each in item.sections
+                [part.start, part.location, part.context, part.hard_boundary, part.split_priority] for part in item.sections
             ]
             media = [
                 [
-                    each.mime_type,
-                    None if each.data is None else base64.b64encode(each.data).decode(),
-                    each.reference,
-                    each.location,
+                    part.mime_type,
+                    None if part.data is None else base64.b64encode(part.data).decode(),
+                    part.reference,
+                    part.location,
                 ]
-                for each in item.media
+                for part in item.media
             ]
             return ["document", item.id, item.text, item.title, item.metadata, sections, media]
         case ParseWarning():

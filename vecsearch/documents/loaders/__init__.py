@@ -76,9 +76,9 @@ def find_loader(raw: RawFile) -> Loader:
     """By what the bytes are, else by what the name says."""
     from vecsearch.documents.loaders.file_types import detect_file_type
 
-    told = detect_file_type(raw)
-    kind = told or raw.suffix
-    if told is None and LOADERS.get(kind, "").startswith(_CONTENT_DETECTED) and not is_binary(raw.head):
+    detected = detect_file_type(raw)
+    kind = detected or raw.suffix
+    if detected is None and LOADERS.get(kind, "").startswith(_CONTENT_DETECTED) and not is_binary(raw.head):
         kind = ".html" if raw.head.lstrip()[:9].lower().startswith((b"<html", b"<!doctype")) else ""  # a page saved as .xls, say
     module, function = LOADERS.get(kind, "plain_text:load_unknown").split(":")
     loader: Loader = getattr(import_module(f"{__name__}.{module}"), function)

@@ -115,7 +115,7 @@ def _open_archive(file: IO[bytes]) -> Any:
 def _list_members(archive: Any) -> dict[str, Any]:
     """The files that are not hidden, by name; of one name the last, which is the newest."""
     files = [
-        each for each in archive.infolist() if not each.filename.endswith("/") and not stat.S_ISLNK(each.external_attr >> 16)
+        entry for entry in archive.infolist() if not entry.filename.endswith("/") and not stat.S_ISLNK(entry.external_attr >> 16)
     ]
     named = zip(map(_clean_path, _decode_names(files)), files, strict=True)
     return {name: file for name, file in named if name and not any(map(_is_hidden, name.split("/")))}
@@ -123,18 +123,18 @@ def _list_members(archive: Any) -> dict[str, Any]:
 
 def _decode_names(files: Sequence[Any]) -> list[str]:
     """Their names, those in an old encoding told from all of them together: few bytes do not tell one."""
-    old = [each.filename for each in files if not each.flag_bits & _UTF8_FLAG and not each.filename.isascii()]
+    old = [entry.filename for entry in files if not entry.flag_bits & _UTF8_FLAG and not entry.filename.isascii()]
     try:
-        told = decode(b"\n".join(name.encode("cp437") for name in old)).split("\n")
+        decoded = decode(b"\n".join(name.encode("cp437") for name in old)).split("\n")
     except (UnreadableFileError, UnicodeEncodeError):
-        told = old
-    meant = dict(zip(old, told, strict=True)) if len(told) == len(old) else {}
-    return [meant.get(each.filename, each.filename) for each in files]
+        decoded = old
+    meant = dict(zip(old, decoded, strict=True)) if len(decoded) == len(old) else {}
+    return [meant.get(entry.filename, entry.filename) for entry in files]
 
 
 def _clean_path(name: str) -> str:
     """Without what would lead out of the archive, and in one line."""
-    name = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
+    name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
     return "/".join(part for part in name.replace("\\", "/").split("/") if part not in ("", ".", ".."))
 
 

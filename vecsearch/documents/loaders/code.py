@@ -79,10 +79,10 @@ def _find_scopes(text: str) -> Iterator[tuple[int, str, int | None]]:
     around: list[_CodeLine] = []
     half: _CodeLine | None = None
     end = _CodeLine(len(text), 0, "", True, False)
-    for each, following in pairwise(chain(_read_lines(text), [end])):
-        line = each
-        if half and each.adjacent and each.indent == half.indent:
-            line = each._replace(start=half.start, fresh=True)
+    for following_line, following in pairwise(chain(_read_lines(text), [end])):
+        line = following_line
+        if half and following_line.adjacent and following_line.indent == half.indent:
+            line = following_line._replace(start=half.start, fresh=True)
         half = line if line.fresh and _PARTIAL_HEAD.match(line.text) else None
         while around and around[-1].indent >= line.indent:
             around.pop()

@@ -30,11 +30,11 @@ def build_metadata(
 
 def map_metadata(pairs: Iterable[tuple[str, str]], keys: Mapping[str, str]) -> Metadata:
     """From named values: `keys` says which of ours a name stands for, the best first; of one name the first value counts."""
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name, value in pairs:
         if value.strip():
-            given.setdefault(name.lower(), value)
-    ours = {key: given[name] for name, key in reversed(list(keys.items())) if name in given}
+            values.setdefault(name.lower(), value)
+    ours = {key: values[name] for name, key in reversed(list(keys.items())) if name in values}
     return build_metadata(
         author=[ours.get("author", "")], created=ours.get("created"), modified=ours.get("modified"), language=ours.get("language")
     )

@@ -73,8 +73,8 @@ def _read_mimetype(archive: zipfile.ZipFile) -> str | None:
     entry = archive.NameToInfo.get("mimetype")
     if entry is None or entry.file_size > _MIMETYPE_MAX:
         return None
-    found = _MIME.match(archive.read(entry).decode("ascii", "replace"))
-    return _BY_MIME[found[1]] if found else None
+    match = _MIME.match(archive.read(entry).decode("ascii", "replace"))
+    return _BY_MIME[match[1]] if match else None
 
 
 def _detect_ole_type(raw: RawFile) -> str | None:

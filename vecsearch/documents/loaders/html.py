@@ -69,15 +69,17 @@ def read_page(source: str) -> Page:
 
 
 def _read_metadata(tree: LexborHTMLParser) -> Metadata:
-    given: dict[str, list[str]] = {}
+    values_by_name: dict[str, list[str]] = {}
     for attributes in (node.attributes for node in tree.css("meta")):
         name = attributes.get("name") or attributes.get("property") or attributes.get("itemprop") or attributes.get("http-equiv")
         if name and (value := (attributes.get("content") or "").strip()):
-            given.setdefault(name.strip().lower(), []).append(value)
-    named = {name: [each for each in values if "://" not in each] for name, values in given.items()}  # no author is an address
+            values_by_name.setdefault(name.strip().lower(), []).append(value)
+    named = {
+        name: [author for author in values if "://" not in author] for name, values in values_by_name.items()
+    }  # no author is an address
     author = next((named[name] for name in _AUTHORS if named.get(name)), [])
     language = tree.root.attributes.get("lang") if tree.root is not None else None
-    dates = map_metadata(((name, values[0]) for name, values in given.items()), _DATES)
+    dates = map_metadata(((name, values[0]) for name, values in values_by_name.items()), _DATES)
     return {**build_metadata(author=author, language=language), **dates}
 
 

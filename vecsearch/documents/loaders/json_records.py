@@ -76,30 +76,30 @@ def _parse_document(line: str | bytes) -> ParsedDocument:
         raise InputError(f"expected an object, got {_describe_type(value)}")
     validate_depth(value, "the object")
     identifier, extra = _extract_id(value)
-    given = _get_optional(value, "metadata", dict) or {}
+    metadata = _get_optional(value, "metadata", dict) or {}
     text, title = _get_optional(value, "text", str) or "", _get_optional(value, "title", str)
-    return ParsedDocument(identifier, text, title, {**extra, **given})
+    return ParsedDocument(identifier, text, title, {**extra, **metadata})
 
 
 def _extract_id(value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The id of an object, made from its content where it has none, and the keys that become metadata."""
     key = "id" if value.get("id") is not None else "_id"
-    given = value.get(key)
-    if given is None:
+    identifier = value.get(key)
+    if identifier is None:
         canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
-        given = _HASH_PREFIX + hashlib.sha256(canonical.encode()).hexdigest()[:32]
-    if isinstance(given, bool) or not isinstance(given, str | int):
-        raise InputError(f"the id must be a string or an integer, got {_describe_type(given)}")
+        identifier = _HASH_PREFIX + hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    if isinstance(identifier, bool) or not isinstance(identifier, str | int):
+        raise InputError(f"the id must be a string or an integer, got {_describe_type(identifier)}")
     spare = {"_id"} if key == "id" and value.get("_id") is not None else set()
-    return str(given), {name: each for name, each in value.items() if name not in _KEYS or name in spare}
+    return str(identifier), {name: each for name, each in value.items() if name not in _KEYS or name in spare}
 
 
 def _get_optional(value: Mapping[str, Any], key: str, kind: type) -> Any:
     """A key's value; None when it is missing or null."""
-    given = value.get(key)
-    if given is not None and not isinstance(given, kind):
-        raise InputError(f"{key!r} must be {_JSON_TYPES[kind]}, got {_describe_type(given)}")
-    return given
+    member = value.get(key)
+    if member is not None and not isinstance(member, kind):
+        raise InputError(f"{key!r} must be {_JSON_TYPES[kind]}, got {_describe_type(member)}")
+    return member
 
 
 def _describe_type(value: Any) -> str:

@@ -103,10 +103,12 @@ def _build_document(identifier: str, content: _MailContent, location: Location) 
     for name, text in content.attachments:
         outline.start_part({**location, "member": name}, name)
         outline.add_block(text)
-    said = build_metadata(author=[headers.get("from", "")], created=headers.get("date"), language=headers.get("content-language"))
+    metadata = build_metadata(
+        author=[headers.get("from", "")], created=headers.get("date"), language=headers.get("content-language")
+    )
     title = headers.get("subject") or None
     to = {key: headers[key] for key in ("to", "cc") if headers.get(key)}
-    return ParsedDocument(identifier, outline.text, title, {**said, **to}, tuple(outline.build_sections(title)))
+    return ParsedDocument(identifier, outline.text, title, {**metadata, **to}, tuple(outline.build_sections(title)))
 
 
 # -- lines to messages
@@ -134,17 +136,17 @@ def _number_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 def _parse_message(lines: Iterable[bytes]) -> _MailContent:
     """Raises UnreadableFile."""
-    kept: list[bytes] = []
+    message_lines: list[bytes] = []
     size, skipped = 0, _AttachmentFilter()
     for line in lines:
         if not skipped.should_skip(line):
-            kept.append(line)
+            message_lines.append(line)
             size += len(line) + _LINE_COST
             if size > _MESSAGE_MAX:
                 raise UnreadableFileError("too large even without its attachments")
-    if _is_nested_too_deeply(kept):
+    if _is_nested_too_deeply(message_lines):
         raise UnreadableFileError("its parts are nested too deeply")
-    message = message_from_bytes(b"".join(kept))
+    message = message_from_bytes(b"".join(message_lines))
     letter = _MailContent(_read_headers(message))
     letter.bodies = _extract_bodies(message, letter.attachments)
     return letter
@@ -176,7 +178,7 @@ def _is_nested_too_deeply(lines: Iterable[bytes]) -> bool:
 
 def _find_boundary(line: bytes, boundaries: Iterable[bytes]) -> bytes | None:
     """Return which boundary a line is, of those of the parts that are open."""
-    return next((each for each in boundaries if each and line[2:] in (each, each + b"--")), None)
+    return next((boundary for boundary in boundaries if boundary and line[2:] in (boundary, boundary + b"--")), None)
 
 
 class _AttachmentFilter:
@@ -215,9 +217,9 @@ def _extract_bodies(part: _Mail, attachments: list[tuple[str, str]]) -> list[str
     if part.is_multipart():
         parts: Any = part.get_payload()
         if kind != "multipart/alternative":
-            return [text for each in parts for text in _extract_bodies(each, attachments)]
-        parts = sorted(parts, key=lambda each: each.get_content_type() != "text/plain")
-        return next(filter(None, [_extract_bodies(each, attachments) for each in parts]), [])
+            return [text for subpart in parts for text in _extract_bodies(subpart, attachments)]
+        parts = sorted(parts, key=lambda subpart: subpart.get_content_type() != "text/plain")
+        return next(filter(None, [_extract_bodies(subpart, attachments) for subpart in parts]), [])
     text = _extract_text(part, kind)
     if part.get_content_disposition() == "attachment" or (name and part.get_content_maintype() != "image"):
         attachments.append((name or kind, text))
@@ -289,15 +291,17 @@ def _read_outlook(raw: RawFile) -> _MailContent:
         body = _read_outlook_body(message)
     except Exception as error:  # of a damaged file the library raises what its bytes lead to
         raise UnreadableFileError("a damaged Outlook message") from error
-    given = _get_value(message, "message_headers") or {}
-    headers = {name.lower(): _decode_header_value(value) for name, value in given.items() if name.lower() in _READ_HEADERS}
+    outlook_headers = _get_value(message, "message_headers") or {}
+    headers = {
+        name.lower(): _decode_header_value(value) for name, value in outlook_headers.items() if name.lower() in _READ_HEADERS
+    }
     headers |= {
         key: _decode_header_value(_get_value(message, name) or "") for key, name in (("subject", "subject"), ("from", "sender"))
     }
     if not normalize_date(headers.get("date", "")) and (sent := _get_value(message, "sent_date")):
         headers["date"] = sent.isoformat()
     headers.setdefault("to", ", ".join(map(_format_recipient, _get_value(message, "recipients") or ())))
-    attached = [_read_outlook_attachment(each) for each in _get_value(message, "attachments") or ()]
+    attached = [_read_outlook_attachment(attachment) for attachment in _get_value(message, "attachments") or ()]
     if not (body or attached or any(headers.values())):
         raise UnreadableFileError("a damaged Outlook message: it says nothing")
     return _MailContent(headers, [body], attached)
@@ -313,7 +317,7 @@ def _get_value(source: Any, name: str, *arguments: Any) -> Any:
 
 
 def _format_recipient(recipient: Any) -> str:
-    name, address = (_decode_header_value(_get_value(recipient, each) or "") for each in ("name", "email_address"))
+    name, address = (_decode_header_value(_get_value(recipient, attribute) or "") for attribute in ("name", "email_address"))
     return f"{name} <{address}>" if name and "@" in address and name != address else name or address
 
 

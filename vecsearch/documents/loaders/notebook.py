@@ -34,7 +34,11 @@ def load_notebook(raw: RawFile) -> Iterator[LoaderItem]:
     if not text.strip():
         return
     book = _parse_notebook(text)
-    cells = [cell for number, each in enumerate(_list_cells(book), start=1) if (cell := _read_cell(number, each)).text.strip()]
+    cells = [
+        cell
+        for number, cell_json in enumerate(_list_cells(book), start=1)
+        if (cell := _read_cell(number, cell_json)).text.strip()
+    ]
     if cells:
         yield _build_document(raw, cells, _coerce_object(book.get("metadata")))
 
@@ -76,23 +80,23 @@ def _read_cell(number: int, cell: dict[str, Any]) -> _NotebookCell:
 def _format_output(output: Any) -> str:
     """What an output says in plain text; of an error its last line."""
     output = _coerce_object(output)
-    said = _coerce_text(output.get("text") or _coerce_object(output.get("data")).get("text/plain"))
+    text = _coerce_text(output.get("text") or _coerce_object(output.get("data")).get("text/plain"))
     if output.get("output_type") in ("error", "pyerr"):
-        said = f"{output.get('ename')}: {output.get('evalue')}"
-    return _ESCAPES.sub("", said).strip("\n")
+        text = f"{output.get('ename')}: {output.get('evalue')}"
+    return _ESCAPES.sub("", text).strip("\n")
 
 
 def _build_document(raw: RawFile, cells: list[_NotebookCell], notebook_metadata: dict[str, Any]) -> ParsedDocument:
     text = "\n\n".join(cell.text for cell in cells)
     # headings are looked for with what is no prose made unreadable, so that every place in the text stays as it is
     prose = "\n\n".join(cell.text if cell.is_prose else _VISIBLE_CHARACTER.sub("x", cell.text) for cell in cells)
-    (found,) = load_markdown(RawFile(raw.name, ".md", content=prose.encode("utf-8-sig")))
-    assert isinstance(found, ParsedDocument)
-    authors = [_coerce_text(_coerce_object(each).get("name")) for each in _coerce_list(notebook_metadata.get("authors"))]
+    (document,) = load_markdown(RawFile(raw.name, ".md", content=prose.encode("utf-8-sig")))
+    assert isinstance(document, ParsedDocument)
+    authors = [_coerce_text(_coerce_object(author).get("name")) for author in _coerce_list(notebook_metadata.get("authors"))]
     kernel = _coerce_text(_coerce_object(notebook_metadata.get("kernelspec")).get("name"))
-    metadata = {**found.metadata, **build_metadata(author=authors), **({"kernel": kernel} if kernel else {})}
-    title = found.title or " ".join(_coerce_text(notebook_metadata.get("title")).split()) or None
-    return ParsedDocument(raw.name, text, title, metadata, tuple(_build_sections(cells, found.sections)))
+    metadata = {**document.metadata, **build_metadata(author=authors), **({"kernel": kernel} if kernel else {})}
+    title = document.title or " ".join(_coerce_text(notebook_metadata.get("title")).split()) or None
+    return ParsedDocument(raw.name, text, title, metadata, tuple(_build_sections(cells, document.sections)))
 
 
 def _build_sections(cells: list[_NotebookCell], heading_sections: Sequence[Section]) -> Iterator[Section]:
@@ -128,4 +132,4 @@ def _coerce_list(value: Any) -> list[Any]:
 
 def _coerce_text(value: Any) -> str:
     """A string, or the pieces of one."""
-    return value if isinstance(value, str) else "".join(each for each in _coerce_list(value) if isinstance(each, str))
+    return value if isinstance(value, str) else "".join(line for line in _coerce_list(value) if isinstance(line, str))

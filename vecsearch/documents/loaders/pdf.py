@@ -136,11 +136,11 @@ def _write(builder: DocumentBuilder, text: str, bookmarks: list[_Bookmark]) -> N
     text = clean(text)
     for bookmark in bookmarks:
         words = r"\s+".join(map(re.escape, bookmark.title.split()))
-        found = re.search(f"{_HEADING_NUMBER}{words}[ \\t]*$", text, re.MULTILINE | re.IGNORECASE)
-        if found:
-            builder.add_block(text[: found.start()])
-            builder.add_heading(bookmark.level, found[0])
-            text = text[found.end() :]
+        match = re.search(f"{_HEADING_NUMBER}{words}[ \\t]*$", text, re.MULTILINE | re.IGNORECASE)
+        if match:
+            builder.add_block(text[: match.start()])
+            builder.add_heading(bookmark.level, match[0])
+            text = text[match.end() :]
         else:
             builder.under_heading(bookmark.level, bookmark.title)
     builder.add_block(text)
@@ -151,28 +151,28 @@ def _write(builder: DocumentBuilder, text: str, bookmarks: list[_Bookmark]) -> N
 
 def _read_bookmarks(document: pypdfium2.PdfDocument) -> dict[int, list[_Bookmark]]:
     """Page → the bookmarks that lead to it, in their order; none where they are damaged."""
-    found: dict[int, list[_Bookmark]] = {}
+    bookmarks: dict[int, list[_Bookmark]] = {}
     try:
-        for count, each in enumerate(document.get_toc()):
-            target, title = each.get_dest(), " ".join(clean(each.get_title()).split())
+        for count, bookmark in enumerate(document.get_toc()):
+            target, title = bookmark.get_dest(), " ".join(clean(bookmark.get_title()).split())
             if count >= _BOOKMARKS_MAX:
                 break
             if target is not None and title and (page := target.get_index()) is not None:
-                found.setdefault(page, []).append(_Bookmark(each.level + 1, title))
+                bookmarks.setdefault(page, []).append(_Bookmark(bookmark.level + 1, title))
     except (pypdfium2.PdfiumError, ValueError):
         pass
-    return found
+    return bookmarks
 
 
 def _read_metadata(document: pypdfium2.PdfDocument) -> tuple[str | None, Metadata]:
-    given = {key: clean(value) for key, value in document.get_metadata_dict(skip_empty=True).items()}
+    values = {key: clean(value) for key, value in document.get_metadata_dict(skip_empty=True).items()}
     title, author = (
-        value if (value := given.get(key, "")) and not _PLACEHOLDER_NAME.match(value) else "" for key in ("Title", "Author")
+        value if (value := values.get(key, "")) and not _PLACEHOLDER_NAME.match(value) else "" for key in ("Title", "Author")
     )
     return normalize_title(title), build_metadata(
         author=author.split(";"),
-        created=_format_date(given.get("CreationDate", "")),
-        modified=_format_date(given.get("ModDate", "")),
+        created=_format_date(values.get("CreationDate", "")),
+        modified=_format_date(values.get("ModDate", "")),
         language=_read_language(document),
     )
 
@@ -186,10 +186,10 @@ def _read_language(document: pypdfium2.PdfDocument) -> str:
 
 def _format_date(value: str) -> str:
     """D:20240501134500+02'00' in ISO 8601, as much of it as there is."""
-    found = _DATE.match(value.strip())
-    if not found:
+    match = _DATE.match(value.strip())
+    if not match:
         return ""
-    year, month, day, hour, minute, second, zone, minutes = found.groups()
+    year, month, day, hour, minute, second, zone, minutes = match.groups()
     if not (month and day and hour):
         return "-".join(filter(None, (year, month, day)))
     offset = "+00:00" if zone == "Z" else f"{zone}:{minutes or '00'}" if zone else ""

@@ -130,24 +130,24 @@ def _find_asciidoc_headings(text: str) -> Iterator[Heading]:
     closing, above = "", 0
     before, blank = "", True  # the line above, where a title may begin on it, and whether there is none above that
     for place, line in split_lines(text):
-        end, kept = place + len(line), ""
+        end, text_line = place + len(line), ""
         if closing:
             closing = "" if line.rstrip() == closing else closing
-        elif found := _SECTION.match(line):
-            yield Heading(place, end, len(found[1]), _strip_markup(found[2].rstrip().removesuffix(f" {found[1]}"), _ADOC_MARKUP))
+        elif match := _SECTION.match(line):
+            yield Heading(place, end, len(match[1]), _strip_markup(match[2].rstrip().removesuffix(f" {match[1]}"), _ADOC_MARKUP))
         elif blank and (level := _get_two_line_level(before, line)):
             yield Heading(above, end, level, _strip_markup(before, _ADOC_MARKUP))
         elif block := _BLOCK.match(line):
             closing = block[1] or block[2]
         else:
-            kept = line
-        blank, above, before = not before.strip(), place, kept
+            text_line = line
+        blank, above, before = not before.strip(), place, text_line
 
 
 def _find_org_headings(text: str) -> Iterator[Heading]:
     for place, line in split_lines(text):
-        if found := _HEADLINE.match(line):
-            yield Heading(place, place + len(line), len(found[1]), _strip_markup(found[2], _ORG_MARKUP))
+        if match := _HEADLINE.match(line):
+            yield Heading(place, place + len(line), len(match[1]), _strip_markup(match[2], _ORG_MARKUP))
 
 
 def _get_two_line_level(title: str, underline: str) -> int:

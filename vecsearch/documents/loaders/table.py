@@ -31,8 +31,8 @@ _CELL_MAX: Final = 2**31 - 1  # characters: the widest that every platform's csv
 def load_csv(raw: RawFile) -> Iterator[LoaderItem]:
     """Values parted by whatever character parts them."""
     text = decode(raw.data)
-    told = re.match(r"sep=([,;\t|:])\n", text)  # Excel's way to say it
-    return _load_table(raw, text[told.end() :] if told else text, told[1] if told else _detect_delimiter(text))
+    match = re.match(r"sep=([,;\t|:])\n", text)  # Excel's way to say it
+    return _load_table(raw, text[match.end() :] if match else text, match[1] if match else _detect_delimiter(text))
 
 
 def load_tsv(raw: RawFile) -> Iterator[LoaderItem]:
@@ -72,8 +72,8 @@ def label_rows(rows: Iterable[tuple[int, Sequence[str]]], header: Sequence[str] 
     """
     waiting = iter(rows)
     lines: list[tuple[int, str]] = []
-    given, above, top = bool(header), 0, 0
-    for number, row in waiting if not given else ():
+    has_header, above, top = bool(header), 0, 0
+    for number, row in waiting if not has_header else ():
         if is_header(row):
             header, above, top = row, len(lines), number
             break
@@ -84,7 +84,7 @@ def label_rows(rows: Iterable[tuple[int, Sequence[str]]], header: Sequence[str] 
     for number, row in waiting:
         lines.append((number, format_row(header, row)))
         used.update(column for column, cell in enumerate(row) if cell)
-    if not given and any(name and column not in used for column, name in enumerate(header)):
+    if not has_header and any(name and column not in used for column, name in enumerate(header)):
         lines.insert(above, (top, format_row((), header)))
     return LabeledRows(lines, header)
 
@@ -108,7 +108,7 @@ def _read_rows(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> I
 def _detect_delimiter(text: str) -> str:
     """The one under which most rows have the same number of columns, then the one that gives more columns."""
     head = text if len(text) <= SNIFF_BYTES else text[: text.rfind("\n", 0, SNIFF_BYTES) + 1] or text[:SNIFF_BYTES]
-    agreement, _, place = max((*_measure_agreement(head, each), -place) for place, each in enumerate(_DELIMITERS))
+    agreement, _, place = max((*_measure_agreement(head, delimiter), -place) for place, delimiter in enumerate(_DELIMITERS))
     return _DELIMITERS[-place] if agreement >= _AGREEMENT else _ONE_COLUMN
 
 

@@ -182,10 +182,10 @@ class _XmlTextBuilder:
 
 def _join_mixed(parts: list[str]) -> str:
     """Words with elements among them: one line, but for elements of several lines."""
-    said = [part for part in parts if not isinstance(part, _AttributeText)]
-    if not any(isinstance(part, _MultilineText) for part in said):
-        return "".join(said)
-    runs = groupby(said, lambda part: isinstance(part, _MultilineText))
+    contents = [part for part in parts if not isinstance(part, _AttributeText)]
+    if not any(isinstance(part, _MultilineText) for part in contents):
+        return "".join(contents)
+    runs = groupby(contents, lambda part: isinstance(part, _MultilineText))
     return _MultilineText(
         "\n\n".join("\n\n".join(run) if has_lines else _split_own_lines("".join(run)) for has_lines, run in runs)
     )
@@ -193,12 +193,12 @@ def _join_mixed(parts: list[str]) -> str:
 
 def _join_blocks(element: _XmlElement) -> str:
     """Elements alone, each on lines of its own, apart when it has several."""
-    said = [value for name in _TEXT_ATTRIBUTES if (value := element.attributes.get(name, "").strip())]
+    attribute_texts = [value for name in _TEXT_ATTRIBUTES if (value := element.attributes.get(name, "").strip())]
     blocks = [part for part in element.parts if not part.isspace() and part]
-    if len(blocks) == 1 and not said:
+    if len(blocks) == 1 and not attribute_texts:
         return blocks[0]
     pieces = (("", part, "") if isinstance(part, _MultilineText) else (_split_own_lines(part),) for part in blocks)
-    return _MultilineText("\n".join(chain(said, chain.from_iterable(pieces))))
+    return _MultilineText("\n".join(chain(attribute_texts, chain.from_iterable(pieces))))
 
 
 def _split_own_lines(part: str) -> str:

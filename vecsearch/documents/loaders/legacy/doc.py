@@ -98,9 +98,9 @@ class _DocWriter:
 
     def write_text(self, text: str) -> None:
         """The main text."""
-        for found in _PARAGRAPH.finditer(_hide_field_codes(text)):
-            about, words = self.find_paragraph(found.end() - 1), _remove_marks(found[0].rstrip("\r\7\f"))
-            if found[0].endswith("\7"):
+        for match in _PARAGRAPH.finditer(_hide_field_codes(text)):
+            about, words = self.find_paragraph(match.end() - 1), _remove_marks(match[0].rstrip("\r\7\f"))
+            if match[0].endswith("\7"):
                 self._end_cell(words, about)
             elif about.in_table:
                 self._cell.append(words)
@@ -111,8 +111,8 @@ class _DocWriter:
 
     def write_asides(self, text: str) -> None:
         """Notes, comments, boxes, headers: each different paragraph once, page numbers alone left out."""
-        for each in re.split("[\r\7\f]", _hide_field_codes(text)):
-            plain = _remove_marks(each).strip()
+        for paragraph in re.split("[\r\7\f]", _hide_field_codes(text)):
+            plain = _remove_marks(paragraph).strip()
             if plain not in self._aside_texts and any(map(str.isalpha, plain)):
                 self._aside_texts.add(plain)
                 self.builder.add_block(plain)

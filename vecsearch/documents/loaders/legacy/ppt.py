@@ -66,7 +66,7 @@ class _PptReader:
         record = self._read_record(document)
         if record.kind != _DOCUMENT:
             raise struct.error
-        lists = {each.instance: each for each in self._read_children(record) if each.kind == _LIST}
+        lists = {child.instance: child for child in self._read_children(record) if child.kind == _LIST}
         notes = {number: place for place, number, _ in self._read_slide_list(lists.get(_NOTES))}
         for count, (place, _, texts) in enumerate(self._read_slide_list(lists.get(0)), start=1):
             self.builder.start_part({"slide": count})
@@ -81,7 +81,7 @@ class _PptReader:
         for text in texts:
             if text is not heading and text.text.strip() != "*":  # a star stands for the slide number
                 self.builder.add_block(text.text)
-        atom = next((each for each in self._read_children(record) if each.kind == _SLIDE_ATOM), None)
+        atom = next((child for child in self._read_children(record) if child.kind == _SLIDE_ATOM), None)
         number = struct.unpack_from("<I", self.data, atom.start + 16)[0] if atom else 0
         if number in note_offsets:
             for text in self._read_texts(self._read_record(note_offsets[number])):
@@ -114,29 +114,29 @@ class _PptReader:
 
     def _read_slide_list(self, record: _PptRecord | None) -> Iterator[tuple[int, int, list[_PptText]]]:
         """Of each slide of a list its place, its number, and the texts that stand in the list itself."""
-        found: list[tuple[int, int, list[_PptText]]] = []
+        slides: list[tuple[int, int, list[_PptText]]] = []
         kind = -1
-        for each in self._read_children(record) if record else ():
-            if each.kind == _PERSIST:
-                reference, number = struct.unpack_from("<I8xI", self.data, each.start)
-                found.append((self._offsets.get(reference, 0), number, []))
-            elif each.kind == _HEADER:
-                kind = int.from_bytes(self.data[each.start : each.start + 4], "little")
-            elif found and each.kind in (_CHARACTERS, _BYTES):
-                found[-1][2].append(_PptText(kind, self._decode_text(each)))
-        return iter(found)
+        for child in self._read_children(record) if record else ():
+            if child.kind == _PERSIST:
+                reference, number = struct.unpack_from("<I8xI", self.data, child.start)
+                slides.append((self._offsets.get(reference, 0), number, []))
+            elif child.kind == _HEADER:
+                kind = int.from_bytes(self.data[child.start : child.start + 4], "little")
+            elif slides and child.kind in (_CHARACTERS, _BYTES):
+                slides[-1][2].append(_PptText(kind, self._decode_text(child)))
+        return iter(slides)
 
     def _read_texts(self, record: _PptRecord) -> Iterator[_PptText]:
         """The texts of a slide's shapes, in their order. No recursion: shapes nest as deep as they like."""
         waiting, kind = [record], -1
         while waiting:
-            each = waiting.pop()
-            if each.kind == _HEADER:
-                kind = int.from_bytes(self.data[each.start : each.start + 4], "little")
-            elif each.kind in (_CHARACTERS, _BYTES):
-                yield _PptText(kind, self._decode_text(each))
-            elif each.is_container and each.kind not in _SKIPPED_CONTAINERS:
-                waiting.extend(reversed(list(self._read_children(each))))
+            child = waiting.pop()
+            if child.kind == _HEADER:
+                kind = int.from_bytes(self.data[child.start : child.start + 4], "little")
+            elif child.kind in (_CHARACTERS, _BYTES):
+                yield _PptText(kind, self._decode_text(child))
+            elif child.is_container and child.kind not in _SKIPPED_CONTAINERS:
+                waiting.extend(reversed(list(self._read_children(child))))
 
     def _decode_text(self, record: _PptRecord) -> str:
         data = self.data[record.start : record.end]
@@ -146,9 +146,9 @@ class _PptReader:
     def _read_children(self, record: _PptRecord) -> Iterator[_PptRecord]:
         place = record.start
         while record.is_container and place + 8 <= record.end:
-            each = self._read_record(place)
-            yield each._replace(end=min(each.end, record.end))
-            place = each.end
+            child = self._read_record(place)
+            yield child._replace(end=min(child.end, record.end))
+            place = child.end
 
     def _read_record(self, offset: int) -> _PptRecord:
         version, kind, size = struct.unpack_from("<HHI", self.data, offset)

@@ -114,10 +114,10 @@ def _parse_paragraph(page: bytes, offset: int, styles: list[int]) -> ParagraphPr
     size, offset = (2 * page[offset] - 1, offset + 1) if page[offset] else (2 * page[offset + 1], offset + 2)
     properties = page[offset : offset + size]
     style = int.from_bytes(properties[:2], "little")
-    given = dict(_parse_properties(properties[2:]))
+    values = dict(_parse_properties(properties[2:]))
     return ParagraphProperties(
         styles[style] if style < len(styles) else -1,
-        bool(given.get(_IN_TABLE)), bool(given.get(_ROW_END)), given.get(_OUTLINE), bool(given.get(_LIST)), is_known=True,
+        bool(values.get(_IN_TABLE)), bool(values.get(_ROW_END)), values.get(_OUTLINE), bool(values.get(_LIST)), is_known=True,
     )  # fmt: skip
 
 

@@ -30,8 +30,8 @@ def extract_drawing_text(package: Package, parts: dict[str, str], element: XmlEl
             root = package.parse_part(parts.get(get_attribute(element, "dm"), ""))
             return "\n".join(filter(None, map(extract_paragraph_text, iter_descendants(root, "p"))))
         case "docPr" | "cNvPr":
-            said = " ".join(element.get("descr", "").split())
-            return "" if _FILE_NAME_PATTERN.match(said) else said
+            description = " ".join(element.get("descr", "").split())
+            return "" if _FILE_NAME_PATTERN.match(description) else description
         case _:
             return ""
 
@@ -39,9 +39,9 @@ def extract_drawing_text(package: Package, parts: dict[str, str], element: XmlEl
 def extract_paragraph_text(element: XmlElement) -> str:
     """The text of a DrawingML paragraph."""
     return "".join(
-        (each.text or "") if get_local_name(each) == "t" else "\n"
-        for each in element.iter()
-        if get_local_name(each) in ("t", "br")
+        (child.text or "") if get_local_name(child) == "t" else "\n"
+        for child in element.iter()
+        if get_local_name(child) in ("t", "br")
     )
 
 
@@ -55,20 +55,25 @@ def format_chart(root: XmlElement | None) -> str:
         if (text := " ".join(map(extract_paragraph_text, iter_descendants(title, "p"))).strip())
     ]
     series = list(iter_descendants(root, "ser"))
-    names = [" ".join(_read_series_values(find_child(each, "tx"))) for each in series]
+    names = [" ".join(_read_series_values(find_child(child, "tx"))) for child in series]
     labels = next(
-        (found for each in series if (found := _read_series_values(find_child(each, "cat"), find_child(each, "xVal")))), []
+        (
+            categories
+            for child in series
+            if (categories := _read_series_values(find_child(child, "cat"), find_child(child, "xVal")))
+        ),
+        [],
     )
-    columns = [_read_series_values(find_child(each, "val"), find_child(each, "yVal")) for each in series]
+    columns = [_read_series_values(find_child(child, "val"), find_child(child, "yVal")) for child in series]
     count = min(max(map(len, (labels, *columns))), _POINTS_MAX)
     rows = [
         format_row(["", *names], [_get_value(labels, row), *(_get_value(column, row) for column in columns)])
         for row in range(count)
     ]
     new = [
-        text for each in root.iter() if get_local_name(each) == "pt" and (text := (each.text or "").strip())
+        text for child in root.iter() if get_local_name(child) == "pt" and (text := (child.text or "").strip())
     ]  # charts since 2016
-    kinds = [f"{kind[1].capitalize()} chart" for each in root.iter() if (kind := _CHART_TAG.match(get_local_name(each)))]
+    kinds = [f"{kind[1].capitalize()} chart" for child in root.iter() if (kind := _CHART_TAG.match(get_local_name(child)))]
     return "\n".join(filter(None, (*titles, *kinds[:1], *(rows or names), *new)))
 
 
@@ -90,13 +95,13 @@ def _read_series_values(*elements: XmlElement | None) -> list[str]:
 
 
 def _read_points(level: XmlElement) -> list[tuple[int, str]]:
-    found = []
-    for each in level.iter():
-        if get_local_name(each) == "pt":
-            index = each.get("idx", "")
-            value = find_child(each, "v")
-            found.append((int(index) if index.isdecimal() and len(index) < 7 else -1, _read_value(value)))
-    return found or [(0, _read_value(each)) for each in level.iter() if get_local_name(each) == "v"]
+    points = []
+    for child in level.iter():
+        if get_local_name(child) == "pt":
+            index = child.get("idx", "")
+            value = find_child(child, "v")
+            points.append((int(index) if index.isdecimal() and len(index) < 7 else -1, _read_value(value)))
+    return points or [(0, _read_value(child)) for child in level.iter() if get_local_name(child) == "v"]
 
 
 def _read_value(element: XmlElement | None) -> str:

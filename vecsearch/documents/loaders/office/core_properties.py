@@ -12,10 +12,10 @@ def read_core_properties(package: Package) -> tuple[str | None, Metadata]:
     """Its title, None where it has none worth the name, and its metadata."""
     part = next(iter(package.find_related("", "core-properties").values()), "docProps/core.xml")
     root = package.parse_part(part)
-    given: dict[str, str] = {}
-    for each in root if root is not None else ():
-        given.setdefault(get_local_name(each).lower(), " ".join((each.text or "").split()))
-    return normalize_title(given.get("title")), build_metadata(
-        author=given.get("creator", "").split(";"), created=given.get("created"), modified=given.get("modified"),
-        language=given.get("language"),
+    values: dict[str, str] = {}
+    for child in root if root is not None else ():
+        values.setdefault(get_local_name(child).lower(), " ".join((child.text or "").split()))
+    return normalize_title(values.get("title")), build_metadata(
+        author=values.get("creator", "").split(";"), created=values.get("created"), modified=values.get("modified"),
+        language=values.get("language"),
     )  # fmt: skip

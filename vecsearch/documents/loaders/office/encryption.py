@@ -49,8 +49,8 @@ def decrypt_opendocument(raw: RawFile, kind: str) -> RawFile:
 def _find_encrypted_parts(document: Package) -> dict[str, XmlElement]:
     """How each encrypted part is locked."""
     entries = iter_descendants(document.parse_part("META-INF/manifest.xml"), "file-entry")
-    found = {get_attribute(each, "full-path"): find_child(each, "encryption-data") for each in entries}
-    return {name: lock for name, lock in found.items() if lock is not None and document.has_part(name)}
+    encryptions = {get_attribute(entry, "full-path"): find_child(entry, "encryption-data") for entry in entries}
+    return {name: lock for name, lock in encryptions.items() if lock is not None and document.has_part(name)}
 
 
 def _is_correct_password(document: Package, encryptions: Mapping[str, XmlElement], password: str) -> bool:

@@ -35,12 +35,16 @@ def load_epub(raw: RawFile) -> Iterator[LoaderItem]:
     """An .epub. Raises NoText, UnreadableFile."""
     book = open_package(raw, "an EPUB book")
     if any(
-        get_attribute(each, "Algorithm") not in _FONT_ENCRYPTION
-        for each in iter_descendants(book.parse_part("META-INF/encryption.xml"), "EncryptionMethod")
+        get_attribute(element, "Algorithm") not in _FONT_ENCRYPTION
+        for element in iter_descendants(book.parse_part("META-INF/encryption.xml"), "EncryptionMethod")
     ):
         raise UnreadableFileError("an EPUB book is under copy protection (DRM), which only its shop's programs open")
     main = next(
-        (get_attribute(each, "full-path") for each in iter_descendants(book.parse_part("META-INF/container.xml"), "rootfile")), ""
+        (
+            get_attribute(element, "full-path")
+            for element in iter_descendants(book.parse_part("META-INF/container.xml"), "rootfile")
+        ),
+        "",
     )
     if (root := book.parse_part(main)) is None:
         raise UnreadableFileError("an EPUB book is damaged: it has no list of its chapters")
@@ -59,12 +63,14 @@ def load_epub(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def _read_metadata(root: XmlElement) -> tuple[str | None, Metadata]:
-    given: dict[str, list[str]] = {}
-    for each in root.iter():
-        given.setdefault(each.get("property") or get_local_name(each), []).append(" ".join((each.text or "").split()))
-    first = {key: values[0] for key, values in given.items()}
+    values_by_name: dict[str, list[str]] = {}
+    for element in root.iter():
+        values_by_name.setdefault(element.get("property") or get_local_name(element), []).append(
+            " ".join((element.text or "").split())
+        )
+    first = {key: values[0] for key, values in values_by_name.items()}
     return first.get("title") or None, build_metadata(
-        author=given.get("creator", ()), created=first.get("date"), modified=first.get("dcterms:modified"),
+        author=values_by_name.get("creator", ()), created=first.get("date"), modified=first.get("dcterms:modified"),
         language=first.get("language"),
     )  # fmt: skip
 
@@ -72,9 +78,9 @@ def _read_metadata(root: XmlElement) -> tuple[str | None, Metadata]:
 def _iter_chapters(root: XmlElement, main: str) -> Iterator[str]:
     """The parts in reading order."""
     folder = posixpath.dirname(main)
-    files = {get_attribute(each, "id"): get_attribute(each, "href") for each in iter_descendants(root, "item")}
-    for each in iter_descendants(root, "itemref"):
-        if href := files.get(get_attribute(each, "idref")):
+    files = {get_attribute(element, "id"): get_attribute(element, "href") for element in iter_descendants(root, "item")}
+    for element in iter_descendants(root, "itemref"):
+        if href := files.get(get_attribute(element, "idref")):
             yield posixpath.normpath(posixpath.join(folder, unquote(href.partition("#")[0])))
 
 
@@ -93,16 +99,16 @@ def _read_chapter(book: Package, part: str) -> Page | None:
 
 def _build_sections(page: Page, start: int, title: str | None) -> Iterator[Section]:
     """The sections of a chapter within the book. One without headings is under the title that its page has."""
-    if not any("heading" in each.location for each in page.sections):
+    if not any("heading" in section.location for section in page.sections):
         name = clean(page.title or "")
         place = {"heading": [name]} if name and name != title else {}
         yield Section(start, place, join_headings(place.get("heading", ()), title), split_priority=1)
         return
     if page.sections[0].start:
         yield Section(start, {}, split_priority=1)
-    for each in page.sections:
-        path = each.location.get("heading", ())
-        path = path if each.split_priority is None else path[:-1]
-        header = each.context.removeprefix(join_headings(path, page.title)).lstrip("\n")
+    for section in page.sections:
+        path = section.location.get("heading", ())
+        path = path if section.split_priority is None else path[:-1]
+        header = section.context.removeprefix(join_headings(path, page.title)).lstrip("\n")
         context = "\n".join(filter(None, (join_headings(path, title), header)))
-        yield replace(each, start=start + each.start, context=context)
+        yield replace(section, start=start + section.start, context=context)

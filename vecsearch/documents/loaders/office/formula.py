@@ -28,7 +28,7 @@ def _format_scripts(element: XmlElement) -> str:
 
 def _format_delimited(element: XmlElement) -> str:
     begin, end = find_child(element, "dPr", "begChr"), find_child(element, "dPr", "endChr")
-    inside = ", ".join(format_formula(each) for each in element if get_local_name(each) == "e")
+    inside = ", ".join(format_formula(child) for child in element if get_local_name(child) == "e")
     opening = get_attribute(begin, "val") if begin is not None else "("
     closing = get_attribute(end, "val") if end is not None else ")"
     return f"{opening}{inside}{closing}"

@@ -53,24 +53,24 @@ class ListNumbering:
 
 def read_numbering(root: XmlElement | None) -> ListNumbering:
     """The lists of word/numbering.xml."""
-    found = ListNumbering()
+    definitions = ListNumbering()
     if root is None:
-        return found
+        return definitions
     abstracts = {
-        get_attribute(each, "abstractNumId"): _read_levels(each) for each in root if get_local_name(each) == "abstractNum"
+        get_attribute(child, "abstractNumId"): _read_levels(child) for child in root if get_local_name(child) == "abstractNum"
     }
-    for each in root:
-        if get_local_name(each) == "num":
-            number, abstract = get_attribute(each, "numId"), get_attribute(find_child(each, "abstractNumId"), "val")
-            found._lists[number] = (abstract, {**abstracts.get(abstract, {}), **_read_levels(each)})
-            found._restarts[number] = {
+    for child in root:
+        if get_local_name(child) == "num":
+            number, abstract = get_attribute(child, "numId"), get_attribute(find_child(child, "abstractNumId"), "val")
+            definitions._lists[number] = (abstract, {**abstracts.get(abstract, {}), **_read_levels(child)})
+            definitions._restarts[number] = {
                 parse_small_int(get_attribute(over, "ilvl"), 0): parse_small_int(
                     get_attribute(find_child(over, "startOverride"), "val"), 1
                 )
-                for over in each
+                for over in child
                 if find_child(over, "startOverride") is not None
             }
-    return found
+    return definitions
 
 
 def parse_small_int(value: str, default: int) -> int:
@@ -80,13 +80,13 @@ def parse_small_int(value: str, default: int) -> int:
 
 def _read_levels(element: XmlElement) -> dict[int, _ListLevel]:
     return {
-        parse_small_int(get_attribute(each, "ilvl"), 0): _ListLevel(
-            parse_small_int(get_attribute(find_child(each, "start"), "val"), 1),
-            get_attribute(find_child(each, "numFmt"), "val") or "decimal",
-            get_attribute(find_child(each, "lvlText"), "val"),
-            get_attribute(find_child(each, "pStyle"), "val"),
+        parse_small_int(get_attribute(child, "ilvl"), 0): _ListLevel(
+            parse_small_int(get_attribute(find_child(child, "start"), "val"), 1),
+            get_attribute(find_child(child, "numFmt"), "val") or "decimal",
+            get_attribute(find_child(child, "lvlText"), "val"),
+            get_attribute(find_child(child, "pStyle"), "val"),
         )
-        for each in iter_descendants(element, "lvl")
+        for child in iter_descendants(element, "lvl")
     }
 
 

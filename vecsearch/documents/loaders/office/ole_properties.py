@@ -22,15 +22,15 @@ _UNSET_YEAR_MAX: Final = 1980  # what is said to be older never had a time
 def parse_summary(data: bytes, problems: list[ParseWarning]) -> tuple[str | None, Metadata]:
     """Return the title, None where there is none worth the name, and the metadata, from the stream "SummaryInformation"."""
     try:
-        given = dict(_read_values(data))
+        values = dict(_read_values(data))
     except struct.error:  # it costs no text
         problems.append(ParseWarning("the title, author and dates in it are damaged"))
         return None, {}
-    page = int.from_bytes(given.get(_CODE_PAGE, (0, b"\xe4\x04"))[1][:2], "little")
-    return normalize_title(_decode_text(given, _TITLE, page)), build_metadata(
-        author=_decode_text(given, _AUTHOR, page).split(";"),
-        created=_decode_time(given, _CREATED),
-        modified=_decode_time(given, _SAVED),
+    page = int.from_bytes(values.get(_CODE_PAGE, (0, b"\xe4\x04"))[1][:2], "little")
+    return normalize_title(_decode_text(values, _TITLE, page)), build_metadata(
+        author=_decode_text(values, _AUTHOR, page).split(";"),
+        created=_decode_time(values, _CREATED),
+        modified=_decode_time(values, _SAVED),
     )
 
 

@@ -61,13 +61,13 @@ def _load_document(raw: RawFile, kind: str) -> Iterator[LoaderItem]:
 
 def read_opendocument_metadata(document: Package) -> tuple[str | None, Metadata]:
     """Its title, None where it has none worth the name, and its metadata."""
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     root = document.parse_part("meta.xml")
-    for each in root.iter() if root is not None else ():
-        given.setdefault(get_local_name(each), " ".join((each.text or "").split()))
-    return normalize_title(given.get("title")), build_metadata(
-        author=[given.get("initial-creator") or given.get("creator", "")], created=given.get("creation-date"),
-        modified=given.get("date"), language=given.get("language"),
+    for child in root.iter() if root is not None else ():
+        values.setdefault(get_local_name(child), " ".join((child.text or "").split()))
+    return normalize_title(values.get("title")), build_metadata(
+        author=[values.get("initial-creator") or values.get("creator", "")], created=values.get("creation-date"),
+        modified=values.get("date"), language=values.get("language"),
     )  # fmt: skip
 
 
@@ -80,28 +80,28 @@ class _OpenDocumentWriter:
 
     def write_blocks(self, elements: Iterable[XmlElement]) -> None:
         """Everything in a body, a section, a slide, a text box."""
-        for each in elements:
-            match get_local_name(each):
+        for block in elements:
+            match get_local_name(block):
                 case "h" | "p":
-                    self._write_paragraph(each)
+                    self._write_paragraph(block)
                 case "list":
-                    self._write_list(each)
+                    self._write_list(block)
                 case "table":
-                    self.builder.add_block(format_table(_read_rows(each)))
+                    self.builder.add_block(format_table(_read_rows(block)))
                 case "page":
-                    self._write_slide(each)
+                    self._write_slide(block)
                 case "notes":  # of a slide: beside the text they hold a picture of it, and fields
-                    self.write_blocks(frame for frame in each if get_attribute(frame, "class") == "notes")
+                    self.write_blocks(frame for frame in block if get_attribute(frame, "class") == "notes")
                 case "title" | "desc":
-                    self.builder.add_block(each.text or "")
+                    self.builder.add_block(block.text or "")
                 case name if name not in _SKIPPED_TAGS:
-                    self.write_blocks(each)
+                    self.write_blocks(block)
 
     def write_margins(self, master: XmlElement) -> None:
         """Headers and footers, each different one once; page numbers alone are none."""
-        for each in master:
-            if get_local_name(each).startswith(("header", "footer")):
-                text = _extract_text(each)
+        for margin in master:
+            if get_local_name(margin).startswith(("header", "footer")):
+                text = _extract_text(margin)
                 if text not in self._margin_texts and any(map(str.isalpha, text)):
                     self._margin_texts.add(text)
                     self.builder.add_block(text)
@@ -109,10 +109,10 @@ class _OpenDocumentWriter:
     def _write_slide(self, page: XmlElement) -> None:
         self._slide_count += 1
         self.builder.start_part({"slide": self._slide_count})
-        title = next((each for each in page if get_attribute(each, "class") == "title"), None)
+        title = next((frame for frame in page if get_attribute(frame, "class") == "title"), None)
         if title is not None:
             self.builder.add_heading(1, _extract_text(title))
-        self.write_blocks(each for each in page if each is not title)
+        self.write_blocks(frame for frame in page if frame is not title)
 
     def _write_paragraph(self, element: XmlElement) -> None:
         text = self._extract_inline_text(element)
@@ -125,7 +125,7 @@ class _OpenDocumentWriter:
 
     def _write_list(self, element: XmlElement) -> None:
         """Its items, a line each; a heading may stand in one that numbers it."""
-        if any(get_local_name(each) == "h" for each in element.iter()):
+        if any(get_local_name(child) == "h" for child in element.iter()):
             for item in element:
                 self.write_blocks(item)
         else:
@@ -133,19 +133,19 @@ class _OpenDocumentWriter:
 
     def _extract_inline_text(self, element: XmlElement) -> str:
         pieces = [element.text or ""]
-        for each in element:
-            match get_local_name(each):
+        for child in element:
+            match get_local_name(child):
                 case "s":
-                    pieces.append(" " * min(parse_small_int(get_attribute(each, "c"), 1), 100))
+                    pieces.append(" " * min(parse_small_int(get_attribute(child, "c"), 1), 100))
                 case "tab":
                     pieces.append("\t")
                 case "line-break":
                     pieces.append("\n")
                 case name if name in _FLOATING_TAGS:
-                    self._floating.append(each)
+                    self._floating.append(child)
                 case name if name != "note-citation":
-                    pieces.append(self._extract_inline_text(each))
-            pieces.append(each.tail or "")
+                    pieces.append(self._extract_inline_text(child))
+            pieces.append(child.tail or "")
         return "".join(pieces)
 
 
@@ -159,11 +159,11 @@ def _extract_text(elements: Iterable[XmlElement]) -> str:
 def _iter_items(element: XmlElement) -> Iterator[str]:
     for item in element:
         if get_local_name(item) in ("list-item", "list-header"):
-            if text := _extract_text(each for each in item if get_local_name(each) != "list"):
+            if text := _extract_text(child for child in item if get_local_name(child) != "list"):
                 yield text
-            for each in item:
-                if get_local_name(each) == "list":
-                    yield from _iter_items(each)
+            for child in item:
+                if get_local_name(child) == "list":
+                    yield from _iter_items(child)
 
 
 def _read_rows(table: XmlElement) -> Iterator[list[str]]:

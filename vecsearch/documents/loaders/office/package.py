@@ -71,16 +71,16 @@ class Package:
         """Id → part, of the relations of a part that end in `kind`; only to parts that are there, never outside."""
         folder, base = posixpath.split(name)
         root = self.parse_part(posixpath.join(folder, "_rels", f"{base}.rels"))
-        found = {}
-        for each in root if root is not None else ():
-            target = posixpath.normpath(posixpath.join("/", folder, each.get("Target", ""))).lstrip("/")
+        targets = {}
+        for relation in root if root is not None else ():
+            target = posixpath.normpath(posixpath.join("/", folder, relation.get("Target", ""))).lstrip("/")
             if (
-                each.get("TargetMode") != "External"
-                and each.get("Type", "").lower().endswith(kind.lower())
+                relation.get("TargetMode") != "External"
+                and relation.get("Type", "").lower().endswith(kind.lower())
                 and self.has_part(target)
             ):
-                found[each.get("Id", "")] = target
-        return found
+                targets[relation.get("Id", "")] = target
+        return targets
 
 
 def open_package(raw: RawFile, kind: str) -> Package:
@@ -98,7 +98,7 @@ def open_package(raw: RawFile, kind: str) -> Package:
 
 
 def _check_size(archive: zipfile.ZipFile, size: int) -> None:
-    total = sum(each.file_size for each in archive.infolist())
+    total = sum(entry.file_size for entry in archive.infolist())
     if total > _UNPACKED_MAX or total > max(_UNPACKED_ALLOWED, _UNPACK_RATIO_MAX * size):
         raise UnreadableFileError(f"expands to {total >> 20:,} MB: too much for its size")
 
@@ -143,16 +143,18 @@ def get_attribute(element: XmlElement | None, name: str) -> str:
 def find_child(element: XmlElement | None, *path: str) -> XmlElement | None:
     """What a path of local names leads to, the first each time."""
     for name in path:
-        element = next((each for each in element if get_local_name(each) == name), None) if element is not None else None
+        element = next((child for child in element if get_local_name(child) == name), None) if element is not None else None
     return element
 
 
 def iter_descendants(element: XmlElement | None, name: str) -> Iterator[XmlElement]:
     """All elements below of one local name, in order."""
-    return (each for each in element.iter() if get_local_name(each) == name) if element is not None else iter(())
+    return (
+        (descendant for descendant in element.iter() if get_local_name(descendant) == name) if element is not None else iter(())
+    )
 
 
 def choose_alternative(element: XmlElement) -> XmlElement:
     """Of an AlternateContent the branch to read: the first with text in it, else the first."""
-    worded = (each for each in element if any(get_local_name(t) == "t" and t.text for t in each.iter()))
+    worded = (child for child in element if any(get_local_name(t) == "t" and t.text for t in child.iter()))
     return next(worded, element[0] if len(element) else element)

@@ -57,22 +57,22 @@ def _extract_text(data: bytes) -> str:
 def _remove_binary(data: bytes) -> bytes:
     r"""Without what stands after each \bin, which may look like anything."""
     pieces, start = [], 0
-    while found := _BINARY.search(data, start):
-        pieces.append(data[start : found.start()])
-        start = found.end() + int(found[1])
+    while match := _BINARY.search(data, start):
+        pieces.append(data[start : match.start()])
+        start = match.end() + int(match[1])
     return b"".join((*pieces, data[start:]))
 
 
 def _read_metadata(head: bytes) -> tuple[str | None, Metadata]:
     page = re.search(rb"\\ansicpg(\d{1,5})", head)
     start = b"{\\rtf1\\ansi" + (page[0] if page else b"") + b" "
-    given = {found[1]: _extract_text(start + found[2] + b"}") for found in _INFO.finditer(head)}
-    times = {found[1]: _format_time(found) for found in _TIME.finditer(head)}
-    return normalize_title(given.get(b"title")), build_metadata(
-        author=given.get(b"author", "").split(";"), created=times.get(b"creatim"), modified=times.get(b"revtim")
+    values = {match[1]: _extract_text(start + match[2] + b"}") for match in _INFO.finditer(head)}
+    times = {match[1]: _format_time(match) for match in _TIME.finditer(head)}
+    return normalize_title(values.get(b"title")), build_metadata(
+        author=values.get(b"author", "").split(";"), created=times.get(b"creatim"), modified=times.get(b"revtim")
     )
 
 
 def _format_time(match: re.Match[bytes]) -> str:
-    year, month, day, hour, minute = (int(each) if each else 0 for each in match.groups()[1:])
+    year, month, day, hour, minute = (int(digits) if digits else 0 for digits in match.groups()[1:])
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:00" if match[5] else f"{year:04}-{month:02}-{day:02}"

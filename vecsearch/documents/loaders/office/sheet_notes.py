@@ -25,20 +25,22 @@ def read_sheet_notes(book: Package) -> dict[str, str]:
         return {}
     parts, people = book.find_related(main), dict(_read_people(book, main))
     sheets = find_child(book.parse_part(main), "sheets")
-    found = {}
-    for each in sheets if sheets is not None else ():
-        identifier = next((value for key, value in each.attrib.items() if key.endswith("}id")), "")
-        if (part := parts.get(identifier)) and (said := "\n\n".join(_read_notes(book, part, people))):
-            found[each.get("name", "")] = said
-    return found
+    notes_by_sheet = {}
+    for sheet in sheets if sheets is not None else ():
+        identifier = next((value for key, value in sheet.attrib.items() if key.endswith("}id")), "")
+        if (part := parts.get(identifier)) and (notes := "\n\n".join(_read_notes(book, part, people))):
+            notes_by_sheet[sheet.get("name", "")] = notes
+    return notes_by_sheet
 
 
 def _read_notes(book: Package, sheet: str, people: dict[str, str]) -> Iterator[str]:
     for part in book.find_related(sheet, "/comments").values():
         yield from _read_comments(book.parse_part(part))
     for part in book.find_related(sheet, "/threadedComment").values():
-        for each in iter_descendants(book.parse_part(part), "threadedComment"):
-            yield _format_comment(each, people.get(get_attribute(each, "personId"), ""), _get_text(find_child(each, "text")))
+        for comment in iter_descendants(book.parse_part(part), "threadedComment"):
+            yield _format_comment(
+                comment, people.get(get_attribute(comment, "personId"), ""), _get_text(find_child(comment, "text"))
+            )
     for part in book.find_related(sheet, "/drawing").values():
         root = book.parse_part(part)
         if root is not None:
@@ -47,17 +49,17 @@ def _read_notes(book: Package, sheet: str, people: dict[str, str]) -> Iterator[s
 
 def _read_people(book: Package, main: str) -> Iterator[tuple[str, str]]:
     for part in book.find_related(main, "/person").values():
-        for each in iter_descendants(book.parse_part(part), "person"):
-            yield get_attribute(each, "id"), get_attribute(each, "displayName")
+        for person in iter_descendants(book.parse_part(part), "person"):
+            yield get_attribute(person, "id"), get_attribute(person, "displayName")
 
 
 def _read_comments(root: XmlElement | None) -> Iterator[str]:
-    authors = [each.text or "" for each in iter_descendants(root, "author")]
-    for each in iter_descendants(root, "comment"):
-        number = get_attribute(each, "authorId")
+    authors = [comment.text or "" for comment in iter_descendants(root, "author")]
+    for comment in iter_descendants(root, "comment"):
+        number = get_attribute(comment, "authorId")
         author = authors[int(number)] if number.isdecimal() and len(number) < 7 and int(number) < len(authors) else ""
         if not author.startswith(_THREAD_PREFIX):
-            yield _format_comment(each, author, "".join(_get_text(text) for text in iter_descendants(each, "t")))
+            yield _format_comment(comment, author, "".join(_get_text(text) for text in iter_descendants(comment, "t")))
 
 
 def _format_comment(element: XmlElement, author: str, text: str) -> str:
@@ -69,11 +71,11 @@ def _get_text(element: XmlElement | None) -> str:
 
 
 def _read_drawing(book: Package, parts: dict[str, str], element: XmlElement) -> Iterator[str]:
-    for each in element:
-        if get_local_name(each) == "txBody":
-            yield "\n".join(filter(None, (extract_paragraph_text(line) for line in each if get_local_name(line) == "p")))
+    for child in element:
+        if get_local_name(child) == "txBody":
+            yield "\n".join(filter(None, (extract_paragraph_text(line) for line in child if get_local_name(line) == "p")))
         else:
-            yield extract_drawing_text(book, parts, each)
+            yield extract_drawing_text(book, parts, child)
             yield from _read_drawing(
-                book, parts, choose_alternative(each) if get_local_name(each) == "AlternateContent" else each
+                book, parts, choose_alternative(child) if get_local_name(child) == "AlternateContent" else child
             )

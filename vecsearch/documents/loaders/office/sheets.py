@@ -46,9 +46,9 @@ def load_workbook(raw: RawFile) -> Iterator[LoaderItem]:
             if not _is_damage(error):
                 raise
             problems.append(ParseWarning(f"sheet {name}: {' '.join(str(error).split())}"))
-        if said := beside.get(name):
+        if notes := beside.get(name):
             outline.at({"sheet": name}, name)
-            outline.add_block(said)
+            outline.add_block(notes)
     title, metadata = _read_metadata(data, document, problems)
     problems.extend(document.problems if document else ())
     nothing = "no text in its cells: pictures, perhaps"
@@ -103,12 +103,12 @@ def _read_rows(book: python_calamine.CalamineWorkbook, name: str) -> Iterator[_S
 def _find_spanned_columns(sheet: python_calamine.CalamineSheet) -> dict[int, list[int]]:
     """Row → columns in which a cell of the row above goes on."""
     _, left = sheet.start or (0, 0)
-    found: dict[int, list[int]] = {}
+    columns_by_row: dict[int, list[int]] = {}
     for (first, column), (last, _) in sheet.merged_cell_ranges or ():
         if last - first < _SPAN_MAX and column >= left:
             for row in range(first + 2, last + 2):
-                found.setdefault(row, []).append(column - left)
-    return found
+                columns_by_row.setdefault(row, []).append(column - left)
+    return columns_by_row
 
 
 def _write_rows(builder: DocumentBuilder, sheet: str, rows: Iterator[_SheetRow]) -> None:
@@ -117,11 +117,11 @@ def _write_rows(builder: DocumentBuilder, sheet: str, rows: Iterator[_SheetRow])
     for _, stretch in groupby(enumerate(rows), lambda each: each[1][0] - each[0]):
         part = (row for _, row in stretch)
         head = list(islice(part, _HEADER_SAMPLE_ROWS))
-        found = label_rows(
+        labelled = label_rows(
             ((number, texts) for number, _, texts in chain(head, part)), header if _is_continuation(header, head) else ()
         )
-        header = found.header
-        for _, run in groupby(enumerate(found.lines), lambda each: each[1][0] - each[0]):
+        header = labelled.header
+        for _, run in groupby(enumerate(labelled.lines), lambda each: each[1][0] - each[0]):
             numbers, lines = zip(*(line for _, line in run), strict=True)
             builder.at({"sheet": sheet, "rows": numbers[0]}, sheet)
             builder.add_block("\n".join(lines))
@@ -135,6 +135,8 @@ def _is_continuation(header: Sequence[str], first_rows: Sequence[_SheetRow]) -> 
     if not all(isinstance(value, str) for value in values):
         return True
     names = any(
-        texts[column] and not isinstance(each[column], str) for _, each, _ in first_rows[1:] for column in range(len(texts))
+        texts[column] and not isinstance(row_values[column], str)
+        for _, row_values, _ in first_rows[1:]
+        for column in range(len(texts))
     )
     return not names and sum(map(bool, texts)) > 1

@@ -54,10 +54,12 @@ def _list_slides(show: Package, main: str) -> list[str]:
     """The parts of the slides in the order in which they are shown."""
     parts, listed = show.find_related(main, "/slide"), find_child(show.parse_part(main), "sldIdLst")
     entries = listed if listed is not None else ()
-    order = [value for each in entries for key, value in each.attrib.items() if key.endswith("}id")]
-    lost = (f"slide {place}: not in the file" for place, each in enumerate(order, start=1) if each not in parts)
+    order = [value for identifier in entries for key, value in identifier.attrib.items() if key.endswith("}id")]
+    lost = (f"slide {place}: not in the file" for place, identifier in enumerate(order, start=1) if identifier not in parts)
     show.problems.extend(map(ParseWarning, lost))
-    return [parts[each] for each in order if each in parts] or sorted(parts.values(), key=lambda name: (len(name), name))
+    return [parts[identifier] for identifier in order if identifier in parts] or sorted(
+        parts.values(), key=lambda name: (len(name), name)
+    )
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ class _PptxWriter:
         self._parts = self.package.find_related(part)
         root = self.package.parse_part(part)
         shapes = find_child(root, "cSld", "spTree")
-        title = next((each for each in iter_descendants(shapes, "sp") if _get_placeholder_type(each) in _TITLE_TYPES), None)
+        title = next((shape for shape in iter_descendants(shapes, "sp") if _get_placeholder_type(shape) in _TITLE_TYPES), None)
         if title is not None:
             self.builder.add_heading(1, _extract_text(title))
         self._write_shapes(shapes, title)
@@ -82,30 +84,30 @@ class _PptxWriter:
     def _write_notes_and_comments(self, part: str) -> None:
         """The speaker's notes and the reviewers' comments."""
         for notes in self.package.find_related(part, "/notesSlide").values():
-            for each in iter_descendants(self.package.parse_part(notes), "sp"):
-                if _get_placeholder_type(each) == "body":
-                    self.builder.add_block(_extract_text(each))
+            for child in iter_descendants(self.package.parse_part(notes), "sp"):
+                if _get_placeholder_type(child) == "body":
+                    self.builder.add_block(_extract_text(child))
         for comments in self.package.find_related(part, "/comments").values():
             for comment in iter_descendants(self.package.parse_part(comments), "cm"):
-                texts = (each.text or "" for each in comment.iter() if get_local_name(each) in ("t", "text"))
+                texts = (child.text or "" for child in comment.iter() if get_local_name(child) in ("t", "text"))
                 self.builder.add_block("\n".join(text.strip() for text in texts if text.strip()))
 
     def _write_shapes(self, element: XmlElement | None, title: XmlElement | None) -> None:
-        for each in element if element is not None else ():
-            if each is title:
+        for shape in element if element is not None else ():
+            if shape is title:
                 continue
-            match get_local_name(each):
+            match get_local_name(shape):
                 case "sp" | "cxnSp":
-                    self._write_shape(each)
+                    self._write_shape(shape)
                 case "tbl":
-                    self.builder.add_block(format_table(_read_rows(each)))
+                    self.builder.add_block(format_table(_read_rows(shape)))
                 case "AlternateContent":
-                    self._write_shapes(choose_alternative(each), title)
+                    self._write_shapes(choose_alternative(shape), title)
                 case "p":  # of a text that stands outside a shape
-                    self.builder.add_block(_extract_paragraph_text(each))
+                    self.builder.add_block(_extract_paragraph_text(shape))
                 case _:
-                    self.builder.add_block(extract_drawing_text(self.package, self._parts, each))
-                    self._write_shapes(each, title)
+                    self.builder.add_block(extract_drawing_text(self.package, self._parts, shape))
+                    self._write_shapes(shape, title)
 
     def _write_shape(self, element: XmlElement) -> None:
         kind, text = _get_placeholder_type(element), _extract_text(element)
@@ -119,9 +121,9 @@ class _PptxWriter:
 def _read_rows(table: XmlElement) -> Iterator[list[str]]:
     """The texts of the cells; what spans several rows stands in each."""
     above: list[str] = []
-    for row in (each for each in table if get_local_name(each) == "tr"):
-        cells = [each for each in row if get_local_name(each) == "tc"]
-        merged = [each.get("vMerge") in ("1", "true") for each in cells]
+    for row in (child for child in table if get_local_name(child) == "tr"):
+        cells = [child for child in row if get_local_name(child) == "tc"]
+        merged = [child.get("vMerge") in ("1", "true") for child in cells]
         above = [
             above[place] if merged[place] and place < len(above) else " ".join(_extract_text(cell).split())
             for place, cell in enumerate(cells)
@@ -139,7 +141,9 @@ def _extract_text(element: XmlElement) -> str:
     """The paragraphs of a shape or a cell, a line each."""
     body = find_child(element, "txBody")
     return (
-        "\n".join(filter(None, (_extract_paragraph_text(each).strip() for each in body if get_local_name(each) == "p")))
+        "\n".join(
+            filter(None, (_extract_paragraph_text(paragraph).strip() for paragraph in body if get_local_name(paragraph) == "p"))
+        )
         if body is not None
         else ""
     )
@@ -147,15 +151,15 @@ def _extract_text(element: XmlElement) -> str:
 
 def _extract_paragraph_text(element: XmlElement) -> str:
     pieces = []
-    for each in element:
-        match get_local_name(each):
+    for child in element:
+        match get_local_name(child):
             case "r" | "fld":
-                words = find_child(each, "t")
+                words = find_child(child, "t")
                 pieces.append((words.text or "") if words is not None else "")
             case "br":
                 pieces.append("\n")
             case "AlternateContent":
-                pieces.append(_extract_paragraph_text(choose_alternative(each)))
+                pieces.append(_extract_paragraph_text(choose_alternative(child)))
             case "oMath" | "oMathPara" | "m":
-                pieces.append(f" {format_formula(each)} ")
+                pieces.append(f" {format_formula(child)} ")
     return "".join(pieces)

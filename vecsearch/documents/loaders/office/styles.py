@@ -54,12 +54,12 @@ class ParagraphStyles:
 
 def read_styles(root: XmlElement | None) -> ParagraphStyles:
     """The styles of word/styles.xml."""
-    found = {}
-    for each in root if root is not None else ():
-        if get_local_name(each) == "style":
-            style = _read_style(each)
-            found[style.id] = style
-    return ParagraphStyles(found)
+    styles = {}
+    for element in root if root is not None else ():
+        if get_local_name(element) == "style":
+            style = _read_style(element)
+            styles[style.id] = style
+    return ParagraphStyles(styles)
 
 
 def _read_style(element: XmlElement) -> ParagraphStyle:

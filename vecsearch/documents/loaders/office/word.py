@@ -84,9 +84,9 @@ def _create_writer(document: Package, main: str) -> _DocxWriter:
     for kind in _NOTE_KINDS:
         for part in document.find_related(main, f"/{kind}s").values():
             root = document.parse_part(part)
-            for each in root if root is not None else ():
-                if get_attribute(each, "type") not in ("separator", "continuationSeparator", "continuationNotice"):
-                    notes[kind, get_attribute(each, "id")] = each
+            for note in root if root is not None else ():
+                if get_attribute(note, "type") not in ("separator", "continuationSeparator", "continuationNotice"):
+                    notes[kind, get_attribute(note, "id")] = note
     by_kind = {kind: next(iter(document.find_related(main, f"/{kind}").values()), "") for kind in ("styles", "numbering")}
     return _DocxWriter(
         document,
@@ -113,16 +113,16 @@ class _DocxWriter:
 
     def write_blocks(self, element: XmlElement | None) -> None:
         """Everything in the body, a cell, a text box, a note."""
-        for each in element if element is not None else ():
-            match get_local_name(each):
+        for block in element if element is not None else ():
+            match get_local_name(block):
                 case "p":
-                    self._write_paragraph(each)
+                    self._write_paragraph(block)
                 case "tbl":
-                    self._write_table(each)
+                    self._write_table(block)
                 case "AlternateContent":
-                    self.write_blocks(choose_alternative(each))
+                    self.write_blocks(choose_alternative(block))
                 case name if name not in _SKIPPED_TAGS:
-                    self.write_blocks(each)
+                    self.write_blocks(block)
 
     def write_margins(self, main: str) -> None:
         """Headers and footers, each different one once; page numbers alone are none."""
@@ -196,9 +196,11 @@ class _DocxWriter:
 
     def _is_layout_cell(self, cell: XmlElement) -> bool:
         """Whether a cell is no value but a part of the page's layout."""
-        texts = sum(len(each.text or "") for each in cell.iter() if get_local_name(each) == "t")
+        texts = sum(len(child.text or "") for child in cell.iter() if get_local_name(child) == "t")
         return texts > _LAYOUT_CELL_CHARS or any(
-            self.styles.resolve(find_child(each, "pPr")).outline_level is not None for each in cell if get_local_name(each) == "p"
+            self.styles.resolve(find_child(child, "pPr")).outline_level is not None
+            for child in cell
+            if get_local_name(child) == "p"
         )
 
     # -- inside a paragraph
@@ -228,46 +230,46 @@ class _DocxWriter:
     def _write_floating(self) -> None:
         """Write what floats beside the last paragraph."""
         waiting, self._floating = self._floating, []
-        for each in waiting:
-            if get_local_name(each) in _NOTE_KINDS:
+        for floating_element in waiting:
+            if get_local_name(floating_element) in _NOTE_KINDS:
                 with self._redirect_output() as outline:
-                    self.write_blocks(each)
-                author = get_attribute(each, "author")
+                    self.write_blocks(floating_element)
+                author = get_attribute(floating_element, "author")
                 self.builder.add_block(f"[{author}: {outline.text}]" if author and outline.text else outline.text)
             else:
-                self._write_drawing(each)
+                self._write_drawing(floating_element)
             self._in_list = False
 
     def _write_drawing(self, element: XmlElement) -> None:
-        said = []
-        for each in element:
-            if get_local_name(each) == "txbxContent":
-                self.write_blocks(each)
-            elif get_local_name(each) == "p":
-                said.append(extract_paragraph_text(each))
+        lines = []
+        for child in element:
+            if get_local_name(child) == "txbxContent":
+                self.write_blocks(child)
+            elif get_local_name(child) == "p":
+                lines.append(extract_paragraph_text(child))
             else:
-                said.append(extract_drawing_text(self.package, self.parts, each))
-                self._write_drawing(choose_alternative(each) if get_local_name(each) == "AlternateContent" else each)
-        self.builder.add_block("\n".join(filter(None, said)))
+                lines.append(extract_drawing_text(self.package, self.parts, child))
+                self._write_drawing(choose_alternative(child) if get_local_name(child) == "AlternateContent" else child)
+        self.builder.add_block("\n".join(filter(None, lines)))
 
     @contextmanager
     def _redirect_output(self) -> Iterator[DocumentBuilder]:
         """Write into an outline of its own for a while."""
-        kept, self.builder = self.builder, DocumentBuilder()
+        outer_builder, self.builder = self.builder, DocumentBuilder()
         state, self._in_list, floating, self._floating = self._in_list, False, self._floating, []
         try:
             yield self.builder
         finally:
-            self.builder, self._in_list, self._floating = kept, state, floating
+            self.builder, self._in_list, self._floating = outer_builder, state, floating
 
 
 def _iter_children(element: XmlElement, name: str) -> Iterable[XmlElement]:
     """Children of a name, also those wrapped in a content control or a tracked insertion."""
-    for each in element:
-        if get_local_name(each) == name:
-            yield each
-        elif get_local_name(each) in ("sdt", "sdtContent", "customXml", "ins"):
-            yield from _iter_children(each, name)
+    for child in element:
+        if get_local_name(child) == name:
+            yield child
+        elif get_local_name(child) in ("sdt", "sdtContent", "customXml", "ins"):
+            yield from _iter_children(child, name)
 
 
 def _iter_cells(row: XmlElement) -> Iterable[XmlElement]:
