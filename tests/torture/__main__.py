@@ -111,13 +111,14 @@ class Tally:
         kinds = Counter(_kind(each["finding"]) for each in self.findings)
         blows = sum(map(self.total, BLOWS))
         lines.append(f"{blows:,} blows; in {self._missed:,} rounds more the step was over before. Found:")
-        lines.append(f"  acknowledged rows lost, or rows that nobody wrote: {kinds['Lost']}; wrong answers: {kinds['Wrong']}")
-        lines.append(f"  databases unsound or not to open: {kinds['Unopenable']}; anything else: {kinds['other']}")
+        lost, wrong = kinds["LostError"], kinds["WrongAnswerError"]
+        lines.append(f"  committed rows lost, or rows that nobody wrote: {lost}; wrong answers: {wrong}")
+        lines.append(f"  databases unsound or not to open: {kinds['UnopenableError']}; anything else: {kinds['other']}")
         return "\n".join(lines)
 
 
 def _kind(finding: str) -> str:
-    return next((kind for kind in ("Lost", "Wrong", "Unopenable") if f"{kind}" in finding[:60]), "other")
+    return next((kind for kind in ("LostError", "WrongAnswerError", "UnopenableError") if f"{kind}" in finding[:60]), "other")
 
 
 def run(tally: Tally, blow: str, wanted: int, jobs: int) -> None:

@@ -20,15 +20,15 @@ from vecsearch.stores.sqlite.engine.database_folder import is_database
 _CLOSE = 2e-3  # cosines of float16 rows, from those of float32 rows
 
 
-class Lost(AssertionError):
+class LostError(AssertionError):
     """Something acknowledged is not there, or something is there that nobody asked for."""
 
 
-class Wrong(AssertionError):
+class WrongAnswerError(AssertionError):
     """An answer is not what brute force gives."""
 
 
-class Unopenable(AssertionError):
+class UnopenableError(AssertionError):
     """The database is not sound, or does not open."""
 
 
@@ -45,11 +45,11 @@ class Expected:
 
 
 def check(base: Path, expected: Expected, seed: int) -> State | None:
-    """What is there; None for no database. Raises Lost, Wrong, Unopenable. A reader looks first, then doctor, then a writer."""
+    """Look at what is there; None for no database. Raises the errors above. A reader looks first, then doctor, then a writer."""
     folder = base / DATABASE
     if not is_database(folder):
         if expected.before is not None or expected.done:
-            raise Lost("the database is gone")
+            raise LostError("the database is gone")
         return None
     try:
         if expected.spoilt and not expected.done:
@@ -58,7 +58,7 @@ def check(base: Path, expected: Expected, seed: int) -> State | None:
         _sound(folder)
         _write(base, state)
     except vecsearch.VecsearchError as error:
-        raise Unopenable(f"{type(error).__name__}: {error}") from error
+        raise UnopenableError(f"{type(error).__name__}: {error}") from error
     return state
 
 
@@ -88,13 +88,13 @@ def _allowed(found: State, expected: Expected, there: Mapping[str, vecsearch.Doc
         if state.salt == found.salt and _same(state, there):
             return state
     if expected.done or expected.whole or found.salt not in (before.salt, expected.after.salt):
-        raise Lost(_difference(candidates, there))
+        raise LostError(_difference(candidates, there))
     mixed = {}
     for key in {*before.docs, *expected.after.docs, *there}:
         may_be = [state.docs.get(key) for state in (expected.after, before)]
         fitting = [doc for doc in may_be if _is(doc, there.get(key))]
         if not fitting:
-            raise Lost(f"{key!r} is neither as it was nor as it is to be: {there.get(key)}; {may_be}")
+            raise LostError(f"{key!r} is neither as it was nor as it is to be: {there.get(key)}; {may_be}")
         if fitting[0] is not None:
             mixed[key] = fitting[0]
     return State(mixed, found.salt)
@@ -134,12 +134,12 @@ def _answers(
     some = {name: row for name, row in rows.items() if name[0] in kept}
     _dense(collection, state.encoder, some, query, where={"n": {"$exists": True}})
     if collection.count() != len(documents) or collection.count({"n": {"$exists": True}}) != len(kept):
-        raise Wrong("count")
+        raise WrongAnswerError("count")
     for each in draw.sample(list(documents), min(3, len(documents))):
         word = each.text.split()[-1]
         found = {hit.id for hit in collection.search(word, mode="lexical")}
         if found != {each.id}:
-            raise Wrong(f"the word {word!r} of {each.id!r} is found in {found}")
+            raise WrongAnswerError(f"the word {word!r} of {each.id!r} is found in {found}")
 
 
 def _rows(state: State, documents: Sequence[vecsearch.Document]) -> dict[tuple[str, int], np.ndarray]:
@@ -163,13 +163,14 @@ def _dense(
     best = sorted(scores.values(), reverse=True)[:10]
     hits = collection.search(query, mode="dense", limit=10, where=where)
     if len(hits) != len(best):
-        raise Wrong(f"{len(hits)} hits where {len(best)} match")
+        raise WrongAnswerError(f"{len(hits)} hits where {len(best)} match")
     if len({(hit.id, hit.chunk_index) for hit in hits}) != len(hits):
-        raise Wrong("a chunk is found twice")
+        raise WrongAnswerError("a chunk is found twice")
     for hit, score in zip(hits, best, strict=True):
         mine = scores.get((hit.id, hit.chunk_index))
         if mine is None or abs(hit.score - mine) > _CLOSE or abs(hit.score - score) > _CLOSE:
-            raise Wrong(f"{hit.id}#{hit.chunk_index} scores {hit.score}, its vector {mine}, and brute force has {score} there")
+            place = f"{hit.id}#{hit.chunk_index}"
+            raise WrongAnswerError(f"{place} scores {hit.score}, its vector {mine}, and brute force has {score} there")
 
 
 # -- soundness, and that it goes on
@@ -178,7 +179,7 @@ def _dense(
 def _sound(folder: Path) -> None:
     errors = [each for each in maintenance.check(folder) if each.severity is vecsearch.Severity.ERROR]
     if errors:
-        raise Unopenable(f"doctor: {errors}")
+        raise UnopenableError(f"doctor: {errors}")
 
 
 def _write(base: Path, state: State) -> None:
@@ -186,7 +187,7 @@ def _write(base: Path, state: State) -> None:
     with vecsearch.open(base / DATABASE, model=state.encoder, lock_timeout=5) as collection:
         collection.add(["a word that nobody else says: quokka"], ids=["last"])
         if [hit.id for hit in collection.search("quokka", mode="lexical")] != ["last"]:
-            raise Wrong("what was just added is not found")
+            raise WrongAnswerError("what was just added is not found")
         collection.delete("last")
         if collection.search("quokka", mode="lexical"):
-            raise Wrong("what was just deleted is found")
+            raise WrongAnswerError("what was just deleted is found")

@@ -15,7 +15,7 @@ import numpy as np
 
 import vecsearch
 from tests import maintenance
-from tests.torture.check import Lost, Unopenable, Wrong
+from tests.torture.check import LostError, UnopenableError, WrongAnswerError
 from tests.torture.rounds import Outcome
 from tests.torture.steps import DATABASE, WORDS
 from vecsearch.documents.chunk_inputs import format_encoder_input
@@ -73,13 +73,13 @@ class Shells:
             return
         errors = [each for each in maintenance.check(folder) if each.severity is vecsearch.Severity.ERROR]
         if errors:
-            raise Unopenable(str(errors))
+            raise UnopenableError(str(errors))
         encoder = registry.load(None)
         with vecsearch.open(folder, readonly=True) as collection:
             documents = collection.get(where={})
             lines = [(each.id, chunk, each.text[chunk.start : chunk.end]) for each in documents for chunk in each.chunks]
             if extra := [text for _, _, text in lines if text.strip() not in self._known]:
-                raise Lost(f"nobody wrote {extra[0]!r}")
+                raise LostError(f"nobody wrote {extra[0]!r}")
             if not lines:
                 return
             rows = encoder.encode_documents([format_encoder_input(None, "", text) for _, _, text in lines])
@@ -87,4 +87,4 @@ class Shells:
             best = np.sort(rows @ encoder.encode_queries([query])[0])[::-1][:10]
             found = np.array([hit.score for hit in collection.search(query, mode="dense")])
         if len(found) != len(best) or np.abs(found - best).max() > 2e-3:
-            raise Wrong(f"{found} where brute force has {best}")
+            raise WrongAnswerError(f"{found} where brute force has {best}")
