@@ -1,6 +1,6 @@
-"""Connections to an SQLite file: kept for whoever asks next, and seen as SQLAlchemy's by those whose statements it writes.
+"""Connections to an SQLite file: pooled, and usable through SQLAlchemy where it writes the statements.
 
-What every search asks is text for the driver: to load SQLAlchemy takes longer than such a search.
+The statements of a search are text for the driver: loading SQLAlchemy takes longer than such a search.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 AnyConnection: TypeAlias = "Connection | sqlite3.Connection"
 
-IDLE_CONNECTIONS_MAX: Final = 8  # connections of a process that wait to be used again
+IDLE_CONNECTIONS_MAX: Final = 8  # of a process, that wait to be used again
 
 
 class UnmanagedConnection(sqlite3.Connection):
-    """A connection whose transactions and end are ours to say: SQLAlchemy, which looks at it, can end neither."""
+    """A connection whose transactions and end SQLAlchemy, which uses it too, does not control."""
 
     def commit(self) -> None:
-        """Nothing: `Opened` commits."""
+        """Do nothing: `PooledConnection` commits."""
 
     def rollback(self) -> None:
-        """Nothing: `Opened` rolls back."""
+        """Do nothing: `PooledConnection` rolls back."""
 
     def close(self) -> None:
-        """Nothing: `Opened` closes."""
+        """Do nothing: `PooledConnection` closes."""
 
 
 class PooledConnection:
@@ -40,22 +40,22 @@ class PooledConnection:
 
     @cached_property
     def connection(self) -> Connection:
-        """As SQLAlchemy sees it, inside the transaction that was begun here."""
+        """SQLAlchemy's connection, inside the transaction that was begun here."""
         from sqlalchemy import NullPool, create_engine
 
         driver = self.driver
         return create_engine("sqlite://", creator=lambda: driver, poolclass=NullPool).connect()
 
     def begin(self, *, write: bool) -> None:
-        """A snapshot, or a write that waits for its turn."""
+        """Begin a snapshot, or a write that waits for its turn."""
         self.driver.execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
     def commit(self) -> None:
-        """Durable on return."""
+        """Commit; durable on return."""
         self.driver.execute("COMMIT")
 
     def roll_back(self) -> None:
-        """Where SQLite has not done so itself."""
+        """Roll back, where SQLite has not done so itself."""
         if self.driver.in_transaction:
             self.driver.execute("ROLLBACK")
 
@@ -65,21 +65,21 @@ class PooledConnection:
 
 
 class Pool:
-    """Any number of connections, each used by one thread at a time; some are kept for the next. Safe to share between threads."""
+    """Any number of connections, each used by one thread at a time; some stay open. Safe to share between threads."""
 
     def __init__(self, connect: Callable[[], PooledConnection], *, max_idle: int = IDLE_CONNECTIONS_MAX) -> None:
-        """Connects when it is first asked."""
+        """Open nothing yet."""
         self._connect, self._max_idle, self._idle = connect, max_idle, list[PooledConnection]()
 
     def acquire(self) -> PooledConnection:
-        """The one that was used last, or a new one."""
+        """Return the one that was used last, or a new one."""
         try:
             return self._idle.pop()
         except IndexError:
             return self._connect()
 
     def release(self, connection: PooledConnection) -> None:
-        """For the next who asks, unless it is stuck in its transaction."""
+        """Keep a connection for the next caller, unless it is stuck in its transaction."""
         if connection.driver.in_transaction or len(self._idle) >= self._max_idle:
             connection.close()
         else:
@@ -115,7 +115,7 @@ def run_in_transaction(connection: PooledConnection, *, write: bool) -> Iterator
 
 
 def get_driver(connection: AnyConnection) -> sqlite3.Connection:
-    """The driver's connection, of itself or below SQLAlchemy's."""
+    """Return the driver's connection, itself or below SQLAlchemy's."""
     if isinstance(connection, sqlite3.Connection):
         return connection
     below = connection.connection.driver_connection
@@ -124,6 +124,6 @@ def get_driver(connection: AnyConnection) -> sqlite3.Connection:
 
 
 def get_driver_error(error: BaseException) -> sqlite3.Error | None:
-    """The driver's error, of itself or below SQLAlchemy's; None for any other."""
+    """Return the driver's error, itself or below SQLAlchemy's; None for any other."""
     below = getattr(error, "orig", error)
     return below if isinstance(below, sqlite3.Error) else None

@@ -1,4 +1,4 @@
-"""A new database folder: made whole, or not at all."""
+"""Create a database folder, whole or not at all."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _CREATION_PRAGMAS: Final = (
 
 
 def create_database(folder: Path, *, fill: Callable[[Path], object] | None = None) -> None:
-    """Make an empty database, or the one that `fill` makes in a folder: under a temporary name beside its place, then renamed, so
-    that no half of one is ever there."""
+    """Create an empty database, or the one that `fill` makes in a folder: under a temporary name beside its place, then renamed,
+    so that no half of one is ever there."""
     folder = Path(os.path.abspath(folder))
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise NotADatabaseError(describe_missing_database(folder))

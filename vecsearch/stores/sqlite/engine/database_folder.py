@@ -62,7 +62,7 @@ _MIN_FREE_BYTES: Final = 1 << 16  # with less, a write that SQLite could not mak
 _GROWING_FAILED: Final = frozenset({"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE"})
 _CHECKPOINT_WAL: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 _BUSY_TIMEOUT: Final = "PRAGMA busy_timeout = {:.0f}"
-_INHERITED_POOLS: Final[list[Pool]] = []  # kept, so that nobody closes them
+_INHERITED_POOLS: Final[list[Pool]] = []  # referenced, so that nobody closes them
 
 
 class DatabaseFolder:
@@ -116,14 +116,17 @@ class DatabaseFolder:
 
     @contextmanager
     def begin_driver_read(self) -> Iterator[PooledConnection]:
-        """One consistent snapshot of the truth. Raises WrongVersion where another program has upgraded it since it was opened."""
+        """Begin one consistent snapshot of the truth.
+
+        Raises SchemaVersionError where it is to be upgraded first, or another program has upgraded it since it was opened.
+        """
         with self._begin_transaction() as opened:
             self._check_current(_read_pragma(opened, "user_version"))
             yield opened
 
     @contextmanager
     def begin_read(self) -> Iterator[Connection]:
-        """As `opened`, for statements that SQLAlchemy writes."""
+        """Begin the same for statements that SQLAlchemy writes."""
         with self.begin_driver_read() as opened:
             yield opened.connection
 
@@ -134,7 +137,7 @@ class DatabaseFolder:
 
     @contextmanager
     def hold_write_lock(self) -> Iterator[None]:
-        """Be the one writer."""
+        """Be the one writer; a database of an older format is upgraded first."""
         if self.readonly:
             raise ReadOnlyError(f"{self.folder} was opened read-only: it can be searched, not written")
         with write_lock.hold_write_lock(self.folder, timeout=self.timeout):
@@ -150,14 +153,14 @@ class DatabaseFolder:
 
     @contextmanager
     def begin_write(self) -> Iterator[Connection]:
-        """One write, all of it or nothing; durable on return. Only inside `locked()`."""
+        """Begin one write, all of it or nothing; durable on return. Only inside the write lock."""
         with self._begin_transaction(write=True) as opened:
             self._check_current(_read_pragma(opened, "user_version"))
             yield opened.connection
         self._limit_wal()
 
     def _limit_wal(self) -> None:
-        """Empty SQLite's log when it has grown: with readers coming and going there is else never a moment to begin it anew.
+        """Empty SQLite's log when it has grown: while readers come and go there would else never be a moment to begin it again.
 
         Readers are waited for, but not long; while one holds an old snapshot, that is tried again each time the log has doubled.
         """
@@ -169,16 +172,16 @@ class DatabaseFolder:
                 self._wal_limit = max(WAL_CHECKPOINT_BYTES, 2 * self.wal_bytes)
 
     def checkpoint_wal(self) -> None:
-        """Take all of SQLite's log over into its file, as far as readers of an older state let it."""
+        """Copy all of SQLite's log into its file, as far as readers of an older state let it."""
         self.run_outside_transaction(_CHECKPOINT_WAL)
 
     @property
     def wal_bytes(self) -> int:
-        """How large SQLite's log is; 0 where there is none."""
+        """The size of SQLite's log; 0 where there is none."""
         return _measure_wal(self.folder)
 
     def run_outside_transaction(self, *statements: str) -> None:
-        """Statements that SQLite refuses or ignores inside a transaction: checkpoints and vacuums."""
+        """Run statements that SQLite refuses or ignores inside a transaction: checkpoints and vacuums."""
         pool = self._pool
         with translate_errors(self.folder):
             opened = pool.acquire()
@@ -247,7 +250,7 @@ class DatabaseFolder:
         self.run_outside_transaction(f"VACUUM INTO '{quoted}'")
 
     def copy_to(self, target: Path) -> None:
-        """A whole and durable copy of the SQLite file, or none."""
+        """Make a whole and durable copy of the SQLite file, or none."""
         with atomic_files.write_atomically(target) as file:
             self.copy_into(Path(file.name))
 
@@ -278,13 +281,13 @@ def _read_pragma(connection: PooledConnection, name: str) -> int:
 
 
 def is_database(folder: Path) -> bool:
-    """Whether the folder holds a vecsearch database."""
+    """Return whether the folder holds a vecsearch database."""
     return (folder / DATABASE_FILE).is_file()
 
 
 @contextmanager
 def translate_errors(folder: Path) -> Iterator[None]:
-    """Turn the driver's errors into ours, with what to do next."""
+    """Translate the driver's errors into ours, with what to do next."""
     try:
         yield
     except UnicodeDecodeError as error:  # the driver's own, where what SQLite complains of is no text
@@ -292,9 +295,9 @@ def translate_errors(folder: Path) -> Iterator[None]:
             f"{folder / DATABASE_FILE} is damaged: {error}; see `vecsearch doctor --db {folder}`"
         ) from error
     except Exception as error:
-        if (said := get_driver_error(error)) is None:
+        if (cause := get_driver_error(error)) is None:
             raise
-        raise _translate_sqlite_error(folder, said) from error
+        raise _translate_sqlite_error(folder, cause) from error
 
 
 def _translate_sqlite_error(folder: Path, error: sqlite3.Error) -> VecsearchError:
@@ -333,7 +336,7 @@ def _is_out_of_room(folder: Path) -> bool:
 
 
 def describe_missing_database(folder: Path) -> str:
-    """What to say where there is none."""
+    """Return what to say where there is no database."""
     if folder.is_dir():
         return f"{folder} is no vecsearch database (it holds no {DATABASE_FILE}); give the folder that `vecsearch index` made"
     if folder.exists():
@@ -365,12 +368,12 @@ def _measure_wal(folder: Path) -> int:
 
 
 def make_sqlite_uri(file: Path, query: str) -> str:
-    """What SQLite opens a file by; `how` is a query such as mode=ro. Any name that the file system has will do."""
+    """Return the URI of a file, with a query such as mode=ro. Any name that the file system has will do."""
     return f"file:{quote(os.fsencode(file))}?{query}"
 
 
 def open_connection(uri: str, *, timeout: float) -> PooledConnection:
-    """A new connection, for any thread."""
+    """Open a new connection, for any thread."""
     opened = PooledConnection(
         sqlite3.connect(
             uri, uri=True, isolation_level=None, check_same_thread=False, timeout=timeout, factory=UnmanagedConnection

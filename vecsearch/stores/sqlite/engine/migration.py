@@ -1,4 +1,4 @@
-"""The schema, brought to its newest version by Alembic."""
+"""Bring the schema to its newest version, with Alembic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def record_version(connection: Connection) -> None:
 
 
 def build_alembic_config(connection: Connection) -> Config:
-    """What Alembic is to know: where its scripts are, and in whose transaction they run."""
+    """Tell Alembic where its scripts are, and in whose transaction they run."""
     config = Config()
     config.set_main_option("script_location", str(_find_migrations_folder()))
     config.attributes["connection"] = connection
@@ -33,7 +33,7 @@ def build_alembic_config(connection: Connection) -> Config:
 
 
 def _find_migrations_folder() -> Path:
-    """Alembic's scripts: inside the installed package, or at the top of the repository for an editable install."""
+    """Return the folder of the scripts: inside the installed package, or at the top of the repository where that is used."""
     package = Path(__file__).parents[3]
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"

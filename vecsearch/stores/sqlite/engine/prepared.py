@@ -1,7 +1,7 @@
-"""Statements that SQLAlchemy writes, once, and the driver's own cursor runs: those that take thousands of rows.
+"""Statements that SQLAlchemy writes once and the driver's own cursor runs: those that take thousands of rows.
 
-What SQLAlchemy would do at every execution costs more than SQLite needs for one row. Errors are those of the driver, which
-`database.translated` knows too.
+SQLAlchemy's work at every execution costs more than SQLite needs for one row. Errors are those of the driver, which
+`translate_errors` knows too.
 """
 
 from __future__ import annotations

@@ -9,16 +9,16 @@ from sqlalchemy import column as sql_column
 
 from vecsearch.stores.sqlite.engine.tables import metadata
 
-AUTOINCREMENT_TABLES: Final = tuple(each for each in metadata.sorted_tables if each.dialect_options["sqlite"]["autoincrement"])
+AUTOINCREMENT_TABLES: Final = tuple(made for made in metadata.sorted_tables if made.dialect_options["sqlite"]["autoincrement"])
 _SEQUENCE: Final = table("sqlite_sequence", sql_column("name", Text), sql_column("seq", Integer))
 
 
 def get_last_number(connection: Connection, target: Table) -> Any:
-    """The highest row number that a table has given so far; None for none, and anything where the file is damaged."""
+    """Return the highest row number that a table has given so far; None for none, and anything where the file is damaged."""
     return connection.scalar(select(_SEQUENCE.c.seq).where(_SEQUENCE.c.name == target.name))
 
 
 def set_last_number(connection: Connection, target: Table, number: int) -> None:
-    """Let a table go on after a number."""
+    """Let a table continue after a number."""
     connection.execute(delete(_SEQUENCE).where(_SEQUENCE.c.name == target.name))
     connection.execute(insert(_SEQUENCE).values(name=target.name, seq=number))

@@ -1,4 +1,4 @@
-"""Values as SQLite holds them, read back: SQLite checks no page, so what a damaged file gives may be anything."""
+"""Parse values that SQLite holds: SQLite checks no page, so what a damaged file gives may be anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vecsearch.core.types import JSON, ChunkSpan, Location
 
 
 def parse_stored_json(text: str) -> JSON:
-    """The value of a JSON text that we wrote. Raises Damaged."""
+    """Return the value of a JSON text that we wrote. Raises DatabaseCorruptedError."""
     try:
         return load_json(text)
     except (TypeError, ValueError) as error:
@@ -18,10 +18,10 @@ def parse_stored_json(text: str) -> JSON:
 
 
 def parse_location(text: str | None) -> Location:
-    """Where a chunk stands in its source, as `chunks.location` says. Raises Damaged."""
+    """Return where a chunk stands in its source, as `chunks.location` says. Raises DatabaseCorruptedError."""
     return {} if text is None else parse_stored_json(text)
 
 
 def parse_chunk_span(start: int, end: int, location: str | None, context: str | None) -> ChunkSpan:
-    """A chunk by what `chunks` holds of it. Raises Damaged."""
+    """Return a chunk by what `chunks` holds of it. Raises DatabaseCorruptedError."""
     return ChunkSpan(start, end, parse_location(location), context or "")

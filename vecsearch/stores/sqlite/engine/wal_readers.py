@@ -15,7 +15,7 @@ _READ_MARKS: Final = range(123, 128)  # bytes of the -shm file that readers lock
 
 
 def describe_holders(database: DatabaseFolder) -> str:
-    """Who reads, where a checkpoint could not empty the log; an empty text where it was. Inside `Database.locked()`."""
+    """Name the processes that kept a checkpoint from emptying the log; empty where it was emptied. Only inside the write lock."""
     if not database.wal_bytes:
         return ""
     return (
@@ -41,8 +41,8 @@ def _describe_process(process: int) -> str:
     if process == os.getpid():
         return "this process itself"
     try:
-        said = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        command = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
-        said = ""
-    said = " ".join(said.split())  # a script may be part of it
-    return f"process {process} ({said[:100]})" if said else f"process {process}"
+        command = ""
+    command = " ".join(command.split())  # a script may be part of it
+    return f"process {process} ({command[:100]})" if command else f"process {process}"

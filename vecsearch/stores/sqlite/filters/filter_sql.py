@@ -1,4 +1,4 @@
-"""Condition tree → SQL: sets of documents, each a range of `facts`, and what they have in common. Every value is bound."""
+"""Condition tree → SQL: sets of documents, each a range of the metadata index, and their combinations. Every value is bound."""
 
 from __future__ import annotations
 

@@ -21,19 +21,19 @@ from vecsearch.stores.sqlite.filters.metadata_values import MetadataEntry, list_
 
 
 def add(connection: Connection, collection: int, stored: Iterable[tuple[int, str]]) -> None:
-    """Note the facts of documents: (row, metadata as stored)."""
+    """Add the entries of documents: (row, metadata as stored)."""
     _ADD.run_many(connection, sorted(_build_rows(collection, stored)))  # in the table's order, which is twice as quick
 
 
 def remove(connection: Connection, collection: int, stored: Iterable[tuple[int, str]]) -> None:
-    """Take out the facts of documents: (row, metadata as it was stored when they were noted)."""
+    """Remove the entries of documents: (row, metadata as it was stored when they were added)."""
     _REMOVE.run_many(connection, sorted(_build_rows(collection, stored)))
 
 
 def rebuild(connection: Connection, collection: int, *, without: Container[int] = ()) -> None:
-    """Note the facts of every document, `without` some (rows), of a collection that has none noted; a portion at a time."""
-    for some in _read_documents(connection, collection):
-        add(connection, collection, [(row, stored) for row, stored in some if row not in without])
+    """Add the entries of every document, `without` some (rows), of a collection that has none; a batch at a time."""
+    for batch in _read_documents(connection, collection):
+        add(connection, collection, [(row, stored) for row, stored in batch if row not in without])
 
 
 def rebuild_batch(connection: Connection, collection: int, *, after: int) -> int | None:
@@ -52,20 +52,20 @@ def rebuild_batch(connection: Connection, collection: int, *, after: int) -> int
 
 
 def drop(connection: Connection, collection: int) -> None:
-    """Forget the facts of a collection."""
+    """Drop the entries of a collection."""
     connection.execute(delete(metadata_index_table).where(metadata_index_table.c.collection_id == collection))
 
 
 def find_unreadable(connection: Connection, collection: int) -> set[int]:
-    """Documents (rows) whose metadata is no JSON object: nothing can be noted of them."""
+    """Return the documents (rows) whose metadata is no JSON object: they have no entries."""
     return {row for (row,) in _UNREADABLE.run(connection, collection=collection)}
 
 
 def count_mismatches(connection: Connection, collection: int, *, without: Container[int] = ()) -> int:
-    """How many documents, `without` some (rows), have other facts than their metadata says. Holds a number for each document."""
+    """Count the documents, `without` some (rows), whose entries are not those of their metadata. Holds a hash for each."""
     balance: Counter[int] = Counter()
-    for some in _read_documents(connection, collection):
-        balance.update({row: sum(map(_hash_entry, list_entries(stored))) for row, stored in some if row not in without})
+    for batch in _read_documents(connection, collection):
+        balance.update({row: sum(map(_hash_entry, list_entries(stored))) for row, stored in batch if row not in without})
     for row, *fact in _NOTED.run(connection, collection=collection):
         if row in without:
             continue
@@ -74,7 +74,7 @@ def count_mismatches(connection: Connection, collection: int, *, without: Contai
 
 
 def _read_documents(connection: Connection, collection: int) -> Iterator[list[tuple[int, str]]]:
-    """(row, metadata) of every document, in portions."""
+    """Yield (row, metadata) of every document, in batches."""
     return batched(_DOCUMENTS.run(connection, collection=collection), READ_ROWS)
 
 

@@ -1,4 +1,4 @@
-"""The facts of a document's metadata: a key or path, the kind of the value there, and the value as SQLite compares it."""
+"""The entries of the metadata index: a key or path, the kind of the value there, and the value as SQLite compares it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vecsearch.stores.sqlite.engine.stored_values import parse_stored_json
 MetadataEntry: TypeAlias = tuple[str, int, Any]  # key, kind, value
 
 ELEMENT: Final = 8  # what the elements of a list have more than their kind; they stand beside the list
-_PATH_MAX: Final = 4_096  # characters; what lies deeper is no fact, else facts would grow by the square of an object's depth
+_PATH_MAX: Final = 4_096  # characters; what lies deeper is left out, else entries would grow by the square of an object's depth
 
 
 class ValueKind(IntEnum):
@@ -67,7 +67,7 @@ def to_comparable(value: JSON) -> Any:
 
 
 def list_entries(stored: str) -> dict[MetadataEntry, None]:
-    """The facts of a document's metadata, a JSON object; each once, in order. Raises Damaged."""
+    """Return the entries of a document's metadata, a JSON object; each once, in order. Raises DatabaseCorruptedError."""
     found: dict[MetadataEntry, None] = {}
     if stored == "{}":
         return found
@@ -77,8 +77,8 @@ def list_entries(stored: str) -> dict[MetadataEntry, None]:
         else:
             found[path, int(get_value_kind(value)), to_comparable(value)] = None
         if isinstance(value, list):
-            single = (each for each in value if not isinstance(each, list | dict))
-            found.update(((path, ELEMENT + get_value_kind(each), to_comparable(each)), None) for each in single)
+            elements = (element for element in value if not isinstance(element, list | dict))
+            found.update(((path, ELEMENT + get_value_kind(element), to_comparable(element)), None) for element in elements)
     return found
 
 

@@ -116,7 +116,7 @@ class _RepairRun:
         return None if encoder.dimension == state.dimension else f"it makes vectors of {encoder.dimension:,} dimensions"
 
     def _describe_remaining(self, problem: Problem) -> Finding:
-        """Return the finding of what is left: repairing it again would not help, and the reason is said."""
+        """Return the finding of what is left: repairing it again would not help; with the reason, if known."""
         finding, kind = problem.finding, problem.kind
         if kind is None or kind is ProblemKind.BROKEN:
             return finding

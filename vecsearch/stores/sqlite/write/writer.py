@@ -296,7 +296,7 @@ def _delete_documents(connection: Connection, state: CollectionState, rows: Sequ
 
 
 def _delete_chunks(connection: Connection, state: CollectionState, rows: Sequence[int]) -> None:
-    """With facts and words, which come first: they need the texts and the metadata that the documents still hold."""
+    """Delete with index entries, which go first: that needs the texts and the metadata that the documents still hold."""
     _delete_metadata_entries(connection, state, rows)
     term_tables.remove_documents(connection, state, rows)
     of = select(chunks.c.id).where(chunks.c.document_id.in_(rows))
