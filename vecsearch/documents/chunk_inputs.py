@@ -28,7 +28,7 @@ class TokenWindow(Protocol):
         ...
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
-        """Half-open character ranges of the tokens of a text, uncut and without special tokens, in order."""
+        """Return half-open character ranges of the tokens of a text, uncut and without special tokens, in order."""
         ...
 
 

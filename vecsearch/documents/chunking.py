@@ -36,7 +36,7 @@ def split(
     sections: Sequence[Section] = (),
     cost: CostFunction = lambda _: 0,
 ) -> list[ChunkSpan]:
-    """Chunks of a text, in order, none only white space, none of more than `budget` tokens.
+    """Split a text into chunks, in order, none only white space, none of more than `budget` tokens.
 
     `cost` is the number of tokens that a section's context takes of the budget. A text without a word has no chunks.
     """
@@ -64,13 +64,13 @@ def _split_paragraphs(splitter: _TextSplitter) -> Iterator[Span]:
 
 
 def _split_at_offsets(start: int, end: int, cuts: Sequence[int]) -> Iterator[Span]:
-    """What lies between the cuts inside a range, nothing left out."""
+    """Return what lies between the cuts inside a range, nothing left out."""
     edges = [start, *(cut for cut in cuts if start < cut < end), end]
     return (Span(one, other) for one, other in pairwise(edges))
 
 
 def _merge_blank_spans(text: str, spans: Sequence[Span]) -> list[Span]:
-    """White space alone goes to the chunk before it, at the beginning to the one after."""
+    """Merge white space alone into the chunk before it, at the beginning into the one after."""
     merged: list[Span] = []
     start = 0
     for span in spans:
@@ -97,7 +97,7 @@ class _TextSplitter:
         self._starts.extend(section.start for section in self.sections)
 
     def split_piece(self, piece: Span) -> Iterator[Span]:
-        """The piece itself where it fits, else parts of it that do."""
+        """Yield the piece itself where it fits, else parts of it that do."""
         waiting = [piece]  # no recursion: a text can be cut as often as it has characters
         while waiting:
             span = waiting.pop()
@@ -118,18 +118,18 @@ class _TextSplitter:
                 waiting.extend(reversed(parts))
 
     def _find_sections(self, span: Span) -> Sequence[Section]:
-        """The sections that begin within a range, after its own start."""
+        """Return the sections that begin within a range, after its own start."""
         return self.sections[bisect_right(self._starts, span.start) : bisect_left(self._starts, span.end)]
 
     def _compute_budget(self, span: Span) -> int:
-        """Tokens left beside the longest context that a chunk of this range can have."""
+        """Return the tokens left beside the longest context that a chunk of this range can have."""
         own = self.sections[max(0, bisect_right(self._starts, span.start) - 1)]
         return max(
             1, self.budget - max(self.cost(context) for context in {own.context, *(i.context for i in self._find_sections(span))})
         )
 
     def _split_at_best_level(self, span: Span) -> list[Span]:
-        """The range cut at all its best places; empty where none is better than another."""
+        """Return the range cut at all its best places; empty where none is better than another."""
         levels = [section for section in self._find_sections(span) if section.split_priority is not None]
         if not levels:
             return []
@@ -149,7 +149,7 @@ class _TextSplitter:
 
 
 def _split_blocks(text: str, span: Span) -> list[Span]:
-    """The range in two or more, each cut after a paragraph, a line or a word where one ends in time."""
+    """Split the range in two or more, each cut after a paragraph, a line or a word where one ends in time."""
     cuts = [span.start]
     while span.end - cuts[-1] > BLOCK_CHARACTERS:
         start, least = cuts[-1], cuts[-1] + BLOCK_CHARACTERS // 2
@@ -160,7 +160,7 @@ def _split_blocks(text: str, span: Span) -> list[Span]:
 
 
 def _group_parts(parts: Sequence[Span], sizes: Sequence[int], budget: int) -> list[Span]:
-    """Neighbours that fit together, as one; about as many as needed, of about equal size."""
+    """Join neighbours that fit together: about as many groups as needed, of about equal size."""
     fair = sum(sizes) / max(1, -(-sum(sizes) // budget))
     groups: list[Span] = []
     filled = 0
@@ -175,7 +175,7 @@ def _group_parts(parts: Sequence[Span], sizes: Sequence[int], budget: int) -> li
 
 
 def _split_evenly(text: str, tokens: Sequence[tuple[int, int]], budget: int) -> Iterator[Span]:
-    """The fewest parts of at most `budget` tokens; at least two, each of at least one token."""
+    """Yield the fewest parts of at most `budget` tokens; at least two, each of at least one token."""
     parts = max(2, -(-len(tokens) // budget))
     start = first = 0
     for left in range(parts - 1, 0, -1):
@@ -194,7 +194,7 @@ def _split_evenly(text: str, tokens: Sequence[tuple[int, int]], budget: int) -> 
 
 
 def _choose_cut(text: str, tokens: Sequence[tuple[int, int]], first: int, remaining_parts: int, budget: int) -> int:
-    """The token that the part after this one begins with, when `left` parts follow."""
+    """Return the token that the part after this one begins with, when `left` parts follow."""
     target = (len(tokens) - first) / (remaining_parts + 1)
     ideal, slack = first + round(target), int(target * SPLIT_TOLERANCE)
     lowest = max(first + 1, len(tokens) - remaining_parts * budget, ideal - slack)
@@ -204,7 +204,7 @@ def _choose_cut(text: str, tokens: Sequence[tuple[int, int]], first: int, remain
 
 
 def _rate_cut(text: str, position: int) -> int:
-    """How good a place is to cut before: the end of a paragraph 4, line 3, sentence 2, word 1."""
+    """Return how good a place is to cut before: the end of a paragraph 4, line 3, sentence 2, word 1."""
     before = text[max(0, position - 2) : position]
     if before.endswith("\n\n"):
         return 4

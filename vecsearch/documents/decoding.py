@@ -122,17 +122,17 @@ _SUPERSETS: Final = {
 
 
 def decode(data: bytes, *, declared: str | None = None) -> str:
-    """The text of some bytes: lines end in \\n, no byte order mark, no NUL; empty for no bytes.
+    """Return the text of some bytes: lines end in \\n, no byte order mark, no NUL; empty for no bytes.
 
     `declared` is the encoding that the file itself names, honoured when the bytes are no valid UTF-8.
-    Raises NotText for binary data, UnreadableFile for damaged text, UnknownEncoding where no reading is likely.
+    Raises BinaryFileError for binary data, UnreadableFileError for damaged text, UnknownEncoding where no reading is likely.
     """
     text = _decode_bytes(data, declared)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def is_binary(head: bytes) -> bool:
-    """Whether a file that begins with these bytes is no text. Reads no more than SNIFF_BYTES of them."""
+    """Return whether a file that begins with these bytes is no text. Reads no more than SNIFF_BYTES of them."""
     head = head[:SNIFF_BYTES]
     return not _find_byte_order_mark(head) and (
         _detect_binary_kind(head) is not None or (b"\0" in head and _decode_bare_utf16(head[: len(head) & ~1]) is None)
@@ -140,7 +140,8 @@ def is_binary(head: bytes) -> bool:
 
 
 def find_declared_charset(data: bytes) -> str | None:
-    """The Python codec that an HTML <meta> or an XML declaration names; None without one, or one unknown or no text encoding."""
+    """Return the Python codec that an HTML <meta> or an XML declaration names; None without one, or one unknown or no text
+    encoding."""
     match = _CHARSET_DECLARATION.search(data[:_CHARSET_SEARCH_BYTES])
     if not match:
         return None
@@ -184,7 +185,7 @@ def _decode_marked(data: bytes, mark: bytes, encoding: str) -> str:
 
 
 def _detect_binary_kind(data: bytes) -> str | None:
-    """What kind of binary data this is, None when nothing speaks against text but perhaps NULs."""
+    """Return what kind of binary data this is, None when nothing speaks against text but perhaps NULs."""
     kind = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
     if kind is None and b"\0" not in data:
         controls = len(data.translate(None, _NO_CONTROLS))
@@ -194,7 +195,7 @@ def _detect_binary_kind(data: bytes) -> str | None:
 
 
 def _decode_bare_utf16(data: bytes) -> str | None:
-    """UTF-16 without a mark: NULs on one side only, and nearly all characters from two blocks (a script, and ASCII)."""
+    """Decode UTF-16 without a mark: NULs on one side only, and nearly all characters from two blocks (a script, ASCII)."""
     if len(data) % 2:
         return None
     little = b"\0" in data[1::2]
@@ -211,7 +212,7 @@ def _decode_bare_utf16(data: bytes) -> str | None:
 
 
 def _decode_legacy(data: bytes, declared: str | None, position: int) -> str:
-    """Text that is no valid UTF-8 from byte `place` on."""
+    """Decode text that is no valid UTF-8 from byte `place` on."""
     if declared and declared != "utf-8":
         try:
             return data.decode(declared)
@@ -243,7 +244,7 @@ def _decode_western(data: bytes) -> str | None:
 
 
 def _decode_national(data: bytes) -> str | None:
-    """What charset-normalizer is confident of."""
+    """Return what charset-normalizer is confident of."""
     if len(data.translate(None, _ASCII_BYTES)) < _GUESS_HIGH_BYTES:
         return None
     from charset_normalizer import from_bytes
@@ -258,5 +259,5 @@ def _decode_national(data: bytes) -> str | None:
 
 
 def _trim_to_whole_lines(head: bytes) -> bytes:
-    """Without a character that the end may have cut."""
+    """Return the bytes without a character that the end may have cut."""
     return head if len(head) < SNIFF_BYTES else head[: head.rfind(b"\n") + 1] or head

@@ -25,7 +25,10 @@ _ErrorCallback: TypeAlias = Callable[[str, str], None]  # told the absolute path
 
 
 def expand_pattern(pattern: str, on_error: _ErrorCallback) -> list[str]:
-    """Absolute paths that a glob pattern matches, sorted. Hidden names need a dot in the pattern; `**` follows no links."""
+    """Return the absolute paths that a glob pattern matches, sorted.
+
+    Hidden names need a dot in the pattern; `**` follows no links.
+    """
     start, *parts = re.split(r"/+", pattern) if pattern.startswith("/") else (".", *re.split(r"/+", pattern))
     reached = [start or "/"]
     for part in parts[:-1] if parts[-1:] == [""] else parts:
@@ -36,7 +39,7 @@ def expand_pattern(pattern: str, on_error: _ErrorCallback) -> list[str]:
 
 
 def _match_part(folder: str, part: str, on_error: _ErrorCallback) -> Iterator[str]:
-    """What one part of a pattern leads to from a place."""
+    """Yield what one part of a pattern leads to from a place."""
     if part == "**":
         yield from _walk_folders(folder, on_error)
     elif GLOB_CHARACTERS.search(part):
@@ -48,7 +51,7 @@ def _match_part(folder: str, part: str, on_error: _ErrorCallback) -> Iterator[st
 
 
 def _walk_folders(start: str, on_error: _ErrorCallback) -> Iterator[str]:
-    """A folder, and all folders below it."""
+    """Yield a folder, and all folders below it."""
     waiting = [start]
     while waiting:
         folder = waiting.pop()
@@ -60,7 +63,7 @@ def _walk_folders(start: str, on_error: _ErrorCallback) -> Iterator[str]:
 
 
 def _list_folder(folder: str, on_error: _ErrorCallback) -> list[os.DirEntry[str]]:
-    """The entries of a folder; none of what is no folder."""
+    """Return the entries of a folder; none of what is no folder."""
     try:
         return list_entries(folder)
     except MISSING_PATH_ERRORS:
@@ -74,18 +77,18 @@ def _list_folder(folder: str, on_error: _ErrorCallback) -> list[os.DirEntry[str]
 
 
 def list_entries(path: str) -> list[os.DirEntry[str]]:
-    """What a folder holds, by name. Raises OSError."""
+    """Return what a folder holds, by name. Raises OSError."""
     with os.scandir(path) as entries:
         return sorted(entries, key=lambda entry: entry.name)
 
 
 def is_database(folder: str) -> bool:
-    """Whether a folder is a vecsearch database."""
+    """Return whether a folder is a vecsearch database."""
     return os.path.isfile(os.path.join(folder, DATABASE_FILE))
 
 
 def describe_os_error(error: OSError, path: str) -> str:
-    """Why a path cannot be read, in lower case."""
+    """Return why a path cannot be read, in lower case."""
     if os.path.islink(path) and (isinstance(error, MISSING_PATH_ERRORS) or error.errno == errno.ELOOP):
         return "broken symbolic link"
     return (error.strerror or str(error)).lower()

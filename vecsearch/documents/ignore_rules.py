@@ -83,7 +83,8 @@ class IgnoreRules:
     pattern_runs: tuple[tuple[bool, _PatternSet, _PatternSet], ...]
 
     def match_path(self, path: str, *, folder: bool) -> bool | None:
-        """What the last pattern that matches says: True, or False where it begins with `!`; None where no pattern matches."""
+        """Return what the last pattern that matches says: True, or False where it begins with `!`; None where no pattern
+        matches."""
         for says, file, any_kind in self.pattern_runs:
             if (any_kind if folder else file).has_match(path):
                 return says
@@ -91,7 +92,7 @@ class IgnoreRules:
 
 
 def compile_rules(patterns: Sequence[str], *, option: str) -> IgnoreRules:
-    """Rules that the user gives. Raises InputError for one that gitignore would pass over, such as a comment."""
+    """Return the rules that the user gives. Raises InputError for one that gitignore would pass over, such as a comment."""
     for pattern in patterns:
         if _parse_pattern(pattern) is None:
             raise InputError(f"{option}: {pattern!r:.120} is no pattern such as '*.md', 'drafts/' or '/notes/**/*.txt'")
@@ -114,7 +115,7 @@ def _compile_lines(lines: tuple[str, ...]) -> IgnoreRules:
 
 
 def _parse_pattern(line: str) -> _Pattern | None:
-    """What a line says; None for a blank one, a comment, or what can match nothing."""
+    """Return what a line says; None for a blank one, a comment, or what can match nothing."""
     text = line.rstrip(" ")
     if len(text) < len(line) and (len(text) - len(text.rstrip("\\"))) % 2:
         text += " "  # it is escaped
@@ -162,7 +163,8 @@ class IgnoreStack:
 
     @classmethod
     def from_parent_folders(cls, root: str, on_error: Callable[[str, str], None]) -> IgnoreStack:
-        """Those of the folders above a root, up to the top of the git repository that holds it; none without a repository."""
+        """Return the ignore files of the folders above a root, up to the top of the git repository that holds it; none without a
+        repository."""
         ignoring, real = cls(root, on_error), os.path.realpath(root)
         for place in _list_repository_folders(real):
             marks = [mark for mark in _MARKS if os.path.lexists(os.path.join(place, mark))]
@@ -170,12 +172,12 @@ class IgnoreStack:
         return ignoring
 
     def enter_folder(self, folder: str, names: Iterable[str]) -> IgnoreStack:
-        """Those that hold in a folder, which has entries of these names; `self` is what holds in the folder around it."""
+        """Return the ignore files that hold in a folder with entries of these names; `self` holds in the folder around it."""
         marks = _MARKS.intersection(names)
         return self._push_ignore_files(folder, marks, "", len(os.path.join(folder, ""))) if marks else self
 
     def find_ignore_file(self, path: str, *, folder: bool) -> str | None:
-        """The ignore file, relative to the root or absolute, that leaves out a path; None where it is not left out."""
+        """Return the ignore file, relative to the root or absolute, that leaves out a path; None where it is not left out."""
         layer = self.top
         while layer is not None:
             verdict = layer.rules.match_path(layer.prefix + path[layer.prefix_length :], folder=folder)
@@ -204,7 +206,7 @@ class IgnoreStack:
 
 
 def _list_repository_folders(folder: str) -> list[str]:
-    """The folders above a place, from the top of the repository that holds it downward."""
+    """Return the folders above a place, from the top of the repository that holds it downward."""
     places: list[str] = []
     while not os.path.lexists(os.path.join(folder, ".git")):
         folder, below = os.path.dirname(folder), folder

@@ -21,7 +21,7 @@ class LocationFinder:
         self._breaks_by_section: dict[int, int] = {}
 
     def locate_spans(self, spans: Sequence[Span]) -> list[ChunkSpan]:
-        """Each span with its place, and with the context of the section that it begins in."""
+        """Return each span with its place, and with the context of the section that it begins in."""
         return [self._locate_span(span) for span in spans]
 
     def _locate_span(self, span: Span) -> ChunkSpan:
@@ -47,7 +47,7 @@ class LocationFinder:
         return int(section.location[key]) + self._count_breaks(offset) - self._breaks_by_section[section.start]
 
     def _count_breaks(self, offset: int) -> int:
-        """Line breaks before an offset, counted on from the one asked for last."""
+        """Return line breaks before an offset, counted on from the one asked for last."""
         if offset >= self._position:
             self._break_count += self._text.count("\n", self._position, offset)
         else:

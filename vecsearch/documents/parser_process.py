@@ -50,9 +50,9 @@ class ParseResult:
         self.unchanged = False
 
     def read_items(self) -> Iterator[LoaderItem]:
-        """In the file's order; then `digest` is the sha256 of its bytes, or `unchanged` is True and there were no items.
+        """Yield in the file's order; then `digest` is the sha256 of its bytes, or `unchanged` is True and there were no items.
 
-        Raises NotText, NoText, or UnreadableFile with the reason, perhaps after some items.
+        Raises BinaryFileError, EmptyFileError, or UnreadableFileError with the reason, perhaps after some items.
         """
         for frame in self._frames:
             yield from map(wire_format.unpack_item, frame["items"])
@@ -92,7 +92,7 @@ class ParserProcess:
             self._folder.cleanup()
 
     def read(self, requests: Iterable[ParseRequest]) -> Iterator[ParseResult]:
-        """Each file in turn, while the next ones are read already. Once for a parser."""
+        """Yield each file in turn, while the next ones are read already. Once for a parser."""
         self._thread = Thread(target=self._pump, args=(iter(requests),), name="vecsearch-parsing", daemon=True)
         self._thread.start()
         while (request := self._queue.take()) is not None:
@@ -128,7 +128,7 @@ class ParserProcess:
             self._queue.put_end()
 
     def _request_frames(self, request: ParseRequest) -> Iterator[tuple[Frame, int]]:
-        """The worker's frames; a last one of our own when it fails to give one."""
+        """Yield the worker's frames; a last one of our own when it fails to give one."""
         seconds = self._seconds + request.size / 1e6 * PARSE_SECONDS_PER_MB
         left = limit = seconds * PARSE_WAIT_RATIO
         try:
@@ -206,7 +206,7 @@ class _FrameQueue:
         self.stopped = self._ended = False
 
     def put(self, entry: Any, size: int) -> None:
-        """Waits for room. Raises _Stopped."""
+        """Put an entry in when there is room for it. Raises _ParserStoppedError."""
         cost = size + 1_000
         with self._changed:
             self._changed.wait_for(lambda: self.stopped or not self._entries or self._bytes + cost <= self._capacity)
@@ -222,7 +222,7 @@ class _FrameQueue:
             self._changed.notify_all()
 
     def take(self) -> Any:
-        """The next thing; None after the last."""
+        """Return the next thing; None after the last."""
         with self._changed:
             self._changed.wait_for(lambda: self._entries or self._ended or self.stopped)
             if not self._entries:

@@ -87,7 +87,7 @@ def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
 
 
 def format_memory_error() -> str:
-    """Why a file that wants too much memory failed."""
+    """Return why a file that wants too much memory failed."""
     return f"needs more than {PARSE_MEMORY_BYTES // 1_000_000:,} MB of memory to be read"
 
 

@@ -36,7 +36,7 @@ _UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 def scan(roots: Sequence[str | PathLike[str]], *, selection: FileFilter = FileFilter()) -> Scan:  # noqa: B008 (it is frozen)
-    """What some files, folders and glob patterns hold: by roots, then by names, linked folders last; each file once.
+    """Return what some files, folders and glob patterns hold: by roots, then by names, linked folders last; each file once.
 
     Never raises for a root: what cannot be read stands in `failed`. Raises InputError for what is no pattern in the selection.
     """
@@ -77,7 +77,7 @@ class _ScanBuilder:
         self.failed.setdefault(_replace_surrogates(path), reason)
 
     def add_unreadable(self, path: str, reason: str) -> None:
-        """A failure after which it is not known what lies there, so that no root around it is complete."""
+        """Record a failure after which it is not known what lies there, so that no root around it counts as fully scanned."""
         self.add_failure(path, reason)
         self.unread_paths.append(Path(path))
 
@@ -124,7 +124,7 @@ def _scan_root(root: str, file_filter: _CompiledFilter, builder: _ScanBuilder) -
 
 
 def _scan_explicit_path(path: str, file_filter: _CompiledFilter, builder: _ScanBuilder) -> None:
-    """A path that the user gave: a problem with it is a failure, not a skip."""
+    """Scan a path that the user gave: a problem with it is a failure, not a skip."""
     try:
         info = os.stat(path)
     except OSError as error:
@@ -173,7 +173,7 @@ class _FolderWalker:
         self._visited: set[tuple[int, int]] = set()
 
     def run(self, info: os.stat_result) -> None:
-        """`info` is that of the root."""
+        """Walk the root; `info` is its stat."""
         self._builder.walked_roots[self._root] = None
         ignoring = IgnoreStack.from_parent_folders(self._root, self._builder.add_failure)
         self._pending.append(_Folder(self._root, _get_file_identity(info), ignoring, included=self._file_filter.include is None))
@@ -225,7 +225,7 @@ class _FolderWalker:
         return None
 
     def _is_included(self, entry: os.DirEntry[str], parent: _Folder, *, folder: bool) -> bool | None:
-        """Whether a pattern of `include` holds for an entry; None where one of `exclude` does."""
+        """Return whether a pattern of `include` holds for an entry; None where one of `exclude` does."""
         path = entry.path[self._prefix_length :]
         if self._file_filter.exclude.match_path(path, folder=folder):
             return None
@@ -233,7 +233,7 @@ class _FolderWalker:
         return parent.included if verdict is None else verdict
 
     def _find_outside_target(self, path: str) -> str | None:
-        """Where a link leads, if that is out of the root."""
+        """Return where a link leads, if that is out of the root."""
         target = os.path.realpath(path)
         inside = target == self._real_root or target.startswith(os.path.join(self._real_root, ""))
         return None if inside else _replace_surrogates(target)
@@ -259,7 +259,7 @@ def _get_file_identity(info: os.stat_result) -> tuple[int, int]:
 
 
 def _record_stat_error(entry: os.DirEntry[str], error: OSError, builder: _ScanBuilder) -> None:
-    """A broken link is known for what it is; a file that went while the folder was read is not worth a word."""
+    """Record why an entry cannot be read; a file that went while the folder was read is passed over."""
     vanished = isinstance(error, MISSING_PATH_ERRORS) or error.errno == errno.ELOOP
     if entry.is_symlink() and os.path.lexists(entry.path):
         builder.add_unreadable(entry.path, describe_os_error(error, entry.path))  # it may have led to a drive that is not mounted

@@ -15,7 +15,7 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def validate_id(identifier: Any) -> str:
-    """A document's id: a string, not empty. Raises InputError."""
+    """Return a document's id: a string, not empty. Raises InputError."""
     if not isinstance(identifier, str) or not identifier.strip():
         raise InputError(f"a document id must be a string that is not empty, got {shorten_repr(identifier)}")
     if len(identifier) > ID_LENGTH_MAX:
@@ -24,7 +24,7 @@ def validate_id(identifier: Any) -> str:
 
 
 def validate_text(text: Any, label: str) -> str:
-    """A string that SQLite and every encoder can hold. Raises InputError."""
+    """Return a string that SQLite and every encoder can hold. Raises InputError."""
     if not isinstance(text, str):
         raise InputError(f"{label} must be a string, got {type(text).__name__}")
     if "\0" in text:
@@ -37,7 +37,7 @@ def validate_text(text: Any, label: str) -> str:
 
 
 def validate_metadata(metadata: Any) -> Metadata:
-    """A JSON object that comes back as it went in: string keys at every level, finite numbers. Raises InputError."""
+    """Return a JSON object that comes back as it went in: string keys at every level, finite numbers. Raises InputError."""
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
         raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
     validate_depth(metadata, "metadata")
@@ -60,7 +60,7 @@ def validate_depth(value: JSON, label: str) -> None:
 
 
 def validate_document(document: ParsedDocument) -> ParsedDocument:
-    """The draft itself. Raises InputError."""
+    """Return the draft itself. Raises InputError."""
     validate_id(document.id)
     validate_text(document.text, f"the text of {shorten_repr(document.id)}")
     if document.title is not None:
@@ -72,7 +72,7 @@ def validate_document(document: ParsedDocument) -> ParsedDocument:
 
 
 def _check_keys(metadata: Metadata) -> None:
-    """JSON would make strings of other keys, and of 1 and "1" the same."""
+    """Raise InputError for keys that are no strings: JSON would make 1 and "1" the same."""
     waiting: list[Any] = [metadata]
     while waiting:
         value = waiting.pop()

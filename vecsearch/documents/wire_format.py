@@ -16,7 +16,7 @@ FRAME_MAX: Final = 512_000_000  # bytes; a longer frame is no answer of ours
 
 
 def send(stream: IO[bytes], value: Any) -> None:
-    """One frame. Raises OSError when nobody listens any more."""
+    """Send one frame. Raises OSError when nobody listens any more."""
     data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     stream.write(_LENGTH.pack(len(data)))
     stream.write(data)
@@ -24,7 +24,7 @@ def send(stream: IO[bytes], value: Any) -> None:
 
 
 def receive(stream: IO[bytes]) -> tuple[Any, int]:
-    """The next frame's value, and its size in bytes. Raises EOFError when the other side is gone."""
+    """Return the next frame's value, and its size in bytes. Raises EOFError when the other side is gone."""
     (length,) = _LENGTH.unpack(_read_exactly(stream, _LENGTH.size))
     if length > FRAME_MAX:
         raise EOFError(f"a frame of {length:,} bytes")
@@ -35,7 +35,7 @@ def receive(stream: IO[bytes]) -> tuple[Any, int]:
 
 
 def pack_item(item: LoaderItem) -> list[Any]:
-    """An item as JSON values. Raises InputError for metadata too deep to be sent."""
+    """Return an item as JSON values. Raises InputError for metadata too deep to be sent."""
     match item:
         case ParsedDocument():
             validate_depth(item.metadata, "the metadata")
@@ -59,7 +59,7 @@ def pack_item(item: LoaderItem) -> list[Any]:
 
 
 def unpack_item(values: list[Any]) -> LoaderItem:
-    """The item of `packed`."""
+    """Return the item of `packed`."""
     match values:
         case ["document", identifier, text, title, metadata, sections, media]:
             return ParsedDocument(

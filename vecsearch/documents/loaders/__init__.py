@@ -1,7 +1,7 @@
 """What a file says: one table from type to loader. Stores nothing, fetches nothing, writes nothing.
 
-To read a new format, write one function from `Raw` to `Item`s in the module of its family, and give its suffixes a row here.
-A loader gives documents one after the other, and says what it could not read; it runs in a process of its own (`parsing`).
+To read a new format, write one function from `RawFile` to `LoaderItem`s in the module of its family, and give its suffixes a row
+here. A loader gives documents one after the other, and says what it could not read; it runs in a process of its own (`parsing`).
 """
 
 from __future__ import annotations
@@ -60,9 +60,10 @@ LOADERS: Final[Mapping[str, str]] = {suffix: family for family, suffixes in _FAM
 
 
 def load(raw: RawFile) -> Iterator[LoaderItem]:
-    """Everything that a file gives, in its order.
+    """Yield everything that a file gives, in its order.
 
-    Raises NotText, NoText, or UnreadableFile for a file that is damaged or encrypted; what it gave before that does not count.
+    Raises BinaryFileError, EmptyFileError, or UnreadableFileError for a file that is damaged or encrypted; what it gave
+    before that does not count.
     """
     anything = False
     for item in find_loader(raw)(raw):
@@ -73,7 +74,7 @@ def load(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def find_loader(raw: RawFile) -> Loader:
-    """By what the bytes are, else by what the name says."""
+    """Choose a loader by what the bytes are, else by what the name says."""
     from vecsearch.documents.loaders.file_types import detect_file_type
 
     detected = detect_file_type(raw)

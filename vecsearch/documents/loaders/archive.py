@@ -41,7 +41,7 @@ class _ArchiveTooLargeError(UnreadableFileError):
 
 
 def load_zip(raw: RawFile) -> Iterator[LoaderItem]:
-    """The documents of all members but hidden ones, in the order of their names; each id begins with the archive's."""
+    """Yield the documents of all members but hidden ones, in the order of their names; each id begins with the archive's."""
     if raw.is_member:
         raise BinaryFileError(_NESTED_MESSAGE)
     if not raw.head:
@@ -67,7 +67,10 @@ class _InflateBudget:
         self._limit = self._remaining = min(_TOTAL_MAX, max(_TOTAL_MIN, _RATIO_MAX * size))
 
     def inflate(self, stream: IO[bytes], suffix: str, *, max_bytes: int, block: int = _BLOCK) -> bytes:
-        """All of a stream, or the beginning of what is no text. Raises UnreadableFile for more than `most`, _TooMuch."""
+        """Return all of a stream, or the beginning of what is no text.
+
+        Raises UnreadableFileError for more than `most`, _TooMuch.
+        """
         data = bytearray(stream.read(min(SNIFF_BYTES, block)))
         self._remaining -= len(data)
         if _has_no_text(bytes(data), suffix):
@@ -83,7 +86,10 @@ class _InflateBudget:
 
 
 def _has_no_text(head: bytes, suffix: str) -> bool:
-    """Whether the beginning, which says what it is, is all that need be inflated. Documents may be in a container of any name."""
+    """Return whether the beginning, which says what it is, is all that need be inflated.
+
+    Documents may be in a container of any name.
+    """
     if suffix in LOADERS or not is_binary(head) or head.startswith((b"PK", OLE_MAGIC)):
         return False
     return detect_file_type(RawFile("", suffix, content=head)) is None
@@ -93,7 +99,7 @@ def _has_no_text(head: bytes, suffix: str) -> bool:
 
 
 def _open_archive(file: IO[bytes]) -> Any:
-    """A zipfile.ZipFile, or its double that knows AES. Raises UnreadableFile."""
+    """Return a zipfile.ZipFile, or its double that knows AES. Raises UnreadableFileError."""
     try:
         archive: Any = zipfile.ZipFile(file)
         members = archive.infolist()
@@ -113,7 +119,7 @@ def _open_archive(file: IO[bytes]) -> Any:
 
 
 def _list_members(archive: Any) -> dict[str, Any]:
-    """The files that are not hidden, by name; of one name the last, which is the newest."""
+    """Return the files that are not hidden, by name; of one name the last, which is the newest."""
     files = [
         entry for entry in archive.infolist() if not entry.filename.endswith("/") and not stat.S_ISLNK(entry.external_attr >> 16)
     ]
@@ -122,7 +128,7 @@ def _list_members(archive: Any) -> dict[str, Any]:
 
 
 def _decode_names(files: Sequence[Any]) -> list[str]:
-    """Their names, those in an old encoding told from all of them together: few bytes do not tell one."""
+    """Return the names of the files; the encoding of old ones is detected from all of them together, since one has few bytes."""
     old = [entry.filename for entry in files if not entry.flag_bits & _UTF8_FLAG and not entry.filename.isascii()]
     try:
         decoded = decode(b"\n".join(name.encode("cp437") for name in old)).split("\n")
@@ -133,7 +139,7 @@ def _decode_names(files: Sequence[Any]) -> list[str]:
 
 
 def _clean_path(name: str) -> str:
-    """Without what would lead out of the archive, and in one line."""
+    """Return the name without what would lead out of the archive, and in one line."""
     name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
     return "/".join(part for part in name.replace("\\", "/").split("/") if part not in ("", ".", ".."))
 
@@ -146,7 +152,7 @@ def _is_hidden(part: str) -> bool:
 
 
 def _read_member(raw: RawFile, name: str, archive: Any, member: Any, budget: _InflateBudget) -> Iterator[LoaderItem]:
-    """What a member gives, or why it gives nothing. Raises Encrypted, _TooMuch."""
+    """Yield what a member gives, or why it gives nothing. Raises EncryptedFileError, _TooMuch."""
     suffix = PurePosixPath(name).suffix.lower()
     inner = RawFile(f"{raw.name}/{name}", suffix, passwords=raw.passwords, is_member=True)
     try:
@@ -167,7 +173,7 @@ def _read_member(raw: RawFile, name: str, archive: Any, member: Any, budget: _In
 
 
 def _read_content(raw: RawFile, archive: Any, member: Any, suffix: str, budget: _InflateBudget) -> bytes:
-    """Raises Encrypted, UnreadableFile, _TooMuch."""
+    """Raise EncryptedFileError, UnreadableFileError, _TooMuch."""
     encrypted = bool(member.flag_bits & _ENCRYPTED_FLAG)
     block = _BLOCK if member.compress_type in _BOUNDED_METHODS else _BLOCK_UNBOUNDED
     for password in raw.passwords if encrypted else [""]:
@@ -184,7 +190,7 @@ def _read_content(raw: RawFile, archive: Any, member: Any, suffix: str, budget: 
 
 
 def _add_member_location(item: LoaderItem, identifier: str, name: str) -> LoaderItem:
-    """A member's item as one of the archive."""
+    """Return a member's item as one of the archive."""
     match item:
         case ParseWarning():
             return ParseWarning(f"{name}: {item.message}")

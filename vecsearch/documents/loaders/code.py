@@ -54,14 +54,17 @@ class _CodeLine(NamedTuple):
 
 
 def load_code(raw: RawFile) -> Iterator[LoaderItem]:
-    """The text unchanged, its sections by scope. Definitions are the places to cut: of the top level first, then those inside."""
+    """Return the text unchanged, its sections by scope.
+
+    Definitions are the places to cut: of the top level first, then those inside.
+    """
     text = decode(raw.data)
     sections = list(islice(_find_sections(text), _SECTIONS_MAX + 1))
     return emit_document(raw, text, sections=sections if len(sections) <= _SECTIONS_MAX else [_WHOLE_FILE])
 
 
 def _find_sections(text: str) -> Iterator[Section]:
-    """One where the enclosing lines change or a definition begins."""
+    """Yield a section where the enclosing lines change or a definition begins."""
     pending = _WHOLE_FILE
     last, number = 0, 1
     for start, context, level in _find_scopes(text):
@@ -75,7 +78,7 @@ def _find_sections(text: str) -> Iterator[Section]:
 
 
 def _find_scopes(text: str) -> Iterator[tuple[int, str, int | None]]:
-    """For each line of code: where it begins, the lines around it, and how good a place to cut it is."""
+    """Yield for each line of code where it begins, the lines around it, and how good a place to cut it is."""
     around: list[_CodeLine] = []
     half: _CodeLine | None = None
     end = _CodeLine(len(text), 0, "", True, False)
@@ -93,7 +96,7 @@ def _find_scopes(text: str) -> Iterator[tuple[int, str, int | None]]:
 
 
 def _read_lines(text: str) -> Iterator[_CodeLine]:
-    """The lines that can enclose others, or be enclosed."""
+    """Yield the lines that can enclose others, or be enclosed."""
     reader = _LineClassifier()
     for match in _LINE.finditer(text):
         line = reader.read(match.start(), len(match[1].expandtabs(_TAB)), match[2].rstrip())
@@ -124,7 +127,7 @@ class _LineClassifier:
         self._lead: _LeadingLines | None = None
 
     def read(self, start: int, indent: int, line: str) -> _CodeLine | None:
-        """The line where it is code, None for what stands beside the code: comments, decorations, brackets, long strings."""
+        """Return the line where it is code, None for comments, decorations, brackets and long strings."""
         if self._terminator:
             self._terminator = _find_terminator(line, self._terminator)
             return None
@@ -145,7 +148,7 @@ class _LineClassifier:
         return None if _LONG_STRING.match(line) else _CodeLine(start, indent, line[:_WIDTH_MAX], fresh, joined)
 
     def _find_lead(self, start: int, indent: int) -> _LeadingLines | None:
-        """What belongs to a line that begins here."""
+        """Return what belongs to a line that begins here."""
         lead = self._lead
         if lead is None or start > self.end + 1:
             return None
@@ -160,7 +163,7 @@ class _LineClassifier:
 
 
 def _find_terminator(line: str, terminator: str = "") -> str:
-    """What ends the long string or comment open at the end of a line, as `until` does at its beginning; empty for none."""
+    """Return what ends the long string or comment open at the end of a line, as `until` does at its beginning; empty for none."""
     at = 0
     while True:
         if terminator:

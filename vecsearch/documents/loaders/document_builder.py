@@ -42,19 +42,22 @@ class DocumentBuilder:
     _after_heading: bool = False
 
     def start_part(self, location: Location, context: str = "", *, keep_headings: bool = False) -> None:
-        """What follows stands elsewhere: on a page, a slide, a sheet. `within` where the headings before still stand above it."""
+        """Begin a part that no chunk shares with the one before: a page, a slide, a sheet.
+
+        `within` where the headings before still stand above it.
+        """
         self._location, self._pending_boundary, self._after_heading = location, (True, context), False
         self._heading_path = self._heading_path if keep_headings else []
 
     def under_heading(self, level: int, text: str) -> None:
-        """What follows stands under a heading that is no part of the text."""
+        """Put what follows under a heading that is no part of the text."""
         while self._heading_path and self._heading_path[-1][0] >= level:
             self._heading_path.pop()
         self._heading_path.append((level, text))
         self._after_heading = True
 
     def add_heading(self, level: int, text: str) -> None:
-        """A heading above what follows; a long one is a block like any other."""
+        """Add a heading above what follows; a long one is a block like any other."""
         text = " ".join(clean(text).split())
         if not text or len(text) > HEADING_MAX:
             self.add_block(text)
@@ -65,15 +68,15 @@ class DocumentBuilder:
         self._add(text, "\n\n")
 
     def add_block(self, text: str) -> None:
-        """A paragraph, or lines that belong together."""
+        """Add a paragraph, or lines that belong together."""
         self._append_text(text, "\n\n")
 
     def add_line(self, text: str) -> None:
-        """Another line of the block before."""
+        """Add another line to the block before."""
         self._append_text(text, "\n")
 
     def at(self, location: Location, context: str = "") -> None:
-        """The next block begins a section at this place."""
+        """Begin a section at this location with the next block."""
         self._location, self._pending_boundary = location, self._pending_boundary or (False, context)
 
     @property
@@ -87,7 +90,7 @@ class DocumentBuilder:
         return "".join(self._parts)
 
     def build_sections(self, title: str | None) -> Iterator[Section]:
-        """Where what stands, from character 0 on."""
+        """Yield the sections, from character 0 on."""
         if self._marks and self._marks[0].start:
             yield Section(0, {})
         for mark in self._marks:
@@ -120,7 +123,7 @@ class DocumentBuilder:
 
 
 def clean(text: str) -> str:
-    """Line ends as they should be, no blanks at them, no character that no text has."""
+    """Return a text with plain line ends, no blanks before them, and no character that no text has."""
     text = _NO_TEXT.sub("", _LINE_END.sub("\n", text.replace("\xad", "")))
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
 
@@ -134,7 +137,10 @@ def finish_document(
     *,
     empty_message: str,
 ) -> Iterator[LoaderItem]:
-    """The one document that was written. Raises NoText, saying `nothing`, where it is empty and no problem explains it."""
+    """Yield the one document that was written.
+
+    Raises EmptyFileError, saying `nothing`, where it is empty and no problem explains it.
+    """
     problems = tuple(dict.fromkeys(problems))
     if not builder.text.strip() and not problems:
         raise EmptyFileError(empty_message)

@@ -17,7 +17,7 @@ _VALUE_MAX: Final = 300  # characters: what is longer names nobody
 def build_metadata(
     *, author: Iterable[str] = (), created: str | None = None, modified: str | None = None, language: str | None = None
 ) -> Metadata:
-    """The keys that have a value; authors once each, joined by a comma."""
+    """Return the keys that have a value; authors once each, joined by a comma."""
     authors = dict.fromkeys(" ".join(name.split()) for name in author if name.strip())
     values = {
         "author": ", ".join(authors),
@@ -29,7 +29,7 @@ def build_metadata(
 
 
 def map_metadata(pairs: Iterable[tuple[str, str]], keys: Mapping[str, str]) -> Metadata:
-    """From named values: `keys` says which of ours a name stands for, the best first; of one name the first value counts."""
+    """Map named values to our keys: `keys` says which a name stands for, the best first; the first value of a name counts."""
     values: dict[str, str] = {}
     for name, value in pairs:
         if value.strip():
@@ -41,7 +41,7 @@ def map_metadata(pairs: Iterable[tuple[str, str]], keys: Mapping[str, str]) -> M
 
 
 def normalize_date(value: str) -> str:
-    """A date or time in ISO 8601, from that or the form of mail headers; empty where it is neither."""
+    """Return a date or time in ISO 8601, from that or the form of mail headers; empty where it is neither."""
     value = value.strip()[:_VALUE_MAX]
     if _PARTIAL.match(value):
         return value

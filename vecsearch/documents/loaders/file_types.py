@@ -39,10 +39,9 @@ _VARIANTS: Final[Mapping[str, str]] = {
 
 
 def detect_file_type(raw: RawFile) -> str | None:
-    """The suffix of what a file is by its bytes: .pdf, .docx, .pptx, .xlsx, .odt, .ods, .odp, .epub, .zip, .doc, .xls, .ppt, .msg
-    or .rtf; files with macros and templates as what they are made for. None for all else, text of any kind above all, and for
-    what is too damaged to tell. Raises OSError.
-    """
+    """Return the suffix of what a file is by its bytes: .pdf, .docx, .pptx, .xlsx, .odt, .ods, .odp, .epub, .zip, .doc, .xls,
+    .ppt, .msg or .rtf; files with macros and templates as what they are made for. None for all else, text of any kind above
+    all, and for what is too damaged to tell. Raises OSError."""
     head = raw.head
     if head.startswith(OLE_MAGIC):
         return _detect_ole_type(raw)
@@ -54,7 +53,7 @@ def detect_file_type(raw: RawFile) -> str | None:
 
 
 def _detect_zip_type(raw: RawFile) -> str | None:
-    """By what the zip holds; a damaged one is what its name says, if that is a kind of zip."""
+    """Detect by what the zip holds; a damaged one is what its name says, if that is a kind of zip."""
     try:
         with raw.open() as file, zipfile.ZipFile(file) as archive:
             names = [name.replace("\\", "/").lower() for name in archive.namelist()]
@@ -69,7 +68,7 @@ def _detect_zip_type(raw: RawFile) -> str | None:
 
 
 def _read_mimetype(archive: zipfile.ZipFile) -> str | None:
-    """What OpenDocument files and books say of themselves."""
+    """Return what OpenDocument files and books say of themselves."""
     entry = archive.NameToInfo.get("mimetype")
     if entry is None or entry.file_size > _MIMETYPE_MAX:
         return None
@@ -78,7 +77,7 @@ def _read_mimetype(archive: zipfile.ZipFile) -> str | None:
 
 
 def _detect_ole_type(raw: RawFile) -> str | None:
-    """By the streams in the container; of an encrypted document only its name tells."""
+    """Detect by the streams in the container; of an encrypted document only its name tells."""
     import olefile  # type: ignore[import-untyped]
 
     try:
@@ -92,6 +91,6 @@ def _detect_ole_type(raw: RawFile) -> str | None:
 
 
 def _match_suffix(raw: RawFile, kinds: tuple[str, ...]) -> str | None:
-    """The kind that the suffix stands for, if it is one of these."""
+    """Return the kind that the suffix stands for, if it is one of these."""
     suffix = _VARIANTS.get(raw.suffix, raw.suffix)
     return suffix if suffix in kinds else None

@@ -44,7 +44,8 @@ def build_sections(
     *,
     with_lines: bool = False,
 ) -> tuple[Section, ...]:
-    """The sections of a text. Headings and tables ascend and lie within it; a heading without text, or too long, is passed over.
+    """Return the sections of a text. Headings and tables ascend and lie within it; a heading without text, or too long, is
+    passed over.
 
     `lines` where the lines of the text are those of the file. None where there is nothing to say.
     """
@@ -69,14 +70,14 @@ def build_sections(
 
 
 def find_first_heading(headings: Sequence[tuple[int, int, int, str]]) -> str | None:
-    """The text of the first heading that has any."""
+    """Return the text of the first heading that has any."""
     return next((text for *_, text in headings if text), None)
 
 
 def _find_heading_changes(
     text: str, headings: Sequence[tuple[int, int, int, str]], title: str | None
 ) -> Iterator[tuple[int, _HeadingChange]]:
-    """Where a heading begins, and where the text below it does unless that is the next heading."""
+    """Yield where a heading begins, and where the text below it does unless that is the next heading."""
     levels: list[int] = []
     path: list[str] = []
     body: tuple[int, _HeadingChange] | None = None
@@ -106,12 +107,15 @@ def _find_headers(text: str, tables: Sequence[tuple[int, int, str]]) -> Iterator
 
 
 def _shorten_header(header: str) -> str:
-    """A header in a few words: the white space that lays it out collapsed."""
+    """Return a header in a few words: the white space that lays it out collapsed."""
     header = "\n".join(" ".join(line.split()) for line in header.split("\n"))
     return header if len(header) <= _HEADER_MAX else f"{header[: _HEADER_MAX - 1].rstrip()}…"
 
 
 def _find_text_below(text: str, end: int) -> int | None:
-    """Where the text after the line that ends at a place goes on: past its end and empty lines. None at the end of the text."""
+    """Return where the text after the line that ends at a place goes on: past its end and empty lines.
+
+    None at the end of the text.
+    """
     blanks = _BLANKS.match(text, end)
     return blanks.end() if blanks and text[blanks.end() : blanks.end() + 1] else None

@@ -41,19 +41,19 @@ class Page(NamedTuple):
 
 
 def load_html(raw: RawFile) -> Iterator[LoaderItem]:
-    """A page as one document."""
+    """Return a page as one document."""
     page = read_page(decode(raw.data, declared=find_declared_charset(raw.data)))
     return emit_document(raw, page.text, page.title, metadata=page.metadata, sections=page.sections)
 
 
 def extract_html_text(source: str) -> tuple[str | None, str]:
-    """The title (<title>, else the first <h1>, else None) and the text of a page, which may be empty. Takes any HTML."""
+    """Return the title (<title>, else the first <h1>, else None) and the text of a page, which may be empty. Takes any HTML."""
     page = read_page(source)
     return page.title, page.text
 
 
 def read_page(source: str) -> Page:
-    """All that a page says. Takes any HTML."""
+    """Return all that a page says. Takes any HTML."""
     tree = LexborHTMLParser(source)
     layout = Layout()
     if tree.root is not None:
@@ -84,7 +84,7 @@ def _read_metadata(tree: LexborHTMLParser) -> Metadata:
 
 
 def _walk(root: LexborNode, layout: Layout) -> None:
-    """Each element entered and left, in order. No recursion: pages nest as deep as they like."""
+    """Enter and leave each element, in order. No recursion: pages nest as deep as they like."""
     open_tags: list[tuple[LexborNode, str]] = []
     node: LexborNode | None = root
     while node is not None:

@@ -12,7 +12,7 @@ from vecsearch.documents.loaders.headings import Heading, Table
 
 
 def split_tags(names: str) -> frozenset[str]:
-    """Several tags."""
+    """Split the names of several tags."""
     return frozenset(names.split())
 
 
@@ -46,11 +46,11 @@ class Layout:
         return "".join(self._words.parts).rstrip()
 
     def find_headings_and_tables(self) -> tuple[list[Heading], list[Table]]:
-        """The headings, and the tables that have a header, on the characters of the text."""
+        """Return the headings, and the tables that have a header, on the characters of the text."""
         return self._structure.compute_positions()
 
     def enter(self, node: LexborNode, tag: str) -> None:
-        """An element begins."""
+        """Enter an element."""
         if tag in _CELLS:
             self._cells.append(_is_grid_cell(node, tag))
         self._widen(tag)
@@ -60,7 +60,7 @@ class Layout:
         self._count(tag, 1)
 
     def leave(self, node: LexborNode, tag: str) -> None:
-        """An element ends."""
+        """Leave an element."""
         self._count(tag, -1)
         self._widen(tag)
         self._structure.leave(node, tag)
@@ -72,7 +72,7 @@ class Layout:
             self._words.widen(_SPACE)  # a style sheet keeps the entries of a menu apart
 
     def add_text(self, text: str) -> None:
-        """Words, white space among them as in the source."""
+        """Add text, white space as in the source."""
         text = text.replace("\xad", "")  # a hyphen that only shows where a line breaks
         if self._nesting["pre"] and not self._nesting["cell"]:
             self._words.add_as_is(text)
@@ -80,7 +80,7 @@ class Layout:
             self._words.add(text)
 
     def _widen(self, tag: str) -> None:
-        """A block's gap, kept within the line of a table cell and, but for line breaks, of a list item."""
+        """Widen the gap to a block's, kept within the line of a table cell and, but for line breaks, of a list item."""
         gap = _PARAGRAPH if tag in _PARAGRAPHS else _LINE if tag in _LINES else _NO_GAP
         if tag in _CELLS:
             gap = _CELL if self._cells[-1] else _PARAGRAPH
@@ -111,7 +111,7 @@ class _WordBuffer:
         self._gap = max(self._gap, gap)
 
     def add(self, text: str) -> None:
-        """White space collapsed, a gap like a word's where it stands at an end."""
+        """Add text with its white space collapsed; a gap like a word's stands for white space at an end."""
         if text[:1].isspace():
             self.widen(_SPACE)
         if words := " ".join(text.split()):
@@ -131,14 +131,14 @@ class _WordBuffer:
             self.parts[-1] = self.parts[-1].rstrip("\n")
 
     def find_end(self, start: int) -> int:
-        """The number of parts, those without a word at the end not counted, at least `start`."""
+        """Return the number of parts, those without a word at the end not counted, at least `start`."""
         end = len(self.parts)
         while end > start and not self.parts[end - 1].strip():
             end -= 1
         return end
 
     def join_parts(self, start: int, end: int) -> str:
-        """The text of some parts, at least one."""
+        """Return the text of some parts, at least one."""
         return self.parts[start][self.gaps[start] :] + "".join(self.parts[start + 1 : end])
 
     def _append(self, text: str) -> None:
@@ -191,7 +191,7 @@ class _StructureTracker:
             self._end_row(self._open_tables[-1], in_head=node.parent is not None and node.parent.tag == "thead")
 
     def compute_positions(self) -> tuple[list[Heading], list[Table]]:
-        """From parts to characters."""
+        """Convert a place from parts to characters."""
         before = list(accumulate(map(len, self._words.parts), initial=0))
         starts = [at + gap for at, gap in zip(before, self._words.gaps, strict=False)]
         headings = [Heading(starts[start], before[end], level, text) for start, end, level, text in self._headings]
@@ -216,12 +216,15 @@ class _StructureTracker:
 
 
 def _strip_anchor(heading: str) -> str:
-    """On one line, without the sign that a page links to itself by."""
+    """Return a heading on one line, without the sign that a page links to itself by."""
     return " ".join(heading.replace("\u200b", "").split()).rstrip("¶ ") or heading.strip()
 
 
 def _is_grid_cell(cell: LexborNode, tag: str) -> bool:
-    """Whether a cell is one value in a row. With a table in it, headings, or alone with paragraphs it is a piece of layout."""
+    """Return whether a cell is one value in a row.
+
+    With a table in it, headings, or alone with paragraphs it is a piece of layout.
+    """
     if cell.css_first("table") is not None:  # asked first: what has no table in it is searched once only, however deep it lies
         return False
     layout = "h1, h2, h3, h4, h5, h6" + ", p, div, ul, ol, pre" * _is_only_element(cell)
@@ -229,6 +232,6 @@ def _is_grid_cell(cell: LexborNode, tag: str) -> bool:
 
 
 def _is_only_element(cell: LexborNode) -> bool:
-    """Whether it is the only element in its row."""
+    """Return whether it is the only element in its row."""
     row = cell.parent
     return row is not None and len(list(islice(row.iter(), 2))) == 1

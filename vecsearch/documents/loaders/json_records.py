@@ -29,7 +29,7 @@ _HASH_PREFIX: Final = "sha256:"  # what an id begins with that was made from the
 
 
 def load_json_lines(raw: RawFile) -> Iterator[LoaderItem]:
-    """The good lines as documents, the bad ones as problems that name the line. Holds one line at a time."""
+    """Yield the good lines as documents, the bad ones as problems that name the line. Holds one line at a time."""
     line_of: dict[str, int] = {}
     for number, line in enumerate(_read_lines(raw), start=1):
         try:
@@ -45,7 +45,7 @@ def load_json_lines(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def _read_lines(raw: RawFile) -> Iterator[str | bytes]:
-    """Lines as they stand where all are UTF-8, else as text; where there is no such text, one broken line costs no other."""
+    """Yield lines as they stand where all are UTF-8, else as text; where that fails, one broken line costs no other."""
     if b"\0" not in raw.head and not is_binary(raw.head) and _is_utf8(raw):
         with raw.open() as file:
             yield from file
@@ -82,7 +82,7 @@ def _parse_document(line: str | bytes) -> ParsedDocument:
 
 
 def _extract_id(value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The id of an object, made from its content where it has none, and the keys that become metadata."""
+    """Return the id of an object, made from its content where it has none, and the keys that become metadata."""
     key = "id" if value.get("id") is not None else "_id"
     identifier = value.get(key)
     if identifier is None:
@@ -95,7 +95,7 @@ def _extract_id(value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _get_optional(value: Mapping[str, Any], key: str, kind: type) -> Any:
-    """A key's value; None when it is missing or null."""
+    """Return a key's value; None when it is missing or null."""
     member = value.get(key)
     if member is not None and not isinstance(member, kind):
         raise InputError(f"{key!r} must be {_JSON_TYPES[kind]}, got {_describe_type(member)}")

@@ -59,14 +59,14 @@ class _MailContent:
 
 
 def load_eml(raw: RawFile) -> Iterator[LoaderItem]:
-    """A message as one document; its subject is the title."""
+    """Yield a message as one document; its subject is the title."""
     _refuse_binary(raw)
     with raw.open() as file:
         yield _build_document(raw.name, _parse_message(_read_lines(file)), {})
 
 
 def load_mbox(raw: RawFile) -> Iterator[LoaderItem]:
-    """A document for each message. Holds one at a time, without its attachments, however large the mailbox is."""
+    """Yield a document for each message. Holds one at a time, without its attachments, however large the mailbox is."""
     _refuse_binary(raw)
     with raw.open() as file:
         for number, lines in groupby(_number_lines(_read_lines(file)), key=itemgetter(0)):
@@ -79,7 +79,7 @@ def load_mbox(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def load_msg(raw: RawFile) -> Iterator[LoaderItem]:
-    """A message that Outlook saved, as one document. Other programs save plain mail under that name."""
+    """Yield a message that Outlook saved, as one document. Other programs save plain mail under that name."""
     if not raw.head.startswith(OLE_MAGIC):
         yield from load_eml(raw)
         return
@@ -87,14 +87,14 @@ def load_msg(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def _refuse_binary(raw: RawFile) -> None:
-    """A mail may hold any bytes, but begins with headers."""
+    """Raise BinaryFileError for what begins with no headers; after them a mail may hold any bytes."""
     if is_binary(raw.head) and not _HEADER.match(raw.head) and not raw.head.startswith(b"From "):
         decode(raw.head)  # says what kind of binary
         raise BinaryFileError("binary, not text")
 
 
 def _build_document(identifier: str, content: _MailContent, location: Location) -> ParsedDocument:
-    """Bodies, the names of what is attached, and each attached text under its name."""
+    """Return a document of bodies, the names of what is attached, and each attached text under its name."""
     outline, headers = DocumentBuilder(), content.headers
     outline.at(location)
     for body in content.bodies:
@@ -115,12 +115,12 @@ def _build_document(identifier: str, content: _MailContent, location: Location) 
 
 
 def _read_lines(file: BinaryIO) -> Iterator[bytes]:
-    """A very long line in pieces."""
+    """Split a very long line into pieces."""
     return iter(partial(file.readline, _LINE_MAX), b"")
 
 
 def _number_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines of a mailbox with the number of their message, the separators left out, quoted ones as they were."""
+    """Yield the lines of a mailbox with the number of their message, the separators left out, quoted ones as they were."""
     number, anything, before = 1, False, b"\n"
     for line, after in pairwise(chain(lines, [b""])):
         begins = line.startswith(b"From ") and before.endswith(b"\n")
@@ -135,7 +135,7 @@ def _number_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _parse_message(lines: Iterable[bytes]) -> _MailContent:
-    """Raises UnreadableFile."""
+    """Raise UnreadableFileError."""
     message_lines: list[bytes] = []
     size, skipped = 0, _AttachmentFilter()
     for line in lines:
@@ -205,7 +205,7 @@ class _AttachmentFilter:
 
 
 def _extract_bodies(part: _Mail, attachments: list[tuple[str, str]]) -> list[str]:
-    """The texts that a reader sees, of alternatives the plain one; what is attached goes to the other list."""
+    """Return the texts that a reader sees, of alternatives the plain one; what is attached goes to the other list."""
     kind = part.get_content_type()
     name = _decode_header_value(part.get_filename() or "")
     if kind == "message/rfc822":
@@ -228,7 +228,7 @@ def _extract_bodies(part: _Mail, attachments: list[tuple[str, str]]) -> list[str
 
 
 def _extract_text(part: _Mail, kind: str) -> str:
-    """The words of a text, none of anything else, nor of a calendar's entry, whose words the mail repeats."""
+    """Return the words of a text, none of anything else, nor of a calendar's entry, whose words the mail repeats."""
     if part.get_content_maintype() != "text" or kind == "text/calendar":
         return ""
     data = part.get_payload(decode=True)
@@ -241,7 +241,8 @@ def _convert_to_text(data: bytes, kind: str, charset: str | None) -> str:
 
 
 def _decode_text(data: bytes, charset: str | None, declared: str | None = None) -> str:
-    """In the encoding that is named, unless it is plain UTF-8; with replacement characters where there is no sound reading."""
+    """Decode in the encoding that is named, unless it is plain UTF-8; with replacement characters where there is no sound
+    reading."""
     label = (charset or "").partition("*")[0].encode("ascii", "ignore")
     codec = find_declared_charset(b'<meta charset="%s">' % label) or declared
     if codec and codec.startswith(("iso2022", "hz")):  # written in ASCII, so it is plain UTF-8 too
@@ -256,7 +257,7 @@ def _decode_text(data: bytes, charset: str | None, declared: str | None = None) 
 
 
 def _read_headers(message: _Mail) -> dict[str, str]:
-    """Those of use that are there, the first of each name, in one line."""
+    """Return the headers of use, the first of each name, in one line."""
     return {
         name.lower(): _decode_header_value(value)
         for name, value in reversed(list(message.raw_items()))
@@ -265,7 +266,7 @@ def _read_headers(message: _Mail) -> dict[str, str]:
 
 
 def _decode_header_value(value: str) -> str:
-    """A header's value as it is meant: encoded words and raw bytes decoded, unfolded."""
+    """Return a header's value as it is meant: encoded words and raw bytes decoded, unfolded."""
     if not value.isascii():
         value = _decode_text(value.encode("utf-8", "surrogateescape"), None)
     return " ".join(clean(_ENCODED_WORDS.sub(_decode_words, value)).split())
@@ -283,7 +284,7 @@ def _decode_words(words: re.Match[str]) -> str:
 
 
 def _read_outlook(raw: RawFile) -> _MailContent:
-    """Raises UnreadableFile."""
+    """Raise UnreadableFileError."""
     from oxmsg import Message as Outlook
 
     try:
@@ -308,7 +309,7 @@ def _read_outlook(raw: RawFile) -> _MailContent:
 
 
 def _get_value(source: Any, name: str, *arguments: Any) -> Any:
-    """What the library says, None where it fails: one broken property costs no other."""
+    """Return what the library says, None where it fails: one broken property costs no other."""
     try:
         value = getattr(source, name)
         return value(*arguments) if arguments else value
@@ -322,7 +323,10 @@ def _format_recipient(recipient: Any) -> str:
 
 
 def _read_outlook_body(message: Any) -> str:
-    """The plain text, else that of the page or of the RTF, which Outlook writes beside it. Raises what the libraries do."""
+    """Return the plain text, else that of the page or of the RTF, which Outlook writes beside it.
+
+    Raises what the libraries do.
+    """
     from compressed_rtf import decompress  # type: ignore[import-untyped]
 
     from vecsearch.documents.loaders import load

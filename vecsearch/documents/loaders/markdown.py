@@ -44,7 +44,7 @@ Line: TypeAlias = tuple[int, str]  # where it starts, and what it says
 
 
 def load_markdown(raw: RawFile) -> Iterator[LoaderItem]:
-    """The text unchanged; `title` of the front matter is its title, else the first heading outside code."""
+    """Return the text unchanged; `title` of the front matter is its title, else the first heading outside code."""
     text = decode(raw.data)
     front = _FRONT_MATTER.match(text)
     values = [(key.lower(), _unquote_value(value)) for key, value in _FRONT_VALUE.findall(front[2])] if front else []
@@ -57,14 +57,14 @@ def load_markdown(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def split_lines(text: str, start: int = 0) -> Iterator[Line]:
-    """The lines of a text from one that starts at a place, without their ends."""
+    """Yield the lines of a text from one that starts at a place, without their ends."""
     for line in text[start:].split("\n"):
         yield start, line
         start += len(line) + 1
 
 
 def _strip_markup(heading: str) -> str:
-    """A heading without its markup."""
+    """Return a heading without its markup."""
     heading = heading[:_HEADING_MAX]
     for pattern, replacement in _MARKUP if _MARKUP_CHARACTERS.search(heading) else ():
         heading = pattern.sub(replacement, heading)
@@ -72,7 +72,7 @@ def _strip_markup(heading: str) -> str:
 
 
 def _mask_code(text: str, start: int) -> Iterator[Line]:
-    """The lines; those of code and comments empty."""
+    """Yield the lines; those of code and comments empty."""
     fence, comment = "", False
     for place, line in split_lines(text, start):
         opening = None if comment else _FENCE.match(line)
@@ -96,7 +96,7 @@ def _find_headings(prose: Iterable[Line]) -> Iterator[Heading]:
 
 
 def _find_tables(prose: Iterable[Line]) -> Iterator[Table]:
-    """The rows below a header and its rule, up to a line without a pipe."""
+    """Yield the rows below a header and its rule, up to a line without a pipe."""
     start, end, header = 0, 0, ""
     for (_, before), (place, line) in pairwise(chain(prose, [(0, "")])):
         if header and "|" in line and not _ATX.match(line):
@@ -118,7 +118,7 @@ def _count_columns(line: str) -> int:
 
 
 def _unquote_value(value: str) -> str:
-    """A one-line YAML or TOML value; empty for a block, which begins on the next line."""
+    """Return a one-line YAML or TOML value; empty for a block, which begins on the next line."""
     value = value.strip()
     if value[:1] in ("'", '"'):
         quoted = re.match(r"""(['"])(.*?)(?<!\\)\1""", value)

@@ -29,7 +29,8 @@ class _NotebookCell(NamedTuple):
 
 
 def load_notebook(raw: RawFile) -> Iterator[LoaderItem]:
-    """A notebook as one document: markdown as it stands, its headings above the cells that follow, the first one the title."""
+    """Yield a notebook as one document: markdown as it stands, its headings above the cells that follow, the first one the
+    title."""
     text = decode(raw.data)
     if not text.strip():
         return
@@ -56,7 +57,7 @@ def _parse_notebook(text: str) -> dict[str, Any]:
 
 
 def _list_cells(book: dict[str, Any]) -> list[dict[str, Any]]:
-    """All of them; the format before the present one keeps them in worksheets."""
+    """Return all cells; the format before the present one keeps them in worksheets."""
     sheets = [book] if "cells" in book else _coerce_list(book.get("worksheets"))
     if not sheets:
         raise UnreadableFileError("not a notebook: it has no cells")
@@ -78,7 +79,7 @@ def _read_cell(number: int, cell: dict[str, Any]) -> _NotebookCell:
 
 
 def _format_output(output: Any) -> str:
-    """What an output says in plain text; of an error its last line."""
+    """Return what an output says in plain text; of an error its last line."""
     output = _coerce_object(output)
     text = _coerce_text(output.get("text") or _coerce_object(output.get("data")).get("text/plain"))
     if output.get("output_type") in ("error", "pyerr"):
@@ -100,7 +101,7 @@ def _build_document(raw: RawFile, cells: list[_NotebookCell], notebook_metadata:
 
 
 def _build_sections(cells: list[_NotebookCell], heading_sections: Sequence[Section]) -> Iterator[Section]:
-    """One at each cell and at each turn of the headings, with the cell's number and the headings that are above.
+    """Yield a section at each cell and at each turn of the headings, with the cell's number and the headings that are above.
 
     A cell that is nothing but a heading belongs to the next.
     """
@@ -131,5 +132,5 @@ def _coerce_list(value: Any) -> list[Any]:
 
 
 def _coerce_text(value: Any) -> str:
-    """A string, or the pieces of one."""
+    """Return a string, or the pieces of one."""
     return value if isinstance(value, str) else "".join(line for line in _coerce_list(value) if isinstance(line, str))

@@ -44,7 +44,7 @@ class _Bookmark:
 
 
 def load_pdf(raw: RawFile) -> Iterator[LoaderItem]:
-    """A .pdf. Raises Encrypted, NoText, UnreadableFile."""
+    """Yield the items of a .pdf file. Raises EncryptedFileError, EmptyFileError, UnreadableFileError."""
     if not raw.head:
         raise EmptyFileError("the file is empty")
     document = _open_document(raw)
@@ -83,7 +83,7 @@ def _open_document(raw: RawFile) -> pypdfium2.PdfDocument:
 
 
 def _read_page(document: pypdfium2.PdfDocument, index: int) -> tuple[str, str]:
-    """The text of a page, and of the comments and fields on it."""
+    """Return the text of a page, and of the comments and fields on it."""
     page = document[index]
     try:
         words = page.get_textpage()
@@ -121,7 +121,8 @@ def _read_string(annotation: object, key: bytes) -> str:
 
 
 def _join_hyphenated(text: str, known_words: Counter[str]) -> str:
-    """Words that a line end parts put together; with the hyphen where the word stands so elsewhere, or goes on with a capital."""
+    """Join words that a line end parts; with the hyphen where the word stands so elsewhere, or goes on with a
+    capital."""
 
     def join_word(parts: re.Match[str]) -> str:
         one, two = parts[1] + parts[2], f"{parts[1]}-{parts[2]}"
@@ -132,7 +133,7 @@ def _join_hyphenated(text: str, known_words: Counter[str]) -> str:
 
 
 def _write(builder: DocumentBuilder, text: str, bookmarks: list[_Bookmark]) -> None:
-    """A page's text, cut where the bookmarks' titles stand in it."""
+    """Write a page's text, cut where the bookmarks' titles stand in it."""
     text = clean(text)
     for bookmark in bookmarks:
         words = r"\s+".join(map(re.escape, bookmark.title.split()))
@@ -150,7 +151,7 @@ def _write(builder: DocumentBuilder, text: str, bookmarks: list[_Bookmark]) -> N
 
 
 def _read_bookmarks(document: pypdfium2.PdfDocument) -> dict[int, list[_Bookmark]]:
-    """Page → the bookmarks that lead to it, in their order; none where they are damaged."""
+    """Return a map from a page to the bookmarks that lead to it, in their order; none where they are damaged."""
     bookmarks: dict[int, list[_Bookmark]] = {}
     try:
         for count, bookmark in enumerate(document.get_toc()):
@@ -185,7 +186,7 @@ def _read_language(document: pypdfium2.PdfDocument) -> str:
 
 
 def _format_date(value: str) -> str:
-    """D:20240501134500+02'00' in ISO 8601, as much of it as there is."""
+    """Convert D:20240501134500+02'00' to ISO 8601, as much of it as there is."""
     match = _DATE.match(value.strip())
     if not match:
         return ""

@@ -10,12 +10,12 @@ from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 
 
 def load_plain_text(raw: RawFile) -> Iterator[LoaderItem]:
-    """The text unchanged; its chunks know their lines."""
+    """Load the text unchanged; its chunks know their lines."""
     return emit_document(raw, decode(raw.data), sections=[Section(0, {"lines": 1})])
 
 
 def load_unknown(raw: RawFile) -> Iterator[LoaderItem]:
-    """A file without a known suffix: only what clearly is text."""
+    """Load a file without a known suffix: only what clearly is text."""
     if is_binary(raw.head):
         decode(raw.data)  # says what kind of binary
         raise BinaryFileError("binary, not text")

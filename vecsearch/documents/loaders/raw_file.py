@@ -51,7 +51,7 @@ class RawFile:
         return self.path.stat().st_size
 
     def open(self) -> BinaryIO:
-        """A stream from the beginning. Raises OSError."""
+        """Open a stream from the beginning. Raises OSError."""
         if self.content is not None:
             return io.BytesIO(self.content)
         assert self.path is not None
@@ -61,11 +61,11 @@ class RawFile:
 def emit_document(
     raw: RawFile, text: str, title: str | None = None, *, metadata: Metadata | None = None, sections: Sequence[Section] = ()
 ) -> Iterator[LoaderItem]:
-    """A file that is one document; nothing where there is no word in it."""
+    """Yield a file that is one document; nothing where there is no word in it."""
     if text.strip() or title:
         yield ParsedDocument(raw.name, text, title, dict(metadata or {}), tuple(sections))
 
 
 def join_headings(headings: Sequence[str], title: str | None) -> str:
-    """The context that a path of headings gives: without the document's title, which every chunk has anyway."""
+    """Return the context that a path of headings gives: without the document's title, which every chunk has anyway."""
     return " › ".join(headings[1:] if headings and headings[0] == title else headings)

@@ -57,7 +57,7 @@ _ORG_MARKUP: Final[Markup] = (
 
 
 def load_rst(raw: RawFile) -> Iterator[LoaderItem]:
-    """The first heading is the title; the fields at the beginning are metadata."""
+    """Load reStructuredText: the first heading is the title; the fields at the beginning are metadata."""
     text = decode(raw.data)
     return _load_document(
         raw, text, list(islice(_find_rst_headings(text.split("\n")), HEADINGS_MAX + 1)), _FIELD.findall(text[:_HEADER_MAX])
@@ -65,14 +65,14 @@ def load_rst(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def load_asciidoc(raw: RawFile) -> Iterator[LoaderItem]:
-    """The first heading is the title; the attributes and the author's line in the header are metadata."""
+    """Load AsciiDoc: the first heading is the title; the attributes and the author's line in the header are metadata."""
     text = decode(raw.data)
     headings = list(islice(_find_asciidoc_headings(text), HEADINGS_MAX + 1))
     return _load_document(raw, text, headings, [*_FIELD.findall(text[:_HEADER_MAX]), *_parse_author_line(text, headings)])
 
 
 def load_org(raw: RawFile) -> Iterator[LoaderItem]:
-    """`#+TITLE` is the title, else the first headline; other keywords are metadata."""
+    """Load Org: `#+TITLE` is the title, else the first headline; other keywords are metadata."""
     text = decode(raw.data)
     values = [(key.lower(), _DAY.sub(r"\1", value)) for key, value in _KEYWORD.findall(text)]
     return _load_document(
@@ -97,7 +97,7 @@ def _strip_markup(heading: str, markup: Markup) -> str:
 
 
 def _find_rst_headings(lines: Sequence[str]) -> Iterator[Heading]:
-    """Titles of reStructuredText: underlined, or between two equal lines; levels go by the order of the kinds."""
+    """Yield the titles of reStructuredText: underlined, or between two equal lines; levels go by the order of the kinds."""
     levels: dict[tuple[str, bool], int] = {}
     at, start, free = 0, 0, True  # free: a title may begin here, not only go on with a paragraph
     while at < len(lines):
@@ -112,7 +112,7 @@ def _find_rst_headings(lines: Sequence[str]) -> Iterator[Heading]:
 
 
 def _count_title_lines(lines: Sequence[str]) -> int:
-    """How many of these lines are a title and its adornment, 0 for none."""
+    """Return how many of these lines are a title and its adornment, 0 for none."""
     first, second, third = (line.rstrip() for line in [*lines, "", ""][:3])
     if _is_adornment(first):
         return 3 if third == first and _WORD.search(second) else 0
@@ -126,7 +126,7 @@ def _is_adornment(line: str) -> bool:
 
 
 def _find_asciidoc_headings(text: str) -> Iterator[Heading]:
-    """Titles of AsciiDoc outside delimited blocks."""
+    """Yield the titles of AsciiDoc outside delimited blocks."""
     closing, above = "", 0
     before, blank = "", True  # the line above, where a title may begin on it, and whether there is none above that
     for place, line in split_lines(text):
@@ -151,14 +151,14 @@ def _find_org_headings(text: str) -> Iterator[Heading]:
 
 
 def _get_two_line_level(title: str, underline: str) -> int:
-    """The level of a title of two lines, 0 where they are none: the lines are of about one length."""
+    """Return the level of a title of two lines, 0 where they are none: the lines are of about one length."""
     title, underline = title.rstrip(), underline.rstrip()
     fits = len(underline) > 1 and abs(len(title) - len(underline)) < 2 and underline == underline[0] * len(underline)
     return _UNDERLINE_CHARACTERS.find(underline[0]) + 1 if fits and _WORD.match(title) else 0
 
 
 def _parse_author_line(text: str, headings: Sequence[Heading]) -> Iterator[tuple[str, str]]:
-    """The names on the line below the document's title."""
+    """Yield the names on the line below the document's title."""
     if headings and headings[0].level == 1:
         line = text[headings[0].end + 1 :].partition("\n")[0]
         names = [_ADDRESS.sub("", name).strip() for name in line[:_HEADING_MAX].split(";")]

@@ -34,14 +34,14 @@ class _SubtitleCue:
 
 
 def load_vtt(raw: RawFile) -> Iterator[LoaderItem]:
-    """WebVTT. A voice stands before its words: "Name: …"."""
+    """Return the document of a WebVTT file. A voice stands before its words: "Name: …"."""
     text = decode(raw.data)
     stating = _LANGUAGE.search(text[:_HEAD_MAX].partition("\n\n")[0])
     return _load_cues(raw, text, _parse_cues(text, blank_ends=True), language=stating[1] if stating else None)
 
 
 def load_srt(raw: RawFile) -> Iterator[LoaderItem]:
-    """SubRip."""
+    """Return the document of a SubRip file."""
     text = decode(raw.data)
     return _load_cues(raw, text, _parse_cues(text, blank_ends=False))
 
@@ -66,7 +66,7 @@ def _load_cues(raw: RawFile, text: str, cues: Iterator[_SubtitleCue], *, languag
 
 
 def _parse_cues(text: str, *, blank_ends: bool) -> Iterator[_SubtitleCue]:
-    """In their order. What stands between cues is none of their words, nor is the number before the next."""
+    """Yield the cues in their order. What stands between cues is none of their words, nor is the number before the next."""
     cue, inside = None, False
     for line in text.split("\n"):
         if times := _TIMES.match(line):
@@ -88,6 +88,6 @@ def _format_time(hours: str | None, minutes: str, seconds: str, fraction: str) -
 
 
 def _strip_tags(line: str) -> str:
-    """A line of a cue without its tags."""
+    """Return a line of a cue without its tags."""
     line = _TAG.sub("", _VOICE.sub(lambda voice: f" {voice[1].strip()}: ", line))
     return " ".join(clean(html.unescape(line)).split())

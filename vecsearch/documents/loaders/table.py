@@ -29,14 +29,14 @@ _CELL_MAX: Final = 2**31 - 1  # characters: the widest that every platform's csv
 
 
 def load_csv(raw: RawFile) -> Iterator[LoaderItem]:
-    """Values parted by whatever character parts them."""
+    """Load values separated by whatever character separates them."""
     text = decode(raw.data)
     match = re.match(r"sep=([,;\t|:])\n", text)  # Excel's way to say it
     return _load_table(raw, text[match.end() :] if match else text, match[1] if match else _detect_delimiter(text))
 
 
 def load_tsv(raw: RawFile) -> Iterator[LoaderItem]:
-    """Values parted by tabs."""
+    """Load values separated by tabs."""
     return _load_table(raw, decode(raw.data), "\t")
 
 
@@ -51,7 +51,7 @@ def _load_table(raw: RawFile, text: str, delimiter: str) -> Iterator[LoaderItem]
 
 
 def _build_sections(lines: Iterable[tuple[int, str]]) -> Iterator[Section]:
-    """A section for each run of rows without a gap."""
+    """Yield a section for each run of rows without a gap."""
     start, due = 0, 0
     for number, line in lines:
         if number != due:
@@ -67,9 +67,9 @@ class LabeledRows(NamedTuple):
 
 
 def label_rows(rows: Iterable[tuple[int, Sequence[str]]], header: Sequence[str] = ()) -> LabeledRows:
-    """Numbered rows as numbered lines. A header, perhaps below rows of one value such as a title, gives the rows after it their
-    names; it has a line of its own only when one of its names would stand nowhere else. With a header given, none is looked for.
-    """
+    """Format numbered rows as numbered lines. A header, perhaps below rows of one value such as a title, gives the rows after it
+    their names; it has a line of its own only when one of its names would stand nowhere else. With a header given, none is
+    looked for."""
     waiting = iter(rows)
     lines: list[tuple[int, str]] = []
     has_header, above, top = bool(header), 0, 0
@@ -90,12 +90,12 @@ def label_rows(rows: Iterable[tuple[int, Sequence[str]]], header: Sequence[str] 
 
 
 def format_table(rows: Iterable[Sequence[str]]) -> str:
-    """A table inside a document, a row a line; rows without a value are left out."""
+    """Format a table inside a document, a row a line; rows without a value are left out."""
     return "\n".join(line for _, line in label_rows(enumerate(row for row in rows if any(row))).lines)
 
 
 def _read_rows(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[tuple[int, list[str]]]:
-    """The rows that hold anything, counted as a spreadsheet does, white space in their cells collapsed."""
+    """Yield the rows that hold anything, counted as a spreadsheet does, white space in their cells collapsed."""
     csv.field_size_limit(_CELL_MAX)
     lines = (match[0] for match in _LINES.finditer(text))  # a StringIO would take four bytes a character
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, skipinitialspace=True)  # type: ignore[arg-type]
@@ -106,21 +106,22 @@ def _read_rows(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> I
 
 
 def _detect_delimiter(text: str) -> str:
-    """The one under which most rows have the same number of columns, then the one that gives more columns."""
+    """Return the one under which most rows have the same number of columns, then the one that gives more columns."""
     head = text if len(text) <= SNIFF_BYTES else text[: text.rfind("\n", 0, SNIFF_BYTES) + 1] or text[:SNIFF_BYTES]
     agreement, _, place = max((*_measure_agreement(head, delimiter), -place) for place, delimiter in enumerate(_DELIMITERS))
     return _DELIMITERS[-place] if agreement >= _AGREEMENT else _ONE_COLUMN
 
 
 def _measure_agreement(text: str, delimiter: str) -> tuple[float, int]:
-    """The share of rows that have the commonest number of columns, and that number; none where the first row is not parted."""
+    """Return the share of rows that have the commonest number of columns, and that number; none where the first row is not
+    parted."""
     widths = [len(row) for _, row in islice(_read_rows(text, delimiter), _SNIFF_ROWS)]
     width, count = Counter(widths).most_common(1)[0] if widths else (0, 0)
     return (count / len(widths), width) if width > 1 and widths[0] > 1 else (0.0, 0)
 
 
 def is_header(row: Sequence[str]) -> bool:
-    """Whether a row names columns: more than one, short, and words; of numbers only years may be among them."""
+    """Return whether a row names columns: more than one, short, and words; of numbers only years may be among them."""
     numbers = [cell for cell in row if _NUMBER.match(cell)]
     return (
         any(row[1:]) and max(map(len, row)) <= _NAME_MAX and len(numbers) < sum(map(bool, row)) and all(map(_YEAR.match, numbers))
@@ -128,13 +129,13 @@ def is_header(row: Sequence[str]) -> bool:
 
 
 def format_row(header: Sequence[str], row: Sequence[str]) -> str:
-    """A row in one line, each value with its column's name where there is one."""
+    """Return a row in one line, each value with its column's name where there is one."""
     names = [*header, *[""] * (len(row) - len(header))]
     return "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip(names, row, strict=False) if cell)
 
 
 def format_cell(value: object) -> str:
-    """A cell's value as a person reads it: 42, 3.5, 2024-05-01, 13:45."""
+    """Return a cell's value as a person reads it: 42, 3.5, 2024-05-01, 13:45."""
     if isinstance(value, str):
         return " ".join(value.split())
     if isinstance(value, float) and math.isfinite(value):

@@ -72,7 +72,10 @@ class _XmlElement:
 
 
 def load_xml(raw: RawFile) -> Iterator[LoaderItem]:
-    """An XML file of any kind as one document. Raises UnreadableFile for what is not well-formed, or declares entities."""
+    """Return an XML file of any kind as one document.
+
+    Raises UnreadableFileError for what is not well-formed, or declares entities.
+    """
     words = _XmlTextBuilder()
     _parse(_read_text(raw), words)
     metadata = map_metadata(words.file_metadata, _KEYS)
@@ -147,7 +150,7 @@ class _XmlTextBuilder:
             self.text = _split_own_lines(part)
 
     def _record_metadata(self, name: str, text: str, depth: int) -> None:
-        """Titles, and what the elements near the root say of the file."""
+        """Record titles, and what the elements near the root say of the file."""
         if name == "title" and depth <= _TITLE_DEPTH:
             self.title = self.title or _collapse_whitespace(text) or None
         elif name == "name" and depth == 2:
@@ -173,7 +176,7 @@ class _XmlTextBuilder:
         return _MultilineText(_split_own_lines(text)) if _EMPTY_LINES.search(text.strip()) else text
 
     def _format_attributes(self, attributes: dict[str, str]) -> str:
-        """In a drawing they are no words."""
+        """Return in a drawing they are no words."""
         if self._open_elements and self._open_elements[0].name == "svg":
             return ""
         own = ((_get_local_name(name), value) for name, value in attributes.items() if not name.startswith(("xml", "xsi:")))
@@ -181,7 +184,7 @@ class _XmlTextBuilder:
 
 
 def _join_mixed(parts: list[str]) -> str:
-    """Words with elements among them: one line, but for elements of several lines."""
+    """Return words with elements among them: one line, but for elements of several lines."""
     contents = [part for part in parts if not isinstance(part, _AttributeText)]
     if not any(isinstance(part, _MultilineText) for part in contents):
         return "".join(contents)
@@ -192,7 +195,7 @@ def _join_mixed(parts: list[str]) -> str:
 
 
 def _join_blocks(element: _XmlElement) -> str:
-    """Elements alone, each on lines of its own, apart when it has several."""
+    """Return elements alone, each on lines of its own, apart when it has several."""
     attribute_texts = [value for name in _TEXT_ATTRIBUTES if (value := element.attributes.get(name, "").strip())]
     blocks = [part for part in element.parts if not part.isspace() and part]
     if len(blocks) == 1 and not attribute_texts:
@@ -202,7 +205,7 @@ def _join_blocks(element: _XmlElement) -> str:
 
 
 def _split_own_lines(part: str) -> str:
-    """Words as the lines that they are in, or are parted into by empty ones."""
+    """Return words as the lines that they are in, or are parted into by empty ones."""
     return (
         part
         if isinstance(part, _MultilineText)

@@ -44,7 +44,7 @@ _TITLE_STYLE: Final = 62
 
 
 def load_doc(raw: RawFile) -> Iterator[LoaderItem]:
-    """A .doc or .dot. Raises Encrypted, NoText, UnreadableFile."""
+    """Yield the items of a .doc or .dot file. Raises EncryptedFileError, EmptyFileError, UnreadableFileError."""
     with open_container(decrypt_ole(raw, _KIND), _KIND) as ole:
         problems: list[ParseWarning] = []
         data = read_stream(ole, "WordDocument", problems)
@@ -67,14 +67,14 @@ def load_doc(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def _decode_pre_97(data: bytes) -> str:
-    """Before Word 97: one stretch of text in the code page of its language."""
+    """Decode a document from before Word 97: one stretch of text in the code page of its language."""
     start, end = struct.unpack_from("<II", data, 0x18)
     page = _CODE_PAGES.get(struct.unpack_from("<H", data, 6)[0], "cp1252")
     return data[start:end].decode(page, "replace")
 
 
 def _read_document(binary: WordBinary, data: bytes) -> _DocWriter:
-    """Since Word 97: the text, and behind it what stands beside it on the pages."""
+    """Read a document since Word 97: the text, and behind it what stands beside it on the pages."""
     text = binary.decode_text()
     lengths = [max(0, struct.unpack_from("<i", data, place)[0]) for place in _LENGTH_OFFSETS]
     starts = [sum(lengths[:part]) for part in range(len(lengths))]
@@ -97,7 +97,7 @@ class _DocWriter:
     _aside_texts: set[str] = field(default_factory=set)
 
     def write_text(self, text: str) -> None:
-        """The main text."""
+        """Write the main text."""
         for match in _PARAGRAPH.finditer(_hide_field_codes(text)):
             about, words = self.find_paragraph(match.end() - 1), _remove_marks(match[0].rstrip("\r\7\f"))
             if match[0].endswith("\7"):
@@ -110,7 +110,7 @@ class _DocWriter:
         self._end_table()
 
     def write_asides(self, text: str) -> None:
-        """Notes, comments, boxes, headers: each different paragraph once, page numbers alone left out."""
+        """Write notes, comments, boxes and headers: each different paragraph once, page numbers alone left out."""
         for paragraph in re.split("[\r\7\f]", _hide_field_codes(text)):
             plain = _remove_marks(paragraph).strip()
             if plain not in self._aside_texts and any(map(str.isalpha, plain)):
@@ -145,7 +145,7 @@ class _DocWriter:
 
 
 def _hide_field_codes(text: str) -> str:
-    """Of fields only what they show, the rest as marks of the same length."""
+    """Return the text with only what fields show, the rest of them as marks of the same length."""
     if "\x13" not in text:
         return text
     pieces, hidden = [], list[bool]()
@@ -161,5 +161,5 @@ def _hide_field_codes(text: str) -> str:
 
 
 def _remove_marks(text: str) -> str:
-    """Without the marks, and with the characters that two units of UTF-16 make."""
+    """Return the text without the marks, and with the characters that two units of UTF-16 make."""
     return text.translate(_MARKS).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")

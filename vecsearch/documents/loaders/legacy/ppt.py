@@ -36,7 +36,7 @@ class _PptText(NamedTuple):
 
 
 def load_ppt(raw: RawFile) -> Iterator[LoaderItem]:
-    """A .ppt, .pps or .pot. Raises Encrypted, NoText, UnreadableFile."""
+    """Yield the items of a .ppt, .pps or .pot file. Raises EncryptedFileError, EmptyFileError, UnreadableFileError."""
     with open_container(decrypt_ole(raw, _KIND), _KIND) as ole:
         problems: list[ParseWarning] = []
         title, metadata = read_ole_properties(ole, problems)
@@ -61,7 +61,7 @@ class _PptReader:
     _offsets: dict[int, int] = field(default_factory=dict)
 
     def read_slides(self) -> None:
-        """All slides in the order in which they are shown."""
+        """Read all slides in the order in which they are shown."""
         document = self._read_offsets()
         record = self._read_record(document)
         if record.kind != _DOCUMENT:
@@ -88,7 +88,7 @@ class _PptReader:
                 self.builder.add_block(text.text)
 
     def _read_offsets(self) -> int:
-        """Fill the places of the parts, the latest edit first; gives the document's."""
+        """Note the offsets of the parts, the latest edit first; return the document's."""
         place, document = struct.unpack_from("<I", self.current_user, 16)[0], 0
         for _ in range(_EDITS_MAX):
             edit = self._read_record(place)
@@ -113,7 +113,7 @@ class _PptReader:
             place += 4 + 4 * count
 
     def _read_slide_list(self, record: _PptRecord | None) -> Iterator[tuple[int, int, list[_PptText]]]:
-        """Of each slide of a list its place, its number, and the texts that stand in the list itself."""
+        """Return for each slide of a list its place, its number, and the texts that stand in the list itself."""
         slides: list[tuple[int, int, list[_PptText]]] = []
         kind = -1
         for child in self._read_children(record) if record else ():
@@ -127,7 +127,7 @@ class _PptReader:
         return iter(slides)
 
     def _read_texts(self, record: _PptRecord) -> Iterator[_PptText]:
-        """The texts of a slide's shapes, in their order. No recursion: shapes nest as deep as they like."""
+        """Yield the texts of a slide's shapes, in their order. No recursion: shapes nest as deep as they like."""
         waiting, kind = [record], -1
         while waiting:
             child = waiting.pop()

@@ -52,11 +52,11 @@ class WordBinary:
         self._first_characters = [piece.first_character for piece in self._pieces]
 
     def decode_text(self) -> str:
-        """All of it, a character for each unit of UTF-16, so that places stay true."""
+        """Return all of it, a character for each unit of UTF-16, so that places stay true."""
         return "".join(map(self._decode_piece, self._pieces))
 
     def find_paragraph(self, position: int) -> ParagraphProperties:
-        """What the paragraph is that ends with the character at a place."""
+        """Return what the paragraph is that ends with the character at a place."""
         at = bisect_right(self._first_characters, position) - 1
         if at < 0:
             return ParagraphProperties()
@@ -78,7 +78,7 @@ class WordBinary:
 
 
 def _parse_pieces(clx: bytes, size: int) -> Iterator[_TextPiece]:
-    """The stretches of the text in its order, in a file of so many bytes."""
+    """Yield the stretches of the text in its order, in a file of so many bytes."""
     place = 0
     while clx[place : place + 1] == b"\1":  # properties that whole pieces share
         place += 3 + int.from_bytes(clx[place + 1 : place + 3], "little")
@@ -96,7 +96,7 @@ def _parse_pieces(clx: bytes, size: int) -> Iterator[_TextPiece]:
 
 
 def _parse_runs(data: bytes, table: bytes, styles: list[int]) -> Iterator[tuple[int, ParagraphProperties]]:
-    """From which byte of the file on which properties hold."""
+    """Yield from which byte of the file on which properties hold."""
     count = (len(table) - 4) // 8
     for index in range(max(count, 0)):
         number = int.from_bytes(table[4 * (count + 1) + 4 * index :][:4], "little") & 0x3FFFFF
@@ -122,7 +122,7 @@ def _parse_paragraph(page: bytes, offset: int, styles: list[int]) -> ParagraphPr
 
 
 def _parse_properties(data: bytes) -> Iterator[tuple[int, int]]:
-    """Number and value, 0 for the longer ones."""
+    """Yield number and value of each property, 0 for the longer ones."""
     place = 0
     while place + 2 < len(data):
         number = int.from_bytes(data[place : place + 2], "little")
@@ -135,7 +135,7 @@ def _parse_properties(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _parse_styles(sheet: bytes) -> Iterator[int]:
-    """For each style its built-in number: 1 to 9 the headings, 62 the title."""
+    """Yield for each style its built-in number: 1 to 9 the headings, 62 the title."""
     place = 2 + int.from_bytes(sheet[:2], "little")
     for _ in range(int.from_bytes(sheet[2:4], "little")):
         size = int.from_bytes(sheet[place : place + 2], "little")

@@ -22,7 +22,8 @@ _POINTS_MAX: Final = 2_000  # categories of one chart: with more it is a measure
 
 
 def extract_drawing_text(package: Package, parts: dict[str, str], element: XmlElement) -> str:
-    """What an element inside a drawing says, if it is a chart, a diagram, or what a picture is described by; else nothing."""
+    """Return what an element inside a drawing says, if it is a chart, a diagram, or what a picture is described by; else
+    nothing."""
     match get_local_name(element):
         case "chart":
             return format_chart(package.parse_part(parts.get(get_attribute(element, "id"), "")))
@@ -37,7 +38,7 @@ def extract_drawing_text(package: Package, parts: dict[str, str], element: XmlEl
 
 
 def extract_paragraph_text(element: XmlElement) -> str:
-    """The text of a DrawingML paragraph."""
+    """Return the text of a DrawingML paragraph."""
     return "".join(
         (child.text or "") if get_local_name(child) == "t" else "\n"
         for child in element.iter()
@@ -46,7 +47,7 @@ def extract_paragraph_text(element: XmlElement) -> str:
 
 
 def format_chart(root: XmlElement | None) -> str:
-    """A chart's titles and data, a line each."""
+    """Return a chart's titles and data, a line each."""
     if root is None:
         return ""
     titles = [
@@ -82,7 +83,7 @@ def _get_value(values: Sequence[str], index: int) -> str:
 
 
 def _read_series_values(*elements: XmlElement | None) -> list[str]:
-    """The points of a series, or its name; several levels of categories are joined."""
+    """Return the points of a series, or its name; several levels of categories are joined."""
     for element in elements:
         levels = list(iter_descendants(element, "lvl")) or ([element] if element is not None else [])
         points: dict[int, list[str]] = {}

@@ -9,7 +9,7 @@ from vecsearch.documents.loaders.office.property_fields import normalize_title
 
 
 def read_core_properties(package: Package) -> tuple[str | None, Metadata]:
-    """Its title, None where it has none worth the name, and its metadata."""
+    """Return its title, None where it has none worth the name, and its metadata."""
     part = next(iter(package.find_related("", "core-properties").values()), "docProps/core.xml")
     root = package.parse_part(part)
     values: dict[str, str] = {}

@@ -31,7 +31,7 @@ _CHECKSUM_BYTES: Final = 1024  # the bytes that the checksum is of
 
 
 def decrypt_opendocument(raw: RawFile, kind: str) -> RawFile:
-    """The file itself, or the same without its encryption. Raises Encrypted, UnreadableFile."""
+    """Return the file itself, or the same without its encryption. Raises EncryptedFileError, UnreadableFileError."""
     document = open_package(raw, kind)
     locks = _find_encrypted_parts(document)
     if not locks:
@@ -47,14 +47,14 @@ def decrypt_opendocument(raw: RawFile, kind: str) -> RawFile:
 
 
 def _find_encrypted_parts(document: Package) -> dict[str, XmlElement]:
-    """How each encrypted part is locked."""
+    """Return how each encrypted part is locked."""
     entries = iter_descendants(document.parse_part("META-INF/manifest.xml"), "file-entry")
     encryptions = {get_attribute(entry, "full-path"): find_child(entry, "encryption-data") for entry in entries}
     return {name: lock for name, lock in encryptions.items() if lock is not None and document.has_part(name)}
 
 
 def _is_correct_password(document: Package, encryptions: Mapping[str, XmlElement], password: str) -> bool:
-    """Tried on the shortest part, since deriving a key is slow on purpose."""
+    """Return whether a password opens the shortest part; deriving a key is slow on purpose."""
     name = min(encryptions, key=lambda each: len(document.read_part(each)))
     data = _decrypt_part(document.read_part(name), encryptions[name], password)
     kind = "sha256" if "sha256" in get_attribute(encryptions[name], "checksum-type").lower() else "sha1"
@@ -87,7 +87,7 @@ def _decrypt_part(data: bytes, encryption: XmlElement, password: str) -> bytes:
 
 
 def _build_decrypted_package(document: Package, encryptions: Mapping[str, XmlElement], password: str) -> bytes:
-    """The package with its XML parts in the clear and a manifest that says so; pictures are left out."""
+    """Return the package with its XML parts in the clear and a manifest that says so; pictures are left out."""
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as archive:
         archive.writestr("mimetype", document.read_part("mimetype"))

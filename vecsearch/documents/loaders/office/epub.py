@@ -32,7 +32,7 @@ _FONT_ENCRYPTION: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adob
 
 
 def load_epub(raw: RawFile) -> Iterator[LoaderItem]:
-    """An .epub. Raises NoText, UnreadableFile."""
+    """Yield the items of an .epub file. Raises EmptyFileError, UnreadableFileError."""
     book = open_package(raw, "an EPUB book")
     if any(
         get_attribute(element, "Algorithm") not in _FONT_ENCRYPTION
@@ -76,7 +76,7 @@ def _read_metadata(root: XmlElement) -> tuple[str | None, Metadata]:
 
 
 def _iter_chapters(root: XmlElement, main: str) -> Iterator[str]:
-    """The parts in reading order."""
+    """Yield the parts in reading order."""
     folder = posixpath.dirname(main)
     files = {get_attribute(element, "id"): get_attribute(element, "href") for element in iter_descendants(root, "item")}
     for element in iter_descendants(root, "itemref"):
@@ -85,7 +85,7 @@ def _iter_chapters(root: XmlElement, main: str) -> Iterator[str]:
 
 
 def _read_chapter(book: Package, part: str) -> Page | None:
-    """One chapter; None, and a problem, where it cannot be read."""
+    """Read one chapter; None, and a problem, where it cannot be read."""
     try:
         data = book.read_part(part)
         page = read_page(_SELF_CLOSED_TAG.sub(r"<\1\2></\1>", decode(data, declared=find_declared_charset(data))))
@@ -98,7 +98,7 @@ def _read_chapter(book: Package, part: str) -> Page | None:
 
 
 def _build_sections(page: Page, start: int, title: str | None) -> Iterator[Section]:
-    """The sections of a chapter within the book. One without headings is under the title that its page has."""
+    """Yield the sections of a chapter within the book. One without headings is under the title that its page has."""
     if not any("heading" in section.location for section in page.sections):
         name = clean(page.title or "")
         place = {"heading": [name]} if name and name != title else {}

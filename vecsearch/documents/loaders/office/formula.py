@@ -9,7 +9,7 @@ from vecsearch.documents.loaders.office.package import XmlElement, find_child, g
 
 
 def format_formula(element: XmlElement | None) -> str:
-    """The text of a formula."""
+    """Return the text of a formula."""
     if element is None:
         return ""
     written = _FORMATTERS.get(get_local_name(element))
@@ -17,7 +17,7 @@ def format_formula(element: XmlElement | None) -> str:
 
 
 def _format_scripts(element: XmlElement) -> str:
-    """Something with what is below and above it, or a sum or an integral with its limits."""
+    """Format something with what is below and above it, or a sum or an integral with its limits."""
     low, high = _format_part(element, "sub"), _format_part(element, "sup")
     limits = (f"_{low}" if low else "") + (f"^{high}" if high else "")
     if get_local_name(element) != "nary":
@@ -39,7 +39,7 @@ def _format_children(element: XmlElement | None) -> str:
 
 
 def _format_part(element: XmlElement, name: str) -> str:
-    """One part of a formula, in brackets where it has parts of its own."""
+    """Format one part of a formula, in brackets where it has parts of its own."""
     text = _format_children(find_child(element, name)).strip()
     return text if len(text) < 2 or text.isalnum() else f"({text})"
 

@@ -31,12 +31,12 @@ class ListNumbering:
     _counts: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def find_level(self, number: str, style: str) -> int:
-        """The level of a list that a paragraph style stands for, the outermost where none does."""
+        """Return the level of a list that a paragraph style stands for, the outermost where none does."""
         _, levels = self._lists.get(number, ("", {}))
         return next((depth for depth, level in levels.items() if level.style == style), 0)
 
     def format_next_label(self, number: str, depth: int) -> str:
-        """What stands before the next item of a list on a level (0 the outermost); nothing before a bullet's."""
+        """Return what stands before the next item of a list on a level (0 the outermost); nothing before a bullet's."""
         abstract, levels = self._lists.get(number, ("", {}))
         if depth not in levels:
             return ""
@@ -52,7 +52,7 @@ class ListNumbering:
 
 
 def read_numbering(root: XmlElement | None) -> ListNumbering:
-    """The lists of word/numbering.xml."""
+    """Return the lists of word/numbering.xml."""
     definitions = ListNumbering()
     if root is None:
         return definitions
@@ -74,7 +74,7 @@ def read_numbering(root: XmlElement | None) -> ListNumbering:
 
 
 def parse_small_int(value: str, default: int) -> int:
-    """A number of a few digits, else the default."""
+    """Return a number of a few digits, else the default."""
     return int(value) if value.isdecimal() and len(value) < 7 else default
 
 

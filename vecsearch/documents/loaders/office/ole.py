@@ -17,7 +17,7 @@ _DEFAULT_PASSWORD: Final = "VelvetSweatshop"  # the password of a file that Offi
 
 
 def open_container(data: bytes, kind: str) -> Any:
-    """An olefile.OleFileIO. `kind` is what a message calls the document. Raises NoText, UnreadableFile."""
+    """Open an olefile.OleFileIO. `kind` is what a message calls the document. Raises EmptyFileError, UnreadableFileError."""
     import olefile  # type: ignore[import-untyped]
 
     if not data:
@@ -42,7 +42,7 @@ def read_stream(ole: Any, name: str, problems: list[ParseWarning]) -> bytes:
 
 
 def decrypt_ole(raw: RawFile, kind: str) -> bytes:
-    """The bytes of a document in an OLE container, without its encryption if it has one. Raises Encrypted."""
+    """Return the bytes of a document in an OLE container, without its encryption if it has one. Raises EncryptedFileError."""
     import msoffcrypto  # type: ignore[import-untyped]
 
     try:

@@ -35,7 +35,7 @@ def parse_summary(data: bytes, problems: list[ParseWarning]) -> tuple[str | None
 
 
 def _read_values(data: bytes) -> Iterator[tuple[int, tuple[int, bytes]]]:
-    """Of each property its number, its type, and the bytes that its value begins with."""
+    """Yield for each property its number, its type, and the bytes that its value begins with."""
     if not data:
         return
     (start,) = struct.unpack_from("<I", data, 44)

@@ -36,12 +36,12 @@ _REPEAT_MAX: Final = 64  # times a cell is repeated: more fill a page with nothi
 
 
 def load_odt(raw: RawFile) -> Iterator[LoaderItem]:
-    """An .odt or .ott. Raises Encrypted, NoText, UnreadableFile."""
+    """Yield the items of an .odt or .ott file. Raises EncryptedFileError, EmptyFileError, UnreadableFileError."""
     return _load_document(raw, "an OpenDocument text")
 
 
 def load_odp(raw: RawFile) -> Iterator[LoaderItem]:
-    """An .odp, .otp or .odg. Raises Encrypted, NoText, UnreadableFile."""
+    """Yield the items of an .odp, .otp or .odg file. Raises EncryptedFileError, EmptyFileError, UnreadableFileError."""
     return _load_document(raw, "an OpenDocument presentation")
 
 
@@ -60,7 +60,7 @@ def _load_document(raw: RawFile, kind: str) -> Iterator[LoaderItem]:
 
 
 def read_opendocument_metadata(document: Package) -> tuple[str | None, Metadata]:
-    """Its title, None where it has none worth the name, and its metadata."""
+    """Return its title, None where it has none worth the name, and its metadata."""
     values: dict[str, str] = {}
     root = document.parse_part("meta.xml")
     for child in root.iter() if root is not None else ():
@@ -79,7 +79,7 @@ class _OpenDocumentWriter:
     _margin_texts: set[str] = field(default_factory=set)
 
     def write_blocks(self, elements: Iterable[XmlElement]) -> None:
-        """Everything in a body, a section, a slide, a text box."""
+        """Write everything in a body, a section, a slide, a text box."""
         for block in elements:
             match get_local_name(block):
                 case "h" | "p":
@@ -98,7 +98,7 @@ class _OpenDocumentWriter:
                     self.write_blocks(block)
 
     def write_margins(self, master: XmlElement) -> None:
-        """Headers and footers, each different one once; page numbers alone are none."""
+        """Write headers and footers, each different one once, page numbers alone left out."""
         for margin in master:
             if get_local_name(margin).startswith(("header", "footer")):
                 text = _extract_text(margin)
@@ -124,7 +124,7 @@ class _OpenDocumentWriter:
         self.write_blocks(waiting)
 
     def _write_list(self, element: XmlElement) -> None:
-        """Its items, a line each; a heading may stand in one that numbers it."""
+        """Write a list's items, a line each; a heading may stand in one that numbers it."""
         if any(get_local_name(child) == "h" for child in element.iter()):
             for item in element:
                 self.write_blocks(item)
@@ -150,7 +150,7 @@ class _OpenDocumentWriter:
 
 
 def _extract_text(elements: Iterable[XmlElement]) -> str:
-    """The text of some elements by itself."""
+    """Return the text of some elements by itself."""
     writer = _OpenDocumentWriter()
     writer.write_blocks(elements)
     return writer.builder.text

@@ -42,7 +42,7 @@ class Package:
         return name.lower() in self.names
 
     def read_part(self, name: str) -> bytes:
-        """The bytes of a part, none where there is no such part. Raises UnreadableFile."""
+        """Return the bytes of a part, none where there is no such part. Raises UnreadableFileError."""
         stored = self.names.get(name.lower())
         if stored is None:
             return b""
@@ -54,7 +54,10 @@ class Package:
             raise UnreadableFileError(f"{name} in it is damaged") from error
 
     def parse_part(self, name: str) -> XmlElement | None:
-        """A part's root, None without such a part or an element in it. What stands before a fault is kept, the fault told."""
+        """Return a part's root, None without such a part or an element in it.
+
+        What stands before a fault is kept, the fault told.
+        """
         try:
             data = self.read_part(name)
         except UnreadableFileError as error:
@@ -68,7 +71,7 @@ class Package:
         return root
 
     def find_related(self, name: str, kind: str = "") -> dict[str, str]:
-        """Id → part, of the relations of a part that end in `kind`; only to parts that are there, never outside."""
+        """Return a map from id to part of the relations of a part that end in `kind`; only to parts that are there."""
         folder, base = posixpath.split(name)
         root = self.parse_part(posixpath.join(folder, "_rels", f"{base}.rels"))
         targets = {}
@@ -84,7 +87,10 @@ class Package:
 
 
 def open_package(raw: RawFile, kind: str) -> Package:
-    """An office document opened. `kind` is what a message calls it. Raises Encrypted, NoText, UnreadableFile."""
+    """Open an office document. `kind` is what a message calls it.
+
+    Raises EncryptedFileError, EmptyFileError, UnreadableFileError.
+    """
     head = raw.head
     if not head:
         raise EmptyFileError("the file is empty")
@@ -104,7 +110,10 @@ def _check_size(archive: zipfile.ZipFile, size: int) -> None:
 
 
 def parse_xml(data: bytes) -> tuple[XmlElement | None, bool]:
-    """The root of an XML text as far as it is sound, and whether it is to its end. No entity but the five of XML is known."""
+    """Return the root of an XML text as far as it is sound, and whether it is to its end.
+
+    No entity but the five of XML is known.
+    """
     builder = ElementTree.TreeBuilder()
     parser = ElementTree.XMLParser(target=builder)
     try:
@@ -129,32 +138,32 @@ def _is_nested_too_deeply(root: XmlElement | None) -> bool:
 
 
 def get_local_name(element: XmlElement) -> str:
-    """A tag without its namespace, which has two forms in office documents (transitional, strict)."""
+    """Return a tag without its namespace, which has two forms in office documents (transitional, strict)."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
 
 
 def get_attribute(element: XmlElement | None, name: str) -> str:
-    """An attribute by its local name, empty without one."""
+    """Return an attribute by its local name, empty without one."""
     if element is None:
         return ""
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
 
 
 def find_child(element: XmlElement | None, *path: str) -> XmlElement | None:
-    """What a path of local names leads to, the first each time."""
+    """Return what a path of local names leads to, the first each time."""
     for name in path:
         element = next((child for child in element if get_local_name(child) == name), None) if element is not None else None
     return element
 
 
 def iter_descendants(element: XmlElement | None, name: str) -> Iterator[XmlElement]:
-    """All elements below of one local name, in order."""
+    """Return all elements below of one local name, in order."""
     return (
         (descendant for descendant in element.iter() if get_local_name(descendant) == name) if element is not None else iter(())
     )
 
 
 def choose_alternative(element: XmlElement) -> XmlElement:
-    """Of an AlternateContent the branch to read: the first with text in it, else the first."""
+    """Return the branch of an AlternateContent to read: the first with text in it, else the first."""
     worded = (child for child in element if any(get_local_name(t) == "t" and t.text for t in child.iter()))
     return next(worded, element[0] if len(element) else element)

@@ -13,6 +13,6 @@ _PLACEHOLDER_TITLE: Final = re.compile(  # what programs write there by themselv
 
 
 def normalize_title(title: str | None) -> str | None:
-    """A stated title, None for what a program calls any new document."""
+    """Return a stated title, None for what a program calls any new document."""
     title = " ".join((title or "").split())
     return None if not title or _PLACEHOLDER_TITLE.match(title) else title

@@ -28,7 +28,7 @@ _HEAD_BYTES: Final = 65_536  # bytes in which a document states what it is
 
 
 def load_rtf(raw: RawFile) -> Iterator[LoaderItem]:
-    """An .rtf. Raises NoText, UnreadableFile."""
+    """Yield the items of an .rtf file. Raises EmptyFileError, UnreadableFileError."""
     if not raw.head:
         raise EmptyFileError("the file is empty")
     if not raw.head.lstrip().startswith(b"{\\rtf"):
@@ -55,7 +55,7 @@ def _extract_text(data: bytes) -> str:
 
 
 def _remove_binary(data: bytes) -> bytes:
-    r"""Without what stands after each \bin, which may look like anything."""
+    r"""Return the bytes without what stands after each \bin, which may look like anything."""
     pieces, start = [], 0
     while match := _BINARY.search(data, start):
         pieces.append(data[start : match.start()])

@@ -19,7 +19,7 @@ _THREAD_PREFIX: str = "tc="  # how the author of a comment begins that only repe
 
 
 def read_sheet_notes(book: Package) -> dict[str, str]:
-    """Name of a sheet → what stands on it, a paragraph each; sheets with nothing are left out."""
+    """Return a map from the name of a sheet to what stands on it, a paragraph each; sheets with nothing are left out."""
     main = next(iter(book.find_related("", "/officeDocument").values()), "")
     if not main.endswith(".xml"):  # .xlsb has them in binary
         return {}

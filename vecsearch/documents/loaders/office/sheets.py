@@ -33,7 +33,10 @@ _SPAN_MAX: Final = 10_000  # rows that one cell spans; longer ones are a backgro
 
 
 def load_workbook(raw: RawFile) -> Iterator[LoaderItem]:
-    """An .xlsx, .xlsm, .xltx, .xlsb, .xls or .ods. Raises Encrypted, NoText, UnreadableFile."""
+    """Yield the items of an .xlsx, .xlsm, .xltx, .xlsb, .xls or .ods file.
+
+    Raises EncryptedFileError, EmptyFileError, UnreadableFileError.
+    """
     data, document = _decrypt_workbook(raw)
     outline, problems = DocumentBuilder(), list[ParseWarning]()
     beside = read_sheet_notes(document) if document else {}
@@ -56,7 +59,7 @@ def load_workbook(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def _decrypt_workbook(raw: RawFile) -> tuple[bytes, Package | None]:
-    """Without its encryption; and its parts, unless it is an old one without."""
+    """Return the workbook without its encryption, and its parts unless it is an old one without."""
     data = decrypt_ole(raw, _KIND) if raw.head.startswith(OLE_MAGIC) else raw.data
     if data.startswith(OLE_MAGIC):
         return data, None
@@ -74,7 +77,7 @@ def _open_workbook(data: bytes) -> python_calamine.CalamineWorkbook:
 
 
 def _is_damage(error: BaseException) -> bool:
-    """Whether an error is the library's: one of its own, or a failed assertion in its Rust, which is no Exception."""
+    """Return whether an error is the library's: one of its own, or a failed assertion in its Rust, which is no Exception."""
     return isinstance(error, python_calamine.CalamineError) or type(error).__name__ == "PanicException"
 
 
@@ -86,7 +89,7 @@ def _read_metadata(data: bytes, document: Package | None, problems: list[ParseWa
 
 
 def _read_rows(book: python_calamine.CalamineWorkbook, name: str) -> Iterator[_SheetRow]:
-    """The rows that hold anything, numbered as the sheet does. Holds one at a time: sheets may be long."""
+    """Yield the rows that hold anything, numbered as the sheet does. Holds one at a time: sheets may be long."""
     sheet = book.get_sheet_by_name(name)
     spanned = _find_spanned_columns(sheet)
     above: list[_CellValue] = []
@@ -101,7 +104,7 @@ def _read_rows(book: python_calamine.CalamineWorkbook, name: str) -> Iterator[_S
 
 
 def _find_spanned_columns(sheet: python_calamine.CalamineSheet) -> dict[int, list[int]]:
-    """Row → columns in which a cell of the row above goes on."""
+    """Return a map from a row to the columns in which a cell of the row above goes on."""
     _, left = sheet.start or (0, 0)
     columns_by_row: dict[int, list[int]] = {}
     for (first, column), (last, _) in sheet.merged_cell_ranges or ():
@@ -112,7 +115,7 @@ def _find_spanned_columns(sheet: python_calamine.CalamineSheet) -> dict[int, lis
 
 
 def _write_rows(builder: DocumentBuilder, sheet: str, rows: Iterator[_SheetRow]) -> None:
-    """Stretches of rows, each a table of its own unless it goes on with the one above."""
+    """Write stretches of rows, each a table of its own unless it goes on with the one above."""
     header: Sequence[str] = ()
     for _, stretch in groupby(enumerate(rows), lambda each: each[1][0] - each[0]):
         part = (row for _, row in stretch)
@@ -128,7 +131,7 @@ def _write_rows(builder: DocumentBuilder, sheet: str, rows: Iterator[_SheetRow])
 
 
 def _is_continuation(header: Sequence[str], first_rows: Sequence[_SheetRow]) -> bool:
-    """Whether rows after an empty one stand under the header before it: in its columns, and with no names of their own."""
+    """Return whether rows after an empty one stand under the header before it: in its columns, and with no names of their own."""
     _, values, texts = first_rows[0]
     if any(text and not (column < len(header) and header[column]) for column, text in enumerate(texts)):
         return False

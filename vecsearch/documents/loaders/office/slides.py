@@ -30,7 +30,10 @@ _SKIPPED_PLACEHOLDERS: Final = ("sldNum", "dt", "sldImg", "hdr")  # placeholders
 
 
 def load_pptx(raw: RawFile) -> Iterator[LoaderItem]:
-    """A .pptx, .pptm, .ppsx, .ppsm, .potx or .potm. Raises Encrypted, NoText, UnreadableFile."""
+    """Yield the items of a .pptx, .pptm, .ppsx, .ppsm, .potx or .potm file.
+
+    Raises EncryptedFileError, EmptyFileError, UnreadableFileError.
+    """
     show = open_package(raw, "a PowerPoint presentation")
     main = next(iter(show.find_related("", "/officeDocument").values()), "ppt/presentation.xml")
     slides = _list_slides(show, main)
@@ -51,7 +54,7 @@ def load_pptx(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def _list_slides(show: Package, main: str) -> list[str]:
-    """The parts of the slides in the order in which they are shown."""
+    """Return the parts of the slides in the order in which they are shown."""
     parts, listed = show.find_related(main, "/slide"), find_child(show.parse_part(main), "sldIdLst")
     entries = listed if listed is not None else ()
     order = [value for identifier in entries for key, value in identifier.attrib.items() if key.endswith("}id")]
@@ -70,7 +73,7 @@ class _PptxWriter:
     _footers: set[str] = field(default_factory=set)
 
     def write_slide(self, number: int, part: str) -> None:
-        """One slide with what belongs to it."""
+        """Write one slide with what belongs to it."""
         self.builder.start_part({"slide": number})
         self._parts = self.package.find_related(part)
         root = self.package.parse_part(part)
@@ -82,7 +85,7 @@ class _PptxWriter:
         self._write_notes_and_comments(part)
 
     def _write_notes_and_comments(self, part: str) -> None:
-        """The speaker's notes and the reviewers' comments."""
+        """Write the speaker's notes and the reviewers' comments."""
         for notes in self.package.find_related(part, "/notesSlide").values():
             for child in iter_descendants(self.package.parse_part(notes), "sp"):
                 if _get_placeholder_type(child) == "body":
@@ -119,7 +122,7 @@ class _PptxWriter:
 
 
 def _read_rows(table: XmlElement) -> Iterator[list[str]]:
-    """The texts of the cells; what spans several rows stands in each."""
+    """Yield the texts of the cells; what spans several rows stands in each."""
     above: list[str] = []
     for row in (child for child in table if get_local_name(child) == "tr"):
         cells = [child for child in row if get_local_name(child) == "tc"]
@@ -132,13 +135,13 @@ def _read_rows(table: XmlElement) -> Iterator[list[str]]:
 
 
 def _get_placeholder_type(shape: XmlElement) -> str:
-    """What a shape is a placeholder for, empty for none."""
+    """Return what a shape is a placeholder for, empty for none."""
     holder = find_child(shape, "nvSpPr", "nvPr", "ph")
     return "" if holder is None else get_attribute(holder, "type") or "body"
 
 
 def _extract_text(element: XmlElement) -> str:
-    """The paragraphs of a shape or a cell, a line each."""
+    """Return the paragraphs of a shape or a cell, a line each."""
     body = find_child(element, "txBody")
     return (
         "\n".join(

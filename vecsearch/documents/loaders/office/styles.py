@@ -31,13 +31,13 @@ class ParagraphStyles:
     _by_id: dict[str, ParagraphStyle] = field(default_factory=dict)
 
     def resolve(self, properties: XmlElement | None) -> ParagraphStyle:
-        """What a paragraph's properties make of it."""
+        """Return what a paragraph's properties make of it."""
         style = self._resolve_inherited(get_attribute(find_child(properties, "pStyle"), "val"))
         own = _get_outline_level(properties)
         return style if own is None else replace(style, outline_level=own if own < 9 else None)
 
     def _resolve_inherited(self, name: str) -> ParagraphStyle:
-        """A style with what it takes from those below it."""
+        """Return a style with what it takes from those below it."""
         style = self._by_id.get(name, ParagraphStyle(name))
         below = style
         for _ in range(_BASES_MAX):
@@ -53,7 +53,7 @@ class ParagraphStyles:
 
 
 def read_styles(root: XmlElement | None) -> ParagraphStyles:
-    """The styles of word/styles.xml."""
+    """Return the styles of word/styles.xml."""
     styles = {}
     for element in root if root is not None else ():
         if get_local_name(element) == "style":
@@ -77,6 +77,6 @@ def _read_style(element: XmlElement) -> ParagraphStyle:
 
 
 def _get_outline_level(properties: XmlElement | None) -> int | None:
-    """The outline level that some properties state, 9 for body text, None where they state none."""
+    """Return the outline level that some properties state, 9 for body text, None where they state none."""
     value = get_attribute(find_child(properties, "outlineLvl"), "val")
     return int(value) if value.isdecimal() and len(value) == 1 else None

@@ -58,7 +58,7 @@ _LAYOUT_CELL_CHARS: Final = 1_500  # characters in a cell: a table with such a o
 
 
 def load_docx(raw: RawFile) -> Iterator[LoaderItem]:
-    """A .docx, .docm, .dotx or .dotm. Raises Encrypted, NoText, UnreadableFile."""
+    """Yield the items of a .docx, .docm, .dotx or .dotm file. Raises EncryptedFileError, EmptyFileError, UnreadableFileError."""
     document = open_package(raw, "a Word document")
     main = next(iter(document.find_related("", "/officeDocument").values()), "word/document.xml")
     if (root := document.parse_part(main)) is None:
@@ -78,7 +78,7 @@ def load_docx(raw: RawFile) -> Iterator[LoaderItem]:
 
 
 def _create_writer(document: Package, main: str) -> _DocxWriter:
-    """The document before its first word: its styles, lists and notes read."""
+    """Create the writer of a document: its styles, lists and notes are read."""
     parts = document.find_related(main)
     notes = {}
     for kind in _NOTE_KINDS:
@@ -112,7 +112,7 @@ class _DocxWriter:
     # -- blocks
 
     def write_blocks(self, element: XmlElement | None) -> None:
-        """Everything in the body, a cell, a text box, a note."""
+        """Write everything in the body, a cell, a text box, a note."""
         for block in element if element is not None else ():
             match get_local_name(block):
                 case "p":
@@ -125,7 +125,7 @@ class _DocxWriter:
                     self.write_blocks(block)
 
     def write_margins(self, main: str) -> None:
-        """Headers and footers, each different one once; page numbers alone are none."""
+        """Write headers and footers, each different one once, page numbers alone left out."""
         seen = set()
         for kind in ("header", "footer"):
             for part in self.package.find_related(main, f"/{kind}").values():
@@ -176,7 +176,7 @@ class _DocxWriter:
         self.builder.add_block(format_table(self._read_rows(rows)))
 
     def _read_rows(self, rows: list[list[XmlElement]]) -> Iterator[list[str]]:
-        """The texts of the cells; what spans several rows stands in each, what spans columns in the first."""
+        """Yield the texts of the cells; what spans several rows stands in each, what spans columns in the first."""
         above: list[str] = []
         for row in rows:
             texts: list[str] = []
@@ -195,7 +195,7 @@ class _DocxWriter:
             yield texts
 
     def _is_layout_cell(self, cell: XmlElement) -> bool:
-        """Whether a cell is no value but a part of the page's layout."""
+        """Return whether a cell is no value but a part of the page's layout."""
         texts = sum(len(child.text or "") for child in cell.iter() if get_local_name(child) == "t")
         return texts > _LAYOUT_CELL_CHARS or any(
             self.styles.resolve(find_child(child, "pPr")).outline_level is not None
@@ -264,7 +264,7 @@ class _DocxWriter:
 
 
 def _iter_children(element: XmlElement, name: str) -> Iterable[XmlElement]:
-    """Children of a name, also those wrapped in a content control or a tracked insertion."""
+    """Yield the children of a name, also those wrapped in a content control or a tracked insertion."""
     for child in element:
         if get_local_name(child) == name:
             yield child
