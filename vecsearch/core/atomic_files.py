@@ -17,7 +17,7 @@ FOLDER_MODE: Final = 0o700
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[BinaryIO]:
-    """A file to write under a temporary name, which takes the place of `path` once the block ends well. Raises OSError."""
+    """Open a file to write under a temporary name, which takes the place of `path` once the block ends well. Raises OSError."""
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         with create_private_file(temporary) as file:
@@ -31,20 +31,20 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
 
 
 def create_private_file(path: Path) -> BinaryIO:
-    """A new or emptied file, for its owner's eyes alone, to write. Raises OSError."""
+    """Open a new or emptied file, for its owner's eyes alone, to write. Raises OSError."""
     return open(path, "wb", opener=lambda name, flags: os.open(name, flags, FILE_MODE))
 
 
 def make_folder(path: Path) -> None:
-    """A folder for its owner alone, with a durable name; nothing where it is there. Raises OSError."""
+    """Make a folder for its owner alone, with a durable name; nothing where it is there. Raises OSError."""
     with suppress(FileExistsError):
         path.mkdir(mode=FOLDER_MODE)
         sync_folder(path.parent)
 
 
 def make_parents(path: Path) -> None:
-    """The folders above a path, each with a durable name; those that are there stay as they are. Raises OSError."""
-    for folder in reversed([each for each in path.parents if not each.exists()]):
+    """Make the folders above a path, each with a durable name; those that are there stay as they are. Raises OSError."""
+    for folder in reversed([parent for parent in path.parents if not parent.exists()]):
         with suppress(FileExistsError):
             folder.mkdir()
             sync_folder(folder.parent)

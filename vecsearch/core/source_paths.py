@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def to_stored_path(parent: Path, path: Path) -> str:
-    """The stored form of an absolute path, POSIX style; it is the id of a file's document too."""
+    """Return the stored form of an absolute path, POSIX style; it is the id of a file's document too."""
     return (path.relative_to(parent) if path.is_relative_to(parent) else path).as_posix()
 
 
 def to_absolute_path(parent: Path, path: str) -> Path:
-    """The absolute path of a stored one."""
+    """Return the absolute path of a stored one."""
     return parent / path

@@ -95,12 +95,12 @@ class Span:
 class Section:
     """A stretch of a document's text, from character `start` to the next section's: where it stands in its source.
 
-    `place` has the keys that fit: page, slide, cell, message (numbers from 1), sheet, member (names), heading (the path of
+    `location` has the keys that fit: page, slide, cell, message (numbers from 1), sheet, member (names), heading (the path of
     headings, outermost first), time ([from, to] as HH:MM:SS.mmm), lines, rows (the number of the section's first line or row;
     each line break in the text begins the next). `context` is what a reader sees above it: headings, a table's header row, a
-    code block's scope; it is encoded and indexed with every chunk that begins here, and is no part of the text. `apart`: no
-    chunk runs across its start (pages, slides, sheets). `level`: how good a place its start is to cut at, 1 the best, None no
-    better than the text says.
+    code block's scope; it is encoded and indexed with every chunk that begins here, and is no part of the text.
+    `hard_boundary`: no chunk runs across its start (pages, slides, sheets). `split_priority`: how good a place its start is
+    to cut at, 1 the best, None no better than the text says.
     """
 
     start: int
@@ -288,7 +288,7 @@ class FileFilter:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A readable regular file that a root led to. `named` is True when the user gave the file itself, not a folder; `size` is
+    """A readable regular file that a root led to. `explicit` is True when the user gave the file itself, not a folder; `size` is
     in bytes."""
 
     path: Path
@@ -300,10 +300,10 @@ class FoundFile:
 class Scan:
     """What the given roots hold.
 
-    `complete` are the folders that were read without an error anywhere below: only below them may a missing file be
-    taken for deleted. `empty` are the folders among the roots that hold no entry at all. `ignored` are the files, and the folders
-    with all that lies below, that an ignore file leaves out (no pattern of the `Selection` does): what was indexed from there
-    before is meant to go, but for what stands in `files`.
+    `fully_scanned` are the folders that were read without an error anywhere below: only below them may a missing file be
+    taken for deleted. `empty_roots` are the folders among the roots that hold no entry at all. `ignored` are the files, and
+    the folders with all that lies below, that an ignore file leaves out (no pattern of the `FileFilter` does): what was
+    indexed from there before is meant to go, but for what stands in `files`.
     """
 
     files: tuple[FoundFile, ...]

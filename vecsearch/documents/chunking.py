@@ -194,7 +194,7 @@ def _split_evenly(text: str, tokens: Sequence[tuple[int, int]], budget: int) -> 
 
 
 def _choose_cut(text: str, tokens: Sequence[tuple[int, int]], first: int, remaining_parts: int, budget: int) -> int:
-    """Return the token that the part after this one begins with, when `left` parts follow."""
+    """Return the token that the part after this one begins with, when `remaining_parts` parts follow."""
     target = (len(tokens) - first) / (remaining_parts + 1)
     ideal, slack = first + round(target), int(target * SPLIT_TOLERANCE)
     lowest = max(first + 1, len(tokens) - remaining_parts * budget, ideal - slack)

@@ -212,7 +212,7 @@ def _decode_bare_utf16(data: bytes) -> str | None:
 
 
 def _decode_legacy(data: bytes, declared: str | None, position: int) -> str:
-    """Decode text that is no valid UTF-8 from byte `place` on."""
+    """Decode text that is no valid UTF-8 from byte `position` on."""
     if declared and declared != "utf-8":
         try:
             return data.decode(declared)

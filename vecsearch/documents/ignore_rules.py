@@ -77,8 +77,8 @@ class _PatternSet:
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRules:
-    """Patterns in gitignore's notation, relative to one folder. `runs` are patterns in a row that say the same, the last first:
-    what they say, and when they match a file, a folder."""
+    """Patterns in gitignore's notation, relative to one folder. `pattern_runs` are patterns in a row that say the same, the
+    last first: what they say, and when they match a file, a folder."""
 
     pattern_runs: tuple[tuple[bool, _PatternSet, _PatternSet], ...]
 
@@ -141,7 +141,8 @@ def _compile_alternatives(expressions: Iterable[str]) -> re.Pattern[str] | None:
 
 @dataclass(frozen=True, slots=True)
 class _IgnoreFile:
-    """One ignore file. `prefix` stands before what is left of a path below the root after its first `cut` characters."""
+    """One ignore file. `prefix` stands before what is left of a path below the root after its first `prefix_length`
+    characters."""
 
     rules: IgnoreRules
     name: str
@@ -154,7 +155,7 @@ class _IgnoreFile:
 class IgnoreStack:
     """The ignore files that hold in a folder on the way down from a root.
 
-    `fail` is told the path of an ignore file that cannot be read, and why.
+    `on_error` is called with the path of an ignore file that cannot be read, and why.
     """
 
     root: str

@@ -33,7 +33,7 @@ Frame: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ParseRequest:
-    """A file to read. `name` is what its document's id will be; `known` the sha256 of the bytes that need no reading."""
+    """A file to read. `name` is what its document's id will be; `known_digest` the sha256 of the bytes that need no reading."""
 
     path: Path
     name: str
@@ -56,7 +56,7 @@ class ParseResult:
         """
         for frame in self._frames:
             yield from map(wire_format.unpack_item, frame["items"])
-            match frame.get("said"):
+            match frame.get("status"):
                 case ["unchanged"]:
                     self.unchanged = True
                 case ["end", digest]:
@@ -109,7 +109,7 @@ class ParserProcess:
             if frame is None:
                 raise UnreadableFileError("the parser was stopped")
             yield frame
-            if "said" in frame:
+            if "status" in frame:
                 return
 
     # -- in the thread
@@ -145,7 +145,7 @@ class ParserProcess:
                 frame, size = wire_format.receive(process.stdout)
                 left = max(0.0, left - (monotonic() - started))
                 yield frame, size
-                if "said" in frame:
+                if "status" in frame:
                     return
         except TimeoutError:
             self._kill()
@@ -239,4 +239,4 @@ class _FrameQueue:
 
 
 def _make_failure_frame(reason: str) -> Frame:
-    return {"items": [], "said": ["failed", "unreadable", reason]}
+    return {"items": [], "status": ["failed", "unreadable", reason]}

@@ -118,13 +118,13 @@ class _FrameWriter:
             self._send({"items": self._items})
 
     def finish(self, status: list[str]) -> None:
-        self._send({"items": self._items, "said": status})
+        self._send({"items": self._items, "status": status})
 
     def _send(self, frame: dict[str, Any]) -> None:
         self._stop_timers()
         wire_format.send(self._stream, frame)
         self._items, self._characters = [], 0
-        if "said" not in frame:
+        if "status" not in frame:
             self._start_timers()
 
     def _start_timers(self) -> None:

@@ -163,7 +163,7 @@ class _LineClassifier:
 
 
 def _find_terminator(line: str, terminator: str = "") -> str:
-    """Return what ends the long string or comment open at the end of a line, as `until` does at its beginning; empty for none."""
+    """Return what ends the string or comment open at the end of a line, as `terminator` did at its beginning; or nothing."""
     at = 0
     while True:
         if terminator:

@@ -44,7 +44,7 @@ class DocumentBuilder:
     def start_part(self, location: Location, context: str = "", *, keep_headings: bool = False) -> None:
         """Begin a part that no chunk shares with the one before: a page, a slide, a sheet.
 
-        `within` where the headings before still stand above it.
+        `keep_headings` where the headings before still stand above it.
         """
         self._location, self._pending_boundary, self._after_heading = location, (True, context), False
         self._heading_path = self._heading_path if keep_headings else []
@@ -139,7 +139,7 @@ def finish_document(
 ) -> Iterator[LoaderItem]:
     """Yield the one document that was written.
 
-    Raises EmptyFileError, saying `nothing`, where it is empty and no problem explains it.
+    Raises EmptyFileError, saying `empty_message`, where it is empty and no problem explains it.
     """
     problems = tuple(dict.fromkeys(problems))
     if not builder.text.strip() and not problems:

@@ -23,7 +23,7 @@ _OPERAND_BYTES: Final = (
 
 
 class ParagraphProperties(NamedTuple):
-    """`style` is a built-in style's number, 1 to 9 the headings; `outline` a level, 0 the outermost. `known` if the file says."""
+    """`style` is a built-in style's number, 1 to 9 headings; `outline_level` 0 the outermost. `is_known`: the file says so."""
 
     style: int = -1
     in_table: bool = False

@@ -14,7 +14,7 @@ _BASES_MAX: Final = 12  # styles that a style is based on, one on the other
 
 @dataclass(frozen=True, slots=True)
 class ParagraphStyle:
-    """`outline` is the level of a heading, 0 the outermost, None for no heading; `number` and `level` say which list it is of."""
+    """`outline_level` is that of a heading, 0 the outermost, or None; `number` and `level` say which list it is of."""
 
     id: str = ""
     outline_level: int | None = None
