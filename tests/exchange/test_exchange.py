@@ -445,7 +445,7 @@ def test_sources_stay_below_the_rule_of_paths(tmp_path):
     lines(tmp_path / "a.jsonl", {"vecsearch": HEADER}, *records)
     with vecsearch.open(tmp_path / "n.vec") as collection:
         assert collection.import_documents(tmp_path / "a.jsonl").vectors_reused == 4
-    stored = {document.id: document.source for document in whole(tmp_path / "n.vec")[1]}
+    stored = {document["id"]: document["source"] for document in whole(tmp_path / "n.vec")[1]}
     assert stored == {"a": "docs/a.txt", "b": "b.txt", "c": outside, "d": (tmp_path.parent / "d.txt").as_posix()}
 
 

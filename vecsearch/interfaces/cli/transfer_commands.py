@@ -76,7 +76,7 @@ def export(options: CliContext, file: str, kind: str | None, no_vectors: bool, f
 @click.command("import")
 @click.argument("file", metavar="FILE or FOLDER or -")
 @click.option(
-    "--on-conflict", type=click.Choice([*OnConflict]), default=OnConflict.ERROR.value, show_default=True,
+    "--on-conflict", type=click.Choice([kind.value for kind in OnConflict]), default=OnConflict.ERROR.value, show_default=True,
     help="What to do with an id that exists already.",
 )  # fmt: skip
 @click.option("--from", "from_collection", metavar="NAME", help="Only this collection of a Chroma folder.")
