@@ -244,7 +244,7 @@ def test_items_come_over_the_wire_as_they_were(item, tmp_path):
         wire_format.send(out, wire_format.pack_item(item))
     with (tmp_path / "wire").open("rb") as back:
         assert wire_format.unpack_item(wire_format.receive(back)[0]) == item
-        with pytest.raises(EOFError):
+        with pytest.raises(EOFError, match="the other side is gone"):
             wire_format.receive(back)
 
 
