@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -234,9 +235,8 @@ def test_a_query_longer_than_the_window_is_answered_with_a_warning(shell, notes)
 )  # fmt: skip
 def test_a_bad_argument_raises_an_input_error_that_names_it(notes, tmp_path, monkeypatch, ask, said):
     monkeypatch.chdir(tmp_path)
-    with nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError) as raised:
+    with nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError, match=re.escape(said)):
         ask(collection)
-    assert said in str(raised.value)
     assert not Path("new.vec").exists()
 
 
