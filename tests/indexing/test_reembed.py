@@ -410,7 +410,7 @@ def test_the_shell_switches_models_and_open_readers_follow(notes, shell, other_m
 
 def test_the_precision_alone_is_a_reason(notes, shell):
     ran = shell("reembed", "--precision", "float32")
-    assert "4 documents, 4 chunks by all-MiniLM-L6-v2 now (4 texts encoded" in ran.out
+    assert "4 documents, 4 chunks are embedded with all-MiniLM-L6-v2 now (4 texts encoded" in ran.out
     (status,) = maintenance.status(notes)["collections"]
     assert status["precision"] == "float32"
     with vecsearch.open(notes) as collection:
