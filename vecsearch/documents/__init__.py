@@ -1,4 +1,4 @@
 """Reads what users have. Never encodes or stores.
 
-sources (which files) → parsing (apart, within limits) → loaders (what they say) → chunker (where to cut, and what place that is).
+scan (which files) → parser_process (apart, within limits) → loaders (what they say) → chunking (where to cut, and where that is).
 """
