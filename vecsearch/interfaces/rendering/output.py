@@ -14,7 +14,6 @@ from vecsearch.core.results import Hit, Hits
 from vecsearch.core.types import Document, DocumentSummary, Finding, IndexReport, Source, SourceState, format_count
 from vecsearch.interfaces.rendering.explanations import format_explanation, format_profile
 from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_printable
-from vecsearch.text.analyzer import STEMMERS
 
 _SNIPPET_LINES = 2
 _FAILED_SHOWN = 5
@@ -167,6 +166,8 @@ def format_failures(report: IndexReport, *, limit: int = 20) -> Iterator[str]:
 
 def format_status(status: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of `status`: the database, then each collection."""
+    from vecsearch.text.analyzer import STEMMERS  # slow to import: regex
+
     yield make_printable(f"{status['db']} · format {status['format']} · {_format_bytes(status['bytes'])}")
     for collection in status["collections"]:
         index = collection["index"]
