@@ -248,9 +248,9 @@ def read_document(path: Path) -> ParsedDocument:
     from vecsearch.documents.parser_process import ParseRequest, ParserProcess
 
     with ParserProcess() as parser:
-        (drafts,) = (_read_documents(reading) for reading in parser.read([ParseRequest(path.absolute(), path.name)]))
-    text = "\n\n".join(draft.text for draft in drafts)
-    return ParsedDocument(path.name, text, drafts[0].title if len(drafts) == 1 else None)
+        (documents,) = (_read_documents(reading) for reading in parser.read([ParseRequest(path.absolute(), path.name)]))
+    text = "\n\n".join(document.text for document in documents)
+    return ParsedDocument(path.name, text, documents[0].title if len(documents) == 1 else None)
 
 
 def _read_documents(reading: ParseResult) -> list[ParsedDocument]:

@@ -60,7 +60,7 @@ def validate_depth(value: JSON, label: str) -> None:
 
 
 def validate_document(document: ParsedDocument) -> ParsedDocument:
-    """Return the draft itself. Raises InputError."""
+    """Return the document itself. Raises InputError."""
     validate_id(document.id)
     validate_text(document.text, f"the text of {shorten_repr(document.id)}")
     if document.title is not None:

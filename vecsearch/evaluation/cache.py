@@ -38,7 +38,7 @@ class CachedCollection:
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, *, model: str | None = None) -> CachedCollection:
-        """By the corpus, the encoder and the format of the database. Raises UnreadableFile, UnavailableError."""
+        """By the corpus, the encoder and the format of the database. Raises UnreadableFileError, UnavailableError."""
         encoder = registry.load(model)
         name = hashlib.sha256(f"{_hash_file(dataset.corpus)}\n{encoder.fingerprint}\n{SCHEMA_VERSION}\n{LOADER_VERSION}".encode())
         return cls(dataset, encoder, get_cache_folder("eval") / name.hexdigest()[:32])

@@ -49,7 +49,7 @@ class Dataset:
 
 
 def read_judgements(queries: AnyPath, qrels: AnyPath) -> Qrels:
-    """Both files. Raises UnreadableFile; InputError for a malformed line, with its number, and where no query is judged."""
+    """Both files. Raises UnreadableFileError; InputError for a malformed line, with its number, and where no query is judged."""
     found = Qrels(read_queries(Path(queries).expanduser()), read_qrels(Path(qrels).expanduser()))
     if not found.queries.keys() & found.qrels.keys():
         some_query, some_judged = next(iter(found.queries)), next(iter(found.qrels))
@@ -60,7 +60,7 @@ def read_judgements(queries: AnyPath, qrels: AnyPath) -> Qrels:
 
 
 def read_queries(path: Path) -> dict[str, str]:
-    """Query id → text, of JSON lines with "_id" or "id", and "text". Raises InputError, UnreadableFile."""
+    """Query id → text, of JSON lines with "_id" or "id", and "text". Raises InputError, UnreadableFileError."""
     found: dict[str, str] = {}
     for number, line in _read_lines(path):
         try:
@@ -78,7 +78,7 @@ def read_queries(path: Path) -> dict[str, str]:
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     """Query id → document id → grade, of lines with tabs; a first line without a digit in the place of the grade is a header.
 
-    Raises InputError, UnreadableFile.
+    Raises InputError, UnreadableFileError.
     """
     found: dict[str, dict[str, int]] = {}
     for number, line in _read_lines(path):

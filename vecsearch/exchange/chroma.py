@@ -46,7 +46,7 @@ class ChromaSource:
     header: ExportHeader | None = None
 
     def __init__(self, file: Path, *, only: str | None = None) -> None:
-        """Looks up its collections. Raises UnreadableFile, and InputError where the one asked for is not there."""
+        """Looks up its collections. Raises UnreadableFileError, and InputError where the one asked for is not there."""
         self._file = file
         with open_foreign(file) as connection:
             if missing := {"collections", "segments", "embeddings", "embedding_metadata"} - set(

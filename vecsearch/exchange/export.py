@@ -61,7 +61,7 @@ def detect_export_format(file: Path) -> ExportFormat | None:
 def export_to_file(
     store: Store, name: str, file: Path, *, kind: ExportFormat | None = None, vectors: bool = True, replace: bool = False
 ) -> ExportReport:
-    """Write a collection to a file, whole or not at all. Raises UsageError, InputError, UnknownCollection, StorageFull."""
+    """Write a whole collection to a file, or nothing. Raises UsageError, InputError, CollectionNotFoundError, DiskFullError."""
     file = Path(os.path.abspath(file))
     chosen = kind or detect_export_format(file)
     if chosen is None:
@@ -80,7 +80,7 @@ def export_to_file(
 
 
 def export_to_stream(store: Store, name: str, target: BinaryIO, *, kind: ExportFormat, vectors: bool = True) -> ExportReport:
-    """Write a collection to an open file. Raises UnknownCollection, OSError."""
+    """Write a collection to an open file. Raises CollectionNotFoundError, OSError."""
     with store.open_snapshot(name) as snapshot:
         if snapshot is None:
             raise CollectionNotFoundError(name, [info.name for info in store.list_collections()])

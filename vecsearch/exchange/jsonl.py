@@ -49,7 +49,7 @@ class JsonLinesSource:
     """A file of JSON lines to import from. Holds one line at a time."""
 
     def __init__(self, file: Path, *, compressed: bool = False) -> None:
-        """Reads its header. Raises UnreadableFile."""
+        """Reads its header. Raises UnreadableFileError."""
         self._file, self._compressed = file, compressed
         self.total = float(file.stat().st_size)
         self.header: ExportHeader | None = None

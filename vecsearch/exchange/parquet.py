@@ -105,7 +105,7 @@ class ParquetSource:
     """A Parquet file to import from. Holds some rows at a time."""
 
     def __init__(self, file: Path) -> None:
-        """Reads its schema. Raises UnavailableError, UnreadableFile."""
+        """Reads its schema. Raises UnavailableError, UnreadableFileError."""
         self._file, self._arrow = file, _import_pyarrow()
         try:
             with self._open() as parquet:

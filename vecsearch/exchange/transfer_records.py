@@ -95,7 +95,7 @@ class ImportSource(Protocol):
     total: float
 
     def read_entries(self) -> Iterator[ImportEntry]:
-        """Every record, in order. Raises UnreadableFile."""
+        """Every record, in order. Raises UnreadableFileError."""
         ...
 
 
@@ -173,8 +173,8 @@ def parse_plain_record(value: Any) -> ImportRecord:
     title, given = value.get("title"), value.get("metadata")
     if given is not None and not isinstance(given, Mapping):
         raise InputError(f"'metadata' must be an object, got {shorten_repr(given)}")
-    draft = ParsedDocument(_choose_id(value), value[key] if key else "", title, {**extra, **(given or {})})
-    return ImportRecord(validate_document(draft))
+    document = ParsedDocument(_choose_id(value), value[key] if key else "", title, {**extra, **(given or {})})
+    return ImportRecord(validate_document(document))
 
 
 def parse_own_record(value: Any, header: ExportHeader) -> ImportRecord:
@@ -182,15 +182,15 @@ def parse_own_record(value: Any, header: ExportHeader) -> ImportRecord:
     if not isinstance(value, Mapping):
         raise InputError(f"expected an object, got {shorten_repr(value)}")
     text, metadata = value.get("text"), value.get("metadata")
-    draft = validate_document(
+    document = validate_document(
         ParsedDocument(_choose_id(value), "" if text is None else text, value.get("title"), {} if metadata is None else metadata)
     )
     source, digest = _parse_source(value.get("source")), value.get("digest")
-    if value.get("checksum") not in (None, compute_text_checksum(draft.title, draft.text)):
-        return ImportRecord(draft, source)
-    cuts, vectors = _parse_chunks(value.get("chunks") or [], draft.text, header)
+    if value.get("checksum") not in (None, compute_text_checksum(document.title, document.text)):
+        return ImportRecord(document, source)
+    cuts, vectors = _parse_chunks(value.get("chunks") or [], document.text, header)
     sound = digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
-    return ImportRecord(draft, source, sound, cuts, vectors, value.get("provided_vectors") is True)
+    return ImportRecord(document, source, sound, cuts, vectors, value.get("provided_vectors") is True)
 
 
 def _choose_id(value: Mapping[str, Any]) -> Any:

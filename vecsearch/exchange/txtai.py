@@ -35,7 +35,7 @@ class TxtaiSource:
     header: ExportHeader | None = None
 
     def __init__(self, file: Path) -> None:
-        """Raises UnreadableFile."""
+        """Raises UnreadableFileError."""
         self._file = file
         with open_foreign(file) as connection:
             if missing := {"sections", "documents"} - set(inspect(connection).get_table_names()):
@@ -63,14 +63,14 @@ def _build_entry(identifier: Any, text: Any, tags: Any, data: Any) -> ImportEntr
         if not isinstance(given, dict):
             raise InputError("its data is no JSON object")
         metadata = {**({} if tags is None else {"tags": tags}), **{key: each for key, each in given.items() if key != "text"}}
-        draft = ParsedDocument(str(identifier), text if isinstance(text, str) else "", None, metadata)
-        return ImportEntry(repr(identifier), 1.0, ImportRecord(validate_document(draft)))
+        document = ParsedDocument(str(identifier), text if isinstance(text, str) else "", None, metadata)
+        return ImportEntry(repr(identifier), 1.0, ImportRecord(validate_document(document)))
     except (InputError, ValueError) as error:
         return ImportEntry(repr(identifier), 1.0, None, str(error))
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Take the document store, and nothing else, out of an archive (tar, compressed or not, or zip). Raises UnreadableFile."""
+    """Take the document store alone out of an archive (tar, compressed or not, or zip). Raises UnreadableFileError."""
     try:
         found = _from_zip(archive, target) if zipfile.is_zipfile(archive) else _from_tar(archive, target)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:

@@ -33,15 +33,15 @@ def load_json_lines(raw: RawFile) -> Iterator[LoaderItem]:
     line_of: dict[str, int] = {}
     for number, line in enumerate(_read_lines(raw), start=1):
         try:
-            draft = _parse_document(line) if line.strip() else None
-            if draft and draft.id in line_of:
-                raise InputError(_format_duplicate_error(draft.id, line_of[draft.id]))
+            document = _parse_document(line) if line.strip() else None
+            if document and document.id in line_of:
+                raise InputError(_format_duplicate_error(document.id, line_of[document.id]))
         except InputError as error:
             yield ParseWarning(f"line {number}: {error}")
         else:
-            if draft:
-                line_of[draft.id] = number
-                yield draft
+            if document:
+                line_of[document.id] = number
+                yield document
 
 
 def _read_lines(raw: RawFile) -> Iterator[str | bytes]:

@@ -71,11 +71,11 @@ def load_mbox(raw: RawFile) -> Iterator[LoaderItem]:
     with raw.open() as file:
         for number, lines in groupby(_number_lines(_read_lines(file)), key=itemgetter(0)):
             try:
-                draft = _build_document(f"{raw.name}#{number}", _parse_message(line for _, line in lines), {"message": number})
+                document = _build_document(f"{raw.name}#{number}", _parse_message(line for _, line in lines), {"message": number})
             except UnreadableFileError as error:
                 yield ParseWarning(f"message {number}: {error}")
             else:
-                yield draft if draft.text or draft.title else SkippedFile(draft.id, "no text in it")
+                yield document if document.text or document.title else SkippedFile(document.id, "no text in it")
 
 
 def load_msg(raw: RawFile) -> Iterator[LoaderItem]:

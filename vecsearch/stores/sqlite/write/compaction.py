@@ -71,7 +71,7 @@ def publish(
 
     Due are new rows, segments of which more than `dead_share` is deleted, and, where we `check`, those whose files are not sound;
     or `everything`, in as few segments as can be. A file lies in place before SQLite names it; SQLite names it before those go
-    that it replaces. Raises StorageFull.
+    that it replaces. Raises DiskFullError.
     """
     with database.begin_read() as connection:
         state = get_state(connection, name)
