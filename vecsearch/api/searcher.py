@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
@@ -40,7 +40,7 @@ _ATTEMPTS: Final = 5  # at a question while others embed the collection with ano
 class CollectionSearcher(CollectionReader):
     """A collection to search."""
 
-    _ready_for = ""  # the fingerprint of the encoder that has been loaded by a search
+    _loaded: frozenset[tuple[str, Hashable]] = frozenset()  # fingerprints, and kinds of question whose models are loaded
 
     # -- searching
 
@@ -159,7 +159,7 @@ class CollectionSearcher(CollectionReader):
                 for text, row in zip(texts or repeat(None, len(rows)), rows, strict=True)
             ]
 
-        answers = self._ask(prepare, answer)
+        answers = self._ask(prepare, answer, kind=(texts is None, chosen_mode, rerank, explain))
         return answers if many else answers[0]
 
     def similar(
@@ -203,7 +203,7 @@ class CollectionSearcher(CollectionReader):
             least, _ = arguments.resolve_min_similarity(snapshot, options)
             return engine.search(snapshot, Query(None, vector, Mode.DENSE, options.where, least, exclude=own), wish)
 
-        return self._ask(prepare, answer)
+        return self._ask(prepare, answer, kind=(document is None, explain))
 
     def recommend(
         self,
@@ -254,7 +254,7 @@ class CollectionSearcher(CollectionReader):
                 snapshot, Query(None, None, Mode.DENSE, options.where, least, exclude=excluded), wish, profile
             )
 
-        return self._ask(prepare, answer)
+        return self._ask(prepare, answer, kind=(all(isinstance(example, str) for example in examples), explain))
 
     def context(
         self,
@@ -295,18 +295,20 @@ class CollectionSearcher(CollectionReader):
 
     # -- inside
 
-    def _ask(self, prepare: Callable[[CollectionInfo], _T], answer: Callable[[Snapshot, _T], _A]) -> _A:
+    def _ask(self, prepare: Callable[[CollectionInfo], _T], answer: Callable[[Snapshot, _T], _A], kind: Hashable) -> _A:
         """Return an answer. No snapshot is held while a model is loaded, which may take long.
+
+        `kind` is the same for questions that need the same models: one of each kind is prepared before the snapshot is opened.
 
         Where the collection has got other vectors by then, everything is prepared again.
         """
         for _ in range(_ATTEMPTS):
             with self._open_snapshot() as snapshot:
                 info = snapshot.info
-                if self._ready_for == info.encoder.fingerprint:
+                if (info.encoder.fingerprint, kind) in self._loaded:
                     return answer(snapshot, prepare(info))
             prepared = prepare(info)
-            self._ready_for = info.encoder.fingerprint
+            self._loaded |= {(info.encoder.fingerprint, kind)}
             with self._open_snapshot() as snapshot:
                 if snapshot.info.has_same_vectors(info):
                     return answer(snapshot, prepared)

@@ -80,10 +80,12 @@ class ImportRun:
         self._progress: Progress = progress or NullProgress()
         self._name = name
         self._batches = BatchWriter(
-            self._target, get_encoder=get_encoder, spec=spec, advance=lambda _, chunks: self._progress.advance(0, chunks)
-        )
+            self._target, get_encoder=get_encoder, spec=spec, advance=lambda _, chunks: self._progress.advance(0, chunks),
+            may_overwrite=policy is OnConflict.REPLACE,
+        )  # fmt: skip
         self._counts, self._start_time = _ImportCounts(), perf_counter()
         self._places: dict[str, str] = {}  # where each id stood
+        self._added: set[str] = set()  # ids that were free when they were looked up
         self._reread: set[str] = set()  # files that are to be read again when they are indexed
         self._characters = 0  # of documents that wait in the batch with their vectors
 
@@ -177,9 +179,13 @@ class ImportRun:
     def _is_wanted(self, record: ImportRecord, stored: StoredDocument | None, entry: ImportEntry, origin: str) -> bool:
         if stored is None:
             self._counts.added += 1
+            self._added.add(record.document.id)
             return True
         if self._policy is OnConflict.SKIP:
             self._counts.skipped += 1
+            return False
+        if self._policy is OnConflict.ERROR:  # another run has stored it since this one began
+            self._counts.failed.append(FailedFile(origin, f"{entry.where}: the id {stored.id!r} is there already"))
             return False
         path = self._resolve_path(record)
         if stored.source is not None and stored.source != path:
@@ -241,9 +247,22 @@ class ImportRun:
             if (stored := sources[path]).digest:
                 self._batches.finish_file(IndexedFile(path, None, stored.split, stored.error, stored.mounted))
 
+    def _count_taken(self, key: str, stored_source: str | None, new_source: str | None, origin: str) -> None:
+        """Correct the counts for a document that another run stored between the look-up and the commit."""
+        if key in self._added:
+            self._counts.added -= 1
+        else:
+            self._counts.replaced -= 1
+        if self._policy is OnConflict.SKIP:
+            self._counts.skipped += 1
+        elif self._policy is OnConflict.ERROR and stored_source == new_source:
+            self._counts.failed.append(FailedFile(origin, f"{self._places[key]}: the id {key!r} is there already"))
+        else:
+            self._counts.failed.append(FailedFile(origin, format_id_conflict(key, stored_source, new_source)))
+
     def _build_report(self, origin: str) -> ImportReport:
         for key, stored_source, new_source in self._batches.taken:
-            self._counts.failed.append(FailedFile(origin, format_id_conflict(key, stored_source, new_source)))
+            self._count_taken(key, stored_source, new_source, origin)
         with self._target.open_writer() as writer:
             if writer.info is not None:
                 writer.refresh_indexes()

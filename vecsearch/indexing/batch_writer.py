@@ -77,11 +77,15 @@ class BatchWriter:
         get_encoder: Callable[[], TextEncoder],
         spec: CollectionSpec,
         advance: Callable[[float, int], None] = lambda amount, chunks: None,
-        may_replace: Callable[[str], bool] = lambda source: False,
+        may_replace: Callable[[str | None], bool] = lambda source: False,
+        may_overwrite: bool = True,
     ) -> None:
-        """`may_replace` says of which sources (stored paths) a document may be taken over by another one: files that are gone."""
+        """`may_replace` says of which sources (stored paths) a document may be taken over by another one: files that are gone.
+
+        `may_overwrite`: whether a document may replace the stored one of the same id and source.
+        """
         self._target, self._get_encoder, self._spec, self._advance = target, get_encoder, spec, advance
-        self._may_replace = may_replace
+        self._may_replace, self._may_overwrite = may_replace, may_overwrite
         self.encoded_count = 0  # texts
         self.taken: list[tuple[str, str | None, str | None]] = []  # (id, its source, ours) of documents that were left out
         self._batch = _Batch()
@@ -180,7 +184,7 @@ class BatchWriter:
         free = []
         for document in new:
             prior = stored.get(document.id)
-            if prior is None or prior.source == document.source or (prior.source and self._may_replace(prior.source)):
+            if prior is None or (self._may_overwrite and prior.source == document.source) or self._may_replace(prior.source):
                 free.append(document)
             else:
                 self.taken.append((document.id, prior.source, document.source))

@@ -133,7 +133,11 @@ class IndexPipeline:
         """Note what failed, and bring the indexes up to date."""
         for key, stored_source, new_source in self._batches.taken:
             origin = "" if new_source is None else to_absolute_path(self._source_root, new_source).as_posix()
-            self._counts.failed.append(FailedFile(origin, format_id_conflict(key, stored_source, new_source)))
+            message = format_id_conflict(key, stored_source, new_source)
+            self._counts.failed.append(FailedFile(origin, message))
+            self._counts.added -= 1  # its id was free when the batch was planned
+            if new_source is not None:
+                self._errors[new_source] = message  # so that the file is read again by the next run
         with self._target.open_writer() as writer:
             if writer.info is None:
                 return

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, Final
 
-from vecsearch.core.errors import CollectionNotFoundError, UsageError
+from vecsearch.core.errors import CollectionNotFoundError, StorageError, UsageError
 from vecsearch.core.types import CollectionSpec, ParsedDocument, Precision
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder, describe_encoder
@@ -154,6 +154,11 @@ class ReembedRun:
         """Take in what came, changed and went meanwhile; then swap, and the old vectors go."""
         with self._replacement.open_writer() as writer:
             self._run_pass(batches)
+            if pending := self._replacement.list_pending():
+                raise StorageError(
+                    f"the new vectors of {self._name!r} lack the document {pending[0].id!r}, so the old ones stay; "
+                    "run reembed again, or discard what is made: vecsearch reembed --cancel"
+                )
             writer.refresh_indexes()
             self._replacement.swap()
 
