@@ -126,3 +126,19 @@ def test_no_snapshot_is_held_while_a_model_is_loaded_whatever_was_asked_before(d
         collection.search("seed", **options)
     assert held
     assert set(held) == {0}
+
+
+def test_vectors_are_not_mixed_where_another_run_creates_the_collection_meanwhile(tmp_path, file):
+    db = tmp_path / "new.vec"
+
+    def create() -> None:
+        with vecsearch.open(db, model=FakeEncoder(3)) as other:
+            other.add(["theirs"], ids=["theirs"])
+
+    with (
+        vecsearch.open(db, model=Acting(1, create)) as collection,
+        pytest.raises(vecsearch.CollectionChangedError, match="was created with the model fake-3"),
+    ):
+        collection.index([file])
+    with vecsearch.open(db) as collection:
+        assert list(collection) == ["theirs"]

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,6 +185,20 @@ def test_metadata_alone_changes_without_encoding(docs: Path, shell: Shell, count
 # -- processes
 
 
+# The signal comes when the first batch is committed, however busy the machine is.
+STOPPED_AFTER_A_BATCH = """
+import os, sys
+from vecsearch.__main__ import main
+from vecsearch.indexing.batch_writer import BatchWriter
+stop, commit = int(sys.argv.pop(1)), BatchWriter._commit
+def commit_and_stop(*arguments, **options):
+    commit(*arguments, **options)
+    os.kill(os.getpid(), stop)
+BatchWriter._commit = commit_and_stop
+main()
+"""
+
+
 @pytest.mark.parametrize(("stop", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
     tmp_path: Path, counting: CountingEncoder, stop: signal.Signals, status: int
@@ -199,11 +212,8 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
                 json.dumps({"id": str(n), "text": lines[n]}) + "\n" for n in range(part * BATCH_CHUNKS, (part + 1) * BATCH_CHUNKS)
             )
         )
-    command = [sys.executable, "-m", "vecsearch", "index", str(tmp_path), "--db", str(tmp_path / "db")]
+    command = [sys.executable, "-c", STOPPED_AFTER_A_BATCH, str(int(stop)), "index", str(tmp_path), "--db", str(tmp_path / "db")]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while count(tmp_path / "db") < BATCH_CHUNKS and running.poll() is None:
-        time.sleep(0.05)
-    running.send_signal(stop)
     said = running.communicate(timeout=120)[1]
     assert running.returncode == status, said
     assert "Traceback" not in said

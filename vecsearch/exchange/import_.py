@@ -231,8 +231,8 @@ class ImportRun:
     def _ensure(self, header: ExportHeader) -> None:
         """Create the collection if it is not there, before anything else can create it for another model."""
         with self._target.open_writer() as writer:
-            if self._batches.check_unchanged(writer) is None:
-                spec = EncoderSpec(header.model, header.fingerprint, header.dimension)
+            spec = EncoderSpec(header.model, header.fingerprint, header.dimension)
+            if self._batches.check_unchanged(writer, spec) is None:
                 self._batches.create(writer, spec, precision=header.precision, stemmer=self._spec.stemmer or header.stemmer)
 
     def _mark_for_reading(self, paths: set[str]) -> None:

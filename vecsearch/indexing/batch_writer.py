@@ -89,6 +89,7 @@ class BatchWriter:
         self.encoded_count = 0  # texts
         self.taken: list[tuple[str, str | None, str | None]] = []  # (id, its source, ours) of documents that were left out
         self._batch = _Batch()
+        self._made_by: EncoderSpec | None = None  # what encodes the first batch of a collection that was not there
         with target.open_snapshot() as snapshot:
             self._info = None if snapshot is None else snapshot.info
 
@@ -129,6 +130,7 @@ class BatchWriter:
         """Encode and commit what waits. Raises CollectionChangedError, DatabaseLockedError, DiskFullError."""
         batch = self._batch
         if batch.chunked:
+            self._made_by = describe_encoder(self._get_encoder()) if self._info is None else None
             self._check_dimension()
         vectors, has_pending = self._embed(batch) if batch.chunked else ({}, False)
         new = [*(assemble(chunked, vectors) for chunked in batch.chunked), *batch.ready]
@@ -146,17 +148,25 @@ class BatchWriter:
 
     def _commit(self, new: Sequence[NewDocument], batch: _Batch, *, clear_pending: bool = False) -> None:
         with self._target.open_writer() as writer:
-            if self.check_unchanged(writer) is None:
+            if self.check_unchanged(writer, self._made_by) is None:
                 if not new:
                     return
                 self.ensure(writer, (document.text for document in new))
             free = self._leave_out_taken(writer, new)
             writer.commit(free, batch.files, metadata=batch.metadata, clear_pending=clear_pending)
 
-    def check_unchanged(self, writer: Writer) -> CollectionInfo | None:
-        """Return the collection as it is now. Raises CollectionChangedError where it is not the one that this run began with."""
+    def check_unchanged(self, writer: Writer, made_by: EncoderSpec | None = None) -> CollectionInfo | None:
+        """Return the collection as it is now. Raises CollectionChangedError where it is not the one that this run began with.
+
+        `made_by`: what made the vectors that wait. Another run may have created the collection meanwhile, for another model.
+        """
         before, now = self._info, writer.info
         if before is None:
+            if now is not None and made_by is not None and made_by.fingerprint != now.encoder.fingerprint:
+                raise CollectionChangedError(
+                    f"the collection {now.name!r} was created with the model {now.encoder.model} while this run encoded with "
+                    f"{made_by.model}; nothing of this run was stored: run again, without a model or with that one"
+                )
             self._info = now  # another run may have created it meanwhile
             return now
         if now is None or now.identity != before.identity or not now.has_same_vectors(before):
@@ -224,7 +234,7 @@ class BatchWriter:
 
     def _keep_pending(self, vectors: Mapping[str, Matrix], batch: _Batch) -> None:
         with self._target.open_writer() as writer:
-            if self.check_unchanged(writer) is None:
+            if self.check_unchanged(writer, self._made_by) is None:
                 self.ensure(writer, (chunked.document.text for chunked in batch.chunked))
             writer.attach_vectors(vectors)
 
