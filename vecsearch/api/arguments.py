@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vecsearch.core.checks import check_limit, check_query, check_whole_number, shorten_repr
 from vecsearch.core.errors import DimensionMismatchError, InputError, UnreadableFileError, UsageError, VecsearchWarning
 from vecsearch.core.filters import Filter
-from vecsearch.core.nesting import is_nested_too_deeply
+from vecsearch.core.nesting import NESTING_MAX
 from vecsearch.core.settings import WINDOW_MAX
 from vecsearch.core.types import AnyPath, Mode, ParsedDocument, Where
 from vecsearch.encoders.base import TextEncoder
@@ -166,7 +166,6 @@ def to_plain_json(value: Any, label: str) -> Any:
 
     Raises InputError for what is nested too deeply, or in itself.
     """
-    from vecsearch.core.nesting import NESTING_MAX
 
     def convert(part: Any, levels_left: int) -> Any:
         if isinstance(part, str) or not isinstance(part, Mapping | Sequence) or isinstance(part, bytes | bytearray):
@@ -178,17 +177,6 @@ def to_plain_json(value: Any, label: str) -> Any:
         return [convert(inner, levels_left - 1) for inner in part]
 
     return convert(value, NESTING_MAX + 1)
-
-
-def _copy_plain(value: Any) -> Any:
-    """Return a value with dicts for all kinds of mappings in it; one that is nested too deeply as it is, to be refused."""
-    return value if is_nested_too_deeply(value) else _convert(value)
-
-
-def _convert(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _convert(member) for key, member in value.items()}
-    return [_convert(member) for member in value] if isinstance(value, list | tuple) else value
 
 
 def parse_vectors(vectors: Any, count: int) -> Vector:

@@ -59,12 +59,6 @@ def begin_replacement(database: DatabaseFolder, name: str, encoder: EncoderSpec,
     SQLiteWriter(database, get_replacement_ref(name)).ensure(encoder, precision=precision, stemmer=live.stemmer)
 
 
-def find_replacement(database: DatabaseFolder, name: str) -> CollectionState | None:
-    """The successor of a collection, None where there is none."""
-    with database.begin_read() as connection:
-        return find_state(connection, get_replacement_ref(name))
-
-
 def cancel_replacement(database: DatabaseFolder, name: str) -> bool:
     """Drop what was begun; whether there was anything."""
     with database.begin_write() as connection:
