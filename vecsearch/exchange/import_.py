@@ -25,7 +25,7 @@ from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord, ImportSource
-from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, format_id_conflict
+from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored, format_id_conflict
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import chunk, rechunk
 from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, Store, StoredDocument
@@ -266,8 +266,7 @@ class ImportRun:
         with self._target.open_writer() as writer:
             if writer.info is not None:
                 writer.refresh_indexes()
-        with self._target.open_snapshot() as snapshot:
-            documents, chunks = (0, 0) if snapshot is None else (snapshot.count_documents(), snapshot.count_chunks())
+        documents, chunks = count_stored(self._target)
         counts, seconds = self._counts, round(perf_counter() - self._start_time, 3)
         return ImportReport(
             counts.added, counts.replaced, counts.skipped, counts.vectors_reused, counts.encoded, tuple(counts.failed),

@@ -251,6 +251,19 @@ class BatchWriter:
         return known
 
 
+def find_encoded(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, EncodedChunks]:
+    """Return the chunks and vectors that a collection has of the same contents, by digest."""
+    same = snapshot.find_by_digest(digests)
+    encoded = snapshot.load_encoded_chunks({key: digest for digest, key in same.items()})
+    return {digest: encoded[key] for digest, key in same.items() if key in encoded}
+
+
+def count_stored(target: WriteTarget) -> tuple[int, int]:
+    """Return how many documents and chunks there are; 0 where the collection is not there."""
+    with target.open_snapshot() as snapshot:
+        return (0, 0) if snapshot is None else (snapshot.count_documents(), snapshot.count_chunks())
+
+
 def choose_stemmer(spec: CollectionSpec, texts: Iterable[str]) -> str:
     """Return the stemmer asked for, else that of the texts' language, else the default."""
     stemmer = spec.stemmer or detect_language(texts)

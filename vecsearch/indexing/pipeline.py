@@ -34,7 +34,14 @@ from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.documents.validation import validate_document
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, format_id_conflict
+from vecsearch.indexing.batch_writer import (
+    BatchWriter,
+    CollectionTarget,
+    copy_encoded,
+    count_stored,
+    find_encoded,
+    format_id_conflict,
+)
 from vecsearch.indexing.missing_files import find_missing_files, is_gone, is_mounted
 from vecsearch.indexing.progress import Progress
 from vecsearch.indexing.stages import chunk
@@ -121,8 +128,7 @@ class IndexPipeline:
     def _build_report(self) -> IndexReport:
         if not self._dry_run:
             self._finish_run()
-        with self._target.open_snapshot() as snapshot:
-            documents, chunks = (0, 0) if snapshot is None else (snapshot.count_documents(), snapshot.count_chunks())
+        documents, chunks = count_stored(self._target)
         counts, seconds = self._counts, round(perf_counter() - self._start_time, 3)
         return IndexReport(
             counts.added, counts.updated, counts.unchanged, counts.removed, tuple(counts.failed), tuple(counts.skipped),
@@ -271,9 +277,8 @@ class IndexPipeline:
                 digest for key, digest in digests.items()
                 if (prior := documents.get(key)) is None or (prior.source, prior.digest) != (source, digest)
             }  # fmt: skip
-            same = snapshot.find_by_digest(sorted(changed)) if changed and not self._dry_run else {}
-            encoded = snapshot.load_encoded_chunks({key: digest for digest, key in same.items()})
-        return _StoredContents(documents, {digest: encoded[key] for digest, key in same.items() if key in encoded})
+            encoded = find_encoded(snapshot, sorted(changed)) if changed and not self._dry_run else {}
+        return _StoredContents(documents, encoded)
 
     def _store(
         self, document: ParsedDocument, digest: str, encoded: EncodedChunks | None, source: str | None, weight: float

@@ -18,7 +18,7 @@ from vecsearch.core.types import CollectionSpec, ParsedDocument, Precision
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder, describe_encoder
 from vecsearch.encoders.model_files import ComputePrecision
-from vecsearch.indexing.batch_writer import BatchWriter
+from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored, find_encoded
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import rechunk
 from vecsearch.stores.base import CollectionInfo, EncodedChunks, NewDocument, OutdatedDocument, Store
@@ -128,11 +128,7 @@ class ReembedRun:
     def _find_encoded(self, pending: Sequence[OutdatedDocument]) -> dict[str, EncodedChunks]:
         """Return what the replacement has of the same contents, by digest."""
         with self._replacement.open_snapshot() as snapshot:
-            if snapshot is None:
-                return {}
-            same = snapshot.find_by_digest([document.digest for document in pending])
-            encoded = snapshot.load_encoded_chunks({key: digest for digest, key in same.items()})
-        return {digest: encoded[key] for digest, key in same.items() if key in encoded}
+            return {} if snapshot is None else find_encoded(snapshot, [document.digest for document in pending])
 
     def _add(self, batches: BatchWriter, document: OutdatedDocument, encoded: EncodedChunks | None) -> None:
         weight = float(len(document.text))
@@ -163,8 +159,7 @@ class ReembedRun:
             self._replacement.swap()
 
     def _make_report(self, encoded: int, started: float, *, switched: bool = True) -> ReembedReport:
-        with self._store.open_snapshot(self._name) as snapshot:
-            documents, chunks = (0, 0) if snapshot is None else (snapshot.count_documents(), snapshot.count_chunks())
+        documents, chunks = count_stored(CollectionTarget(self._store, self._name))
         seconds = round(perf_counter() - started, 3)
         return ReembedReport(self._name, self._target.encoder.name, documents, chunks, encoded, seconds, switched)
 
