@@ -69,10 +69,11 @@ class Collection(CollectionSearcher):
     def _check_settings(self) -> None:
         """Raise ModelMismatchError, and InputError where another stemmer was asked for than that of the text index."""
         try:
-            super()._check_settings()
+            info = self._read_info()
         except SchemaVersionError:  # the first write upgrades; whoever reads before it is told so
             return
-        info, requested = self._read_info(), self._spec.stemmer
+        self._check_requested_model(info)
+        requested = self._spec.stemmer
         if info is not None and requested not in (None, info.stemmer):
             raise InputError(
                 f"the text index of collection {self.name!r} has the stemmer {info.stemmer!r}, not {requested!r}; to change it: "

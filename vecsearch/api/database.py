@@ -90,8 +90,8 @@ class Database:
                 raise InputError(f"there is a collection named {name!r} already; choose another name, or open it")
             writer.ensure(
                 spec,
-                precision=Precision(precision),
-                stemmer=arguments.parse_stemmer(stemmer) or STEMMER_DEFAULT,
+                precision=collection._spec.precision,
+                stemmer=collection._spec.stemmer or STEMMER_DEFAULT,
                 metadata=stored_metadata,
             )
         return collection

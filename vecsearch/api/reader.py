@@ -136,11 +136,8 @@ class CollectionReader:
 
     # -- encoders
 
-    def _check_settings(self) -> None:
-        """Raise ModelMismatchError where another model was asked for than the collection's."""
-        self._check_requested_model(self._read_info())
-
     def _check_requested_model(self, info: CollectionInfo | None) -> None:
+        """Raise ModelMismatchError where another model was asked for than the collection's."""
         if self._requested_model is not None and info is not None:
             self._load_encoder_of(info)
 

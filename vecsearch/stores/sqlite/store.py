@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +52,12 @@ class SQLiteStore:
         with self.database.begin_driver_read() as opened:
             return [describe_collection(state) for state in list_visible_states(opened.driver)]
 
-    @contextmanager
-    def open_snapshot(self, collection: CollectionName) -> Iterator[SQLiteSnapshot | None]:
+    def open_snapshot(self, collection: CollectionName) -> AbstractContextManager[SQLiteSnapshot | None]:
         """Open the collection as it is now; None while it is not there."""
-        reader = self._readers.setdefault(collection, SnapshotReader(self.database, collection))
-        with reader.open_snapshot() as snapshot:
-            yield snapshot
+        reader = self._readers.get(collection)
+        if reader is None:  # two threads may come here at once: both take the one that stays
+            reader = self._readers.setdefault(collection, SnapshotReader(self.database, collection))
+        return reader.open_snapshot()
 
     @contextmanager
     def hold_lock(self) -> Iterator[None]:
@@ -184,11 +184,9 @@ class SQLiteReplacement:
         assert self._begun is not None
         return self._begun
 
-    @contextmanager
-    def open_snapshot(self) -> Iterator[SQLiteSnapshot | None]:
+    def open_snapshot(self) -> AbstractContextManager[SQLiteSnapshot | None]:
         """Open the replacement, to read from."""
-        with self._store.open_snapshot(get_replacement_ref(self._name)) as snapshot:
-            yield snapshot
+        return self._store.open_snapshot(get_replacement_ref(self._name))
 
     @contextmanager
     def open_writer(self) -> Iterator[SQLiteWriter]:
