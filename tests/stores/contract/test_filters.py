@@ -95,12 +95,18 @@ def test_a_filter_finds(where: Filter, expected: set[str], filled: Store) -> Non
 
 keys = st.sampled_from(["n", "s", "a", "b", "a.b", "b.a", "a.b.c"])
 words = st.sampled_from(["", "a", "ab", "b", "ä", "Z", "10", "2024-02-29", "2024-03-01", "next to 2024-03-01"])
+long_words = st.builds(
+    lambda head, length, tail: head + "ab" * (length // 2) + tail,
+    st.sampled_from(["", "ä", "2024-02-29"]),
+    st.sampled_from([996, 998, 1_000, 5_000]),
+    st.sampled_from(["", "a", "b", "Z"]),
+)
 moments = st.builds(
     lambda minutes, offset: (datetime(2024, 2, 28, tzinfo=UTC) + timedelta(minutes=minutes)).astimezone(offset).isoformat(),
     st.integers(0, 4 * 24 * 60),
     st.sampled_from([UTC, timezone(timedelta(hours=14)), timezone(-timedelta(hours=9, minutes=30))]),
 )
-texts = st.one_of(words, moments)
+texts = st.one_of(words, moments, long_words)
 numbers = st.one_of(st.integers(-3, 3), st.sampled_from([0.5, -0.0, 1e300, 2**53, 2**53 + 1, -(2**63)]))
 singles = st.one_of(st.none(), st.booleans(), numbers, texts)
 objects = st.dictionaries(st.sampled_from(["a", "b", "c", "b.c"]), singles | st.lists(singles, max_size=2), max_size=2)
@@ -150,6 +156,31 @@ def test_filters_follow_changed_metadata(filled: Store) -> None:
         writer.delete_documents(["a"])
     with reading(filled) as snapshot:
         assert find(snapshot, where) == {"b"}
+
+
+def test_a_long_text_is_found_by_all_of_it(store: Store) -> None:
+    text = "A long note. " * 80_000
+    texts = {"whole": text, "another end": text + "x", "another beginning": "x" + text, "short": "A long note."}
+    write(
+        store,
+        [make_document(id, "text", metadata={"n": value, "m": {"n": value}, "l": [value, 1]}) for id, value in texts.items()],
+    )
+    with reading(store) as snapshot:
+        for key in ("n", "m.n"):
+            assert find(snapshot, Compare(key, Comparison.EQUAL, text)) == {"whole"}
+            assert find(snapshot, Compare(key, Comparison.GREATER, text)) == {"another end", "another beginning"}
+            assert find(snapshot, Compare(key, Comparison.AT_MOST, text)) == {"whole", "short"}
+            assert find(snapshot, Contains(key, "note. x")) == {"another end"}
+            assert find(snapshot, Contains(key, text)) == {"whole", "another end", "another beginning"}
+            assert find(snapshot, Exists(key)) == set(texts)
+        assert find(snapshot, Contains("l", text)) == {"whole"}
+        assert find(snapshot, Compare("l", Comparison.EQUAL, [text, 1])) == {"whole"}
+    with store.open_writer(COLLECTION) as writer:
+        writer.set_metadata({"whole": {"n": text + "x"}})
+        writer.delete_documents(["another end"])
+    with reading(store) as snapshot:
+        assert find(snapshot, Compare("n", Comparison.EQUAL, text)) == set()
+        assert find(snapshot, Compare("n", Comparison.EQUAL, text + "x")) == {"whole"}
 
 
 def test_k_chunks_whenever_k_match(store: Store) -> None:

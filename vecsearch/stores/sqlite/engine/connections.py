@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -37,6 +37,7 @@ class PooledConnection:
 
     def __init__(self, driver: UnmanagedConnection) -> None:
         self.driver = driver
+        self._functions: set[str] = set()
 
     @cached_property
     def connection(self) -> Connection:
@@ -45,6 +46,15 @@ class PooledConnection:
 
         driver = self.driver
         return create_engine("sqlite://", creator=lambda: driver, poolclass=NullPool).connect()
+
+    def define_function(self, name: str, function: Callable[..., Any], *, arguments: int) -> None:
+        """Define an SQL function of so many arguments, whose result depends on them alone.
+
+        Once a connection: SQLite refuses to define again what a running statement uses.
+        """
+        if name not in self._functions:
+            self.driver.create_function(name, arguments, function, deterministic=True)
+            self._functions.add(name)
 
     def begin(self, *, write: bool) -> None:
         """Begin a snapshot, or a write that waits for its turn."""

@@ -21,6 +21,9 @@ _SIGNS: Final = {
 }  # fmt: skip
 
 
+FIND_TEXT: Final = "find_text"  # in SQL, what `metadata_values.find_text` is
+
+
 class SqlQuery(NamedTuple):
     """A statement and the values of its parameters, by name."""
 
@@ -87,15 +90,20 @@ class _QueryBuilder:
             case Compare(comparison=Comparison.EQUAL):
                 yield from self._build_equal([condition])
             case Compare(key=key, value=value):
+                standing = ValueKind.TEXT if isinstance(value, str) else get_value_kind(value)
                 for within in self._build_ranges(condition):
-                    yield f"{self._select_under(key)} AND kind = {self._bind(int(get_value_kind(value)))} AND {within}"
+                    yield f"{self._select_under(key)} AND kind = {self._bind(int(standing))} AND {within}"
+                if isinstance(value, str):
+                    yield self._select_long(key, f"{{text}} {_SIGNS[condition.comparison]} {self._bind(value)}")
             case Exists(key=key):
                 yield f"{self._select_under(key)} AND kind < {self._bind(ELEMENT)}"
             case Contains(key=key, value=value):
                 kind, stored = self._bind(ELEMENT + get_value_kind(value)), self._bind(to_comparable(value))
                 yield f"{self._select_under(key)} AND kind = {kind} AND value = {stored}"
                 if isinstance(value, str):
-                    yield f"{self._select_under(key)} AND kind = {self._bind(int(ValueKind.TEXT))} AND instr(value, {stored}) > 0"
+                    part, text = self._bind(value), self._bind(int(ValueKind.TEXT))
+                    yield f"{self._select_under(key)} AND kind = {text} AND instr(value, {part}) > 0"
+                    yield self._select_long(key, f"instr({{text}}, {part}) > 0")
             case Or(terms=terms):
                 yield from self._build_equal([term for term in terms if isinstance(term, Compare)])
 
@@ -106,6 +114,12 @@ class _QueryBuilder:
 
     def _select_under(self, key: str) -> str:
         return f"SELECT document_id FROM metadata_index WHERE collection_id = :collection AND key = {self._bind(key)}"
+
+    def _select_long(self, key: str, test: str) -> str:
+        """Documents with a long text under a key for which a test holds: the index has only its digest, so it is read."""
+        long, stored = self._bind(int(ValueKind.LONG_TEXT)), "(SELECT metadata FROM documents WHERE documents.id = document_id)"
+        text = f"{FIND_TEXT}({stored}, {self._bind(key)})"
+        return f"{self._select_under(key)} AND kind = {long} AND {test.format(text=text)}"
 
     def _build_equal(self, terms: Sequence[Compare]) -> Iterator[str]:
         """Documents that have one of the values, a set for each key and kind: SQLite takes only so many alternatives."""
@@ -126,7 +140,8 @@ class _QueryBuilder:
 
     def _build_ranges(self, condition: Compare) -> Iterator[str]:
         """What holds for a value of the right kind, in parts: each a range of the table, as far as that can be said."""
-        bound, sign = to_comparable(condition.value), _SIGNS[condition.comparison]
+        bound = condition.value if isinstance(condition.value, str) else to_comparable(condition.value)
+        sign = _SIGNS[condition.comparison]
         plain = f"value {sign} {self._bind(bound)}"
         precision = find_time_precision(condition.value)
         if precision is None:
@@ -144,7 +159,7 @@ class _QueryBuilder:
 
 
 def _is_set(condition: Filter) -> bool:
-    """Whether `_Asked.sets` gives each document that a condition holds for, once."""
+    """Whether `_QueryBuilder.build_sets` gives each document that a condition holds for, once."""
     if isinstance(condition, Or):
         keys = {
             term.key if isinstance(term, Compare) and term.comparison is Comparison.EQUAL else None for term in condition.terms

@@ -1,7 +1,12 @@
-"""The entries of the metadata index: a key or path, the kind of the value there, and the value as SQLite compares it."""
+"""The entries of the metadata index: a key or path, the kind of the value there, and the value as SQLite compares it.
+
+Of a value of more than _TEXT_MAX characters only a digest stands there, which says what it is equal to. For more than that the
+metadata itself is read: see `find_text`.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from enum import IntEnum
@@ -14,6 +19,7 @@ from vecsearch.stores.sqlite.engine.stored_values import parse_stored_json
 MetadataEntry: TypeAlias = tuple[str, int, Any]  # key, kind, value
 
 ELEMENT: Final = 8  # what the elements of a list have more than their kind; they stand beside the list
+_TEXT_MAX: Final = 1_000  # characters of a text, or of a list as JSON, that stand in the index too
 _PATH_MAX: Final = 4_096  # characters; what lies deeper is left out, else entries would grow by the square of an object's depth
 
 
@@ -27,6 +33,7 @@ class ValueKind(IntEnum):
     TEXT = 4
     LIST = 5
     OBJECT = 6
+    LONG_TEXT = 7  # of more than _TEXT_MAX characters
 
 
 _TEXT: Final = int(ValueKind.TEXT)
@@ -36,7 +43,7 @@ def get_value_kind(value: JSON) -> ValueKind:
     """The type of what json.loads gives."""
     match value:
         case str():
-            return ValueKind.TEXT
+            return ValueKind.TEXT if len(value) <= _TEXT_MAX else ValueKind.LONG_TEXT
         case bool():
             return ValueKind.TRUE if value else ValueKind.FALSE
         case int() | float():
@@ -53,7 +60,7 @@ def to_comparable(value: JSON) -> Any:
     """What SQLite holds and compares: numbers and text as they are, a list as JSON; of others the kind says all."""
     match value:
         case str():
-            return value
+            return value if len(value) <= _TEXT_MAX else _hash(value)
         case bool():
             return 0
         case int():
@@ -61,7 +68,8 @@ def to_comparable(value: JSON) -> Any:
         case float():
             return value + 0.0  # SQLite holds no -0.0
         case list():
-            return _ENCODER.encode(value)
+            encoded = _ENCODER.encode(value)
+            return encoded if len(encoded) <= _TEXT_MAX else _hash(encoded)
         case _:
             return 0
 
@@ -72,7 +80,7 @@ def list_entries(stored: str) -> dict[MetadataEntry, None]:
     if stored == "{}":
         return found
     for path, value in _iterate_paths(parse_stored_json(stored)):
-        if type(value) is str:
+        if type(value) is str and len(value) <= _TEXT_MAX:
             found[path, _TEXT, value] = None
         else:
             found[path, int(get_value_kind(value)), to_comparable(value)] = None
@@ -80,6 +88,13 @@ def list_entries(stored: str) -> dict[MetadataEntry, None]:
             elements = (element for element in value if not isinstance(element, list | dict))
             found.update(((path, ELEMENT + get_value_kind(element), to_comparable(element)), None) for element in elements)
     return found
+
+
+def find_text(stored: str, key: str) -> str | None:
+    """Return the text under a key or path of a document's metadata; None where something else, or nothing, stands there."""
+    return next(
+        (value for path, value in _iterate_paths(parse_stored_json(stored)) if path == key and isinstance(value, str)), None
+    )
 
 
 def _iterate_paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:
@@ -98,6 +113,10 @@ def _iterate_paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:
                 yield path, value
             if isinstance(value, dict):
                 waiting.append((path, value))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _to_float(value: int) -> float:
