@@ -231,6 +231,46 @@ def test_a_collection_serves_a_forked_child_too(tmp_path, threads):
     assert is_sound(tmp_path / "db")
 
 
+FORKING_WRITER = """
+import os, sys
+from pathlib import Path
+import vecsearch
+from vecsearch.stores.sqlite.store import SQLiteStore
+
+store = SQLiteStore(Path(sys.argv[1]), lock_timeout=0.2)
+refused = 0
+
+def write():
+    global refused
+    try:
+        with store.open_writer("default") as writer:
+            writer.refresh_indexes()
+    except vecsearch.DatabaseLockedError:
+        refused += 1
+
+with store.open_writer("default") as writer:
+    child = os.fork()
+    if not child:
+        write()
+    else:
+        assert os.waitpid(child, 0)[1] == 256  # one refusal in the child, whose blocks and interpreter have ended
+        second = os.fork()
+        if not second:
+            write()
+            os._exit(refused)
+        assert os.waitpid(second, 0)[1] == 256  # the lock is still the parent's
+        writer.refresh_indexes()
+sys.exit(refused)
+"""
+
+
+def test_a_child_forked_by_a_writer_is_no_writer_and_takes_its_lock_from_nobody(folder):
+    command = [sys.executable, "-c", FORKING_WRITER, str(folder)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert is_sound(folder)
+
+
 HOLDER = """
 import sys, time, vecsearch
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder

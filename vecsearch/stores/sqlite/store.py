@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -30,7 +31,7 @@ class SQLiteStore:
         """Open a database that is there. Raises NotADatabaseError, SchemaVersionError, DatabaseCorruptedError."""
         self.database = DatabaseFolder(folder, readonly=readonly, timeout=lock_timeout)
         self._readers: dict[CollectionName, SnapshotReader] = {}
-        self._held = threading.local()  # how many blocks of this thread hold the write lock
+        self._held = threading.local()  # by which process this thread holds the write lock, and what it changed
 
     @property
     def location(self) -> str:
@@ -65,21 +66,22 @@ class SQLiteStore:
 
         What an earlier writer left behind is cleared away first; index files that are due are written at the end.
         """
-        depth = getattr(self._held, "depth", 0)
-        if depth:
+        process = os.getpid()
+        if getattr(self._held, "by", None) == process:  # a child forked inside the block holds nothing
             yield
             return
         with self.database.hold_write_lock():
             from vecsearch.stores.sqlite.write import compaction, replacement
 
-            self._held.depth, self._held.changed = 1, set()
+            self._held.by, self._held.changed = process, set()
             try:
                 replacement.drop_leftovers(self.database)
                 yield
-                for name in self._held.changed:
-                    compaction.publish_if_due(self.database, name)
+                if os.getpid() == process:
+                    for name in self._held.changed:
+                        compaction.publish_if_due(self.database, name)
             finally:
-                self._held.depth = 0
+                self._held.by = None
 
     @contextmanager
     def open_writer(self, collection: CollectionName) -> Iterator[SQLiteWriter]:

@@ -45,12 +45,14 @@ def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[None]:
         raise ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written") from error
     except OSError as error:
         raise wrap_write_error(f"nothing was changed: no lock file was made in {folder}", error) from error
+    process = os.getpid()
     try:
         _write_owner(folder)
         yield
     finally:
-        atomic_files.remove(folder / OWNER_FILE)
-        lock.release()
+        if os.getpid() == process:  # else the lock is the parent's
+            atomic_files.remove(folder / OWNER_FILE)
+            lock.release()
 
 
 def _acquire(lock: FileLock, folder: Path, timeout: float) -> None:
