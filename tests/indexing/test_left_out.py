@@ -11,6 +11,7 @@ import pytest
 
 import vecsearch
 from tests.fakes import FakeEncoder
+from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import registry
 from vecsearch.stores.sqlite.store import SQLiteStore
 
@@ -97,7 +98,108 @@ def test_an_import_overwrites_what_came_meanwhile_only_where_it_was_told_to(db, 
         report = collection.import_documents(file, on_conflict=policy)
     assert text_of_x(db) == ("text of the file" if policy == "replace" else "precious")
     assert (report.skipped, len(report.failed)) == {"skip": (1, 0), "error": (0, 1), "replace": (0, 0)}[policy]
-    assert report.added == (policy == "replace")
+    replaced = int(policy == "replace")
+    assert (report.added, report.replaced, report.encoded, report.vectors_reused) == (0, replaced, replaced, 0)
+
+
+def write_records(file: Path, **texts: str) -> None:
+    """Each with metadata that says the same."""
+    file.write_text("".join(json.dumps({"id": id, "text": text, "said": text}) + "\n" for id, text in texts.items()))
+
+
+def test_metadata_is_never_given_to_what_another_run_stored_meanwhile(db, file):
+    file.write_text("".join(json.dumps({"id": id, "text": id, "n": 1}) + "\n" for id in "XYZ"))
+    with vecsearch.open(db, model=OLD) as collection:
+        collection.index([file])
+    lines = [{"id": "X", "text": "X", "n": 2}, {"id": "Y", "text": "another", "n": 1}, {"id": "Z", "text": "Z", "n": 2}]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def take_x() -> None:
+        with vecsearch.open(db, model=OLD) as other:
+            other.delete(["X"])
+            other.add(["precious"], ids=["X"], metadatas=[{"owner": "me"}])
+
+    with vecsearch.open(db, model=Acting(1, take_x)) as collection:
+        report = collection.index([file])
+        assert (report.updated, len(report.failed)) == (2, 1)
+        assert [document.metadata for document in collection.get(["X", "Z"])] == [{"owner": "me"}, {"n": 2}]
+        collection.delete(["X"])
+        assert collection.index([file]).added == 1
+        assert [document.metadata for document in collection.get(["X"])] == [{"n": 2}]
+
+
+def test_a_document_from_a_pipe_that_is_deleted_meanwhile_is_reported(tmp_path, db):
+    pipe = tmp_path / "pipe.jsonl"
+    write_records(pipe, X="one", Y="two")
+    with vecsearch.open(db, model=OLD) as collection:
+        collection._index_json_lines(RawFile("pipe", ".jsonl", pipe))
+    pipe.write_text(json.dumps({"id": "X", "text": "one", "n": 1}) + "\n" + json.dumps({"id": "Y", "text": "other"}) + "\n")
+
+    def delete_x() -> None:
+        with vecsearch.open(db, model=OLD) as other:
+            other.delete(["X"])
+
+    with vecsearch.open(db, model=Acting(1, delete_x)) as collection:
+        report = collection._index_json_lines(RawFile("pipe", ".jsonl", pipe))
+        assert report.updated == 1
+        assert ["'X' was deleted by another run" in failure.error for failure in report.failed] == [True]
+
+
+@pytest.mark.parametrize("kind", ["unchanged", "relabelled"])
+def test_a_file_is_read_again_where_another_run_deletes_one_of_its_documents_meanwhile(db, file, kind):
+    write_records(file, X="one", Y="two")
+    with vecsearch.open(db, model=OLD) as collection:
+        collection.index([file])
+    write_records(file, X="one", Y="three")
+    if kind == "relabelled":
+        file.write_text(file.read_text().replace('"said": "one"', '"said": "1"'))
+
+    def delete_x() -> None:
+        with vecsearch.open(db, model=OLD) as other:
+            other.delete(["X"])
+
+    with vecsearch.open(db, model=Acting(1, delete_x)) as collection:
+        assert not collection.index([file]).failed
+        assert "X" not in collection
+        report = collection.index([file])
+        assert (report.added, report.unchanged, "X" in collection) == (1, 1, True)
+        assert collection.index([file]).unchanged == 2
+
+
+def test_a_file_that_comes_back_within_the_run_keeps_its_documents(tmp_path, db):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    old, new = folder / "a.jsonl", folder / "b.jsonl"
+    write_records(old, X="from a")
+    with vecsearch.open(db, model=OLD) as collection:
+        collection.index([folder])
+    old.unlink()
+    write_records(new, X="from b")
+    with vecsearch.open(db, model=Acting(1, lambda: write_records(old, X="from a"))) as collection:
+        report = collection.index([folder])
+        assert [str(old.name) in failure.error for failure in report.failed] == [True]
+        (document,) = collection.get(["X"])
+        assert (document.text, document.source) == ("from a", old.as_posix())
+        old.unlink()
+        assert not collection.index([folder]).failed
+        assert collection.get(["X"])[0].text == "from b"
+
+
+def test_each_document_is_counted_once_where_two_runs_read_the_same_files(tmp_path, db):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for n in range(8):
+        (folder / f"{n}.txt").write_text(f"text {n}")
+    reports = []
+
+    def index() -> None:
+        with vecsearch.open(db, model=OLD) as other:
+            reports.append(other.index([folder]))
+
+    with vecsearch.open(db, model=Acting(1, index)) as collection:
+        reports.append(collection.index([folder]))
+        assert [(report.added, report.updated) for report in reports] == [(8, 0), (0, 8)]
+        assert len(collection) == 9
 
 
 @pytest.mark.parametrize("options", [{"mode": "dense"}, {"mode": "hybrid"}, {"explain": True}])

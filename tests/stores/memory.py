@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -143,7 +143,7 @@ class MemoryWriter:
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
-        clear_pending: bool = False,
+        clear_pending: Collection[str] = (),
     ) -> None:
         with self._change() as state:
             for document in {document.id: document for document in documents}.values():
@@ -156,8 +156,8 @@ class MemoryWriter:
                 for key in file.removed_ids:
                     if key in state.documents and state.documents[key].source == file.path:
                         del state.documents[key]
-            if clear_pending:
-                state.pending.clear()
+            for digest in clear_pending:
+                state.pending.pop(digest, None)
 
     def _make_document(self, state: MemoryState, new: NewDocument) -> MemoryDocument:
         numbers, old = self._store.numbers, state.documents.get(new.id)

@@ -25,7 +25,8 @@ from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord, ImportSource
-from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored, format_id_conflict
+from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored
+from vecsearch.indexing.commit_check import LeftOut, format_id_conflict
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import chunk, rechunk
 from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, Store, StoredDocument
@@ -58,13 +59,9 @@ class ImportReport:
 
 @dataclass(slots=True)
 class _ImportCounts:
-    """Documents so far; see `ImportReport`."""
+    """Documents so far that were not stored; see `ImportReport`."""
 
-    added: int = 0
-    replaced: int = 0
     skipped: int = 0
-    vectors_reused: int = 0
-    encoded: int = 0
     failed: list[FailedFile] = field(default_factory=list)
 
 
@@ -85,7 +82,6 @@ class ImportRun:
         )  # fmt: skip
         self._counts, self._start_time = _ImportCounts(), perf_counter()
         self._places: dict[str, str] = {}  # where each id stood
-        self._added: set[str] = set()  # ids that were free when they were looked up
         self._reread: set[str] = set()  # files that are to be read again when they are indexed
         self._characters = 0  # of documents that wait in the batch with their vectors
 
@@ -178,8 +174,6 @@ class ImportRun:
 
     def _is_wanted(self, record: ImportRecord, stored: StoredDocument | None, entry: ImportEntry, origin: str) -> bool:
         if stored is None:
-            self._counts.added += 1
-            self._added.add(record.document.id)
             return True
         if self._policy is OnConflict.SKIP:
             self._counts.skipped += 1
@@ -192,7 +186,6 @@ class ImportRun:
             conflict = format_id_conflict(stored.id, stored.source, path)
             self._counts.failed.append(FailedFile(origin, f"{entry.where}: {conflict}"))
             return False
-        self._counts.replaced += 1
         return True
 
     def _reuse(self, record: ImportRecord, vectors: Any) -> None:
@@ -204,7 +197,6 @@ class ImportRun:
                 provided_vectors=record.provided_vectors or record.digest is None,
             )
         )  # fmt: skip
-        self._counts.vectors_reused += 1
         self._characters += len(document.text)
         if self._characters >= _BATCH_CHARACTERS:
             self._batches.flush()
@@ -212,7 +204,6 @@ class ImportRun:
 
     def _encode(self, record: ImportRecord) -> None:
         document, source = record.document, self._resolve_path(record)
-        self._counts.encoded += 1
         encoder = self._get_encoder()
         if not record.spans:
             self._batches.add(chunk(document, Split.TOKENS, encoder, source=source))
@@ -247,28 +238,25 @@ class ImportRun:
             if (stored := sources[path]).digest:
                 self._batches.finish_file(IndexedFile(path, None, stored.split, stored.error, stored.mounted))
 
-    def _count_taken(self, key: str, stored_source: str | None, new_source: str | None, origin: str) -> None:
-        """Correct the counts for a document that another run stored between the look-up and the commit."""
-        if key in self._added:
-            self._counts.added -= 1
-        else:
-            self._counts.replaced -= 1
+    def _count_left_out(self, left_out: LeftOut, origin: str) -> None:
+        """Report a document whose id another run stored between the look-up and the commit."""
+        key = left_out.id
         if self._policy is OnConflict.SKIP:
             self._counts.skipped += 1
-        elif self._policy is OnConflict.ERROR and stored_source == new_source:
-            self._counts.failed.append(FailedFile(origin, f"{self._places[key]}: the id {key!r} is there already"))
-        else:
-            self._counts.failed.append(FailedFile(origin, format_id_conflict(key, stored_source, new_source)))
+            return
+        same = self._policy is OnConflict.ERROR and left_out.stored_source == left_out.source
+        reason = f"the id {key!r} is there already" if same else str(left_out)
+        self._counts.failed.append(FailedFile(origin, f"{self._places[key]}: {reason}"))
 
     def _build_report(self, origin: str) -> ImportReport:
-        for key, stored_source, new_source in self._batches.taken:
-            self._count_taken(key, stored_source, new_source, origin)
+        for left_out in self._batches.left_out:
+            self._count_left_out(left_out, origin)
         with self._target.open_writer() as writer:
             if writer.info is not None:
                 writer.refresh_indexes()
         documents, chunks = count_stored(self._target)
-        counts, seconds = self._counts, round(perf_counter() - self._start_time, 3)
+        counts, written, seconds = self._counts, self._batches.counts, round(perf_counter() - self._start_time, 3)
         return ImportReport(
-            counts.added, counts.replaced, counts.skipped, counts.vectors_reused, counts.encoded, tuple(counts.failed),
-            documents, chunks, seconds,
+            written.added, written.replaced, counts.skipped, written.added + written.replaced - written.encoded, written.encoded,
+            tuple(counts.failed), documents, chunks, seconds,
         )  # fmt: skip

@@ -7,7 +7,7 @@ the run, and an id that another source has taken meanwhile is reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -20,8 +20,19 @@ from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS
 from vecsearch.core.types import ChunkSpan, CollectionSpec, Metadata, ParsedDocument, Precision, Split
 from vecsearch.documents.chunk_inputs import format_encoder_input, hash_content, hash_encoder_input
 from vecsearch.encoders.base import EncoderSpec, TextEncoder, describe_encoder
+from vecsearch.indexing.commit_check import CommitPlan, FinishedFile, LeftOut, Relabelling, plan_commit
 from vecsearch.indexing.stages import ChunkedDocument, assemble, collect_texts, embed
-from vecsearch.stores.base import CollectionInfo, EncodedChunks, IndexedFile, Matrix, NewDocument, Snapshot, Store, Writer
+from vecsearch.stores.base import (
+    CollectionInfo,
+    EncodedChunks,
+    IndexedFile,
+    Matrix,
+    NewDocument,
+    Snapshot,
+    Store,
+    StoredDocument,
+    Writer,
+)
 from vecsearch.text.analyzer import STEMMER_DEFAULT, is_known_stemmer
 from vecsearch.text.language import detect_language
 
@@ -60,11 +71,34 @@ class _Batch:
 
     chunked: list[ChunkedDocument] = field(default_factory=list)
     ready: list[NewDocument] = field(default_factory=list)
-    files: list[IndexedFile] = field(default_factory=list)
-    metadata: dict[str, Metadata] = field(default_factory=dict)
+    files: list[FinishedFile] = field(default_factory=list)
+    relabellings: dict[str, Relabelling] = field(default_factory=dict)
     sources: dict[str, str | None] = field(default_factory=dict)  # of the documents in it, by id
     weights: dict[str, float] = field(default_factory=dict)  # how much of the run's total each document is
     chunks: int = 0
+
+
+@dataclass(slots=True)
+class WriteCounts:
+    """Documents committed so far.
+
+    New ones, replaced ones, those given other metadata alone, those removed since their file gives them no longer; of the new
+    and the replaced ones how many were encoded.
+    """
+
+    added: int = 0
+    replaced: int = 0
+    relabelled: int = 0
+    removed: int = 0
+    encoded: int = 0
+
+    def include(self, plan: CommitPlan, encoded: Set[str]) -> None:
+        """Count what was committed; `encoded`: ids of the documents of the batch that were encoded."""
+        self.replaced += len(plan.replaced)
+        self.added += len(plan.documents) - len(plan.replaced)
+        self.relabelled += len(plan.metadata)
+        self.removed += sum(len(file.removed_ids) for file in plan.files)
+        self.encoded += sum(document.id in encoded for document in plan.documents)
 
 
 class BatchWriter:
@@ -87,7 +121,8 @@ class BatchWriter:
         self._target, self._get_encoder, self._spec, self._advance = target, get_encoder, spec, advance
         self._may_replace, self._may_overwrite = may_replace, may_overwrite
         self.encoded_count = 0  # texts
-        self.taken: list[tuple[str, str | None, str | None]] = []  # (id, its source, ours) of documents that were left out
+        self.counts = WriteCounts()
+        self.left_out: list[LeftOut] = []
         self._batch = _Batch()
         self._made_by: EncoderSpec | None = None  # what encodes the first batch of a collection that was not there
         with target.open_snapshot() as snapshot:
@@ -108,14 +143,18 @@ class BatchWriter:
         self._advance(weight, len(new.spans))
         self._queue(new.id, new.source, len(new.spans), 0.0)
 
-    def set_metadata(self, key: str, metadata: Metadata) -> None:
-        """Queue other metadata for a stored document."""
-        self._batch.metadata[key] = metadata
+    def set_metadata(self, key: str, metadata: Metadata, *, source: str | None) -> None:
+        """Queue other metadata for a stored document of this source."""
+        self._batch.relabellings[key] = Relabelling(source, metadata)
 
-    def finish_file(self, file: IndexedFile) -> None:
-        """Mark a file as read, together with the last of its documents."""
+    def finish_file(self, file: IndexedFile, ids: Set[str] = frozenset(), *, removes_others: bool = False) -> None:
+        """Mark a file as read, together with the last of its documents.
+
+        `ids`: the documents that it gave; where one of them is not there then, the file is marked to be read again.
+        `removes_others`: its other documents are removed.
+        """
         batch = self._batch
-        batch.files.append(file)
+        batch.files.append(FinishedFile(file, ids, removes_others))
         if not batch.chunked and (not batch.ready or len(batch.files) >= BATCH_CHUNKS):
             self.flush()
 
@@ -132,10 +171,10 @@ class BatchWriter:
         if batch.chunked:
             self._made_by = describe_encoder(self._get_encoder()) if self._info is None else None
             self._check_dimension()
-        vectors, has_pending = self._embed(batch) if batch.chunked else ({}, False)
+        vectors, pending = self._embed(batch) if batch.chunked else ({}, ())
         new = [*(assemble(chunked, vectors) for chunked in batch.chunked), *batch.ready]
-        if new or batch.files or batch.metadata:
-            self._commit(new, batch, clear_pending=has_pending)
+        if new or batch.files or batch.relabellings:
+            self._commit(new, batch, pending)
         self._batch = _Batch()
 
     def commit_with_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix) -> None:
@@ -146,14 +185,20 @@ class BatchWriter:
 
     # -- committing
 
-    def _commit(self, new: Sequence[NewDocument], batch: _Batch, *, clear_pending: bool = False) -> None:
+    def _commit(self, new: Sequence[NewDocument], batch: _Batch, pending: Collection[str] = ()) -> None:
         with self._target.open_writer() as writer:
             if self.check_unchanged(writer, self._made_by) is None:
                 if not new:
                     return
                 self.ensure(writer, (document.text for document in new))
-            free = self._leave_out_taken(writer, new)
-            writer.commit(free, batch.files, metadata=batch.metadata, clear_pending=clear_pending)
+            with writer.open_snapshot() as snapshot:
+                plan = plan_commit(snapshot, new, batch.relabellings, batch.files, self._may_take)
+            writer.commit(plan.documents, plan.files, metadata=plan.metadata, clear_pending=pending)
+        self.counts.include(plan, {chunked.document.id for chunked in batch.chunked})
+        self.left_out.extend(plan.left_out)
+
+    def _may_take(self, stored: StoredDocument, document: NewDocument) -> bool:
+        return (self._may_overwrite and stored.source == document.source) or self._may_replace(stored.source)
 
     def check_unchanged(self, writer: Writer, made_by: EncoderSpec | None = None) -> CollectionInfo | None:
         """Return the collection as it is now. Raises CollectionChangedError where it is not the one that this run began with.
@@ -187,19 +232,6 @@ class BatchWriter:
         self._info = writer.ensure(encoder, precision=precision, stemmer=stemmer)
         return self._info
 
-    def _leave_out_taken(self, writer: Writer, new: Sequence[NewDocument]) -> list[NewDocument]:
-        """Return the documents whose ids no other source has taken since they were planned."""
-        with writer.open_snapshot() as snapshot:
-            stored = {} if snapshot is None else snapshot.find_stored_documents([document.id for document in new])
-        free = []
-        for document in new:
-            prior = stored.get(document.id)
-            if prior is None or (self._may_overwrite and prior.source == document.source) or self._may_replace(prior.source):
-                free.append(document)
-            else:
-                self.taken.append((document.id, prior.source, document.source))
-        return free
-
     # -- encoding
 
     def _check_dimension(self) -> None:
@@ -207,14 +239,13 @@ class BatchWriter:
         if self._info is not None and self._info.encoder.dimension != gives:  # a collection of vectors that were brought
             raise DimensionMismatchError(self._info.encoder.dimension, gives)
 
-    def _embed(self, batch: _Batch) -> tuple[dict[str, Matrix], bool]:
-        """Return a vector for every text, by its hash, and whether some of them wait in the store.
+    def _embed(self, batch: _Batch) -> tuple[dict[str, Matrix], set[str]]:
+        """Return a vector for every text, by its hash, and which of them wait in the store.
 
         Known from before, else encoded, a batch at a time; of a document longer than a batch they are kept as they are made.
         """
         texts, weights = collect_texts(batch.chunked), _spread_weights(batch)
-        vectors = self._find_known(batch.chunked, texts)
-        has_pending = bool(vectors)
+        vectors, pending = self._find_known(batch.chunked, texts)
         self._advance(sum(weights[key] for key in vectors), len(vectors))
         missing = sorted(texts.keys() - vectors.keys(), key=lambda key: (-len(texts[key]), key))  # like lengths pad least
         for keys in batched(missing, BATCH_CHUNKS):
@@ -222,8 +253,8 @@ class BatchWriter:
             vectors |= fresh
             if len(missing) > BATCH_CHUNKS:
                 self._keep_pending(fresh, batch)
-                has_pending = True
-        return vectors, has_pending
+                pending |= fresh.keys()
+        return vectors, pending
 
     def _encode(self, texts: Sequence[str], weights: Mapping[str, float]) -> list[Matrix]:
         def tell(done: Sequence[str]) -> None:
@@ -238,17 +269,18 @@ class BatchWriter:
                 self.ensure(writer, (chunked.document.text for chunked in batch.chunked))
             writer.attach_vectors(vectors)
 
-    def _find_known(self, documents: Sequence[ChunkedDocument], texts: Mapping[str, str]) -> dict[str, Matrix]:
-        """Return vectors of an interrupted run, and of chunks that a changed document keeps."""
+    def _find_known(self, documents: Sequence[ChunkedDocument], texts: Mapping[str, str]) -> tuple[dict[str, Matrix], set[str]]:
+        """Return vectors of an interrupted run (named), and of chunks that a changed document keeps."""
         with self._target.open_snapshot() as snapshot:
             if snapshot is None:
-                return {}
+                return {}, set()
             known = snapshot.load_pending_vectors(list(texts))
+            pending = set(known)
             for stored in snapshot.iterate_vectors([chunked.document.id for chunked in documents]):
                 key = hash_encoder_input(format_encoder_input(stored.title, stored.context, stored.text))
                 if key in texts:
                     known[key] = stored.vector
-        return known
+        return known, pending
 
 
 def find_encoded(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, EncodedChunks]:
@@ -275,12 +307,6 @@ def copy_encoded(document: ParsedDocument, digest: str, encoded: EncodedChunks, 
     return NewDocument(
         document.id, source, document.text, document.title, document.metadata, digest, encoded.spans, encoded.vectors
     )
-
-
-def format_id_conflict(key: str, stored_source: str | None, new_source: str | None) -> str:
-    """Return the message for one id from two sources."""
-    stored, new = ("a document added from code or a pipe" if source is None else source for source in (stored_source, new_source))
-    return f"the id {key!r} is taken: it came from {stored}, and now from {new}; give one of them another id"
 
 
 def _spread_weights(batch: _Batch) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vecsearch.core.source_paths import to_absolute_path
@@ -32,6 +32,17 @@ def find_missing_files(
         else:
             missing |= gone.keys()
     return missing, doubts
+
+
+def make_missing_check(scan: Scan, source_root: Path) -> Callable[[str], bool]:
+    """Return whether a file (stored path) is still to be removed: not there, ignored, or found without text by the run itself."""
+    ignored, read = set(scan.ignored), {file.path for file in scan.files}
+
+    def is_still_missing(name: str) -> bool:
+        path = to_absolute_path(source_root, name)
+        return is_gone(path) or path in read or not ignored.isdisjoint((path, *path.parents))
+
+    return is_still_missing
 
 
 def is_gone(path: Path) -> bool:

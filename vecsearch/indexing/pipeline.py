@@ -8,7 +8,7 @@ held for a batch, not for a run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -34,15 +34,9 @@ from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.documents.validation import validate_document
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.indexing.batch_writer import (
-    BatchWriter,
-    CollectionTarget,
-    copy_encoded,
-    count_stored,
-    find_encoded,
-    format_id_conflict,
-)
-from vecsearch.indexing.missing_files import find_missing_files, is_gone, is_mounted
+from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, count_stored, find_encoded
+from vecsearch.indexing.commit_check import format_id_conflict
+from vecsearch.indexing.missing_files import find_missing_files, is_mounted, make_missing_check
 from vecsearch.indexing.progress import Progress
 from vecsearch.indexing.stages import chunk
 from vecsearch.stores.base import EncodedChunks, IndexedFile, Store, StoredDocument, StoredSource
@@ -91,9 +85,10 @@ class IndexPipeline:
         self._target, self._source_root = CollectionTarget(store, name), store.source_root
         self._get_encoder = get_encoder
         self._missing: set[str] = set()  # stored paths of files that are no more; their documents are removed at the end
+        self._is_still_missing: Callable[[str], bool] = lambda source: False
         self._batches = BatchWriter(
             self._target, get_encoder=get_encoder, spec=spec, advance=progress.advance,
-            may_replace=lambda source: source in self._missing,
+            may_replace=lambda source: source is not None and source in self._missing and self._is_still_missing(source),
         )  # fmt: skip
         self._split, self._progress, self._passwords, self._dry_run = split, progress, passwords, dry_run
         self._counts, self._start_time = IndexCounts(), perf_counter()
@@ -104,6 +99,7 @@ class IndexPipeline:
         self._counts.skipped.extend(scan.skipped)
         sources = self._read_sources(scan)
         self._missing, doubts = find_missing_files(sources, scan, self._source_root, allow_empty=allow_empty)
+        self._is_still_missing = make_missing_check(scan, self._source_root)
         self._counts.failed.extend([*scan.failed, *doubts])
         failed = {to_stored_path(self._source_root, Path(failure.source)): failure.error for failure in scan.failed}
         self._errors.update({name: error for name, error in failed.items() if name in sources})
@@ -113,7 +109,7 @@ class IndexPipeline:
             self._batches.flush()
             self._index_files(conflicting, {}, last=True)
         self._batches.flush()
-        self._remove_missing(scan)
+        self._remove_missing()
         return self._build_report()
 
     def upsert(self, items: Iterable[LoaderItem], *, origin: str, size: int) -> IndexReport:
@@ -129,21 +125,22 @@ class IndexPipeline:
         if not self._dry_run:
             self._finish_run()
         documents, chunks = count_stored(self._target)
-        counts, seconds = self._counts, round(perf_counter() - self._start_time, 3)
+        counts, written, seconds = self._counts, self._batches.counts, round(perf_counter() - self._start_time, 3)
         return IndexReport(
-            counts.added, counts.updated, counts.unchanged, counts.removed, tuple(counts.failed), tuple(counts.skipped),
-            documents, chunks, seconds, tuple(counts.planned) if self._dry_run else None,
+            counts.added + written.added, counts.updated + written.replaced + written.relabelled, counts.unchanged,
+            counts.removed + written.removed, tuple(counts.failed), tuple(counts.skipped),
+            documents, chunks, seconds,
+            tuple(counts.planned) if self._dry_run else None,
         )  # fmt: skip
 
     def _finish_run(self) -> None:
         """Note what failed, and bring the indexes up to date."""
-        for key, stored_source, new_source in self._batches.taken:
-            origin = "" if new_source is None else to_absolute_path(self._source_root, new_source).as_posix()
-            message = format_id_conflict(key, stored_source, new_source)
-            self._counts.failed.append(FailedFile(origin, message))
-            self._counts.added -= 1  # its id was free when the batch was planned
-            if new_source is not None:
-                self._errors[new_source] = message  # so that the file is read again by the next run
+        for left_out in self._batches.left_out:
+            source = left_out.source
+            origin = "" if source is None else to_absolute_path(self._source_root, source).as_posix()
+            self._counts.failed.append(FailedFile(origin, str(left_out)))
+            if source is not None:
+                self._errors[source] = str(left_out)  # so that the file is read again by the next run
         with self._target.open_writer() as writer:
             if writer.info is None:
                 return
@@ -211,24 +208,14 @@ class IndexPipeline:
             return
         self._counts.failed.extend(FailedFile(progress.origin, problem) for problem in progress.problems)
         name = result.request.name
-        removed = () if progress.problems else self._find_removed_ids(name, known, progress.ids)
-        self._plan_changes("remove", *removed)
-        self._counts.removed += len(removed)
-        if not self._dry_run:
-            self._batches.finish_file(
-                IndexedFile(
-                    path=name, digest=result.digest, split=self._split, error="; ".join(progress.problems[:3]) or None,
-                    mounted=is_mounted(file.path, self._source_root), removed_ids=removed,
-                )
-            )  # fmt: skip
-
-    def _find_removed_ids(self, name: str, known: StoredSource | None, ids: set[str]) -> tuple[str, ...]:
-        """Return the ids that a file gave before and gives no longer; nobody is asked about a new file."""
-        if known is not None and not known.documents:
-            return ()
-        with self._target.open_snapshot() as snapshot:
-            stored = set() if snapshot is None else snapshot.list_source_document_ids([name]).get(name, set())
-        return tuple(sorted(stored - ids))
+        is_whole = not progress.problems
+        if self._dry_run:
+            self._plan_removals([name] if is_whole else [], kept=progress.ids)
+            return
+        read = IndexedFile(
+            name, result.digest, self._split, "; ".join(progress.problems[:3]) or None, is_mounted(file.path, self._source_root)
+        )
+        self._batches.finish_file(read, progress.ids, removes_others=is_whole)
 
     # -- documents
 
@@ -263,7 +250,7 @@ class IndexPipeline:
                 if not same:
                     self._store(document, digest, stored.encoded.get(digest), progress.source, weight)
                 elif relabelled:
-                    self._batches.set_metadata(document.id, document.metadata)
+                    self._batches.set_metadata(document.id, document.metadata, source=progress.source)
             self._count_document(document.id, new=prior is None, changed=not same or relabelled)
             self._progress.advance(weight if same else 0, 0)
 
@@ -305,19 +292,23 @@ class IndexPipeline:
         return prior is None or prior.source == progress.source or prior.source in self._missing
 
     def _count_document(self, key: str, *, new: bool, changed: bool) -> None:
-        self._counts.added += new
-        self._counts.updated += changed and not new
         self._counts.unchanged += not changed
-        if changed:
-            self._plan_changes("add" if new else "update", key)
+        if changed and self._dry_run:  # what is written is counted when it is
+            self._counts.added += new
+            self._counts.updated += not new
+            self._counts.planned.append(("add" if new else "update", key))
 
-    def _plan_changes(self, verb: str, *keys: str) -> None:
-        if self._dry_run:
-            self._counts.planned.extend((verb, key) for key in keys)
+    def _plan_removals(self, names: Sequence[str], *, kept: Set[str] = frozenset()) -> None:
+        """Note for a dry run what goes with, or from, some files."""
+        with self._target.open_snapshot() as snapshot:
+            stored = {} if snapshot is None or not names else snapshot.list_source_document_ids(names)
+        keys = [key for name in sorted(stored) for key in sorted(stored[name] - kept)]
+        self._counts.planned.extend(("remove", key) for key in keys)
+        self._counts.removed += len(keys)
 
     # -- what is no longer there
 
-    def _remove_missing(self, scan: Scan) -> None:
+    def _remove_missing(self) -> None:
         """Remove what is missing, last, so that a renamed file's vectors are still there when its new name is read.
 
         It is looked at again, on the disk and in the store: another run may have brought it back meanwhile.
@@ -325,25 +316,11 @@ class IndexPipeline:
         if not self._missing:
             return
         if self._dry_run:
-            with self._target.open_snapshot() as snapshot:
-                ids = {} if snapshot is None else snapshot.list_source_document_ids(sorted(self._missing))
-            keys = [key for name in sorted(ids) for key in sorted(ids[name])]
-            self._plan_changes("remove", *keys)
-            self._counts.removed += len(keys)
+            self._plan_removals(sorted(self._missing))
             return
         with self._target.open_writer() as writer:
             if self._batches.check_unchanged(writer) is not None:
-                self._counts.removed += writer.delete_sources(sorted(filter(self._is_still_missing(scan), self._missing)))
-
-    def _is_still_missing(self, scan: Scan) -> Callable[[str], bool]:
-        """Return whether a file is still to be removed: not there, ignored, or found without text by this run."""
-        ignored, read = set(scan.ignored), {file.path for file in scan.files}
-
-        def check(name: str) -> bool:
-            path = to_absolute_path(self._source_root, name)
-            return is_gone(path) or path in read or not ignored.isdisjoint((path, *path.parents))
-
-        return check
+                self._counts.removed += writer.delete_sources(sorted(filter(self._is_still_missing, self._missing)))
 
 
 def _is_valid(document: ParsedDocument, progress: FileProgress) -> bool:

@@ -14,7 +14,7 @@ What only one kind of store offers (backup, repair, compaction) is a Protocol of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -187,10 +187,10 @@ class Writer(Protocol):
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
-        clear_pending: bool = False,
+        clear_pending: Collection[str] = (),
     ) -> None:
         """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read.
-        `clear_pending` drops the pending vectors: what they were for is stored."""
+        `clear_pending` names pending vectors to drop: what they were for is stored."""
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""

@@ -7,7 +7,7 @@ never ahead. Use inside `Database.locked()`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -94,7 +94,7 @@ class SQLiteWriter:
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
-        clear_pending: bool = False,
+        clear_pending: Collection[str] = (),
     ) -> None:
         """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read."""
         with self._begin_change() as (connection, state):
@@ -106,8 +106,9 @@ class SQLiteWriter:
                 _delete_documents(
                     connection, state, list(_find_document_rows(connection, state, file.removed_ids, source=row).values())
                 )
-            if clear_pending:
-                connection.execute(delete(staged_vectors).where(staged_vectors.c.collection_id == state.id))
+            for digests in batched(clear_pending, _IN_VALUES_MAX):
+                pending = (staged_vectors.c.collection_id == state.id) & staged_vectors.c.digest.in_(digests)
+                connection.execute(delete(staged_vectors).where(pending))
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
