@@ -580,7 +580,7 @@ def test_a_collection_s_name_is_only_a_name(tmp_path_factory: pytest.TempPathFac
 def test_any_pattern_is_taken_or_refused_and_leads_nowhere_else(
     tmp_path_factory: pytest.TempPathFactory, include: list[str], exclude: list[str]
 ) -> None:
-    from vecsearch.core.types import FileFilter
+    from vecsearch.core.files import FileFilter
     from vecsearch.documents import scan
 
     place = tmp_path_factory.mktemp("patterns")
@@ -598,7 +598,7 @@ def test_any_pattern_is_taken_or_refused_and_leads_nowhere_else(
 
 @pytest.mark.parametrize("pattern", ["*a" * 30 + "b", "**/" * 300 + "b", "(a+)+" * 20, "?" * 3_000, "[a-z]" * 500, "*" * 200])
 def test_no_pattern_takes_minutes(tmp_path: Path, pattern: str) -> None:
-    from vecsearch.core.types import FileFilter
+    from vecsearch.core.files import FileFilter
     from vecsearch.documents import scan
 
     (tmp_path / ("a" * 200)).write_text("x")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         VecsearchError,
         VecsearchWarning,
     )
+    from vecsearch.core.files import FailedFile, IndexReport, SkippedFile
     from vecsearch.core.results import (
         ChunkWindow,
         ComponentScore,
@@ -52,15 +53,12 @@ if TYPE_CHECKING:
         ChunkLocation,
         Document,
         DocumentSummary,
-        FailedFile,
         Finding,
         Fusion,
-        IndexReport,
         Mode,
         OnConflict,
         Precision,
         Severity,
-        SkippedFile,
         Span,
         Split,
     )
@@ -96,6 +94,11 @@ _HOMES = {
         "VecsearchError",
         "VecsearchWarning",
     ),
+    "vecsearch.core.files": (
+        "FailedFile",
+        "IndexReport",
+        "SkippedFile",
+    ),
     "vecsearch.core.results": (
         "ChunkWindow",
         "ComponentScore",
@@ -110,15 +113,12 @@ _HOMES = {
         "ChunkLocation",
         "Document",
         "DocumentSummary",
-        "FailedFile",
         "Finding",
         "Fusion",
-        "IndexReport",
         "Mode",
         "OnConflict",
         "Precision",
         "Severity",
-        "SkippedFile",
         "Span",
         "Split",
     ),

@@ -248,13 +248,13 @@ def test_add_asks_a_few_questions_of_sqlite_however_many_texts_it_takes(notes: v
     notes.add(["warm"])
     store: Any = notes._store
     counts = []
-    begin = store.database._begin_transaction
+    begin = store.database._pool.begin
 
     def counting(**options: Any) -> Any:
         counts.append(options)
         return begin(**options)
 
-    store.database._begin_transaction = counting
+    store.database._pool.begin = counting
     notes.add([f"text {n}" for n in range(100)])
     assert len(counts) < 20
     counts.clear()

@@ -11,7 +11,8 @@ import pytest
 from pyzipper import WZ_AES, AESZipFile
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import ParsedDocument, ParseWarning, SkippedFile
+from vecsearch.core.files import SkippedFile
+from vecsearch.core.parsed import ParsedDocument, ParseWarning
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders import archive, load
 from vecsearch.documents.loaders.raw_file import RawFile

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 import vecsearch
-from vecsearch.core.types import ChunkSpan, ParsedDocument, Section, Split
+from vecsearch.core.parsed import ChunkSpan, ParsedDocument, Section
+from vecsearch.core.types import Split
 from vecsearch.documents.chunk_inputs import chunk_document, format_encoder_input, hash_content, refit_chunks
 
 

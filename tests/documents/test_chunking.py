@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vecsearch.core.types import ChunkSpan, Section, Split
+from vecsearch.core.parsed import ChunkSpan, Section
+from vecsearch.core.types import Split
 from vecsearch.documents.chunking import split
 
 PROSE = (

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vecsearch.core.errors import InputError
-from vecsearch.core.types import FileFilter
+from vecsearch.core.files import FileFilter
 from vecsearch.documents.ignore_rules import compile_rules
 from vecsearch.documents.scan import scan
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import ParsedDocument, ParseWarning
+from vecsearch.core.parsed import ParsedDocument, ParseWarning
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders import LOADERS, find_loader
 from vecsearch.documents.loaders import load as items_of

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import ParsedDocument, ParseWarning, SkippedFile
+from vecsearch.core.files import SkippedFile
+from vecsearch.core.parsed import ParsedDocument, ParseWarning
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders import load
 from vecsearch.documents.loaders.raw_file import RawFile

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import ParsedDocument, ParseWarning
+from vecsearch.core.parsed import ParsedDocument, ParseWarning
 from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders import load
 from vecsearch.documents.loaders.file_types import detect_file_type

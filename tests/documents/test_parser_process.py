@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.files import SkippedFile
+from vecsearch.core.parsed import Media, ParsedDocument, ParseWarning, Section
 from vecsearch.core.settings import PARSE_SECONDS
-from vecsearch.core.types import Media, ParsedDocument, ParseWarning, Section, SkippedFile
 from vecsearch.documents import wire_format
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParserProcess

@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import Ran
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import ParsedDocument
+from vecsearch.core.parsed import ParsedDocument
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParserProcess
 

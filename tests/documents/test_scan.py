@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from vecsearch.core.files import FileFilter
 from vecsearch.core.settings import DATABASE_FILE, MAX_FILE_BYTES
-from vecsearch.core.types import FileFilter
 from vecsearch.documents.scan import scan
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import ParsedDocument
+from vecsearch.core.parsed import ParsedDocument
 from vecsearch.documents.decoding import EmptyFileError
 from vecsearch.documents.loaders import load
 from vecsearch.documents.loaders.raw_file import RawFile

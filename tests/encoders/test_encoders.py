@@ -20,7 +20,8 @@ import pytest
 import vecsearch
 from tests.conftest import CountingEncoder, Ran
 from vecsearch.core.cache_folders import get_cache_folder
-from vecsearch.core.types import ParsedDocument, Split
+from vecsearch.core.parsed import ParsedDocument
+from vecsearch.core.types import Split
 from vecsearch.documents.chunk_inputs import chunk_document
 from vecsearch.encoders import model_files, registry
 from vecsearch.encoders.auto import AutoEncoder

@@ -21,8 +21,8 @@ from tests import maintenance
 from tests.checks import error_of, is_sound
 from tests.conftest import PROJECT, CountingEncoder
 from tests.fakes import FakeEncoder
+from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import DATABASE_FILE
-from vecsearch.core.types import ChunkSpan, ParsedDocument
 from vecsearch.documents.chunk_inputs import refit_chunks
 from vecsearch.encoders import model_files, registry
 from vecsearch.stores.sqlite.write import replacement

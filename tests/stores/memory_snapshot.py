@@ -15,20 +15,11 @@ import numpy as np
 
 from tests.stores.metadata_predicate import holds
 from vecsearch.core.filters import Filter
+from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
 from vecsearch.core.settings import LOADER_VERSION, QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import (
-    ChunkId,
-    ChunkLocation,
-    ChunkSpan,
-    Document,
-    DocumentSummary,
-    ScoredChunk,
-    Source,
-    SourceState,
-    Split,
-)
+from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, ScoredChunk, Source, SourceState, Split
 from vecsearch.stores.base import (
     NO_IDS,
     ChunkSet,

@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 
 from vecsearch.core.checks import check_limit, check_query, check_whole_number, shorten_repr
 from vecsearch.core.errors import DimensionMismatchError, InputError, UnreadableFileError, UsageError, VecsearchWarning
-from vecsearch.core.filters import Filter
 from vecsearch.core.nesting import NESTING_MAX
 from vecsearch.core.settings import WINDOW_MAX
-from vecsearch.core.types import AnyPath, Mode, ParsedDocument, Where
+from vecsearch.core.types import AnyPath, Mode, Where
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import normalize_vectors
 from vecsearch.search.diversify import DiversityOptions
 from vecsearch.search.noise_floor import estimate_noise_floor
-from vecsearch.search.where_parser import parse_where
 from vecsearch.stores.base import Snapshot
 from vecsearch.text.analyzer import STEMMERS, UNSTEMMED, is_known_stemmer
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what a plain search needs nothing of
+    from vecsearch.core.filters import Filter
+    from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.loaders.raw_file import RawFile
     from vecsearch.documents.parser_process import ParseResult
 
@@ -52,6 +52,15 @@ class SearchOptions:
 
 AUTO: Final = "auto"
 Example: TypeAlias = str | Mapping[str, str]
+
+
+def parse_where(where: Where | None) -> Filter | None:
+    """Return the condition of a filter; see `search.where_parser`. Raises FilterError."""
+    if where is None:
+        return None
+    from vecsearch.search import where_parser  # most questions have no filter
+
+    return where_parser.parse_where(where)
 
 
 def parse_search_options(
@@ -105,12 +114,19 @@ def parse_stemmer(code: Any) -> str | None:
     )
 
 
+def make_text_document(text: Any) -> ParsedDocument:
+    """Return a document that says this text."""
+    from vecsearch.core.parsed import ParsedDocument
+
+    return ParsedDocument("text", check_query(text))
+
+
 def parse_example(value: Any) -> str | ParsedDocument:
     """Return an example of `recommend`: a document's id, or a text. Raises InputError."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and set(value) == {"text"}:
-        return ParsedDocument("text", check_query(value["text"]))
+        return make_text_document(value["text"])
     raise InputError(f"an example is a document's id or {{'text': …}}, got {shorten_repr(value)}")
 
 
@@ -140,6 +156,7 @@ def parse_documents(
     for what, values in (("ids", ids), ("metadatas", metadatas), ("titles", titles)):
         if values is not None and (isinstance(values, str | Mapping) or len(values) != len(texts)):
             raise InputError(f"{what} must be a list of {len(texts)}, one for each text")
+    from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.validation import validate_document
 
     documents = [
@@ -233,6 +250,7 @@ def embed_queries(
 
 def read_document(path: Path) -> ParsedDocument:
     """Return a file as one document, for `similar`. Raises InputError, UnreadableFileError."""
+    from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.parser_process import ParseRequest, ParserProcess
 
     with ParserProcess() as parser:
@@ -242,6 +260,8 @@ def read_document(path: Path) -> ParsedDocument:
 
 
 def _read_documents(reading: ParseResult) -> list[ParsedDocument]:
+    from vecsearch.core.parsed import ParsedDocument
+
     try:
         return [item for item in reading.read_items() if isinstance(item, ParsedDocument)]
     except UnreadableFileError as error:

@@ -14,25 +14,15 @@ from vecsearch.api.searcher import CollectionSearcher
 from vecsearch.core.checks import check_choice, check_limit, shorten_repr
 from vecsearch.core.errors import DimensionMismatchError, InputError, SchemaVersionError, UsageError
 from vecsearch.core.settings import MAX_FILE_BYTES
-from vecsearch.core.types import (
-    AnyPath,
-    CollectionSpec,
-    Document,
-    FileFilter,
-    IndexReport,
-    OnConflict,
-    ParsedDocument,
-    Precision,
-    Scan,
-    Split,
-    Where,
-)
+from vecsearch.core.types import AnyPath, CollectionSpec, Document, OnConflict, Precision, Split, Where
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision
 from vecsearch.stores.base import MaintainedStore, Matrix, Store
 
 if TYPE_CHECKING:  # loaded with the first write, so that a search does not wait
+    from vecsearch.core.files import IndexReport, Scan
+    from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.loaders.raw_file import RawFile
     from vecsearch.exchange.export import ExportReport
     from vecsearch.exchange.import_ import ImportReport
@@ -145,6 +135,7 @@ class Collection(CollectionSearcher):
         .gitignore, for files met in folders; `passwords` are tried on encrypted files. `dry_run` changes nothing and reports
         what would be done. Others can write between batches; CollectionChangedError where they drop or replace the collection.
         """
+        from vecsearch.core.files import FileFilter, Scan
         from vecsearch.documents.scan import scan
 
         files = paths if isinstance(paths, Scan) else scan(
@@ -169,6 +160,7 @@ class Collection(CollectionSearcher):
         `metadata` is merged key by key, None removes a key; metadata alone is changed without encoding. Raises InputError for an
         unknown id, or for a file's document whose text is to change.
         """
+        from vecsearch.core.parsed import ParsedDocument
         from vecsearch.documents.validation import validate_document, validate_metadata
 
         with self._store.open_writer(self.name) as writer:

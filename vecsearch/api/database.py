@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vecsearch.api import arguments
 from vecsearch.api.collection import Collection
@@ -14,7 +14,10 @@ from vecsearch.core.errors import CollectionNotFoundError, DatabaseCorruptedErro
 from vecsearch.core.types import AnyPath, CollectionSpec, Finding, Precision, Severity
 from vecsearch.encoders import model_files
 from vecsearch.encoders.base import TextEncoder, describe_encoder
-from vecsearch.stores.base import RESTORE_HINT, MaintainedStore, RepairReport
+from vecsearch.stores.base import RESTORE_HINT, MaintainedStore
+
+if TYPE_CHECKING:
+    from vecsearch.stores.base import RepairReport
 
 
 class Database:
@@ -158,6 +161,8 @@ class Database:
         is the collection's and cannot be loaded by its name. Raises DatabaseLockedError, ReadOnlyError, DiskFullError; run it
         again after any of them.
         """
+        from vecsearch.stores.base import RepairReport
+
         try:
             return self._store.repair(model)
         except DatabaseCorruptedError as error:

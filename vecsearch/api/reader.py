@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from vecsearch.api import arguments
 from vecsearch.core.checks import check_limit, check_offset, is_unicode
 from vecsearch.core.errors import CollectionNotFoundError, UsageError
 from vecsearch.core.settings import LIST_LIMIT_DEFAULT
@@ -15,7 +16,6 @@ from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision
 from vecsearch.search import selection
-from vecsearch.search.where_parser import parse_where
 from vecsearch.stores.base import CollectionInfo, Snapshot, Store
 
 _PAGE_SIZE: Final = 1_000  # ids read together
@@ -45,7 +45,7 @@ class CollectionReader:
         """
         if (ids is not None) + (where is not None) + (source is not None) != 1:
             raise UsageError("get takes ids, where, or source: exactly one of them")
-        condition = parse_where(where)
+        condition = arguments.parse_where(where)
         with self._open_snapshot() as snapshot:
             keys = selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source)
             return snapshot.load_documents(keys, include_vectors=include_vectors)
@@ -69,7 +69,7 @@ class CollectionReader:
 
     def count(self, where: Where | None = None) -> int:
         """Return how many documents there are, or match; 0 where the collection is not there."""
-        condition = parse_where(where)
+        condition = arguments.parse_where(where)
         with self._store.open_snapshot(self.name) as snapshot:
             if snapshot is None:
                 return 0
@@ -170,6 +170,6 @@ class CollectionReader:
             return None if snapshot is None else snapshot.info
 
     def _select_ids(self, ids: str | Sequence[str] | None, where: Where | None, source: AnyPath | None) -> list[str]:
-        condition = parse_where(where)
+        condition = arguments.parse_where(where)
         with self._store.open_snapshot(self.name) as snapshot:
             return selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source)

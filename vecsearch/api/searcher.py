@@ -17,7 +17,7 @@ from vecsearch.core.checks import check_choice, check_limit, check_query
 from vecsearch.core.errors import InputError, StorageError, UnavailableError, UsageError
 from vecsearch.core.results import Hits
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
-from vecsearch.core.types import AnyPath, Fusion, Mode, ParsedDocument, Split, Where
+from vecsearch.core.types import AnyPath, Fusion, Mode, Split, Where
 from vecsearch.encoders.base import TextEncoder, TokenEncoder
 from vecsearch.encoders.unit_vectors import normalize_vectors
 from vecsearch.search import engine, selection
@@ -27,6 +27,7 @@ from vecsearch.search.retrieval import Query
 from vecsearch.stores.base import CollectionInfo, Snapshot, Vector
 
 if TYPE_CHECKING:  # loaded by those who ask for it, so that a plain search from the shell does not wait
+    from vecsearch.core.parsed import ParsedDocument
     from vecsearch.search.context import Context
     from vecsearch.search.rerank import Reranker
 
@@ -189,7 +190,7 @@ class CollectionSearcher(CollectionReader):
         )  # fmt: skip
         document = None
         if id is None:
-            document = arguments.read_document(Path(file)) if file is not None else ParsedDocument("text", check_query(text))
+            document = arguments.read_document(Path(file)) if file is not None else arguments.make_text_document(text)
 
         def prepare(info: CollectionInfo) -> tuple[Vector | None, ResultOptions]:
             load = self._bind_encoder(info)
@@ -236,7 +237,7 @@ class CollectionSearcher(CollectionReader):
 
         def prepare(info: CollectionInfo) -> tuple[dict[str, Vector], ResultOptions]:
             load = self._bind_encoder(info)
-            texts = [example for example in examples if isinstance(example, ParsedDocument)]
+            texts = [example for example in examples if not isinstance(example, str)]
             return {text.text: _embed_document(text, load()) for text in texts}, _build_result_options(
                 options, load, tokens=False
             )

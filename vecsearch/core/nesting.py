@@ -57,7 +57,7 @@ def load_json(text: str | bytes, **options: Any) -> Any:
     """Return the value of a JSON text. Raises ValueError, NestingError among them; `options` are those of json."""
     if isinstance(text, bytes | bytearray):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
-    if is_json_nested_too_deeply(text):
+    if len(text) > _TEXT_NESTING_MAX and is_json_nested_too_deeply(text):
         raise NestingError(f"nested too deeply: more than {_TEXT_NESTING_MAX} levels")
     return json.loads(text, **options)
 

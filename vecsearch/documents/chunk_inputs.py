@@ -14,8 +14,9 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from vecsearch.core.errors import VecsearchWarning
+from vecsearch.core.parsed import ChunkSpan, ParsedDocument, Section
 from vecsearch.core.settings import BLOCK_CHARACTERS, CONTEXT_SHARE_MAX, TITLE_SHARE_MAX
-from vecsearch.core.types import ChunkSpan, ParsedDocument, Section, Split
+from vecsearch.core.types import Split
 from vecsearch.documents import chunking
 
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, TypeAlias
 
+from vecsearch.core.parsed import ChunkSpan, Section
 from vecsearch.core.settings import BLOCK_CHARACTERS, SPLIT_TOLERANCE
-from vecsearch.core.types import ChunkSpan, Section, Span, Split
+from vecsearch.core.types import Span, Split
 from vecsearch.documents.locations import LocationFinder
 
 TokenSpans: TypeAlias = Callable[[str], Sequence[tuple[int, int]]]

@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, Final
 
-from vecsearch.core.types import ChunkSpan, Section, Span
+from vecsearch.core.parsed import ChunkSpan, Section
+from vecsearch.core.types import Span
 
 _COUNTED_KEYS: Final = ("lines", "rows")  # one more with each line break of the text
 

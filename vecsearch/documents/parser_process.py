@@ -23,8 +23,8 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.settings import PARSE_AHEAD_BYTES, PARSE_SECONDS, PARSE_SECONDS_PER_MB, PARSE_WAIT_RATIO
-from vecsearch.core.types import LoaderItem
 from vecsearch.documents import parser_worker, wire_format
 
 _MAIN: Final = "import sys; sys.path[:] = {path!r}; from vecsearch.documents.parser_worker import main; main()"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.parsed import LoaderItem, ParsedDocument
 from vecsearch.core.settings import (
     FRAME_CHARACTERS,
     PARSE_MEMORY_BYTES,
@@ -21,7 +22,6 @@ from vecsearch.core.settings import (
     PARSE_OUTPUT_RATIO,
     PARSE_WAIT_RATIO,
 )
-from vecsearch.core.types import LoaderItem, ParsedDocument
 from vecsearch.documents import loaders, wire_format
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders.raw_file import RawFile

@@ -19,7 +19,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Final
 
-from vecsearch.core.types import FailedFile, FileFilter, FoundFile, Scan, SkippedFile, format_count
+from vecsearch.core.files import FailedFile, FileFilter, FoundFile, Scan, SkippedFile
+from vecsearch.core.types import format_count
 from vecsearch.documents.globs import (
     GLOB_CHARACTERS,
     IGNORED_FOLDERS,

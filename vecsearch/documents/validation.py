@@ -8,8 +8,9 @@ from typing import Any, Final
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.errors import InputError
 from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply
+from vecsearch.core.parsed import ParsedDocument
 from vecsearch.core.settings import ID_LENGTH_MAX
-from vecsearch.core.types import JSON, Metadata, ParsedDocument
+from vecsearch.core.types import JSON, Metadata
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 

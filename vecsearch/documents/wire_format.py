@@ -7,8 +7,9 @@ import json
 import struct
 from typing import IO, Any, Final
 
+from vecsearch.core.files import SkippedFile
 from vecsearch.core.nesting import load_json
-from vecsearch.core.types import LoaderItem, Media, ParsedDocument, ParseWarning, Section, SkippedFile
+from vecsearch.core.parsed import LoaderItem, Media, ParsedDocument, ParseWarning, Section
 from vecsearch.documents.validation import validate_depth
 
 _LENGTH: Final = struct.Struct(">I")

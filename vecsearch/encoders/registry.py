@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import RLock
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from vecsearch.core.errors import ModelMismatchError
 from vecsearch.encoders.auto import AutoEncoder
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
-from vecsearch.encoders.cross_encoder import SentenceTransformersCrossEncoder
 from vecsearch.encoders.model_files import BUNDLED_MODEL, ComputePrecision, normalize_model_name
+
+if TYPE_CHECKING:
+    from vecsearch.encoders.cross_encoder import SentenceTransformersCrossEncoder
 
 DEFAULT_MODEL = BUNDLED_MODEL
 _MODELS_KEPT: Final = 3
@@ -87,6 +89,12 @@ def load_spec(spec: EncoderSpec) -> TextEncoder:
     raise ModelMismatchError(None, spec.model, f"{spec.model} as it is here (its files differ)")
 
 
+def _load_cross_encoder(name: str) -> SentenceTransformersCrossEncoder:
+    from vecsearch.encoders.cross_encoder import SentenceTransformersCrossEncoder
+
+    return SentenceTransformersCrossEncoder(name)
+
+
 def load_cross_encoder(name: str) -> SentenceTransformersCrossEncoder:
     """Return the cross-encoder of a name; the one used last stays in memory. Raises UnavailableError."""
     return _cross_encoders.get(normalize_model_name(name))
@@ -107,4 +115,4 @@ def _find_by_fingerprint(model: str | TextEncoder, fingerprint: str) -> TextEnco
 _encoders: Final[ModelCache[tuple[str, ComputePrecision | None], TextEncoder]] = ModelCache(
     lambda key: AutoEncoder(*key), _MODELS_KEPT
 )
-_cross_encoders: Final = ModelCache(SentenceTransformersCrossEncoder, 1)
+_cross_encoders: Final = ModelCache(_load_cross_encoder, 1)

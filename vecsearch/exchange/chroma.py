@@ -13,8 +13,9 @@ from sqlalchemy import column as sql_column
 
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, UnreadableFileError
+from vecsearch.core.parsed import ParsedDocument
 from vecsearch.core.settings import READ_DOCUMENTS
-from vecsearch.core.types import ParsedDocument, format_names
+from vecsearch.core.types import format_names
 from vecsearch.documents.validation import validate_document
 from vecsearch.exchange.foreign_sqlite import open_foreign
 from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord

@@ -18,9 +18,10 @@ import numpy as np
 
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, ModelMismatchError, VecsearchWarning
+from vecsearch.core.files import FailedFile
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.source_paths import to_absolute_path, to_stored_path
-from vecsearch.core.types import CollectionSpec, FailedFile, OnConflict, Split
+from vecsearch.core.types import CollectionSpec, OnConflict, Split
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import EncoderSpec, TextEncoder

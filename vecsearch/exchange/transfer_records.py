@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.errors import InputError
+from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import ID_LENGTH_MAX
-from vecsearch.core.types import ChunkSpan, ParsedDocument, Precision
+from vecsearch.core.types import Precision
 from vecsearch.documents.validation import validate_document, validate_metadata, validate_text
 from vecsearch.stores.base import CollectionInfo, FullDocument
 from vecsearch.text.analyzer import is_known_stemmer

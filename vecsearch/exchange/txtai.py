@@ -17,8 +17,8 @@ from sqlalchemy import func, inspect, select, table
 
 from vecsearch.core.errors import DiskFullError, InputError, UnreadableFileError
 from vecsearch.core.nesting import load_json
+from vecsearch.core.parsed import ParsedDocument
 from vecsearch.core.settings import READ_DOCUMENTS
-from vecsearch.core.types import ParsedDocument
 from vecsearch.documents.validation import validate_document
 from vecsearch.exchange.foreign_sqlite import open_foreign
 from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord

@@ -16,8 +16,9 @@ import numpy as np
 
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
+from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS
-from vecsearch.core.types import ChunkSpan, CollectionSpec, Metadata, ParsedDocument, Precision, Split
+from vecsearch.core.types import CollectionSpec, Metadata, Precision, Split
 from vecsearch.documents.chunk_inputs import format_encoder_input, hash_content, hash_encoder_input
 from vecsearch.encoders.base import EncoderSpec, TextEncoder, describe_encoder
 from vecsearch.indexing.commit_check import CommitPlan, FinishedFile, LeftOut, Relabelling, plan_commit
@@ -92,7 +93,7 @@ class WriteCounts:
     removed: int = 0
     encoded: int = 0
 
-    def include(self, plan: CommitPlan, encoded: Set[str]) -> None:
+    def count(self, plan: CommitPlan, encoded: Set[str]) -> None:
         """Count what was committed; `encoded`: ids of the documents of the batch that were encoded."""
         self.replaced += len(plan.replaced)
         self.added += len(plan.documents) - len(plan.replaced)
@@ -192,12 +193,12 @@ class BatchWriter:
                     return
                 self.ensure(writer, (document.text for document in new))
             with writer.open_snapshot() as snapshot:
-                plan = plan_commit(snapshot, new, batch.relabellings, batch.files, self._may_take)
+                plan = plan_commit(snapshot, new, batch.relabellings, batch.files, self._is_replaceable)
             writer.commit(plan.documents, plan.files, metadata=plan.metadata, clear_pending=pending)
-        self.counts.include(plan, {chunked.document.id for chunked in batch.chunked})
+        self.counts.count(plan, {chunked.document.id for chunked in batch.chunked})
         self.left_out.extend(plan.left_out)
 
-    def _may_take(self, stored: StoredDocument, document: NewDocument) -> bool:
+    def _is_replaceable(self, stored: StoredDocument, document: NewDocument) -> bool:
         return (self._may_overwrite and stored.source == document.source) or self._may_replace(stored.source)
 
     def check_unchanged(self, writer: Writer, made_by: EncoderSpec | None = None) -> CollectionInfo | None:

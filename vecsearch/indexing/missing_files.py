@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from vecsearch.core.files import FailedFile, Scan
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import FailedFile, Scan, format_count
+from vecsearch.core.types import format_count
 from vecsearch.stores.base import StoredSource
 
 

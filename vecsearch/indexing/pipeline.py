@@ -15,20 +15,11 @@ from time import perf_counter
 
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, UnreadableFileError
+from vecsearch.core.files import FailedFile, FoundFile, IndexReport, Scan, SkippedFile
+from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.source_paths import to_absolute_path, to_stored_path
-from vecsearch.core.types import (
-    CollectionSpec,
-    FailedFile,
-    FoundFile,
-    IndexReport,
-    LoaderItem,
-    ParsedDocument,
-    ParseWarning,
-    Scan,
-    SkippedFile,
-    Split,
-)
+from vecsearch.core.types import CollectionSpec, Split
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess

@@ -14,7 +14,8 @@ from time import perf_counter
 from typing import Any, Final
 
 from vecsearch.core.errors import CollectionNotFoundError, StorageError, UsageError
-from vecsearch.core.types import CollectionSpec, ParsedDocument, Precision
+from vecsearch.core.parsed import ParsedDocument
+from vecsearch.core.types import CollectionSpec, Precision
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder, describe_encoder
 from vecsearch.encoders.model_files import ComputePrecision

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.batched import batched
+from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import ENCODER_BATCH_SIZE
-from vecsearch.core.types import ChunkSpan, ParsedDocument, Split
+from vecsearch.core.types import Split
 from vecsearch.documents.chunk_inputs import chunk_document, hash_content, hash_encoder_input, refit_chunks
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import normalize_vectors

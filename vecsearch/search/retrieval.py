@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.filters import Filter
 from vecsearch.core.results import VectorAccess
 from vecsearch.core.settings import FUSION_DEPTH, MIN_BM25_SHARE, RERANK_DEPTH, TRIGRAM_WEIGHT
 from vecsearch.core.types import ChunkId, Fusion, Mode, ScoredChunk
@@ -18,6 +17,9 @@ from vecsearch.search.spelling import score_trigrams
 from vecsearch.stores.base import ChunkSet, Ids, LexicalHits, Snapshot, Vector, VectorHits
 from vecsearch.text.analyzer import get_analyzer
 from vecsearch.text.query_parser import LexicalQuery, parse_query
+
+if TYPE_CHECKING:
+    from vecsearch.core.filters import Filter
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os.path import abspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vecsearch.core.checks import is_unicode, shorten_repr
 from vecsearch.core.errors import InputError
-from vecsearch.core.filters import Filter
 from vecsearch.core.types import AnyPath
 from vecsearch.stores.base import NO_IDS, Ids, Snapshot
+
+if TYPE_CHECKING:
+    from vecsearch.core.filters import Filter
 
 
 def select_documents(

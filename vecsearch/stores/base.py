@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from vecsearch.core.filters import Filter
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.types import ChunkId, Document, DocumentSummary, Finding, Metadata, Precision, ScoredChunk, Source
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
@@ -29,23 +28,28 @@ from vecsearch.stores.values import (
     ChunkSet,
     ChunkText,
     CollectionInfo,
-    EncodedChunks,
-    FullDocument,
     Ids,
-    IndexedFile,
     LexicalHits,
     Matrix,
-    NewDocument,
-    OutdatedDocument,
-    PreservedFields,
-    RepairReport,
-    StoredDocument,
-    StoredSource,
-    StoredVector,
     Vector,
     VectorHits,
 )
 from vecsearch.text.query_parser import LexicalQuery
+
+if TYPE_CHECKING:  # what a plain search needs nothing of
+    from vecsearch.core.filters import Filter
+    from vecsearch.stores.documents import (
+        EncodedChunks,
+        FullDocument,
+        IndexedFile,
+        NewDocument,
+        OutdatedDocument,
+        PreservedFields,
+        RepairReport,
+        StoredDocument,
+        StoredSource,
+        StoredVector,
+    )
 
 __all__ = [
     "NO_IDS", "RESTORE_HINT", "ChunkSet", "ChunkText", "CollectionInfo", "EncodedChunks", "FullDocument", "Ids",
@@ -53,6 +57,15 @@ __all__ = [
     "RepairReport", "Replacement", "Snapshot", "Store", "StoredDocument", "StoredSource", "StoredVector", "Vector",
     "VectorHits", "Writer",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Load the values of `stores.documents` with the first that is asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from vecsearch.stores import documents
+
+    return getattr(documents, name)
 
 
 class Snapshot(Protocol):

@@ -10,7 +10,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import xxhash
 
-from vecsearch.core.types import ChunkSpan, Precision, ScoredChunk, Split
+from vecsearch.core.parsed import ChunkSpan
+from vecsearch.core.types import Precision, ScoredChunk, Split
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import IndexedFile, Matrix, NewDocument, PreservedFields, Snapshot, Store, Vector
 from vecsearch.text.analyzer import get_analyzer

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Final, TypeAlias
 
-from vecsearch.core.types import LoaderItem, ParsedDocument, ParseWarning
+from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.documents.decoding import EmptyFileError, is_binary
 from vecsearch.documents.loaders.raw_file import RawFile
 

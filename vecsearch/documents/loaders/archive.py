@@ -13,8 +13,9 @@ from pathlib import PurePosixPath
 from typing import IO, Any, Final
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.files import SkippedFile
+from vecsearch.core.parsed import LoaderItem, ParseWarning, Section
 from vecsearch.core.settings import SNIFF_BYTES
-from vecsearch.core.types import LoaderItem, ParseWarning, Section, SkippedFile
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError, EncryptedFileError, decode, is_binary
 from vecsearch.documents.globs import IGNORED_FOLDERS
 from vecsearch.documents.loaders import LOADERS, load

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from typing import Final, NamedTuple
 
-from vecsearch.core.types import LoaderItem, Section
+from vecsearch.core.parsed import LoaderItem, Section
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 

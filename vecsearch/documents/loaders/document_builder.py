@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from vecsearch.core.types import LoaderItem, Location, Metadata, ParsedDocument, ParseWarning, Section
+from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning, Section
+from vecsearch.core.types import Location, Metadata
 from vecsearch.documents.decoding import EmptyFileError
 from vecsearch.documents.loaders.headings import HEADING_MAX
 from vecsearch.documents.loaders.raw_file import RawFile, join_headings

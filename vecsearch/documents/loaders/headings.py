@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from vecsearch.core.types import JSON, Section
+from vecsearch.core.parsed import Section
+from vecsearch.core.types import JSON
 from vecsearch.documents.loaders.raw_file import join_headings
 
 HEADINGS_MAX: Final = 100_000  # a file with more is data in the form of headings, and has no outline

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from vecsearch.core.types import LoaderItem, Metadata, Section
+from vecsearch.core.parsed import LoaderItem, Section
+from vecsearch.core.types import Metadata
 from vecsearch.documents.decoding import decode, find_declared_charset
 from vecsearch.documents.loaders.document_info import build_metadata, map_metadata
 from vecsearch.documents.loaders.headings import build_sections

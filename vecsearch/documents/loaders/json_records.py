@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.json_lines import parse_json_line
+from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.core.settings import SNIFF_BYTES
-from vecsearch.core.types import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.documents.decoding import BinaryFileError, decode, is_binary
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.validation import validate_depth

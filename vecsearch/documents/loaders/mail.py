@@ -19,8 +19,10 @@ from operator import itemgetter
 from typing import Any, BinaryIO, Final, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.files import SkippedFile
 from vecsearch.core.nesting import NESTING_MAX
-from vecsearch.core.types import LoaderItem, Location, ParsedDocument, ParseWarning, SkippedFile
+from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
+from vecsearch.core.types import Location
 from vecsearch.documents.decoding import BinaryFileError, decode, find_declared_charset, is_binary
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, clean
 from vecsearch.documents.loaders.document_info import build_metadata, normalize_date

@@ -8,7 +8,7 @@ from html import unescape
 from itertools import chain, islice, pairwise
 from typing import Final, TypeAlias
 
-from vecsearch.core.types import LoaderItem
+from vecsearch.core.parsed import LoaderItem
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.document_info import map_metadata
 from vecsearch.documents.loaders.headings import HEADINGS_MAX, Heading, Table, build_sections, find_first_heading

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.nesting import NestingError, load_json
-from vecsearch.core.types import LoaderItem, ParsedDocument, Section
+from vecsearch.core.parsed import LoaderItem, ParsedDocument, Section
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.document_builder import clean
 from vecsearch.documents.loaders.document_info import build_metadata

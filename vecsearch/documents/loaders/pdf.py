@@ -16,7 +16,8 @@ import pypdfium2  # type: ignore[import-untyped]
 from pypdfium2 import raw as pdfium
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem, Metadata, ParseWarning, format_names
+from vecsearch.core.parsed import LoaderItem, ParseWarning
+from vecsearch.core.types import Metadata, format_names
 from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, clean, finish_document
 from vecsearch.documents.loaders.document_info import build_metadata

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vecsearch.core.types import LoaderItem, Section
+from vecsearch.core.parsed import LoaderItem, Section
 from vecsearch.documents.decoding import BinaryFileError, UnknownEncodingError, decode, is_binary
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 

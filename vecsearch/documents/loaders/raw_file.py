@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from vecsearch.core.parsed import LoaderItem, ParsedDocument, Section
 from vecsearch.core.settings import SNIFF_BYTES
-from vecsearch.core.types import LoaderItem, Metadata, ParsedDocument, Section
+from vecsearch.core.types import Metadata
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from itertools import islice
 from string import punctuation
 from typing import Final, TypeAlias
 
-from vecsearch.core.types import LoaderItem
+from vecsearch.core.parsed import LoaderItem
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.document_info import map_metadata
 from vecsearch.documents.loaders.headings import HEADINGS_MAX, Heading, build_sections, find_first_heading

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem, Section
+from vecsearch.core.parsed import LoaderItem, Section
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.document_builder import clean
 from vecsearch.documents.loaders.document_info import build_metadata

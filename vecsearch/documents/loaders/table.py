@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.parsed import LoaderItem, Section
 from vecsearch.core.settings import SNIFF_BYTES
-from vecsearch.core.types import LoaderItem, Section
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 

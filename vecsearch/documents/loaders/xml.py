@@ -15,7 +15,7 @@ from typing import Final
 from xml.parsers import expat
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem
+from vecsearch.core.parsed import LoaderItem
 from vecsearch.documents.decoding import decode, find_declared_charset
 from vecsearch.documents.loaders.document_builder import clean
 from vecsearch.documents.loaders.document_info import map_metadata

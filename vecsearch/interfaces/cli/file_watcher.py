@@ -17,7 +17,7 @@ from vecsearch.interfaces.cli.options import CliContext
 from vecsearch.interfaces.rendering import output
 
 if TYPE_CHECKING:
-    from vecsearch.core.types import FoundFile, IndexReport, Scan
+    from vecsearch.core.files import FoundFile, IndexReport, Scan
 
 _QUIET_PERIOD_MS: Final = 300  # without a change, before a burst is over
 _DEBOUNCE_MAX_MS: Final = 5_000

@@ -14,13 +14,13 @@ import click
 import vecsearch
 from vecsearch.core.errors import InputError
 from vecsearch.core.settings import DATABASE_FOLDER, MAX_FILE_BYTES
-from vecsearch.core.types import FileFilter, ParsedDocument, Split
+from vecsearch.core.types import Split
 from vecsearch.interfaces.cli.options import CliContext
 from vecsearch.interfaces.rendering import output
 
 if TYPE_CHECKING:
     from vecsearch.api.collection import Collection
-    from vecsearch.core.types import IndexReport, Scan
+    from vecsearch.core.files import FileFilter, IndexReport, Scan
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
@@ -100,6 +100,8 @@ class IndexOptions:
     @classmethod
     def from_options(cls, values: dict[str, Any]) -> Self:
         """Build it from the values of `add_index_options`."""
+        from vecsearch.core.files import FileFilter
+
         file = values["password_file"]
         passwords = () if file is None else tuple(filter(None, Path(file).read_text(encoding="utf-8").splitlines()))
         selection = FileFilter(tuple(values["include"]), tuple(values["exclude"]), values["max_size"])
@@ -139,6 +141,7 @@ def index_stdin(options: CliContext, run: IndexOptions) -> IndexReport:
     """Index documents given as JSON lines."""
     from vecsearch.api.arguments import spool_json_lines
     from vecsearch.api.open import exists
+    from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.loaders import load
 
     with spool_json_lines(sys.stdin.buffer, "stdin") as lines:

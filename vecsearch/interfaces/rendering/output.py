@@ -7,13 +7,16 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vecsearch.core.citations import describe_location
 from vecsearch.core.results import Hit, Hits
-from vecsearch.core.types import Document, DocumentSummary, Finding, IndexReport, Source, SourceState, format_count
+from vecsearch.core.types import Document, DocumentSummary, Finding, Source, SourceState, format_count
 from vecsearch.interfaces.rendering.explanations import format_explanation, format_profile
 from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_printable
+
+if TYPE_CHECKING:
+    from vecsearch.core.files import IndexReport
 
 _SNIPPET_LINES = 2
 _FAILED_SHOWN = 5

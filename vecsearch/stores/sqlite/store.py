@@ -13,12 +13,13 @@ from vecsearch.core.errors import InputError, StorageError
 from vecsearch.core.settings import LOCK_TIMEOUT_S
 from vecsearch.core.types import Finding, Precision
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
-from vecsearch.stores.base import CollectionInfo, OutdatedDocument, RepairReport
+from vecsearch.stores.base import CollectionInfo
 from vecsearch.stores.sqlite.engine.collections import CollectionName, find_state, get_replacement_ref, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder, is_database
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
 
 if TYPE_CHECKING:
+    from vecsearch.stores.base import OutdatedDocument, RepairReport
     from vecsearch.stores.sqlite.write.writer import SQLiteWriter
 
 __all__ = ["SQLiteReplacement", "SQLiteStore", "is_database"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem, ParseWarning
+from vecsearch.core.parsed import LoaderItem, ParseWarning
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.legacy.word_binary import ParagraphProperties, WordBinary
 from vecsearch.documents.loaders.office.ole import decrypt_ole, open_container, read_ole_properties, read_stream

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem, ParseWarning
+from vecsearch.core.parsed import LoaderItem, ParseWarning
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.office.ole import decrypt_ole, open_container, read_ole_properties, read_stream
 from vecsearch.documents.loaders.raw_file import RawFile

@@ -10,7 +10,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem, Metadata, ParseWarning, Section
+from vecsearch.core.parsed import LoaderItem, ParseWarning, Section
+from vecsearch.core.types import Metadata
 from vecsearch.documents.decoding import EmptyFileError, decode, find_declared_charset
 from vecsearch.documents.loaders.document_builder import clean
 from vecsearch.documents.loaders.document_info import build_metadata

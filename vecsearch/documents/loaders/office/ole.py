@@ -6,7 +6,8 @@ import io
 from typing import Any, Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import Metadata, ParseWarning
+from vecsearch.core.parsed import ParseWarning
+from vecsearch.core.types import Metadata
 from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders.office.ole_properties import parse_summary
 from vecsearch.documents.loaders.raw_file import RawFile

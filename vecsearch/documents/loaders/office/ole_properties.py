@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from vecsearch.core.types import Metadata, ParseWarning
+from vecsearch.core.parsed import ParseWarning
+from vecsearch.core.types import Metadata
 from vecsearch.documents.loaders.document_info import build_metadata
 from vecsearch.documents.loaders.office.property_fields import normalize_title
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem, Metadata
+from vecsearch.core.parsed import LoaderItem
+from vecsearch.core.types import Metadata
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.document_info import build_metadata
 from vecsearch.documents.loaders.office.encryption import decrypt_opendocument

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from xml.etree import ElementTree
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import ParseWarning
+from vecsearch.core.parsed import ParseWarning
 from vecsearch.documents.decoding import EmptyFileError
 from vecsearch.documents.loaders.office.ole import OLE_MAGIC, decrypt_ole
 from vecsearch.documents.loaders.raw_file import RawFile

@@ -10,7 +10,8 @@ from typing import Final
 from striprtf.striprtf import rtf_to_text
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem, Metadata
+from vecsearch.core.parsed import LoaderItem
+from vecsearch.core.types import Metadata
 from vecsearch.documents.decoding import EmptyFileError
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, clean, finish_document
 from vecsearch.documents.loaders.document_info import build_metadata

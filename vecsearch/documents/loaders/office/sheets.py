@@ -14,7 +14,8 @@ from typing import Final, TypeAlias
 import python_calamine
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem, Metadata, ParseWarning
+from vecsearch.core.parsed import LoaderItem, ParseWarning
+from vecsearch.core.types import Metadata
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.office.core_properties import read_core_properties
 from vecsearch.documents.loaders.office.encryption import decrypt_opendocument

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.types import LoaderItem
+from vecsearch.core.parsed import LoaderItem
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.office.charts import extract_drawing_text, extract_paragraph_text
 from vecsearch.documents.loaders.office.core_properties import read_core_properties

@@ -100,8 +100,13 @@ class Pool:
         """Run a block in a transaction of a connection of its own: all of it or nothing."""
         connection = self.acquire()
         try:
-            with run_in_transaction(connection, write=write):
+            connection.begin(write=write)
+            try:
                 yield connection
+                connection.commit()
+            except BaseException:
+                connection.roll_back()
+                raise
         finally:
             self.release(connection)
 
@@ -110,18 +115,6 @@ class Pool:
         self._max_idle = 0
         while self._idle:
             self._idle.pop().close()
-
-
-@contextmanager
-def run_in_transaction(connection: PooledConnection, *, write: bool) -> Iterator[None]:
-    """Run a block in a transaction: all of it or nothing."""
-    connection.begin(write=write)
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        connection.roll_back()
-        raise
 
 
 def get_driver(connection: AnyConnection) -> sqlite3.Connection:

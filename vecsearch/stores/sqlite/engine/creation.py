@@ -13,7 +13,7 @@ from typing import Final
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import NotADatabaseError, ReadOnlyError, StorageError
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S
-from vecsearch.stores.sqlite.engine.connections import run_in_transaction
+from vecsearch.stores.sqlite.engine.connections import Pool
 from vecsearch.stores.sqlite.engine.database_folder import (
     INDEX_FOLDER,
     describe_missing_database,
@@ -69,9 +69,9 @@ def _fill(workplace: Path) -> None:
                 raw.execute(statement)
         finally:
             raw.close()
-        opened = open_connection(make_sqlite_uri(file, "mode=rw"), timeout=LOCK_TIMEOUT_S)
+        pool = Pool(lambda: open_connection(make_sqlite_uri(file, "mode=rw"), timeout=LOCK_TIMEOUT_S))
         try:
-            with run_in_transaction(opened, write=True):
+            with pool.begin(write=True) as opened:
                 migrate(opened.connection)
         finally:
-            opened.close()
+            pool.close()

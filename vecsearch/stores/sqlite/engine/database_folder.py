@@ -120,7 +120,7 @@ class DatabaseFolder:
 
         Raises SchemaVersionError where it is to be upgraded first, or another program has upgraded it since it was opened.
         """
-        with self._begin_transaction() as opened:
+        with translate_errors(self.folder), self._pool.begin(write=False) as opened:
             self._check_current(_read_pragma(opened, "user_version"))
             yield opened
 
@@ -129,11 +129,6 @@ class DatabaseFolder:
         """Begin the same for statements that SQLAlchemy writes."""
         with self.begin_driver_read() as opened:
             yield opened.connection
-
-    @contextmanager
-    def _begin_transaction(self, *, write: bool = False) -> Iterator[PooledConnection]:
-        with translate_errors(self.folder), self._pool.begin(write=write) as opened:
-            yield opened
 
     @contextmanager
     def hold_write_lock(self) -> Iterator[None]:
@@ -154,7 +149,7 @@ class DatabaseFolder:
     @contextmanager
     def begin_write(self) -> Iterator[Connection]:
         """Begin one write, all of it or nothing; durable on return. Only inside the write lock."""
-        with self._begin_transaction(write=True) as opened:
+        with translate_errors(self.folder), self._pool.begin(write=True) as opened:
             self._check_current(_read_pragma(opened, "user_version"))
             yield opened.connection
         self._limit_wal()
@@ -198,7 +193,7 @@ class DatabaseFolder:
 
         Raises NotADatabaseError, SchemaVersionError for what this program cannot read.
         """
-        with self._begin_transaction() as opened:
+        with translate_errors(self.folder), self._pool.begin(write=False) as opened:
             application, version = _read_pragma(opened, "application_id"), _read_pragma(opened, "user_version")
         if application != APPLICATION_ID or version == 0:
             raise NotADatabaseError(f"{self.folder / DATABASE_FILE} is an SQLite file of another program, not of vecsearch")
@@ -240,7 +235,7 @@ class DatabaseFolder:
     @contextmanager
     def begin_upgrade(self) -> Iterator[Connection]:
         """Begin one write to a database whose format need not be this program's; else as `begin_write`."""
-        with self._begin_transaction(write=True) as opened:
+        with translate_errors(self.folder), self._pool.begin(write=True) as opened:
             yield opened.connection
         self._limit_wal()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.nesting import load_json
-from vecsearch.core.types import JSON, ChunkSpan, Location
+from vecsearch.core.types import JSON, Location
 
 
 def parse_stored_json(text: str) -> JSON:
@@ -20,8 +20,3 @@ def parse_stored_json(text: str) -> JSON:
 def parse_location(text: str | None) -> Location:
     """Return where a chunk stands in its source, as `chunks.location` says. Raises DatabaseCorruptedError."""
     return {} if text is None else parse_stored_json(text)
-
-
-def parse_chunk_span(start: int, end: int, location: str | None, context: str | None) -> ChunkSpan:
-    """Return a chunk by what `chunks` holds of it. Raises DatabaseCorruptedError."""
-    return ChunkSpan(start, end, parse_location(location), context or "")

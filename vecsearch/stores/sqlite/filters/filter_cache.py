@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
+from typing import TYPE_CHECKING
 
-from vecsearch.core.filters import Filter
 from vecsearch.core.settings import FILTER_CACHE_BYTES, FILTER_CACHE_SIZE
 from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.collections import CollectionState
+
+if TYPE_CHECKING:
+    from vecsearch.core.filters import Filter
 
 
 class FilterCache:

@@ -15,8 +15,9 @@ import numpy as np
 
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import DatabaseLockedError, DiskFullError, StorageIOError, VecsearchError
+from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import BATCH_CHUNKS, ENCODER_BATCH_SIZE
-from vecsearch.core.types import ChunkSpan, Finding, ParsedDocument, Severity
+from vecsearch.core.types import Finding, Severity
 from vecsearch.documents.chunk_inputs import format_encoder_input, refit_chunks
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import normalize_vectors

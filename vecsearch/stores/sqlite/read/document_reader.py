@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, case, func, or_, select
 
 from vecsearch.core.batched import batched
+from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkLocation, ChunkSpan, Document, DocumentSummary, Source, SourceState, Split
+from vecsearch.core.types import ChunkLocation, Document, DocumentSummary, Source, SourceState, Split
 from vecsearch.stores.base import EncodedChunks, Matrix, StoredDocument, StoredSource, StoredVector, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
-from vecsearch.stores.sqlite.engine.stored_values import parse_chunk_span, parse_location, parse_stored_json
+from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
 from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged_vectors, vectors
 from vecsearch.stores.sqlite.read import source_rows
+from vecsearch.stores.sqlite.read.full_documents import parse_chunk_span
 from vecsearch.stores.sqlite.read.source_rows import build_path_filter
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 

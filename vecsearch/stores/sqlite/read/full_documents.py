@@ -9,10 +9,11 @@ import numpy as np
 from sqlalchemy import Connection, bindparam, func, select
 
 from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.core.parsed import ChunkSpan
 from vecsearch.stores.base import FullDocument
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.stored_values import parse_chunk_span, parse_stored_json
+from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, sources, vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
@@ -55,3 +56,8 @@ _CHUNKS: Final = PreparedStatement(
     .where(chunks.c.document_id == bindparam("document"))
     .order_by(chunks.c.ordinal)
 )
+
+
+def parse_chunk_span(start: int, end: int, location: str | None, context: str | None) -> ChunkSpan:
+    """Return a chunk by what `chunks` holds of it. Raises DatabaseCorruptedError."""
+    return ChunkSpan(start, end, parse_location(location), context or "")

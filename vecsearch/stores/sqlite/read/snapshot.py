@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Container, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,40 +17,24 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from vecsearch.core.errors import DatabaseCorruptedError
-from vecsearch.core.filters import Filter
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.source_paths import to_absolute_path
 from vecsearch.core.types import ChunkId, Document, DocumentSummary, ScoredChunk, Source
 from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.base import (
-    NO_IDS,
-    ChunkSet,
-    ChunkText,
-    CollectionInfo,
-    EncodedChunks,
-    FullDocument,
-    Ids,
-    LexicalHits,
-    Matrix,
-    StoredDocument,
-    StoredSource,
-    StoredVector,
-    Vector,
-    VectorHits,
-)
+from vecsearch.stores.base import NO_IDS, ChunkSet, ChunkText, CollectionInfo, Ids, LexicalHits, Matrix, Vector, VectorHits
 from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state
 from vecsearch.stores.sqlite.engine.connections import PooledConnection
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
 from vecsearch.stores.sqlite.filters.filter_cache import FilterCache
-from vecsearch.stores.sqlite.filters.filter_sql import FIND_TEXT, SqlQuery, build_chunk_query, build_document_query
-from vecsearch.stores.sqlite.filters.metadata_values import find_text
 from vecsearch.stores.sqlite.fulltext import bm25
 from vecsearch.stores.sqlite.vectors.faiss_segment import to_float32
 from vecsearch.stores.sqlite.vectors.vector_view import VectorView, ViewCache
 from vecsearch.text.query_parser import LexicalQuery
 
 if TYPE_CHECKING:
+    from vecsearch.core.filters import Filter
+    from vecsearch.stores.base import EncodedChunks, FullDocument, StoredDocument, StoredSource, StoredVector
     from vecsearch.stores.sqlite.read.document_reader import DocumentReader
 
 
@@ -151,15 +134,9 @@ class SQLiteSnapshot:
         return SelectedChunks(self._caches.filters.get(self.state, where, lambda: self._find_matching_chunks(where)))
 
     def _find_matching_chunks(self, where: Filter) -> Ids:
-        joined = self._run_filter(build_chunk_query(where, self.state.id)).fetchone()[0]
-        ids: Ids = np.fromstring(joined or "", np.int64, sep=",")
-        ids.sort()
-        ids.setflags(write=False)  # several searches may share it
-        return ids
+        from vecsearch.stores.sqlite.filters.matching import find_chunks
 
-    def _run_filter(self, query: SqlQuery) -> sqlite3.Cursor:
-        self._connection.define_function(FIND_TEXT, find_text, arguments=2)
-        return self._driver.execute(*query)
+        return find_chunks(self._connection, where, self.state.id)
 
     def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
         """Return up to k chunks by cosine, best first."""
@@ -246,7 +223,9 @@ class SQLiteSnapshot:
     ) -> list[str]:
         """Return ids, ascending: of all documents, of those that a filter holds for, of those of a file or folder."""
         if where is not None:
-            ids = [key for (key,) in self._run_filter(build_document_query(where, self.state.id))]
+            from vecsearch.stores.sqlite.filters.matching import find_document_ids
+
+            ids = find_document_ids(self._connection, where, self.state.id)
             return [key for key in ids if after is None or key > after][:limit]
         return self.document_reader.list_document_ids(source=source, after=after, limit=limit)
 

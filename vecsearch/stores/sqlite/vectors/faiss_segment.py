@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -43,6 +43,7 @@ Scores: TypeAlias = NDArray[np.float32]
 NO_IDS: Final[Ids] = np.empty(0, np.int64)
 NO_SCORES: Final[Scores] = np.empty(0, np.float32)
 _IMPORTING_PROCESS: Final = os.getpid()
+_ANY_THREADS: Final = nullcontext()
 _SCORE_TOLERANCE: Final = 1e-4  # more than FAISS's sum and ours can differ by for unit rows
 _CODE_WIDTHS: Final = (4, 3, 2)  # numbers that one 4-bit code stands for
 _CODES: Final = 64  # in a row, if its length allows for so many; fewer tell too little apart
@@ -328,15 +329,14 @@ def _import_faiss() -> Any:
     return import_module("faiss")
 
 
-@contextmanager
-def _use_safe_threads() -> Iterator[None]:
-    """Compute on one thread in a forked child, where GNU's OpenMP would wait for the threads of the parent for ever.
+def _use_safe_threads() -> AbstractContextManager[None]:
+    """Compute on one thread in a forked child, where GNU's OpenMP would wait for the threads of the parent for ever."""
+    return _ANY_THREADS if os.getpid() == _IMPORTING_PROCESS else _use_one_thread()
 
-    How many threads the child's own use of FAISS has is left as it was.
-    """
-    if os.getpid() == _IMPORTING_PROCESS:
-        yield
-        return
+
+@contextmanager
+def _use_one_thread() -> Iterator[None]:
+    """How many threads the process's own use of FAISS has is left as it was."""
     faiss = _import_faiss()
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)

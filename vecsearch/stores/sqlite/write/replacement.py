@@ -28,8 +28,8 @@ from vecsearch.stores.sqlite.engine.collections import (
 )
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.stored_values import parse_chunk_span
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources
+from vecsearch.stores.sqlite.read.full_documents import parse_chunk_span
 from vecsearch.stores.sqlite.write import compaction
 from vecsearch.stores.sqlite.write.writer import SQLiteWriter, drop
 

@@ -1,0 +1,148 @@
+"""Documents and files as a store takes and gives them: what runs over a collection pass, where a search passes values alone.
+
+Import them from `stores.base`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.parsed import ChunkSpan
+from vecsearch.core.types import Finding, Metadata, Split
+from vecsearch.stores.values import Matrix, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """What tells whether a document has changed; `source` is the stored path of its file.
+
+    `digest` is None where its vectors were provided: they do not follow from it.
+    """
+
+    id: str
+    source: str | None
+    digest: str | None
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """A file as the newest run left it; `digest` is None until all of it is stored, `documents` a count."""
+
+    path: str
+    digest: str | None
+    split: Split
+    error: str | None
+    mounted: bool
+    loader_version: int
+    documents: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedChunks:
+    """A document's chunks with their unit float32 vectors, in its order."""
+
+    spans: tuple[ChunkSpan, ...]
+    vectors: Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVector:
+    """A chunk's unit float32 vector, and what was encoded: the document's title, the chunk's context and its text."""
+
+    title: str | None
+    context: str
+    text: str
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class FullDocument:
+    """A document with all that belongs to it; `vectors` holds a row for each span, bit for bit as stored.
+
+    `provided_vectors`: the caller brought them, they do not follow from the text.
+    """
+
+    id: str
+    source: str | None
+    title: str | None
+    text: str
+    metadata: Metadata
+    digest: str
+    provided_vectors: bool
+    spans: tuple[ChunkSpan, ...]
+    vectors: NDArray[np.float16] | NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PreservedFields:
+    """What a document that was stored before keeps as it stands: its metadata, a JSON object, and when it was indexed."""
+
+    metadata: str
+    indexed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A document ready to store. `vectors` holds one unit float32 row for each span; `source` is the stored path of its file."""
+
+    id: str
+    source: str | None
+    text: str
+    title: str | None
+    metadata: Metadata
+    digest: str
+    spans: tuple[ChunkSpan, ...]
+    vectors: Matrix
+    provided_vectors: bool = False
+    preserved: PreservedFields | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """A file whose documents are all stored once this is. `digest`: None to have it read again by the next run.
+
+    `removed_ids` are documents that it no longer gives.
+    """
+
+    path: str
+    digest: str | None
+    split: Split
+    error: str | None
+    mounted: bool
+    removed_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutdatedDocument:
+    """A document that a replacement lacks, or has otherwise, as it stands in the live collection.
+
+    `number` grows from one to the next; `replaces`: the replacement has another under this id.
+    """
+
+    number: int
+    id: str
+    source: str | None
+    title: str | None
+    text: str
+    digest: str
+    preserved: PreservedFields
+    spans: tuple[ChunkSpan, ...]
+    replaces: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What a repair did.
+
+    `findings` are still there, the worst first, with the reason where repairing failed; `repaired` says what was repaired, a line
+    each; `backup` is a copy of the database as it was before, None where nothing that needs one was changed.
+    """
+
+    findings: tuple[Finding, ...]
+    repaired: tuple[str, ...] = ()
+    backup: Path | None = None
