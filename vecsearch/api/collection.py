@@ -96,11 +96,11 @@ class Collection(CollectionSearcher):
             return []
         with self._store.open_writer(self.name):
             stored = self._find_existing_ids([document.id for document in documents], policy)
-            wanted = [n for n, document in enumerate(documents) if not (document.id in stored and policy is OnConflict.SKIP)]
+            positions = [n for n, document in enumerate(documents) if not (document.id in stored and policy is OnConflict.SKIP)]
             if rows is None:
-                self._add_texts([documents[n] for n in wanted])
+                self._add_texts([documents[n] for n in positions])
             else:
-                self._add_vectors([documents[n] for n in wanted], rows[wanted] if len(wanted) < len(rows) else rows)
+                self._add_vectors([documents[n] for n in positions], rows[positions] if len(positions) < len(rows) else rows)
         return [document.id for document in documents]
 
     def upsert(
@@ -209,12 +209,12 @@ class Collection(CollectionSearcher):
         `full` writes all of it again, in as few index files as can be and one compact database: it takes as much free space as
         there is data. `stemmer` rebuilds the text index with another stemmer: an ISO 639-1 code or "none".
         """
-        wanted = arguments.parse_stemmer(stemmer)
+        new_stemmer = arguments.parse_stemmer(stemmer)
         with self._store.open_writer(self.name) as writer:
             info = writer.info
             if info is not None:
-                if wanted is not None and wanted != info.stemmer:
-                    writer.set_stemmer(wanted)
+                if new_stemmer is not None and new_stemmer != info.stemmer:
+                    writer.set_stemmer(new_stemmer)
                 writer.optimize(full=full)
             if isinstance(self._store, MaintainedStore):
                 self._store.compact(None if info is None else self.name, full=full)

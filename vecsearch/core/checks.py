@@ -17,10 +17,10 @@ _COUNT_MAX: Final = 2**53  # more than there can be of anything, and no more tha
 def shorten_repr(value: Any, *, limit: int = 80) -> str:
     """What came, for a message of one line: cut when it is long, and never an error itself."""
     try:
-        said = f"a deeply nested {type(value).__name__}" if is_nested_too_deeply(value) else repr(value)
+        text = f"a deeply nested {type(value).__name__}" if is_nested_too_deeply(value) else repr(value)
     except Exception:  # thousands of digits, or a caller's own class
-        said = f"a value of type {type(value).__name__}"
-    return said if len(said) <= limit else f"{said[: limit - 1]}…"
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def is_unicode(text: str) -> bool:

@@ -47,17 +47,17 @@ def map_parallel(work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
     """
     helpers = min(count_cores(), len(items)) - 1
     if helpers < 1:
-        return [work(each) for each in items]
+        return [work(item) for item in items]
     waiting = deque(enumerate(items))
     done: dict[int, _R] = {}
 
     def take() -> None:
         while True:
             try:
-                place, each = waiting.popleft()
+                place, item = waiting.popleft()
             except IndexError:
                 return
-            done[place] = work(each)
+            done[place] = work(item)
 
     helping = [_get_helper_pool().submit(take) for _ in range(helpers)]
     try:

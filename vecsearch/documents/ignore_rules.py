@@ -132,8 +132,8 @@ def _parse_pattern(line: str) -> _Pattern | None:
 
 
 def _compile_alternatives(expressions: Iterable[str]) -> re.Pattern[str] | None:
-    whole = "|".join(sorted(expressions))
-    return re.compile(whole) if whole else None
+    pattern = "|".join(sorted(expressions))
+    return re.compile(pattern) if pattern else None
 
 
 # -- ignore files

@@ -83,9 +83,9 @@ class AutoEncoder:
 
     @cached_property
     def _engine(self) -> _Engine:
-        found = self._onnx(self.compute_precision)
-        if found is not None:
-            return found
+        model = self._onnx(self.compute_precision)
+        if model is not None:
+            return model
         if self.compute_precision is ComputePrecision.INT8:
             raise UnavailableError(
                 f"the collection was made with {self.name} in 8 bits, which does not run here: {self._unsupported_reason}; "

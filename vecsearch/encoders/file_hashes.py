@@ -30,8 +30,8 @@ class FileHashes:
 
     def __enter__(self) -> Self:
         with suppress(OSError, ValueError):
-            found = load_json(self._cache_file.read_text(encoding="utf-8"))
-            self._entries = found if isinstance(found, dict) else {}
+            entries = load_json(self._cache_file.read_text(encoding="utf-8"))
+            self._entries = entries if isinstance(entries, dict) else {}
         return self
 
     def get_hash(self, path: Path) -> str:

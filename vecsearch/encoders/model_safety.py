@@ -24,21 +24,21 @@ _CONFIG_FILES: Final = ("modules.json", "router_config.json", "wordembedding_con
 def check_model(folder: Path, name: str) -> None:
     """Raises UnavailableError for a model that is put together from classes of others, which some versions of
     sentence-transformers would import from the folder unasked."""
-    for path in sorted(path for each in _CONFIG_FILES for path in folder.rglob(each)):
+    for path in sorted(path for file_name in _CONFIG_FILES for path in folder.rglob(file_name)):
         try:
             named = list(_iter_class_names(load_json(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError) as error:
             raise UnavailableError(f"the model {name!r} cannot be loaded: {path} cannot be read: {error}") from error
-        if foreign := [each for each in named if not each.startswith(_TRUSTED_PREFIX)]:
+        if foreign := [class_name for class_name in named if not class_name.startswith(_TRUSTED_PREFIX)]:
             raise UnavailableError(_format_refusal(name, f"{path.name} names {shorten_repr(foreign[0])}"))
 
 
 def build_load_error(folder: Path, name: str, error: Exception) -> UnavailableError:
     """What to raise when a library could not make a model of a folder."""
-    said = " ".join(f"{error}".split())
-    if "trust_remote_code" in said:
+    message = " ".join(f"{error}".split())
+    if "trust_remote_code" in message:
         return UnavailableError(_format_refusal(name, f"in {folder}"))
-    return UnavailableError(f"the model {name!r} cannot be loaded from {folder}: {said[:400] or type(error).__name__}")
+    return UnavailableError(f"the model {name!r} cannot be loaded from {folder}: {message[:400] or type(error).__name__}")
 
 
 def _format_refusal(name: str, where: str) -> str:

@@ -62,15 +62,15 @@ def prepare_model(reference: SentenceTransformersEncoder, source: Path, compute_
     """
     fingerprint = compute_fingerprint(source, compute_precision)
     folder = get_cache_folder("models") / f"{fingerprint.removeprefix('sha256:')[:32]}-{_EXPORT_VERSION}"
-    if (found := _read_prepared_model(folder)) is not None:
-        return found
+    if (prepared := _read_prepared_model(folder)) is not None:
+        return prepared
     from filelock import FileLock
 
     try:
         create_private_folder(folder.parent)
         with FileLock(folder.with_suffix(".lock"), mode=0o600):  # two at once would only slow each other
-            if (found := _read_prepared_model(folder)) is not None:
-                return found
+            if (prepared := _read_prepared_model(folder)) is not None:
+                return prepared
             log.info(
                 "Preparing the encoder %s (%s) for this machine; once, it takes some ten seconds.",
                 reference.name,

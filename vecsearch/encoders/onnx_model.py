@@ -50,8 +50,8 @@ class OnnxModel:
         """Of all of a text, special tokens left out."""
         if not text:
             return []
-        found: list[tuple[int, int]] = self._full_tokenizer.encode(text, add_special_tokens=False).offsets
-        return found
+        offsets: list[tuple[int, int]] = self._full_tokenizer.encode(text, add_special_tokens=False).offsets
+        return offsets
 
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
         """With the document prompt, if the model has one."""
@@ -71,9 +71,9 @@ class OnnxModel:
         return np.array([self._tokenizer_at_window.encode(text).ids], np.int64)
 
     def _encode_token_rows(self, prompt: str, text: str) -> TokenRows:
-        found, rows = self._run_model(prompt + text)
-        spans = np.array(found.offsets, np.int64).reshape(-1, 2)
-        special = np.array(found.special_tokens_mask, bool)
+        encoding, rows = self._run_model(prompt + text)
+        spans = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+        special = np.array(encoding.special_tokens_mask, bool)
         spans[special] = 0
         return TokenRows(np.maximum(spans - np.where(special, 0, len(prompt))[:, np.newaxis], 0), rows)
 
@@ -85,8 +85,8 @@ class OnnxModel:
         """What some work gives for each text, one at a time on each core."""
         self._session, self._tokenizer_at_window  # noqa: B018 - made once, before several threads ask for them
         longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
-        found = dict(zip(longest_first, map_parallel(lambda place: work(texts[place]), longest_first), strict=True))
-        return [found[place] for place in range(len(texts))]
+        results = dict(zip(longest_first, map_parallel(lambda place: work(texts[place]), longest_first), strict=True))
+        return [results[place] for place in range(len(texts))]
 
     def _pool_rows(self, rows: Matrix) -> NDArray[np.float32]:
         vector = rows.mean(axis=0) if self.pools_by_mean else rows[0]
@@ -94,9 +94,9 @@ class OnnxModel:
 
     def _run_model(self, text: str) -> tuple[Any, Matrix]:
         """The tokens of a text, cut at the window, and a row for each."""
-        found = self._tokenizer_at_window.encode_batch([text])[0]  # unlike `encode`, lets other threads run
-        rows = self._session.run(None, {"input_ids": np.array([found.ids], np.int64)})[0][0]
-        return found, rows
+        encoding = self._tokenizer_at_window.encode_batch([text])[0]  # unlike `encode`, lets other threads run
+        rows = self._session.run(None, {"input_ids": np.array([encoding.ids], np.int64)})[0][0]
+        return encoding, rows
 
     @cached_property
     def _session(self) -> Any:

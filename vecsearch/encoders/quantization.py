@@ -45,12 +45,12 @@ def quantize(source: Path, target: Path, samples: Iterable[NDArray[np.int64]]) -
 
 def _find_weighted_products(model: Any) -> dict[str, list[Any]]:
     """The matrix products with stored weights, by the activation that goes in."""
-    stored = {each.name for each in model.graph.initializer}
-    found: dict[str, list[Any]] = {}
+    stored = {tensor.name for tensor in model.graph.initializer}
+    products: dict[str, list[Any]] = {}
     for node in model.graph.node:
         if node.op_type == "MatMul" and node.input[1] in stored:
-            found.setdefault(node.input[0], []).append(node)
-    return found
+            products.setdefault(node.input[0], []).append(node)
+    return products
 
 
 def _measure_channel_maxima(model: Any, samples: Iterable[NDArray[np.int64]], scratch: Path) -> dict[str, ChannelValues]:
@@ -76,10 +76,10 @@ def _smooth_channels(model: Any, channel_maxima: Mapping[str, ChannelValues]) ->
     """Divide each activation channel by its factor, and multiply the weights with it, in place."""
     from onnx import helper, numpy_helper
 
-    stored = {each.name: each for each in model.graph.initializer}
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
     for name, nodes in _find_weighted_products(model).items():
         weights = {node.input[1]: numpy_helper.to_array(stored[node.input[1]]) for node in nodes}
-        heaviest = np.max([np.abs(each).max(axis=1) for each in weights.values()], axis=0)
+        heaviest = np.max([np.abs(matrix).max(axis=1) for matrix in weights.values()], axis=0)
         factor = np.maximum(channel_maxima[name], _MIN_MAGNITUDE) ** _MIGRATION_STRENGTH / np.maximum(
             heaviest, _MIN_MAGNITUDE
         ) ** (1 - _MIGRATION_STRENGTH)

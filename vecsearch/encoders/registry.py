@@ -71,10 +71,10 @@ def load_matching(model: str | TextEncoder | None, *, collection: str, stored: s
 
     One asked for by name computes in the precision of the collection. Raises ModelMismatchError, UnavailableError.
     """
-    wanted = stored if model is None else model
-    if (match := _find_by_fingerprint(wanted, fingerprint)) is not None:
+    requested_model = stored if model is None else model
+    if (match := _find_by_fingerprint(requested_model, fingerprint)) is not None:
         return match
-    encoder = load(wanted)
+    encoder = load(requested_model)
     changed = " as it is now (its files have changed since)" if encoder.name == stored else ""
     raise ModelMismatchError(collection, stored, encoder.name + changed, model=encoder.name)
 

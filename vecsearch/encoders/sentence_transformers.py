@@ -93,18 +93,18 @@ class SentenceTransformersEncoder:
             show_progress_bar=False,
         )
         return [
-            TokenRows(self._compute_token_spans(prompt, text, len(each)), np.asarray(each.numpy(), np.float32))
-            for text, each in zip(texts, rows, strict=True)
+            TokenRows(self._compute_token_spans(prompt, text, len(token_rows)), np.asarray(token_rows.numpy(), np.float32))
+            for text, token_rows in zip(texts, rows, strict=True)
         ]
 
     def _compute_token_spans(self, prompt: str, text: str, tokens: int) -> NDArray[np.int64]:
         """The character range of each of the model's tokens; nothing for special ones, the prompt's, and where it cannot tell."""
         if self._tokenizer is None:
             return np.zeros((tokens, 2), np.int64)
-        found = self._tokenizer.encode(prompt + text, add_special_tokens=True)
-        spans = np.array(found.offsets, np.int64).reshape(-1, 2)[:tokens]
-        special = np.array(found.special_tokens_mask, bool)[:tokens]
-        special[-1] |= len(found.offsets) > tokens  # a text that was cut ends with a special token all the same
+        encoding = self._tokenizer.encode(prompt + text, add_special_tokens=True)
+        spans = np.array(encoding.offsets, np.int64).reshape(-1, 2)[:tokens]
+        special = np.array(encoding.special_tokens_mask, bool)[:tokens]
+        special[-1] |= len(encoding.offsets) > tokens  # a text that was cut ends with a special token all the same
         spans[special] = 0
         return np.maximum(spans - np.where(special, 0, len(prompt))[:, np.newaxis], 0)
 

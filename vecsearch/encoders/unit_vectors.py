@@ -16,11 +16,11 @@ def normalize_vectors(rows: Matrix) -> Matrix:
     """Rows that can be compared. Raises InputError for NaN, infinity or a zero row."""
     units = np.empty(rows.shape, np.float32)
     for at in range(0, len(rows), _BLOCK_ROWS):
-        some = rows[at : at + _BLOCK_ROWS]
-        if not np.isfinite(some).all():
+        block = rows[at : at + _BLOCK_ROWS]
+        if not np.isfinite(block).all():
             raise InputError("a vector holds NaN or infinity; every number must be finite")
-        norms = np.linalg.norm(some.astype(np.float64), axis=1, keepdims=True)
+        norms = np.linalg.norm(block.astype(np.float64), axis=1, keepdims=True)
         if not norms.all():
             raise InputError("a vector is all zeros; it has no direction to compare")
-        units[at : at + _BLOCK_ROWS] = some / norms
+        units[at : at + _BLOCK_ROWS] = block / norms
     return units

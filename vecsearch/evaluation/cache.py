@@ -77,8 +77,8 @@ class CachedCollection:
 
     def read_problems(self) -> list[str]:
         """Why some documents of a whole corpus are not in the collection, one reason a document."""
-        found: list[str] = load_json(self.record.read_text(encoding="utf-8"))
-        return found
+        problems: list[str] = load_json(self.record.read_text(encoding="utf-8"))
+        return problems
 
     @contextmanager
     def open_for_reading(self) -> Iterator[Collection]:

@@ -50,29 +50,29 @@ class Dataset:
 
 def read_judgements(queries: AnyPath, qrels: AnyPath) -> Qrels:
     """Both files. Raises UnreadableFileError; InputError for a malformed line, with its number, and where no query is judged."""
-    found = Qrels(read_queries(Path(queries).expanduser()), read_qrels(Path(qrels).expanduser()))
-    if not found.queries.keys() & found.qrels.keys():
-        some_query, some_judged = next(iter(found.queries)), next(iter(found.qrels))
+    judgements = Qrels(read_queries(Path(queries).expanduser()), read_qrels(Path(qrels).expanduser()))
+    if not judgements.queries.keys() & judgements.qrels.keys():
+        some_query, some_judged = next(iter(judgements.queries)), next(iter(judgements.qrels))
         raise InputError(
             f"{qrels} names no query of {queries}: expected query ids such as {some_query!r}, got such as {some_judged!r}"
         )
-    return found
+    return judgements
 
 
 def read_queries(path: Path) -> dict[str, str]:
     """Query id → text, of JSON lines with "_id" or "id", and "text". Raises InputError, UnreadableFileError."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for number, line in _read_lines(path):
         try:
             identifier, text = _query(line)
-            if identifier in found:
+            if identifier in texts:
                 raise InputError(f"the id {identifier!r} was given before")
         except InputError as error:
             raise InputError(f"{path}, line {number:,}: {error}") from error
-        found[identifier] = text
-    if not found:
+        texts[identifier] = text
+    if not texts:
         raise InputError(f"{path} holds no query; expected lines such as {_QUERY}")
-    return found
+    return texts
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:
@@ -80,21 +80,21 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
 
     Raises InputError, UnreadableFileError.
     """
-    found: dict[str, dict[str, int]] = {}
+    grades: dict[str, dict[str, int]] = {}
     for number, line in _read_lines(path):
         fields = [field.strip() for field in line.split("\t")]
         if number == 1 and len(fields) == 3 and not any(map(str.isdigit, fields[2])):
             continue
         try:
             query, document, grade = _parse_judgement(fields)
-            if found.get(query, {}).get(document, grade) != grade:
+            if grades.get(query, {}).get(document, grade) != grade:
                 raise InputError(f"{document!r} has another grade for query {query!r} on a line before")
         except InputError as error:
             raise InputError(f"{path}, line {number:,}: {error}") from error
-        found.setdefault(query, {})[document] = grade
-    if not found:
+        grades.setdefault(query, {})[document] = grade
+    if not grades:
         raise InputError(f"{path} holds no judgement; expected lines of {_JUDGEMENT}")
-    return found
+    return grades
 
 
 def find_absent(folder: Path, collection: str, ids: Sequence[str]) -> list[str]:

@@ -41,8 +41,8 @@ def compute_measures(
     measures = {nDCG @ 10: Measure.NDCG, R @ 100: Measure.RECALL, RR @ 10: Measure.MRR, AP: Measure.MAP}
     run = {query: {document: -float(rank) for rank, document in enumerate(ranked)} for query, ranked in rankings.items()}
     values: dict[str, dict[Measure, float]] = {query: {} for query in qrels}
-    for each in iter_calc(list(measures), qrels, run):
-        values[each.query_id][measures[each.measure]] = float(each.value)
+    for metric in iter_calc(list(measures), qrels, run):
+        values[metric.query_id][measures[metric.measure]] = float(metric.value)
     return values
 
 

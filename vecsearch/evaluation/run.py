@@ -37,7 +37,7 @@ class Run:
 
     def get_values(self, measure: Measure) -> Values:
         """A value a query."""
-        return np.array([each[measure] for each in self.values.values()])
+        return np.array([by_measure[measure] for by_measure in self.values.values()])
 
     def mean(self, measure: Measure) -> float:
         """Over the queries."""
@@ -69,21 +69,21 @@ def evaluate(
     more queries were asked. Raises InputError when no query has a relevant document, and what `search` raises.
     """
     chosen = check_choice(Mode, mode, "mode")
-    asked = select_answerable(queries, qrels)
-    if not asked:
+    query_ids = select_answerable(queries, qrels)
+    if not query_ids:
         raise InputError("nothing to measure: no query has a relevant document (a judgement with a score above 0)")
     switches = {**options, "limit": DEPTH, "mode": chosen, "group_by": "document"}
     collection.search(["warm up"], **switches)  # so that no query pays for loading the model and the index
     rankings: dict[str, list[str]] = {}
     seconds = 0.0
-    for some in batched(asked, PORTION):
+    for batch in batched(query_ids, PORTION):
         started = perf_counter()
-        answers = collection.search([queries[each] for each in some], **switches)
+        answers = collection.search([queries[query] for query in batch], **switches)
         seconds += perf_counter() - started
-        rankings.update((query, [hit.id for hit in hits]) for query, hits in zip(some, answers, strict=True))
+        rankings.update((query, [hit.id for hit in hits]) for query, hits in zip(batch, answers, strict=True))
         if progress:
-            progress(len(some))
-    values = compute_measures({query: qrels[query] for query in asked}, rankings)
+            progress(len(batch))
+    values = compute_measures({query: qrels[query] for query in query_ids}, rankings)
     return Run(chosen, collection.count(), values, seconds)
 
 

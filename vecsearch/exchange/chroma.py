@@ -69,9 +69,9 @@ class ChromaSource:
             for part in self._parts:
                 yield from _check_queue(connection, part)
                 rows = connection.execute(_select_entries(part).execution_options(yield_per=READ_DOCUMENTS))
-                for some in batched(rows, READ_DOCUMENTS):
-                    metadatas = _read_metadata(connection, [row.id for row in some])
-                    for row in some:
+                for batch in batched(rows, READ_DOCUMENTS):
+                    metadatas = _read_metadata(connection, [row.id for row in batch])
+                    for row in batch:
                         yield _build_entry(part, row.embedding_id, metadatas[row.id])
 
 
@@ -85,8 +85,8 @@ def _select_parts() -> Select[Any]:
 
 
 def _select_entries(part: _Part) -> Select[Any]:
-    found = select(_EMBEDDINGS.c.id, _EMBEDDINGS.c.embedding_id).where(_EMBEDDINGS.c.segment_id == part.segment)
-    return found.order_by(_EMBEDDINGS.c.id)
+    query = select(_EMBEDDINGS.c.id, _EMBEDDINGS.c.embedding_id).where(_EMBEDDINGS.c.segment_id == part.segment)
+    return query.order_by(_EMBEDDINGS.c.id)
 
 
 def _check_queue(connection: Connection, part: _Part) -> Iterator[ImportEntry]:
@@ -102,20 +102,20 @@ def _check_queue(connection: Connection, part: _Part) -> Iterator[ImportEntry]:
 
 
 def _read_metadata(connection: Connection, rows: list[int]) -> dict[int, dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = defaultdict(dict)
+    metadata_by_row: dict[int, dict[str, Any]] = defaultdict(dict)
     inspector = inspect(connection)
     for source in (_METADATA, _LISTS):
         if not inspector.has_table(source.name):
             continue
-        there = {each["name"] for each in inspector.get_columns(source.name)}
-        columns = [source.c[name] for name in ("id", "key", *_VALUES) if name in there]  # bool_value came later
+        column_names = {column["name"] for column in inspector.get_columns(source.name)}
+        columns = [source.c[name] for name in ("id", "key", *_VALUES) if name in column_names]  # bool_value came later
         for row, key, *values in connection.execute(select(*columns).where(source.c.id.in_(rows)).order_by(sql_column("rowid"))):
             value = _choose_value(values)
             if source is _LISTS:
-                found[row].setdefault(key, []).append(value)
+                metadata_by_row[row].setdefault(key, []).append(value)
             else:
-                found[row][key] = value
-    return found
+                metadata_by_row[row][key] = value
+    return metadata_by_row
 
 
 def _choose_value(values: Iterable[Any]) -> Any:

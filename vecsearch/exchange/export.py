@@ -47,10 +47,10 @@ class _CountingIterator:
     chunks: int = 0
 
     def __iter__(self) -> Iterator[FullDocument]:
-        for each in self.given:
-            yield each
+        for document in self.given:
+            yield document
             self.documents += 1
-            self.chunks += len(each.spans)
+            self.chunks += len(document.spans)
 
 
 def detect_export_format(file: Path) -> ExportFormat | None:

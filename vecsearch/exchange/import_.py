@@ -105,9 +105,9 @@ class ImportRun:
     def _refuse_stored_ids(self, source: ImportSource) -> None:
         for entries in batched(source.read_entries(), READ_DOCUMENTS):
             ids = [entry.record.document.id for entry in entries if entry.record is not None]
-            if taken := self._read_stored(ids):
+            if existing := self._read_stored(ids):
                 raise InputError(
-                    f"the id {next(iter(taken))!r} is there already, so nothing was imported; to go on all the same: "
+                    f"the id {next(iter(existing))!r} is there already, so nothing was imported; to go on all the same: "
                     "on_conflict 'skip' (--on-conflict skip) or 'replace'"
                 )
 

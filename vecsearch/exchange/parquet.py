@@ -37,22 +37,22 @@ def write(target: BinaryIO, header: ExportHeader | None, documents: Iterable[Ful
     arrow, files = _import_pyarrow(), _import_pyarrow("parquet")
     schema = _build_schema(arrow, header)
     with files.ParquetWriter(target, schema, compression="zstd") as writer:
-        for some in _group_documents(documents):
-            writer.write_batch(arrow.RecordBatch.from_arrays(_build_columns(arrow, schema, header, some), schema=schema))
+        for group in _group_documents(documents):
+            writer.write_batch(arrow.RecordBatch.from_arrays(_build_columns(arrow, schema, header, group), schema=schema))
 
 
 def _group_documents(documents: Iterable[FullDocument]) -> Iterator[list[FullDocument]]:
     """Documents with so many chunks together."""
-    some: list[FullDocument] = []
+    group: list[FullDocument] = []
     chunks = 0
-    for each in documents:
-        some.append(each)
-        chunks += len(each.spans)
+    for document in documents:
+        group.append(document)
+        chunks += len(document.spans)
         if chunks >= _GROUP_CHUNKS:
-            yield some
-            some, chunks = [], 0
-    if some:
-        yield some
+            yield group
+            group, chunks = [], 0
+    if group:
+        yield group
 
 
 def _build_schema(arrow: Any, header: ExportHeader | None) -> Any:
@@ -73,22 +73,22 @@ def _build_schema(arrow: Any, header: ExportHeader | None) -> Any:
     return arrow.schema(fields, metadata={HEADER_KEY: _ENCODER.encode(header.to_dict())})
 
 
-def _build_columns(arrow: Any, schema: Any, header: ExportHeader | None, some: Sequence[FullDocument]) -> list[Any]:
+def _build_columns(arrow: Any, schema: Any, header: ExportHeader | None, group: Sequence[FullDocument]) -> list[Any]:
     values: list[list[Any]] = [
-        [each.id for each in some], [each.text for each in some], [each.title for each in some],
-        [_ENCODER.encode(each.metadata) for each in some],
+        [document.id for document in group], [document.text for document in group], [document.title for document in group],
+        [_ENCODER.encode(document.metadata) for document in group],
     ]  # fmt: skip
     if header is not None:
-        checksums = [compute_text_checksum(each.title, each.text) for each in some]
-        values += [[each.source for each in some], [each.digest for each in some], checksums]
+        checksums = [compute_text_checksum(document.title, document.text) for document in group]
+        values += [[document.source for document in group], [document.digest for document in group], checksums]
     columns = [arrow.array(column, arrow.string()) for column in values]
-    provided = arrow.array([each.provided_vectors for each in some], arrow.bool_())
-    return columns if header is None else [*columns, provided, _build_chunks(arrow, schema, header, some)]
+    provided = arrow.array([document.provided_vectors for document in group], arrow.bool_())
+    return columns if header is None else [*columns, provided, _build_chunks(arrow, schema, header, group)]
 
 
-def _build_chunks(arrow: Any, schema: Any, header: ExportHeader, some: Sequence[FullDocument]) -> Any:
-    cuts = [cut for each in some for cut in each.spans]
-    numbers = np.concatenate([each.vectors for each in some]).astype(np.float32).ravel()
+def _build_chunks(arrow: Any, schema: Any, header: ExportHeader, group: Sequence[FullDocument]) -> Any:
+    cuts = [cut for document in group for cut in document.spans]
+    numbers = np.concatenate([document.vectors for document in group]).astype(np.float32).ravel()
     piece = schema.field("chunks").type.value_type
     parts = [
         arrow.array([cut.start for cut in cuts], arrow.int32()),
@@ -97,7 +97,7 @@ def _build_chunks(arrow: Any, schema: Any, header: ExportHeader, some: Sequence[
         arrow.array([cut.context or None for cut in cuts], arrow.string()),
         arrow.FixedSizeListArray.from_arrays(arrow.array(numbers), header.dimension),
     ]
-    offsets = np.concatenate([[0], np.cumsum([len(each.spans) for each in some])]).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum([len(document.spans) for document in group])]).astype(np.int32)
     return arrow.ListArray.from_arrays(arrow.array(offsets), arrow.StructArray.from_arrays(parts, fields=list(piece)))
 
 
@@ -110,8 +110,8 @@ class ParquetSource:
         try:
             with self._open() as parquet:
                 self.total = float(parquet.metadata.num_rows)
-                said = (parquet.schema_arrow.metadata or {}).get(HEADER_KEY.encode())
-            self.header: ExportHeader | None = None if said is None else parse_header(load_json(said))
+                header_text = (parquet.schema_arrow.metadata or {}).get(HEADER_KEY.encode())
+            self.header: ExportHeader | None = None if header_text is None else parse_header(load_json(header_text))
         except (self._arrow.ArrowException, OSError, ValueError) as error:
             raise UnreadableFileError(f"cannot read {file}: {error}") from error
 
@@ -129,13 +129,13 @@ class ParquetSource:
 
     def _parse_entry(self, where: str, value: dict[str, Any]) -> ImportEntry:
         try:
-            given = {key: each for key, each in value.items() if each is not None}
-            given["metadata"] = _parse_json_text(given.get("metadata"))
+            record = {key: item for key, item in value.items() if item is not None}
+            record["metadata"] = _parse_json_text(record.get("metadata"))
             if self.header is None:
-                return ImportEntry(where, 1.0, parse_plain_record(given))
-            for piece in given.get("chunks", ()):
+                return ImportEntry(where, 1.0, parse_plain_record(record))
+            for piece in record.get("chunks", ()):
                 piece["location"] = _parse_json_text(piece.get("location"))
-            return ImportEntry(where, 1.0, parse_own_record(given, self.header))
+            return ImportEntry(where, 1.0, parse_own_record(record, self.header))
         except (InputError, ValueError, TypeError) as error:
             return ImportEntry(where, 1.0, None, str(error))
 
@@ -143,9 +143,9 @@ class ParquetSource:
         return _import_pyarrow("parquet").ParquetFile(self._file)
 
 
-def _parse_json_text(said: Any) -> Any:
+def _parse_json_text(value: Any) -> Any:
     """A JSON text as what it says; other programs may have a struct there."""
-    return load_json(said) if isinstance(said, str) else said
+    return load_json(value) if isinstance(value, str) else value
 
 
 def _import_pyarrow(part: str = "") -> Any:

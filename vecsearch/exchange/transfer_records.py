@@ -170,11 +170,11 @@ def parse_plain_record(value: Any) -> ImportRecord:
     if not isinstance(value, Mapping):
         raise InputError(f"expected an object, got {shorten_repr(value)}")
     key = next((key for key in TEXT_KEYS if isinstance(value.get(key), str)), None)
-    extra = {name: each for name, each in value.items() if name not in _PLAIN_KEYS}
-    title, given = value.get("title"), value.get("metadata")
-    if given is not None and not isinstance(given, Mapping):
-        raise InputError(f"'metadata' must be an object, got {shorten_repr(given)}")
-    document = ParsedDocument(_choose_id(value), value[key] if key else "", title, {**extra, **(given or {})})
+    extra = {name: item for name, item in value.items() if name not in _PLAIN_KEYS}
+    title, metadata = value.get("title"), value.get("metadata")
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InputError(f"'metadata' must be an object, got {shorten_repr(metadata)}")
+    document = ParsedDocument(_choose_id(value), value[key] if key else "", title, {**extra, **(metadata or {})})
     return ImportRecord(validate_document(document))
 
 
@@ -196,41 +196,41 @@ def parse_own_record(value: Any, header: ExportHeader) -> ImportRecord:
 
 def _choose_id(value: Mapping[str, Any]) -> Any:
     """The id that an object gives; without one the same that `index` makes of it, from its content."""
-    given = next((value[key] for key in ID_KEYS if value.get(key) is not None), None)
-    if given is None:
+    identifier = next((value[key] for key in ID_KEYS if value.get(key) is not None), None)
+    if identifier is None:
         canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
         return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()[:32]}"
-    return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+    return str(identifier) if isinstance(identifier, int) and not isinstance(identifier, bool) else identifier
 
 
-def _parse_source(given: Any) -> str | None:
-    if given is None:
+def _parse_source(source: Any) -> str | None:
+    if source is None:
         return None
-    if not validate_text(given, "source").strip() or len(given) > ID_LENGTH_MAX:
-        raise InputError(f"'source' must be the path of a file, got {shorten_repr(given)}")
-    return str(given)
+    if not validate_text(source, "source").strip() or len(source) > ID_LENGTH_MAX:
+        raise InputError(f"'source' must be the path of a file, got {shorten_repr(source)}")
+    return str(source)
 
 
-def _parse_chunks(given: Any, text: str, header: ExportHeader) -> tuple[tuple[ChunkSpan, ...], Rows | None]:
-    if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):
-        raise InputError(f"'chunks' must be a list of objects, got {shorten_repr(given)}")
-    cuts = tuple(_parse_span(each, len(text)) for each in given)
-    rows = [each.get("vector") for each in given]
+def _parse_chunks(pieces: Any, text: str, header: ExportHeader) -> tuple[tuple[ChunkSpan, ...], Rows | None]:
+    if not isinstance(pieces, list) or not all(isinstance(piece, Mapping) for piece in pieces):
+        raise InputError(f"'chunks' must be a list of objects, got {shorten_repr(pieces)}")
+    cuts = tuple(_parse_span(piece, len(text)) for piece in pieces)
+    rows = [piece.get("vector") for piece in pieces]
     if not cuts or any(row is None for row in rows):
         return cuts, None
     return cuts, _parse_vectors(rows, header)
 
 
-def _parse_span(given: Mapping[str, Any], length: int) -> ChunkSpan:
-    start, end, place, context = given.get("start"), given.get("end"), given.get("location"), given.get("context")
+def _parse_span(piece: Mapping[str, Any], length: int) -> ChunkSpan:
+    start, end, place, context = piece.get("start"), piece.get("end"), piece.get("location"), piece.get("context")
     if type(start) is not int or type(end) is not int or not 0 <= start <= end <= length:
         raise InputError(f"a chunk must lie within characters 0 to {length:,}, got {shorten_repr(start)} to {shorten_repr(end)}")
     return ChunkSpan(start, end, validate_metadata(place or {}), validate_text(context or "", "context"))
 
 
-def _parse_vectors(given: list[Any], header: ExportHeader) -> Rows:
+def _parse_vectors(numbers: list[Any], header: ExportHeader) -> Rows:
     try:
-        exact = np.array(given, np.float64)
+        exact = np.array(numbers, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"a vector must be a list of {header.dimension:,} numbers") from error
     if exact.ndim != 2 or exact.shape[1] != header.dimension:

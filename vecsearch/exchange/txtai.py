@@ -59,10 +59,10 @@ class TxtaiSource:
 
 def _build_entry(identifier: Any, text: Any, tags: Any, data: Any) -> ImportEntry:
     try:
-        given = load_json(data) if isinstance(data, str) else {}
-        if not isinstance(given, dict):
+        fields = load_json(data) if isinstance(data, str) else {}
+        if not isinstance(fields, dict):
             raise InputError("its data is no JSON object")
-        metadata = {**({} if tags is None else {"tags": tags}), **{key: each for key, each in given.items() if key != "text"}}
+        metadata = {**({} if tags is None else {"tags": tags}), **{key: item for key, item in fields.items() if key != "text"}}
         document = ParsedDocument(str(identifier), text if isinstance(text, str) else "", None, metadata)
         return ImportEntry(repr(identifier), 1.0, ImportRecord(validate_document(document)))
     except (InputError, ValueError) as error:
@@ -72,16 +72,16 @@ def _build_entry(identifier: Any, text: Any, tags: Any, data: Any) -> ImportEntr
 def unpack(archive: Path, target: Path) -> None:
     """Take the document store alone out of an archive (tar, compressed or not, or zip). Raises UnreadableFileError."""
     try:
-        found = _from_zip(archive, target) if zipfile.is_zipfile(archive) else _from_tar(archive, target)
+        is_unpacked = _from_zip(archive, target) if zipfile.is_zipfile(archive) else _from_tar(archive, target)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise UnreadableFileError(f"cannot read {archive}: {str(error).partition(chr(10))[0]}") from error
-    if not found:
+    if not is_unpacked:
         raise UnreadableFileError(f"{archive} holds no {FILE!r}: it is no archive of a txtai index with content")
 
 
 def _from_zip(archive: Path, target: Path) -> bool:
     with zipfile.ZipFile(archive) as packed:
-        member = next((each for each in packed.infolist() if _is_store(each.filename)), None)
+        member = next((info for info in packed.infolist() if _is_store(info.filename)), None)
         if member is None:
             return False
         with packed.open(member) as stream:

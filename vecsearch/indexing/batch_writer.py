@@ -330,9 +330,9 @@ def _describe_change(before: CollectionInfo, now: CollectionInfo | None) -> str:
 
 
 def _make_document_with_vector(document: ParsedDocument, vector: Matrix) -> NewDocument:
-    whole = ChunkSpan(0, len(document.text))
+    span = ChunkSpan(0, len(document.text))
     digest = hash_content(document, Split.TOKENS)
     return NewDocument(
-        document.id, None, document.text, document.title, document.metadata, digest, (whole,), vector[np.newaxis],
+        document.id, None, document.text, document.title, document.metadata, digest, (span,), vector[np.newaxis],
         provided_vectors=True,
     )  # fmt: skip

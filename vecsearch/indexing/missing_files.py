@@ -70,8 +70,8 @@ def is_mounted(path: Path, source_root: Path) -> bool:
 def _find_ignored(paths: Mapping[str, Path], scan: Scan) -> set[str]:
     if not scan.ignored:
         return set()
-    ignored, taken = set(scan.ignored), {file.path for file in scan.files}
-    return {name for name, path in paths.items() if path not in taken and not ignored.isdisjoint((path, *path.parents))}
+    ignored, scanned_paths = set(scan.ignored), {file.path for file in scan.files}
+    return {name for name, path in paths.items() if path not in scanned_paths and not ignored.isdisjoint((path, *path.parents))}
 
 
 def _explain_not_removed(reason: str, count: int) -> str:

@@ -188,8 +188,8 @@ class IndexPipeline:
             self._missing |= {name} if known else set()
 
     def _record_failure(self, file: FoundFile, reason: str, known: StoredSource | None, name: str) -> None:
-        kept = f"; what it gave before is kept ({known.documents:,})" if known and known.documents else ""
-        self._counts.failed.append(FailedFile(file.path.as_posix(), reason + kept))
+        note = f"; what it gave before is kept ({known.documents:,})" if known and known.documents else ""
+        self._counts.failed.append(FailedFile(file.path.as_posix(), reason + note))
         self._errors[name] = reason
 
     def _finish_file(self, file: FoundFile, result: ParseResult, progress: FileProgress, known: StoredSource | None) -> None:
@@ -201,7 +201,7 @@ class IndexPipeline:
         name = result.request.name
         is_whole = not progress.problems
         if self._dry_run:
-            self._plan_removals([name] if is_whole else [], kept=progress.ids)
+            self._plan_removals([name] if is_whole else [], keep_ids=progress.ids)
             return
         read = IndexedFile(
             name, result.digest, self._split, "; ".join(progress.problems[:3]) or None, is_mounted(file.path, self._source_root)
@@ -289,11 +289,11 @@ class IndexPipeline:
             self._counts.updated += not new
             self._counts.planned.append(("add" if new else "update", key))
 
-    def _plan_removals(self, names: Sequence[str], *, kept: Set[str] = frozenset()) -> None:
+    def _plan_removals(self, names: Sequence[str], *, keep_ids: Set[str] = frozenset()) -> None:
         """Note for a dry run what goes with, or from, some files."""
         with self._target.open_snapshot() as snapshot:
             stored = {} if snapshot is None or not names else snapshot.list_source_document_ids(names)
-        keys = [key for name in sorted(stored) for key in sorted(stored[name] - kept)]
+        keys = [key for name in sorted(stored) for key in sorted(stored[name] - keep_ids)]
         self._counts.planned.extend(("remove", key) for key in keys)
         self._counts.removed += len(keys)
 

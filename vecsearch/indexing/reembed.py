@@ -76,9 +76,11 @@ def resolve_target(
         return ReembedTarget(same, begun.precision)
     if model is None and precision is None:
         raise UsageError(f"no new vectors of {name!r} are in progress: name the model of the new ones, or another precision")
-    wanted = precision or live.precision
+    target_precision = precision or live.precision
     by = model if model is not None else live.encoder.model if own_model is None else own_model
-    return ReembedTarget(registry.load(by, ComputePrecision.FLOAT32 if wanted is Precision.FLOAT32 else None), wanted)
+    return ReembedTarget(
+        registry.load(by, ComputePrecision.FLOAT32 if target_precision is Precision.FLOAT32 else None), target_precision
+    )
 
 
 class ReembedRun:

@@ -54,8 +54,8 @@ class PackedSource:
         name, title = " ".join(self.id.split()), " ".join((self.title or "").split())
         place = " ".join(describe_location(self.location, self.title).split())
         about = [name, place] if title and title != name else [place]
-        said = ", ".join(filter(None, about))
-        return f"[{self.number}] {title or name}" + (f" ({said})" if said else "")
+        details = ", ".join(filter(None, about))
+        return f"[{self.number}] {title or name}" + (f" ({details})" if details else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Context:
         return {
             "query": self.query,
             "tokens": self.tokens,
-            "passages": [asdict(each) for each in self.passages],
+            "passages": [asdict(passage) for passage in self.passages],
             "sources": [asdict(source) for source in self.sources],
         }
 
@@ -81,7 +81,7 @@ class Context:
         return "\n\n".join(f"{source.format_line()}\n{GAP.join(self._iterate_texts(source))}" for source in self.sources)
 
     def _iterate_texts(self, source: PackedSource) -> Iterator[str]:
-        return (each.text for each in self.passages if each.source_number == source.number)
+        return (passage.text for passage in self.passages if passage.source_number == source.number)
 
 
 def pack(query: str, hits: Sequence[Hit], *, max_tokens: int, count_tokens: TokenCounter) -> Context:
@@ -127,10 +127,10 @@ def _collect_sentences(hits: Sequence[Hit]) -> dict[str, list[_Sentence]]:
     """Each document's whole sentences, in its order. A sentence that two neighbouring hits share is whole, too."""
     known: dict[str, list[_Sentence]] = {}
     for hit_id in dict.fromkeys(hit.id for hit in hits):
-        found = known.setdefault(hit_id, [])
+        sentences = known.setdefault(hit_id, [])
         for start, text in _merge_overlapping_texts([hit for hit in hits if hit.id == hit_id]):
-            first = found[-1].index + 2 if found else 0
-            found.extend(_number_sentences(hit_id, start, text, first))
+            first = sentences[-1].index + 2 if sentences else 0
+            sentences.extend(_number_sentences(hit_id, start, text, first))
     return known
 
 
@@ -182,27 +182,27 @@ class _ContextPacker:
 
     def find_new(self, hit: Hit) -> list[_Sentence]:
         """The hit's sentences that say something new."""
-        own = [each for each in self.sentences[hit.id] if each.start < hit.end and hit.start < each.end]
-        taken = [(each.id, each.index) in self.selected for each in own]
-        told, seen = [], set(self.used_keys)
-        for each, here in zip(own, taken, strict=True):
-            told.append(here or each.key in seen)
-            seen |= set() if each.is_short else {each.key}
-        kept: list[_Sentence] = []
+        own = [sentence for sentence in self.sentences[hit.id] if sentence.start < hit.end and hit.start < sentence.end]
+        is_selected = [(sentence.id, sentence.index) in self.selected for sentence in own]
+        is_known, seen = [], set(self.used_keys)
+        for sentence, selected in zip(own, is_selected, strict=True):
+            is_known.append(selected or sentence.key in seen)
+            seen |= set() if sentence.is_short else {sentence.key}
+        fresh: list[_Sentence] = []
         gone = True  # a short one goes only with its neighbours
-        for each, here, old, following in zip(own, taken, told, [*told, True][1:], strict=True):
-            gone = here or (old and (not each.is_short or (gone and following)))
+        for sentence, selected, known, next_known in zip(own, is_selected, is_known, [*is_known, True][1:], strict=True):
+            gone = selected or (known and (not sentence.is_short or (gone and next_known)))
             if not gone:
-                kept.append(each)
-        return kept
+                fresh.append(sentence)
+        return fresh
 
     def add(self, run: Sequence[_Sentence], hit: Hit) -> None:
-        self.selected |= {(each.id, each.index): (each, hit) for each in run}
-        self.used_keys |= {each.key for each in run if each.key}
+        self.selected |= {(sentence.id, sentence.index): (sentence, hit) for sentence in run}
+        self.used_keys |= {sentence.key for sentence in run if sentence.key}
 
     def compute_excess(self, run: Sequence[_Sentence], hit: Hit) -> int:
         """By how much the budget would be passed with some more sentences; not positive where they fit."""
-        more = {(each.id, each.index): (each, hit) for each in run}
+        more = {(sentence.id, sentence.index): (sentence, hit) for sentence in run}
         return self.count_tokens(_build_context(self.query, self.hits, self.selected | more).to_markdown()) - self.max_tokens
 
     def find_best_run(self, sentences: Sequence[_Sentence], hit: Hit) -> Sequence[_Sentence]:
@@ -216,9 +216,9 @@ class _ContextPacker:
         return ()
 
     def _find_run(self, sentences: Sequence[_Sentence], budget: int) -> Sequence[_Sentence]:
-        wanted = _find_words(self.query)
+        query_words = _find_words(self.query)
         runs = [run for row in _group_adjacent(sentences) for run in _find_fitting_runs(row, budget, self.count_tokens)]
-        return max(runs, key=lambda run: (len(wanted & _find_words(_join(run))), len(_join(run))), default=())
+        return max(runs, key=lambda run: (len(query_words & _find_words(_join(run))), len(_join(run))), default=())
 
     def build_context(self) -> Context:
         context = _build_context(self.query, self.hits, self.selected)
@@ -231,17 +231,17 @@ def _find_words(text: str) -> set[str]:
 
 def _join(row: Sequence[_Sentence]) -> str:
     """The text of sentences in a row, as it stands in the document."""
-    return row[0].text + "".join(each.leading_space + each.text for each in row[1:])
+    return row[0].text + "".join(sentence.leading_space + sentence.text for sentence in row[1:])
 
 
 def _group_adjacent(sentences: Sequence[_Sentence]) -> list[list[_Sentence]]:
     """Sentences of one document that follow each other, together; in order."""
     rows: list[list[_Sentence]] = []
-    for each in sentences:
-        if rows and rows[-1][-1].index + 1 == each.index:
-            rows[-1].append(each)
+    for sentence in sentences:
+        if rows and rows[-1][-1].index + 1 == sentence.index:
+            rows[-1].append(sentence)
         else:
-            rows.append([each])
+            rows.append([sentence])
     return rows
 
 
@@ -261,16 +261,16 @@ def _find_fitting_runs(row: Sequence[_Sentence], budget: int, count_tokens: Toke
 
 def _build_context(query: str, hits: Sequence[Hit], selected: Mapping[tuple[str, int], tuple[_Sentence, Hit]]) -> Context:
     by_document: dict[str, list[tuple[_Sentence, Hit]]] = {hit.id: [] for hit in hits}
-    for each in selected.values():
-        by_document[each[0].id].append(each)
+    for choice in selected.values():
+        by_document[choice[0].id].append(choice)
     passages: list[ContextPassage] = []
     sources: list[PackedSource] = []
-    for number, found in enumerate(filter(None, by_document.values()), 1):
-        scores = {sentence.index: hit.score for sentence, hit in found}
-        for row in _group_adjacent(sorted((sentence for sentence, _ in found), key=lambda each: each.index)):
-            best = max(scores[each.index] for each in row)
+    for number, choices in enumerate(filter(None, by_document.values()), 1):
+        scores = {sentence.index: hit.score for sentence, hit in choices}
+        for row in _group_adjacent(sorted((sentence for sentence, _ in choices), key=lambda sentence: sentence.index)):
+            best = max(scores[sentence.index] for sentence in row)
             passages.append(ContextPassage(number, _join(row), row[0].start, row[-1].end, best))
-        sources.append(_build_source(number, [hit for _, hit in found]))
+        sources.append(_build_source(number, [hit for _, hit in choices]))
     return Context(query, tuple(passages), tuple(sources))
 
 

@@ -53,22 +53,22 @@ def diversify(snapshot: Snapshot, ranked: Sequence[ScoredChunk], options: Divers
 
 def _group(snapshot: Snapshot, ranked: Sequence[ScoredChunk], options: DiversityOptions) -> list[SelectedHit]:
     """Best first; a chunk that falls behind an earlier pick is counted there, down to the last pick's rank."""
-    ids = [each.chunk_id for each in ranked]
+    ids = [scored.chunk_id for scored in ranked]
     documents = snapshot.find_document_rows(ids) if options.group_by_document else {}
     stems = _iterate_stems(snapshot, ids) if options.dedupe else None
     shelf = _Groups()
-    for each in ranked:
+    for scored in ranked:
         if len(shelf.selected) == options.pool_size:
             break
         words = next(stems) if stems is not None else None
-        before = _find_group(shelf, documents.get(each.chunk_id), words)
+        before = _find_group(shelf, documents.get(scored.chunk_id), words)
         if before is not None:
             before.group_size += 1
             continue
-        pick = SelectedHit(each)
+        pick = SelectedHit(scored)
         shelf.selected.append(pick)
         if options.group_by_document:
-            shelf.by_document[documents[each.chunk_id]] = pick
+            shelf.by_document[documents[scored.chunk_id]] = pick
         if words is not None:
             shelf.stems.append((words, pick))
     return shelf.selected
@@ -79,7 +79,7 @@ def _find_group(groups: _Groups, document: int | None, stems: frozenset[str] | N
         return groups.by_document[document]
     if stems is None:
         return None
-    return next((pick for there, pick in groups.stems if is_near_duplicate(there, stems)), None)
+    return next((pick for known_stems, pick in groups.stems if is_near_duplicate(known_stems, stems)), None)
 
 
 def is_near_duplicate(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -94,9 +94,8 @@ def is_near_duplicate(one: frozenset[str], other: frozenset[str]) -> bool:
 def _iterate_stems(snapshot: Snapshot, ids: Sequence[ChunkId]) -> Iterator[frozenset[str]]:
     """Of each chunk in turn, a few at a time: most answers need the first only."""
     for start in range(0, len(ids), 50):
-        some = ids[start : start + 50]
-        found = _read_stems(snapshot, some)
-        yield from found
+        batch = ids[start : start + 50]
+        yield from _read_stems(snapshot, batch)
 
 
 def _read_stems(snapshot: Snapshot, ids: Sequence[ChunkId]) -> list[frozenset[str]]:

@@ -26,8 +26,8 @@ def attribute_to_tokens(
 
     The similarity is that of `parts["dense"]`. Raises nothing for an encoder that does not pool by the mean: it has no shares.
     """
-    rows = encoder.encode_tokens([format_encoder_input(each.title, each.context, each.text) for each in chunks])
-    return [_attribute_tokens(*each, encoder, query) for each in zip(explanations, chunks, rows, strict=True)]
+    rows = encoder.encode_tokens([format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks])
+    return [_attribute_tokens(*parts, encoder, query) for parts in zip(explanations, chunks, rows, strict=True)]
 
 
 def _attribute_tokens(
@@ -41,12 +41,14 @@ def _attribute_tokens(
     shares = tokens.rows @ query / (len(tokens.rows) * max(float(np.linalg.norm(mean)), 1e-12))
     # the stored vector was rounded, this one was not: what that makes is spread evenly
     shares = shares + (explanation.components["dense"].score - shares.sum()) / len(shares)
-    told = tuple(TokenAttribution(*span, float(share)) for span, share in zip(spans, shares, strict=True) if span is not None)
+    attributions = tuple(
+        TokenAttribution(*span, float(share)) for span, share in zip(spans, shares, strict=True) if span is not None
+    )
     return replace(
         explanation,
         sentence=sentence,
-        tokens=told,
-        remainder=explanation.components["dense"].score - sum(each.weight for each in told),
+        tokens=attributions,
+        remainder=explanation.components["dense"].score - sum(attribution.weight for attribution in attributions),
     )
 
 
@@ -64,8 +66,8 @@ def _find_nearest_sentence(
 ) -> Span | None:
     """By the cosine of the mean of its tokens' rows."""
     best, nearest = None, -np.inf
-    for each in split_sentences(chunk.text):
-        start, end = chunk.start + each.start, chunk.start + each.end
+    for sentence in split_sentences(chunk.text):
+        start, end = chunk.start + sentence.start, chunk.start + sentence.end
         own = [at for at, span in enumerate(spans) if span is not None and start <= span[0] < end]
         if own:
             mean = rows[own].mean(axis=0)
@@ -80,16 +82,16 @@ def attribute_to_terms(
 ) -> list[Explanation]:
     """With the sentence of each passage that says most of the query, by the sum of idf; None where none says any of it."""
     return [
-        replace(each, sentence=_find_sentence_with_terms(passage, term_idfs, stemmer))
-        for each, passage in zip(explanations, chunks, strict=True)
+        replace(explanation, sentence=_find_sentence_with_terms(passage, term_idfs, stemmer))
+        for explanation, passage in zip(explanations, chunks, strict=True)
     ]
 
 
 def _find_sentence_with_terms(chunk: ChunkText, term_idfs: Mapping[str, float], stemmer: str) -> Span | None:
     best, most = None, 0.0
-    for each in split_sentences(chunk.text):
-        stems = set(get_analyzer(stemmer).analyze(chunk.text[each.start : each.end]).terms)
-        said = sum(idf for stem, idf in term_idfs.items() if stem in stems)
-        if said > most:
-            best, most = Span(chunk.start + each.start, chunk.start + each.end), said
+    for sentence in split_sentences(chunk.text):
+        stems = set(get_analyzer(stemmer).analyze(chunk.text[sentence.start : sentence.end]).terms)
+        idf_sum = sum(idf for stem, idf in term_idfs.items() if stem in stems)
+        if idf_sum > most:
+            best, most = Span(chunk.start + sentence.start, chunk.start + sentence.end), idf_sum
     return best

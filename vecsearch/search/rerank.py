@@ -52,8 +52,8 @@ class MaxSimReranker:
 
     def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
         """Score so far + LATE_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
-        ids = [each.chunk_id for each in ranked]
-        late = np.array([each.score for each in ranked]) + MAXSIM_WEIGHT * self._score_late_interaction(
+        ids = [scored.chunk_id for scored in ranked]
+        late = np.array([scored.score for scored in ranked]) + MAXSIM_WEIGHT * self._score_late_interaction(
             snapshot, query, snapshot.load_chunk_texts(ids)
         )
         rows = snapshot.load_vectors(ids)
@@ -63,11 +63,11 @@ class MaxSimReranker:
 
     def _score_late_interaction(self, snapshot: Snapshot, query: str, chunks: Sequence[ChunkText]) -> Numbers:
         """The weighted mean over the question's tokens of their best cosine in each passage, squared, in [0, 1]."""
-        (asked,) = self.encoder.encode_tokens([query], is_query=True)
-        weights = compute_token_weights(query, asked, snapshot.idf(parse_terms(snapshot, query)), snapshot.info.stemmer)
-        unit = _normalize(asked.rows)
-        rows = self.encoder.encode_tokens([format_encoder_input(each.title, each.context, each.text) for each in chunks])
-        return np.array([float(weights @ (unit @ _normalize(each.rows).T).max(axis=1).clip(0) ** 2) for each in rows])
+        (query_tokens,) = self.encoder.encode_tokens([query], is_query=True)
+        weights = compute_token_weights(query, query_tokens, snapshot.idf(parse_terms(snapshot, query)), snapshot.info.stemmer)
+        unit = _normalize(query_tokens.rows)
+        rows = self.encoder.encode_tokens([format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks])
+        return np.array([float(weights @ (unit @ _normalize(passage.rows).T).max(axis=1).clip(0) ** 2) for passage in rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,10 @@ class CrossEncoderReranker:
 
     def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
         """The model's."""
-        passages = snapshot.load_chunk_texts([each.chunk_id for each in ranked])
-        return self.model.scores(query, [format_encoder_input(each.title, each.context, each.text) for each in passages])
+        passages = snapshot.load_chunk_texts([scored.chunk_id for scored in ranked])
+        return self.model.scores(
+            query, [format_encoder_input(passage.title, passage.context, passage.text) for passage in passages]
+        )
 
 
 def compute_token_weights(query: str, tokens: TokenRows, term_idfs: Mapping[str, float], stemmer: str) -> Numbers:
@@ -92,8 +94,8 @@ def compute_token_weights(query: str, tokens: TokenRows, term_idfs: Mapping[str,
     least = MIN_TOKEN_IDF_SHARE * max((idf for _, _, idf in words), default=1.0) or 1.0
     weights = np.full(len(tokens.rows), least)
     for at, (start, end) in enumerate(tokens.spans):
-        told = [idf for first, last, idf in words if first <= start < last and end > start]
-        weights[at] = max([least, *told])
+        idfs = [idf for first, last, idf in words if first <= start < last and end > start]
+        weights[at] = max([least, *idfs])
     return np.asarray(weights / weights.sum(), np.float64)
 
 

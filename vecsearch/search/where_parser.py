@@ -51,7 +51,7 @@ def _check_extent(where: Where) -> None:
             raise FilterError(f"where: nested more than {_DEPTH_MAX} levels deep")
         for value in mapping.values():
             all_below = value if isinstance(value, list | tuple) else (value,)
-            below = [(each, depth + 1) for each in all_below if isinstance(each, Mapping)]
+            below = [(child, depth + 1) for child in all_below if isinstance(child, Mapping)]
             waiting += below
             conditions += not below
         if conditions > _CONDITIONS_MAX:
@@ -198,10 +198,10 @@ def _check_value(key: str, value: Any) -> JSON:
 
 def _check_list(key: str, values: Sequence[Any]) -> list[JSON]:
     try:
-        said = json.dumps(values, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(values, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise FilterError(f"where: the value of {shorten_repr(key)} must be a JSON value: {error}") from error
-    _check_unicode(said, f"the value of {shorten_repr(key)}")
+    _check_unicode(text, f"the value of {shorten_repr(key)}")
     return list(values)
 
 

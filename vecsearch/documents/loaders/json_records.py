@@ -91,7 +91,7 @@ def _extract_id(value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if isinstance(identifier, bool) or not isinstance(identifier, str | int):
         raise InputError(f"the id must be a string or an integer, got {_describe_type(identifier)}")
     spare = {"_id"} if key == "id" and value.get("_id") is not None else set()
-    return str(identifier), {name: each for name, each in value.items() if name not in _KEYS or name in spare}
+    return str(identifier), {name: entry for name, entry in value.items() if name not in _KEYS or name in spare}
 
 
 def _get_optional(value: Mapping[str, Any], key: str, kind: type) -> Any:

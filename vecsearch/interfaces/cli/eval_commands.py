@@ -152,8 +152,8 @@ def _check_judgements(judgements: Qrels, folder: Path, collection: str) -> None:
 
     if unknown := [query for query in judgements.qrels if query not in judgements.queries]:
         _warn(f"left out, with no text in the queries: {_format_query_count(len(unknown))} of the qrels: {format_names(unknown)}")
-    asked = select_answerable(judgements.queries, judgements.qrels)
-    judged = list(dict.fromkeys(document for query in asked for document in judgements.qrels[query]))
+    query_ids = select_answerable(judgements.queries, judgements.qrels)
+    judged = list(dict.fromkeys(document for query in query_ids for document in judgements.qrels[query]))
     missing = find_absent(folder, collection, judged)
     if judged and len(missing) == len(judged):
         raise InputError(
@@ -182,13 +182,13 @@ def _show_query_progress(options: CliContext, mode: Mode) -> Iterator[Callable[[
         return
     from rich.console import Console
 
-    asked = 0
+    answered = 0
     with Console(stderr=True).status(f"asking, mode {mode} …") as status:
 
         def advance(count: int) -> None:
-            nonlocal asked
-            asked += count
-            status.update(f"asking, mode {mode} … {_format_query_count(asked)}")
+            nonlocal answered
+            answered += count
+            status.update(f"asking, mode {mode} … {_format_query_count(answered)}")
 
         yield advance
 

@@ -132,9 +132,9 @@ def index_failed_files(options: CliContext, paths: Sequence[str], run: IndexOpti
     with options.open_for_reading() as collection:
         failed = [source.source for source in collection.list_sources(failed=True)]
     roots = [Path(path).expanduser().absolute() for path in paths]
-    wanted = [path for path in failed if not roots or any(Path(path).is_relative_to(root) for root in roots)]
+    selected_paths = [path for path in failed if not roots or any(Path(path).is_relative_to(root) for root in roots)]
     with _open_collection(options, run, make=True, readonly=dry_run) as collection:
-        return _index_scan(options, collection, scan(wanted, selection=run.file_filter), run, dry_run=dry_run)
+        return _index_scan(options, collection, scan(selected_paths, selection=run.file_filter), run, dry_run=dry_run)
 
 
 def index_stdin(options: CliContext, run: IndexOptions) -> IndexReport:

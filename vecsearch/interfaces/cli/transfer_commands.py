@@ -135,9 +135,9 @@ def _show_import(options: CliContext, report: ImportReport) -> int:
         if len(report.failed) > _FAILED_SHOWN:
             click.echo(f"failed: {len(report.failed) - _FAILED_SHOWN:,} more; --json lists them all", err=True)
     counts = f"{report.added:,} added, {report.replaced:,} replaced, {report.skipped:,} skipped"
-    made = f"{report.vectors_reused:,} with their vectors, {report.encoded:,} encoded"
+    vectors = f"{report.vectors_reused:,} with their vectors, {report.encoded:,} encoded"
     totals = f"{format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
-    _show_result(options, report.to_dict(), f"{counts} · {made} · now {totals} · {report.seconds:.1f} s")
+    _show_result(options, report.to_dict(), f"{counts} · {vectors} · now {totals} · {report.seconds:.1f} s")
     return 1 if report.failed else 0
 
 

@@ -183,8 +183,8 @@ def format_status(status: dict[str, Any]) -> Iterator[str]:
         )
         yield make_printable(f"  stemmer  {STEMMERS.get(collection['stemmer'], collection['stemmer'])}")
         if begun := collection["reembedding"]:
-            made = f"{begun['documents']:,} of {begun['of']:,} documents"
-            yield make_printable(f"  reembed  {begun['model']} · {made}; continue with: vecsearch reembed")
+            progress = f"{begun['documents']:,} of {begun['of']:,} documents"
+            yield make_printable(f"  reembed  {begun['model']} · {progress}; continue with: vecsearch reembed")
         waiting = f", {index['tail']:,} rows after it, {index['deleted']:,} deleted" if index["tail"] or index["deleted"] else ""
         yield f"  index    {index['kind']} · {index['state']} · {format_count(index['rows'], 'row')}{waiting}"
         yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in collection["sources"].items())

@@ -55,7 +55,7 @@ def _find_encrypted_parts(document: Package) -> dict[str, XmlElement]:
 
 def _is_correct_password(document: Package, encryptions: Mapping[str, XmlElement], password: str) -> bool:
     """Return whether a password opens the shortest part; deriving a key is slow on purpose."""
-    name = min(encryptions, key=lambda each: len(document.read_part(each)))
+    name = min(encryptions, key=lambda part: len(document.read_part(part)))
     data = _decrypt_part(document.read_part(name), encryptions[name], password)
     kind = "sha256" if "sha256" in get_attribute(encryptions[name], "checksum-type").lower() else "sha1"
     return hashlib.new(kind, data[:_CHECKSUM_BYTES]).digest() == _decode_attribute(encryptions[name], "checksum")
@@ -76,10 +76,10 @@ def _decrypt_part(data: bytes, encryption: XmlElement, password: str) -> bytes:
     seed = hashlib.new(start, password.encode()).digest()
     key = hashlib.pbkdf2_hmac("sha1", seed, _decode_attribute(derivation, "salt"), int(iterations), 32)
     try:
-        whole = data[: len(data) // AES.block_size * AES.block_size]
+        blocks = data[: len(data) // AES.block_size * AES.block_size]
         plain: bytes = AES.new(
             key, AES.MODE_CBC, _decode_attribute(find_child(encryption, "algorithm"), "initialisation-vector")
-        ).decrypt(whole)
+        ).decrypt(blocks)
     except ValueError as error:
         raise UnreadableFileError("its encryption is damaged") from error
     filling = plain[-1] if plain else 0

@@ -44,7 +44,7 @@ class ListNumbering:
         for restarted, start in self._restarts.pop(number, {}).items():
             counts[restarted] = start - 1
         counts[depth] = counts.get(depth, levels[depth].start - 1) + 1
-        for deeper in [each for each in counts if each > depth]:
+        for deeper in [level for level in counts if level > depth]:
             del counts[deeper]
         if levels[depth].kind in ("bullet", "none"):
             return ""

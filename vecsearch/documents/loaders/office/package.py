@@ -63,10 +63,10 @@ class Package:
         except UnreadableFileError as error:
             self.problems.append(ParseWarning(str(error)))
             return None
-        root, whole = parse_xml(data) if data else (None, True)
+        root, is_complete = parse_xml(data) if data else (None, True)
         if _is_nested_too_deeply(root):
             raise UnreadableFileError("nested too deeply")
-        if not whole:
+        if not is_complete:
             self.problems.append(ParseWarning(f"{name} in it is damaged"))
         return root
 

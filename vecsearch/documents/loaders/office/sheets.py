@@ -118,14 +118,14 @@ def _find_spanned_columns(sheet: python_calamine.CalamineSheet) -> dict[int, lis
 def _write_rows(builder: DocumentBuilder, sheet: str, rows: Iterator[_SheetRow]) -> None:
     """Write stretches of rows, each a table of its own unless it goes on with the one above."""
     header: Sequence[str] = ()
-    for _, stretch in groupby(enumerate(rows), lambda each: each[1][0] - each[0]):
+    for _, stretch in groupby(enumerate(rows), lambda numbered: numbered[1][0] - numbered[0]):
         part = (row for _, row in stretch)
         head = list(islice(part, _HEADER_SAMPLE_ROWS))
         labelled = label_rows(
             ((number, texts) for number, _, texts in chain(head, part)), header if _is_continuation(header, head) else ()
         )
         header = labelled.header
-        for _, run in groupby(enumerate(labelled.lines), lambda each: each[1][0] - each[0]):
+        for _, run in groupby(enumerate(labelled.lines), lambda numbered: numbered[1][0] - numbered[0]):
             numbers, lines = zip(*(line for _, line in run), strict=True)
             builder.at({"sheet": sheet, "rows": numbers[0]}, sheet)
             builder.add_block("\n".join(lines))

@@ -9,7 +9,9 @@ from sqlalchemy import column as sql_column
 
 from vecsearch.stores.sqlite.engine.tables import metadata
 
-AUTOINCREMENT_TABLES: Final = tuple(made for made in metadata.sorted_tables if made.dialect_options["sqlite"]["autoincrement"])
+AUTOINCREMENT_TABLES: Final = tuple(
+    target for target in metadata.sorted_tables if target.dialect_options["sqlite"]["autoincrement"]
+)
 _SEQUENCE: Final = table("sqlite_sequence", sql_column("name", Text), sql_column("seq", Integer))
 
 

@@ -27,10 +27,10 @@ def describe_holders(database: DatabaseFolder) -> str:
 def _find_readers(shared: Path) -> Iterator[int]:
     """Processes with a read lock on one of the marks, by Linux's list of locks."""
     try:
-        there, lines = shared.stat(), _LOCKS.read_text(encoding="ascii", errors="replace").splitlines()
+        status, lines = shared.stat(), _LOCKS.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return
-    file = f"{os.major(there.st_dev):02x}:{os.minor(there.st_dev):02x}:{there.st_ino}"
+    file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     for line in lines:
         parts = line.split()  # 1: POSIX  ADVISORY  READ 4711 fd:01:1234 124 124
         if len(parts) == 8 and parts[3] == "READ" and parts[5] == file and parts[6].isdigit() and int(parts[6]) in _READ_MARKS:

@@ -37,27 +37,27 @@ def build_chunk_query(condition: Filter, collection: int) -> SqlQuery:
     Of terms that must all hold, the first that names a set leads to the chunks, the others only test: without one, every chunk
     of the collection is tested.
     """
-    asked = _QueryBuilder(collection)
+    builder = _QueryBuilder(collection)
     terms: list[Filter] = list(condition.terms) if isinstance(condition, And) else [condition]
     leading = next((term for term in terms if _is_set(term)), None)
     if leading is None:  # the plus: row by row, and no way into an index; that of the collection lacks the documents
-        tests = ["+chunks.collection_id = :collection", asked.build_test(condition, "chunks.document_id")]
-        found = f"SELECT chunks.id FROM chunks WHERE {_join_all(tests)}"
+        tests = ["+chunks.collection_id = :collection", builder.build_test(condition, "chunks.document_id")]
+        query = f"SELECT chunks.id FROM chunks WHERE {_join_all(tests)}"
     else:
         terms.remove(leading)
-        first = " UNION ALL ".join(asked.build_sets(leading))
-        tests = [asked.build_test(term, "+chunks.document_id") for term in terms]
+        first = " UNION ALL ".join(builder.build_sets(leading))
+        tests = [builder.build_test(term, "+chunks.document_id") for term in terms]
         joined = "chunks ON chunks.document_id = first.document_id"
-        found = f"WITH first AS ({first}) SELECT chunks.id FROM first JOIN {joined} WHERE {_join_all(tests)}"
-    return SqlQuery(f"SELECT group_concat(id) FROM ({found})", asked.values)
+        query = f"WITH first AS ({first}) SELECT chunks.id FROM first JOIN {joined} WHERE {_join_all(tests)}"
+    return SqlQuery(f"SELECT group_concat(id) FROM ({query})", builder.values)
 
 
 def build_document_query(condition: Filter, collection: int) -> SqlQuery:
     """The ids, ascending, of the documents that a condition holds for."""
-    asked = _QueryBuilder(collection)
-    holds = asked.build_test(condition, "documents.id")
+    builder = _QueryBuilder(collection)
+    holds = builder.build_test(condition, "documents.id")
     return SqlQuery(
-        f"SELECT external_id FROM documents WHERE collection_id = :collection AND {holds} ORDER BY external_id", asked.values
+        f"SELECT external_id FROM documents WHERE collection_id = :collection AND {holds} ORDER BY external_id", builder.values
     )
 
 
@@ -71,7 +71,7 @@ class _QueryBuilder:
         """True or false for every document of the collection, never NULL; `document` is its row."""
         match condition:
             case Compare() | Exists() | Contains():
-                return _join_any([f"{document} IN ({each})" for each in self.build_sets(condition)])
+                return _join_any([f"{document} IN ({subquery})" for subquery in self.build_sets(condition)])
             case Not(term=term):
                 return f"NOT {self.build_test(term, document)}"
             case And(terms=terms):
@@ -79,7 +79,7 @@ class _QueryBuilder:
             case Or(terms=terms):
                 equal = [term for term in terms if isinstance(term, Compare) and term.comparison is Comparison.EQUAL]
                 others = [term for term in terms if not (isinstance(term, Compare) and term.comparison is Comparison.EQUAL)]
-                within = [f"{document} IN ({each})" for each in self._build_equal(equal)]
+                within = [f"{document} IN ({subquery})" for subquery in self._build_equal(equal)]
                 return _join_any([*within, *(self.build_test(term, document) for term in others)])
             case _:
                 assert_never(condition)
@@ -126,15 +126,16 @@ class _QueryBuilder:
         values: dict[tuple[str, ValueKind], list[JSON]] = {}
         for term in terms:
             values.setdefault((term.key, get_value_kind(term.value)), []).append(to_comparable(term.value))
-        for (key, kind), some in values.items():
-            yield f"{self._select_under(key)} AND kind = {self._bind(int(kind))} AND {self._build_among(some)}"
+        for (key, kind), group in values.items():
+            yield f"{self._select_under(key)} AND kind = {self._bind(int(kind))} AND {self._build_among(group)}"
 
     def _build_among(self, values: Sequence[Any]) -> str:
         """Whether a fact's value is one of these; many are handed over as one text."""
         if len(values) <= _BOUND_MAX:
             return f"value IN ({', '.join(map(self._bind, values))})"
-        endless = [each for each in values if isinstance(each, float) and not math.isfinite(each)]  # JSON has no word for them
-        listed = json.dumps([each for each in values if each not in endless], ensure_ascii=False)
+        # JSON has no word for these
+        endless = [value for value in values if isinstance(value, float) and not math.isfinite(value)]
+        listed = json.dumps([value for value in values if value not in endless], ensure_ascii=False)
         within = f"value IN (SELECT value FROM json_each({self._bind(listed)}))"
         return _join_any([within, f"value IN ({', '.join(map(self._bind, endless))})"] if endless else [within])
 

@@ -76,18 +76,18 @@ def to_comparable(value: JSON) -> Any:
 
 def list_entries(stored: str) -> dict[MetadataEntry, None]:
     """Return the entries of a document's metadata, a JSON object; each once, in order. Raises DatabaseCorruptedError."""
-    found: dict[MetadataEntry, None] = {}
+    entries: dict[MetadataEntry, None] = {}
     if stored == "{}":
-        return found
+        return entries
     for path, value in _iterate_paths(parse_stored_json(stored)):
         if type(value) is str and len(value) <= _TEXT_MAX:
-            found[path, _TEXT, value] = None
+            entries[path, _TEXT, value] = None
         else:
-            found[path, int(get_value_kind(value)), to_comparable(value)] = None
+            entries[path, int(get_value_kind(value)), to_comparable(value)] = None
         if isinstance(value, list):
             elements = (element for element in value if not isinstance(element, list | dict))
-            found.update(((path, ELEMENT + get_value_kind(element), to_comparable(element)), None) for element in elements)
-    return found
+            entries.update(((path, ELEMENT + get_value_kind(element), to_comparable(element)), None) for element in elements)
+    return entries
 
 
 def find_text(stored: str, key: str) -> str | None:

@@ -34,8 +34,8 @@ def check_models(database: DatabaseFolder, model: ModelChoice) -> Iterator[Probl
 
 def load_encoder(state: CollectionState, model: ModelChoice) -> TextEncoder:
     """Return the encoder that made a collection's vectors. Raises ModelMismatchError, UnavailableError."""
-    wanted = (state.fingerprint, state.dimension)
-    if model is not None and not isinstance(model, str) and (model.fingerprint, model.dimension) == wanted:
+    expected = (state.fingerprint, state.dimension)
+    if model is not None and not isinstance(model, str) and (model.fingerprint, model.dimension) == expected:
         return model
     if not model_files.is_local(state.model):
         raise UnavailableError(f"its model {state.model} is not on this machine")

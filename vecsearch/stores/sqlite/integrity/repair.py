@@ -134,7 +134,7 @@ class _RepairRun:
         encoder = load_encoder(state, self._model)
         for batch in batched(repair_steps.list_unencoded_chunks(self._database, state), BATCH_CHUNKS):
             texts = [_build_encoder_input(encoder, chunk) for chunk in batch]
-            parts = [normalize_vectors(encoder.encode_documents(some)) for some in batched(texts, ENCODER_BATCH_SIZE)]
+            parts = [normalize_vectors(encoder.encode_documents(part)) for part in batched(texts, ENCODER_BATCH_SIZE)]
             repair_steps.replace_vectors(self._database, state, [chunk.row for chunk in batch], np.concatenate(parts))
 
 

@@ -77,13 +77,13 @@ def find_unsound_vectors(connection: Connection, state: CollectionState) -> Unso
     size = state.dimension * dtype.itemsize
     cursor = _VECTORS.run(connection, collection=state.id)
     while block := cursor.fetchmany(READ_ROWS):
-        whole = [(row, blob) for row, blob in block if isinstance(blob, bytes) and len(blob) == size]
-        if len(whole) < len(block):
-            whole_rows = {row for row, _ in whole}
-            incomplete += [row for row, _ in block if row not in whole_rows]
-        rows = np.frombuffer(b"".join(blob for _, blob in whole), dtype).reshape(len(whole), state.dimension)
+        complete = [(row, blob) for row, blob in block if isinstance(blob, bytes) and len(blob) == size]
+        if len(complete) < len(block):
+            complete_rows = {row for row, _ in complete}
+            incomplete += [row for row, _ in block if row not in complete_rows]
+        rows = np.frombuffer(b"".join(blob for _, blob in complete), dtype).reshape(len(complete), state.dimension)
         are_unit = _are_unit(rows, _TOLERANCE[state.precision])
-        invalid += [row for (row, _), is_unit in zip(whole, are_unit.tolist(), strict=True) if not is_unit]
+        invalid += [row for (row, _), is_unit in zip(complete, are_unit.tolist(), strict=True) if not is_unit]
     unsound = {*incomplete, *invalid}
     provided = {row for (row,) in _PROVIDED.run(connection, collection=state.id)} & unsound if unsound else unsound
     return UnsoundVectors(tuple(incomplete), tuple(invalid), frozenset(provided))

@@ -201,10 +201,10 @@ class DocumentReader:
             ids.update((digest, key) for digest, key in self._connection.execute(query))
         return {digest: ids[digest] for digest in digests if digest in ids}
 
-    def load_encoded_chunks(self, wanted: Mapping[str, str]) -> dict[str, EncodedChunks]:
+    def load_encoded_chunks(self, digests_by_id: Mapping[str, str]) -> dict[str, EncodedChunks]:
         """Return the chunks and float32 vectors of documents, {id: digest}; one whose content is another by now is left out."""
         encoded: dict[str, EncodedChunks] = {}
-        for batch in batched(wanted, _IN_VALUES_MAX):
+        for batch in batched(digests_by_id, _IN_VALUES_MAX):
             rows = self._connection.execute(
                 select(
                     documents.c.external_id,
@@ -222,7 +222,7 @@ class DocumentReader:
             )
             spans: dict[str, tuple[list[ChunkSpan], list[bytes]]] = {}
             for key, digest, start, end, location, context, blob in rows:
-                if wanted[key] == digest:
+                if digests_by_id[key] == digest:
                     of_document = spans.setdefault(key, ([], []))
                     of_document[0].append(parse_chunk_span(start, end, location, context))
                     of_document[1].append(blob)
@@ -231,7 +231,7 @@ class DocumentReader:
 
     def load_staged_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
         """Return vectors kept from an interrupted run, by the sha256 of the encoded text."""
-        kept: dict[str, NDArray[np.float32]] = {}
+        vectors_by_digest: dict[str, NDArray[np.float32]] = {}
         for batch in batched(dict.fromkeys(digests), _IN_VALUES_MAX):
             rows = self._connection.execute(
                 select(staged_vectors.c.digest, staged_vectors.c.vector).where(
@@ -239,8 +239,8 @@ class DocumentReader:
                 )
             )
             dtype = get_dtype(self.state.precision)
-            kept.update({digest: np.frombuffer(blob, dtype).astype(np.float32) for digest, blob in rows})
-        return kept
+            vectors_by_digest.update({digest: np.frombuffer(blob, dtype).astype(np.float32) for digest, blob in rows})
+        return vectors_by_digest
 
 
 def _restrict_to_documents(query: Select[Any], rows: Sequence[int]) -> Select[Any]:

@@ -55,8 +55,8 @@ def count_sources(connection: Connection, state: CollectionState, *, failed: boo
 def count_sources_by_state(connection: Connection, state: CollectionState) -> dict[str, int]:
     """How many files stand how."""
     query = select(SOURCE_STATE, func.count()).where(sources.c.collection_id == state.id).group_by(SOURCE_STATE)
-    found = {SourceState(kind): int(amount) for kind, amount in connection.execute(query)}
-    return {each.value: found.get(each, 0) for each in SourceState}
+    counts = {SourceState(kind): int(amount) for kind, amount in connection.execute(query)}
+    return {source_state.value: counts.get(source_state, 0) for source_state in SourceState}
 
 
 def build_path_filter(parent: Path, path: Path) -> ColumnElement[bool]:

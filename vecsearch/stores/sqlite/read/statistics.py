@@ -36,7 +36,7 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
     }
     text = connection.scalar(select(func.sum(func.length(documents.c.text))).where(documents.c.collection_id == state.id))
     stored = list_segments(connection, state)
-    files = [path for each in stored for path in each.list_files(database.index_folder, state.id)]
+    files = [path for segment in stored for path in segment.list_files(database.index_folder, state.id)]
     damage = _describe_damage(database, state, stored)
     tail = count_pending_rows(connection, state) - amounts["tombstones"]
     return {
@@ -49,16 +49,16 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
         "stemmer": state.stemmer,
         "reembedding": _describe_reembedding(connection, state, amounts["documents"]),
         "index": {
-            "kind": "compressed" if any(each.rows >= PQ_MIN_ROWS for each in stored) else "exact",
+            "kind": "compressed" if any(segment.rows >= PQ_MIN_ROWS for segment in stored) else "exact",
             "state": damage or ("behind" if stored and tail else "current" if stored else "none"),
             "generation": state.index_version,
             "segments": len(stored),
-            "rows": sum(each.rows for each in stored),
+            "rows": sum(segment.rows for segment in stored),
             "tail": tail,
             "deleted": amounts["tombstones"],
         },
         "sources": count_sources_by_state(connection, state),
-        "failed": [asdict(each) for each in list_sources(connection, state, database.parent, failed=True, limit=_FAILED_MAX)],
+        "failed": [asdict(source) for source in list_sources(connection, state, database.parent, failed=True, limit=_FAILED_MAX)],
         "bytes": {
             "text": text or 0,
             "vectors": amounts["chunks"] * state.dimension * get_dtype(state.precision).itemsize,
@@ -76,11 +76,11 @@ def _describe_damage(database: DatabaseFolder, state: CollectionState, stored: S
 
 def _describe_reembedding(connection: Connection, state: CollectionState, document_count: int) -> dict[str, Any] | None:
     """How far new vectors by another encoder have come, where that has begun."""
-    successor = find_state(connection, get_replacement_ref(state.name))
-    if successor is None:
+    replacement = find_state(connection, get_replacement_ref(state.name))
+    if replacement is None:
         return None
-    done = connection.scalar(select(func.count()).where(documents.c.collection_id == successor.id)) or 0
-    return {"model": successor.model, "documents": done, "of": document_count}
+    done = connection.scalar(select(func.count()).where(documents.c.collection_id == replacement.id)) or 0
+    return {"model": replacement.model, "documents": done, "of": document_count}
 
 
 def _measure_size(path: Path) -> int:

@@ -176,8 +176,8 @@ class Segment:
                 allowed, excluded = np.setdiff1d(allowed, excluded, assume_unique=True), NO_IDS
             if self.should_score_exactly(len(allowed), k):
                 return SegmentCandidates(*select_best(*self._score_rows(allowed, query), k), None)
-        found = self._search_codes(query, k, allowed, excluded) if self._codes is not None else None
-        return found or SegmentCandidates(*self._scan(query, k, self._build_parameters(allowed, excluded)), None)
+        candidates = self._search_codes(query, k, allowed, excluded) if self._codes is not None else None
+        return candidates or SegmentCandidates(*self._scan(query, k, self._build_parameters(allowed, excluded)), None)
 
     def should_score_exactly(self, allowed_count: int, k: int) -> bool:
         """Whether so few rows match that each is scored: fewer than the codes would have to propose for k of them to be found."""
@@ -187,8 +187,8 @@ class Segment:
 
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
         """Those of the ids that the segment has, and their rows."""
-        places, there = _find_positions(self.ids, ids)
-        return ids[there], self.rows.take(places[there], axis=0)  # a third quicker than by brackets
+        places, is_present = _find_positions(self.ids, ids)
+        return ids[is_present], self.rows.take(places[is_present], axis=0)  # a third quicker than by brackets
 
     def _clip_ids(self, ids: Ids) -> Ids:
         """Those that lie in the segment's range."""
@@ -201,38 +201,38 @@ class Segment:
         The codes know of no filter, so as many more candidates are looked at as it leaves out.
         """
         reachable = len(self.ids) - len(excluded) if allowed is None else len(allowed)
-        wanted = _count_candidates(k)
-        looked_at = wanted * len(self.ids) // max(reachable, 1)
+        candidate_count = _count_candidates(k)
+        looked_at = candidate_count * len(self.ids) // max(reachable, 1)
         if looked_at > len(self.ids) * RESCORE_SHARE_MAX:
             return None
         assert self._codes is not None
         with _use_safe_threads():
             (scores,), (places,) = self._codes.search(query[np.newaxis], looked_at)
-        ids, kept = self.ids[places], places >= 0
+        ids, is_allowed = self.ids[places], places >= 0
         if allowed is not None:
-            kept &= _find_positions(allowed, ids)[1]
+            is_allowed &= _find_positions(allowed, ids)[1]
         elif len(excluded):
-            kept &= ~_find_positions(excluded, ids)[1]
-        if np.count_nonzero(kept) < wanted // 4:  # what the filter leaves lies far from the query
+            is_allowed &= ~_find_positions(excluded, ids)[1]
+        if np.count_nonzero(is_allowed) < candidate_count // 4:  # what the filter leaves lies far from the query
             return None
-        return SegmentCandidates(ids[kept], scores[kept], places[kept])
+        return SegmentCandidates(ids[is_allowed], scores[is_allowed], places[is_allowed])
 
     def _scan(self, query: Vector, k: int, parameters: Any) -> tuple[Ids, Scores]:
         """Fetch a little more than k until the exact order of the first k is certain."""
         want = min(k + OVERFETCH_ROWS, len(self.ids))
         while True:
             with _use_safe_threads():
-                proposed, found = self._index.search(query[np.newaxis], want, params=parameters)
-            ids = np.sort(found[0][found[0] >= 0])
+                proposed_scores, proposed_ids = self._index.search(query[np.newaxis], want, params=parameters)
+            ids = np.sort(proposed_ids[0][proposed_ids[0] >= 0])
             ids, scores = select_best(*self._score_rows(ids, query), k)
-            exhausted = want == len(self.ids) or found[0][-1] < 0
-            if exhausted or (len(scores) == k and scores[-1] > proposed[0][-1] + _SCORE_TOLERANCE):
+            exhausted = want == len(self.ids) or proposed_ids[0][-1] < 0
+            if exhausted or (len(scores) == k and scores[-1] > proposed_scores[0][-1] + _SCORE_TOLERANCE):
                 return ids, scores
             want = min(want * 4, len(self.ids))
 
     def _score_rows(self, ids: Ids, query: Vector) -> tuple[Ids, Scores]:
-        found, rows = self.fetch(ids)
-        return found, compute_cosines(rows, query)
+        present_ids, rows = self.fetch(ids)
+        return present_ids, compute_cosines(rows, query)
 
     def _build_parameters(self, allowed: Ids | None, excluded: Ids) -> Any:
         """A bitmap over the ids, which here are all within the segment."""
@@ -256,14 +256,18 @@ def search_segments(
 
     Where codes propose, those rows of all segments are looked at of which the codes make most.
     """
-    rows_in_all = sum(len(each.ids) for each in segments)
+    rows_in_all = sum(len(segment.ids) for segment in segments)
     proposals = map_over_segments(lambda segment: segment.find_candidates(query, k, allowed, excluded), segments, rows_in_all)
-    exact = [each for each in proposals if each.positions is None]
+    exact = [proposal for proposal in proposals if proposal.positions is None]
     pairs = zip(segments, proposals, strict=True)
-    coded = [(one.ids, one.scores, each.rows, one.positions) for each, one in pairs if one.positions is not None]
-    ids, scores = [NO_IDS, *(each.ids for each in exact)], [NO_SCORES, *(each.scores for each in exact)]
+    coded = [
+        (proposal.ids, proposal.scores, segment.rows, proposal.positions)
+        for segment, proposal in pairs
+        if proposal.positions is not None
+    ]
+    ids, scores = [NO_IDS, *(proposal.ids for proposal in exact)], [NO_SCORES, *(proposal.scores for proposal in exact)]
     if coded:
-        least = _find_cutoff([each[1] for each in coded], RESCORE_FACTOR_SEGMENTS * _count_candidates(k))
+        least = _find_cutoff([candidates[1] for candidates in coded], RESCORE_FACTOR_SEGMENTS * _count_candidates(k))
         rows: list[NDArray[Any]] = []
         for those, roughly, of_segment, places in coded:
             looked_at = roughly >= least
@@ -275,7 +279,7 @@ def search_segments(
 
 def map_over_segments(work: Callable[[_T], _R], items: Sequence[_T], rows: int) -> list[_R]:
     """The work of several segments, on all cores where they hold rows enough for that to pay."""
-    return map_parallel(work, items) if rows >= PARALLEL_ROWS else [work(each) for each in items]
+    return map_parallel(work, items) if rows >= PARALLEL_ROWS else [work(item) for item in items]
 
 
 def _find_cutoff(scores: Sequence[Scores], count: int) -> float:
@@ -290,7 +294,7 @@ def _train_codes(rows: Rows) -> Any | None:
     """4-bit codes of some neighbouring numbers each; None for rows whose length is no multiple of so many."""
     dimension = rows.shape[1]
     parts = [dimension // width for width in _CODE_WIDTHS if dimension % width == 0]
-    enough = next((each for each in parts if each >= _CODES), parts[-1] if parts else 0)
+    enough = next((count for count in parts if count >= _CODES), parts[-1] if parts else 0)
     if enough < _CODES_MIN:
         return None
     faiss = _import_faiss()

@@ -69,20 +69,20 @@ class VectorView:
 
     @property
     def _row_count(self) -> int:
-        return sum(len(each.ids) for each in self.segments)
+        return sum(len(segment.ids) for segment in self.segments)
 
     def _score_unindexed(self, query: Vector, allowed: Ids | None, excluded: Ids) -> tuple[Ids, Scores]:
-        wanted = ~np.isin(self.unindexed, excluded)
+        is_allowed = ~np.isin(self.unindexed, excluded)
         if allowed is not None:
-            wanted &= np.isin(self.unindexed, allowed, assume_unique=True)
-        return self.unindexed[wanted], compute_cosines(self.unindexed_rows[wanted], query)
+            is_allowed &= np.isin(self.unindexed, allowed, assume_unique=True)
+        return self.unindexed[is_allowed], compute_cosines(self.unindexed_rows[is_allowed], query)
 
     def __len__(self) -> int:
         return self._row_count - len(self.deleted) + len(self.unindexed)
 
     def list_ids(self) -> Ids:
         """Every live chunk, ascending."""
-        old = np.concatenate([NO_IDS, *(each.ids for each in self.segments)])
+        old = np.concatenate([NO_IDS, *(segment.ids for segment in self.segments)])
         return np.concatenate([np.setdiff1d(old, self.deleted, assume_unique=True), self.unindexed])
 
     def get_loaded_segments(self, *, only_complete: bool = False) -> dict[StoredSegment, Segment]:
@@ -99,15 +99,15 @@ class VectorView:
 
     def compute_similarities(self, query: Vector, ids: Ids) -> dict[int, float]:
         """The cosine of each of these chunks; an id that is not there is left out."""
-        found, rows = self.fetch(ids)
+        present_ids, rows = self.fetch(ids)
         scores: Scores = compute_cosines(rows, query)
-        return {int(i): float(s) for i, s in zip(found, scores, strict=True)}
+        return {int(i): float(s) for i, s in zip(present_ids, scores, strict=True)}
 
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
         """Those of the ids, ascending, that are there, and their rows."""
-        wanted = np.setdiff1d(ids, self.deleted) if len(self.deleted) else ids
+        live_ids = np.setdiff1d(ids, self.deleted) if len(self.deleted) else ids
         new = np.isin(self.unindexed, ids)
-        parts = [*(each.fetch(wanted) for each in self.segments), (self.unindexed[new], self.unindexed_rows[new])]
+        parts = [*(segment.fetch(live_ids) for segment in self.segments), (self.unindexed[new], self.unindexed_rows[new])]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
@@ -171,15 +171,19 @@ def _load_view(
 ) -> VectorView:
     """The published segments: those known, those whose files are sound, and the rest made in memory."""
     stored = tuple(list_segments(connection, state))
-    new = [each for each in stored if each not in known_segments]
-    rows = sum(each.rows for each in new)
-    loaded = map_over_segments(lambda each: Segment.load(each.get_path(index_folder, state.id), each.checksum), new, rows)
-    for each, segment in zip(new, loaded, strict=True):
+    new = [stored_segment for stored_segment in stored if stored_segment not in known_segments]
+    rows = sum(stored_segment.rows for stored_segment in new)
+    loaded = map_over_segments(
+        lambda stored_segment: Segment.load(stored_segment.get_path(index_folder, state.id), stored_segment.checksum), new, rows
+    )
+    for stored_segment, segment in zip(new, loaded, strict=True):
         if segment is None:
-            _log_once(each.get_path(index_folder, state.id))
-        known_segments[each] = segment or build_segment(connection, state, after_id=each.after_id, last_id=each.last_id)
+            _log_once(stored_segment.get_path(index_folder, state.id))
+        known_segments[stored_segment] = segment or build_segment(
+            connection, state, after_id=stored_segment.after_id, last_id=stored_segment.last_id
+        )
     empty = np.empty((0, state.dimension), np.float32)
-    return VectorView(state, tuple(known_segments[each] for each in stored), stored, NO_IDS, empty, NO_IDS)
+    return VectorView(state, tuple(known_segments[stored_segment] for stored_segment in stored), stored, NO_IDS, empty, NO_IDS)
 
 
 def _log_once(path: Path) -> None:
@@ -196,9 +200,9 @@ def _log_once(path: Path) -> None:
 def _advance_view(connection: AnyConnection, view: VectorView, state: CollectionState) -> VectorView:
     last = int(view.unindexed[-1]) if len(view.unindexed) else state.indexed_up_to
     blocks = list(read_rows(connection, state, after_id=last))
-    tail = np.concatenate([view.unindexed, *(ids for ids, _ in blocks)])
+    unindexed = np.concatenate([view.unindexed, *(ids for ids, _ in blocks)])
     rows = np.concatenate([view.unindexed_rows, *(rows for _, rows in blocks)])
     gone = read_deleted_ids(connection, state)
-    kept = ~np.isin(tail, gone)
+    is_live = ~np.isin(unindexed, gone)
     folded = np.concatenate([NO_IDS, *(segment.fetch(gone)[0] for segment in view.segments)])
-    return replace(view, state=state, unindexed=tail[kept], unindexed_rows=rows[kept], deleted=folded)
+    return replace(view, state=state, unindexed=unindexed[is_live], unindexed_rows=rows[is_live], deleted=folded)

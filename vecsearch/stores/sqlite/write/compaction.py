@@ -75,9 +75,9 @@ def publish(
     """
     with database.begin_read() as connection:
         state = get_state(connection, name)
-        there = list_segments(connection, state)
-        unsound = [each for each in there if check and not each.is_sound(database.index_folder, state.id)]
-        merges = _plan_merges(connection, state, there, unsound, deleted_ratio=deleted_ratio, merge_all=merge_all)
+        current_segments = list_segments(connection, state)
+        unsound = [segment for segment in current_segments if check and not segment.is_sound(database.index_folder, state.id)]
+        merges = _plan_merges(connection, state, current_segments, unsound, deleted_ratio=deleted_ratio, merge_all=merge_all)
         if not merges:
             return False
         first = 1 + (get_last_number(connection, segments) or 0)
@@ -105,17 +105,21 @@ def _plan_merges(
     last = max(connection.scalar(newest) or 0, state.indexed_up_to)
     added, gone = _count_added_rows(connection, state), read_deleted_ids(connection, state)
     if merge_all:
-        fewest = -(-sum(each.rows for each in current_segments) // SEGMENT_ROWS_MAX)
-        ill_sized = len(current_segments) > max(1, fewest) or any(each.rows > SEGMENT_ROWS_MAX for each in current_segments)
+        fewest = -(-sum(segment.rows for segment in current_segments) // SEGMENT_ROWS_MAX)
+        ill_sized = len(current_segments) > max(1, fewest) or any(segment.rows > SEGMENT_ROWS_MAX for segment in current_segments)
         needed = added or len(gone) or unsound or ill_sized
         return _build_merges(connection, state, current_segments, 0, last) if needed else []
-    kept, rows, merges = list(current_segments), added, []
+    remaining, rows, merges = list(current_segments), added, []
     if added:
-        while kept and kept[-1].rows <= MERGE_RATIO * rows and kept[-1].rows + rows <= SEGMENT_ROWS_MAX:
-            rows += kept.pop().rows
-        merges = _build_merges(connection, state, current_segments[len(kept) :], kept[-1].last_id if kept else 0, last)
-    worn = (each for each in kept if each in unsound or _count_deleted(each, gone) > deleted_ratio * each.rows)
-    return [*merges, *(Merge((each,), each.after_id, each.last_id) for each in worn)]
+        while remaining and remaining[-1].rows <= MERGE_RATIO * rows and remaining[-1].rows + rows <= SEGMENT_ROWS_MAX:
+            rows += remaining.pop().rows
+        merges = _build_merges(
+            connection, state, current_segments[len(remaining) :], remaining[-1].last_id if remaining else 0, last
+        )
+    worn = (
+        segment for segment in remaining if segment in unsound or _count_deleted(segment, gone) > deleted_ratio * segment.rows
+    )
+    return [*merges, *(Merge((segment,), segment.after_id, segment.last_id) for segment in worn)]
 
 
 def _build_merges(
@@ -153,7 +157,7 @@ def _write_segment(
 
 
 def _replace_segments(connection: Connection, state: CollectionState, merge: Merge, segment: StoredSegment | None) -> None:
-    connection.execute(delete(segments).where(segments.c.id.in_([each.id for each in merge.replaced_segments])))
+    connection.execute(delete(segments).where(segments.c.id.in_([replaced.id for replaced in merge.replaced_segments])))
     if segment is not None:
         connection.execute(
             insert(segments).values(
@@ -206,8 +210,8 @@ def compact(database: DatabaseFolder, name: str | None, *, full: bool = False) -
     if readers := describe_holders(database):
         what = "what was deleted stays in SQLite's log" if full else "the space of what was deleted is not given back"
         again = f"vecsearch optimize{' --full' if full else ''} --db {database.folder}"
-        said = f"{readers} still reads {database.folder} as it was, and {what} until it is done; then run again: {again}"
-        warnings.warn(said, VecsearchWarning, stacklevel=2)
+        message = f"{readers} still reads {database.folder} as it was, and {what} until it is done; then run again: {again}"
+        warnings.warn(message, VecsearchWarning, stacklevel=2)
 
 
 def _tidy(connection: Connection, state: CollectionState, *, full: bool) -> None:

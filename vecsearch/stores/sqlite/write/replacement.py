@@ -35,8 +35,8 @@ from vecsearch.stores.sqlite.write.writer import SQLiteWriter, drop
 
 _BATCH_CHARACTERS_MAX: Final = 1_000_000  # of documents read together, or one document
 _IN_VALUES_MAX: Final = 10_000
-_LIVE, _REPLACEMENT = documents.alias("live"), documents.alias("made")
-_LIVE_FILE, _REPLACEMENT_FILE = sources.alias("live_file"), sources.alias("made_file")
+_LIVE, _REPLACEMENT = documents.alias("live"), documents.alias("replacement")
+_LIVE_FILE, _REPLACEMENT_FILE = sources.alias("live_file"), sources.alias("replacement_file")
 _CHUNK_SPANS: Final = PreparedStatement(
     select(chunks.c.start, chunks.c.end, chunks.c.location, chunks.c.context)
     .where(chunks.c.document_id == bindparam("document"))
@@ -51,10 +51,10 @@ def begin_replacement(database: DatabaseFolder, name: str, encoder: EncoderSpec,
     Raises CollectionNotFoundError.
     """
     with database.begin_write() as connection:
-        live, there = get_state(connection, name), find_state(connection, get_replacement_ref(name))
-        wanted = (encoder.fingerprint, encoder.dimension, precision)
-        if there is not None and (there.fingerprint, there.dimension, there.precision) != wanted:
-            drop(connection, there)
+        live, replacement = get_state(connection, name), find_state(connection, get_replacement_ref(name))
+        vector_kind = (encoder.fingerprint, encoder.dimension, precision)
+        if replacement is not None and (replacement.fingerprint, replacement.dimension, replacement.precision) != vector_kind:
+            drop(connection, replacement)
     drop_leftovers(database)
     SQLiteWriter(database, get_replacement_ref(name)).ensure(encoder, precision=precision, stemmer=live.stemmer)
 
@@ -62,41 +62,45 @@ def begin_replacement(database: DatabaseFolder, name: str, encoder: EncoderSpec,
 def cancel_replacement(database: DatabaseFolder, name: str) -> bool:
     """Drop what was begun; whether there was anything."""
     with database.begin_write() as connection:
-        there = find_state(connection, get_replacement_ref(name))
-        if there is not None:
-            drop(connection, there)
+        replacement = find_state(connection, get_replacement_ref(name))
+        if replacement is not None:
+            drop(connection, replacement)
     compaction.clear_leftovers(database)
-    return there is not None
+    return replacement is not None
 
 
 def list_stale_documents(database: DatabaseFolder, name: str, *, after_row: int) -> list[OutdatedDocument]:
     """Some of the documents, from the first above a row on, that the successor lacks or has otherwise; none for no more."""
-    found: list[OutdatedDocument] = []
+    outdated: list[OutdatedDocument] = []
     characters = 0
     with database.begin_read() as connection:
-        live, made = _get_live_and_replacement(connection, name)
-        query = _select_stale_documents(live, made).where(_LIVE.c.id > after_row).order_by(_LIVE.c.id).limit(READ_DOCUMENTS)
+        live, replacement = _get_live_and_replacement(connection, name)
+        query = (
+            _select_stale_documents(live, replacement).where(_LIVE.c.id > after_row).order_by(_LIVE.c.id).limit(READ_DOCUMENTS)
+        )
         for row in connection.execute(query):
-            found.append(_build_stale_document(connection, row))
+            outdated.append(_build_stale_document(connection, row))
             characters += len(row.text)
             if characters >= _BATCH_CHARACTERS_MAX:
                 break
-    return found
+    return outdated
 
 
 def count_stale_characters(database: DatabaseFolder, name: str) -> int:
     """How much text is still to be encoded."""
     with database.begin_read() as connection:
-        live, made = _get_live_and_replacement(connection, name)
-        texts = _select_stale_documents(live, made).with_only_columns(func.sum(func.length(_LIVE.c.text)))
+        live, replacement = _get_live_and_replacement(connection, name)
+        texts = _select_stale_documents(live, replacement).with_only_columns(func.sum(func.length(_LIVE.c.text)))
         return int(connection.scalar(texts) or 0)
 
 
 def _build_stale_document(connection: Connection, row: Any) -> OutdatedDocument:
-    found = _CHUNK_SPANS.run(connection, document=row.id)
-    cuts = tuple(parse_chunk_span(*row) for row in found)
-    kept = PreservedFields(row.metadata, row.indexed_at)
-    return OutdatedDocument(row.id, row.external_id, row.path, row.title, row.text, row.digest, kept, cuts, row.made is not None)
+    span_rows = _CHUNK_SPANS.run(connection, document=row.id)
+    cuts = tuple(parse_chunk_span(*span_row) for span_row in span_rows)
+    preserved = PreservedFields(row.metadata, row.indexed_at)
+    return OutdatedDocument(
+        row.id, row.external_id, row.path, row.title, row.text, row.digest, preserved, cuts, row.replacement_id is not None
+    )
 
 
 def _select_stale_documents(live: CollectionState, replacement: CollectionState) -> Select[Any]:
@@ -105,7 +109,7 @@ def _select_stale_documents(live: CollectionState, replacement: CollectionState)
     return (
         select(
             _LIVE.c.id, _LIVE.c.external_id, _LIVE_FILE.c.path, _LIVE.c.title, _LIVE.c.text, _LIVE.c.digest,
-            _LIVE.c.metadata, _LIVE.c.indexed_at, _REPLACEMENT.c.id.label("made"),
+            _LIVE.c.metadata, _LIVE.c.indexed_at, _REPLACEMENT.c.id.label("replacement_id"),
         )
         .outerjoin(_REPLACEMENT, is_same)
         .outerjoin(_LIVE_FILE, _LIVE_FILE.c.id == _LIVE.c.source_id)
@@ -127,11 +131,13 @@ def _select_stale_documents(live: CollectionState, replacement: CollectionState)
 def drop_surplus(database: DatabaseFolder, name: str) -> None:
     """Take out of the successor what is no longer there."""
     with database.begin_read() as connection:
-        live, made = _get_live_and_replacement(connection, name)
-        there = exists().where(_LIVE.c.collection_id == live.id, _LIVE.c.external_id == _REPLACEMENT.c.external_id)
-        keys = list(connection.scalars(select(_REPLACEMENT.c.external_id).where(_REPLACEMENT.c.collection_id == made.id, ~there)))
-    for some in batched(keys, _IN_VALUES_MAX):
-        SQLiteWriter(database, made.ref).delete_documents(some)
+        live, replacement = _get_live_and_replacement(connection, name)
+        is_live = exists().where(_LIVE.c.collection_id == live.id, _LIVE.c.external_id == _REPLACEMENT.c.external_id)
+        keys = list(
+            connection.scalars(select(_REPLACEMENT.c.external_id).where(_REPLACEMENT.c.collection_id == replacement.id, ~is_live))
+        )
+    for batch in batched(keys, _IN_VALUES_MAX):
+        SQLiteWriter(database, replacement.ref).delete_documents(batch)
 
 
 def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
@@ -140,28 +146,28 @@ def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
     The caller has held the lock since it saw that nothing is lacking. Its words get the stems of today's language.
     """
     with database.begin_read() as connection:
-        live, made = _get_live_and_replacement(connection, name)
-    if live.stemmer != made.stemmer:
-        SQLiteWriter(database, made.ref).set_stemmer(live.stemmer)
+        live, replacement = _get_live_and_replacement(connection, name)
+    if live.stemmer != replacement.stemmer:
+        SQLiteWriter(database, replacement.ref).set_stemmer(live.stemmer)
     with database.begin_write() as connection:
-        live, made = _get_live_and_replacement(connection, name)
-        _copy_sources(connection, live, made)
-        _check_counts(connection, live, made)
+        live, replacement = _get_live_and_replacement(connection, name)
+        _copy_sources(connection, live, replacement)
+        _check_counts(connection, live, replacement)
         created, metadata = (
             select(column).where(collections.c.id == live.id).scalar_subquery()
             for column in (collections.c.created_at, collections.c.metadata)
         )
         connection.execute(
             update(collections)
-            .where(collections.c.id == made.id)
+            .where(collections.c.id == replacement.id)
             .values(
                 created_at=created,
                 metadata=metadata,
-                data_version=max(live.data_version, made.data_version) + 1,
-                index_version=max(live.index_version, made.index_version) + 1,
+                data_version=max(live.data_version, replacement.data_version) + 1,
+                index_version=max(live.index_version, replacement.index_version) + 1,
             )
         )
-        for state, role in ((live, CollectionRole.REPLACED), (made, CollectionRole.LIVE)):
+        for state, role in ((live, CollectionRole.REPLACED), (replacement, CollectionRole.LIVE)):
             connection.execute(update(collections).where(collections.c.id == state.id).values(role=role.value))
 
 
@@ -169,8 +175,8 @@ def drop_leftovers(database: DatabaseFolder) -> None:
     """Drop collections that were replaced, and what was to replace one that is gone, with their index files."""
     with database.begin_read() as connection:
         states = list_states(connection)
-    wanted = {ref for state in states if not state.is_hidden for ref in (state.ref, get_replacement_ref(state.name))}
-    gone = [state for state in states if state.ref not in wanted]
+    needed_refs = {ref for state in states if not state.is_hidden for ref in (state.ref, get_replacement_ref(state.name))}
+    gone = [state for state in states if state.ref not in needed_refs]
     for state in gone:
         with database.begin_write() as connection:
             drop(connection, state)
@@ -180,26 +186,26 @@ def drop_leftovers(database: DatabaseFolder) -> None:
 
 def _get_live_and_replacement(connection: Connection, name: str) -> tuple[CollectionState, CollectionState]:
     """The collection and its successor."""
-    live, made = get_state(connection, name), find_state(connection, get_replacement_ref(name))
-    if made is None:
+    live, replacement = get_state(connection, name), find_state(connection, get_replacement_ref(name))
+    if replacement is None:
         raise StorageError(f"the new vectors of {name!r} were given up by another process; run `vecsearch reembed` again")
-    return live, made
+    return live, replacement
 
 
 def _copy_sources(connection: Connection, live: CollectionState, replacement: CollectionState) -> None:
     """The files as they stand, each row of the successor's documents kept."""
     paths = select(sources.c.path).where(sources.c.collection_id == live.id)
     connection.execute(delete(sources).where(sources.c.collection_id == replacement.id, sources.c.path.not_in(paths)))
-    rows = select(*(sources.c[each] for each in _COPIED_COLUMNS), _bind_constant(replacement.id)).where(
+    rows = select(*(sources.c[column] for column in _COPIED_COLUMNS), _bind_constant(replacement.id)).where(
         sources.c.collection_id == live.id
     )
     copying = upsert(sources).from_select([*_COPIED_COLUMNS, "collection_id"], rows)
-    values = {each: copying.excluded[each] for each in _COPIED_COLUMNS}
+    values = {column: copying.excluded[column] for column in _COPIED_COLUMNS}
     connection.execute(copying.on_conflict_do_update(index_elements=["collection_id", "path"], set_=values))
 
 
 def _bind_constant(value: int) -> Any:
-    return bindparam("made", value)
+    return bindparam("replacement", value)
 
 
 def _check_counts(connection: Connection, live: CollectionState, replacement: CollectionState) -> None:

@@ -203,8 +203,8 @@ def drop(connection: Connection, state: CollectionState) -> None:
     of = select(chunks.c.id).where(chunks.c.collection_id == state.id)
     connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
     metadata_index.drop(connection, state.id)
-    for each in (chunks, documents, sources):
-        connection.execute(delete(each).where(each.c.collection_id == state.id))
+    for table in (chunks, documents, sources):
+        connection.execute(delete(table).where(table.c.collection_id == state.id))
     connection.execute(delete(collections).where(collections.c.id == state.id))
     term_tables.drop(connection, state)
 
@@ -219,29 +219,33 @@ def rename_collection(database: DatabaseFolder, old: str, new: str) -> None:
 
 def _store_documents(connection: Connection, state: CollectionState, new_documents: Sequence[NewDocument]) -> None:
     """Store documents, each of another id; one that is there keeps its row, and gets new chunks."""
-    there = _find_document_rows(connection, state, [each.id for each in new_documents])
-    for some in batched(there.values(), _IN_VALUES_MAX):
-        _delete_chunks(connection, state, some)
-    fresh = iter(_allocate_ids(connection, documents, len(new_documents) - len(there)))
-    rows = [there[each.id] if each.id in there else next(fresh) for each in new_documents]
-    source_ids = _ensure_source_rows(connection, state, {each.source for each in new_documents if each.source is not None})
-    metadatas = [_dump_json(each.metadata) if each.preserved is None else each.preserved.metadata for each in new_documents]
+    existing_rows = _find_document_rows(connection, state, [document.id for document in new_documents])
+    for batch in batched(existing_rows.values(), _IN_VALUES_MAX):
+        _delete_chunks(connection, state, batch)
+    fresh = iter(_allocate_ids(connection, documents, len(new_documents) - len(existing_rows)))
+    rows = [existing_rows[document.id] if document.id in existing_rows else next(fresh) for document in new_documents]
+    source_ids = _ensure_source_rows(
+        connection, state, {document.source for document in new_documents if document.source is not None}
+    )
+    metadatas = [
+        _dump_json(document.metadata) if document.preserved is None else document.preserved.metadata for document in new_documents
+    ]
     now = _get_timestamp()
     added, replaced = [], []
-    for row, each, metadata in zip(rows, new_documents, metadatas, strict=True):
-        source = None if each.source is None else source_ids[each.source]
+    for row, document, metadata in zip(rows, new_documents, metadatas, strict=True):
+        source = None if document.source is None else source_ids[document.source]
         rest = (
-            each.title,
-            each.text,
+            document.title,
+            document.text,
             metadata,
-            each.digest,
-            each.provided_vectors,
-            now if each.preserved is None else each.preserved.indexed_at,
+            document.digest,
+            document.provided_vectors,
+            now if document.preserved is None else document.preserved.indexed_at,
         )
-        if each.id in there:
+        if document.id in existing_rows:
             replaced.append((source, *rest, row))
         else:
-            added.append((row, state.id, source, each.id, *rest))
+            added.append((row, state.id, source, document.id, *rest))
     _ADD_DOCUMENT.run_many(connection, added)
     _REPLACE_DOCUMENT.run_many(connection, replaced)
     metadata_index.add(connection, state.id, zip(rows, metadatas, strict=True))
@@ -251,7 +255,9 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
 def _add_chunks(
     connection: Connection, state: CollectionState, rows: Sequence[int], new_documents: Sequence[NewDocument]
 ) -> None:
-    cuts = [(row, each, n, cut) for row, each in zip(rows, new_documents, strict=True) for n, cut in enumerate(each.spans)]
+    cuts = [
+        (row, document, n, cut) for row, document in zip(rows, new_documents, strict=True) for n, cut in enumerate(document.spans)
+    ]
     ids = _allocate_ids(connection, chunks, len(cuts))
     _ADD_CHUNK.run_many(
         connection,
@@ -261,11 +267,14 @@ def _add_chunks(
         ],
     )
     blobs = (
-        vector.tobytes() for each in new_documents for vector in np.ascontiguousarray(each.vectors, get_dtype(state.precision))
+        vector.tobytes()
+        for document in new_documents
+        for vector in np.ascontiguousarray(document.vectors, get_dtype(state.precision))
     )
     _ADD_VECTOR.run_many(connection, list(zip(ids, blobs, strict=True)))
     bodies = (
-        (i, each.title, cut.context, each.text[cut.start : cut.end]) for i, (_, each, _, cut) in zip(ids, cuts, strict=True)
+        (i, document.title, cut.context, document.text[cut.start : cut.end])
+        for i, (_, document, _, cut) in zip(ids, cuts, strict=True)
     )
     term_tables.add(connection, state, bodies)
 
@@ -281,18 +290,18 @@ def _find_document_rows(
 ) -> dict[str, int]:
     """Rows of documents by id, of one source where that is given: by now another may have taken the id over."""
     rows: dict[str, int] = {}
-    for some in batched(dict.fromkeys(keys), _IN_VALUES_MAX):
-        within = documents.c.external_id.in_(some)
-        found = select(documents.c.external_id, documents.c.id).where(documents.c.collection_id == state.id, within)
-        found = found if source is None else found.where(documents.c.source_id == source)
-        rows.update((key, row) for key, row in connection.execute(found))
+    for batch in batched(dict.fromkeys(keys), _IN_VALUES_MAX):
+        within = documents.c.external_id.in_(batch)
+        query = select(documents.c.external_id, documents.c.id).where(documents.c.collection_id == state.id, within)
+        query = query if source is None else query.where(documents.c.source_id == source)
+        rows.update((key, row) for key, row in connection.execute(query))
     return rows
 
 
 def _delete_documents(connection: Connection, state: CollectionState, rows: Sequence[int]) -> int:
-    for some in batched(rows, _IN_VALUES_MAX):
-        _delete_chunks(connection, state, some)
-        connection.execute(delete(documents).where(documents.c.id.in_(some)))
+    for batch in batched(rows, _IN_VALUES_MAX):
+        _delete_chunks(connection, state, batch)
+        connection.execute(delete(documents).where(documents.c.id.in_(batch)))
     return len(rows)
 
 
@@ -308,14 +317,14 @@ def _delete_chunks(connection: Connection, state: CollectionState, rows: Sequenc
 
 
 def _delete_metadata_entries(connection: Connection, state: CollectionState, rows: Iterable[int]) -> None:
-    for some in batched(rows, READ_DOCUMENTS):
-        stored = connection.execute(select(documents.c.id, documents.c.metadata).where(documents.c.id.in_(some)))
+    for batch in batched(rows, READ_DOCUMENTS):
+        stored = connection.execute(select(documents.c.id, documents.c.metadata).where(documents.c.id.in_(batch)))
         metadata_index.remove(connection, state.id, [(row, metadata) for row, metadata in stored])
 
 
 def _ensure_source_rows(connection: Connection, state: CollectionState, paths: Iterable[str]) -> dict[str, int]:
     """Rows of files, made as not yet read where they are new."""
-    found = {}
+    rows_by_path = {}
     for path in paths:
         values = {
             "path": path,
@@ -327,8 +336,8 @@ def _ensure_source_rows(connection: Connection, state: CollectionState, paths: I
         }
         connection.execute(upsert(sources).values(collection_id=state.id, **values).on_conflict_do_nothing())
         row = select(sources.c.id).where(sources.c.collection_id == state.id, sources.c.path == path)
-        found[path] = connection.execute(row).scalar_one()
-    return found
+        rows_by_path[path] = connection.execute(row).scalar_one()
+    return rows_by_path
 
 
 def _mark_indexed(connection: Connection, state: CollectionState, indexed_file: IndexedFile) -> None:
