@@ -322,10 +322,10 @@ def test_status_counts_what_is_there(notes: vecsearch.Collection, tmp_path: Path
     assert before["index"] == {
         "kind": "exact",
         "state": "none",
-        "generation": 0,
+        "index_version": 0,
         "segments": 0,
         "rows": 0,
-        "tail": 2,
+        "unindexed": 2,
         "deleted": 0,
     }
     notes.optimize()
@@ -334,10 +334,10 @@ def test_status_counts_what_is_there(notes: vecsearch.Collection, tmp_path: Path
     assert after["index"] == {
         "kind": "exact",
         "state": "current",
-        "generation": 1,
+        "index_version": 1,
         "segments": 1,
         "rows": 2,
-        "tail": 0,
+        "unindexed": 0,
         "deleted": 1,
     }
     assert (after["documents"], after["chunks"]) == (1, 1)

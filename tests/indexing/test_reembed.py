@@ -162,7 +162,7 @@ def test_everything_is_kept_but_the_vectors(varied):
     assert is_sound(varied)
     (status,) = maintenance.status(varied)["collections"]
     assert (status["model"], status["dimension"], status["reembedding"]) == (NEW.name, 24, None)
-    assert (status["index"]["tail"], status["index"]["rows"]) == (0, report.chunks)
+    assert (status["index"]["unindexed"], status["index"]["rows"]) == (0, report.chunks)
 
 
 def test_chunks_that_fit_the_new_window_stay_as_they_are(varied):

@@ -136,7 +136,7 @@ def test_segments_grow_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         add(path, range(start, start + 100), all_rows)
     found = index_of(path)
     assert 1 < int(str(found["segments"])) <= 8
-    assert (found["rows"], found["tail"]) == (2_000, 0)
+    assert (found["rows"], found["unindexed"]) == (2_000, 0)
     assert is_sound(path)
     with vecsearch.open(path) as collection:
         assert [hit.id for hit in collection.search(all_rows[1_234], limit=1)] == ["d1234"]
@@ -164,9 +164,9 @@ def test_a_segment_has_a_largest_size_and_several_are_searched_at_once(tmp_path:
         assert index_of(path)["segments"] == 6
         collection.optimize(full=True)
         assert [hit.id for hit in collection.search(all_rows[3], limit=20)] == expected
-        generation = index_of(path)["generation"]
+        index_version = index_of(path)["index_version"]
         collection.optimize(full=True)  # there is nothing left to do
-    assert (index_of(path)["segments"], index_of(path)["rows"], index_of(path)["generation"]) == (5, 2_000, generation)
+    assert (index_of(path)["segments"], index_of(path)["rows"], index_of(path)["index_version"]) == (5, 2_000, index_version)
     assert is_sound(path)
 
 

@@ -33,7 +33,7 @@ def dump_json(value: Any) -> str:
 def build_answer_json(
     query: str | None, mode: str, took_ms: float, hits: Hits, *, include_profile: bool = False
 ) -> dict[str, Any]:
-    """Return the JSON of `search`, `similar` and `recommend`; with how the answer was found where that is asked for."""
+    """Return the JSON of `search`, `similar` and `recommend`; with how the answer was found where that is requested."""
     profile = {"profile": asdict(hits.profile)} if include_profile and hits.profile else {}
     return {"query": query, "mode": mode, "took_ms": round(took_ms, 1), **profile, "hits": [hit.to_dict() for hit in hits]}
 
@@ -185,7 +185,8 @@ def format_status(status: dict[str, Any]) -> Iterator[str]:
         if begun := collection["reembedding"]:
             progress = f"{begun['documents']:,} of {begun['of']:,} documents"
             yield make_printable(f"  reembed  {begun['model']} · {progress}; continue with: vecsearch reembed")
-        waiting = f", {index['tail']:,} rows after it, {index['deleted']:,} deleted" if index["tail"] or index["deleted"] else ""
+        has_changes = index["unindexed"] or index["deleted"]
+        waiting = f", {index['unindexed']:,} rows after it, {index['deleted']:,} deleted" if has_changes else ""
         yield f"  index    {index['kind']} · {index['state']} · {format_count(index['rows'], 'row')}{waiting}"
         yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in collection["sources"].items())
         for failed in collection["failed"][:_FAILED_SHOWN]:

@@ -22,7 +22,7 @@ _FAILED_MAX: Final = 100  # the first of them; `ls --failed` pages through all
 
 
 def collect_status(database: DatabaseFolder) -> dict[str, Any]:
-    """The fields of the shell's JSON; bytes are those on disk."""
+    """Return the fields of the shell's JSON; bytes are those on disk."""
     with database.begin_read() as connection:
         collections = [_describe_collection(connection, database, state) for state in list_visible_states(connection)]
     total = sum(_measure_size(path) for path in database.folder.rglob("*") if path.is_file())
@@ -38,7 +38,7 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
     stored = list_segments(connection, state)
     files = [path for segment in stored for path in segment.list_files(database.index_folder, state.id)]
     damage = _describe_damage(database, state, stored)
-    tail = count_pending_rows(connection, state) - amounts["tombstones"]
+    unindexed = count_pending_rows(connection, state) - amounts["tombstones"]
     return {
         "name": state.name,
         "documents": amounts["documents"],
@@ -50,11 +50,11 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
         "reembedding": _describe_reembedding(connection, state, amounts["documents"]),
         "index": {
             "kind": "compressed" if any(segment.rows >= PQ_MIN_ROWS for segment in stored) else "exact",
-            "state": damage or ("behind" if stored and tail else "current" if stored else "none"),
-            "generation": state.index_version,
+            "state": damage or ("behind" if stored and unindexed else "current" if stored else "none"),
+            "index_version": state.index_version,
             "segments": len(stored),
             "rows": sum(segment.rows for segment in stored),
-            "tail": tail,
+            "unindexed": unindexed,
             "deleted": amounts["tombstones"],
         },
         "sources": count_sources_by_state(connection, state),
@@ -75,7 +75,7 @@ def _describe_damage(database: DatabaseFolder, state: CollectionState, stored: S
 
 
 def _describe_reembedding(connection: Connection, state: CollectionState, document_count: int) -> dict[str, Any] | None:
-    """How far new vectors by another encoder have come, where that has begun."""
+    """Return how far the new vectors by another model have come; None where none were begun."""
     replacement = find_state(connection, get_replacement_ref(state.name))
     if replacement is None:
         return None
