@@ -183,7 +183,7 @@ def test_a_hub_s_name_asks_the_hub_and_is_told_when_it_is_out_of_reach(tmp_path:
         "try:\n    vecsearch.open('db', model='nobody/nothing')\nexcept vecsearch.UnavailableError as error:\n    print(error)"
     )
     done = child(code, cwd=tmp_path, env={"HF_HOME": str(tmp_path / "hub")})
-    assert "cannot load the encoder 'nobody/nothing'" in done.stdout, done.stderr
+    assert "cannot load the model 'nobody/nothing'" in done.stdout, done.stderr
     assert (tmp_path / "asked.txt").exists(), "the test would not notice who asks"
     assert not (tmp_path / "db").exists()
 

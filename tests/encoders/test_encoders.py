@@ -137,7 +137,7 @@ def test_a_damaged_prepared_model_is_prepared_again(
             file.write(bytes(64))
     with caplog.at_level("INFO", logger="vecsearch"):
         (again,) = AutoEncoder(model_files.BUNDLED_MODEL).encode_documents(["leap"])
-    assert "Preparing the encoder all-MiniLM-L6-v2 (int8)" in caplog.text
+    assert "Preparing the model all-MiniLM-L6-v2 (int8)" in caplog.text
     assert again.tolist() == row.tolist()
 
 

@@ -39,7 +39,7 @@ _PRECISION_TAGS: Final = {
 
 
 def normalize_model_name(name: str) -> str:
-    """The one name under which a model is stored: the bundled model has two, a folder is made absolute."""
+    """Return the one name under which a model is stored: the bundled model has two, a folder is made absolute."""
     if name in _BUNDLED_MODEL_NAMES:
         return BUNDLED_MODEL
     folder = Path(name).expanduser()
@@ -47,7 +47,7 @@ def normalize_model_name(name: str) -> str:
 
 
 def find_model_folder(name: str) -> Path:
-    """The folder of a model's files: the bundled one, a local folder, or a snapshot of the hub (fetched when missing).
+    """Return the folder of a model's files: the bundled one, a local folder, or a snapshot of the hub (fetched when missing).
 
     Raises UnavailableError when the files are not there, or are not what they claim to be.
     """
@@ -62,14 +62,14 @@ def find_model_folder(name: str) -> Path:
 
 
 def is_local(name: str) -> bool:
-    """Whether a model's files are on this machine; fetches nothing."""
+    """Return whether a model's files are on this machine; fetches nothing."""
     if name == BUNDLED_MODEL:
         return importlib.util.find_spec(_BUNDLED_PACKAGE) is not None
     return Path(name).is_dir() or _find_cached_snapshot(name) is not None
 
 
 def compute_fingerprint(folder: Path, compute_precision: ComputePrecision = ComputePrecision.FLOAT32) -> str:
-    """The sha256 over the weights, tokenizer, modules, pooling and prompts in a model's folder, and how it is computed."""
+    """Compute the sha256 over the weights, tokenizer, modules, pooling and prompts in a model's folder, and how it computes."""
     total = hashlib.sha256(_PRECISION_TAGS[compute_precision].encode())
     with FileHashes(folder) as digests:
         for path in _iter_hashed_files(folder):
@@ -112,7 +112,7 @@ def _fetch_snapshot(name: str) -> Path:
         return Path(snapshot_download(name, ignore_patterns=list(_IGNORED_PATTERNS)))
     except Exception as error:
         raise UnavailableError(
-            f"cannot load the encoder {name!r}: no such folder, and not on the model hub or the hub is out of reach "
+            f"cannot load the model {name!r}: no such folder, and not on the model hub or the hub is out of reach "
             f"({type(error).__name__}: {shorten_repr(str(error))}); give a local folder, or leave it out for {BUNDLED_MODEL}"
         ) from error
 

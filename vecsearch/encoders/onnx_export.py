@@ -1,7 +1,7 @@
 """From any BERT-like model that sentence-transformers loads to a folder that ONNX Runtime reads, once, in the user's cache.
 
-The result is trusted only after its vectors have been held against those of sentence-transformers: see `_differs`. What does
-not pass is remembered, with the reason, and the model then runs on sentence-transformers.
+The result is trusted only after its vectors have been compared with those of sentence-transformers (`_find_difference`). What
+does not pass is remembered, with the reason, and the model then runs on sentence-transformers.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ExportUnsupportedError(Exception):
 
 
 def prepare_model(reference: SentenceTransformersEncoder, source: Path, compute_precision: ComputePrecision) -> OnnxModel:
-    """The model in a source folder, prepared now if it is not yet. Raises Unsuited.
+    """Return the model in a source folder, prepared now if it is not yet. Raises ExportUnsupportedError.
 
     `reference` is loaded only to prepare.
     """
@@ -72,7 +72,7 @@ def prepare_model(reference: SentenceTransformersEncoder, source: Path, compute_
             if (prepared := _read_prepared_model(folder)) is not None:
                 return prepared
             log.info(
-                "Preparing the encoder %s (%s) for this machine; once, it takes some ten seconds.",
+                "Preparing the model %s (%s) for this machine; once, it takes some ten seconds.",
                 reference.name,
                 compute_precision,
             )
@@ -86,7 +86,7 @@ def prepare_model(reference: SentenceTransformersEncoder, source: Path, compute_
 
 
 def _read_prepared_model(folder: Path) -> OnnxModel | None:
-    """What an earlier run prepared; None where there is nothing whole. Raises Unsuited, as that run did."""
+    """Return what an earlier run prepared; None where that is not complete. Raises ExportUnsupportedError, as that run did."""
     try:
         record = load_json((folder / _RECORD_FILE).read_text(encoding="utf-8"))
         if "unsuited" in record:
@@ -126,7 +126,7 @@ def _export_and_verify(reference: SentenceTransformersEncoder, folder: Path, com
 def _export_graph(
     transformer: Any, samples: Iterable[NDArray[np.int64]], folder: Path, compute_precision: ComputePrecision
 ) -> None:
-    """The graph with its weights beside it: traced by torch, its layers fused and put into 8 bits by ONNX Runtime's tools."""
+    """Export the graph and its weights: traced by torch, its layers fused and put into 8 bits by ONNX Runtime's tools."""
     import onnx
 
     traced, fused, final = (folder / name for name in ("traced.onnx", "fused.onnx", "final.onnx"))
@@ -171,7 +171,7 @@ def _trace_graph(transformer: Any, path: Path) -> None:
 
 
 def _find_difference(model: OnnxModel, reference: SentenceTransformersEncoder, compute_precision: ComputePrecision) -> str | None:
-    """In what the prepared model differs too much from sentence-transformers on sample texts; None where it does not."""
+    """Return in what the prepared model differs too much from sentence-transformers on sample texts; None where it does not."""
     ours, theirs = model.encode_documents(REFERENCE_TEXTS), reference.encode_documents(REFERENCE_TEXTS)
     cosine = float((ours * theirs).sum(axis=1).min())
     likeness = float(np.corrcoef(_compute_similarities(ours), _compute_similarities(theirs))[0, 1])
@@ -229,11 +229,11 @@ def _silence_exporters() -> Iterator[None]:
 
 
 def _is_exporter(logger_name: str) -> bool:
-    """Whether a logger belongs to a package that takes part; ONNX Runtime's tools name theirs like modules of the top."""
+    """Return whether a logger belongs to a package that takes part; ONNX Runtime's tools name theirs like modules of the top."""
     file = getattr(sys.modules.get(logger_name), "__file__", None) or ""
     return logger_name.partition(".")[0] in _EXPORTERS or Path(file).parts[-3:-1] == ("onnxruntime", "transformers")
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:
-    """Whether a record of the root logger is not one of ONNX Runtime's tools."""
+    """Return whether a record of the root logger is not one of ONNX Runtime's tools."""
     return "onnxruntime" not in Path(record.pathname).parts

@@ -30,26 +30,26 @@ class SentenceTransformersEncoder:
     """An `TextEncoder` over one model folder. Making one checks that the files are there; the model loads when first needed."""
 
     def __init__(self, name: str, *, device: str = "cpu") -> None:
-        """`name`: the bundled model's, a hub name, or a local folder. `device`: torch's name of it. Raises UnavailableError."""
+        """Load the bundled model, one of the hub, or that of a folder, on torch's `device`. Raises UnavailableError."""
         self.name = model_files.normalize_model_name(name)
         self._folder, self._device = model_files.find_model_folder(self.name), device
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the model's files."""
+        """Return the fingerprint of the model's files."""
         return model_files.compute_fingerprint(self._folder)
 
     @cached_property
     def dimension(self) -> int:
-        """Numbers in a vector."""
+        """Return the length of a vector."""
         size = self._model.get_embedding_dimension()
         if size is None:
-            raise UnavailableError(f"the encoder {self.name} gives no sentence vectors; choose a sentence-transformers model")
+            raise UnavailableError(f"the model {self.name} gives no sentence vectors; choose a sentence-transformers model")
         return int(size)
 
     @cached_property
     def max_tokens(self) -> int:
-        """The window without special tokens and the document prompt."""
+        """Return the window without special tokens and the document prompt."""
         specials: int = self._model.tokenizer.num_special_tokens_to_add()
         return max(1, self._window - specials - len(self.token_spans(self._document_prompt)))
 
@@ -59,7 +59,7 @@ class SentenceTransformersEncoder:
         return min(int(getattr(self._model.tokenizer, "model_max_length", 512) if window is None else window), 8192)
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
-        """Uses the fast tokenizer's offsets; a model without one counts characters."""
+        """Return the fast tokenizer's offsets; a model without one counts characters."""
         if not text:
             return []
         tokenizer = self._tokenizer
@@ -69,22 +69,22 @@ class SentenceTransformersEncoder:
         return spans
 
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
-        """With the model's document prompt, if it has one."""
+        """Encode documents, with the model's document prompt, if it has one."""
         return self._encode(self._model.encode_document, texts)
 
     def encode_queries(self, texts: Sequence[str]) -> Matrix:
-        """With the model's query prompt, if it has one."""
+        """Encode queries, with the model's query prompt, if it has one."""
         return self._encode(self._model.encode_query, texts)
 
     @cached_property
     def pools_by_mean(self) -> bool:
-        """Whether pooling is the plain mean and nothing but normalisation comes after it."""
+        """Return whether pooling is the plain mean and nothing but normalisation comes after it."""
         kinds = [type(module).__name__ for module in self._model]
         pooling = next((module for module in self._model if type(module).__name__ == "Pooling"), None)
         return kinds[1:] in (["Pooling"], ["Pooling", "Normalize"]) and _is_mean_pooling(pooling)
 
     def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
-        """With the prompt of that side, whose tokens stand for no character of the text."""
+        """Encode the tokens of texts, with the prompt of that side, whose tokens stand for no character of the text."""
         prompt = self._query_prompt if is_query else self._document_prompt
         rows = self._model.encode(
             [prompt + text for text in texts],
@@ -98,7 +98,7 @@ class SentenceTransformersEncoder:
         ]
 
     def _compute_token_spans(self, prompt: str, text: str, tokens: int) -> NDArray[np.int64]:
-        """The character range of each of the model's tokens; nothing for special ones, the prompt's, and where it cannot tell."""
+        """Return the character range of each token; an empty one for special ones, the prompt's, and where that is not known."""
         if self._tokenizer is None:
             return np.zeros((tokens, 2), np.int64)
         encoding = self._tokenizer.encode(prompt + text, add_special_tokens=True)
@@ -127,7 +127,7 @@ class SentenceTransformersEncoder:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        """An uncut copy of the model's tokenizer, so that counting never changes how the model cuts."""
+        """Return an uncut copy of the model's tokenizer, so that counting never changes how the model cuts."""
         from tokenizers import Tokenizer
 
         backend = getattr(self._model.tokenizer, "backend_tokenizer", None)
@@ -145,7 +145,7 @@ class SentenceTransformersEncoder:
     # -- what the lean runtime is prepared from
 
     def build_model_config(self) -> ModelConfig | None:
-        """What a lean runtime needs to know; None for a model that is more than tokens, pooling and normalisation."""
+        """Return what a lean runtime needs to know; None for a model that is more than tokens, pooling and normalisation."""
         kinds = [type(module).__name__ for module in self._model]
         if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) or self._tokenizer is None:
             return None
@@ -160,11 +160,11 @@ class SentenceTransformersEncoder:
         )  # fmt: skip
 
     def get_tokenizer_json(self) -> str | None:
-        """The fast tokenizer as a file's text; None where the model has none."""
+        """Return the fast tokenizer as a file's text; None where the model has none."""
         return None if self._tokenizer is None else str(self._tokenizer.to_str())
 
     def get_transformer(self) -> Any:
-        """The torch module that makes rows of token ids, with attention spelled out in plain operations."""
+        """Return the torch module that makes rows of token ids, with attention spelled out in plain operations."""
         inner: Any = self._model[0].auto_model
         inner.set_attn_implementation("eager")
         return inner
@@ -212,11 +212,11 @@ def _is_mean_pooling(pooling: Any) -> bool:
 
 
 def _clear_scratch() -> None:
-    """Importing torch makes a folder for compiled kernels among the temporary files; we compile none."""
+    """Remove the folder for compiled kernels that importing torch makes among the temporary files; we compile none."""
     with suppress(KeyError, OSError):
         Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).rmdir()  # only if it is empty
 
 
 def _estimate_spans(text: str) -> list[tuple[int, int]]:
-    """Two characters a token: a safe over-count where a model has no fast tokenizer."""
+    """Estimate two characters a token: a safe over-count where a model has no fast tokenizer."""
     return [(start, min(start + 2, len(text))) for start in range(0, len(text), 2)]

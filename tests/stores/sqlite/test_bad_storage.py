@@ -429,7 +429,7 @@ def test_another_encoder_than_the_collections_is_refused_by_the_names_of_both(sh
 @pytest.mark.parametrize("name", ["nobody/no-such-model", "./no-such-folder", "no such model"])
 def test_an_encoder_that_is_not_to_be_had_is_named_and_nothing_is_made(shell, tmp_path, name):
     (tmp_path / "new.txt").write_text("new")
-    assert f"cannot load the encoder '{name}'" in error_of(shell("index", "new.txt", "--model", name))
+    assert f"cannot load the model '{name}'" in error_of(shell("index", "new.txt", "--model", name))
     assert listing(tmp_path) == ["new.txt"]
 
 
