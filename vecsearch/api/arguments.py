@@ -209,7 +209,7 @@ def parse_vectors(vectors: Any, count: int) -> Vector:
 
 
 def parse_queries(query: Any) -> tuple[list[str] | None, Any, bool]:
-    """Return (texts or None, matrix or None, whether many were asked)."""
+    """Return (texts or None, matrix or None, whether there are many)."""
     if isinstance(query, str):
         return [check_query(query)], None, False
     if isinstance(query, Sequence) and query and all(isinstance(text, str) for text in query):

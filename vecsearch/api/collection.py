@@ -57,10 +57,10 @@ class Collection(CollectionSearcher):
             self._store.close()
 
     def _check_settings(self) -> None:
-        """Raise ModelMismatchError, and InputError where another stemmer was asked for than that of the text index."""
+        """Raise ModelMismatchError, and InputError where another stemmer was requested than that of the text index."""
         try:
             info = self._read_info()
-        except SchemaVersionError:  # the first write upgrades; whoever reads before it is told so
+        except SchemaVersionError:  # the first write upgrades; whoever reads before gets that error
             return
         self._check_requested_model(info)
         requested = self._spec.stemmer
@@ -224,9 +224,9 @@ class Collection(CollectionSearcher):
     ) -> ReembedReport:
         """Embed all documents again with another model, beside the old vectors, which answer until all are there; then swap.
 
-        By default it goes on with an interrupted run. `precision`: of the new vectors, by default that of the old ones. Texts,
+        By default it continues an interrupted run. `precision`: of the new vectors, by default that of the old ones. Texts,
         ids, metadata and files stay as they are; chunks too, where they fit the new window. Raises CollectionNotFoundError,
-        UsageError when there is nothing to go on with, UnavailableError, DatabaseLockedError, DiskFullError.
+        UsageError when there is nothing to continue, UnavailableError, DatabaseLockedError, DiskFullError.
         """
         from vecsearch.indexing import reembed
 

@@ -37,12 +37,12 @@ class Database:
 
     @property
     def path(self) -> Path:
-        """The database folder."""
+        """Return the database folder."""
         return Path(self._store.location)
 
     @property
     def readonly(self) -> bool:
-        """Whether it can only be read."""
+        """Return whether it can only be read."""
         return self._store.readonly
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ def open(
     """Open a collection of the database folder at `path`, which is created when missing (not when `readonly`, nor without
     `create`).
 
-    `model`: a hub name, a local folder, or an `TextEncoder`; by default the collection's own, for a new one all-MiniLM-L6-v2.
+    `model`: a hub name, a local folder, or a `TextEncoder`; by default the collection's own, for a new one all-MiniLM-L6-v2.
     `precision`: of a new collection: float16 stores half-precision vectors, which a named model makes in 8-bit arithmetic where
     that does it no harm; float32 makes and stores them in single precision. `stemmer`: of a new collection's text index, an ISO
     639-1 code or "none"; by default that of its first documents' language. `lock_timeout`: seconds to wait for a writer.

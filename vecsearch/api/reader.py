@@ -1,4 +1,4 @@
-"""Everything of the Python API that reads documents and tells what a collection is. `searcher` adds searching."""
+"""Everything of the Python API that reads documents and describes a collection. `searcher` adds searching."""
 
 from __future__ import annotations
 
@@ -76,22 +76,22 @@ class CollectionReader:
             return snapshot.count_documents() if condition is None else len(snapshot.list_document_ids(where=condition))
 
     def __len__(self) -> int:
-        """How many documents there are; 0 where the collection is not there."""
+        """Return how many documents there are; 0 where the collection is not there."""
         return self.count()
 
     def __bool__(self) -> bool:
-        """A collection is something, though it be empty."""
+        """Return True: a collection is something, though it be empty."""
         return True
 
     def __contains__(self, id: object) -> bool:
-        """Whether there is a document under an id."""
+        """Return whether there is a document under an id."""
         if not isinstance(id, str) or not is_unicode(id):
             return False
         with self._store.open_snapshot(self.name) as snapshot:
             return snapshot is not None and id in snapshot.find_stored_documents([id])
 
     def __iter__(self) -> Iterator[str]:
-        """The ids of the documents, ascending; what is added or deleted meanwhile may be met or not."""
+        """Yield the ids of the documents, ascending; what is added or deleted meanwhile may be met or not."""
         after: str | None = None
         while True:
             with self._store.open_snapshot(self.name) as snapshot:
@@ -105,25 +105,25 @@ class CollectionReader:
 
     @property
     def model(self) -> str:
-        """The name of the model that makes its vectors; of one that is not there, the model that will."""
+        """Return the name of the model that makes its vectors; of one that is not there, the model that will."""
         info = self._read_info()
         return self._load_encoder().name if info is None else info.encoder.model
 
     @property
     def dimension(self) -> int:
-        """The length of its vectors; of one that is not there, those that its model makes."""
+        """Return the length of its vectors; of one that is not there, those that its model makes."""
         info = self._read_info()
         return self._load_encoder().dimension if info is None else info.encoder.dimension
 
     @property
     def metadata(self) -> Metadata:
-        """What `create_collection` was given to keep with it; empty where there is nothing."""
+        """Return what `create_collection` was given to keep with it; empty where there is nothing."""
         info = self._read_info()
         return {} if info is None else dict(info.metadata)
 
     @property
     def path(self) -> Path:
-        """The database folder that it lies in."""
+        """Return the database folder that it lies in."""
         return Path(self._store.location)
 
     def status(self) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class CollectionReader:
     # -- encoders
 
     def _check_requested_model(self, info: CollectionInfo | None) -> None:
-        """Raise ModelMismatchError where another model was asked for than the collection's."""
+        """Raise ModelMismatchError where another model was requested than the collection's."""
         if self._requested_model is not None and info is not None:
             self._load_encoder_of(info)
 

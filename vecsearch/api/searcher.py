@@ -26,7 +26,7 @@ from vecsearch.search.recommend import PreferenceProfile
 from vecsearch.search.retrieval import Query
 from vecsearch.stores.base import CollectionInfo, Snapshot, Vector
 
-if TYPE_CHECKING:  # loaded by those who ask for it, so that a plain search from the shell does not wait
+if TYPE_CHECKING:  # loaded by those who need it, so that a plain search from the shell does not wait
     from vecsearch.core.parsed import ParsedDocument
     from vecsearch.search.context import Context
     from vecsearch.search.rerank import Reranker

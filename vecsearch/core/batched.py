@@ -10,7 +10,7 @@ _T = TypeVar("_T")
 
 
 def batched(values: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Lists of `size` values in order, the last perhaps shorter, none empty."""
+    """Yield lists of `size` values in order, the last perhaps shorter, none empty."""
     rest = iter(values)
     while batch := list(islice(rest, size)):
         yield batch

@@ -10,7 +10,7 @@ CACHE_VARIABLE: Final = "VECSEARCH_CACHE"
 
 
 def get_cache_folder(kind: str) -> Path:
-    """The part of $VECSEARCH_CACHE, or of the place that the system has for such files, that holds this kind of thing."""
+    """Return the part of $VECSEARCH_CACHE, or of the system's cache folder, that holds this kind of thing."""
     if chosen := os.environ.get(CACHE_VARIABLE):
         return Path(chosen).expanduser() / kind
     from platformdirs import user_cache_dir
@@ -19,7 +19,7 @@ def get_cache_folder(kind: str) -> Path:
 
 
 def create_private_folder(folder: Path) -> None:
-    """A folder that its owner alone can look into, whatever the umask; one that is there stays as it is. Raises OSError."""
+    """Create a folder that only its owner can look into, whatever the umask; an existing one stays as it is. Raises OSError."""
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.mkdir(exist_ok=True, mode=0o700)

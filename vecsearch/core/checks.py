@@ -15,7 +15,7 @@ _COUNT_MAX: Final = 2**53  # more than there can be of anything, and no more tha
 
 
 def shorten_repr(value: Any, *, limit: int = 80) -> str:
-    """What came, for a message of one line: cut when it is long, and never an error itself."""
+    """Return a value as text for a one-line message: cut when it is long, and never an error itself."""
     try:
         text = f"a deeply nested {type(value).__name__}" if is_nested_too_deeply(value) else repr(value)
     except Exception:  # thousands of digits, or a caller's own class
@@ -24,7 +24,7 @@ def shorten_repr(value: Any, *, limit: int = 80) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether SQLite and every encoder can hold it: half a surrogate pair is no character."""
+    """Return whether SQLite and every encoder can hold it: half a surrogate pair is no character."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -33,7 +33,7 @@ def is_unicode(text: str) -> bool:
 
 
 def check_choice(kind: type[_Choice], value: Any, label: str) -> _Choice:
-    """The member of a closed choice. Raises InputError with all of them."""
+    """Return the member of a closed choice. Raises InputError with all of them."""
     try:
         return kind(value)
     except ValueError as error:
@@ -68,7 +68,7 @@ def check_offset(offset: Any) -> int:
 
 
 def check_collection_name(name: Any) -> str:
-    """A collection's name: printable, not empty, of sensible length. Raises InputError."""
+    """Return a collection's name: printable, not empty, of sensible length. Raises InputError."""
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > COLLECTION_NAME_MAX:
         raise InputError(
             f"a collection name is 1 to {COLLECTION_NAME_MAX} printable characters, got {shorten_repr(name, limit=120)}"
@@ -77,7 +77,7 @@ def check_collection_name(name: Any) -> str:
 
 
 def check_query(text: Any) -> str:
-    """A query with something in it. Raises InputError."""
+    """Return a query with something in it. Raises InputError."""
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"the query is empty: expected some words, got {shorten_repr(text)}")
     try:

@@ -1,4 +1,4 @@
-"""Whether a file of ours is still the one that was written: no cryptography, but quick enough to ask at every start."""
+"""Whether a file of ours is still the one that was written: no cryptography, but quick enough to check at every start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BLOCK: Final = 1 << 20
 
 
 def compute_checksum(path: Path) -> str:
-    """The 128-bit XXH3 of a file's bytes, with its name in front; read, not mapped, so that the process does not grow."""
+    """Return the 128-bit XXH3 of a file's bytes, with its name in front; read, not mapped, so that the process does not grow."""
     import xxhash
 
     total = xxhash.xxh3_128()

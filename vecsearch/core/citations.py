@@ -6,7 +6,7 @@ from vecsearch.core.types import Location
 
 
 def describe_location(location: Location, title: str | None) -> str:
-    """`page 3`, `sheet Costs, rows 2–40`, `lines 10–24, Install › Linux` …; empty where nothing but the title is known."""
+    """Return `page 3`, `sheet Costs, rows 2–40`, `lines 10–24, Install › Linux` …; empty where nothing but the title is known."""
     parts = [str(location["member"])] if "member" in location else []
     parts += [f"{what} {location[what]}" for what in ("page", "slide", "cell", "message") if what in location]
     parts += [f"sheet {location['sheet']}"] if "sheet" in location else []

@@ -61,7 +61,7 @@ class DimensionMismatchError(InputError):
 
 
 class ModelMismatchError(InputError):
-    """Vectors were made by another model than the one asked for, which `model` loads; `collection` is None outside of one."""
+    """Vectors were made by another model than the requested one, which `model` loads; `collection` is None outside of one."""
 
     def __init__(self, collection: str | None, stored: str, requested: str, *, model: str | None = None) -> None:
         if collection is None:
@@ -120,7 +120,7 @@ class VecsearchWarning(UserWarning):
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Whether a write failed for want of room: a full disk, a quota, a limit on file sizes."""
+    """Return whether a write failed for want of room: a full disk, a quota, a limit on file sizes."""
     return error.errno in _DISK_FULL_ERRNOS
 
 

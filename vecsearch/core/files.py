@@ -44,7 +44,7 @@ class IndexReport:
     planned: tuple[tuple[str, str], ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of the shell's JSON, in its order; `planned` only after a dry run."""
+        """Return the fields of the shell's JSON, in its order; `planned` only after a dry run."""
         fields = asdict(self)
         return fields if self.planned is not None else {key: value for key, value in fields.items() if key != "planned"}
 

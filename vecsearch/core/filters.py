@@ -38,7 +38,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]
 
 
 def find_time_precision(value: JSON) -> TimePrecision | None:
-    """Of a string that names a day or a moment; None for anything else."""
+    """Return the precision of a string that names a day or a moment; None for anything else."""
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None

@@ -10,7 +10,7 @@ from vecsearch.core.nesting import NestingError, load_json
 
 
 def parse_json_line(line: str | bytes) -> Any:
-    """What a line says. Raises InputError with the place where it is broken."""
+    """Return the value of a line. Raises InputError with the place where it is broken."""
     try:
         return load_json(line.decode("utf-8-sig") if isinstance(line, bytes) else line, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:

@@ -19,7 +19,7 @@ _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds o
 
 
 def count_cores() -> int:
-    """Those that the process may run on, or fewer where a container's quota or $OMP_NUM_THREADS says so."""
+    """Count the cores that the process may use, or fewer where a container's quota or $OMP_NUM_THREADS says so."""
     try:
         most = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
@@ -32,7 +32,7 @@ def count_cores() -> int:
 
 @cache
 def _read_cpu_quota() -> int | None:
-    """Read once: each search asks."""
+    """Read the limit once: each search needs it."""
     with suppress(OSError, ValueError):
         quota, period = _QUOTA.read_text(encoding="ascii").split()
         return -(-int(quota) // int(period))
@@ -40,7 +40,7 @@ def _read_cpu_quota() -> int | None:
 
 
 def map_parallel(work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
-    """What the work gives for each, begun in the order given, as many at a time as there are cores.
+    """Map `work` over the items, begun in order, as many at a time as there are cores; results keep the order of the items.
 
     It should spend its time where other threads can run. The caller's thread takes part, so that nothing waits for a helper
     that is busy elsewhere. The first error is raised once all have stopped.
@@ -72,7 +72,7 @@ def map_parallel(work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
 
 @cache
 def _get_helper_pool() -> ThreadPoolExecutor:
-    """Kept, as a thread takes longer to start than a search may last."""
+    """Return the pool of helper threads, which is kept: a thread takes longer to start than a search may last."""
     from concurrent.futures import ThreadPoolExecutor
 
     os.register_at_fork(after_in_child=_get_helper_pool.cache_clear)  # a child has none of these threads

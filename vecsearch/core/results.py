@@ -1,4 +1,4 @@
-"""What a search gives back, always frozen: hits, the reasons for them, and how they were found. Positions count characters."""
+"""What a search returns, always frozen: hits, explanations of them, and how they were found. Positions count characters."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class TokenAttribution:
 class Explanation:
     """Why a hit stands where it does.
 
-    `parts`: "dense" (the cosine), "lexical" (BM25), "trigrams" (how the words are spelled, in [0, 1]) and "rerank", as far as
-    they were asked. `sentence`: that of the chunk which brings most of the similarity a token. The `shares` of the chunk's
-    tokens and `rest`, that of its title, context and special tokens, add up to the similarity; both are empty and 0 for an
-    encoder that does not pool by the mean.
+    `components`: "dense" (the cosine), "lexical" (BM25), "trigrams" (how the words are spelled, in [0, 1]) and "rerank", as far
+    as they were used. `sentence`: that of the chunk which brings most of the similarity a token. The weights of the chunk's
+    `tokens` and `remainder`, that of its title, context and special tokens, add up to the similarity; both are empty and 0 for a
+    model that does not pool by the mean.
     """
 
     components: Mapping[str, ComponentScore]
@@ -56,11 +56,11 @@ class ChunkWindow:
 class Hit:
     """One answer: the chunk `text[start:end]` of document `id`, best first in any list.
 
-    `score` is the cosine (dense), BM25 (lexical), the fused value (hybrid) or that of the second look, which compares within one
-    answer only; `similarity` is the cosine in [-1, 1], None in lexical mode. `place` is where the chunk stands in its source, as
-    far as that is known: page, slide, sheet, rows, heading, cell, lines, message, time, member. `more` is how many further
+    `score` is the cosine (dense), BM25 (lexical), the fused value (hybrid) or the reranker's, which compares within one answer
+    only; `similarity` is the cosine in [-1, 1], None in lexical mode. `location` is where the chunk stands in its source, as
+    far as that is known: page, slide, sheet, rows, heading, cell, lines, message, time, member. `group_size` is how many further
     chunks the hit stands for: of its document, or near-duplicates, ranked no lower than the last hit of the answer.
-    `around` and `reasons` are there when asked for.
+    `window` and `explanation` are there when requested.
     """
 
     id: str
@@ -79,14 +79,14 @@ class Hit:
     explanation: Explanation | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of the shell's JSON, in its order; what was not asked for is left out."""
+        """Return the fields of the shell's JSON, in its order; what was not requested is left out."""
         fields = asdict(self)
         optional = {"group_size": self.group_size, "window": self.window, "explanation": self.explanation}
         return {key: value for key, value in fields.items() if optional.get(key, True)}
 
 
 class VectorAccess(StrEnum):
-    """How vectors were looked at: all of them through the index, or row by row those that a selective filter lets through."""
+    """How vectors were searched: all of them through the index, or row by row those that a selective filter lets through."""
 
     INDEX = "index"
     ROWS = "rows"
@@ -98,7 +98,7 @@ class QueryProfile:
     """How an answer was found.
 
     `matching` of all `chunks` fit the filter; `candidates` were ranked; `min_similarity` is the bound that was applied (that of
-    "auto" as it was learned); `stages` are milliseconds, in order.
+    "auto" as it was learned); `timings_ms` are milliseconds, in order.
     """
 
     access: VectorAccess
@@ -110,7 +110,7 @@ class QueryProfile:
 
 
 class Hits(list[Hit]):
-    """A list of hits, best first, with the `plan` that found them (None where there is no collection yet)."""
+    """A list of hits, best first, with the `profile` of how they were found (None where there is no collection yet)."""
 
     def __init__(self, hits: Iterable[Hit] = (), profile: QueryProfile | None = None) -> None:
         super().__init__(hits)

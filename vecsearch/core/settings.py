@@ -12,7 +12,7 @@ FUSION_DEPTH: Final = 200  # candidates that each retriever gives at first to a 
 IDENTIFIER_DENSE_DISCOUNT: Final = 0.9  # how far the words replace the meaning where a query is nothing but identifiers
 UNSEEN_TERM_WEIGHT: Final = 0.5  # in the best possible BM25, of a word that no chunk has
 MIN_BM25_SHARE: Final = 0.5  # of the best possible BM25: a chunk that says so much of a question is an answer, however far it is
-RERANK_DEPTH: Final = 50  # candidates whose texts are read: for their spelling, and for a second look
+RERANK_DEPTH: Final = 50  # candidates whose texts are read: for their trigrams, and to rerank them
 TRIGRAM_WEIGHT: Final = 0.5  # of the weight of the words, for their trigrams
 TRIGRAM_SAMPLE_CHUNKS: Final = 128  # chunks, at most, that tell how rare a trigram is
 TRIGRAM_MAX_CHARS: Final = 8_192  # of a text that came with its vector and may be longer than any chunk
@@ -63,7 +63,7 @@ INDEX_FLUSH_ROWS: Final = 5_000  # publish when so many rows were added after th
 MERGE_RATIO: Final = 2  # a segment of up to so many times the rows that follow it is merged with them
 SEGMENT_ROWS_MAX: Final = 250_000
 PARALLEL_ROWS: Final = 200_000  # in segments: from here on they are searched by several threads
-SEGMENT_DELETED_RATIO: Final = 0.1  # of a segment's rows deleted: it is then written anew
+SEGMENT_DELETED_RATIO: Final = 0.1  # of a segment's rows deleted: it is then written again
 PQ_MIN_ROWS: Final = 10_000  # from here on a segment is searched by 4-bit codes …
 RESCORE_MIN: Final = 160  # … which propose so many rows to be scored exactly …
 RESCORE_FACTOR: Final = 4  # … or so many for each wanted, whichever is more …
@@ -79,7 +79,7 @@ BLOCK_CHARACTERS: Final = 100_000  # of a long text cut without a look at its to
 SPLIT_TOLERANCE: Final = 0.15  # of a chunk's length: how far a cut may move to reach the end of a paragraph, line or sentence
 
 # -- files
-MAX_FILE_BYTES: Final = 256_000_000  # a larger file is left out unless asked for
+MAX_FILE_BYTES: Final = 256_000_000  # a larger file is left out unless requested
 LOADER_VERSION: Final = 2  # goes up when a loader gives something else for the same bytes: files are then read again
 SNIFF_BYTES: Final = 65_536
 APPLICATION_ID: Final = 0x76656373  # "vecs"

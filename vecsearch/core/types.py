@@ -102,7 +102,7 @@ class ChunkLocation:
 class Document:
     """A stored document. `source` is the absolute path of its file, None where it came from code or a pipe.
 
-    `vectors`, where they were asked for, holds a unit float32 row for each chunk, shape (chunks, dimension).
+    `vectors`, where they were requested, holds a unit float32 row for each chunk, shape (chunks, dimension).
     """
 
     id: str
@@ -157,11 +157,11 @@ class Finding:
 
 
 def format_count(count: int, noun: str) -> str:
-    """`1 chunk`, `2 chunks`."""
+    """Return `1 chunk`, `2 chunks`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def format_names(values: Sequence[str], *, limit: int = 5) -> str:
-    """The first few of many names, for a message of one line."""
+    """Return the first few of many names, for a message of one line."""
     shown = ", ".join(values[:limit])
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit:,} more"

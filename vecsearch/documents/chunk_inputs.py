@@ -1,6 +1,6 @@
 """Make a document's chunks, and the texts that an encoder sees for them.
 
-Pure functions over plain values: a worker elsewhere can run them. Of the encoder they ask only how many tokens a text has and how
+Pure functions over plain values: a worker elsewhere can run them. They need from the encoder how many tokens a text has and how
 many its window holds; nothing is encoded here.
 """
 
@@ -25,7 +25,7 @@ class TokenWindow(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """Tokens of a document's own text that fit the window, special tokens and prompt taken off."""
+        """Return how many tokens of a document's own text fit the window, special tokens and prompt taken off."""
         ...
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:

@@ -13,7 +13,7 @@ _COUNTED_KEYS: Final = ("lines", "rows")  # one more with each line break of the
 
 
 class LocationFinder:
-    """Finds the places of chunks; quickest when asked in ascending order."""
+    """Finds the places of chunks; quickest when called in ascending order."""
 
     def __init__(self, text: str, sections: Sequence[Section]) -> None:
         self._text, self._sections = text, sections
@@ -43,12 +43,12 @@ class LocationFinder:
         return self._sections[max(0, bisect_right(self._starts, offset) - 1)]
 
     def _compute_number(self, section: Section, key: str, offset: int) -> int:
-        if section.start not in self._breaks_by_section:  # asked for once: a section may be all of a long text
+        if section.start not in self._breaks_by_section:  # computed once: a section may be all of a long text
             self._breaks_by_section[section.start] = self._count_breaks(section.start)
         return int(section.location[key]) + self._count_breaks(offset) - self._breaks_by_section[section.start]
 
     def _count_breaks(self, offset: int) -> int:
-        """Return line breaks before an offset, counted on from the one asked for last."""
+        """Return line breaks before an offset, counted on from the last one."""
         if offset >= self._position:
             self._break_count += self._text.count("\n", self._position, offset)
         else:

@@ -69,7 +69,7 @@ class ParserProcess:
     """A worker process, made when it is first needed. Use in `with`: nothing of it stays behind."""
 
     def __init__(self, *, passwords: Sequence[str] = (), seconds: float = PARSE_SECONDS) -> None:
-        """`seconds`: how much computing a file may take, more for large ones; by the clock a few times as much."""
+        """Limit a file to `seconds` of computing, more for large ones; by the clock a few times as much."""
         self._passwords, self._seconds = list(passwords), seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: TemporaryDirectory[str] | None = None

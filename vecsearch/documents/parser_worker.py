@@ -1,6 +1,6 @@
 """The process that reads files: one request in, the file's items out, within limits that it sets itself before the first.
 
-Whatever a file does to it (hang, crash, exhaust its memory) costs that file alone; `parsing` replaces the process.
+Whatever a file does to it (hang, crash, exhaust its memory) costs that file alone; `parser_process` replaces the process.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def scan(roots: Sequence[str | PathLike[str]], *, selection: FileFilter = FileFi
 
 @dataclass(frozen=True, slots=True)
 class _CompiledFilter:
-    """A selection, ready to be asked."""
+    """A selection, compiled for matching."""
 
     include: IgnoreRules | None
     exclude: IgnoreRules

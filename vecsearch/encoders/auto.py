@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     _Engine: TypeAlias = OnnxModel | SentenceTransformersEncoder
 
-_GPU_DEVICE: Final = Path("/dev/nvidia0")  # a look that costs nothing; torch itself is asked only where it is there
+_GPU_DEVICE: Final = Path("/dev/nvidia0")  # a look that costs nothing; torch itself is loaded only where it is there
 
 
 class AutoEncoder:
@@ -31,7 +31,7 @@ class AutoEncoder:
     """
 
     def __init__(self, name: str, compute_precision: ComputePrecision | None = None) -> None:
-        """Raises UnavailableError."""
+        """Find the model's files. Raises UnavailableError."""
         self.name = model_files.normalize_model_name(name)
         self._folder, self._requested_precision = model_files.find_model_folder(self.name), compute_precision
         self._onnx_models: dict[ComputePrecision, OnnxModel | None] = {}
@@ -39,46 +39,46 @@ class AutoEncoder:
 
     @cached_property
     def compute_precision(self) -> ComputePrecision:
-        """As asked for; else int8, unless there is a GPU, or this model suffers from it."""
+        """Return the requested precision; else int8, unless there is a GPU, or this model suffers from it."""
         if self._requested_precision is not None:
             return self._requested_precision
         return ComputePrecision.FLOAT32 if _has_gpu() or self._onnx(ComputePrecision.INT8) is None else ComputePrecision.INT8
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the model's files and the arithmetic."""
+        """Return the fingerprint of the model's files and of how it computes."""
         return model_files.compute_fingerprint(self._folder, self.compute_precision)
 
     @property
     def dimension(self) -> int:
-        """Numbers in a vector."""
+        """Return the length of a vector."""
         return self._engine.dimension
 
     @property
     def max_tokens(self) -> int:
-        """The window without special tokens and the document prompt."""
+        """Return the window without special tokens and the document prompt."""
         return self._engine.max_tokens
 
     @property
     def pools_by_mean(self) -> bool:
-        """Whether a text's vector is the mean of its tokens' rows."""
+        """Return whether a text's vector is the mean of its tokens' rows."""
         return self._engine.pools_by_mean
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
-        """Of all of a text, special tokens left out."""
+        """Return the character range of every token of a text, not cut at the window, special tokens left out."""
         return self._engine.token_spans(text)
 
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
-        """With the model's document prompt, if it has one."""
+        """Encode documents, with the model's document prompt, if it has one."""
         gpu = self.compute_precision is ComputePrecision.FLOAT32 and _has_gpu()
         return (self._gpu_encoder if gpu else self._engine).encode_documents(texts)
 
     def encode_queries(self, texts: Sequence[str]) -> Matrix:
-        """With the model's query prompt, if it has one."""
+        """Encode queries, with the model's query prompt, if it has one."""
         return self._engine.encode_queries(texts)
 
     def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
-        """With the prompt of that side."""
+        """Encode the tokens of texts, with the document prompt or the query prompt."""
         return self._engine.encode_tokens(texts, is_query=is_query)
 
     @cached_property
@@ -99,7 +99,7 @@ class AutoEncoder:
         return self._torch()
 
     def _onnx(self, compute_precision: ComputePrecision) -> OnnxModel | None:
-        """The model on ONNX Runtime, looked for once; None where that does not serve it."""
+        """Return the model on ONNX Runtime, looked for once; None where that does not serve it."""
         from vecsearch.encoders.onnx_export import ExportUnsupportedError, prepare_model
 
         if compute_precision not in self._onnx_models:
@@ -120,7 +120,7 @@ class AutoEncoder:
 
 
 def _has_gpu() -> bool:
-    """Whether torch can use one."""
+    """Return whether torch can use a GPU."""
     if not _GPU_DEVICE.exists():
         return False
     import torch

@@ -47,17 +47,17 @@ class Encoder(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that loads the encoder again: what `vecsearch.open(model=…)` takes."""
+        """Return the name that loads the encoder again: what `vecsearch.open(model=…)` takes."""
         ...
 
     @property
     def dimension(self) -> int:
-        """The length of a vector."""
+        """Return the length of a vector."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """A text that is equal for two encoders exactly when their vectors may be mixed."""
+        """Return a text that is equal for two encoders exactly when their vectors may be mixed."""
         ...
 
     def encode_queries(self, texts: Sequence[str]) -> Matrix:
@@ -74,7 +74,7 @@ class TextEncoder(Encoder, Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """How many tokens of a document's text fit the window, beside special tokens and the prompt."""
+        """Return how many tokens of a document's text fit the window, beside special tokens and the prompt."""
         ...
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
@@ -92,7 +92,7 @@ class TokenEncoder(TextEncoder, Protocol):
 
     @property
     def pools_by_mean(self) -> bool:
-        """Whether a text's vector is the mean of its tokens' rows, normalised to length 1."""
+        """Return whether a text's vector is the mean of its tokens' rows, normalised to length 1."""
         ...
 
     def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:

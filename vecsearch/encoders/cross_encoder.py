@@ -19,7 +19,7 @@ class SentenceTransformersCrossEncoder:
     """A hub name or a local folder. Making one checks that the files are there; the model loads when first needed."""
 
     def __init__(self, name: str) -> None:
-        """Raises UnavailableError."""
+        """Find the model's files, by a hub name or a local folder. Raises UnavailableError."""
         self.name = model_files.normalize_model_name(name)
         self._folder = model_files.find_model_folder(self.name)
 

@@ -35,7 +35,7 @@ class FileHashes:
         return self
 
     def get_hash(self, path: Path) -> str:
-        """In hexadecimal."""
+        """Return the sha256 of a file in the folder, in hexadecimal."""
         info, name = path.stat(), path.relative_to(self._folder).as_posix()
         seen = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
         match self._entries.get(name):
@@ -54,13 +54,13 @@ class FileHashes:
 
 
 def hash_file(path: Path) -> str:
-    """In hexadecimal."""
+    """Return the sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """All of a small file or nothing of it, whoever else writes it; for its owner's eyes alone. Raises OSError."""
+    """Write all of a small file or nothing of it, whoever else writes it; only its owner can read it. Raises OSError."""
     create_private_folder(path.parent)
     with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False) as file:
         try:

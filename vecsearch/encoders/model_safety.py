@@ -22,7 +22,7 @@ _CONFIG_FILES: Final = ("modules.json", "router_config.json", "wordembedding_con
 
 
 def check_model(folder: Path, name: str) -> None:
-    """Raises UnavailableError for a model that is put together from classes of others, which some versions of
+    """Raise UnavailableError for a model that is put together from classes of others, which some versions of
     sentence-transformers would import from the folder unasked."""
     for path in sorted(path for file_name in _CONFIG_FILES for path in folder.rglob(file_name)):
         try:
@@ -34,7 +34,7 @@ def check_model(folder: Path, name: str) -> None:
 
 
 def build_load_error(folder: Path, name: str, error: Exception) -> UnavailableError:
-    """What to raise when a library could not make a model of a folder."""
+    """Return the error to raise when a library could not load a model from a folder."""
     message = " ".join(f"{error}".split())
     if "trust_remote_code" in message:
         return UnavailableError(_format_refusal(name, f"in {folder}"))
@@ -49,7 +49,7 @@ def _format_refusal(name: str, where: str) -> str:
 
 
 def _iter_class_names(config: Any) -> Iterator[str]:
-    """The classes that a configuration asks for."""
+    """Yield the classes that a configuration names."""
     match config:
         case [*modules]:
             for module in modules:

@@ -28,46 +28,46 @@ class OnnxModel:
     """Token rows, and vectors pooled from them, of the model in a prepared folder."""
 
     def __init__(self, folder: Path, config: ModelConfig) -> None:
-        """Loads nothing yet."""
+        """Set up the model; nothing is loaded yet."""
         self._folder, self.config = folder, config
 
     @property
     def dimension(self) -> int:
-        """Numbers in a vector."""
+        """Return the length of a vector."""
         return self.config.dimension
 
     @property
     def max_tokens(self) -> int:
-        """The window without special tokens and the document prompt."""
+        """Return the window without special tokens and the document prompt."""
         return self.config.max_tokens
 
     @property
     def pools_by_mean(self) -> bool:
-        """Whether a vector is the mean of its tokens' rows."""
+        """Return whether a vector is the mean of its tokens' rows."""
         return self.config.pooling is Pooling.MEAN
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
-        """Of all of a text, special tokens left out."""
+        """Return the character range of every token of a text, not cut at the window, special tokens left out."""
         if not text:
             return []
         offsets: list[tuple[int, int]] = self._full_tokenizer.encode(text, add_special_tokens=False).offsets
         return offsets
 
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
-        """With the document prompt, if the model has one."""
+        """Encode documents, with the document prompt, if the model has one."""
         return self._encode(self.config.document_prompt, texts)
 
     def encode_queries(self, texts: Sequence[str]) -> Matrix:
-        """With the query prompt, if the model has one."""
+        """Encode queries, with the query prompt, if the model has one."""
         return self._encode(self.config.query_prompt, texts)
 
     def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
-        """With the prompt of that side, whose tokens stand for no character of the text."""
+        """Encode the tokens of texts, with the prompt of that side, whose tokens stand for no character of the text."""
         prompt = self.config.query_prompt if is_query else self.config.document_prompt
         return self._map_texts(texts, lambda text: self._encode_token_rows(prompt, text))
 
     def get_token_ids(self, text: str) -> NDArray[np.int64]:
-        """What the graph is given for a text: shape (1, tokens)."""
+        """Return the graph's input for a text: shape (1, tokens)."""
         return np.array([self._tokenizer_at_window.encode(text).ids], np.int64)
 
     def _encode_token_rows(self, prompt: str, text: str) -> TokenRows:
@@ -82,7 +82,7 @@ class OnnxModel:
         return np.array(rows, np.float32).reshape(len(texts), self.dimension)
 
     def _map_texts(self, texts: Sequence[str], work: Callable[[str], _T]) -> list[_T]:
-        """What some work gives for each text, one at a time on each core."""
+        """Map `work` over the texts, one at a time on each core; results keep the order of the texts."""
         self._session, self._tokenizer_at_window  # noqa: B018 - made once, before several threads ask for them
         longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
         results = dict(zip(longest_first, map_parallel(lambda place: work(texts[place]), longest_first), strict=True))
@@ -93,7 +93,7 @@ class OnnxModel:
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
 
     def _run_model(self, text: str) -> tuple[Any, Matrix]:
-        """The tokens of a text, cut at the window, and a row for each."""
+        """Return the tokens of a text, cut at the window, and a row for each."""
         encoding = self._tokenizer_at_window.encode_batch([text])[0]  # unlike `encode`, lets other threads run
         rows = self._session.run(None, {"input_ids": np.array([encoding.ids], np.int64)})[0][0]
         return encoding, rows

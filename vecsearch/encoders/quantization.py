@@ -44,7 +44,7 @@ def quantize(source: Path, target: Path, samples: Iterable[NDArray[np.int64]]) -
 
 
 def _find_weighted_products(model: Any) -> dict[str, list[Any]]:
-    """The matrix products with stored weights, by the activation that goes in."""
+    """Return the matrix products with stored weights, by the activation that goes in."""
     stored = {tensor.name for tensor in model.graph.initializer}
     products: dict[str, list[Any]] = {}
     for node in model.graph.node:
@@ -54,7 +54,7 @@ def _find_weighted_products(model: Any) -> dict[str, list[Any]]:
 
 
 def _measure_channel_maxima(model: Any, samples: Iterable[NDArray[np.int64]], scratch: Path) -> dict[str, ChannelValues]:
-    """The largest magnitude of each channel of those activations in any sample."""
+    """Measure the largest magnitude of each channel of those activations in any sample."""
     import onnx
 
     watched = onnx.ModelProto()
@@ -117,7 +117,7 @@ def _scale_tokens(model: Any) -> None:
 
 
 def _insert_nodes(model: Any, anchor: Any, *nodes: Any, after: bool = False) -> None:
-    """Before a node, or behind it."""
+    """Insert nodes before a node, or behind it."""
     at = next(number for number, node in enumerate(model.graph.node) if node.name == anchor.name) + after
     for number, node in enumerate(nodes):
         model.graph.node.insert(at + number, node)

@@ -57,7 +57,7 @@ class ModelCache(Generic[_Key, _Model]):
 def load(model: str | TextEncoder | None, compute_precision: ComputePrecision | None = None) -> TextEncoder:
     """Return the encoder of a name (a hub name, a local folder, the bundled model; None: the default), or the one given itself.
 
-    The three used last stay in memory: a collection asks for up to three precisions of its model (int8, float32, whichever fits
+    The three used last stay in memory: a collection uses up to three precisions of its model (int8, float32, whichever fits
     this machine). Further ones go when their last user does.
     Measured: all-MiniLM-L6-v2 takes 19 to 32 MB in int8, 64 MB in float32.
     """
@@ -67,9 +67,9 @@ def load(model: str | TextEncoder | None, compute_precision: ComputePrecision | 
 
 
 def load_matching(model: str | TextEncoder | None, *, collection: str, stored: str, fingerprint: str) -> TextEncoder:
-    """Return the encoder asked for, or by default the stored one, if it is the one that the collection was built with.
+    """Return the requested encoder, or by default the stored one, if it is the one that the collection was built with.
 
-    One asked for by name computes in the precision of the collection. Raises ModelMismatchError, UnavailableError.
+    One requested by name computes in the precision of the collection. Raises ModelMismatchError, UnavailableError.
     """
     requested_model = stored if model is None else model
     if (match := _find_by_fingerprint(requested_model, fingerprint)) is not None:

@@ -13,7 +13,7 @@ _BLOCK_ROWS: Final = 512  # whose doubles stay in the processor's cache, which m
 
 
 def normalize_vectors(rows: Matrix) -> Matrix:
-    """Rows that can be compared. Raises InputError for NaN, infinity or a zero row."""
+    """Return the rows scaled to length 1. Raises InputError for NaN, infinity or a zero row."""
     units = np.empty(rows.shape, np.float32)
     for at in range(0, len(rows), _BLOCK_ROWS):
         block = rows[at : at + _BLOCK_ROWS]

@@ -1,7 +1,7 @@
 """How good is search on one's own data?
 
 In: queries, and for each of them which documents answer it (qrels). Out: nDCG@10, recall@100, MRR@10 and MAP of a mode, with the
-interval in which they would lie had other queries of the same kind been asked. Never writes to a collection that is measured.
+interval in which they would lie had other queries of the same kind been run. Never writes to a collection that is measured.
 """
 
 from vecsearch.evaluation.cache import CachedCollection

@@ -38,19 +38,19 @@ class CachedCollection:
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, *, model: str | None = None) -> CachedCollection:
-        """By the corpus, the encoder and the format of the database. Raises UnreadableFileError, UnavailableError."""
+        """Return that of a corpus, a model and the database format. Raises UnreadableFileError, UnavailableError."""
         encoder = registry.load(model)
         name = hashlib.sha256(f"{_hash_file(dataset.corpus)}\n{encoder.fingerprint}\n{SCHEMA_VERSION}\n{LOADER_VERSION}".encode())
         return cls(dataset, encoder, get_cache_folder("eval") / name.hexdigest()[:32])
 
     @property
     def record(self) -> Path:
-        """A file beside the database."""
+        """Return the path of a file beside the database."""
         return self.folder.with_suffix(".json")
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is nothing left to index."""
+        """Return whether there is nothing left to index."""
         return self.record.is_file() and exists(self.folder)
 
     def index(self, progress: Progress | None = None) -> None:
@@ -76,13 +76,13 @@ class CachedCollection:
         return troubles
 
     def read_problems(self) -> list[str]:
-        """Why some documents of a whole corpus are not in the collection, one reason a document."""
+        """Read why some documents of a complete corpus are not in the collection, one reason a document."""
         problems: list[str] = load_json(self.record.read_text(encoding="utf-8"))
         return problems
 
     @contextmanager
     def open_for_reading(self) -> Iterator[Collection]:
-        """The collection, to read from."""
+        """Open the collection, to read from."""
         with open_collection(self.folder, model=self.encoder, readonly=True) as collection:
             yield collection
 
@@ -97,7 +97,7 @@ def _hash_file(path: Path) -> str:
 
 @contextmanager
 def _open_corpus(path: Path) -> Iterator[RawFile]:
-    """The lines of a corpus, as a file that can be read more than once."""
+    """Open the lines of a corpus, as a file that can be read more than once."""
     if path.suffix != ".gz":
         yield RawFile(path.name, ".jsonl", path=path)
         return

@@ -40,7 +40,7 @@ class Dataset:
 
     @classmethod
     def from_folder(cls, folder: AnyPath) -> Self:
-        """Raises InputError where one of the files is not there."""
+        """Find the files of a data set. Raises InputError where one of them is not there."""
         place = Path(folder).expanduser()
         if not place.is_dir():
             raise InputError(f"{place} is no folder; expected one with corpus.jsonl, queries.jsonl and qrels.tsv")
@@ -49,7 +49,7 @@ class Dataset:
 
 
 def read_judgements(queries: AnyPath, qrels: AnyPath) -> Qrels:
-    """Both files. Raises UnreadableFileError; InputError for a malformed line, with its number, and where no query is judged."""
+    """Read both files. Raises UnreadableFileError; InputError for a bad line, with its number, and where no query is judged."""
     judgements = Qrels(read_queries(Path(queries).expanduser()), read_qrels(Path(qrels).expanduser()))
     if not judgements.queries.keys() & judgements.qrels.keys():
         some_query, some_judged = next(iter(judgements.queries)), next(iter(judgements.qrels))
@@ -60,7 +60,7 @@ def read_judgements(queries: AnyPath, qrels: AnyPath) -> Qrels:
 
 
 def read_queries(path: Path) -> dict[str, str]:
-    """Query id → text, of JSON lines with "_id" or "id", and "text". Raises InputError, UnreadableFileError."""
+    """Read query id → text, of JSON lines with "_id" or "id", and "text". Raises InputError, UnreadableFileError."""
     texts: dict[str, str] = {}
     for number, line in _read_lines(path):
         try:
@@ -76,7 +76,7 @@ def read_queries(path: Path) -> dict[str, str]:
 
 
 def read_qrels(path: Path) -> dict[str, dict[str, int]]:
-    """Query id → document id → grade, of lines with tabs; a first line without a digit in the place of the grade is a header.
+    """Read query id → document id → grade, from lines with tabs; a first line with no digit in place of the grade is a header.
 
     Raises InputError, UnreadableFileError.
     """
@@ -98,14 +98,14 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
 
 
 def find_absent(folder: Path, collection: str, ids: Sequence[str]) -> list[str]:
-    """Those of the document ids that a collection of the database at `folder` does not hold."""
+    """Return those of the document ids that a collection of the database at `folder` does not hold."""
     with open_collection(folder, collection=collection, readonly=True) as opened_collection:
         stored = set(opened_collection)
     return [key for key in ids if key not in stored]
 
 
 def open_packed(path: Path) -> BufferedIOBase:
-    """The bytes of a file, unpacked where its name ends in .gz. Raises OSError."""
+    """Open the bytes of a file, unpacked where its name ends in .gz. Raises OSError."""
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
@@ -121,7 +121,7 @@ def _find_file(folder: Path, *names: str) -> Path:
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbers from 1, and lines that are not blank."""
+    """Yield numbers from 1, and lines that are not blank."""
     number = 0
     try:
         with open_packed(path) as file:

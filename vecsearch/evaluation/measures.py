@@ -1,4 +1,4 @@
-"""The measures of a ranking, by ir_measures, and how sure one can be of them. Reads no file and asks no collection."""
+"""The measures of a ranking, by ir_measures, and how sure one can be of them. Reads no file and searches no collection."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Measure(StrEnum):
 def compute_measures(
     qrels: Mapping[str, Mapping[str, int]], rankings: Mapping[str, Sequence[str]]
 ) -> dict[str, dict[Measure, float]]:
-    """Each query's values. `rankings`: query id → document ids, best first, none twice; the order is taken as it stands."""
+    """Compute each query's values. `rankings`: query id → document ids, best first, none twice; the order is not changed."""
     from ir_measures import AP, RR, R, iter_calc, nDCG
 
     measures = {nDCG @ 10: Measure.NDCG, R @ 100: Measure.RECALL, RR @ 10: Measure.MRR, AP: Measure.MAP}
@@ -47,7 +47,7 @@ def compute_measures(
 
 
 def compute_interval(values: Values) -> Interval:
-    """The 95 % interval of a mean by the percentile bootstrap (Efron, Annals of Statistics 1979), over the queries.
+    """Compute the 95 % interval of a mean by the percentile bootstrap (Efron, Annals of Statistics 1979), over the queries.
 
     `values`: one a query, not empty; the differences of two runs in the same order make it the paired one. Equal values give
     equal intervals.

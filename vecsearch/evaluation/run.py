@@ -1,4 +1,4 @@
-"""Ask every query in one mode, and compare the modes."""
+"""Run every query in one mode, and compare the modes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from vecsearch.core.errors import InputError
 from vecsearch.core.types import Mode
 from vecsearch.evaluation.measures import Interval, Measure, Values, compute_interval, compute_measures
 
-DEPTH: Final = 100  # documents asked for a query: all that the measures look at
-PORTION: Final = 64  # queries asked together
+DEPTH: Final = 100  # documents requested for a query: all that the measures look at
+PORTION: Final = 64  # queries run together
 _NO_OPTIONS: Final[Mapping[str, Any]] = {}
 
 
@@ -32,19 +32,19 @@ class Run:
 
     @property
     def ms_per_query(self) -> float:
-        """Milliseconds, of queries asked PORTION at a time; loading the model does not count."""
+        """Return milliseconds a query, of queries run PORTION at a time; loading the model does not count."""
         return self.seconds * 1000 / len(self.values)
 
     def get_values(self, measure: Measure) -> Values:
-        """A value a query."""
+        """Return the values of a measure, one a query."""
         return np.array([by_measure[measure] for by_measure in self.values.values()])
 
     def mean(self, measure: Measure) -> float:
-        """Over the queries."""
+        """Return the mean of a measure over the queries."""
         return float(self.get_values(measure).mean())
 
     def compute_interval(self, measure: Measure) -> Interval:
-        """Of that mean, 95 %."""
+        """Compute the 95 % interval of that mean."""
         return compute_interval(self.get_values(measure))
 
 
@@ -63,10 +63,10 @@ def evaluate(
     collection: Collection, queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]], *, mode: str = Mode.HYBRID,
     options: Mapping[str, Any] = _NO_OPTIONS, progress: Callable[[int], None] | None = None,
 ) -> Run:  # fmt: skip
-    """Ask the queries that have a relevant document, and measure the first DEPTH documents of each answer.
+    """Run the queries that have a relevant document, and measure the first DEPTH documents of each answer.
 
-    A document counts once, by its best chunk. `options` are further arguments of `Collection.search`. `progress` is told how many
-    more queries were asked. Raises InputError when no query has a relevant document, and what `search` raises.
+    A document counts once, by its best chunk. `options` are further arguments of `Collection.search`. `progress` is called
+    with how many more queries were run. Raises InputError when no query has a relevant document, and what `search` raises.
     """
     chosen = check_choice(Mode, mode, "mode")
     query_ids = select_answerable(queries, qrels)
@@ -88,12 +88,12 @@ def evaluate(
 
 
 def select_answerable(queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Ids of the queries that have a document with a grade above 0, in the order of `queries`."""
+    """Return the ids of the queries that have a document with a grade above 0, in the order of `queries`."""
     return [query for query in queries if any(grade > 0 for grade in qrels.get(query, {}).values())]
 
 
 def compare_runs(runs: Sequence[Run], *, mode: Mode = Mode.HYBRID) -> list[Difference]:
-    """For each measure, the run of `mode` against the best of the others; empty when it or they are not there.
+    """Compare the run of `mode` with the best of the others, for each measure; empty when it or they are not there.
 
     The runs are of the same queries. The interval is of the paired differences, query by query.
     """

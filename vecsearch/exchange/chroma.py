@@ -47,7 +47,7 @@ class ChromaSource:
     header: ExportHeader | None = None
 
     def __init__(self, file: Path, *, only: str | None = None) -> None:
-        """Looks up its collections. Raises UnreadableFileError, and InputError where the one asked for is not there."""
+        """Look up its collections. Raises UnreadableFileError, and InputError where the one named is not there."""
         self._file = file
         with open_foreign(file) as connection:
             if missing := {"collections", "segments", "embeddings", "embedding_metadata"} - set(
@@ -64,7 +64,7 @@ class ChromaSource:
             self.total = float(connection.scalar(select(func.count()).select_from(_EMBEDDINGS).where(of)) or 0)
 
     def read_entries(self) -> Iterator[ImportEntry]:
-        """Every entry of every collection, in the order they were added."""
+        """Yield every entry of every collection, in the order they were added."""
         with open_foreign(self._file) as connection:
             for part in self._parts:
                 yield from _check_queue(connection, part)
@@ -90,7 +90,7 @@ def _select_entries(part: _Part) -> Select[Any]:
 
 
 def _check_queue(connection: Connection, part: _Part) -> Iterator[ImportEntry]:
-    """A complaint about changes that Chroma has noted and not yet carried out, as after a crash."""
+    """Yield a complaint about changes that Chroma has noted and not yet carried out, as after a crash."""
     if not {"max_seq_id", "embeddings_queue"} <= set(inspect(connection).get_table_names()):
         return
     done = connection.scalar(select(_TAKEN_IN.c.seq_id).where(_TAKEN_IN.c.segment_id == part.segment))
@@ -119,7 +119,7 @@ def _read_metadata(connection: Connection, rows: list[int]) -> dict[int, dict[st
 
 
 def _choose_value(values: Iterable[Any]) -> Any:
-    """The one of string, integer, float and truth value that is there."""
+    """Return the one of string, integer, float and truth value that is there."""
     for name, value in zip(_VALUES, values, strict=False):
         if value is not None:
             return bool(value) if name == "bool_value" else value

@@ -26,7 +26,7 @@ _SQLITE: Final = b"SQLite format 3\0"
 
 @contextmanager
 def open_source(file: Path, *, only: str | None = None) -> Iterator[ImportSource]:
-    """The records of a file or folder; `only` those of one collection, where it has several. Raises InputError."""
+    """Open the records of a file or folder; `only` those of one collection, where it has several. Raises InputError."""
     file = Path(os.path.abspath(file))
     if not file.exists():
         raise InputError(f"no file or folder {file} to import from")

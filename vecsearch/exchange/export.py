@@ -34,7 +34,7 @@ class ExportReport:
     vectors: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of the shell's JSON."""
+        """Return the fields of the shell's JSON."""
         return asdict(self)
 
 
@@ -54,7 +54,7 @@ class _CountingIterator:
 
 
 def detect_export_format(file: Path) -> ExportFormat | None:
-    """By the end of its name; None where that says nothing."""
+    """Return the format by the end of a file's name; None where that says nothing."""
     return next((kind for suffix, kind in _SUFFIXES.items() if file.name.lower().endswith(suffix)), None)
 
 

@@ -16,7 +16,7 @@ from vecsearch.core.errors import UnreadableFileError
 
 @contextmanager
 def open_foreign(file: Path) -> Iterator[Connection]:
-    """One consistent view of it. Raises UnreadableFileError."""
+    """Open one consistent view of a database. Raises UnreadableFileError."""
 
     def connect() -> sqlite3.Connection:
         lone = not os.access(file.parent, os.W_OK)  # nobody can be writing, and SQLite could make no file beside it

@@ -228,7 +228,7 @@ class ImportRun:
                 self._batches.create(writer, spec, precision=header.precision, stemmer=self._spec.stemmer or header.stemmer)
 
     def _mark_for_reading(self, paths: set[str]) -> None:
-        """Files that were read completely, and get documents now that may not be what they hold, are read again when indexed."""
+        """Mark complete files that get documents which they may not hold: they are read again when indexed."""
         if not (new := paths - self._reread):
             return
         self._reread |= new

@@ -30,7 +30,7 @@ _LEVEL: Final = 6  # of compression
 
 
 def write(target: BinaryIO, header: ExportHeader | None, documents: Iterable[FullDocument], *, compressed: bool = False) -> None:
-    """A line for each document, with vectors where there is a header."""
+    """Write a line for each document, with vectors where there is a header."""
     if compressed:
         with gzip.GzipFile(fileobj=target, mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
             write(packed, header, documents)  # type: ignore[arg-type]
@@ -49,7 +49,7 @@ class JsonLinesSource:
     """A file of JSON lines to import from. Holds one line at a time."""
 
     def __init__(self, file: Path, *, compressed: bool = False) -> None:
-        """Reads its header. Raises UnreadableFileError."""
+        """Read the file's header. Raises UnreadableFileError."""
         self._file, self._compressed = file, compressed
         self.total = float(file.stat().st_size)
         self.header: ExportHeader | None = None
@@ -61,7 +61,7 @@ class JsonLinesSource:
             raise UnreadableFileError(f"cannot read {file}: {error}") from error
 
     def read_entries(self) -> Iterator[ImportEntry]:
-        """Every line that is not blank."""
+        """Yield every line that is not blank."""
         number = 0
         try:
             for number, line, weight in self._read_lines():
@@ -80,7 +80,7 @@ class JsonLinesSource:
         return ImportEntry(where, weight, record)
 
     def _read_lines(self) -> Iterator[tuple[int, bytes, float]]:
-        """(number from 1, line, bytes of the file read since the last)."""
+        """Yield (number from 1, line, bytes of the file read since the last)."""
         number, before = 0, 0
         with self._open() as (raw, stream):
             while line := stream.readline(_LINE_BYTES_MAX):

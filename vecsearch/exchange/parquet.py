@@ -33,7 +33,7 @@ _DAMAGED: Final = "the file is damaged or ends too early"
 
 
 def write(target: BinaryIO, header: ExportHeader | None, documents: Iterable[FullDocument]) -> None:
-    """A row group for some documents at a time, with vectors where there is a header. Raises UnavailableError."""
+    """Write a row group for several documents at a time, with vectors where there is a header. Raises UnavailableError."""
     arrow, files = _import_pyarrow(), _import_pyarrow("parquet")
     schema = _build_schema(arrow, header)
     with files.ParquetWriter(target, schema, compression="zstd") as writer:
@@ -42,7 +42,7 @@ def write(target: BinaryIO, header: ExportHeader | None, documents: Iterable[Ful
 
 
 def _group_documents(documents: Iterable[FullDocument]) -> Iterator[list[FullDocument]]:
-    """Documents with so many chunks together."""
+    """Yield lists of documents with at least _GROUP_CHUNKS chunks together, but for the last."""
     group: list[FullDocument] = []
     chunks = 0
     for document in documents:
@@ -105,7 +105,7 @@ class ParquetSource:
     """A Parquet file to import from. Holds some rows at a time."""
 
     def __init__(self, file: Path) -> None:
-        """Reads its schema. Raises UnavailableError, UnreadableFileError."""
+        """Read the file's schema. Raises UnavailableError, UnreadableFileError."""
         self._file, self._arrow = file, _import_pyarrow()
         try:
             with self._open() as parquet:
@@ -116,7 +116,7 @@ class ParquetSource:
             raise UnreadableFileError(f"cannot read {file}: {error}") from error
 
     def read_entries(self) -> Iterator[ImportEntry]:
-        """Every row."""
+        """Yield every row."""
         number = 0
         try:
             with self._open() as parquet:
@@ -144,7 +144,7 @@ class ParquetSource:
 
 
 def _parse_json_text(value: Any) -> Any:
-    """A JSON text as what it says; other programs may have a struct there."""
+    """Return what a JSON text says; other programs may have a struct there."""
     return load_json(value) if isinstance(value, str) else value
 
 

@@ -57,7 +57,7 @@ class ExportHeader:
         return cls(encoder.model, encoder.fingerprint, encoder.dimension, info.precision, info.stemmer)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it stands in a file."""
+        """Return the header as it stands in a file."""
         return {
             "layout": LAYOUT, "model": self.model, "fingerprint": self.fingerprint, "dimension": self.dimension,
             "precision": self.precision.value, "stemmer": self.stemmer,
@@ -68,7 +68,7 @@ class ExportHeader:
 class ImportRecord:
     """A document that can be stored. `cuts` and `vectors` go together; neither is there where the text is to be cut and encoded.
 
-    `source` is a stored path, `digest` tells whether its file has changed; see `tables.documents`.
+    `source` is a stored path, `digest` shows whether its file has changed; see `tables.documents`.
     """
 
     document: ParsedDocument
@@ -96,7 +96,7 @@ class ImportSource(Protocol):
     total: float
 
     def read_entries(self) -> Iterator[ImportEntry]:
-        """Every record, in order. Raises UnreadableFileError."""
+        """Yield every record, in order. Raises UnreadableFileError."""
         ...
 
 
@@ -104,7 +104,7 @@ class ImportSource(Protocol):
 
 
 def build_json_value(document: FullDocument, *, vectors: bool) -> dict[str, Any]:
-    """A document as JSON values; without `vectors` just what any tool understands."""
+    """Build a document's JSON values; without `vectors` just what any tool understands."""
     title = {} if document.title is None else {"title": document.title}
     plain = {"id": document.id, "text": document.text, **title, "metadata": document.metadata}
     if not vectors:
@@ -118,7 +118,7 @@ def build_json_value(document: FullDocument, *, vectors: bool) -> dict[str, Any]
 
 
 def compute_text_checksum(title: str | None, text: str) -> str:
-    """Tells whether somebody has changed a text since its vectors were made."""
+    """Compute the checksum that shows whether a text has changed since its vectors were made."""
     return hashlib.sha256(f"{title or ''}\0{text}".encode()).hexdigest()
 
 
@@ -128,14 +128,14 @@ def _build_chunk(cut: ChunkSpan, row: list[float]) -> dict[str, Any]:
 
 
 def format_numbers(rows: Rows) -> list[list[float]]:
-    """Each number as the shortest decimal that, read back in the rows' own precision, is the same, bit for bit."""
+    """Return each number as the shortest decimal that, read back in the rows' own precision, is the same, bit for bit."""
     if rows.dtype.itemsize == 2:
         return [_build_shortest_decimals()[row].tolist() for row in rows.view("<u2")]
     return [[float(f"{number:.9g}") for number in row] for row in rows.tolist()]
 
 
 def _build_shortest_decimals() -> NDArray[np.float64]:
-    """For each of the 65,536 half-precision numbers."""
+    """Build the decimals for each of the 65,536 half-precision numbers."""
     if not _SHORTEST:
         halves = np.arange(1 << 16, dtype="<u2").view("<f2")
         _SHORTEST.append(np.array([float(str(half)) for half in halves]))
@@ -149,7 +149,7 @@ _SHORTEST: Final[list[NDArray[np.float64]]] = []
 
 
 def parse_header(value: Any) -> ExportHeader:
-    """Raises InputError."""
+    """Parse the header of an export. Raises InputError."""
     try:
         layout, dimension = value["layout"], value["dimension"]
         texts = [validate_text(value[key], key) for key in ("model", "fingerprint", "stemmer")]
@@ -166,7 +166,7 @@ def parse_header(value: Any) -> ExportHeader:
 
 
 def parse_plain_record(value: Any) -> ImportRecord:
-    """Of a JSON object that some other program wrote: what it says beside id, text, title and metadata becomes metadata too."""
+    """Parse a JSON object of another program: its fields beside id, text, title and metadata become metadata too."""
     if not isinstance(value, Mapping):
         raise InputError(f"expected an object, got {shorten_repr(value)}")
     key = next((key for key in TEXT_KEYS if isinstance(value.get(key), str)), None)
@@ -179,7 +179,7 @@ def parse_plain_record(value: Any) -> ImportRecord:
 
 
 def parse_own_record(value: Any, header: ExportHeader) -> ImportRecord:
-    """Of an object of an export with vectors, which count for nothing where the text was changed since. Raises InputError."""
+    """Parse an object of an export with vectors, which are ignored where the text was changed since. Raises InputError."""
     if not isinstance(value, Mapping):
         raise InputError(f"expected an object, got {shorten_repr(value)}")
     text, metadata = value.get("text"), value.get("metadata")
@@ -195,7 +195,7 @@ def parse_own_record(value: Any, header: ExportHeader) -> ImportRecord:
 
 
 def _choose_id(value: Mapping[str, Any]) -> Any:
-    """The id that an object gives; without one the same that `index` makes of it, from its content."""
+    """Return the id that an object gives; without one the same that `index` makes of it, from its content."""
     identifier = next((value[key] for key in ID_KEYS if value.get(key) is not None), None)
     if identifier is None:
         canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))

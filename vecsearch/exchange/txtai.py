@@ -35,7 +35,7 @@ class TxtaiSource:
     header: ExportHeader | None = None
 
     def __init__(self, file: Path) -> None:
-        """Raises UnreadableFileError."""
+        """Open the document store of an index. Raises UnreadableFileError."""
         self._file = file
         with open_foreign(file) as connection:
             if missing := {"sections", "documents"} - set(inspect(connection).get_table_names()):
@@ -43,7 +43,7 @@ class TxtaiSource:
             self.total = float(connection.scalar(select(func.count()).select_from(_SECTIONS)) or 0)
 
     def read_entries(self) -> Iterator[ImportEntry]:
-        """Every text in the order of the index, then the documents that have none."""
+        """Yield every text in the order of the index, then the documents that have none."""
         with open_foreign(self._file) as connection:
             texts = (
                 select(_SECTIONS.c.id, _SECTIONS.c.text, _SECTIONS.c.tags, _DOCUMENTS.c.data)

@@ -46,7 +46,7 @@ class WriteTarget(Protocol):
         ...
 
     def open_writer(self) -> AbstractContextManager[Writer]:
-        """Be its one writer."""
+        """Become its one writer."""
         ...
 
 
@@ -62,7 +62,7 @@ class CollectionTarget:
         return self.store.open_snapshot(self.name)
 
     def open_writer(self) -> AbstractContextManager[Writer]:
-        """Be the collection's one writer."""
+        """Become its one writer."""
         return self.store.open_writer(self.name)
 
 
@@ -115,8 +115,9 @@ class BatchWriter:
         may_replace: Callable[[str | None], bool] = lambda source: False,
         may_overwrite: bool = True,
     ) -> None:
-        """`may_replace` says of which sources (stored paths) a document may be taken over by another one: files that are gone.
+        """Set up a writer for one target.
 
+        `may_replace`: whether a document of this source (a stored path) may be taken over by another, as its file is gone.
         `may_overwrite`: whether a document may replace the stored one of the same id and source.
         """
         self._target, self._get_encoder, self._spec, self._advance = target, get_encoder, spec, advance
@@ -130,7 +131,7 @@ class BatchWriter:
             self._info = None if snapshot is None else snapshot.info
 
     def is_waiting(self, key: str, *, other_than: str | None) -> bool:
-        """Whether a document of another source than this waits under an id."""
+        """Return whether a document of another source than this waits under an id."""
         return key in self._batch.sources and self._batch.sources[key] != other_than
 
     def add(self, chunked: ChunkedDocument, *, weight: float = 0.0) -> None:
@@ -223,7 +224,7 @@ class BatchWriter:
         return now
 
     def ensure(self, writer: Writer, texts: Iterable[str]) -> CollectionInfo:
-        """Return the collection, created now if it is not there, with the stemmer of these texts if none was asked for."""
+        """Return the collection, created now if it is not there, with the stemmer of these texts if none was requested."""
         encoder = self._get_encoder()
         spec = describe_encoder(encoder)
         return self.create(writer, spec, precision=self._spec.precision, stemmer=choose_stemmer(self._spec, texts))
@@ -298,7 +299,7 @@ def count_stored(target: WriteTarget) -> tuple[int, int]:
 
 
 def choose_stemmer(spec: CollectionSpec, texts: Iterable[str]) -> str:
-    """Return the stemmer asked for, else that of the texts' language, else the default."""
+    """Return the requested stemmer, else that of the texts' language, else the default."""
     stemmer = spec.stemmer or detect_language(texts)
     return stemmer if stemmer and is_known_stemmer(stemmer) else STEMMER_DEFAULT
 

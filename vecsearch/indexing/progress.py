@@ -1,4 +1,4 @@
-"""How a long run tells how it goes."""
+"""How a long run reports its progress."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is told how a long run goes."""
+    """Receives the progress of a long run."""
 
     def begin(self, total: int) -> None:
         """Take note of how much there is to do, in bytes or characters."""
@@ -16,7 +16,7 @@ class Progress(Protocol):
 
 
 class NullProgress:
-    """Tells nobody."""
+    """Reports to nobody."""
 
     def begin(self, total: int) -> None:
         """Do nothing."""

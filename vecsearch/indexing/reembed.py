@@ -64,7 +64,7 @@ class ReembedTarget:
 def resolve_target(
     store: Store, name: str, *, model: str | TextEncoder | None, own_model: str | TextEncoder | None, precision: Precision | None
 ) -> ReembedTarget:
-    """Return the model asked for; by default that of an interrupted run, else, for another precision, the collection's own.
+    """Return the requested model; by default that of an interrupted run, else, for another precision, the collection's own.
 
     Raises CollectionNotFoundError, UsageError, UnavailableError.
     """

@@ -60,7 +60,7 @@ def rechunk(
 def embed(
     texts: Sequence[str], encoder: TextEncoder, on_batch: Callable[[Sequence[str]], None] = lambda batch: None
 ) -> list[Vector]:
-    """Return the unit vector of each text; `on_batch` is told the texts of every batch that is done."""
+    """Return the unit vector of each text; `on_batch` is called with the texts of every batch that is done."""
     rows: list[Vector] = []
     for batch in batched(texts, ENCODER_BATCH_SIZE):
         rows.extend(normalize_vectors(encoder.encode_documents(batch)))

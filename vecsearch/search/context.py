@@ -50,7 +50,7 @@ class PackedSource:
     metadata: Metadata
 
     def format_line(self) -> str:
-        """`[1] title (id, page 3)`, `[2] id (page 3)`, `[3] id`; one line whatever the title holds."""
+        """Return `[1] title (id, page 3)`, `[2] id (page 3)`, `[3] id`; one line whatever the title holds."""
         name, title = " ".join(self.id.split()), " ".join((self.title or "").split())
         place = " ".join(describe_location(self.location, self.title).split())
         about = [name, place] if title and title != name else [place]
@@ -77,7 +77,7 @@ class Context:
         }
 
     def to_markdown(self) -> str:
-        """Each source's line, then its passages; an empty line between sources, a mark where a source's text is left out."""
+        """Return each source's line, then its passages; an empty line between sources, a mark where text is left out."""
         return "\n\n".join(f"{source.format_line()}\n{GAP.join(self._iterate_texts(source))}" for source in self.sources)
 
     def _iterate_texts(self, source: PackedSource) -> Iterator[str]:
@@ -85,7 +85,7 @@ class Context:
 
 
 def pack(query: str, hits: Sequence[Hit], *, max_tokens: int, count_tokens: TokenCounter) -> Context:
-    """The best of some hits, best first, in at most `max_tokens` of Markdown as `count` counts them.
+    """Pack the best of some hits, best first, into at most `max_tokens` of Markdown as `count_tokens` counts them.
 
     Without passages where there are no hits, none has text, or no sentence of the first that has fits.
     """
@@ -104,8 +104,8 @@ def pack(query: str, hits: Sequence[Hit], *, max_tokens: int, count_tokens: Toke
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
-    """A whole sentence; `index` counts in its document, with a number left out where the hits leave a gap in the text.
-    `before` is the white space between it and the one before, `key` what it has in common with its like."""
+    """A complete sentence; `index` counts in its document, with a number left out where the hits leave a gap in the text.
+    `leading_space` is the white space between it and the one before, `key` what it has in common with its like."""
 
     id: str
     index: int
@@ -124,7 +124,7 @@ class _Sentence:
 
 
 def _collect_sentences(hits: Sequence[Hit]) -> dict[str, list[_Sentence]]:
-    """Each document's whole sentences, in its order. A sentence that two neighbouring hits share is whole, too."""
+    """Return each document's complete sentences, in its order. A sentence that two neighbouring hits share is complete, too."""
     known: dict[str, list[_Sentence]] = {}
     for hit_id in dict.fromkeys(hit.id for hit in hits):
         sentences = known.setdefault(hit_id, [])
@@ -135,7 +135,7 @@ def _collect_sentences(hits: Sequence[Hit]) -> dict[str, list[_Sentence]]:
 
 
 def _merge_overlapping_texts(hits: Sequence[Hit]) -> list[tuple[int, str]]:
-    """Where the text that is known of a document begins, and that text: what touches or overlaps is one."""
+    """Return where the known text of a document begins, and that text: stretches that touch or overlap become one."""
     stretches: list[tuple[int, str]] = []
     for hit in sorted(hits, key=lambda hit: (hit.start, hit.end)):
         start, text = stretches[-1] if stretches else (0, "")
@@ -155,7 +155,7 @@ def _number_sentences(hit_id: str, start: int, text: str, first: int) -> Iterato
 
 
 def _drop_torn_ends(text: str, spans: list[Span], *, starts_document: bool) -> list[Span]:
-    """Without a first and a last piece that a cut has torn; a list or code, whose lines all look so, stays as it is."""
+    """Drop a first and a last piece that a cut has torn; a list or code, whose lines all look so, stays as it is."""
     shown = [text[span.start : span.end] for span in spans]
     first, last = 0, len(spans)
     if last > 1 and text[spans[-1].end :].count("\n") == 0 and not has_sentence_end(shown[-1]) and has_sentence_end(shown[-2]):
@@ -181,7 +181,7 @@ class _ContextPacker:
     used_keys: set[str] = field(default_factory=set)
 
     def find_new(self, hit: Hit) -> list[_Sentence]:
-        """The hit's sentences that say something new."""
+        """Return the hit's sentences that say something new."""
         own = [sentence for sentence in self.sentences[hit.id] if sentence.start < hit.end and hit.start < sentence.end]
         is_selected = [(sentence.id, sentence.index) in self.selected for sentence in own]
         is_known, seen = [], set(self.used_keys)
@@ -201,12 +201,12 @@ class _ContextPacker:
         self.used_keys |= {sentence.key for sentence in run if sentence.key}
 
     def compute_excess(self, run: Sequence[_Sentence], hit: Hit) -> int:
-        """By how much the budget would be passed with some more sentences; not positive where they fit."""
+        """Return by how many tokens the budget would be passed with these sentences too; not positive where they fit."""
         more = {(sentence.id, sentence.index): (sentence, hit) for sentence in run}
         return self.count_tokens(_build_context(self.query, self.hits, self.selected | more).to_markdown()) - self.max_tokens
 
     def find_best_run(self, sentences: Sequence[_Sentence], hit: Hit) -> Sequence[_Sentence]:
-        """The longest runs that fit, of them the one with most of the query's words; empty where no sentence fits."""
+        """Return the longest runs that fit, of them the one with most of the query's words; empty where no sentence fits."""
         left = -self.compute_excess((), hit)
         while left > 0 and (run := self._find_run(sentences, left)):
             over = self.compute_excess(run, hit)
@@ -230,12 +230,12 @@ def _find_words(text: str) -> set[str]:
 
 
 def _join(row: Sequence[_Sentence]) -> str:
-    """The text of sentences in a row, as it stands in the document."""
+    """Return the text of sentences in a row, as it stands in the document."""
     return row[0].text + "".join(sentence.leading_space + sentence.text for sentence in row[1:])
 
 
 def _group_adjacent(sentences: Sequence[_Sentence]) -> list[list[_Sentence]]:
-    """Sentences of one document that follow each other, together; in order."""
+    """Return sentences of one document that follow each other, together; in order."""
     rows: list[list[_Sentence]] = []
     for sentence in sentences:
         if rows and rows[-1][-1].index + 1 == sentence.index:
@@ -246,7 +246,7 @@ def _group_adjacent(sentences: Sequence[_Sentence]) -> list[list[_Sentence]]:
 
 
 def _find_fitting_runs(row: Sequence[_Sentence], budget: int, count_tokens: TokenCounter) -> Iterator[Sequence[_Sentence]]:
-    """From each sentence on, as many as fit."""
+    """Yield from each sentence on as many as fit."""
     end = 0
     for first in range(len(row)):
         end = max(end, first)
@@ -281,7 +281,7 @@ def _build_source(number: int, hits: Sequence[Hit]) -> PackedSource:
 
 
 def _intersect_locations(one: Location, other: Location) -> Location:
-    """What holds for two chunks of a document; lines and rows run from the first to the last, within one sheet or cell."""
+    """Return what holds for two chunks of a document; lines and rows run from first to last, within one sheet or cell."""
     same = {key: value for key, value in one.items() if key in other and other[key] == value}
     if {*one, *other} - {*same, *_RANGES, "heading"}:
         return same

@@ -24,7 +24,7 @@ class DiversityOptions:
 
     @property
     def pool_size(self) -> int:
-        """How many picks there must be to choose from."""
+        """Return how many picks there must be to choose from."""
         return self.limit if self.mmr is None else max(MMR_POOL_FACTOR * self.limit, MMR_POOL_MIN)
 
 
@@ -46,13 +46,13 @@ class _Groups:
 
 
 def diversify(snapshot: Snapshot, ranked: Sequence[ScoredChunk], options: DiversityOptions) -> list[SelectedHit]:
-    """At most `how.limit` picks, fewer where the ranking gives no more."""
+    """Return at most `options.limit` picks, fewer where the ranking gives no more."""
     picks = _group(snapshot, ranked, options)
     return picks if options.mmr is None else _select_by_mmr(snapshot, picks, options.limit, options.mmr)
 
 
 def _group(snapshot: Snapshot, ranked: Sequence[ScoredChunk], options: DiversityOptions) -> list[SelectedHit]:
-    """Best first; a chunk that falls behind an earlier pick is counted there, down to the last pick's rank."""
+    """Return the picks, best first; a chunk that falls behind an earlier pick is counted there, down to the last pick's rank."""
     ids = [scored.chunk_id for scored in ranked]
     documents = snapshot.find_document_rows(ids) if options.group_by_document else {}
     stems = _iterate_stems(snapshot, ids) if options.dedupe else None
@@ -83,16 +83,17 @@ def _find_group(groups: _Groups, document: int | None, stems: frozenset[str] | N
 
 
 def is_near_duplicate(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether two texts, as sets of stems, are word forms of each other or near-duplicates.
+    """Return whether two texts, as sets of stems, are word forms of each other or near-duplicates.
 
-    Jaccard's index of at least ALIKE_SHARE, so that short texts must have the same stems; two texts without a word are not alike.
+    Jaccard's index of at least NEAR_DUPLICATE_JACCARD, so that short texts must have the same stems; two texts without a word are
+    not alike.
     """
     together = len(one & other)
     return together > 0 and together >= NEAR_DUPLICATE_JACCARD * (len(one) + len(other) - together)
 
 
 def _iterate_stems(snapshot: Snapshot, ids: Sequence[ChunkId]) -> Iterator[frozenset[str]]:
-    """Of each chunk in turn, a few at a time: most answers need the first only."""
+    """Yield the stems of each chunk in turn, read a few at a time: most answers need the first only."""
     for start in range(0, len(ids), 50):
         batch = ids[start : start + 50]
         yield from _read_stems(snapshot, batch)
@@ -108,7 +109,7 @@ def _read_stems(snapshot: Snapshot, ids: Sequence[ChunkId]) -> list[frozenset[st
 def _select_by_mmr(
     snapshot: Snapshot, candidates: Sequence[SelectedHit], limit: int, relevance_weight: float
 ) -> list[SelectedHit]:
-    """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): nearness to the query less likeness to what is picked.
+    """Select by maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): similarity to the query less that to the picks.
 
     Nearness is the score over the best one's, likeness the cosine; ties go to the better rank.
     """

@@ -107,7 +107,7 @@ def _select_hits(
         timer.record("diversity")
         if len(selected) >= diversity.limit or ranking.complete:
             return ranking, selected
-        depth = 4 * max(depth, RERANK_DEPTH)  # so many were ranked already, however few were asked for
+        depth = 4 * max(depth, RERANK_DEPTH)  # so many were ranked already, however few were requested
 
 
 def _explain_hits(

@@ -22,9 +22,9 @@ Vector = NDArray[np.float32]
 def attribute_to_tokens(
     explanations: Sequence[Explanation], chunks: Sequence[ChunkText], encoder: TokenEncoder, query: Vector
 ) -> list[Explanation]:
-    """With the share of every token in each passage's similarity, and the sentence nearest to the query.
+    """Add the share of every token in each passage's similarity, and the sentence nearest to the query.
 
-    The similarity is that of `parts["dense"]`. Raises nothing for an encoder that does not pool by the mean: it has no shares.
+    The similarity is that of `components["dense"]`. An encoder that does not pool by the mean has no shares; that is no error.
     """
     rows = encoder.encode_tokens([format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks])
     return [_attribute_tokens(*parts, encoder, query) for parts in zip(explanations, chunks, rows, strict=True)]
@@ -53,7 +53,7 @@ def _attribute_tokens(
 
 
 def _locate_tokens(tokens: TokenRows, chunk: ChunkText) -> list[tuple[int, int] | None]:
-    """Where each token stands in the document's text; None for those of the title, the context and the model's own."""
+    """Return where each token stands in the document's text; None for those of the title, the context and the model's own."""
     text = chunk.text.strip()
     encoded = format_encoder_input(chunk.title, chunk.context, chunk.text)
     first = len(encoded) - len(text)  # the text is the end of what is encoded
@@ -64,7 +64,7 @@ def _locate_tokens(tokens: TokenRows, chunk: ChunkText) -> list[tuple[int, int] 
 def _find_nearest_sentence(
     chunk: ChunkText, spans: Sequence[tuple[int, int] | None], rows: NDArray[np.float32], query: Vector
 ) -> Span | None:
-    """By the cosine of the mean of its tokens' rows."""
+    """Find the sentence nearest to the query, by the cosine of the mean of its tokens' rows."""
     best, nearest = None, -np.inf
     for sentence in split_sentences(chunk.text):
         start, end = chunk.start + sentence.start, chunk.start + sentence.end
@@ -80,7 +80,7 @@ def _find_nearest_sentence(
 def attribute_to_terms(
     explanations: Sequence[Explanation], chunks: Sequence[ChunkText], term_idfs: Mapping[str, float], stemmer: str
 ) -> list[Explanation]:
-    """With the sentence of each passage that says most of the query, by the sum of idf; None where none says any of it."""
+    """Add the sentence of each passage that holds most of the query, by the sum of idf; None where none holds any of it."""
     return [
         replace(explanation, sentence=_find_sentence_with_terms(passage, term_idfs, stemmer))
         for explanation, passage in zip(explanations, chunks, strict=True)

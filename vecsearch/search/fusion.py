@@ -1,4 +1,4 @@
-"""Two rankings into one: what means what was asked, and what says it. Pure arithmetic, no disk, no model."""
+"""Fuse two rankings into one: by meaning (dense) and by terms (lexical). Pure arithmetic, no disk, no model."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Chunks that either side has found, with what both say of each.
+    """Chunks that either side has found, with the scores of both.
 
-    `near` and `said` mark those that dense and lexical search have found themselves; `bm25` is 0 where no word is, `cosine` is
-    known for all. `most` is the BM25 that no text can reach for the query; `named` in [0, 1] is the share of the query that
-    lies in identifiers, versions and the like.
+    `from_dense` and `from_lexical` mark those that each side has found itself; `bm25` is 0 where no term is, `cosine` is known
+    for all. `max_bm25` is the BM25 that no text can reach for the query; `identifier_share` in [0, 1] is the share of the query
+    that lies in identifiers, versions and the like.
     """
 
     ids: NDArray[np.int64]
@@ -35,12 +35,12 @@ class Candidates:
 
 
 def rank_by_score(ids: NDArray[np.int64], scores: Numbers) -> list[ScoredChunk]:
-    """Best first; ties go to the lower id."""
+    """Rank chunks by score, best first; ties go to the lower id."""
     return [ScoredChunk(int(ids[at]), float(scores[at])) for at in np.lexsort((ids, -scores))]
 
 
 def theoretical_min_max(candidates: Candidates) -> Numbers:
-    """Cosine + BM25 / `most`, in [-1, 2].
+    """Return cosine + BM25 / `max_bm25`, in [-1, 2].
 
     A convex combination of scores normalised by theoretical bounds (Bruch, Gai and Ingber, "An Analysis of Fusion Functions for
     Hybrid Retrieval", TOIS 2023), both weights equal. Bounds of the query, not of the answer, keep a chance match small: in a
@@ -51,24 +51,24 @@ def theoretical_min_max(candidates: Candidates) -> Numbers:
 
 
 def dense_weight(identifier_share: float) -> float:
-    """Of the cosine in `bounded`, in (0, 1]."""
+    """Return the weight of the cosine in `theoretical_min_max`, in (0, 1]."""
     return 1.0 - IDENTIFIER_DENSE_DISCOUNT * identifier_share
 
 
 def reciprocal_rank(candidates: Candidates, *, k: int = 60) -> Numbers:
-    """Sum of 1 / (k + rank) over the sides that found a chunk, rank from 1 (Cormack, Clarke and Büttcher, SIGIR 2009)."""
+    """Sum 1 / (k + rank) over the sides that found a chunk, rank from 1 (Cormack, Clarke and Büttcher, SIGIR 2009)."""
     return _reciprocal_ranks(candidates.cosine, candidates.from_dense, k) + _reciprocal_ranks(
         candidates.bm25, candidates.from_lexical, k
     )
 
 
 def min_max(candidates: Candidates) -> Numbers:
-    """Each side's scores stretched to [0, 1] over what it found, 0 for the rest, added (Fox and Shaw's CombSUM, TREC-2, 1994)."""
+    """Add each side's scores stretched to [0, 1] over what it found, 0 for the rest (Fox and Shaw's CombSUM, TREC-2, 1994)."""
     return _stretch(candidates.cosine, candidates.from_dense) + _stretch(candidates.bm25, candidates.from_lexical)
 
 
 def z_score(candidates: Candidates) -> Numbers:
-    """Each side's scores less their mean, in standard deviations over all candidates, added (Montague and Aslam, CIKM 2001)."""
+    """Add each side's scores less their mean, in standard deviations over all candidates (Montague and Aslam, CIKM 2001)."""
     return _standardize(candidates.cosine) + _standardize(candidates.bm25)
 
 

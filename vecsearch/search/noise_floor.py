@@ -1,4 +1,4 @@
-"""How similar is similar: what a collection's own texts say about chance likeness and kinship. Learned where it is asked for."""
+"""How similar is similar: the similarity of unrelated and of related texts, estimated from a collection when first needed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _KEY: Final = "noise_floor"  # in the snapshot's cache: (version, floor)
 def estimate_noise_floor(snapshot: Snapshot) -> float | None:
     """Return the cosine half-way between two texts picked at random and a text and its nearest in another document.
 
-    Both by their medians, from evenly spread chunks, NOISE_SAMPLE of them against up to NOISE_OTHERS. None where there are too
-    few documents to tell.
+    Both by their medians, from evenly spread chunks, NOISE_SAMPLE_CHUNKS against up to NOISE_REFERENCE_CHUNKS. None where there
+    are too few documents to estimate it.
     """
     cached: tuple[object, float | None] | None = snapshot.cache.get(_KEY)
     if cached is None or cached[0] != snapshot.info.version:

@@ -15,18 +15,18 @@ from vecsearch.stores.base import ChunkSet, Ids, Matrix, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class PreferenceProfile:
-    """Unit vectors of what is liked, at least one, and of what is not: (examples, dimension) each.
+    """Unit vectors of positive examples, at least one, and of negative ones: (examples, dimension) each.
 
-    A chunk's score is the cosine to the nearest liked example, or, when a disliked one is nearer, minus the cosine to that. So
-    several likes that have nothing in common each bring their own, which the mean of them would not (measured on intents of
-    banking77, three liked and three disliked with four examples each: 0.96 of the first 20 are right, by the mean 0.77).
+    A chunk's score is the cosine to the nearest positive example, or, when a negative one is nearer, minus the cosine to that. So
+    several positives that have nothing in common each bring their own, which the mean of them would not (measured on intents of
+    banking77, three positive and three negative with four examples each: 0.96 of the first 20 are right, by the mean 0.77).
     """
 
     positive: Matrix
     negative: Matrix
 
     def score(self, rows: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(scores, cosines to the nearest liked example) of unit rows."""
+        """Return (scores, cosines to the nearest positive example) of unit rows."""
         near = (rows @ self.positive.T).max(axis=1).astype(np.float64)
         if not len(self.negative):
             return near, near

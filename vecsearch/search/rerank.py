@@ -1,4 +1,4 @@
-"""A second look at the best candidates: each is read together with the question, which costs too much for all of them."""
+"""Rerank the best candidates: each is scored together with the query, which costs too much for all of them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Reranker(Protocol):
     """Gives passages new scores by the question that they are to answer."""
 
     def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
-        """One for each of the candidates, which come with their scores so far, best first; larger is better."""
+        """Return a score for each of the candidates, which come with their scores so far, best first; larger is better."""
         ...
 
 
 def rerank(snapshot: Snapshot, query: Query, ranking: Ranking, reranker: Reranker) -> Ranking:
-    """The best of a ranking in the order that the reranker gives them, the others after them as they were."""
+    """Put the best of a ranking into the reranker's order, the others after them as they were."""
     assert query.text is not None
     looked = ranking.top
     if not looked:
@@ -51,7 +51,7 @@ class MaxSimReranker:
     encoder: TokenEncoder
 
     def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
-        """Score so far + LATE_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
+        """Return score so far + MAXSIM_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
         ids = [scored.chunk_id for scored in ranked]
         late = np.array([scored.score for scored in ranked]) + MAXSIM_WEIGHT * self._score_late_interaction(
             snapshot, query, snapshot.load_chunk_texts(ids)
@@ -62,7 +62,7 @@ class MaxSimReranker:
         return np.asarray(late + FEEDBACK_WEIGHT * likeness, np.float64)
 
     def _score_late_interaction(self, snapshot: Snapshot, query: str, chunks: Sequence[ChunkText]) -> Numbers:
-        """The weighted mean over the question's tokens of their best cosine in each passage, squared, in [0, 1]."""
+        """Return the weighted mean over the query's tokens of their best cosine in each passage, squared, in [0, 1]."""
         (query_tokens,) = self.encoder.encode_tokens([query], is_query=True)
         weights = compute_token_weights(query, query_tokens, snapshot.idf(parse_terms(snapshot, query)), snapshot.info.stemmer)
         unit = _normalize(query_tokens.rows)
@@ -77,7 +77,7 @@ class CrossEncoderReranker:
     model: CrossEncoder
 
     def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
-        """The model's."""
+        """Return the model's scores."""
         passages = snapshot.load_chunk_texts([scored.chunk_id for scored in ranked])
         return self.model.scores(
             query, [format_encoder_input(passage.title, passage.context, passage.text) for passage in passages]
@@ -85,7 +85,7 @@ class CrossEncoderReranker:
 
 
 def compute_token_weights(query: str, tokens: TokenRows, term_idfs: Mapping[str, float], stemmer: str) -> Numbers:
-    """The idf of the word that each token belongs to, as shares of 1; a token of no word that tells has a small one."""
+    """Return the idf of the word that each token belongs to, as shares of 1; a token of no word in the index has a small one."""
     words = [
         (token.start, token.end, max(term_idfs.get(term, 0.0) for term in token.terms))
         for token in get_analyzer(stemmer).tokenize(query)

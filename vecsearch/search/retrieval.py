@@ -1,4 +1,4 @@
-"""Query → ranking: dense and lexical candidates, fused, those too far away left out, the best told apart by their trigrams."""
+"""Query → ranking: dense and lexical candidates, fused, those too far away left out, the best reordered by their trigrams."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked. `vector` is a unit vector, needed unless the mode is lexical; `text` unless it is dense.
+    """What is searched for. `vector` is a unit vector, needed unless the mode is lexical; `text` unless it is dense.
 
     `min_similarity` is the similarity below which a chunk is no answer; with `keep_lexical`, one that has half of the best
     possible BM25 is one all the same. Chunks in `exclude` are not found.
@@ -60,7 +60,7 @@ class Ranking:
 
     @property
     def top(self) -> tuple[ScoredChunk, ...]:
-        """The best, whose texts are read."""
+        """Return the best chunks, whose texts are read."""
         return self.ranked[:RERANK_DEPTH]
 
     def reorder(self, scores: NDArray[np.float64]) -> Ranking:
@@ -104,7 +104,7 @@ def _retrieve_dense(snapshot: Snapshot, query: Query, within: ChunkSet | None, d
 
 
 def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, min_depth: int) -> Ranking:
-    """Both sides look deeper until no chunk that neither has shown could still come in."""
+    """Search both sides deeper until no chunk that neither has shown could still come in."""
     min_depth = max(min_depth, RERANK_DEPTH)
     depth = max(min_depth, FUSION_DEPTH)
     terms = _parse_text(snapshot, query)
@@ -167,7 +167,7 @@ def _merge_candidates(
 
 
 def _is_out_of_reach(query: Query, similarity: float, bm25_share: float) -> bool:
-    """Whether no chunk is an answer that is no more similar than this, and has no more of the best possible BM25."""
+    """Return whether no chunk is an answer that is no more similar than this, and has no more of the best possible BM25."""
     if query.min_similarity is None or similarity >= query.min_similarity:
         return False
     return bm25_share < MIN_BM25_SHARE or not query.keep_lexical

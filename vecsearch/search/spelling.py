@@ -1,4 +1,4 @@
-"""How far a chunk spells what the query does: trigrams of a collection's texts, learned where they are asked for."""
+"""How far a chunk spells what the query does: trigrams of a collection's texts, counted when they are first needed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _BITS_MAX: Final = 14_000  # of a whole number, which Python turns into text up 
 
 
 def parse_where(where: Where | None) -> Filter | None:
-    """The tree of a `where` mapping; None for None or an empty mapping, which match everything.
+    """Parse a `where` mapping to its tree; None for None or an empty mapping, which match everything.
 
     Raises FilterError naming the operator or value that does not fit, or for more than SQLite could take.
     """
@@ -38,7 +38,7 @@ def parse_where(where: Where | None) -> Filter | None:
 
 
 def parse_shell(expressions: Sequence[str]) -> Where | None:
-    """One mapping of repeated --where options (AND): each a JSON object, or `key=value`, `key>=value` …"""
+    """Return one mapping of repeated --where options (AND): each a JSON object, or `key=value`, `key>=value` …"""
     wheres = [_parse_shell_expression(expression) for expression in expressions]
     return None if not wheres else wheres[0] if len(wheres) == 1 else {"$and": wheres}
 
@@ -79,7 +79,7 @@ def _parse_shell_value(text: str) -> JSON:
 
 
 def _parse_json(text: str) -> Any:
-    """Raises ValueError, for NaN and Infinity too."""
+    """Parse JSON. Raises ValueError, for NaN and Infinity too."""
     return load_json(text, parse_constant=_refuse_constant)
 
 
@@ -206,7 +206,7 @@ def _check_list(key: str, values: Sequence[Any]) -> list[JSON]:
 
 
 def _format_operator(name: Any) -> str:
-    """An operator as it was written, without quotes."""
+    """Return an operator as it was written, without quotes."""
     return shorten_repr(name).strip("'")
 
 

@@ -1,6 +1,6 @@
-"""The seam under the store: all that the rest of the house asks of whatever holds documents, chunks, terms and vectors.
+"""The seam under the store: all that the rest of the package needs of whatever holds documents, chunks, terms and vectors.
 
-A search asks few, large questions, so that a store can answer each in one statement. Rules that hold for every store:
+A search makes few, large calls, so that a store can answer each in one statement. Rules that hold for every store:
 
 - a Snapshot sees one committed state for as long as it is open, and never writes;
 - each method of a Writer is one transaction, durable when it returns: all of it is stored, or nothing;
@@ -8,7 +8,7 @@ A search asks few, large questions, so that a store can answer each in one state
 - a chunk's number (`ChunkId`) is never used again, within a store's lifetime;
 - errors are those of `core.errors`; distances, SQL and index files stay inside the store.
 
-Keeping its indexes up to date is the store's own business: it happens when a `writing()` block is left.
+Keeping its indexes up to date is the store's own business: it happens when an `open_writer()` block is left.
 What only one kind of store offers (backup, repair, compaction) is a Protocol of its own at the end of this page.
 """
 
@@ -60,7 +60,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load the values of `stores.documents` with the first that is asked for."""
+    """Load the values of `stores.documents` when the first of them is needed."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from vecsearch.stores import documents
@@ -73,110 +73,110 @@ class Snapshot(Protocol):
 
     @property
     def info(self) -> CollectionInfo:
-        """What the collection is, and the version that this snapshot sees."""
+        """Return what the collection is, and the version that this snapshot sees."""
 
     @property
     def cache(self) -> MutableMapping[str, Any]:
-        """A place for what is derived from the collection, shared by its snapshots in this process.
+        """Return a place for what is derived from the collection, shared by its snapshots in this process.
 
-        It is empty again when the collection is another (dropped and made again); whoever keeps something here notes
+        It is empty again when the collection is another (dropped and created again); whoever stores something here stores
         `info.version` beside it.
         """
 
     # search
 
     def select(self, where: Filter) -> ChunkSet:
-        """The chunks of the documents that a filter holds for."""
+        """Return the chunks of the documents that a filter holds for."""
 
     def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
-        """Up to k chunks by cosine with the query, k whenever that many are `within` and not excluded."""
+        """Return up to k chunks by cosine with the query, k whenever that many are `within` and not excluded."""
 
     def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None, also: Ids | None = None) -> LexicalHits:
-        """Up to k chunks that hold a term of the query, by BM25 (k1 = 1.2, b = 0.75, idf ln(1 + (N - n + ½) / (n + ½)));
+        """Return up to k chunks that hold a term of the query, by BM25 (k1 = 1.2, b = 0.75, idf ln(1 + (N - n + ½) / (n + ½)));
         those of `also` that hold a term are scored even where k better ones are found."""
 
     def compute_similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
-        """The cosine of each of these chunks; one that is not there is left out."""
+        """Return the cosine of each of these chunks; one that is not there is left out."""
 
     def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
-        """The unit float32 vectors of chunks that are there, in the order given."""
+        """Load the unit float32 vectors of chunks that are there, in the order given."""
 
     def idf(self, query: LexicalQuery) -> dict[str, float]:
-        """The inverse document frequency of each single word of a query, by its stem."""
+        """Return the inverse document frequency of each single word of a query, by its stem."""
 
     def sample_chunks(self, most: int, *, steady: bool = False) -> Ids:
-        """At most `most` chunks, ascending, evenly spread, the same ones every time; `steady`: a sample that stays the same while
-        the collection grows little."""
+        """Return at most `most` chunks, ascending, evenly spread, always the same ones; `steady`: a sample that stays the same
+        while the collection grows little."""
 
     def count_chunks(self) -> int:
-        """How many chunks there are."""
+        """Count the chunks."""
 
     def count_documents(self) -> int:
-        """How many documents there are."""
+        """Count the documents."""
 
     # what answers show
 
     def load_hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
-        """The text and location of each chunk, in the order given."""
+        """Load the text and location of each chunk, in the order given."""
 
     def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
-        """The text of each chunk, in the order given."""
+        """Load the text of each chunk, in the order given."""
 
     def load_windows(self, ids: Sequence[ChunkId], neighbours: int) -> list[ChunkWindow]:
-        """Each chunk with so many before and after it in its document, as far as there are any."""
+        """Load each chunk with so many before and after it in its document, as far as there are any."""
 
     def find_document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
-        """A number for each chunk's document: equal for chunks of one document."""
+        """Return a number for each chunk's document: equal for chunks of one document."""
 
     def find_chunk_ids(self, document_ids: Sequence[str]) -> dict[str, Ids]:
-        """The chunks of each of these documents, ascending; a document that is not there is left out."""
+        """Return the chunks of each of these documents, ascending; a document that is not there is left out."""
 
     # documents and files
 
     def load_documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
-        """Documents in the order asked for, each once; what is not there is left out."""
+        """Load documents in the order of `ids`, each once; what is not there is left out."""
 
     def list_document_ids(
         self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None
     ) -> list[str]:
-        """Ids, ascending: of all documents, of those that a filter holds for, of those of a file or folder (absolute path);
+        """List ids, ascending: of all documents, of those that a filter holds for, of those of a file or folder (absolute path);
         those that follow the id `after`, at most `limit`."""
 
     def list_documents(self, *, limit: int | None, offset: int = 0) -> list[DocumentSummary]:
-        """A page of the documents, by id."""
+        """List a page of the documents, by id."""
 
     def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
-        """A page of the files that documents came from, by path: all, or those whose newest attempt failed."""
+        """List a page of the files that documents came from, by path: all, or those whose newest attempt failed."""
 
     def count_sources(self, *, failed: bool = False) -> int:
-        """How many files there are, or have failed."""
+        """Count the files, or those that have failed."""
 
     def export(self) -> Iterator[FullDocument]:
-        """Every document, in the order of their chunks, so that stored again in this order equal scores rank as before.
+        """Yield every document, in the order of their chunks, so that stored again in this order equal scores rank as before.
         Holds one at a time. Raises DatabaseCorruptedError after the last where there should be more."""
 
     # what a write compares with
 
     def find_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
-        """What is there under these ids."""
+        """Return what is stored under these ids."""
 
     def find_stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
-        """Files by stored path: all, or those at or below these absolute paths."""
+        """Return files by stored path: all, or those at or below these absolute paths."""
 
     def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
-        """The ids of each file's documents, by stored path; a file that is not there is left out."""
+        """Return the ids of each file's documents, by stored path; a file that is not there is left out."""
 
     def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
-        """The id of a document for each of these contents that is there with vectors that follow from it."""
+        """Return the id of a document for each of these contents that is stored with vectors that follow from it."""
 
     def load_encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
-        """The chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
+        """Load the chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
 
     def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
-        """Every chunk of these documents whose vectors follow from the text."""
+        """Yield every chunk of these documents whose vectors follow from the text."""
 
     def load_pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
-        """Vectors that an unfinished document left, by the sha256 of the encoded text."""
+        """Load the vectors that an unfinished document left, by the sha256 of the encoded text."""
 
 
 class Writer(Protocol):
@@ -184,15 +184,15 @@ class Writer(Protocol):
 
     @property
     def info(self) -> CollectionInfo | None:
-        """The collection as it is now; None while it is not there. Nobody else changes it meanwhile."""
+        """Return the collection as it is now; None while it is not there. Nobody else changes it meanwhile."""
 
     def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
-        """The collection as it is now, to read from; None while it is not there."""
+        """Open the collection as it is now, to read from; None while it is not there."""
 
     def ensure(
         self, encoder: EncoderSpec, *, precision: Precision, stemmer: str, metadata: Metadata | None = None
     ) -> CollectionInfo:
-        """The collection, created now if it is not there."""
+        """Return the collection, created now if it is not there."""
 
     def commit(
         self,
@@ -218,7 +218,7 @@ class Writer(Protocol):
         """Delete files, by stored path, with all their documents; returns how many documents."""
 
     def record_failures(self, errors: Mapping[str, str]) -> None:
-        """Note why files could not be read this time, by stored path; what they gave before stays."""
+        """Record why files could not be read this time, by stored path; what they gave before stays."""
 
     def attach_vectors(self, vectors: Mapping[str, Vector]) -> None:
         """Keep vectors of a document that is not complete yet, by the sha256 of the encoded text."""
@@ -228,39 +228,44 @@ class Writer(Protocol):
         (no room on the disk), warns: answers stay right."""
 
     def optimize(self, *, full: bool = False) -> None:
-        """Fold new rows into the indexes and deleted ones out; `full` writes the indexes anew."""
+        """Fold new rows into the indexes and deleted ones out; `full` rebuilds the indexes."""
 
 
 class Replacement(Protocol):
     """A collection built beside a live one under a hidden name, and swapped in atomically: how vectors are made by another
-    encoder while the old ones answer. What a kill leaves is gone on with."""
+    model while the old ones answer. What a kill leaves is continued."""
 
     @property
     def info(self) -> CollectionInfo | None:
-        """The replacement as it is now; None where none was begun. Its name is the live collection's."""
+        """Return the replacement as it is now; None where none was begun. Its name is the live collection's."""
 
     def begin(self, encoder: EncoderSpec, precision: Precision) -> CollectionInfo:
-        """The replacement begun before, if its vectors are of this kind, else a new one. Raises CollectionNotFoundError."""
+        """Continue the replacement begun before, if its vectors are of this kind, else begin one.
+
+        Raises CollectionNotFoundError.
+        """
 
     def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
-        """The replacement, to read from."""
+        """Open the replacement, to read from."""
 
     def open_writer(self) -> AbstractContextManager[Writer]:
-        """The replacement, to write to. Raises StorageError where it was abandoned or begun again by another process. Inside
-        the block of another `writing()` of this thread it waits for nobody."""
+        """Open the replacement, to write to. Raises StorageError where it was abandoned or begun again by another process.
+
+        Inside the block of another `open_writer()` of this thread it waits for nobody.
+        """
 
     def list_pending(self, *, after: int = 0) -> list[OutdatedDocument]:
-        """Some of the documents, from the first number above `after` on, that it lacks or has otherwise; none for no more."""
+        """List some of the documents, from the number after `after` on, that it lacks or has otherwise; none for no more."""
 
     def count_pending_characters(self) -> int:
-        """How much text is still to be encoded."""
+        """Count the characters that are still to be encoded."""
 
     def swap(self) -> None:
         """Drop what is no longer there, and take the live collection's place, name and files, in one transaction. Inside
-        `writing()`, in which `pending()` was empty. Raises StorageError where it is not complete."""
+        `open_writer()`, in which `list_pending()` was empty. Raises StorageError where it is not complete."""
 
     def abandon(self) -> bool:
-        """Drop it; whether there was anything."""
+        """Drop it; returns whether there was anything."""
 
 
 class Store(Protocol):
@@ -268,37 +273,39 @@ class Store(Protocol):
 
     @property
     def location(self) -> str:
-        """Where it is, as the user gave it: a folder or a URL."""
+        """Return where it is, as the user gave it: a folder or a URL."""
 
     @property
     def readonly(self) -> bool:
-        """Whether it can only be read."""
+        """Return whether it can only be read."""
 
     @property
     def source_root(self) -> Path:
-        """The folder that stored paths of files are relative to."""
+        """Return the folder that stored paths of files are relative to."""
 
     def list_collections(self) -> list[CollectionInfo]:
-        """Every collection, by name."""
+        """List every collection, by name."""
 
     def open_snapshot(self, collection: str) -> AbstractContextManager[Snapshot | None]:
-        """The collection as it is now; None while it is not there."""
+        """Open the collection as it is now; None while it is not there."""
 
     def open_writer(self, collection: str) -> AbstractContextManager[Writer]:
-        """Be the one writer: waits its turn, raises DatabaseLockedError when that takes too long, ReadOnlyError. On leaving, the
-        indexes are brought up to date where that is due. May be entered again by the thread that holds it."""
+        """Become the one writer: waits its turn, raises DatabaseLockedError when that takes too long, ReadOnlyError.
+
+        On leaving, the indexes are brought up to date where that is due. May be entered again by the thread that holds it.
+        """
 
     def get_replacement(self, collection: str) -> Replacement:
-        """What is, or is to be, built to take a collection's place."""
+        """Return what is, or is to be, built to take a collection's place."""
 
     def rename_collection(self, old: str, new: str) -> None:
-        """Raises CollectionNotFoundError, and InputError where the new name is taken."""
+        """Rename a collection. Raises CollectionNotFoundError, and InputError where the new name is taken."""
 
     def drop_collection(self, name: str) -> None:
         """Delete a collection with all its documents. Raises CollectionNotFoundError."""
 
     def collect_statistics(self) -> dict[str, Any]:
-        """What the database holds, in numbers: the fields of `status`."""
+        """Return what the database holds, in numbers: the fields of `status`."""
 
     def upgrade(self) -> bool:
         """Bring what an older program wrote up to date, now; returns whether there was anything to do.

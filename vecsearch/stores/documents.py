@@ -18,7 +18,7 @@ from vecsearch.stores.values import Matrix, Vector
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """What tells whether a document has changed; `source` is the stored path of its file.
+    """What shows whether a document has changed; `source` is the stored path of its file.
 
     `digest` is None where its vectors were provided: they do not follow from it.
     """

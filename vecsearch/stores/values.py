@@ -37,7 +37,7 @@ class CollectionInfo:
     version: Hashable
 
     def has_same_vectors(self, other: CollectionInfo) -> bool:
-        """Whether vectors made for one may be stored in the other."""
+        """Return whether vectors made for one may be stored in the other."""
         return (self.encoder.fingerprint, self.encoder.dimension) == (other.encoder.fingerprint, other.encoder.dimension)
 
 
@@ -45,7 +45,7 @@ class ChunkSet(Protocol):
     """The chunks that a filter holds for. What it is inside belongs to the store that made it."""
 
     def __len__(self) -> int:
-        """How many chunks."""
+        """Return how many chunks there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class LexicalHits:
 
     `max_score`: the score that no text can reach for this query, where a term that no chunk has counts UNSEEN_TERM_WEIGHT.
     `identifier_share`: the share, in [0, 1], of the query's idf that lies in identifiers, versions and the like.
-    `extra`: the chunks that were asked for by number and hold a term, beyond the best.
+    `extra`: the chunks that were requested by number (`also`) and hold a term, beyond the best.
     """
 
     ranked: tuple[ScoredChunk, ...]

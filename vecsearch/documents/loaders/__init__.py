@@ -1,7 +1,7 @@
 """What a file says: one table from type to loader. Stores nothing, fetches nothing, writes nothing.
 
 To read a new format, write one function from `RawFile` to `LoaderItem`s in the module of its family, and give its suffixes a row
-here. A loader gives documents one after the other, and says what it could not read; it runs in a process of its own (`parsing`).
+here. A loader yields documents one after the other, and says what it could not read; `parser_process` runs it in another process.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class _InflateBudget:
     def inflate(self, stream: IO[bytes], suffix: str, *, max_bytes: int, block: int = _BLOCK) -> bytes:
         """Return all of a stream, or the beginning of what is no text.
 
-        Raises UnreadableFileError for more than `most`, _TooMuch.
+        Raises UnreadableFileError for more than `max_bytes`, _ArchiveTooLargeError.
         """
         data = bytearray(stream.read(min(SNIFF_BYTES, block)))
         self._remaining -= len(data)

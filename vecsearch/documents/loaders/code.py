@@ -108,7 +108,7 @@ def _read_lines(text: str) -> Iterator[_CodeLine]:
 
 @dataclass(slots=True)
 class _LeadingLines:
-    """Comments and decorations right above a line; `open` brackets of a decoration."""
+    """Comments and decorations right above a line; `open_brackets` of a decoration."""
 
     start: int
     indent: int

@@ -82,12 +82,12 @@ class DocumentBuilder:
 
     @property
     def first_heading(self) -> str | None:
-        """The text of the first heading."""
+        """Return the text of the first heading."""
         return next((str(mark.location["heading"][-1]) for mark in self._marks if "heading" in mark.location), None)
 
     @property
     def text(self) -> str:
-        """All so far."""
+        """Return all the text so far."""
         return "".join(self._parts)
 
     def build_sections(self, title: str | None) -> Iterator[Section]:

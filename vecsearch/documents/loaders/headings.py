@@ -48,7 +48,7 @@ def build_sections(
     """Return the sections of a text. Headings and tables ascend and lie within it; a heading without text, or too long, is
     passed over.
 
-    `lines` where the lines of the text are those of the file. None where there is nothing to say.
+    `with_lines` where the lines of the text are those of the file. None where there is nothing to say.
     """
     if len(headings) + len(tables) > HEADINGS_MAX:
         headings, tables = (), ()

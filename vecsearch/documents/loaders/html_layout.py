@@ -42,7 +42,7 @@ class Layout:
 
     @property
     def full_text(self) -> str:
-        """All the words."""
+        """Return all the words."""
         return "".join(self._words.parts).rstrip()
 
     def find_headings_and_tables(self) -> tuple[list[Heading], list[Table]]:

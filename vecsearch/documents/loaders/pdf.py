@@ -1,6 +1,6 @@
 """A PDF: each page apart, under the bookmarks that lead to it; comments and filled form fields follow their page's text.
 
-A scan has no text and is told so. What is wrong with one page costs that page.
+A scan has no text and is reported as such. What is wrong with one page costs that page.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from vecsearch.core.types import Metadata
 @dataclass(slots=True)
 class RawFile:
     """One file. `name` is the id of its document, or what the ids of its documents begin with; `suffix` is lower case with its
-    dot, or empty. `inside` is True for a member of an archive or a mail, which is not taken apart any further.
+    dot, or empty. `is_member` is True for a member of an archive or a mail, which is not taken apart any further.
     """
 
     name: str
@@ -29,7 +29,7 @@ class RawFile:
 
     @property
     def data(self) -> bytes:
-        """All of it. Raises OSError."""
+        """Return all of its bytes. Raises OSError."""
         if self.content is None:
             assert self.path is not None
             self.content = self.path.read_bytes()
@@ -37,7 +37,7 @@ class RawFile:
 
     @property
     def head(self) -> bytes:
-        """Its first SNIFF_BYTES. Raises OSError."""
+        """Return its first SNIFF_BYTES. Raises OSError."""
         if self._head is None:
             with self.open() as file:
                 self._head = file.read(SNIFF_BYTES)
@@ -45,7 +45,7 @@ class RawFile:
 
     @property
     def size(self) -> int:
-        """Bytes of it. Raises OSError."""
+        """Return its size in bytes. Raises OSError."""
         if self.content is not None:
             return len(self.content)
         assert self.path is not None

@@ -36,7 +36,7 @@ class ThresholdType(click.ParamType[Threshold]):
     name = "bound"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Threshold:
-        """The measure, nDCG@10 where none is named, and its bound; fails with what was expected."""
+        """Return the measure, nDCG@10 where none is named, and its bound; fails with what was expected."""
         from vecsearch.evaluation import Measure
 
         measure, _, number = value.rpartition("=")
@@ -86,7 +86,7 @@ def evaluate(
 
 
 def _check_usage(options: CliContext, dataset: str | None, queries: str | None, qrels: str | None, model: str | None) -> None:
-    """Raises click.UsageError for options that contradict each other."""
+    """Raise click.UsageError for options that contradict each other."""
     if dataset is None and (queries is None or qrels is None):
         raise click.UsageError("Give DATASET, or both --queries and --qrels.")
     if dataset is not None and (queries is not None or qrels is not None):
@@ -111,7 +111,7 @@ class EvalTarget:
 
 @contextmanager
 def _open_dataset(options: CliContext, folder: str, model: str | None) -> Iterator[EvalTarget]:
-    """A data set's collection in the cache, indexed first where it is not there or not whole."""
+    """Open a data set's collection in the cache, indexed first where it is not there or not complete."""
     from vecsearch.core.settings import COLLECTION_DEFAULT
     from vecsearch.evaluation import CachedCollection, Dataset, read_judgements
 
@@ -137,7 +137,7 @@ def _index_dataset(options: CliContext, cached: CachedCollection) -> None:
 
 @contextmanager
 def _open_collection(options: CliContext, queries: str, qrels: str) -> Iterator[EvalTarget]:
-    """The user's collection, with judgements of its documents."""
+    """Open the user's collection, with judgements of its documents."""
     from vecsearch.evaluation import read_judgements
 
     judgements = read_judgements(queries, qrels)
@@ -147,7 +147,7 @@ def _open_collection(options: CliContext, queries: str, qrels: str) -> Iterator[
 
 
 def _check_judgements(judgements: Qrels, folder: Path, collection: str) -> None:
-    """Warns of judged queries and documents that are not there. Raises InputError when no judged document is."""
+    """Warn of judged queries and documents that are not there. Raises InputError when no judged document is."""
     from vecsearch.evaluation import find_absent, select_answerable
 
     if unknown := [query for query in judgements.qrels if query not in judgements.queries]:
@@ -176,7 +176,7 @@ def _evaluate_mode(options: CliContext, target: EvalTarget, mode: Mode, switches
 
 @contextmanager
 def _show_query_progress(options: CliContext, mode: Mode) -> Iterator[Callable[[int], None] | None]:
-    """Says on a terminal how many queries were asked."""
+    """Show on a terminal how many queries were run."""
     if not _is_interactive(options):
         yield None
         return
@@ -210,7 +210,7 @@ def _warn(line: str) -> None:
 
 
 def _check_thresholds(run: Run, thresholds: Sequence[Threshold]) -> int:
-    """The exit status: 1, with the reason on stderr, where the run is under a bound."""
+    """Return the exit status: 1, with the reason on stderr, where the run is under a bound."""
     under = [(measure, run.mean(measure), bound) for measure, bound in thresholds if run.mean(measure) < bound]
     if under:
         failures = "; ".join(f"{measure} {value:.4f} is less than {bound:g}" for measure, value, bound in under)
@@ -230,7 +230,7 @@ class EvalReport:
     per_query: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON of `eval`: one run with --mode, else all of them and how they differ."""
+        """Return the JSON of `eval`: one run with --mode, else all of them and how they differ."""
         runs = [_build_run_json(run) for run in self.runs]
         report: dict[str, Any] = {"dataset": self.dataset}
         report |= (
@@ -243,7 +243,7 @@ class EvalReport:
         )
 
     def to_lines(self) -> Iterator[str]:
-        """A table of the modes, the gain of hybrid, and the queries that tell most."""
+        """Yield a table of the modes, the gain of hybrid, and the queries where the modes differ most."""
         run = self.runs[0]
         yield f"{self.dataset}: {format_count(run.documents, 'document')}, {_format_query_count(len(run.values))}"
         yield from _format_table([_HEADINGS, *map(_format_row, self.runs)])
@@ -262,7 +262,7 @@ class EvalReport:
         yield from _format_table([("query", *(run.mode for run in self.runs), "text"), *rows])
 
     def _rank_queries(self) -> list[str]:
-        """Query ids: where the modes differ most come first, or those that the one mode answers worst."""
+        """Return query ids: where the modes differ most come first, or those that the one mode answers worst."""
         if self.one_mode:
             return sorted(self.runs[0].values, key=lambda query: min(self._ndcg(query).values()))
         return sorted(self.runs[0].values, key=lambda query: -_compute_spread(self._ndcg(query).values()))
@@ -308,7 +308,7 @@ def _build_run_json(run: Run) -> dict[str, Any]:
 
 
 def _format_row(run: Run) -> tuple[str, ...]:
-    """The figures of one mode, in the order of _HEADINGS."""
+    """Return the figures of one mode, in the order of _HEADINGS."""
     from vecsearch.evaluation import Measure
 
     low, high = run.compute_interval(Measure.NDCG)
@@ -317,7 +317,7 @@ def _format_row(run: Run) -> tuple[str, ...]:
 
 
 def _format_table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Aligned columns, the last as wide as it comes."""
+    """Yield the lines of aligned columns, the last as wide as it comes."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (

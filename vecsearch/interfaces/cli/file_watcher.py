@@ -42,13 +42,13 @@ def watch(options: CliContext, paths: Sequence[str], run: index_commands.IndexOp
 
 @dataclass(slots=True)
 class _PendingChanges:
-    """What is not indexed yet: paths that changed, and, `since` a time before the watch began, files changed then."""
+    """What is not indexed yet: changed paths, and files changed after a time (`changed_after`) before the watch began."""
 
     paths: set[Path] = field(default_factory=set)
     changed_after: float | None = None
 
     def filter_scan(self, scan: Scan) -> Scan:
-        """The scan with only these files; what is gone shows in any case."""
+        """Return the scan with only these files; what is gone shows in any case."""
         return replace(scan, files=tuple(filter(self._has_changed, scan.files)))
 
     def _has_changed(self, file: FoundFile) -> bool:
@@ -64,7 +64,7 @@ class _PendingChanges:
 
 
 def _watch_changes(options: CliContext, paths: Sequence[str]) -> Iterator[set[Path]]:
-    """Paths that changed together; at first, perhaps, none: then the watch has begun."""
+    """Yield paths that changed together; at first, perhaps, none: then the watch has begun."""
     from watchfiles import watch as changes
 
     roots = [path for path in (Path(name).expanduser().absolute() for name in paths) if path.exists()]
@@ -87,7 +87,7 @@ def _watch_changes(options: CliContext, paths: Sequence[str]) -> Iterator[set[Pa
 
 
 def _print_report(options: CliContext, report: IndexReport, *, first: bool = False) -> None:
-    """A line for a run that did something, or could not."""
+    """Print a line for a run that did something, or could not."""
     if not (first or report.added or report.updated or report.removed or report.failed):
         return
     for line in output.format_failures(report):

@@ -40,7 +40,7 @@ class CliContext:
 
     @property
     def name(self) -> str:
-        """The collection asked for, or the default one."""
+        """Return the collection named by the user, or the default one."""
         return COLLECTION_DEFAULT if self.collection is None else self.collection
 
     def find_database(self) -> Path:

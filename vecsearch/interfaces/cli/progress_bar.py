@@ -14,7 +14,7 @@ class ProgressBar:
     """Shows itself from the first `begin` until the `with` block ends, then disappears."""
 
     def __init__(self, label: str = "indexing") -> None:
-        """`what` is done, in a word."""
+        """Set up a bar; `label` names what is done, in a word."""
         self._bar = Progress(
             TextColumn(label), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), _RateColumn(), TimeRemainingColumn(),
             console=Console(stderr=True), transient=True,
@@ -29,11 +29,11 @@ class ProgressBar:
         self._bar.stop()
 
     def begin(self, total: int) -> None:
-        """How much there is to do, in bytes or characters."""
+        """Set how much there is to do, in bytes or characters."""
         self._bar.reset(self._task, total=max(1, total))
 
     def advance(self, amount: float, chunks: int) -> None:
-        """So much more is done, so many more chunks have a vector."""
+        """Add what more is done, and how many more chunks have a vector."""
         done = self._bar.tasks[0].fields["chunks"] + chunks
         self._bar.update(self._task, advance=amount, chunks=done)
 

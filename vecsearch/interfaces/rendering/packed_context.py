@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def format_context(context: Context) -> Iterator[str]:
-    """The lines of the Markdown; none where nothing fits. Control characters become U+FFFD, one for one."""
+    """Yield the lines of the Markdown; none where nothing fits. Control characters become U+FFFD, one for one."""
     if context.passages:
         yield from map(make_printable, context.to_markdown().split("\n"))
 
 
 def build_context_json(context: Context) -> dict[str, Any]:
-    """The JSON of `context`."""
+    """Return the JSON of `context`."""
     return context.to_dict()

@@ -9,10 +9,10 @@ _UNSAFE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u
 
 
 def make_encodable(text: str) -> str:
-    """Half surrogate pairs, as in damaged file names, become question marks."""
+    """Replace half surrogate pairs, as in damaged file names, by question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def make_printable(text: str) -> str:
-    """Control characters become U+FFFD."""
+    """Replace control characters by U+FFFD."""
     return make_encodable(_UNSAFE.sub("\ufffd", text))

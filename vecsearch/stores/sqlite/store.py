@@ -36,17 +36,17 @@ class SQLiteStore:
 
     @property
     def location(self) -> str:
-        """The folder."""
+        """Return the folder."""
         return str(self.database.folder)
 
     @property
     def readonly(self) -> bool:
-        """Whether it can only be read."""
+        """Return whether it can only be read."""
         return self.database.readonly
 
     @property
     def source_root(self) -> Path:
-        """The folder that the database lies in."""
+        """Return the folder that the database lies in."""
         return self.database.parent
 
     def list_collections(self) -> list[CollectionInfo]:
@@ -63,7 +63,7 @@ class SQLiteStore:
 
     @contextmanager
     def hold_lock(self) -> Iterator[None]:
-        """Be the one writer; the thread that is may enter again.
+        """Become the one writer; the thread that is may enter again.
 
         What an earlier writer left behind is cleared away first; index files that are due are written at the end.
         """
@@ -86,7 +86,7 @@ class SQLiteStore:
 
     @contextmanager
     def open_writer(self, collection: CollectionName) -> Iterator[SQLiteWriter]:
-        """Be the one writer of a collection."""
+        """Become the one writer of a collection."""
         from vecsearch.stores.sqlite.write.writer import SQLiteWriter
 
         with self.hold_lock():
@@ -116,7 +116,7 @@ class SQLiteStore:
             compaction.clear_leftovers(self.database)
 
     def compact(self, collection: str | None = None, *, full: bool = False) -> None:
-        """Give free space back to the file system; see `stores.base.Compactable`."""
+        """Give free space back to the file system; see `stores.base.MaintainedStore`."""
         from vecsearch.stores.sqlite.write import compaction
 
         with self.hold_lock():
@@ -172,13 +172,13 @@ class SQLiteReplacement:
 
     @property
     def info(self) -> CollectionInfo | None:
-        """The replacement as it is now; None where none was begun."""
+        """Return the replacement as it is now; None where none was begun."""
         with self._database.begin_driver_read() as opened:
             state = find_state(opened.driver, get_replacement_ref(self._name))
         return None if state is None else describe_collection(state)
 
     def begin(self, encoder: EncoderSpec, precision: Precision) -> CollectionInfo:
-        """Go on with the replacement begun before, if its vectors are of this kind, else begin a new one."""
+        """Continue the replacement begun before, if its vectors are of this kind, else begin a new one."""
         from vecsearch.stores.sqlite.write.replacement import begin_replacement
 
         with self._store.hold_lock():
@@ -226,7 +226,7 @@ class SQLiteReplacement:
             drop_leftovers(self._database)
 
     def abandon(self) -> bool:
-        """Drop it; whether there was anything."""
+        """Drop it; returns whether there was anything."""
         from vecsearch.stores.sqlite.write.replacement import cancel_replacement
 
         with self._store.hold_lock():

@@ -56,7 +56,7 @@ class Package:
     def parse_part(self, name: str) -> XmlElement | None:
         """Return a part's root, None without such a part or an element in it.
 
-        What stands before a fault is kept, the fault told.
+        What stands before a fault is kept, the fault reported.
         """
         try:
             data = self.read_part(name)

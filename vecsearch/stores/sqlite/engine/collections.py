@@ -51,12 +51,12 @@ class CollectionState:
 
     @property
     def is_hidden(self) -> bool:
-        """Whether users do not know of it."""
+        """Return whether users do not know of it."""
         return self.role is not CollectionRole.LIVE
 
     @property
     def ref(self) -> CollectionRef:
-        """What finds it again; of those that were replaced, one."""
+        """Return the reference that finds it again; of those that were replaced, one."""
         return CollectionRef(self.name, self.role)
 
 

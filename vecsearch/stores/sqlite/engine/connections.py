@@ -41,7 +41,7 @@ class PooledConnection:
 
     @cached_property
     def connection(self) -> Connection:
-        """SQLAlchemy's connection, inside the transaction that was begun here."""
+        """Return SQLAlchemy's connection, inside the transaction that was begun here."""
         from sqlalchemy import NullPool, create_engine
 
         driver = self.driver

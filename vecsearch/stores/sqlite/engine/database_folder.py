@@ -91,12 +91,12 @@ class DatabaseFolder:
 
     @property
     def parent(self) -> Path:
-        """The folder that the database lies in; paths of sources below it are stored relative to it."""
+        """Return the folder that the database lies in; paths of sources below it are stored relative to it."""
         return self.folder.parent
 
     @property
     def index_folder(self) -> Path:
-        """Where the FAISS files lie."""
+        """Return the folder of the FAISS files."""
         return self.folder / INDEX_FOLDER
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class DatabaseFolder:
 
     @property
     def _pool(self) -> Pool:
-        """Of this process: SQLite's handles must not be carried across a fork, nor closed by the child."""
+        """Return this process's pool: SQLite's handles must not be carried across a fork, nor closed by the child."""
         if self._process != os.getpid():
             _INHERITED_POOLS.append(self._connections)
             self._connections, self._process = (
@@ -116,7 +116,7 @@ class DatabaseFolder:
 
     @contextmanager
     def begin_driver_read(self) -> Iterator[PooledConnection]:
-        """Begin one consistent snapshot of the truth.
+        """Begin one consistent snapshot of the database.
 
         Raises SchemaVersionError where it is to be upgraded first, or another program has upgraded it since it was opened.
         """
@@ -132,7 +132,7 @@ class DatabaseFolder:
 
     @contextmanager
     def hold_write_lock(self) -> Iterator[None]:
-        """Be the one writer; a database of an older format is upgraded first."""
+        """Become the one writer; a database of an older format is upgraded first."""
         if self.readonly:
             raise ReadOnlyError(f"{self.folder} was opened read-only: it can be searched, not written")
         with write_lock.hold_write_lock(self.folder, timeout=self.timeout):
@@ -172,7 +172,7 @@ class DatabaseFolder:
 
     @property
     def wal_bytes(self) -> int:
-        """The size of SQLite's log; 0 where there is none."""
+        """Return the size of SQLite's log in bytes; 0 where there is none."""
         return _measure_wal(self.folder)
 
     def run_outside_transaction(self, *statements: str) -> None:
@@ -323,7 +323,7 @@ def _make_io_error(folder: Path, reason: object) -> StorageIOError:
 
 
 def _is_out_of_room(folder: Path) -> bool:
-    """Whether the disk is full, or the size of files limited: SQLite does not tell either from a disk that fails."""
+    """Return whether the disk is full, or the size of files limited: SQLite does not tell either from a disk that fails."""
     with suppress(OSError):
         if shutil.disk_usage(folder).free < _MIN_FREE_BYTES:
             return True
@@ -351,7 +351,7 @@ def _create_pool(folder: Path, *, readonly: bool, timeout: float) -> Pool:
 
 
 def _needs_immutable(folder: Path) -> bool:
-    """Readers of a WAL database make a -shm file beside it; where they cannot and no log waits, nothing can change either."""
+    """Return whether to open as immutable: where readers cannot make their -shm file and no log waits, nothing can change."""
     return not os.access(folder, os.W_OK) and not _measure_wal(folder)
 
 

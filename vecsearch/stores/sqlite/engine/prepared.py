@@ -25,7 +25,7 @@ class PreparedStatement:
 
     @cached_property
     def _sql(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
-        """The text, its parameters in order, and the values of those that never change."""
+        """Return the text, its parameters in order, and the values of those that never change."""
         compiled = self._statement.compile(dialect=sqlite.dialect())  # type: ignore[attr-defined]
         fixed = {name: value for name, value in compiled.params.items() if value is not None}
         return str(compiled), tuple(compiled.positiontup or ()), fixed

@@ -1,4 +1,4 @@
-"""Who keeps SQLite's log from being emptied: readers that hold an older state, named as far as the system tells."""
+"""Find the processes whose read transactions block a WAL checkpoint (Linux, /proc/locks)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def describe_holders(database: DatabaseFolder) -> str:
 
 
 def _find_readers(shared: Path) -> Iterator[int]:
-    """Processes with a read lock on one of the marks, by Linux's list of locks."""
+    """Yield the processes with a read lock on one of the marks, by Linux's list of locks."""
     try:
         status, lines = shared.stat(), _LOCKS.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:

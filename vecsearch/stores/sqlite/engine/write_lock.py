@@ -68,7 +68,7 @@ def _acquire(lock: FileLock, folder: Path, timeout: float) -> None:
 
 
 def describe_owner(folder: Path) -> str:
-    """Return who holds the lock, as far as the note beside it tells."""
+    """Return who holds the lock, as far as the note beside it says."""
     try:
         note = load_json((folder / OWNER_FILE).read_text(encoding="utf-8"))
         return f"process {note['pid']} on {note['host']} ({note['command']}, since {note['since']})"

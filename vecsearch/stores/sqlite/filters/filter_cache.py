@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class FilterCache:
-    """The chunks that the newest filters hold for, as of one version: a filter that is asked for again costs nothing.
+    """The chunks that the newest filters hold for, as of one version: a filter that is used again costs nothing.
 
     Holds at most FILTER_CACHE_SIZE results and FILTER_CACHE_BYTES. Safe to share between threads.
     """

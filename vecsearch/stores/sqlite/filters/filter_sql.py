@@ -32,7 +32,7 @@ class SqlQuery(NamedTuple):
 
 
 def build_chunk_query(condition: Filter, collection: int) -> SqlQuery:
-    """The chunks of the documents that a condition holds for, each once, in no order, as one text: that costs less than rows.
+    """Build the query for the chunks of a condition's documents, each once, in no order, as one text: that costs less than rows.
 
     Of terms that must all hold, the first that names a set leads to the chunks, the others only test: without one, every chunk
     of the collection is tested.
@@ -53,7 +53,7 @@ def build_chunk_query(condition: Filter, collection: int) -> SqlQuery:
 
 
 def build_document_query(condition: Filter, collection: int) -> SqlQuery:
-    """The ids, ascending, of the documents that a condition holds for."""
+    """Build the query for the ids, ascending, of the documents that a condition holds for."""
     builder = _QueryBuilder(collection)
     holds = builder.build_test(condition, "documents.id")
     return SqlQuery(
@@ -62,13 +62,13 @@ def build_document_query(condition: Filter, collection: int) -> SqlQuery:
 
 
 class _QueryBuilder:
-    """What is asked of one collection, part by part, and the values that were bound for it."""
+    """The SQL of a filter on one collection, built part by part, and the values that were bound for it."""
 
     def __init__(self, collection: int) -> None:
         self.values: dict[str, Any] = {"collection": collection}
 
     def build_test(self, condition: Filter, document: str) -> str:
-        """True or false for every document of the collection, never NULL; `document` is its row."""
+        """Build a test, true or false for every document of the collection, never NULL; `document` is its row."""
         match condition:
             case Compare() | Exists() | Contains():
                 return _join_any([f"{document} IN ({subquery})" for subquery in self.build_sets(condition)])
@@ -85,7 +85,7 @@ class _QueryBuilder:
                 assert_never(condition)
 
     def build_sets(self, condition: Filter) -> Iterator[str]:
-        """Documents that a condition on one key holds for, in parts: under one key a document has one value."""
+        """Yield queries for the documents of a condition on one key, in parts: under one key a document has one value."""
         match condition:
             case Compare(comparison=Comparison.EQUAL):
                 yield from self._build_equal([condition])
@@ -116,13 +116,13 @@ class _QueryBuilder:
         return f"SELECT document_id FROM metadata_index WHERE collection_id = :collection AND key = {self._bind(key)}"
 
     def _select_long(self, key: str, test: str) -> str:
-        """Documents with a long text under a key for which a test holds: the index has only its digest, so it is read."""
+        """Select documents with a long text under a key for which a test holds: the index has only its digest, so it is read."""
         long, stored = self._bind(int(ValueKind.LONG_TEXT)), "(SELECT metadata FROM documents WHERE documents.id = document_id)"
         text = f"{FIND_TEXT}({stored}, {self._bind(key)})"
         return f"{self._select_under(key)} AND kind = {long} AND {test.format(text=text)}"
 
     def _build_equal(self, terms: Sequence[Compare]) -> Iterator[str]:
-        """Documents that have one of the values, a set for each key and kind: SQLite takes only so many alternatives."""
+        """Yield queries for documents that have one of the values, by key and kind: SQLite takes only so many alternatives."""
         values: dict[tuple[str, ValueKind], list[JSON]] = {}
         for term in terms:
             values.setdefault((term.key, get_value_kind(term.value)), []).append(to_comparable(term.value))
@@ -130,7 +130,7 @@ class _QueryBuilder:
             yield f"{self._select_under(key)} AND kind = {self._bind(int(kind))} AND {self._build_among(group)}"
 
     def _build_among(self, values: Sequence[Any]) -> str:
-        """Whether a fact's value is one of these; many are handed over as one text."""
+        """Build a test whether an entry's value is one of these; many are handed over as one text."""
         if len(values) <= _BOUND_MAX:
             return f"value IN ({', '.join(map(self._bind, values))})"
         # JSON has no word for these
@@ -140,7 +140,7 @@ class _QueryBuilder:
         return _join_any([within, f"value IN ({', '.join(map(self._bind, endless))})"] if endless else [within])
 
     def _build_ranges(self, condition: Compare) -> Iterator[str]:
-        """What holds for a value of the right kind, in parts: each a range of the table, as far as that can be said."""
+        """Yield what holds for a value of the right kind, in parts: each a range of the table, as far as that can be said."""
         bound = condition.value if isinstance(condition.value, str) else to_comparable(condition.value)
         sign = _SIGNS[condition.comparison]
         plain = f"value {sign} {self._bind(bound)}"
@@ -160,7 +160,7 @@ class _QueryBuilder:
 
 
 def _is_set(condition: Filter) -> bool:
-    """Whether `_QueryBuilder.build_sets` gives each document that a condition holds for, once."""
+    """Return whether `_QueryBuilder.build_sets` gives each document that a condition holds for, once."""
     if isinstance(condition, Or):
         keys = {
             term.key if isinstance(term, Compare) and term.comparison is Comparison.EQUAL else None for term in condition.terms
@@ -178,7 +178,7 @@ def _join_any(tests: Sequence[str]) -> str:
 
 
 def _find_bounds(time: str) -> tuple[str, str]:
-    """Texts between which a time may lie on either side of this one; before the first and from the last on, order is order."""
+    """Return texts between which a time may lie on either side of this one; outside of them, order is order."""
     day = date.fromisoformat(time[:10])
     first = (day - _SURELY).isoformat() if day - date.min > _SURELY else _FIRST
     last = (day + _SURELY).isoformat() if date.max - day > _SURELY else _LAST

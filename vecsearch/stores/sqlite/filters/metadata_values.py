@@ -40,7 +40,7 @@ _TEXT: Final = int(ValueKind.TEXT)
 
 
 def get_value_kind(value: JSON) -> ValueKind:
-    """The type of what json.loads gives."""
+    """Return the type of a value that json.loads gave."""
     match value:
         case str():
             return ValueKind.TEXT if len(value) <= _TEXT_MAX else ValueKind.LONG_TEXT
@@ -57,7 +57,7 @@ def get_value_kind(value: JSON) -> ValueKind:
 
 
 def to_comparable(value: JSON) -> Any:
-    """What SQLite holds and compares: numbers and text as they are, a list as JSON; of others the kind says all."""
+    """Return what SQLite holds and compares: numbers and text as they are, a list as JSON; of others the kind says all."""
     match value:
         case str():
             return value if len(value) <= _TEXT_MAX else _hash(value)
@@ -98,7 +98,7 @@ def find_text(stored: str, key: str) -> str | None:
 
 
 def _iterate_paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:
-    """Every key or path that can be asked for, with what it leads to."""
+    """Yield every key or path that a filter can name, with its value."""
     if not isinstance(metadata, dict):
         raise DatabaseCorruptedError("the database is damaged: a document's metadata is no JSON object; see `vecsearch doctor`")
     yield from metadata.items()
@@ -120,7 +120,7 @@ def _hash(text: str) -> str:
 
 
 def _to_float(value: int) -> float:
-    """As SQLite reads a number of more than 64 bits from JSON."""
+    """Return a number of more than 64 bits as SQLite reads it from JSON."""
     try:
         return float(value)
     except OverflowError:

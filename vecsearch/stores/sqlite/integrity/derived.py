@@ -41,7 +41,7 @@ def _describe_text_index(connection: Connection, state: CollectionState) -> str:
 
 
 def check_staged_vectors(connection: Connection, state: CollectionState) -> Iterator[Problem]:
-    """Find vectors kept for a document that was not completed, where no run can go on with them."""
+    """Find vectors kept for a document that was not completed, which no run can use any more."""
     if count := _count_unused_staged_vectors(connection, state):
         what = f"{format_count(count, 'vector')} kept from an interrupted run, which nothing waits for"
         yield make_note(what, "answers are right; they only take space", kind=ProblemKind.STAGED_VECTORS, state=state)

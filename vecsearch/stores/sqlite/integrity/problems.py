@@ -33,7 +33,7 @@ class ProblemKind(StrEnum):
 
     @property
     def is_in_sqlite(self) -> bool:
-        """Whether repairing it writes to what only a backup brings back."""
+        """Return whether repairing it writes to what only a backup brings back."""
         return self not in (ProblemKind.OUTDATED_INDEX, ProblemKind.LEFTOVERS, ProblemKind.MODES, ProblemKind.LOG)
 
 

@@ -143,7 +143,7 @@ def _empty_log(database: DatabaseFolder, _: Sequence[CollectionState]) -> None:
 
 
 def _delete_segments(connection: Connection, states: Iterable[CollectionState]) -> None:
-    """Have every row searched exactly, until the index files are written again."""
+    """Delete the segments, so that every row is searched exactly until the index files are written again."""
     for state in states:
         connection.execute(delete(segments).where(segments.c.collection_id == state.id))
         connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id))

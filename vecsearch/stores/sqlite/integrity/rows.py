@@ -65,7 +65,7 @@ class UnsoundVectors:
 
     @property
     def encodable(self) -> tuple[int, ...]:
-        """Those whose vector follows from their text."""
+        """Return those rows whose vector follows from their text."""
         return tuple(row for row in sorted((*self.incomplete, *self.invalid)) if row not in self.provided)
 
 

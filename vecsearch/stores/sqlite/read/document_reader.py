@@ -38,7 +38,7 @@ class DocumentReader:
     # -- for users
 
     def load_documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
-        """Return documents in the order asked for, each once; what is not there is left out. Two statements for thousands."""
+        """Return documents in the order of `ids`, each once; what is not there is left out. Two statements for thousands."""
         loaded: dict[str, Document] = {}
         for batch in batched(dict.fromkeys(ids), _IN_VALUES_MAX):
             rows = self._connection.execute(self._select_documents(batch)).all()
@@ -244,6 +244,6 @@ class DocumentReader:
 
 
 def _restrict_to_documents(query: Select[Any], rows: Sequence[int]) -> Select[Any]:
-    """Of the documents in these rows, each document's chunks in order."""
+    """Restrict a query to the documents in these rows, each document's chunks in order."""
     values = select(func.json_each(json.dumps(list(rows))).table_valued("value").c.value)
     return query.where(chunks.c.document_id.in_(values)).order_by(chunks.c.document_id, chunks.c.ordinal)

@@ -58,7 +58,7 @@ class _Caches:
     derived_from: int = 0  # the collection's row
 
     def get_derived(self, state: CollectionState) -> dict[str, Any]:
-        """What the rest of the house has put aside for this collection."""
+        """Return what other modules have cached for this collection."""
         if self.derived_from != state.id:
             self.derived, self.derived_from = {}, state.id
         return self.derived
@@ -85,7 +85,7 @@ class SnapshotReader:
 
 
 def describe_collection(state: CollectionState) -> CollectionInfo:
-    """Return what the rest of the house may know of a collection's row."""
+    """Return what the rest of the package may know of a collection's row."""
     spec = EncoderSpec(state.model, state.fingerprint, state.dimension)
     return CollectionInfo(
         state.name,
@@ -107,17 +107,17 @@ class SQLiteSnapshot:
 
     @cached_property
     def info(self) -> CollectionInfo:
-        """What the collection is, and the version that this snapshot sees."""
+        """Return what the collection is, and the version that this snapshot sees."""
         return describe_collection(self.state)
 
     @property
     def cache(self) -> MutableMapping[str, Any]:
-        """A place for what is derived from the collection."""
+        """Return a place for what is derived from the collection."""
         return self._caches.get_derived(self.state)
 
     @cached_property
     def document_reader(self) -> DocumentReader:
-        """What the collection holds besides what answers need."""
+        """Return what reads the documents and files of the collection."""
         from vecsearch.stores.sqlite.read.document_reader import DocumentReader
 
         return DocumentReader(self._connection.connection, self.state, self._parent)
@@ -126,7 +126,7 @@ class SQLiteSnapshot:
 
     @cached_property
     def view(self) -> VectorView:
-        """The vectors."""
+        """Return the vectors."""
         return self._caches.views.get_view(self._driver, self.state)
 
     def select(self, where: Filter) -> SelectedChunks:
@@ -230,7 +230,7 @@ class SQLiteSnapshot:
         return self.document_reader.list_document_ids(source=source, after=after, limit=limit)
 
     def load_documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
-        """Return documents in the order asked for, each once; what is not there is left out."""
+        """Return documents in the order of `ids`, each once; what is not there is left out."""
         return self.document_reader.load_documents(ids, include_vectors=include_vectors)
 
     def list_documents(self, *, limit: int | None, offset: int = 0) -> list[DocumentSummary]:

@@ -30,7 +30,7 @@ def list_sources(
     limit: int | None = None,
     offset: int = 0,
 ) -> list[Source]:
-    """A page of the files by path, all or those whose newest attempt failed."""
+    """List a page of the files by path, all or those whose newest attempt failed."""
     of = documents.c.source_id == sources.c.id
     document_count = select(func.count()).where(of).scalar_subquery()
     chunk_count = select(func.count()).join_from(documents, chunks, chunks.c.document_id == documents.c.id).where(of)
@@ -47,20 +47,20 @@ def list_sources(
 
 
 def count_sources(connection: Connection, state: CollectionState, *, failed: bool = False) -> int:
-    """How many files there are, or have failed."""
+    """Count the files, or those that have failed."""
     query = select(func.count()).where(sources.c.collection_id == state.id)
     return connection.scalar(query.where(sources.c.error.is_not(None)) if failed else query) or 0
 
 
 def count_sources_by_state(connection: Connection, state: CollectionState) -> dict[str, int]:
-    """How many files stand how."""
+    """Count the files in each state."""
     query = select(SOURCE_STATE, func.count()).where(sources.c.collection_id == state.id).group_by(SOURCE_STATE)
     counts = {SourceState(kind): int(amount) for kind, amount in connection.execute(query)}
     return {source_state.value: counts.get(source_state, 0) for source_state in SourceState}
 
 
 def build_path_filter(parent: Path, path: Path) -> ColumnElement[bool]:
-    """Hold for the file at an absolute path, and for any below it; ranges, so that the index on paths is used."""
+    """Build the condition for the file at an absolute path and any below it; ranges, so that the index on paths is used."""
     relative = or_(sources.c.path < "/", sources.c.path >= _AFTER_SLASH)
     if path == parent:  # everything stored as a relative path
         return relative

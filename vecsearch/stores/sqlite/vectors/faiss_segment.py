@@ -57,12 +57,12 @@ _EXPONENT_SCALE: Final = np.float32(2.0 ** (127 - 15))
 
 
 def get_dtype(precision: Precision) -> np.dtype[Any]:
-    """How rows of this precision lie in SQLite and in the index: little-endian."""
+    """Return how rows of this precision are stored in SQLite and in the index: little-endian."""
     return np.dtype("<f2") if precision is Precision.FLOAT16 else np.dtype("<f4")
 
 
 def compute_cosines(rows: Rows, query: Vector) -> Scores:
-    """Inner products of unit rows with a unit query: float32, summed row by row in one order, so equal rows score equal."""
+    """Return inner products of unit rows with a unit query: float32, summed by row in one order, so equal rows score equal."""
     scores = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), _SCORE_BLOCK_ROWS):
         scores[start : start + _SCORE_BLOCK_ROWS] = np.vecdot(to_float32(rows[start : start + _SCORE_BLOCK_ROWS]), query)
@@ -70,7 +70,7 @@ def compute_cosines(rows: Rows, query: Vector) -> Scores:
 
 
 def to_float32(rows: Rows) -> Vector:
-    """The same numbers, all finite, in single precision.
+    """Return the same numbers, all finite, in single precision.
 
     NumPy takes half a search's time to make halves single, one by one. So here their bits are moved to where a single has them,
     and what the two exponents count from is made up for by a product, which is exact, also for numbers below the normal ones.
@@ -86,7 +86,7 @@ def to_float32(rows: Rows) -> Vector:
 
 
 def select_best(ids: Ids, scores: Scores, k: int) -> tuple[Ids, Scores]:
-    """The k largest scores, best first, ties to the lower id."""
+    """Return the k largest scores, best first, ties to the lower id."""
     order = np.lexsort((ids, -scores))[:k]
     return ids[order], scores[order]
 
@@ -95,12 +95,12 @@ class SegmentCandidates(NamedTuple):
     """Rows of one segment that may be among the nearest, in no order."""
 
     ids: Ids
-    scores: Scores  # cosines; or, with `places`, what the codes make of them
+    scores: Scores  # cosines; or, with `positions`, what the codes make of them
     positions: Ids | None  # of the rows in the segment, where their cosines are still to be computed
 
 
 class Segment:
-    """The vectors of some consecutive chunks, ascending by id; from COMPRESSED_ROWS rows on with 4-bit codes beside them.
+    """The vectors of some consecutive chunks, ascending by id; from PQ_MIN_ROWS rows on with 4-bit codes beside them.
 
     The codes (product quantisation, André, Kermarrec and Le Scouarnec, "Cache locality is not enough", VLDB 2015) are scanned in
     registers, all of them. On 100,000 real text vectors that finds more, in less time, than inverted lists or a graph do; of a
@@ -121,7 +121,7 @@ class Segment:
 
     @classmethod
     def build(cls, dimension: int, precision: Precision, blocks: Iterable[tuple[Ids, Rows]]) -> Segment:
-        """In memory, of blocks of (ids ascending, unit rows)."""
+        """Build in memory, from blocks of (ids ascending, unit rows)."""
         faiss = _import_faiss()
         if precision is Precision.FLOAT32:
             flat = faiss.IndexFlatIP(dimension)
@@ -138,7 +138,7 @@ class Segment:
 
     @classmethod
     def load(cls, path: Path, checksum: str) -> Segment | None:
-        """The segment of a file and the codes beside it, mapped once their bytes have been checked.
+        """Load the segment of a file and the codes beside it, mapped once their bytes have been checked.
 
         None when a file is missing, damaged, or not the one expected.
         """
@@ -154,7 +154,7 @@ class Segment:
             return None
 
     def save(self, path: Path) -> str:
-        """Write, make durable, rename into place; gives the checksum. Raises OSError when there is no room."""
+        """Write, make durable, rename into place; returns the checksum. Raises OSError when there is no room."""
         if self._codes is not None:
             _write_index(self._codes, get_codes_path(path))
         _write_index(self._index, path)
@@ -162,11 +162,11 @@ class Segment:
 
     @property
     def is_compressed(self) -> bool:
-        """Whether candidates come from the codes."""
+        """Return whether candidates come from the codes."""
         return self._codes is not None
 
     def find_candidates(self, query: Vector, k: int, allowed: Ids | None, excluded: Ids) -> SegmentCandidates:
-        """Rows that hold the k nearest: among `allowed` when given, never among `excluded`; both ascend."""
+        """Return rows that hold the k nearest: among `allowed` when given, never among `excluded`; both ascend."""
         if not len(self.ids):
             return SegmentCandidates(NO_IDS, NO_SCORES, None)
         excluded = self._clip_ids(excluded)
@@ -180,23 +180,23 @@ class Segment:
         return candidates or SegmentCandidates(*self._scan(query, k, self._build_parameters(allowed, excluded)), None)
 
     def should_score_exactly(self, allowed_count: int, k: int) -> bool:
-        """Whether so few rows match that each is scored: fewer than the codes would have to propose for k of them to be found."""
+        """Return whether so few rows match that all are scored: fewer than the codes would have to propose for k of them."""
         return allowed_count <= EXACT_FILTER_ROWS_MAX or (
             self.is_compressed and allowed_count * allowed_count <= _count_candidates(k) * len(self.ids)
         )
 
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
-        """Those of the ids that the segment has, and their rows."""
+        """Return those of the ids that the segment has, and their rows."""
         places, is_present = _find_positions(self.ids, ids)
         return ids[is_present], self.rows.take(places[is_present], axis=0)  # a third quicker than by brackets
 
     def _clip_ids(self, ids: Ids) -> Ids:
-        """Those that lie in the segment's range."""
+        """Return those that lie in the segment's range."""
         first, last = np.searchsorted(ids, (self.ids[0], self.ids[-1] + 1))
         return ids[first:last]
 
     def _search_codes(self, query: Vector, k: int, allowed: Ids | None, excluded: Ids) -> SegmentCandidates | None:
-        """Candidates by their codes; None where so few of them may be found that a scan is better.
+        """Return candidates by their codes; None where so few of them may be found that a scan is better.
 
         The codes know of no filter, so as many more candidates are looked at as it leaves out.
         """
@@ -235,7 +235,7 @@ class Segment:
         return present_ids, compute_cosines(rows, query)
 
     def _build_parameters(self, allowed: Ids | None, excluded: Ids) -> Any:
-        """A bitmap over the ids, which here are all within the segment."""
+        """Build a bitmap over the ids, which here are all within the segment."""
         faiss = _import_faiss()
         if allowed is None and not len(excluded):
             return None
@@ -252,9 +252,9 @@ class Segment:
 def search_segments(
     segments: Sequence[Segment], query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS
 ) -> tuple[Ids, Scores]:
-    """Up to k (ids, cosines) of several segments, best first: among `allowed` (ascending) when given, never among `excluded`.
+    """Return up to k (ids, cosines) of several segments, best first: among `allowed` (ascending), never among `excluded`.
 
-    Where codes propose, those rows of all segments are looked at of which the codes make most.
+    Where codes propose candidates, the rows that the codes score highest are scored exactly, of all segments together.
     """
     rows_in_all = sum(len(segment.ids) for segment in segments)
     proposals = map_over_segments(lambda segment: segment.find_candidates(query, k, allowed, excluded), segments, rows_in_all)
@@ -278,12 +278,12 @@ def search_segments(
 
 
 def map_over_segments(work: Callable[[_T], _R], items: Sequence[_T], rows: int) -> list[_R]:
-    """The work of several segments, on all cores where they hold rows enough for that to pay."""
+    """Map `work` over segments, on all cores where they hold rows enough for that to pay."""
     return map_parallel(work, items) if rows >= PARALLEL_ROWS else [work(item) for item in items]
 
 
 def _find_cutoff(scores: Sequence[Scores], count: int) -> float:
-    """The smallest of the `count` largest; of one segment, all are looked at."""
+    """Return the smallest of the `count` largest; of one segment, all are looked at."""
     if len(scores) == 1:
         return -np.inf
     together = np.concatenate(scores)
@@ -291,7 +291,7 @@ def _find_cutoff(scores: Sequence[Scores], count: int) -> float:
 
 
 def _train_codes(rows: Rows) -> Any | None:
-    """4-bit codes of some neighbouring numbers each; None for rows whose length is no multiple of so many."""
+    """Train 4-bit codes of some neighbouring numbers each; None for rows whose length is no multiple of so many."""
     dimension = rows.shape[1]
     parts = [dimension // width for width in _CODE_WIDTHS if dimension % width == 0]
     enough = next((count for count in parts if count >= _CODES), parts[-1] if parts else 0)
@@ -309,19 +309,19 @@ def _train_codes(rows: Rows) -> Any | None:
 
 
 def _count_candidates(k: int) -> int:
-    """Rows to score exactly for the k best to be among them."""
+    """Return how many rows to score exactly for the k best to be among them."""
     return max(RESCORE_MIN, RESCORE_FACTOR * k)
 
 
 def _find_positions(sorted_ids: Ids, ids: Ids) -> tuple[Ids, NDArray[np.bool_]]:
-    """Where each id stands among the ascending ones, and whether it does."""
+    """Return where each id stands among the ascending ones, and whether it does."""
     places = np.searchsorted(sorted_ids, ids)
     places[places == len(sorted_ids)] = 0
     return places, sorted_ids[places] == ids if len(sorted_ids) else np.zeros(len(ids), bool)
 
 
 def _write_index(index: Any, path: Path) -> None:
-    """Whole, durable and private, or not at all."""
+    """Write an index completely, durably and privately, or not at all."""
     faiss = _import_faiss()
     with write_atomically(path) as file:
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, _WRITE_BUFFER_BYTES))
@@ -329,7 +329,7 @@ def _write_index(index: Any, path: Path) -> None:
 
 @cache
 def _import_faiss() -> Any:
-    """Loaded when the first index is built or read; its type stubs know less than it does."""
+    """Import faiss when the first index is built or read; its type stubs know less than it does."""
     return import_module("faiss")
 
 
@@ -340,7 +340,7 @@ def _use_safe_threads() -> AbstractContextManager[None]:
 
 @contextmanager
 def _use_one_thread() -> Iterator[None]:
-    """How many threads the process's own use of FAISS has is left as it was."""
+    """Compute on one thread, and leave the process's own number of FAISS threads as it was."""
     faiss = _import_faiss()
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
@@ -351,11 +351,11 @@ def _use_one_thread() -> Iterator[None]:
 
 
 def get_codes_path(path: Path) -> Path:
-    """Where the codes of a segment lie, if it has any."""
+    """Return where the codes of a segment lie, if it has any."""
     return path.with_suffix(".codes.faiss")
 
 
 def compute_segment_checksum(path: Path) -> str:
-    """Of its file and of the codes beside it."""
+    """Compute the checksum of a segment's file and of the codes beside it."""
     codes = get_codes_path(path)
     return f"{compute_checksum(path)}+{compute_checksum(codes)}" if codes.exists() else compute_checksum(path)

@@ -13,7 +13,7 @@ from vecsearch.stores.sqlite.vectors.faiss_segment import compute_segment_checks
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """See `tables.segments`. It holds the chunks with ids in (after, covers] that were there when it was written."""
+    """See `tables.segments`. It holds the chunks with ids in (after_id, last_id] that were there when it was written."""
 
     id: int
     after_id: int
@@ -22,16 +22,16 @@ class StoredSegment:
     checksum: str
 
     def get_path(self, index_folder: Path, collection: int) -> Path:
-        """Where its file lies."""
+        """Return where its file lies."""
         return get_segment_path(index_folder, collection, self.id)
 
     def list_files(self, index_folder: Path, collection: int) -> tuple[Path, Path]:
-        """That file and the one of its codes, which a small segment lacks."""
+        """Return that file and the one of its codes, which a small segment lacks."""
         path = self.get_path(index_folder, collection)
         return path, get_codes_path(path)
 
     def is_sound(self, index_folder: Path, collection: int) -> bool:
-        """Whether its files are there, byte for byte."""
+        """Return whether its files are there, byte for byte."""
         try:
             return compute_segment_checksum(self.get_path(index_folder, collection)) == self.checksum
         except OSError:
@@ -44,10 +44,10 @@ _SELECT_SEGMENTS: Final = (
 
 
 def list_segments(connection: AnyConnection, state: CollectionState) -> list[StoredSegment]:
-    """In ascending order of their chunks."""
+    """List the segments in ascending order of their chunks."""
     return [StoredSegment(*row) for row in get_driver(connection).execute(_SELECT_SEGMENTS, {"collection": state.id})]
 
 
 def get_segment_path(index_folder: Path, collection: int, segment: int) -> Path:
-    """Where the file of a segment lies."""
+    """Return where the file of a segment lies."""
     return index_folder / f"{collection}-{segment}.faiss"

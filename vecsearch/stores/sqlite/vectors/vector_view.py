@@ -1,6 +1,6 @@
 """A collection's vectors as one snapshot sees them: the index files, the rows after them, and the rows since deleted.
 
-A chunk's vector never changes (a new text gets a new chunk id), so a view moves to a later revision by reading only what is new.
+A chunk's vector never changes (a new text gets a new chunk id), so a view moves to a later version by reading only what is new.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _DELETED_IDS: Final = "SELECT chunk_id FROM tombstones WHERE collection_id = :co
 
 @dataclass(frozen=True, slots=True)
 class VectorView:
-    """Every live vector at one revision: the segments less `dead`, and `tail`."""
+    """Every live vector at one data version: the segments less `deleted`, and `unindexed`."""
 
     state: CollectionState
     segments: tuple[Segment, ...]  # in ascending order of ids
@@ -81,13 +81,15 @@ class VectorView:
         return self._row_count - len(self.deleted) + len(self.unindexed)
 
     def list_ids(self) -> Ids:
-        """Every live chunk, ascending."""
+        """Return every live chunk, ascending."""
         old = np.concatenate([NO_IDS, *(segment.ids for segment in self.segments)])
         return np.concatenate([np.setdiff1d(old, self.deleted, assume_unique=True), self.unindexed])
 
     def get_loaded_segments(self, *, only_complete: bool = False) -> dict[StoredSegment, Segment]:
-        """The segments by what SQLite names them; `whole`: without those that were made in memory when rows of theirs had been
-        deleted, which an older snapshot may still see."""
+        """Return the segments by what SQLite names them.
+
+        `only_complete`: without those built in memory after rows of theirs were deleted, which an older snapshot may still see.
+        """
         named = zip(self.stored_segments, self.segments, strict=True)
         return {stored: segment for stored, segment in named if not only_complete or len(segment.ids) == stored.rows}
 
@@ -98,13 +100,13 @@ class VectorView:
         return VectorAccess.ROWS if rows else VectorAccess.INDEX
 
     def compute_similarities(self, query: Vector, ids: Ids) -> dict[int, float]:
-        """The cosine of each of these chunks; an id that is not there is left out."""
+        """Return the cosine of each of these chunks; an id that is not there is left out."""
         present_ids, rows = self.fetch(ids)
         scores: Scores = compute_cosines(rows, query)
         return {int(i): float(s) for i, s in zip(present_ids, scores, strict=True)}
 
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
-        """Those of the ids, ascending, that are there, and their rows."""
+        """Return those of the ids, ascending, that are there, and their rows."""
         live_ids = np.setdiff1d(ids, self.deleted) if len(self.deleted) else ids
         new = np.isin(self.unindexed, ids)
         parts = [*(segment.fetch(live_ids) for segment in self.segments), (self.unindexed[new], self.unindexed_rows[new])]
@@ -113,14 +115,14 @@ class VectorView:
 
 @dataclass(slots=True)
 class ViewCache:
-    """The newest view that this process made of a collection. Safe to share between threads."""
+    """The newest view that this process has of a collection. Safe to share between threads."""
 
     index_folder: Path
     _view: VectorView | None = None
     _lock: Lock = field(default_factory=Lock)
 
     def get_view(self, connection: AnyConnection, state: CollectionState) -> VectorView:
-        """The view of the snapshot that the connection reads."""
+        """Return the view of the snapshot that the connection reads."""
         with self._lock:
             view = self._view
             if view is None or view.state.id != state.id:
@@ -142,7 +144,7 @@ class ViewCache:
 def read_rows(
     connection: AnyConnection, state: CollectionState, *, after_id: int = 0, last_id: int | None = None
 ) -> Iterator[tuple[Ids, Rows]]:
-    """(ids ascending, rows in the collection's precision) of every chunk in (after, covers], block by block."""
+    """Yield (ids ascending, rows in the collection's precision) of every chunk in (after_id, last_id], block by block."""
     kind, last = get_dtype(state.precision), _ID_MAX if last_id is None else last_id
     cursor = get_driver(connection).execute(_VECTOR_ROWS, {"collection": state.id, "after": after_id, "last": last})
     while block := cursor.fetchmany(READ_ROWS):
@@ -157,19 +159,19 @@ def read_rows(
 
 
 def read_deleted_ids(connection: AnyConnection, state: CollectionState) -> Ids:
-    """Chunks deleted since their segment was written, ascending."""
+    """Return the chunks deleted since their segment was written, ascending."""
     return np.array([row for (row,) in get_driver(connection).execute(_DELETED_IDS, {"collection": state.id})], np.int64)
 
 
 def build_segment(connection: AnyConnection, state: CollectionState, *, after_id: int = 0, last_id: int | None = None) -> Segment:
-    """The segment of the chunks in (after, covers], or of all from there on, that SQLite holds now."""
+    """Build the segment of the chunks in (after_id, last_id], or of all from there on, that SQLite holds now."""
     return Segment.build(state.dimension, state.precision, read_rows(connection, state, after_id=after_id, last_id=last_id))
 
 
 def _load_view(
     connection: AnyConnection, state: CollectionState, index_folder: Path, known_segments: dict[StoredSegment, Segment]
 ) -> VectorView:
-    """The published segments: those known, those whose files are sound, and the rest made in memory."""
+    """Load the published segments: those known, those whose files are sound, and the rest built in memory."""
     stored = tuple(list_segments(connection, state))
     new = [stored_segment for stored_segment in stored if stored_segment not in known_segments]
     rows = sum(stored_segment.rows for stored_segment in new)
@@ -187,7 +189,7 @@ def _load_view(
 
 
 def _log_once(path: Path) -> None:
-    """Say that an index file is of no use; once in a process, however often it is met."""
+    """Log that an index file is of no use; once in a process, however often it is met."""
     if path not in _REPORTED:
         _REPORTED.add(path)
         _log.warning(

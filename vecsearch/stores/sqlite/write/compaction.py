@@ -1,4 +1,4 @@
-"""The index files' life: when to write one, what it takes in, what to clear away. Use inside `Database.locked()`.
+"""Index files: when to write one, what it takes in, what to remove. Use inside `SQLiteStore.hold_lock`.
 
 New rows become a segment of their own, and a segment that is not much larger than what follows it is taken in with them: so
 a collection of n rows has some log n segments, and a row is written some log n times, however it grew. None grows beyond
@@ -29,7 +29,7 @@ from vecsearch.stores.sqlite.vectors.vector_view import build_segment, read_dele
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Segments that one new one takes the place of; `covers` is the last chunk it holds."""
+    """Segments that one new one takes the place of; `last_id` is the last chunk it holds."""
 
     replaced_segments: tuple[StoredSegment, ...]
     after_id: int
@@ -37,7 +37,7 @@ class Merge:
 
 
 def count_pending_rows(connection: Connection, state: CollectionState) -> int:
-    """Rows that the index files do not know of: added after them, or deleted since."""
+    """Count the rows that the index files do not know of: added after them, or deleted since."""
     deleted = select(func.count()).where(tombstones.c.collection_id == state.id)
     return _count_added_rows(connection, state) + (connection.scalar(deleted) or 0)
 
@@ -52,7 +52,7 @@ def publish_if_due(database: DatabaseFolder, name: CollectionName) -> None:
 
 
 def publish_if_possible(database: DatabaseFolder, name: CollectionName, *, check: bool = True) -> None:
-    """The rows are committed: an index file that cannot be written now slows searches, and loses nothing. Warns of it."""
+    """Write the index files that are due, or warn: one that cannot be written slows searches, and loses nothing."""
     try:
         publish(database, name, check=check)
     except StorageError as error:
@@ -67,11 +67,11 @@ def publish(
     merge_all: bool = False,
     check: bool = True,
 ) -> bool:
-    """Write the segments that are due; False when there is none.
+    """Write the segments that are due; returns False when there is none.
 
-    Due are new rows, segments of which more than `dead_share` is deleted, and, where we `check`, those whose files are not sound;
-    or `everything`, in as few segments as can be. A file lies in place before SQLite names it; SQLite names it before those go
-    that it replaces. Raises DiskFullError.
+    Due are new rows, segments of which more than `deleted_ratio` is deleted, and, with `check`, those whose files are not sound;
+    or, with `merge_all`, all, in as few segments as can be. A file is complete before SQLite names it, and SQLite names it
+    before those are deleted that it replaces. Raises DiskFullError.
     """
     with database.begin_read() as connection:
         state = get_state(connection, name)
@@ -100,7 +100,7 @@ def _plan_merges(
     connection: Connection, state: CollectionState, current_segments: list[StoredSegment], unsound: list[StoredSegment], *,
     deleted_ratio: float, merge_all: bool,
 ) -> list[Merge]:  # fmt: skip
-    """What has to be written, each merge apart from the others."""
+    """Return what has to be written, each merge apart from the others."""
     newest = select(func.max(chunks.c.id)).where(chunks.c.collection_id == state.id)
     last = max(connection.scalar(newest) or 0, state.indexed_up_to)
     added, gone = _count_added_rows(connection, state), read_deleted_ids(connection, state)
@@ -125,7 +125,7 @@ def _plan_merges(
 def _build_merges(
     connection: Connection, state: CollectionState, replaced_segments: list[StoredSegment], after_id: int, last_id: int
 ) -> list[Merge]:
-    """All from `after` to `last`, in as many segments as it takes; the first of them takes the place of the old ones."""
+    """Return all from `after_id` to `last_id`, in as many segments as it takes; the first takes the place of the old ones."""
     merges: list[Merge] = []
     while after_id < last_id or not merges:
         rest = select(chunks.c.id).where(chunks.c.collection_id == state.id, chunks.c.id > after_id, chunks.c.id <= last_id)
@@ -143,7 +143,7 @@ def _count_deleted(segment: StoredSegment, deleted_ids: Ids) -> int:
 def _write_segment(
     connection: Connection, database: DatabaseFolder, state: CollectionState, merge: Merge, identifier: int
 ) -> StoredSegment | None:
-    """The new segment in its file; None where there is no row left to hold."""
+    """Write the new segment to its file; None where there is no row left to hold."""
     segment = build_segment(connection, state, after_id=merge.after_id, last_id=merge.last_id)
     if not len(segment.ids):
         return None
@@ -184,7 +184,7 @@ def clear_leftovers(database: DatabaseFolder) -> None:
 
 
 def list_index_files(connection: Connection, database: DatabaseFolder) -> set[object]:
-    """The index files of all collections."""
+    """Return the index files of all collections."""
     return {
         path
         for state in list_states(connection)
@@ -194,7 +194,7 @@ def list_index_files(connection: Connection, database: DatabaseFolder) -> set[ob
 
 
 def compact(database: DatabaseFolder, name: str | None, *, full: bool = False) -> None:
-    """Merge the text index, give free pages back to the file system, and empty the log; `full`: write the whole file anew.
+    """Merge the text index, give free pages back to the file system, and empty the log; `full`: write the whole file again.
 
     After a full one, nothing of what was deleted is left in the files. Where a reader holds the old pages, so that the log is not
     emptied, a warning names it. `name`: None for a database without collections.
@@ -215,7 +215,7 @@ def compact(database: DatabaseFolder, name: str | None, *, full: bool = False) -
 
 
 def _tidy(connection: Connection, state: CollectionState, *, full: bool) -> None:
-    """What is kept for nobody goes: staged vectors that no run waits for, marks of rows that no index file holds."""
+    """Delete what nobody needs: staged vectors that no run waits for, marks of rows that no index file holds."""
     if full:
         term_tables.rebuild(connection, state)  # a merge alone leaves what it merged to SQLite's free pages
     term_tables.optimize(connection, state)
@@ -225,7 +225,7 @@ def _tidy(connection: Connection, state: CollectionState, *, full: bool) -> None
 
 
 def delete_unused_tombstones(connection: Connection, state: CollectionState) -> None:
-    """Marks of deleted rows that no index file holds: of use only to who has read these rows, who is told by the generation."""
+    """Delete the marks of rows that no index file holds; whoever has read these rows learns it from the index version."""
     held = tombstones.c.chunk_id.between(segments.c.after_id + 1, segments.c.last_id)
     within = exists().where(segments.c.collection_id == state.id, held)
     if connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id, ~within)).rowcount:

@@ -1,8 +1,8 @@
-"""A collection takes another's place: made beside it under a name that no user can give, then switched in one transaction.
+"""Build a replacement of a collection under a hidden name, and swap it in atomically; re-embedding uses it.
 
-Both lie in one database, so that readers see the old one until the switch is committed and the new one from then on. What a kill
-leaves stands under a hidden name: a half-made successor is gone on with, a replaced collection is dropped by the next writer.
-Use inside `Database.locked()`, but for what only reads.
+Both lie in one database, so that readers see the old one until the swap is committed and the new one from then on. What a kill
+leaves has a hidden name: an unfinished replacement is continued, a replaced collection is dropped by the next writer.
+Use inside `SQLiteStore.hold_lock`, but for what only reads.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _COPIED_COLUMNS: Final = ("path", "digest", "split", "error", "mounted", "indexe
 
 
 def begin_replacement(database: DatabaseFolder, name: str, encoder: EncoderSpec, precision: Precision) -> None:
-    """Begin the replacement of a collection, or go on with the one begun before, if its vectors are of this kind.
+    """Begin the replacement of a collection, or continue the one begun before, if its vectors are of this kind.
 
     Raises CollectionNotFoundError.
     """
@@ -60,7 +60,7 @@ def begin_replacement(database: DatabaseFolder, name: str, encoder: EncoderSpec,
 
 
 def cancel_replacement(database: DatabaseFolder, name: str) -> bool:
-    """Drop what was begun; whether there was anything."""
+    """Drop what was begun; returns whether there was anything."""
     with database.begin_write() as connection:
         replacement = find_state(connection, get_replacement_ref(name))
         if replacement is not None:
@@ -70,7 +70,7 @@ def cancel_replacement(database: DatabaseFolder, name: str) -> bool:
 
 
 def list_stale_documents(database: DatabaseFolder, name: str, *, after_row: int) -> list[OutdatedDocument]:
-    """Some of the documents, from the first above a row on, that the successor lacks or has otherwise; none for no more."""
+    """List some of the documents, after a row, that the replacement lacks or has otherwise; none for no more."""
     outdated: list[OutdatedDocument] = []
     characters = 0
     with database.begin_read() as connection:
@@ -87,7 +87,7 @@ def list_stale_documents(database: DatabaseFolder, name: str, *, after_row: int)
 
 
 def count_stale_characters(database: DatabaseFolder, name: str) -> int:
-    """How much text is still to be encoded."""
+    """Count the characters that are still to be encoded."""
     with database.begin_read() as connection:
         live, replacement = _get_live_and_replacement(connection, name)
         texts = _select_stale_documents(live, replacement).with_only_columns(func.sum(func.length(_LIVE.c.text)))
@@ -104,7 +104,7 @@ def _build_stale_document(connection: Connection, row: Any) -> OutdatedDocument:
 
 
 def _select_stale_documents(live: CollectionState, replacement: CollectionState) -> Select[Any]:
-    """Documents that the successor does not have as they are now."""
+    """Select documents that the replacement does not have as they are now."""
     is_same = (_REPLACEMENT.c.collection_id == replacement.id) & (_REPLACEMENT.c.external_id == _LIVE.c.external_id)
     return (
         select(
@@ -129,7 +129,7 @@ def _select_stale_documents(live: CollectionState, replacement: CollectionState)
 
 
 def drop_surplus(database: DatabaseFolder, name: str) -> None:
-    """Take out of the successor what is no longer there."""
+    """Delete from the replacement what is no longer there."""
     with database.begin_read() as connection:
         live, replacement = _get_live_and_replacement(connection, name)
         is_live = exists().where(_LIVE.c.collection_id == live.id, _LIVE.c.external_id == _REPLACEMENT.c.external_id)
@@ -141,9 +141,9 @@ def drop_surplus(database: DatabaseFolder, name: str) -> None:
 
 
 def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
-    """Give the successor, which has every document by now, the files and the name of the collection, in one transaction.
+    """Give the replacement, which has every document by now, the files and name of the collection, in one transaction.
 
-    The caller has held the lock since it saw that nothing is lacking. Its words get the stems of today's language.
+    The caller has held the lock since it saw that nothing is lacking. The text index gets the collection's current stemmer.
     """
     with database.begin_read() as connection:
         live, replacement = _get_live_and_replacement(connection, name)
@@ -185,7 +185,7 @@ def drop_leftovers(database: DatabaseFolder) -> None:
 
 
 def _get_live_and_replacement(connection: Connection, name: str) -> tuple[CollectionState, CollectionState]:
-    """The collection and its successor."""
+    """Return the collection and its replacement."""
     live, replacement = get_state(connection, name), find_state(connection, get_replacement_ref(name))
     if replacement is None:
         raise StorageError(f"the new vectors of {name!r} were given up by another process; run `vecsearch reembed` again")
@@ -193,7 +193,7 @@ def _get_live_and_replacement(connection: Connection, name: str) -> tuple[Collec
 
 
 def _copy_sources(connection: Connection, live: CollectionState, replacement: CollectionState) -> None:
-    """The files as they stand, each row of the successor's documents kept."""
+    """Copy the files as they stand; those that the replacement's documents name keep their rows."""
     paths = select(sources.c.path).where(sources.c.collection_id == live.id)
     connection.execute(delete(sources).where(sources.c.collection_id == replacement.id, sources.c.path.not_in(paths)))
     rows = select(*(sources.c[column] for column in _COPIED_COLUMNS), _bind_constant(replacement.id)).where(

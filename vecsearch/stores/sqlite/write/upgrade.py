@@ -4,8 +4,8 @@ A migration is DDL alone. Where it changes what is derived, it adds a row to `re
 
     INSERT INTO rebuilds (collection_id, structure) SELECT id, 'metadata_index' FROM collections
 
-and the first writer, which upgrades, does the work. A kill leaves how far it came, and the next writer goes on there. Readers are
-told to wait for it: until nothing is left, `user_version` is negative. Index files need no such row: a migration deletes the rows
+and the first writer, which upgrades, does the work. After a kill the next writer continues where it stopped. Readers
+wait for it: until nothing is left, `user_version` is negative. Index files need no such row: a migration deletes the rows
 of `segments` and `tombstones` and sets `indexed_up_to` to 0, then every vector is searched exactly until they are written again.
 """
 

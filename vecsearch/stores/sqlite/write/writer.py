@@ -1,7 +1,7 @@
-"""Writing: each method is one transaction, acknowledged when it returns, and SQLite holds all of it or nothing.
+"""Writing: each method is one transaction, committed when it returns, and SQLite holds all of it or nothing.
 
 Rows are committed first, the index file after them (`publish`), so that a kill between the two only leaves the file behind,
-never ahead. Use inside `Database.locked()`.
+never ahead. Use inside `SQLiteStore.hold_lock`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SQLiteWriter:
         snapshot: Callable[[], AbstractContextManager[SQLiteSnapshot | None]] | None = None,
         note_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """`note_change` is called after each change of rows, for which the index files may have to be written."""
+        """Set up a writer; `note_change` is called after each change of rows, which may make writing index files due."""
         self._database, self._name, self._note_change = database, name, note_change
         self._open_snapshot = snapshot or SnapshotReader(database, name).open_snapshot
 
@@ -64,7 +64,7 @@ class SQLiteWriter:
 
     @property
     def info(self) -> CollectionInfo | None:
-        """The collection as it is now; None while it is not there."""
+        """Return the collection as it is now; None while it is not there."""
         with self._database.begin_driver_read() as opened:
             state = find_state(opened.driver, self._name)
         return None if state is None else describe_collection(state)
@@ -136,7 +136,7 @@ class SQLiteWriter:
         return removed
 
     def record_failures(self, errors: Mapping[str, str]) -> None:
-        """Note why files could not be read this time, by stored path; what they gave before stays."""
+        """Record why files could not be read this time, by stored path; what they gave before stays."""
         with self._database.begin_write() as connection:
             state = get_state(connection, self._name)
             for path, row in _ensure_source_rows(connection, state, errors).items():
@@ -191,7 +191,7 @@ def _set_metadata(connection: Connection, state: CollectionState, metadata: Mapp
 
 
 def drop_collection(database: DatabaseFolder, name: str) -> None:
-    """Delete a collection with everything in it, and what was to take its place. Raises UnknownCollection."""
+    """Delete a collection with everything in it, and its replacement. Raises CollectionNotFoundError."""
     with database.begin_write() as connection:
         for state in (get_state(connection, name), find_state(connection, get_replacement_ref(name))):
             if state is not None:
@@ -210,7 +210,7 @@ def drop(connection: Connection, state: CollectionState) -> None:
 
 
 def rename_collection(database: DatabaseFolder, old: str, new: str) -> None:
-    """With what is to take its place. Raises UnknownCollection. The caller has checked that `new` is free."""
+    """Rename a collection and its replacement. Raises CollectionNotFoundError. The caller has checked that `new` is free."""
     with database.begin_write() as connection:
         get_state(connection, old)
         renamed = collections.c.role != CollectionRole.REPLACED.value
@@ -280,7 +280,7 @@ def _add_chunks(
 
 
 def _allocate_ids(connection: Connection, table: Table, count: int) -> range:
-    """Row ids that no row has had, ascending."""
+    """Return row ids that no row has had, ascending."""
     first = 1 + (get_last_number(connection, table) or 0)
     return range(first, first + count)
 
@@ -288,7 +288,7 @@ def _allocate_ids(connection: Connection, table: Table, count: int) -> range:
 def _find_document_rows(
     connection: Connection, state: CollectionState, keys: Sequence[str], *, source: int | None = None
 ) -> dict[str, int]:
-    """Rows of documents by id, of one source where that is given: by now another may have taken the id over."""
+    """Return the rows of documents by id, of one source where that is given: by now another may have taken the id over."""
     rows: dict[str, int] = {}
     for batch in batched(dict.fromkeys(keys), _IN_VALUES_MAX):
         within = documents.c.external_id.in_(batch)
@@ -323,7 +323,7 @@ def _delete_metadata_entries(connection: Connection, state: CollectionState, row
 
 
 def _ensure_source_rows(connection: Connection, state: CollectionState, paths: Iterable[str]) -> dict[str, int]:
-    """Rows of files, made as not yet read where they are new."""
+    """Return the rows of files; a new one is created as not yet read."""
     rows_by_path = {}
     for path in paths:
         values = {
