@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -17,6 +19,9 @@ from hypothesis import HealthCheck, settings
 
 import vecsearch
 
+if threading.current_thread() is threading.main_thread():
+    # a shell starts what it runs in the background with Ctrl-C ignored, and so would every command be that a test interrupts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["HF_HUB_OFFLINE"] = "1"  # whoever asks the network in a test has failed
 os.environ.pop("VECSEARCH_DB", None)
 
