@@ -48,10 +48,10 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--query", default="vitamin D and the risk of heart disease")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
     with TemporaryDirectory() as folder:
-        compare(Path(folder), asked)
+        compare(Path(folder), args)
 
 
 def compare(folder: Path, args: argparse.Namespace) -> None:
@@ -64,9 +64,9 @@ def compare(folder: Path, args: argparse.Namespace) -> None:
     model = find_model_folder(BUNDLED_MODEL)
     print(f"{report.documents} documents, {report.chunks} chunks, {os.cpu_count()} cores, {args.rounds} rounds")
     shell = [sys.executable, "-m", "vecsearch", "--db"]
-    counted = iter(range(args.rounds))
+    rounds = iter(range(args.rounds))
     time_sides("index", args.rounds,
-        run_vecsearch=lambda: time_command(*shell, folder / f"{next(counted)}.vec", "index", lines),
+        run_vecsearch=lambda: time_command(*shell, folder / f"{next(rounds)}.vec", "index", lines),
         run_baseline=lambda: time_command(sys.executable, "-c", INDEX_SCRIPT, chunks, flat, model))  # fmt: skip
     time_sides("ask", args.rounds,
         run_vecsearch=lambda: time_command(*shell, folder / "0.vec", "search", args.query),
@@ -75,22 +75,22 @@ def compare(folder: Path, args: argparse.Namespace) -> None:
 
 def read_chunk_texts(collection: vecsearch.Collection) -> list[str]:
     """What the encoder saw for each chunk, as near as the public interface tells: title and span."""
-    documents = collection.get([listed.id for listed in collection.list_documents(limit=1_000_000)])
-    return [f"{each.title}\n{each.text[at.start : at.end]}" for each in documents for at in each.chunks]
+    documents = collection.get([summary.id for summary in collection.list_documents(limit=1_000_000)])
+    return [f"{document.title}\n{document.text[span.start : span.end]}" for document in documents for span in document.chunks]
 
 
 def time_sides(label: str, rounds: int, run_vecsearch: Callable[[], float], run_baseline: Callable[[], float]) -> None:
     pairs = [(run_vecsearch(), run_baseline()) for _ in range(rounds)]
-    ratios = [mine / other for mine, other in pairs]
+    ratios = [vecsearch_s / other for vecsearch_s, other in pairs]
     print(f"{label}: vecsearch {statistics.median(a for a, _ in pairs):.1f} s, "
           f"by hand {statistics.median(b for _, b in pairs):.1f} s, "
           f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")  # fmt: skip
 
 
 def time_command(*command: object) -> float:
-    started = perf_counter()
+    start_time = perf_counter()
     subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
-    return perf_counter() - started
+    return perf_counter() - start_time
 
 
 if __name__ == "__main__":

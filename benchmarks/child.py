@@ -34,10 +34,10 @@ def build(peer: Peer, data: Path, folder: Path) -> dict[str, Any]:
     peer.build(get_rehearsal_folder(folder), rows.slice_rows(0, REHEARSAL_ROWS))
     rehearse(peer, folder, rows.vectors[0])
     gc.collect()
-    started = perf_counter()
+    start_time = perf_counter()
     peer.build(folder, rows)
     make_durable(folder)
-    return {"ingest_s": perf_counter() - started}
+    return {"ingest_s": perf_counter() - start_time}
 
 
 def search(peer: Peer, data: Path, folder: Path, seconds: float) -> dict[str, Any]:
@@ -46,13 +46,13 @@ def search(peer: Peer, data: Path, folder: Path, seconds: float) -> dict[str, An
     warm = np.array(np.load(data / "vectors.npy", mmap_mode="r")[:WARM_UP])
     rehearse(peer, folder, warm[0])
     warm_cache(folder)
-    started = perf_counter()
+    start_time = perf_counter()
     peer.open(folder)
     answer = peer.search(queries[0], None)
-    result: dict[str, Any] = {"reopen_ms": (perf_counter() - started) * 1000, "answer": answer}
-    for name, only in FILTERS.items():
-        if only is None or peer.filters:
-            result[name] = measure_series(peer, warm, queries, only, seconds)
+    result: dict[str, Any] = {"reopen_ms": (perf_counter() - start_time) * 1000, "answer": answer}
+    for name, row_filter in FILTERS.items():
+        if row_filter is None or peer.filters:
+            result[name] = measure_series(peer, warm, queries, row_filter, seconds)
     result["memory_mb"] = measure_peak_mb()
     peer.close()
     return result
@@ -62,23 +62,23 @@ def measure_series(peer: Peer, warm: Matrix, queries: Matrix, row_filter: RowFil
     for row in warm:
         peer.search(row, row_filter)
     times: list[float] = []
-    found: list[list[int]] = []
+    found_ids: list[list[int]] = []
     for query in queries:
-        started = perf_counter()
+        start_time = perf_counter()
         hits = peer.search(query, row_filter)
-        times.append((perf_counter() - started) * 1000)
-        found.append([hit.id for hit in hits])
+        times.append((perf_counter() - start_time) * 1000)
+        found_ids.append([hit.id for hit in hits])
         if sum(times) > seconds * 1000 and len(times) >= MIN_QUERIES:
             break
     p95 = sorted(times)[int(len(times) * 0.95)]
-    return {"p50_ms": statistics.median(times), "p95_ms": p95, "queries": len(times), "found": found}
+    return {"p50_ms": statistics.median(times), "p95_ms": p95, "queries": len(times), "found": found_ids}
 
 
 def rehearse(peer: Peer, folder: Path, vector: Vector) -> None:
     """Open and ask the small collection that `build` made beside the large one."""
     peer.open(get_rehearsal_folder(folder))
-    for only in FILTERS.values():
-        peer.search(vector, only)
+    for row_filter in FILTERS.values():
+        peer.search(vector, row_filter)
     peer.close()
 
 
@@ -89,8 +89,8 @@ def get_rehearsal_folder(folder: Path) -> Path:
 def main(step: str, name: str, data: str, folder: str, result: str, seconds: str) -> None:
     peer = PEERS[name]()
     places = Path(data), Path(folder)
-    measured = build(peer, *places) if step == "build" else search(peer, *places, float(seconds))
-    Path(result).write_text(json.dumps(measured), encoding="utf-8")
+    figures = build(peer, *places) if step == "build" else search(peer, *places, float(seconds))
+    Path(result).write_text(json.dumps(figures), encoding="utf-8")
 
 
 if __name__ == "__main__":

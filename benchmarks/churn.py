@@ -86,15 +86,17 @@ class Churn:
     def run(self, seconds: float) -> None:
         """All of it, for so long."""
         with vecsearch.open(self.folder) as collection:
-            kept = [f"{' '.join(words)} stays" for words in pairwise(WORDS)]
-            collection.add(kept, ids=[f"kept{n}" for n in range(len(kept))])
+            texts = [f"{' '.join(words)} stays" for words in pairwise(WORDS)]
+            collection.add(texts, ids=[f"kept{n}" for n in range(len(texts))])
         with self._run_processes() as processes:
             optimized, rounds, draw = time.monotonic(), 0, random.Random(3)
             while time.monotonic() - self.start_time < seconds and not self.problems:
                 self._change_files(draw)
                 self._take_sample(processes)
                 self.problems += [
-                    f"{name} ended: {self._read_log_tail(name)}" for name, each in processes.items() if each.poll() is not None
+                    f"{name} ended: {self._read_log_tail(name)}"
+                    for name, process in processes.items()
+                    if process.poll() is not None
                 ]
                 if time.monotonic() - optimized > OPTIMIZE_INTERVAL_S:
                     optimized, rounds = time.monotonic(), rounds + 1
@@ -104,7 +106,7 @@ class Churn:
 
     @contextmanager
     def _run_processes(self) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-        ours = [sys.executable, "-m", "benchmarks.churn", "--place", str(self.work_folder), "--role"]
+        base_command = [sys.executable, "-m", "benchmarks.churn", "--place", str(self.work_folder), "--role"]
         watch = [
             sys.executable,
             "-m",
@@ -119,17 +121,22 @@ class Churn:
         ]
         (self.work_folder / "notes").mkdir()
         self._change_files(random.Random(0), every_file=True)
-        commands = {"writer": [*ours, "writer"], "reader": [*ours, "reader"], "reader 2": [*ours, "reader"], "watch": watch}
+        commands = {
+            "writer": [*base_command, "writer"],
+            "reader": [*base_command, "reader"],
+            "reader 2": [*base_command, "reader"],
+            "watch": watch,
+        }
         processes = {}
         try:
             for name, command in commands.items():
-                with (self.work_folder / f"{name}.txt").open("wb") as said:
-                    processes[name] = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+                with (self.work_folder / f"{name}.txt").open("wb") as log:
+                    processes[name] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
             yield processes
         finally:
-            for each in processes.values():
-                each.kill()
-                each.wait()
+            for process in processes.values():
+                process.kill()
+                process.wait()
 
     def _change_files(self, draw: random.Random, *, every_file: bool = False) -> None:
         for number in range(WATCHED_FILES) if every_file else draw.sample(range(WATCHED_FILES), 2):
@@ -141,20 +148,22 @@ class Churn:
 
     def _optimize(self, *, full: bool) -> None:
         command = [sys.executable, "-m", "vecsearch", "optimize", "--db", str(self.folder), "-q", *(["--full"] if full else [])]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            self.problems.append(f"optimize: {done.stderr.strip()}")
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            self.problems.append(f"optimize: {result.stderr.strip()}")
 
     def _take_sample(self, processes: dict[str, subprocess.Popen[bytes]]) -> None:
         size = {name: _measure_size(path) for name, path in _list_files(self.folder).items()}
-        memory = {f"memory of {name}": measure_resident_mb(each.pid) for name, each in processes.items()}
+        memory = {f"memory of {name}": measure_resident_mb(process.pid) for name, process in processes.items()}
         self.samples.append({"minutes": (time.monotonic() - self.start_time) / 60, **memory, **size})
 
     def _finish(self) -> None:
         findings = [
-            each for each in vecsearch.connect(self.folder, readonly=True).check() if each.severity is vecsearch.Severity.ERROR
+            finding
+            for finding in vecsearch.connect(self.folder, readonly=True).check()
+            if finding.severity is vecsearch.Severity.ERROR
         ]
-        self.problems += [f"doctor: {each.what}" for each in findings]
+        self.problems += [f"doctor: {finding.what}" for finding in findings]
         for name, (early, late) in self.compute_growth().items():
             if late > early * GROWTH_RATIO_MAX and late - early > GROWTH_MB_MIN:
                 self.problems.append(f"{name} grew from {early:.0f} to {late:.0f} MB")
@@ -190,7 +199,7 @@ def _measure_size(paths: Sequence[Path]) -> float:
 
 
 def _median(samples: Sequence[dict[str, float]], name: str) -> float:
-    return median(each[name] for each in samples)
+    return median(sample[name] for sample in samples)
 
 
 def main() -> int:
@@ -200,15 +209,15 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("benchmarks"))
     parser.add_argument("--place", type=Path, help="an empty folder to work in")
     parser.add_argument("--role", choices=["writer", "reader"], help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.role:
-        {"writer": run_writer, "reader": run_reader}[given.role](given.place / "db")
+    args = parser.parse_args()
+    if args.role:
+        {"writer": run_writer, "reader": run_reader}[args.role](args.place / "db")
     import tempfile
 
     with tempfile.TemporaryDirectory() as place:
-        churn = Churn(given.place or Path(place))
-        churn.run(given.minutes * 60)
-        write_report(churn, given.out)
+        churn = Churn(args.place or Path(place))
+        churn.run(args.minutes * 60)
+        write_report(churn, args.out)
     return 1 if churn.problems else 0
 
 
@@ -224,8 +233,8 @@ def write_report(churn: Churn, out: Path) -> None:
     (out / "churn.svg").write_text(draw_timeline(churn.samples), encoding="utf-8")
     for name, (early, late) in churn.compute_growth().items():
         print(f"{name:22} {early:8.1f} MB {late:8.1f} MB")
-    said = "; ".join(churn.problems) or "everything levelled off and is sound"
-    print(f"{figures['answers']:,} rounds of questions answered; {said}")
+    outcome = "; ".join(churn.problems) or "everything levelled off and is sound"
+    print(f"{figures['answers']:,} rounds of questions answered; {outcome}")
 
 
 if __name__ == "__main__":

@@ -73,21 +73,21 @@ def main() -> None:
     )
     parser.add_argument("--keep", type=Path, default=Path("build/cold"))
     parser.add_argument("--question", default="asynchronous client for a message queue")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
     names = [name for name in BUILDERS if name == "by hand" or is_installed(name)]
     for name in BUILDERS.keys() - set(names):
         print(f"{name} is not installed and left out; {INSTALL_HINT}", file=sys.stderr)
-    folder = asked.keep.resolve() / str(asked.chunks)
+    folder = args.keep.resolve() / str(args.chunks)
     for name in names:
         if not (folder / name / "done").exists():
-            build_collection(name, folder / name, asked)
-    runs = time_commands(build_commands(folder, asked.question, names), asked.rounds)
-    least = statistics.median(seconds for seconds, _ in runs["vecsearch, hybrid"])
-    print(f"{asked.chunks:,} chunks, median of {asked.rounds} rounds")
+            build_collection(name, folder / name, args)
+    runs = time_commands(build_commands(folder, args.question, names), args.rounds)
+    base_seconds = statistics.median(seconds for seconds, _ in runs["vecsearch, hybrid"])
+    print(f"{args.chunks:,} chunks, median of {args.rounds} rounds")
     for side, times in runs.items():
         seconds, memory = statistics.median(time for time, _ in times), statistics.median(peak for _, peak in times)
-        print(f"{side:32} {seconds:6.2f} s {memory:6,.0f} MB {seconds / least:6.1f} ×")
+        print(f"{side:32} {seconds:6.2f} s {memory:6,.0f} MB {seconds / base_seconds:6.1f} ×")
 
 
 def build_commands(folder: Path, question: str, names: list[str]) -> dict[str, list[str]]:
@@ -97,26 +97,28 @@ def build_commands(folder: Path, question: str, names: list[str]) -> dict[str, l
         "vecsearch, --mode lexical": [*SEARCH_COMMAND, database, question, "--mode", "lexical"],
     }
     scripts = {"by hand": BY_HAND_SCRIPT, "txtai": TXTAI_SCRIPT, "chroma": CHROMA_SCRIPT}
-    said = {"by hand": "sentence-transformers + FAISS", "txtai": "txtai, hybrid", "chroma": "Chroma"}
-    others = {
-        said[name]: [sys.executable, "-c", scripts[name], str(folder / name), model, question] for name in names if name in said
+    labels = {"by hand": "sentence-transformers + FAISS", "txtai": "txtai, hybrid", "chroma": "Chroma"}
+    other_sides = {
+        labels[name]: [sys.executable, "-c", scripts[name], str(folder / name), model, question]
+        for name in names
+        if name in labels
     }
-    return sides | others
+    return sides | other_sides
 
 
 def time_commands(sides: dict[str, list[str]], rounds: int) -> dict[str, list[tuple[float, float]]]:
     """Seconds and megabytes of each run."""
     for name, command in sides.items():  # not timed: fills the system's cache, and proves that there is an answer
-        shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        assert len(shown.splitlines()) >= 10, f"{name} printed {shown!r}"
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert len(output.splitlines()) >= 10, f"{name} printed {output!r}"
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, command in sides.items():
-            launched = subprocess.run(
+            result = subprocess.run(
                 [sys.executable, "-S", "-c", LAUNCH_SCRIPT, *command], check=True, capture_output=True, text=True
             )
-            seconds, memory, status = json.loads(launched.stdout)
-            assert status == 0, f"{name} failed: {launched.stderr}"
+            seconds, memory, status = json.loads(result.stdout)
+            assert status == 0, f"{name} failed: {result.stderr}"
             runs[name].append((seconds, memory))
     return runs
 
@@ -146,8 +148,8 @@ def build_vecsearch(folder: Path, count: int, vectors_file: Path | None) -> None
 
     with vecsearch.open(folder / "db") as collection:
         texts = _read_texts(count)
-        for at in range(collection.count(), count, 10_000):
-            collection.add(texts[at : at + 10_000])
+        for start in range(collection.count(), count, 10_000):
+            collection.add(texts[start : start + 10_000])
 
 
 def build_by_hand(folder: Path, count: int, vectors_file: Path | None) -> None:
@@ -186,10 +188,10 @@ def build_chroma(folder: Path, count: int, vectors_file: Path | None) -> None:
     )
     client = chroma.PersistentClient(str(folder), settings=chroma.Settings(anonymized_telemetry=False))
     collection = client.create_collection("rows", embedding_function=encode)
-    for at in range(0, count, 5_000):
-        some = texts[at : at + 5_000]
-        keys = [str(at + place) for place in range(len(some))]
-        collection.add(ids=keys, embeddings=rows[at : at + 5_000], documents=some)
+    for start in range(0, count, 5_000):
+        batch = texts[start : start + 5_000]
+        keys = [str(start + place) for place in range(len(batch))]
+        collection.add(ids=keys, embeddings=rows[start : start + 5_000], documents=batch)
 
 
 BUILDERS: dict[str, Callable[[Path, int, Path | None], None]] = {

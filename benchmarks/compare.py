@@ -25,31 +25,31 @@ from benchmarks.peers import INSTALL_HINT, PEERS, get_version, is_installed
 
 
 def main() -> None:
-    asked = _parse_arguments()
-    names = [name for name in asked.peers if is_installed(name)]
-    for name in asked.peers:
+    args = _parse_arguments()
+    names = [name for name in args.peers if is_installed(name)]
+    for name in args.peers:
         if name not in names:
             print(f"{name} is not installed and left out; {INSTALL_HINT}", file=sys.stderr)
     if not names:
         raise SystemExit("there is none to compare")
-    asked.out = asked.out.resolve()
-    asked.out.mkdir(parents=True, exist_ok=True)
-    measured = _load_earlier_results(asked.out) if asked.go_on else []
-    with TemporaryDirectory(dir=asked.work or asked.out) as work:
-        for count in asked.rows:
-            wanted = [name for name in names if not any((each["peer"], each["rows"]) == (name, count) for each in measured)]
-            if not wanted:
+    args.out = args.out.resolve()
+    args.out.mkdir(parents=True, exist_ok=True)
+    results = _load_earlier_results(args.out) if args.go_on else []
+    with TemporaryDirectory(dir=args.work or args.out) as work:
+        for count in args.rows:
+            pending = [name for name in names if not any((result["peer"], result["rows"]) == (name, count) for result in results)]
+            if not pending:
                 continue
             data = Path(work) / f"data-{count}"
-            corpus.write_corpus(data, count, asked.queries, files=asked.texts, vectors_file=asked.vectors)
+            corpus.write_corpus(data, count, args.queries, files=args.texts, vectors_file=args.vectors)
             exact = ExactSearch(data)
-            for name in wanted:
-                if any(each["peer"] == name and "failed" in each for each in measured):
+            for name in pending:
+                if any(result["peer"] == name and "failed" in result for result in results):
                     continue  # what was too much for it already is no better with more
-                measured.append(_measure_peer(name, data, exact, asked))
-                _write_results(measured, asked.out)
+                results.append(_measure_peer(name, data, exact, args))
+                _write_results(results, args.out)
             shutil.rmtree(data)
-    print((asked.out / "compare.md").read_text(encoding="utf-8"))
+    print((args.out / "compare.md").read_text(encoding="utf-8"))
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -76,17 +76,17 @@ def _load_earlier_results(out: Path) -> list[dict[str, Any]]:
     path = out / "compare.json"
     if not path.exists():
         return []
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    if kept["machine"] != report.describe_machine():
+    saved_report = json.loads(path.read_text(encoding="utf-8"))
+    if saved_report["machine"] != report.describe_machine():
         raise SystemExit(
-            f"{path} was measured on another machine ({kept['machine']}): choose another --out, or leave out --go-on"
+            f"{path} was measured on another machine ({saved_report['machine']}): choose another --out, or leave out --go-on"
         )
-    measured: list[dict[str, Any]] = kept["measured"]
-    return measured
+    results: list[dict[str, Any]] = saved_report["measured"]
+    return results
 
 
 def _parse_numbers(text: str) -> list[int]:
-    return [int(each) for each in text.split(",")]
+    return [int(number) for number in text.split(",")]
 
 
 def _parse_names(text: str) -> list[str]:
@@ -104,28 +104,28 @@ def _measure_peer(name: str, data: Path, exact: ExactSearch, args: argparse.Name
     try:
         result |= _run_step("build", name, data, folder, args)
         result["disk_mb"] = measure_size_mb(folder)
-        searched = _run_step("search", name, data, folder, args)
+        search_result = _run_step("search", name, data, folder, args)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         return result | {"failed": _explain_failure(error)}
     finally:
-        for each in data.parent.glob(f"{name}*"):
-            shutil.rmtree(each, ignore_errors=True)
-    for kind in FILTERS.keys() & searched.keys():
-        searched[kind]["recall"] = exact.recall(kind, searched[kind].pop("found"))
-    return result | {"complete": exact.is_complete(searched.pop("answer"))} | searched
+        for path in data.parent.glob(f"{name}*"):
+            shutil.rmtree(path, ignore_errors=True)
+    for kind in FILTERS.keys() & search_result.keys():
+        search_result[kind]["recall"] = exact.recall(kind, search_result[kind].pop("found"))
+    return result | {"complete": exact.is_complete(search_result.pop("answer"))} | search_result
 
 
 def _run_step(step: str, name: str, data: Path, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     os.sync()  # what the one before left to be written is not this one's affair
-    written = data.parent / "result.json"
-    command = [sys.executable, "-m", "benchmarks.child", step, name, *map(str, [data, folder, written, args.series])]
+    result_file = data.parent / "result.json"
+    command = [sys.executable, "-m", "benchmarks.child", step, name, *map(str, [data, folder, result_file, args.series])]
     with (args.out / f"{name}.log").open("w") as log:
         subprocess.run(
             command, check=True, stdout=log, stderr=subprocess.STDOUT, timeout=args.limit, cwd=Path(__file__).parents[1],
             env={**os.environ, "HF_HUB_OFFLINE": "1"},
         )  # fmt: skip
-    measured: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
-    return measured
+    result: dict[str, Any] = json.loads(result_file.read_text(encoding="utf-8"))
+    return result
 
 
 def _explain_failure(error: subprocess.CalledProcessError | subprocess.TimeoutExpired) -> str:

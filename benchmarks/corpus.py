@@ -62,8 +62,8 @@ class CorpusRows:
         return list(range(self.first_id, self.first_id + len(self)))
 
     def split_batches(self, size: int) -> Iterator[CorpusRows]:
-        for at in range(0, len(self), size):
-            yield self.slice_rows(at, at + size)
+        for start in range(0, len(self), size):
+            yield self.slice_rows(start, start + size)
 
     def slice_rows(self, start: int, stop: int) -> CorpusRows:
         return CorpusRows(self.texts[start:stop], self.vectors[start:stop], self.metadatas[start:stop], self.first_id + start)
@@ -75,8 +75,8 @@ def iterate_texts(files: Sequence[Path] = TEXT_FILES, characters: int = TEXT_MAX
         with _open_text(path) as lines:
             for line in lines:
                 if ".jsonl" in path.name:
-                    each = json.loads(line)
-                    yield f"{each.get('title') or ''}\n{each.get('text') or ''}".strip()[:characters]
+                    record = json.loads(line)
+                    yield f"{record.get('title') or ''}\n{record.get('text') or ''}".strip()[:characters]
                 else:
                     yield line.strip()[:characters]
 
@@ -96,20 +96,23 @@ def load_vectors(needed_texts: Sequence[str], vectors_file: Path | None) -> NDAr
     folder = Path(platformdirs.user_cache_dir("vecsearch")) / "benchmarks" / encoder.fingerprint[:16]
     folder.mkdir(parents=True, exist_ok=True)
     return np.concatenate(
-        [_load_shard(folder, needed_texts[at : at + SHARD_ROWS], at) for at in range(0, len(needed_texts), SHARD_ROWS)]
+        [
+            _load_shard(folder, needed_texts[start : start + SHARD_ROWS], start)
+            for start in range(0, len(needed_texts), SHARD_ROWS)
+        ]
     )
 
 
-def _load_shard(folder: Path, needed_texts: Sequence[str], at: int) -> NDArray[np.float16]:
-    path = folder / f"{at:07}-{_hash_texts(needed_texts)}.npy"
+def _load_shard(folder: Path, needed_texts: Sequence[str], start: int) -> NDArray[np.float16]:
+    path = folder / f"{start:07}-{_hash_texts(needed_texts)}.npy"
     if not path.exists():
-        print(f"encoding texts {at:,} to {at + len(needed_texts):,}", flush=True)
+        print(f"encoding texts {start:,} to {start + len(needed_texts):,}", flush=True)
         rows = registry.load(None).encode_documents(needed_texts).astype(np.float16)
         with path.with_suffix(".part").open("wb") as file:
             np.save(file, rows)
         path.with_suffix(".part").rename(path)
-    kept: NDArray[np.float16] = np.load(path)
-    return kept
+    shard: NDArray[np.float16] = np.load(path)
+    return shard
 
 
 def _hash_texts(needed_texts: Sequence[str]) -> str:
@@ -136,30 +139,30 @@ def write_corpus(
     folder: Path, count: int, queries: int, *, files: Sequence[Path] = TEXT_FILES, vectors_file: Path | None = None
 ) -> None:
     """Lay the data of a collection of `count` rows into `folder`, every so many-th text being taken out as a query."""
-    taken = list(islice(iterate_texts(files), count + queries))
-    if len(taken) < count + queries:
-        raise SystemExit(f"there are only {len(taken):,} texts, {count + queries:,} are needed")
-    asking = np.zeros(len(taken), bool)
-    asking[:: len(taken) // queries] = True
+    drawn_texts = list(islice(iterate_texts(files), count + queries))
+    if len(drawn_texts) < count + queries:
+        raise SystemExit(f"there are only {len(drawn_texts):,} texts, {count + queries:,} are needed")
+    asking = np.zeros(len(drawn_texts), bool)
+    asking[:: len(drawn_texts) // queries] = True
     asking[np.flatnonzero(asking)[queries:]] = False
-    rows = load_vectors(taken, vectors_file)
+    rows = load_vectors(drawn_texts, vectors_file)
     folder.mkdir(parents=True)
     np.save(folder / "queries.npy", normalize_rows(rows[asking]))
-    kept = np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (count, rows.shape[1]))
-    at = 0
-    for start in range(0, len(taken), BLOCK_ROWS):
-        some = normalize_rows(rows[start : start + BLOCK_ROWS][~asking[start : start + BLOCK_ROWS]])
-        kept[at : at + len(some)] = some
-        at += len(some)
-    kept.flush()
-    left = [text for text, asks in zip(taken, asking, strict=True) if not asks]
-    (folder / "texts.jsonl").write_text("".join(f"{json.dumps(text)}\n" for text in left), encoding="utf-8")
+    stored_rows = np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (count, rows.shape[1]))
+    position = 0
+    for start in range(0, len(drawn_texts), BLOCK_ROWS):
+        block = normalize_rows(rows[start : start + BLOCK_ROWS][~asking[start : start + BLOCK_ROWS]])
+        stored_rows[position : position + len(block)] = block
+        position += len(block)
+    stored_rows.flush()
+    remaining_texts = [text for text, asks in zip(drawn_texts, asking, strict=True) if not asks]
+    (folder / "texts.jsonl").write_text("".join(f"{json.dumps(text)}\n" for text in remaining_texts), encoding="utf-8")
 
 
 def load_corpus(folder: Path, count: int | None = None) -> CorpusRows:
     """The data that `write` laid down, or its first rows, which then is all that memory holds of it."""
-    held = load_texts(folder, count)
-    return CorpusRows(held, np.array(np.load(folder / "vectors.npy", mmap_mode="r")[: len(held)]), make_metadatas(len(held)))
+    texts = load_texts(folder, count)
+    return CorpusRows(texts, np.array(np.load(folder / "vectors.npy", mmap_mode="r")[: len(texts)]), make_metadatas(len(texts)))
 
 
 def load_texts(folder: Path, count: int | None = None) -> list[str]:
@@ -175,8 +178,8 @@ class ExactSearch:
         self._queries: Matrix = np.load(folder / "queries.npy")
         self._data = load_texts(folder), make_metadatas(len(self._rows))
         self._matches = {
-            name: np.array([only is None or each[only.key] == only.value for each in self._data[1]])
-            for name, only in FILTERS.items()
+            name: np.array([row_filter is None or metadata[row_filter.key] == row_filter.value for metadata in self._data[1]])
+            for name, row_filter in FILTERS.items()
         }
         self._min_cosines = self._compute_min_cosines()
 
@@ -187,23 +190,25 @@ class ExactSearch:
     def is_complete(self, answer: Sequence[tuple[int, str | None, Metadata | None]]) -> bool:
         """Whether these hits are complete: each with its own text and metadata."""
         texts, metadatas = self._data
-        return bool(answer) and all(text == texts[key] and held == metadatas[key] for key, text, held in answer)
+        return bool(answer) and all(text == texts[key] and metadata == metadatas[key] for key, text, metadata in answer)
 
     def _compute_min_cosines(self) -> dict[str, Matrix]:
         """For each query the cosine that a hit must reach; equally near rows are equally right."""
         best = {name: np.full((len(self._queries), TOP_K), -np.inf, np.float32) for name in FILTERS}
-        for at in range(0, len(self._rows), BLOCK_ROWS):
-            cosines = self._queries @ self._rows[at : at + BLOCK_ROWS].T
+        for start in range(0, len(self._rows), BLOCK_ROWS):
+            cosines = self._queries @ self._rows[start : start + BLOCK_ROWS].T
             for name, matches in self._matches.items():
-                some = np.hstack([best[name], cosines[:, matches[at : at + BLOCK_ROWS]]])
-                best[name] = np.partition(some, -TOP_K, axis=1)[:, -TOP_K:]
+                candidates = np.hstack([best[name], cosines[:, matches[start : start + BLOCK_ROWS]]])
+                best[name] = np.partition(candidates, -TOP_K, axis=1)[:, -TOP_K:]
         return {name: rows.min(axis=1) for name, rows in best.items()}
 
     def recall(self, name: str, found_ids: Sequence[Sequence[int]]) -> float:
         """Of the ten nearest (or of all that match, where those are fewer), the share that was found; a mean over the queries."""
-        wanted = min(TOP_K, int(self._matches[name].sum()))
+        relevant_count = min(TOP_K, int(self._matches[name].sum()))
         right = 0
-        for query, least, ids in zip(self._queries, self._min_cosines[name], found_ids, strict=False):
-            matching = [each for each in dict.fromkeys(ids) if self._matches[name][each]]
-            right += min(wanted, int((self._rows[matching] @ query >= least - COSINE_TOLERANCE).sum())) if matching else 0
-        return right / (wanted * len(found_ids)) if wanted else 1.0
+        for query, min_cosine, ids in zip(self._queries, self._min_cosines[name], found_ids, strict=False):
+            matching = [row_id for row_id in dict.fromkeys(ids) if self._matches[name][row_id]]
+            right += (
+                min(relevant_count, int((self._rows[matching] @ query >= min_cosine - COSINE_TOLERANCE).sum())) if matching else 0
+            )
+        return right / (relevant_count * len(found_ids)) if relevant_count else 1.0

@@ -35,24 +35,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--short", type=int, default=1024, help="short texts a round")
     parser.add_argument("--long", type=int, default=192, help="long texts a round")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
-    sets = {"short": sample_texts(SHORT_TOKENS, asked.short), "long": sample_texts(LONG_TOKENS, asked.long)}
-    ours, theirs = EncoderProcess("vecsearch"), EncoderProcess("sentence-transformers")
+    sets = {"short": sample_texts(SHORT_TOKENS, args.short), "long": sample_texts(LONG_TOKENS, args.long)}
+    vecsearch_encoder, reference_encoder = EncoderProcess("vecsearch"), EncoderProcess("sentence-transformers")
     for name, (texts, tokens) in sets.items():
-        ours.encode(texts[:BATCH_SIZE]), theirs.encode(texts[:BATCH_SIZE])
-        pairs = [(ours.encode(texts), theirs.encode(texts)) for _ in range(asked.rounds)]
-        ratios = [other[0] / mine[0] for mine, other in pairs]
+        vecsearch_encoder.encode(texts[:BATCH_SIZE]), reference_encoder.encode(texts[:BATCH_SIZE])
+        pairs = [(vecsearch_encoder.encode(texts), reference_encoder.encode(texts)) for _ in range(args.rounds)]
+        ratios = [other[0] / vecsearch_run[0] for vecsearch_run, other in pairs]
         cosines = (pairs[0][0][1] * pairs[0][1][1]).sum(axis=1)
         print(
             f"{name}: {len(texts)} texts, {tokens / len(texts):.0f} tokens each; tokens/s: "
-            f"vecsearch {tokens / statistics.median(mine[0] for mine, _ in pairs):,.0f}, "
+            f"vecsearch {tokens / statistics.median(vecsearch_run[0] for vecsearch_run, _ in pairs):,.0f}, "
             f"sentence-transformers {tokens / statistics.median(other[0] for _, other in pairs):,.0f}; "
             f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}); "
             f"cosine to float32: mean {cosines.mean():.4f}, least {cosines.min():.4f}"
         )
-    least = measure_batch_effect(lambda texts: ours.encode(texts)[1], sets["short"][0], sets["long"][0])
-    print(f"the same text alone, among short and among long ones: cosine at least {least:.6f}")
+    min_cosine = measure_batch_effect(lambda texts: vecsearch_encoder.encode(texts)[1], sets["short"][0], sets["long"][0])
+    print(f"the same text alone, among short and among long ones: cosine at least {min_cosine:.6f}")
 
 
 def sample_texts(lengths: range, count: int) -> tuple[list[str], int]:
@@ -61,17 +61,19 @@ def sample_texts(lengths: range, count: int) -> tuple[list[str], int]:
     files = [DATA_FOLDER / "scale_pypi/corpus.jsonl.gz"] if lengths is SHORT_TOKENS else [DATA_FOLDER / "scifact/corpus.jsonl"]
     characters = corpus.TEXT_MAX_CHARS if lengths is SHORT_TOKENS else 5_000
     sized = ((text, len(encoder.token_spans(text)) + 2) for text in corpus.iterate_texts(files, characters))
-    kept = list(islice(((text, size) for text, size in sized if size in lengths), count))
-    return [text for text, _ in kept], sum(size for _, size in kept)
+    pairs = list(islice(((text, size) for text, size in sized if size in lengths), count))
+    return [text for text, _ in pairs], sum(size for _, size in pairs)
 
 
 def measure_batch_effect(encode: Encode, short: Sequence[str], long: Sequence[str]) -> float:
     """The least cosine between a text's vectors: encoded alone, among short texts, among long ones."""
-    least = 1.0
+    min_cosine = 1.0
     for text in [*short[-8:], *long[-8:]]:
         rows = [encode(batch)[-1] for batch in ([text], [*short[: BATCH_SIZE - 1], text], [*long[: BATCH_SIZE - 1], text])]
-        least = min(least, *(float(one @ other) for one, other in [(rows[0], rows[1]), (rows[0], rows[2]), (rows[1], rows[2])]))
-    return least
+        min_cosine = min(
+            min_cosine, *(float(row @ other) for row, other in [(rows[0], rows[1]), (rows[0], rows[2]), (rows[1], rows[2])])
+        )
+    return min_cosine
 
 
 class EncoderProcess:
@@ -79,8 +81,8 @@ class EncoderProcess:
 
     def __init__(self, name: str) -> None:
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        context.Process(target=serve, args=(name, theirs), daemon=True).start()
+        self._connection, child_connection = context.Pipe()
+        context.Process(target=serve, args=(name, child_connection), daemon=True).start()
 
     def encode(self, texts: Sequence[str]) -> tuple[float, Matrix]:
         """Seconds it took, and the rows."""
@@ -93,9 +95,9 @@ def serve(name: str, connection: Connection) -> None:
     encode = registry.load(None).encode_documents if name == "vecsearch" else _load_reference()
     while True:
         texts = connection.recv()
-        started = perf_counter()
+        start_time = perf_counter()
         rows = encode(texts)
-        connection.send((perf_counter() - started, rows))
+        connection.send((perf_counter() - start_time, rows))
 
 
 def _load_reference() -> Encode:

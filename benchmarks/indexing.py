@@ -33,19 +33,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
-    taken = list(islice(corpus.iterate_texts(), asked.documents))
+    texts = list(islice(corpus.iterate_texts(), args.documents))
     sides = {name: side for name, side in SIDES.items() if is_installed(name)}
     for name in SIDES.keys() - sides.keys():
         print(f"{name} is not installed and left out; {INSTALL_HINT}", file=sys.stderr)
     times: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(asked.rounds):
+    for _ in range(args.rounds):
         for name, side in sides.items():
-            times[name].append(_run_in_process(side, taken))
+            times[name].append(_run_in_process(side, texts))
     for name, seconds in times.items():
-        ratios = [other / ours for other, ours in zip(seconds, times["vecsearch"], strict=True)]
-        rate = len(taken) / statistics.median(seconds)
+        ratios = [other / vecsearch_time for other, vecsearch_time in zip(seconds, times["vecsearch"], strict=True)]
+        rate = len(texts) / statistics.median(seconds)
         print(f"{name:10} {rate:7,.0f} documents/s; vecsearch is {statistics.median(ratios):.2f} times as quick")
 
 
@@ -60,11 +60,11 @@ def time_vecsearch(folder: Path, texts: list[str]) -> float:
 
     with vecsearch.open(folder / "warm") as warm:
         warm.add(WARM_UP)
-    started = perf_counter()
+    start_time = perf_counter()
     with vecsearch.open(folder / "db") as collection:
         collection.add(texts)
         make_durable(folder / "db")
-        seconds = perf_counter() - started
+        seconds = perf_counter() - start_time
         assert texts[-1] in [hit.text for hit in collection.search(texts[-1])]
     return seconds
 
@@ -72,11 +72,11 @@ def time_vecsearch(folder: Path, texts: list[str]) -> float:
 def time_txtai(folder: Path, texts: list[str]) -> float:
     embeddings = import_module("txtai").Embeddings(path=str(find_model_folder(BUNDLED_MODEL)), content=True, hybrid=True)
     embeddings.batchtransform(WARM_UP)
-    started = perf_counter()
+    start_time = perf_counter()
     embeddings.index(texts)
     embeddings.save(str(folder / "db"))
     make_durable(folder)
-    seconds = perf_counter() - started
+    seconds = perf_counter() - start_time
     assert texts[-1] in [hit["text"] for hit in embeddings.search(texts[-1], 10)]
     return seconds
 
@@ -87,15 +87,15 @@ def time_chroma(folder: Path, texts: list[str]) -> float:
         str(find_model_folder(BUNDLED_MODEL))
     )
     encode(WARM_UP)
-    started = perf_counter()
+    start_time = perf_counter()
     client = chroma.PersistentClient(str(folder / "db"), settings=chroma.Settings(anonymized_telemetry=False))
     collection = client.create_collection("rows", embedding_function=encode)
     size = client.get_max_batch_size()
-    for at in range(0, len(texts), size):
-        some = texts[at : at + size]
-        collection.add(ids=[str(at + place) for place in range(len(some))], documents=some)
+    for start in range(0, len(texts), size):
+        batch = texts[start : start + size]
+        collection.add(ids=[str(start + place) for place in range(len(batch))], documents=batch)
     make_durable(folder)
-    seconds = perf_counter() - started
+    seconds = perf_counter() - start_time
     assert texts[-1] in collection.query(query_texts=texts[-1:], n_results=10)["documents"][0]
     return seconds
 

@@ -51,27 +51,28 @@ def measure_sts(pairs: Path) -> float:
 def measure_synonyms(wordnet: Path) -> None:
     probe = list(read_records(wordnet / "synonym_probe.jsonl"))
     words = {word for group in read_records(wordnet / "synonym_groups.jsonl") for word in group["words"]}
-    words |= {word for each in probe for word in (each["seed"], *each["family"])}
-    words |= {form for each in probe for form in build_word_forms(each["seed"])}
+    words |= {word for entry in probe for word in (entry["seed"], *entry["family"])}
+    words |= {form for entry in probe for form in build_word_forms(entry["seed"])}
     with TemporaryDirectory() as folder, vecsearch.open(f"{folder}/db") as collection:
         collection.add(sorted(words), ids=sorted(words))
         for collapse in (False, True):
-            found = [
-                {hit.id for hit in collection.search(each["seed"], limit=11, dedupe=collapse)} - {each["seed"]} for each in probe
+            neighbours = [
+                {hit.id for hit in collection.search(entry["seed"], limit=11, dedupe=collapse)} - {entry["seed"]}
+                for entry in probe
             ]
             shares = [
                 np.mean(
                     [
-                        len(set(each[key]) & ten) / min(10, len(each[key]))
-                        for each, ten in zip(probe, found, strict=True)
-                        if each[key]
+                        len(set(entry[key]) & ten) / min(10, len(entry[key]))
+                        for entry, ten in zip(probe, neighbours, strict=True)
+                        if entry[key]
                     ]
                 )
                 for key in ("synonyms", "family")
             ]
-            said = "collapsed" if collapse else "as they are"
+            label = "collapsed" if collapse else "as they are"
             print(
-                f"synonyms, {len(words):,} words, {said}: synonyms {shares[0]:.3f}, family {shares[1]:.3f} in the first 10",
+                f"synonyms, {len(words):,} words, {label}: synonyms {shares[0]:.3f}, family {shares[1]:.3f} in the first 10",
                 flush=True,
             )
 
@@ -83,18 +84,21 @@ def build_word_forms(word: str) -> list[str]:
 
 
 def measure_no_answer(data: Path, name: str) -> None:
-    kept = CachedCollection.from_dataset(Dataset.from_folder(data / name))
-    if not kept.is_whole:
-        kept.index()
+    cached_collection = CachedCollection.from_dataset(Dataset.from_folder(data / name))
+    if not cached_collection.is_whole:
+        cached_collection.index()
     banking = [
         row["text"]
         for row in csv.DictReader((data / "banking77" / "test.tsv").read_text(encoding="utf-8").splitlines(), delimiter="\t")
     ]
-    with kept.open_for_reading() as collection:
-        answered = compute_answered_share(collection, banking[::6])
-        own = [query["text"] for query in read_records(data / name / "queries.jsonl")]
-        missed = 1 - compute_answered_share(collection, own[:300])
-    print(f"nothing here, {name}: {answered:.1%} of unrelated questions answered, {missed:.1%} of its own not", flush=True)
+    with cached_collection.open_for_reading() as collection:
+        answered_share = compute_answered_share(collection, banking[::6])
+        own_questions = [query["text"] for query in read_records(data / name / "queries.jsonl")]
+        missed_share = 1 - compute_answered_share(collection, own_questions[:300])
+    print(
+        f"nothing here, {name}: {answered_share:.1%} of unrelated questions answered, {missed_share:.1%} of its own not",
+        flush=True,
+    )
 
 
 def compute_answered_share(collection: vecsearch.Collection, questions: list[str]) -> float:

@@ -23,7 +23,7 @@ def measure_peak_mb() -> float:
 
 def measure_resident_mb(process: int) -> float:
     """Memory resident now, of a process and of those that it has started, added up. Linux only."""
-    return sum(_read_status(each, "VmRSS:") for each in [str(process), *_list_descendants(str(process))]) / MEGABYTE
+    return sum(_read_status(pid, "VmRSS:") for pid in [str(process), *_list_descendants(str(process))]) / MEGABYTE
 
 
 def _read_peak(process: str) -> float:
@@ -58,9 +58,9 @@ def make_durable(folder: Path) -> None:
     """What `fsync` of every file and folder does: nothing where a database has done so itself."""
     for path in [folder, *folder.rglob("*")]:
         if path.is_file() or path.is_dir():
-            opened = os.open(path, os.O_RDONLY)
-            os.fsync(opened)
-            os.close(opened)
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
 
 
 def warm_cache(folder: Path) -> None:

@@ -56,11 +56,11 @@ def find_module(frame: FrameType) -> str | None:
 
 def find_caller(frame: FrameType) -> str | None:
     """Return the nearest module of vecsearch above a frame."""
-    above = frame.f_back
-    while above is not None:
-        if (module := find_module(above)) is not None:
+    caller = frame.f_back
+    while caller is not None:
+        if (module := find_module(caller)) is not None:
             return module
-        above = above.f_back
+        caller = caller.f_back
     return None
 
 

@@ -50,9 +50,9 @@ class Vecsearch(Peer):
         import vecsearch
 
         with vecsearch.open(folder / "db") as collection:
-            for some in rows.split_batches(100_000):
-                ids = [str(each) for each in some.ids]
-                collection.add(some.texts, ids=ids, metadatas=some.metadatas, vectors=some.vectors)
+            for batch in rows.split_batches(100_000):
+                ids = [str(row_id) for row_id in batch.ids]
+                collection.add(batch.texts, ids=ids, metadatas=batch.metadatas, vectors=batch.vectors)
 
     def open(self, folder: Path) -> None:
         import vecsearch
@@ -81,9 +81,9 @@ class Chroma(Peer):
     def build(self, folder: Path, rows: CorpusRows) -> None:
         client = self._open_client(folder)
         collection = client.create_collection("rows", embedding_function=None, configuration={"hnsw": {"space": "cosine"}})
-        for some in rows.split_batches(client.get_max_batch_size()):
-            ids = [str(each) for each in some.ids]
-            collection.add(ids=ids, embeddings=some.vectors, documents=list(some.texts), metadatas=list(some.metadatas))
+        for batch in rows.split_batches(client.get_max_batch_size()):
+            ids = [str(row_id) for row_id in batch.ids]
+            collection.add(ids=ids, embeddings=batch.vectors, documents=list(batch.texts), metadatas=list(batch.metadatas))
         client.close()
 
     def open(self, folder: Path) -> None:
@@ -114,7 +114,7 @@ class Lance(Peer):
 
     def build(self, folder: Path, rows: CorpusRows) -> None:
         schema = self._make_batch(rows.slice_rows(0, 1)).schema
-        batches = (self._make_batch(some) for some in rows.split_batches(10_000))
+        batches = (self._make_batch(batch) for batch in rows.split_batches(10_000))
         table = self._lance.connect(str(folder)).create_table("c", data=batches, schema=schema)
         table.create_index(metric="cosine", vector_column_name="vector", index_type="IVF_HNSW_SQ")
         for column in ("lang", "rare"):
@@ -123,8 +123,8 @@ class Lance(Peer):
     def _make_batch(self, rows: CorpusRows) -> Any:
         arrow = self._arrow
         vectors = arrow.FixedSizeListArray.from_arrays(arrow.array(rows.vectors.ravel()), rows.vectors.shape[1])
-        kept = {key: arrow.array([each[key] for each in rows.metadatas]) for key in ("lang", "rare", "n")}
-        return arrow.RecordBatch.from_pydict({"id": rows.ids, "text": list(rows.texts), **kept, "vector": vectors})
+        columns = {key: arrow.array([metadata[key] for metadata in rows.metadatas]) for key in ("lang", "rare", "n")}
+        return arrow.RecordBatch.from_pydict({"id": rows.ids, "text": list(rows.texts), **columns, "vector": vectors})
 
     def open(self, folder: Path) -> None:
         self._table = self._lance.connect(str(folder)).open_table("c")
@@ -183,12 +183,12 @@ class Milvus(Peer):
         schema.add_field("lang", kinds.VARCHAR, max_length=8)
         schema.add_field("rare", kinds.BOOL)
         schema.add_field("n", kinds.INT64)
-        how = client.prepare_index_params()
-        how.add_index("vector", index_type="AUTOINDEX", metric_type="COSINE")
-        client.create_collection("c", schema=schema, index_params=how)
-        for some in rows.split_batches(5_000):
-            columns = zip(some.ids, some.vectors, some.texts, some.metadatas, strict=True)
-            client.insert("c", [{"id": key, "vector": row, "text": text, **kept} for key, row, text, kept in columns])
+        index_params = client.prepare_index_params()
+        index_params.add_index("vector", index_type="AUTOINDEX", metric_type="COSINE")
+        client.create_collection("c", schema=schema, index_params=index_params)
+        for batch in rows.split_batches(5_000):
+            columns = zip(batch.ids, batch.vectors, batch.texts, batch.metadatas, strict=True)
+            client.insert("c", [{"id": key, "vector": row, "text": text, **metadata} for key, row, text, metadata in columns])
         client.flush("c")
         client.close()
 
@@ -226,9 +226,11 @@ class Qdrant(Peer):
         client, models = self._qdrant.QdrantClient(path=str(folder)), self._models
         space = models.VectorParams(size=rows.vectors.shape[1], distance=models.Distance.COSINE)
         client.create_collection("c", vectors_config=space)
-        for some in rows.split_batches(1_000):
-            columns = zip(some.ids, some.vectors.tolist(), some.texts, some.metadatas, strict=True)
-            points = [models.PointStruct(id=key, vector=row, payload={"text": text, **kept}) for key, row, text, kept in columns]
+        for batch in rows.split_batches(1_000):
+            columns = zip(batch.ids, batch.vectors.tolist(), batch.texts, batch.metadatas, strict=True)
+            points = [
+                models.PointStruct(id=key, vector=row, payload={"text": text, **metadata}) for key, row, text, metadata in columns
+            ]
             client.upsert("c", points)
         client.close()
 

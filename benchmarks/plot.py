@@ -18,21 +18,21 @@ COLOURS = {
     "qdrant": "#e69f00", "faiss": "#888888",
 }  # fmt: skip
 CHARTS: dict[str, Callable[[Result], float | None]] = {
-    "ingest, durable (s)": lambda each: each.get("ingest_s"),
-    "query, p50 (ms)": lambda each: each.get("all", {}).get("p50_ms"),
-    "filter 19 %, p50 (ms)": lambda each: each.get("some", {}).get("p50_ms"),
-    "filter < 1 %, p50 (ms)": lambda each: each.get("few", {}).get("p50_ms"),
-    "answers missed: 1 − recall@10": lambda each: _compute_missed_share(each.get("all")),
-    "reopen to first answer (ms)": lambda each: each.get("reopen_ms"),
-    "disk (MB)": lambda each: each.get("disk_mb"),
-    "peak memory (MB)": lambda each: each.get("memory_mb"),
+    "ingest, durable (s)": lambda result: result.get("ingest_s"),
+    "query, p50 (ms)": lambda result: result.get("all", {}).get("p50_ms"),
+    "filter 19 %, p50 (ms)": lambda result: result.get("some", {}).get("p50_ms"),
+    "filter < 1 %, p50 (ms)": lambda result: result.get("few", {}).get("p50_ms"),
+    "answers missed: 1 − recall@10": lambda result: _compute_missed_share(result.get("all")),
+    "reopen to first answer (ms)": lambda result: result.get("reopen_ms"),
+    "disk (MB)": lambda result: result.get("disk_mb"),
+    "peak memory (MB)": lambda result: result.get("memory_mb"),
 }
 MISSED_MIN = 0.0005  # no less than this is told apart from none
 
 
 def draw_charts(results: Sequence[Result]) -> str:
-    sizes = sorted({each["rows"] for each in results})
-    peers = list(dict.fromkeys(each["peer"] for each in results))
+    sizes = sorted({result["rows"] for result in results})
+    peers = list(dict.fromkeys(result["peer"] for result in results))
     width, height = CHARTS_PER_ROW * WIDTH, LEGEND_HEIGHT + HEIGHT * ceil(len(CHARTS) / CHARTS_PER_ROW)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',
@@ -41,7 +41,7 @@ def draw_charts(results: Sequence[Result]) -> str:
     ]
     for place, (title, value) in enumerate(CHARTS.items()):
         lines = {
-            peer: [(each["rows"], y) for each in results if each["peer"] == peer and (y := value(each)) is not None]
+            peer: [(result["rows"], y) for result in results if result["peer"] == peer and (y := value(result)) is not None]
             for peer in peers
         }
         x, y = place % CHARTS_PER_ROW * WIDTH, LEGEND_HEIGHT + place // CHARTS_PER_ROW * HEIGHT
@@ -65,16 +65,22 @@ def draw_timeline(samples: Sequence[Result]) -> str:
 
 
 def _draw_time_chart(title: str, names: Sequence[str], samples: Sequence[Result], width: int, height: int) -> str:
-    last, most = max(each["minutes"] for each in samples) or 1.0, max(each[name] for each in samples for name in names) or 1.0
-    across, up = width - LEFT - RIGHT, height - TOP - BOTTOM - LEGEND_HEIGHT
+    last, max_value = (
+        max(sample["minutes"] for sample in samples) or 1.0,
+        max(sample[name] for sample in samples for name in names) or 1.0,
+    )
+    plot_width, plot_height = width - LEFT - RIGHT, height - TOP - BOTTOM - LEGEND_HEIGHT
     parts = [f'<text x="{LEFT}" y="18" font-weight="bold">{escape(title)}, over {last:.0f} minutes</text>']
     for step in range(5):
-        y = height - BOTTOM - up * step / 4
+        y = height - BOTTOM - plot_height * step / 4
         parts.append(f'<path d="M{LEFT} {y:.1f}H{width - RIGHT}" stroke="#dddddd"/>')
-        parts.append(f'<text x="{LEFT - 4}" y="{y + 4:.1f}" text-anchor="end" fill="#555555">{most * step / 4:,.0f}</text>')
+        parts.append(f'<text x="{LEFT - 4}" y="{y + 4:.1f}" text-anchor="end" fill="#555555">{max_value * step / 4:,.0f}</text>')
     for place, (name, colour) in enumerate(zip(names, list(COLOURS.values()), strict=False)):
-        points = (f"{LEFT + across * e['minutes'] / last:.1f} {height - BOTTOM - up * e[name] / most:.1f}" for e in samples)
-        x = LEFT + place * (across // len(names))
+        points = (
+            f"{LEFT + plot_width * e['minutes'] / last:.1f} {height - BOTTOM - plot_height * e[name] / max_value:.1f}"
+            for e in samples
+        )
+        x = LEFT + place * (plot_width // len(names))
         parts.append(f'<path d="M{"L".join(points)}" stroke="{colour}" fill="none"/>')
         parts.append(f'<path d="M{x} 34h12" stroke="{colour}" stroke-width="3"/>')
         parts.append(f'<text x="{x + 16}" y="38">{escape(name.removeprefix("memory of "))}</text>')
@@ -105,7 +111,7 @@ def _draw_chart(title: str, sizes: Sequence[int], lines: dict[str, list[Point]])
     for size in sizes:
         x = _scale_x(size, sizes)
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 10}" text-anchor="middle" fill="#555555">{_format_rows(size)}</text>')
-    for peer, line in sorted(lines.items(), key=lambda each: each[0] == "vecsearch"):
+    for peer, line in sorted(lines.items(), key=lambda item: item[0] == "vecsearch"):
         points = [(_scale_x(rows, sizes), _scale_y(value, low, high)) for rows, value in line]
         if points:
             parts.append(f'<path d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}" {_format_stroke(peer)}/>')

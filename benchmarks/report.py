@@ -13,16 +13,16 @@ Result: TypeAlias = dict[str, Any]
 
 MISSING = "–"
 COLUMNS: dict[str, Callable[[Result], str]] = {
-    "": lambda each: f"{each['peer']} {each['version']}",
-    "ingest, durable": lambda each: _format_figure(each.get("ingest_s"), "s"),
-    "p50": lambda each: _format_series(each.get("all"), "p50_ms"),
-    "recall@10": lambda each: _format_series(each.get("all"), "recall"),
-    "p50, filter 19 % (recall)": lambda each: _format_with_recall(each.get("some")),
-    "p50, filter < 1 % (recall)": lambda each: _format_with_recall(each.get("few")),
-    "reopen to answer": lambda each: _format_figure(each.get("reopen_ms"), "ms"),
-    "disk": lambda each: _format_figure(each.get("disk_mb"), "MB"),
-    "peak memory": lambda each: _format_figure(each.get("memory_mb"), "MB"),
-    "hits": lambda each: MISSING if "complete" not in each else "complete" if each["complete"] else "ids only",
+    "": lambda result: f"{result['peer']} {result['version']}",
+    "ingest, durable": lambda result: _format_figure(result.get("ingest_s"), "s"),
+    "p50": lambda result: _format_series(result.get("all"), "p50_ms"),
+    "recall@10": lambda result: _format_series(result.get("all"), "recall"),
+    "p50, filter 19 % (recall)": lambda result: _format_with_recall(result.get("some")),
+    "p50, filter < 1 % (recall)": lambda result: _format_with_recall(result.get("few")),
+    "reopen to answer": lambda result: _format_figure(result.get("reopen_ms"), "ms"),
+    "disk": lambda result: _format_figure(result.get("disk_mb"), "MB"),
+    "peak memory": lambda result: _format_figure(result.get("memory_mb"), "MB"),
+    "hits": lambda result: MISSING if "complete" not in result else "complete" if result["complete"] else "ids only",
 }
 EXPLANATION = """\
 Each peer builds in one process and is asked in another; a small collection is built and asked before, so that imports and
@@ -40,16 +40,18 @@ def describe_machine() -> dict[str, str | int]:
 
 def build_table(results: Sequence[Result], facts: dict[str, str | int]) -> str:
     parts = [f"Measured one after the other on {facts['processor']}, {facts['cores']} cores, Python {facts['python']}."]
-    for rows in sorted({each["rows"] for each in results}):
-        some = [each for each in results if each["rows"] == rows]
-        lines = [_format_line([column(each) for column in COLUMNS.values()]) for each in some]
+    for rows in sorted({result["rows"] for result in results}):
+        size_results = [result for result in results if result["rows"] == rows]
+        lines = [_format_line([column(result) for column in COLUMNS.values()]) for result in size_results]
         parts.append("\n".join([f"**{rows:,} rows**", "", _format_line(COLUMNS), _format_line(["---"] * len(COLUMNS)), *lines]))
-    notes = {each["peer"]: each["note"] for each in results}
+    notes = {result["peer"]: result["note"] for result in results}
     parts.append("\n".join(f"- {peer}: {note}." for peer, note in notes.items()))
-    failed = [
-        f"- {each['peer']}, {each['rows']:,} rows: {each['failed']}; not tried with more." for each in results if "failed" in each
+    failures = [
+        f"- {result['peer']}, {result['rows']:,} rows: {result['failed']}; not tried with more."
+        for result in results
+        if "failed" in result
     ]
-    parts.extend(["\n".join(failed)] if failed else [])
+    parts.extend(["\n".join(failures)] if failures else [])
     return "\n\n".join([*parts, EXPLANATION])
 
 

@@ -40,9 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--chunks", type=int, default=100_000)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with TemporaryDirectory() as folder, vecsearch.open(f"{folder}/db") as collection:
-        fill(collection, asked.corpus, asked.chunks)
+        fill(collection, args.corpus, args.chunks)
         collection.search("warm up", rerank=True)
         print(f"{collection.count():,} documents; milliseconds, median of {len(QUERIES)} queries")
         for way, options in VARIANTS.items():
@@ -53,8 +53,8 @@ def fill(collection: vecsearch.Collection, corpus: Path, count: int) -> None:
     random = np.random.default_rng(0)
     with gzip.open(corpus) as lines:
         texts = (f"{line['title']}: {line['text']}" for line in map(json.loads, lines) if line["text"].strip())
-        numbered = enumerate(islice(texts, count))
-        while batch := list(islice(numbered, BATCH_SIZE)):
+        numbered_texts = enumerate(islice(texts, count))
+        while batch := list(islice(numbered_texts, BATCH_SIZE)):
             collection.add(
                 [text for _, text in batch], ids=[str(n) for n, _ in batch], vectors=random.normal(size=(len(batch), 384)),
                 metadatas=[{"n": n % 1000, "even": n % 2 == 0} for n, _ in batch],

@@ -12,11 +12,11 @@ from tests import maintenance
 UNIT = np.eye(384, dtype=np.float32)
 
 
-def held(folder):
+def read_collection(folder):
     """All that a collection holds, and what a question finds in it, in a form to compare."""
     with vecsearch.open(folder, readonly=True) as collection:
         hits = collection.search("seals that leap", limit=50)
-        assert {hit.id for hit in hits} == {each.id for each in collection.list_documents(limit=1000)}
+        assert {hit.id for hit in hits} == {document.id for document in collection.list_documents(limit=1000)}
         return collection.get(where={}), hits
 
 
@@ -25,26 +25,26 @@ def is_sound(folder):
 
 
 @contextmanager
-def nothing_lost(folder):
+def expect_nothing_lost(folder):
     """What is asked in here fails, and leaves the database as it was."""
-    before = held(folder)
+    before = read_collection(folder)
     yield
-    assert held(folder) == before
+    assert read_collection(folder) == before
     assert is_sound(folder)
 
 
-def error_of(ran, status=1):
+def get_error(result, status=1):
     """The one line that says what was wrong."""
-    assert ran.status == status, ran
-    assert "Traceback" not in ran.err
-    last = ran.err.splitlines()[-1]
-    if status == 2 and ran.err.startswith("Usage: "):
+    assert result.status == status, result
+    assert "Traceback" not in result.err
+    last = result.err.splitlines()[-1]
+    if status == 2 and result.err.startswith("Usage: "):
         assert last.startswith("Error: ")
     else:
-        assert ran.err == f"{last}\n"
+        assert result.err == f"{last}\n"
         assert last.startswith(("Error: ", "failed: "))
     return last.partition(": ")[2]
 
 
-def listing(folder):
+def list_files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))

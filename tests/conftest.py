@@ -39,7 +39,7 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class CommandResult:
     """What a command left behind."""
 
     status: int
@@ -69,7 +69,7 @@ def encoder() -> TextEncoder:
 
 
 @pytest.fixture
-def counting(encoder: TextEncoder) -> CountingEncoder:
+def counting_encoder(encoder: TextEncoder) -> CountingEncoder:
     return CountingEncoder(encoder)
 
 
@@ -87,39 +87,41 @@ def shared() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., CommandResult]]:
     """Run a command line in this process, in an empty folder, so that the model is loaded once for many."""
     from vecsearch.interfaces.cli import main
 
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: object, stdin: bytes = b"") -> Ran:
+    def run(*arguments: object, stdin: bytes = b"") -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["vecsearch", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin)))
         capfd.readouterr()
         status = main.run()
         out, err = capfd.readouterr()
-        return Ran(status, out, err)
+        return CommandResult(status, out, err)
 
     yield run
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Callable[..., Ran]:
+def process(tmp_path: Path) -> Callable[..., CommandResult]:
     """Run a command line in a process of its own."""
 
-    def run(*arguments: object, stdin: str = "", env: Mapping[str, str] | None = None, **options: Any) -> Ran:
-        done = subprocess.run(
+    def run(*arguments: object, stdin: str = "", env: Mapping[str, str] | None = None, **options: Any) -> CommandResult:
+        result = subprocess.run(
             [sys.executable, "-m", "vecsearch", *map(str, arguments)], cwd=tmp_path, input=stdin, text=True, capture_output=True,
             timeout=300, env={**os.environ, **(env or {})}, check=False, **options,
         )  # fmt: skip
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return CommandResult(result.returncode, result.stdout, result.stderr)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a database: two documents added from code, two of files."""
     place = tmp_path_factory.mktemp("made")
     (place / "old").mkdir()
@@ -132,7 +134,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def notes(made: Path, tmp_path: Path) -> Path:
+def notes(database_template: Path, tmp_path: Path) -> Path:
     """The test's own copy of that database, in the folder that the shell works in."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(database_template, tmp_path, dirs_exist_ok=True)
     return tmp_path / DATABASE_FOLDER

@@ -55,67 +55,67 @@ def copy(folder: Path, target: Path) -> Path:
 # -- damages: of a file, by chance
 
 
-def flip(file: Path, chance: random.Random) -> None:
+def flip_bits(file: Path, chance: random.Random) -> None:
     size = file.stat().st_size
     with file.open("rb+") as handle:
         for _ in range(chance.choice([1, 1, 3, 30])):
-            at = chance.randrange(size)
-            handle.seek(at)
+            position = chance.randrange(size)
+            handle.seek(position)
             old = handle.read(1)[0]
-            handle.seek(at)
+            handle.seek(position)
             handle.write(bytes([old ^ (1 << chance.randrange(8))]))
 
 
-def overwrite(file: Path, chance: random.Random) -> None:
+def overwrite_bytes(file: Path, chance: random.Random) -> None:
     size = file.stat().st_size
-    at, count = chance.randrange(size), chance.choice([4, 100, 8192])
+    position, count = chance.randrange(size), chance.choice([4, 100, 8192])
     with file.open("rb+") as handle:
-        handle.seek(at)
-        handle.write(chance.randbytes(min(count, size - at)))
+        handle.seek(position)
+        handle.write(chance.randbytes(min(count, size - position)))
 
 
-def zero_a_page(file: Path, chance: random.Random) -> None:
+def zero_page(file: Path, chance: random.Random) -> None:
     with file.open("rb+") as handle:
         handle.seek(8192 * chance.randrange(-(-file.stat().st_size // 8192)))
         handle.write(bytes(8192))
 
 
-def cut(file: Path, chance: random.Random) -> None:
+def truncate_file(file: Path, chance: random.Random) -> None:
     os.truncate(file, chance.choice([0, 1, 100, chance.randrange(file.stat().st_size)]))
 
 
-def lengthen(file: Path, chance: random.Random) -> None:
+def lengthen_file(file: Path, chance: random.Random) -> None:
     with file.open("ab") as handle:
         size = chance.choice([1, 100, 8192, 100_000])
         handle.write(chance.choice([bytes(size), random.Random(1).randbytes(size)]))
 
 
-def move_a_page(file: Path, chance: random.Random) -> None:
+def move_page(file: Path, chance: random.Random) -> None:
     data = bytearray(file.read_bytes())
     pages = len(data) // 8192
     if pages > 1:
-        one, other = chance.randrange(pages) * 8192, chance.randrange(pages) * 8192
-        data[one : one + 8192] = data[other : other + 8192]
+        page, other = chance.randrange(pages) * 8192, chance.randrange(pages) * 8192
+        data[page : page + 8192] = data[other : other + 8192]
         file.write_bytes(data)
 
 
-def remove(file: Path, chance: random.Random) -> None:
+def remove_file(file: Path, chance: random.Random) -> None:
     file.unlink()
 
 
-def a_folder_instead(file: Path, chance: random.Random) -> None:
+def replace_by_folder(file: Path, chance: random.Random) -> None:
     file.unlink()
     file.mkdir()
     (file / "in the way").touch()
 
 
-def another_s(file: Path, chance: random.Random) -> None:
-    others = sorted(path for path in file.parent.parent.rglob("*") if path.is_file() and path != file)
-    shutil.copy(chance.choice(others), file)
+def copy_other_file(file: Path, chance: random.Random) -> None:
+    other_files = sorted(path for path in file.parent.parent.rglob("*") if path.is_file() and path != file)
+    shutil.copy(chance.choice(other_files), file)
 
 
-def garbage(file: Path, chance: random.Random) -> None:
-    said = [
+def write_garbage(file: Path, chance: random.Random) -> None:
+    contents = [
         "",
         "{",
         "[]",
@@ -126,71 +126,71 @@ def garbage(file: Path, chance: random.Random) -> None:
         "[" * 100_000,
         "\ud800",
     ]
-    file.write_bytes(chance.choice(said).encode("utf-8", "surrogatepass"))
+    file.write_bytes(chance.choice(contents).encode("utf-8", "surrogatepass"))
 
 
-DAMAGES = [flip, flip, overwrite, zero_a_page, cut, lengthen, move_a_page, another_s]
+DAMAGES = [flip_bits, flip_bits, overwrite_bytes, zero_page, truncate_file, lengthen_file, move_page, copy_other_file]
 
 
 # -- uses
 
 
-def uses(folder: Path) -> list[Callable[[], object]]:
-    def asked(ask: Callable[[vecsearch.Collection], object], *, readonly: bool = False) -> Callable[[], object]:
-        def use() -> object:
+def list_uses(folder: Path) -> list[Callable[[], object]]:
+    def make_use(ask: Callable[[vecsearch.Collection], object], *, readonly: bool = False) -> Callable[[], object]:
+        def run_use() -> object:
             with vecsearch.open(folder, model=ENCODER, readonly=readonly, lock_timeout=1.0) as notes:
                 return ask(notes)
 
-        return use
+        return run_use
 
     row = ENCODER.encode_queries(["harbour seal"])[0]
     return [
-        asked(lambda notes: notes.search("harbour seal", limit=500), readonly=True),
-        asked(lambda notes: notes.search(row, limit=10)),
-        asked(lambda notes: notes.search("harbour river*", mode="lexical", limit=500)),
-        asked(
+        make_use(lambda notes: notes.search("harbour seal", limit=500), readonly=True),
+        make_use(lambda notes: notes.search(row, limit=10)),
+        make_use(lambda notes: notes.search("harbour river*", mode="lexical", limit=500)),
+        make_use(
             lambda notes: notes.search("jump", where={"$or": [{"n": {"$lt": 50}}, {"tags": {"$contains": "bank"}}]}, explain=True)
         ),
-        asked(lambda notes: notes.similar(id="d9")),
-        asked(lambda notes: (notes.count(), notes.list_documents(limit=1000), notes.list_sources())),
-        asked(lambda notes: notes.get(where={})),
+        make_use(lambda notes: notes.similar(id="d9")),
+        make_use(lambda notes: (notes.count(), notes.list_documents(limit=1000), notes.list_sources())),
+        make_use(lambda notes: notes.get(where={})),
         lambda: maintenance.status(folder),
         lambda: maintenance.check(folder),
         lambda: maintenance.list_models(folder),
-        asked(lambda notes: notes.add(["new words"], ids=["new"], on_conflict="replace")),
-        asked(lambda notes: notes.update("d1", text="changed")),
-        asked(lambda notes: notes.index([folder.parent])),
-        asked(lambda notes: notes.delete(["d2", "d3"])),
-        asked(lambda notes: notes.optimize()),
-        asked(lambda notes: notes.optimize(full=True)),
+        make_use(lambda notes: notes.add(["new words"], ids=["new"], on_conflict="replace")),
+        make_use(lambda notes: notes.update("d1", text="changed")),
+        make_use(lambda notes: notes.index([folder.parent])),
+        make_use(lambda notes: notes.delete(["d2", "d3"])),
+        make_use(lambda notes: notes.optimize()),
+        make_use(lambda notes: notes.optimize(full=True)),
         lambda: maintenance.rename_collection(folder, "second", "third"),
         lambda: maintenance.delete_collection(folder, "default"),
     ]
 
 
-def use(folder: Path) -> bool:
+def run_uses(folder: Path) -> bool:
     """Everything once. False for an error that is none of ours."""
-    good = True
-    for number, each in enumerate(uses(folder)):
+    is_right = True
+    for number, action in enumerate(list_uses(folder)):
         try:
-            each()
+            action()
         except vecsearch.VecsearchError as error:
             if len(str(error)) > 2_000:
                 print("LONG", len(str(error)), flush=True)
-                good = False
+                is_right = False
         except Exception:
-            good = False
+            is_right = False
             print(f"use {number}:", "".join(traceback.format_exc().splitlines(keepends=True)[-12:]), flush=True)
-    return good
+    return is_right
 
 
-def answers(folder: Path) -> object:
+def collect_answers(folder: Path) -> object:
     """What a sound database says, for any damage to what is derived."""
     with vecsearch.open(folder, model=ENCODER, readonly=True) as notes:
         rows = ENCODER.encode_queries(["harbour seal", "moon dust on the sand"])
         return [
-            [(hit.id, round(hit.score, 5)) for hit in found]
-            for found in (
+            [(hit.id, round(hit.score, 5)) for hit in hits]
+            for hits in (
                 *notes.search(rows, limit=20),
                 notes.search("river bank", limit=20),
                 notes.search("jump", where={"n": {"$gt": 300}}),
@@ -198,65 +198,77 @@ def answers(folder: Path) -> object:
         ]
 
 
-def case(folder: Path, what: str, number: int) -> bool:
+def run_case(folder: Path, target: str, number: int) -> bool:
     chance = random.Random(number)
     damage = chance.choice(DAMAGES)
     with TemporaryDirectory() as place:
-        there = copy(folder, Path(place) / "db")
-        if what == "sqlite":
-            damage(there / DATABASE_FILE, chance)
-            return use(there)
-        if what == "log":
-            open_log(folder, there)
+        folder_copy = copy(folder, Path(place) / "db")
+        if target == "sqlite":
+            damage(folder_copy / DATABASE_FILE, chance)
+            return run_uses(folder_copy)
+        if target == "log":
+            open_log(folder, folder_copy)
             damage(
-                chance.choice([there / f"{DATABASE_FILE}-wal", there / f"{DATABASE_FILE}-wal", there / f"{DATABASE_FILE}-shm"]),
+                chance.choice(
+                    [
+                        folder_copy / f"{DATABASE_FILE}-wal",
+                        folder_copy / f"{DATABASE_FILE}-wal",
+                        folder_copy / f"{DATABASE_FILE}-shm",
+                    ]
+                ),
                 chance,
             )
-            return use(there)
-        expected = answers(folder)
-        files = sorted((there / "index").iterdir()) if what == "index" else [there / "write.lock", there / "write.owner.json"]
+            return run_uses(folder_copy)
+        expected = collect_answers(folder)
+        files = (
+            sorted((folder_copy / "index").iterdir())
+            if target == "index"
+            else [folder_copy / "write.lock", folder_copy / "write.owner.json"]
+        )
         for file in chance.sample(files, chance.randrange(1, len(files) + 1)):
             file.touch()
             chance.choice(
-                [*DAMAGES, remove, a_folder_instead] if what == "index" else [garbage, garbage, remove, a_folder_instead]
+                [*DAMAGES, remove_file, replace_by_folder]
+                if target == "index"
+                else [write_garbage, write_garbage, remove_file, replace_by_folder]
             )(file, chance)
-        good = answers(there) == expected
-        if not good:
+        is_right = collect_answers(folder_copy) == expected
+        if not is_right:
             print("other answers", flush=True)
-        findings = [each for each in maintenance.check(there) if each.severity is vecsearch.Severity.ERROR]
+        findings = [finding for finding in maintenance.check(folder_copy) if finding.severity is vecsearch.Severity.ERROR]
         if findings:
             print("doctor:", findings, flush=True)
-        good = use(there) and not findings and good
-        if what == "index":
-            mended = copy(there, Path(place) / "mended")
-            good = good and mended.exists()
-        return good
+        is_right = run_uses(folder_copy) and not findings and is_right
+        if target == "index":
+            second_copy = copy(folder_copy, Path(place) / "mended")
+            is_right = is_right and second_copy.exists()
+        return is_right
 
 
-def open_log(folder: Path, there: Path) -> None:
+def open_log(folder: Path, target_folder: Path) -> None:
     """The copy of a database in use: with a log that was not taken in."""
     with TemporaryDirectory() as place:
-        live = copy(folder, Path(place) / "db")
-        notes = vecsearch.open(live, model=ENCODER)
-        reader = vecsearch.open(live, model=ENCODER, readonly=True)
+        live_folder = copy(folder, Path(place) / "db")
+        notes = vecsearch.open(live_folder, model=ENCODER)
+        reader = vecsearch.open(live_folder, model=ENCODER, readonly=True)
         reader.count()
         notes.add([f"late {WORDS[n % 9]} {n}" for n in range(60)], ids=[f"late{n}" for n in range(60)])
         for name in (DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm"):
-            shutil.copy(live / name, there / name)
+            shutil.copy(live_folder / name, target_folder / name)
         reader.close()
         notes.close()
 
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    folder, what, seed, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    bad = []
+    folder, target, seed, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    bad_numbers = []
     for number in range(seed, seed + count):
-        print(f"case {what} {number}", flush=True)
-        if not case(folder, what, number):
-            bad.append(number)
-    print(json.dumps(bad), flush=True)
-    sys.exit(1 if bad else 0)
+        print(f"case {target} {number}", flush=True)
+        if not run_case(folder, target, number):
+            bad_numbers.append(number)
+    print(json.dumps(bad_numbers), flush=True)
+    sys.exit(1 if bad_numbers else 0)
 
 
 if __name__ == "__main__":

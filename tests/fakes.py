@@ -30,7 +30,7 @@ class FakeEncoder:
         return f"{self.name}-fingerprint"
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
-        return [each.span() for each in re.finditer(r"\S+", text)]
+        return [match.span() for match in re.finditer(r"\S+", text)]
 
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
         return np.array([self._row(text) for text in texts], np.float32).reshape(len(texts), self.dimension)

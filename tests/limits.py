@@ -16,7 +16,7 @@ _PR_CAPBSET_DROP = 24
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
 
-def powerless() -> None:
+def drop_privileges() -> None:
     """The modes of files hold from here on, for root as for anyone."""
     if sys.platform == "linux" and os.geteuid() == 0:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -32,7 +32,7 @@ def can_be_powerless() -> bool:
         file = Path(folder) / "file"
         file.touch(mode=0)
         try:
-            return subprocess.run(["cat", file], preexec_fn=powerless, capture_output=True, check=False).returncode != 0
+            return subprocess.run(["cat", file], preexec_fn=drop_privileges, capture_output=True, check=False).returncode != 0
         except subprocess.SubprocessError:
             return False
 
@@ -41,12 +41,12 @@ def can_be_powerless() -> bool:
 def can_mount() -> bool:
     """Whether a child may mount file systems that nobody else sees."""
     try:
-        done = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+        result = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
     except OSError:
         return False
-    return done.returncode == 0
+    return result.returncode == 0
 
 
-def file_size_at_most(size: int) -> Callable[[], None]:
+def limit_file_size(size: int) -> Callable[[], None]:
     """No file may grow beyond so many bytes, as on a disk that is full."""
     return partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))

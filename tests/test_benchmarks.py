@@ -18,36 +18,36 @@ ROWS, QUERIES = 400, 20
 
 
 @pytest.fixture(scope="module")
-def brought(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("vectors") / "rows.npy"
     np.save(path, np.random.default_rng(1).normal(size=(ROWS + QUERIES, 384)).astype(np.float16))
     return path
 
 
 @pytest.fixture
-def data(brought: Path, tmp_path: Path) -> Path:
-    corpus.write_corpus(tmp_path / "data", ROWS, QUERIES, files=[SAMPLE_DATA / "words.jsonl"], vectors_file=brought)
+def data(data_template: Path, tmp_path: Path) -> Path:
+    corpus.write_corpus(tmp_path / "data", ROWS, QUERIES, files=[SAMPLE_DATA / "words.jsonl"], vectors_file=data_template)
     return tmp_path / "data"
 
 
-def test_compare_writes_a_table_a_plot_and_figures(brought: Path, tmp_path: Path) -> None:
-    words = {"--queries": QUERIES, "--vectors": brought, "--out": tmp_path, "--texts": SAMPLE_DATA / "words.jsonl"}
+def test_compare_writes_a_table_a_plot_and_figures(data_template: Path, tmp_path: Path) -> None:
+    words = {"--queries": QUERIES, "--vectors": data_template, "--out": tmp_path, "--texts": SAMPLE_DATA / "words.jsonl"}
     command = [sys.executable, "-m", "benchmarks.compare", *(str(word) for pair in words.items() for word in pair)]
-    both = [*command, "--peers", "vecsearch,faiss", "--rows", f"200,{ROWS}"]
+    arguments = [*command, "--peers", "vecsearch,faiss", "--rows", f"200,{ROWS}"]
     subprocess.run([*command, "--peers", "vecsearch", "--rows", "200"], check=True, cwd=PROJECT, capture_output=True)
     first = json.loads((tmp_path / "compare.json").read_text())["measured"]
-    subprocess.run([*both, "--go-on"], check=True, cwd=PROJECT, capture_output=True)
+    subprocess.run([*arguments, "--go-on"], check=True, cwd=PROJECT, capture_output=True)
 
-    measured = json.loads((tmp_path / "compare.json").read_text())["measured"]
-    assert [(each["peer"], each["rows"]) for each in measured] == [
+    results = json.loads((tmp_path / "compare.json").read_text())["measured"]
+    assert [(result["peer"], result["rows"]) for result in results] == [
         ("vecsearch", 200), ("faiss", 200), ("vecsearch", ROWS), ("faiss", ROWS)
     ]  # fmt: skip
-    assert measured[:1] == first
-    for ours in measured[::2]:
-        assert ours["complete"]
-        assert [ours[kind]["recall"] for kind in ("all", "some", "few")] == [1.0, 1.0, 1.0]
-        assert all(ours[figure] > 0 for figure in ("ingest_s", "reopen_ms", "disk_mb", "memory_mb"))
-    assert not any(theirs["complete"] or "some" in theirs or "failed" in theirs for theirs in measured[1::2])
+    assert results[:1] == first
+    for result in results[::2]:
+        assert result["complete"]
+        assert [result[kind]["recall"] for kind in ("all", "some", "few")] == [1.0, 1.0, 1.0]
+        assert all(result[figure] > 0 for figure in ("ingest_s", "reopen_ms", "disk_mb", "memory_mb"))
+    assert not any(result["complete"] or "some" in result or "failed" in result for result in results[1::2])
     table = (tmp_path / "compare.md").read_text().splitlines()
     assert len([line for line in table if line.startswith("| vecsearch") and "–" not in line]) == 2
     assert len([line for line in table if line.startswith("| faiss") and line.count("–") == 2]) == 2
@@ -69,20 +69,20 @@ def test_queries_are_no_rows_of_the_collection(data: Path) -> None:
     rows, queries = corpus.load_corpus(data), np.load(data / "queries.npy")
     assert (len(rows), len(queries)) == (ROWS, QUERIES)
     assert (rows.vectors @ queries.T).max() < 0.9
-    taken = list(corpus.iterate_texts([SAMPLE_DATA / "words.jsonl"]))
+    texts = list(corpus.iterate_texts([SAMPLE_DATA / "words.jsonl"]))
     step = (ROWS + QUERIES) // QUERIES
-    assert list(rows.texts[: step - 1]) == taken[1:step]
+    assert list(rows.texts[: step - 1]) == texts[1:step]
 
 
 def test_recall_counts_the_right_rows_of_each_filter_once(data: Path) -> None:
     exact, rows = corpus.ExactSearch(data), corpus.load_corpus(data)
     order = np.argsort(-(np.load(data / "queries.npy") @ rows.vectors.T), axis=1)
-    best = [[int(each) for each in line[:10]] for line in order]
-    german = [[int(each) for each in line if rows.metadatas[each]["lang"] == "de"][:10] for line in order]
+    best = [[int(number) for number in line[:10]] for line in order]
+    german = [[int(number) for number in line if rows.metadatas[number]["lang"] == "de"][:10] for line in order]
     assert exact.recall("all", best) == exact.recall("some", german) == 1.0
-    assert exact.recall("all", [[each] * 10 for each, *_ in best]) == pytest.approx(0.1)
+    assert exact.recall("all", [[row] * 10 for row, *_ in best]) == pytest.approx(0.1)
     assert exact.recall("some", best) < 0.9
-    assert exact.recall("all", [[int(each) for each in line[-10:]] for line in order]) == 0.0
+    assert exact.recall("all", [[int(number) for number in line[-10:]] for line in order]) == 0.0
     assert exact.recall("all", [[]] * QUERIES) == 0.0
 
 
@@ -101,15 +101,15 @@ def test_a_hit_is_complete_with_its_own_text_and_metadata(data: Path) -> None:
 
 
 def test_metadata_has_the_shares_that_it_claims_and_grows_by_appending() -> None:
-    made = corpus.make_metadatas(20_000)
-    assert made[:100] == corpus.make_metadatas(100)
-    assert np.mean([each["lang"] == "de" for each in made]) == pytest.approx(0.19, abs=0.01)
-    assert 0.003 < np.mean([each["rare"] for each in made]) < 0.01
+    metadatas = corpus.make_metadatas(20_000)
+    assert metadatas[:100] == corpus.make_metadatas(100)
+    assert np.mean([metadata["lang"] == "de" for metadata in metadatas]) == pytest.approx(0.19, abs=0.01)
+    assert 0.003 < np.mean([metadata["rare"] for metadata in metadatas]) < 0.01
 
 
 def test_what_failed_is_said() -> None:
-    told = report.build_table(
+    table = report.build_table(
         [{"peer": "x", "version": "1", "note": "n", "rows": 5, "failed": "not done after 3 s"}], report.describe_machine()
     )
-    assert "x, 5 rows: not done after 3 s" in told
-    assert "| x 1 | – | – |" in told
+    assert "x, 5 rows: not done after 3 s" in table
+    assert "| x 1 | – | – |" in table

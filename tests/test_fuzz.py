@@ -33,7 +33,7 @@ TIMES = int(os.environ.get("VECSEARCH_FUZZ", "1"))
 ENCODER = FakeEncoder()
 
 
-def some(count: int) -> settings:
+def limit_examples(count: int) -> settings:
     return settings(max_examples=count * TIMES, deadline=None)
 
 
@@ -42,21 +42,21 @@ def some(count: int) -> settings:
 
 @pytest.fixture(scope="module")
 def filtered(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
-    opened = vecsearch.open(tmp_path_factory.mktemp("filtered") / "f.vec")
+    collection = vecsearch.open(tmp_path_factory.mktemp("filtered") / "f.vec")
     count = len(test_filters.METADATA)
     ids = [str(n) for n in range(count)]
-    opened.add(["text"] * count, ids=ids, metadatas=test_filters.METADATA, vectors=np.eye(384)[:count])
-    return opened
+    collection.add(["text"] * count, ids=ids, metadatas=test_filters.METADATA, vectors=np.eye(384)[:count])
+    return collection
 
 
-def answers_or_refuses(collection: vecsearch.Collection, where: Any) -> None:
+def check_filter(collection: vecsearch.Collection, where: Any) -> None:
     """What a filter finds is what the plain reading of its rules says; FilterError for what is none."""
     try:
         count = collection.count(where)
     except vecsearch.FilterError as error:
         assert len(str(error)) < 1_000
         return
-    expected = {str(n) for n, each in enumerate(test_filters.METADATA) if test_filters.holds(where or {}, each)}
+    expected = {str(n) for n, metadata in enumerate(test_filters.METADATA) if test_filters.holds(where or {}, metadata)}
     assert count == len(expected)
     assert {hit.id for hit in collection.search(np.ones(384), limit=100, where=where)} == expected
 
@@ -87,7 +87,7 @@ scalars = st.one_of(
     st.booleans(),
     st.none(),
 )
-anything = st.recursive(
+any_value = st.recursive(
     scalars,
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
@@ -97,15 +97,15 @@ anything = st.recursive(
 )
 
 
-@some(300)
+@limit_examples(300)
 @given(
-    where=st.dictionaries(st.one_of(st.sampled_from([*OPERATORS, *test_filters.KEYS]), texts), anything, max_size=3) | anything
+    where=st.dictionaries(st.one_of(st.sampled_from([*OPERATORS, *test_filters.KEYS]), texts), any_value, max_size=3) | any_value
 )
 def test_anything_as_a_filter_is_answered_rightly_or_refused(filtered: vecsearch.Collection, where: Any) -> None:
-    answers_or_refuses(filtered, where)
+    check_filter(filtered, where)
 
 
-@some(300)
+@limit_examples(300)
 @given(
     expressions=st.lists(
         st.one_of(
@@ -114,7 +114,7 @@ def test_anything_as_a_filter_is_answered_rightly_or_refused(filtered: vecsearch
                 "".join,
                 st.lists(st.sampled_from([*'{}[]":,=<>! \t\n.$', *test_filters.KEYS, "1", "null", "NaN", "1e999"]), max_size=12),
             ),
-            anything.map(lambda value: json.dumps(value, default=str, skipkeys=True)),
+            any_value.map(lambda value: json.dumps(value, default=str, skipkeys=True)),
         ),
         max_size=3,
     )
@@ -127,10 +127,10 @@ def test_anything_after_where_in_the_shell_is_answered_rightly_or_refused(
     except vecsearch.FilterError as error:
         assert len(str(error)) < 1_000
         return
-    answers_or_refuses(filtered, where)
+    check_filter(filtered, where)
 
 
-def nested(inner: Any, wrap: Any, times: int) -> Any:
+def nest(inner: Any, wrap: Any, times: int) -> Any:
     for _ in range(times):
         inner = wrap(inner)
     return inner
@@ -143,13 +143,13 @@ CIRCLE["$and"] = [CIRCLE, CIRCLE]
 @pytest.mark.parametrize(
     "where",
     [
-        nested({"lang": "en"}, lambda inner: {"$not": inner}, 5_000),
-        nested({"lang": "en"}, lambda inner: {"$or": [{"$not": inner}, {"year": 1}]}, 200),
-        {"lang": nested({"$eq": "en"}, lambda inner: {"$not": inner}, 5_000)},
+        nest({"lang": "en"}, lambda inner: {"$not": inner}, 5_000),
+        nest({"lang": "en"}, lambda inner: {"$or": [{"$not": inner}, {"year": 1}]}, 200),
+        {"lang": nest({"$eq": "en"}, lambda inner: {"$not": inner}, 5_000)},
         {"$and": [{"year": {"$gt": n}} for n in range(5_000)]},
         {"$or": [{f"key{n}": n} for n in range(5_000)]},
         {f"key{n}": n for n in range(5_000)},
-        {"lang": nested("en", lambda inner: [inner], 5_000)},
+        {"lang": nest("en", lambda inner: [inner], 5_000)},
         {"year": 10**5_000}, {"year": {"$in": 10**5_000}}, {"year": [10**5_000]}, {"year": {"$gt": -(10**5_000)}}, CIRCLE,
         {"$and": [{}]}, {"lang": {"$eq": {"code": "en"}}}, {"x" * 1_000_000: {"$near": 1}}, {"$" + "x" * 1_000_000: 1},
         {"lang": {"$exists": "x" * 1_000_000}}, {"\ud800": 1}, {"lang": "\udfff"}, {"lang": ["\udfff"]}, {"lang": [object()]},
@@ -162,20 +162,20 @@ def test_a_filter_without_measure_is_refused_in_a_line(filtered: vecsearch.Colle
         lambda where: filtered.search(np.ones(384), where=where),
         lambda where: filtered.delete(where=where),
     ):
-        with pytest.raises(vecsearch.FilterError) as raised:
+        with pytest.raises(vecsearch.FilterError) as excinfo:
             ask(where)
-        assert len(str(raised.value)) < 1_000
+        assert len(str(excinfo.value)) < 1_000
 
 
 def test_a_filter_as_large_as_is_taken_is_answered(filtered: vecsearch.Collection) -> None:
     many = [*(f"no{n}" for n in range(20_000)), *range(5_000, 25_000), "en", 1, 10**20, -(10**400)]
-    answers_or_refuses(filtered, {"lang": {"$in": many}})
-    answers_or_refuses(filtered, {"year": {"$nin": many}})
+    check_filter(filtered, {"lang": {"$in": many}})
+    check_filter(filtered, {"year": {"$nin": many}})
     for depth in (1, 5, 11):  # each wraps two mappings around, and 24 levels are taken
-        deep = nested({"lang": "en"}, lambda inner: {"$or": [{"$not": inner}, {"year": 1}]}, depth)
-        assert filtered.count(deep) == sum(test_filters.holds(deep, each) for each in test_filters.METADATA)
+        deep = nest({"lang": "en"}, lambda inner: {"$or": [{"$not": inner}, {"year": 1}]}, depth)
+        assert filtered.count(deep) == sum(test_filters.holds(deep, metadata) for metadata in test_filters.METADATA)
     wide = {"$or": [{"year": {"$gt": 10 + n}} for n in range(499)]}
-    assert filtered.count(wide) == sum(test_filters.holds(wide, each) for each in test_filters.METADATA)
+    assert filtered.count(wide) == sum(test_filters.holds(wide, metadata) for metadata in test_filters.METADATA)
 
 
 @pytest.mark.parametrize(
@@ -193,12 +193,12 @@ def test_an_expression_of_any_length_is_read_at_once(filtered: vecsearch.Collect
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
-    opened = vecsearch.open(tmp_path_factory.mktemp("words") / "w.vec", stemmer="en")
-    opened.add(
+    collection = vecsearch.open(tmp_path_factory.mktemp("words") / "w.vec", stemmer="en")
+    collection.add(
         ["AND OR NOT NEAR ab", 'a "quoted" phrase^2', "col:umn {title body}: x", "ab-cd_ef.gh 12 a b c", "東京都 émigré 🙂"],
         ids=["1", "2", "3", "4", "5"], vectors=np.eye(384)[:5],
     )  # fmt: skip
-    return opened
+    return collection
 
 
 SYNTAX = [
@@ -228,7 +228,7 @@ SYNTAX = [
 ]
 
 
-@some(200)
+@limit_examples(200)
 @given(query=st.builds("".join, st.lists(st.sampled_from(SYNTAX) | st.text(max_size=4), min_size=1, max_size=12)))
 @example(query='" AND "')
 def test_any_query_of_words_is_answered(words: vecsearch.Collection, query: str) -> None:
@@ -287,7 +287,7 @@ lines = st.one_of(
 )
 
 
-@some(25)
+@limit_examples(25)
 @given(given_lines=st.lists(lines, min_size=1, max_size=6), ends=st.sampled_from([b"\n", b"\r\n", b"\r"]))
 def test_any_bytes_as_json_lines_give_a_report(
     tmp_path_factory: pytest.TempPathFactory, given_lines: list[bytes], ends: bytes
@@ -302,50 +302,50 @@ def test_any_bytes_as_json_lines_give_a_report(
         else:
             assert report.documents == report.added == notes.count()
             assert report.added or report.failed
-            for each in notes.get(where={}) if report.documents else []:
-                assert each.text.strip() or each.title
+            for document in notes.get(where={}) if report.documents else []:
+                assert document.text.strip() or document.title
 
 
-@some(15)
+@limit_examples(15)
 @given(
     junk=st.lists(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), max_size=20), max_size=8),
-    good=st.lists(
+    good_texts=st.lists(
         st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20), max_size=4
     ),
     chance=st.randoms(use_true_random=False),
 )
 def test_a_good_line_among_bad_ones_is_stored_as_it_is(
-    tmp_path_factory: pytest.TempPathFactory, junk: list[str], good: list[str], chance: Any
+    tmp_path_factory: pytest.TempPathFactory, junk: list[str], good_texts: list[str], chance: Any
 ) -> None:
     folder = tmp_path_factory.mktemp("lines")
-    wanted = {f"good {n}": f"text {text}" for n, text in enumerate(good)}
-    all_lines = [json.dumps({"id": key, "text": text}) for key, text in wanted.items()] + [f"no JSON: {each}" for each in junk]
+    expected = {f"good {n}": f"text {text}" for n, text in enumerate(good_texts)}
+    all_lines = [json.dumps({"id": key, "text": text}) for key, text in expected.items()] + [f"no JSON: {line}" for line in junk]
     chance.shuffle(all_lines)
     (folder / "lines.jsonl").write_text("\n".join(all_lines), encoding="utf-8", newline="")
     with vecsearch.open(folder / "db", model=ENCODER) as notes:
         report = notes.index([folder / "lines.jsonl"])
-        assert {each.id: each.text for each in (notes.get(where={}) if wanted else [])} == wanted
+        assert {document.id: document.text for document in (notes.get(where={}) if expected else [])} == expected
         assert len(report.failed) == (len(junk) if all_lines else 1)
 
 
 @pytest.mark.parametrize("depth", [NESTING_MAX + 1, 500, 960, 985, 990, 995, 1_000, 100_000])
 def test_a_line_that_is_nested_too_deeply_costs_no_other(tmp_path: Path, depth: int) -> None:
-    bad = '{"id": "bad", "text": "x", "deep": ' + "[" * depth + "]" * depth + "}"
-    (tmp_path / "a.jsonl").write_text(f'{{"id": "1", "text": "one"}}\n{bad}\n{{"id": "2", "text": "two"}}\n')
+    bad_line = '{"id": "bad", "text": "x", "deep": ' + "[" * depth + "]" * depth + "}"
+    (tmp_path / "a.jsonl").write_text(f'{{"id": "1", "text": "one"}}\n{bad_line}\n{{"id": "2", "text": "two"}}\n')
     with vecsearch.open(tmp_path / "db", model=ENCODER) as notes:
         report = notes.index([tmp_path / "a.jsonl"])
-        assert [each.id for each in notes.list_documents()] == ["1", "2"]
-        assert ["line 2" in each.error and "nested too deeply" in each.error for each in report.failed] == [True]
+        assert [document.id for document in notes.list_documents()] == ["1", "2"]
+        assert ["line 2" in failure.error and "nested too deeply" in failure.error for failure in report.failed] == [True]
 
 
 @pytest.mark.parametrize(
     "data", [b"\0", b"\xff\xfe\x00", b"[" * 200_000, b'{"text": "\\ud800"}', b'{"id": "\xff", "text": "x"}\n{']
 )
 def test_a_pipe_of_any_bytes_ends_in_a_line(shell: Any, data: bytes) -> None:
-    told = shell("index", "-", "-q", stdin=data)
-    assert told.status == 1
-    assert "Traceback" not in told.err
-    assert len(told.err) < 2_000
+    result = shell("index", "-", "-q", stdin=data)
+    assert result.status == 1
+    assert "Traceback" not in result.err
+    assert len(result.err) < 2_000
 
 
 # -- whatever comes in comes out as it was
@@ -391,62 +391,62 @@ values = st.recursive(
 )
 
 
-def strict(value: Any) -> str:
+def dump_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=True)
 
 
-@some(150)
+@limit_examples(150)
 @given(key=unicode, text=unicode, title=unicode | st.none(), metadata=st.dictionaries(unicode, values, max_size=4))
 def test_a_document_comes_back_as_it_was_or_is_refused(
-    kept: vecsearch.Collection, key: str, text: str, title: str | None, metadata: dict[str, Any]
+    collection: vecsearch.Collection, key: str, text: str, title: str | None, metadata: dict[str, Any]
 ) -> None:
     try:
-        kept.add([text], ids=[key], titles=[title], metadatas=[metadata], on_conflict="replace")
+        collection.add([text], ids=[key], titles=[title], metadatas=[metadata], on_conflict="replace")
     except vecsearch.InputError as error:
         assert len(str(error)) < 1_000
         assert is_refusable(key, text, title, metadata), error
         return
-    (found,) = kept.get(key)
-    assert (found.id, found.text, found.title) == (key, text, title)
-    assert strict(found.metadata) == strict(metadata)
-    assert kept.delete(key) == [key]
+    (document,) = collection.get(key)
+    assert (document.id, document.text, document.title) == (key, text, title)
+    assert dump_json(document.metadata) == dump_json(metadata)
+    assert collection.delete(key) == [key]
 
 
 def is_refusable(key: str, text: str, title: str | None, metadata: dict[str, Any]) -> bool:
     """Whether a document has what none may have: no id, no words, a NUL, half a surrogate pair, what is no JSON."""
     if not key.strip() or not (text.strip() or (title or "").strip()):
         return True
-    waiting: list[Any] = [key, text, title, metadata]
-    while waiting:
-        value = waiting.pop()
+    pending: list[Any] = [key, text, title, metadata]
+    while pending:
+        value = pending.pop()
         match value:
             case dict():
-                waiting += [*value, *value.values()]
-                if not all(isinstance(each, str) for each in value):
+                pending += [*value, *value.values()]
+                if not all(isinstance(key, str) for key in value):
                     return True
             case list():
-                waiting += value
+                pending += value
             case bytes():
                 return True
             case float() if not math.isfinite(value):
                 return True
-            case str() if "\0" in value or any("\ud800" <= each <= "\udfff" for each in value):
+            case str() if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
                 return True
     return False
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
-    opened = vecsearch.open(tmp_path_factory.mktemp("kept") / "k.vec", model=ENCODER)
-    opened.add(["there from the beginning"], ids=["first"])
-    return opened
+def collection(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
+    collection = vecsearch.open(tmp_path_factory.mktemp("kept") / "k.vec", model=ENCODER)
+    collection.add(["there from the beginning"], ids=["first"])
+    return collection
 
 
 LARGE = "ab é🙂\n" * 900_000  # ten megabytes
 
 
 @pytest.mark.parametrize(
-    ("given", "refused"),
+    ("arguments", "message"),
     [
         ({"ids": ["x" * ID_LENGTH_MAX]}, None),
         ({"ids": ["x" * (ID_LENGTH_MAX + 1)]}, "4,097"),
@@ -455,10 +455,10 @@ LARGE = "ab é🙂\n" * 900_000  # ten megabytes
         ({"metadatas": [{"large": LARGE}]}, None),
         ({"metadatas": [{LARGE[:100_000]: 1}]}, None),
         ({"metadatas": [{str(n): n for n in range(20_000)}]}, None),
-        ({"metadatas": [{"deep": nested([], lambda inner: [inner], NESTING_MAX - 2)}]}, None),
-        ({"metadatas": [{"deep": nested([], lambda inner: {"in": inner}, NESTING_MAX)}]}, "nested too deeply"),
-        ({"metadatas": [{"deep": nested([], lambda inner: [inner], 1_000)}]}, "nested too deeply"),
-        ({"metadatas": [{"deep": nested([], lambda inner: {"in": inner}, 100_000)}]}, "nested too deeply"),
+        ({"metadatas": [{"deep": nest([], lambda inner: [inner], NESTING_MAX - 2)}]}, None),
+        ({"metadatas": [{"deep": nest([], lambda inner: {"in": inner}, NESTING_MAX)}]}, "nested too deeply"),
+        ({"metadatas": [{"deep": nest([], lambda inner: [inner], 1_000)}]}, "nested too deeply"),
+        ({"metadatas": [{"deep": nest([], lambda inner: {"in": inner}, 100_000)}]}, "nested too deeply"),
         ({"metadatas": [{"a": {1: "x", "1": "y"}}]}, "string keys"),
         ({"metadatas": [{"a": "\\u0000"}]}, None),
         ({"metadatas": [{"a": "\0"}]}, "NUL"),
@@ -469,20 +469,20 @@ LARGE = "ab é🙂\n" * 900_000  # ten megabytes
     ],
     ids=range(18),
 )
-def test_what_is_large_or_deep_comes_back_or_is_refused(tmp_path: Path, given: dict[str, Any], refused: str | None) -> None:
+def test_what_is_large_or_deep_comes_back_or_is_refused(tmp_path: Path, arguments: dict[str, Any], message: str | None) -> None:
     with vecsearch.open(tmp_path / "db", model=ENCODER) as notes:
-        if refused is not None:
-            with pytest.raises(vecsearch.InputError, match=refused) as raised:
-                notes.add(["text"], **given)
-            assert len(str(raised.value)) < 1_000
+        if message is not None:
+            with pytest.raises(vecsearch.InputError, match=message) as excinfo:
+                notes.add(["text"], **arguments)
+            assert len(str(excinfo.value)) < 1_000
             return
-        (key,) = notes.add(["text"], **given, vectors=[[1.0] * 32])
+        (key,) = notes.add(["text"], **arguments, vectors=[[1.0] * 32])
     with vecsearch.open(tmp_path / "db", model=ENCODER) as notes:
-        (found,) = notes.get(key)
-        assert found.title == given.get("titles", [None])[0]
-        assert strict(found.metadata) == strict(given.get("metadatas", [{}])[0])
+        (document,) = notes.get(key)
+        assert document.title == arguments.get("titles", [None])[0]
+        assert dump_json(document.metadata) == dump_json(arguments.get("metadatas", [{}])[0])
         assert notes.search("text", mode="lexical")[0].id == key
-        for name, value in list(found.metadata.items())[:3]:
+        for name, value in list(document.metadata.items())[:3]:
             if isinstance(value, str | int) and name.isprintable():
                 assert notes.count({name: value}) == 1
         assert notes.delete(key) == [key]
@@ -497,18 +497,18 @@ def test_a_text_of_ten_megabytes_comes_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [7, None, b"x", 10**30, 1.5, "\ud800", "\udcff", "a\0b", ["x"], "x" * 5_000, ""])
-def test_what_is_no_id_is_in_no_collection(kept: vecsearch.Collection, key: Any) -> None:
+def test_what_is_no_id_is_in_no_collection(collection: vecsearch.Collection, key: Any) -> None:
     asks = [
-        lambda: kept.get([key]),
-        lambda: kept.delete([key]),
-        lambda: kept.update(key, metadata={}),
-        lambda: kept.recommend([key]),
+        lambda: collection.get([key]),
+        lambda: collection.delete([key]),
+        lambda: collection.update(key, metadata={}),
+        lambda: collection.recommend([key]),
     ]
-    for ask in [*asks, lambda: kept.similar(id=key)] if key is not None else asks:
-        with pytest.raises(vecsearch.InputError) as raised:
+    for ask in [*asks, lambda: collection.similar(id=key)] if key is not None else asks:
+        with pytest.raises(vecsearch.InputError) as excinfo:
             ask()
-        assert len(str(raised.value)) < 1_000
-    assert kept.count() == 1
+        assert len(str(excinfo.value)) < 1_000
+    assert collection.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -535,22 +535,22 @@ def test_what_is_no_id_is_in_no_collection(kept: vecsearch.Collection, key: Any)
     ],
     ids=range(18),
 )
-def test_what_no_argument_can_be_is_an_input_error_of_one_line(kept: vecsearch.Collection, ask: Any) -> None:
-    with pytest.raises(vecsearch.InputError) as raised:
-        ask(kept)
-    assert len(str(raised.value)) < 1_000
+def test_what_no_argument_can_be_is_an_input_error_of_one_line(collection: vecsearch.Collection, ask: Any) -> None:
+    with pytest.raises(vecsearch.InputError) as excinfo:
+        ask(collection)
+    assert len(str(excinfo.value)) < 1_000
 
 
-def test_counts_beyond_what_there_can_be_are_taken(kept: vecsearch.Collection) -> None:
-    assert kept.list_documents(offset=2**70) == []
-    assert len(kept.list_documents(limit=2**70)) == kept.count()
-    assert kept.list_sources(limit=2**70, offset=2**70) == []
+def test_counts_beyond_what_there_can_be_are_taken(collection: vecsearch.Collection) -> None:
+    assert collection.list_documents(offset=2**70) == []
+    assert len(collection.list_documents(limit=2**70)) == collection.count()
+    assert collection.list_sources(limit=2**70, offset=2**70) == []
 
 
 # -- names that lead elsewhere
 
 
-@some(20)
+@limit_examples(20)
 @given(name=unicode)
 def test_a_collection_s_name_is_only_a_name(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     place = tmp_path_factory.mktemp("names")
@@ -572,7 +572,7 @@ def test_a_collection_s_name_is_only_a_name(tmp_path_factory: pytest.TempPathFac
     assert [path.name for path in folder.parent.iterdir()] == ["db"]
 
 
-@some(60)
+@limit_examples(60)
 @given(
     include=st.lists(st.text(st.sampled_from("*?[]!/\\.a-z{}()^$|+ \0\ud800é"), max_size=8), max_size=2),
     exclude=st.lists(st.text(st.sampled_from("*?[]!/\\.a-z{}()^$|+ \0\ud800é"), max_size=8), max_size=2),
@@ -589,11 +589,11 @@ def test_any_pattern_is_taken_or_refused_and_leads_nowhere_else(
     for name in ("a.a", "a/z.é", "z"):
         (place / "root" / name).write_text("inside")
     try:
-        found = scan.scan([place / "root"], selection=FileFilter(tuple(include), tuple(exclude)))
+        scan_result = scan.scan([place / "root"], selection=FileFilter(tuple(include), tuple(exclude)))
     except vecsearch.InputError as error:
         assert len(str(error)) < 1_000
         return
-    assert all(each.path.is_relative_to(place / "root") for each in found.files)
+    assert all(file.path.is_relative_to(place / "root") for file in scan_result.files)
 
 
 @pytest.mark.parametrize("pattern", ["*a" * 30 + "b", "**/" * 300 + "b", "(a+)+" * 20, "?" * 3_000, "[a-z]" * 500, "*" * 200])
@@ -602,29 +602,29 @@ def test_no_pattern_takes_minutes(tmp_path: Path, pattern: str) -> None:
     from vecsearch.documents import scan
 
     (tmp_path / ("a" * 200)).write_text("x")
-    found = scan.scan([tmp_path], selection=FileFilter(exclude=(pattern,)))
-    assert len(found.files) + len(found.skipped) <= 1
+    scan_result = scan.scan([tmp_path], selection=FileFilter(exclude=(pattern,)))
+    assert len(scan_result.files) + len(scan_result.skipped) <= 1
 
 
 # -- the files of a database
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sound_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sound") / "db"
     damaging.make(folder)
     return folder
 
 
-@pytest.mark.parametrize(("what", "count"), [("sqlite", 8), ("log", 5), ("index", 5), ("lock", 3)])
-def test_a_damaged_file_ends_in_an_error_of_ours_or_in_right_answers(sound: Path, what: str, count: int) -> None:
+@pytest.mark.parametrize(("target", "count"), [("sqlite", 8), ("log", 5), ("index", 5), ("lock", 3)])
+def test_a_damaged_file_ends_in_an_error_of_ours_or_in_right_answers(sound_database: Path, target: str, count: int) -> None:
     """In a child, for which a crash or an endless loop is a failure too; see `damaging`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.damaging", sound, what, "0", str(count * TIMES)],
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.damaging", sound_database, target, "0", str(count * TIMES)],
         cwd=PROJECT,
         text=True,
         capture_output=True,
         timeout=60 + 10 * count * TIMES,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-4_000:] + done.stderr[-4_000:]
+    assert result.returncode == 0, result.stdout[-4_000:] + result.stderr[-4_000:]

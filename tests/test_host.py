@@ -71,8 +71,8 @@ with vecsearch.open("x.vec") as notes:
     child = os.fork()
     if not child:
         state = faiss.omp_get_max_threads()
-        found = notes.search(rows[5], limit=1)[0].text
-        os._exit(0 if (state, found, faiss.omp_get_max_threads()) == (3, "number 5", 3) else 1)
+        text = notes.search(rows[5], limit=1)[0].text
+        os._exit(0 if (state, text, faiss.omp_get_max_threads()) == (3, "number 5", 3) else 1)
     assert os.waitpid(child, 0)[1] == 0
 """
 
@@ -82,10 +82,10 @@ def test_the_host_process_is_left_as_it_was(tmp_path: Path, code: str) -> None:
     environment = {**os.environ, "VECSEARCH_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "2"}
     for name in ("TQDM_DISABLE", "TOKENIZERS_PARALLELISM", "ORT_DISABLE_TELEMETRY"):
         environment.pop(name, None)
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", STATE + code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    assert len(lines) == (2 if code is WORK else 0), done.stderr
+    assert result.returncode == 0, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == (2 if code is WORK else 0), result.stderr
     assert all("it/s" in line for line in lines)  # the host's own bar, and no line of ours

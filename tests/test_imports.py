@@ -17,21 +17,23 @@ RUN = "import sys; from vecsearch.interfaces.cli import main as cli; sys.argv[0]
 TELL = "print('LOADED', *sys.modules, file=sys.stderr); sys.exit(status)"
 
 
-def loaded(code: str, *arguments: object, whole: bool = False) -> set[str]:
+def list_loaded_modules(code: str, *arguments: object, full_names: bool = False) -> set[str]:
     """The top-level modules that a process of its own has loaded, or the whole names."""
-    done = subprocess.run([sys.executable, "-c", code + TELL, *map(str, arguments)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    names = done.stderr.splitlines()[-1].split()[1:]
-    return set(names) if whole else {name.partition(".")[0] for name in names}
+    result = subprocess.run(
+        [sys.executable, "-c", code + TELL, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    names = result.stderr.splitlines()[-1].split()[1:]
+    return set(names) if full_names else {name.partition(".")[0] for name in names}
 
 
 def test_the_package_alone_loads_next_to_nothing() -> None:
-    assert loaded("import sys, vecsearch; vecsearch.__version__; status = 0; ") & HEAVY == set()
+    assert list_loaded_modules("import sys, vecsearch; vecsearch.__version__; status = 0; ") & HEAVY == set()
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"], ["--version"]], ids=" ".join)
 def test_help_loads_click_and_no_more(arguments: list[str]) -> None:
-    assert loaded(RUN, *arguments) & HEAVY == {"click"}
+    assert list_loaded_modules(RUN, *arguments) & HEAVY == {"click"}
 
 
 @pytest.mark.parametrize(
@@ -43,11 +45,11 @@ def test_help_loads_click_and_no_more(arguments: list[str]) -> None:
     ids=" ".join,
 )  # fmt: skip
 def test_what_needs_no_encoding_loads_no_model(notes: Path, arguments: list[str]) -> None:
-    assert loaded(RUN, *arguments, "--db", notes) & MODEL == set()
+    assert list_loaded_modules(RUN, *arguments, "--db", notes) & MODEL == set()
 
 
 def test_indexing_what_is_unchanged_loads_no_model(notes: Path) -> None:
-    assert loaded(RUN, "index", notes.parent / "old", "--db", notes) & MODEL == set()
+    assert list_loaded_modules(RUN, "index", notes.parent / "old", "--db", notes) & MODEL == set()
 
 
 @pytest.mark.parametrize(
@@ -60,10 +62,10 @@ def test_indexing_what_is_unchanged_loads_no_model(notes: Path) -> None:
 )  # fmt: skip
 def test_asking_loads_nothing_of_the_write_path(notes: Path, arguments: list[str]) -> None:
     """Every module that a search does not need makes the shell wait: SQLAlchemy longer than the search takes."""
-    ours = loaded(RUN, *arguments, "--db", notes, whole=True)
-    assert "sqlalchemy" not in ours
+    modules = list_loaded_modules(RUN, *arguments, "--db", notes, full_names=True)
+    assert "sqlalchemy" not in modules
     assert (
-        ours
+        modules
         & {
             "vecsearch.indexing.pipeline",
             "vecsearch.indexing.batch_writer",
@@ -72,12 +74,12 @@ def test_asking_loads_nothing_of_the_write_path(notes: Path, arguments: list[str
         }
         == set()
     )
-    assert not any(name.startswith("vecsearch.documents.loaders") for name in ours)
-    assert "vecsearch.search.engine" in ours
+    assert not any(name.startswith("vecsearch.documents.loaders") for name in modules)
+    assert "vecsearch.search.engine" in modules
 
 
 def test_asking_by_meaning_loads_the_lean_runtime_alone(notes: Path) -> None:
-    assert loaded(RUN, "search", "fence", "--db", notes) & MODEL == {"onnxruntime"}
+    assert list_loaded_modules(RUN, "search", "fence", "--db", notes) & MODEL == {"onnxruntime"}
 
 
 def test_every_public_name_is_there() -> None:
@@ -86,5 +88,5 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_every_error_is_public() -> None:
-    defined = {name for name, each in vars(errors).items() if isinstance(each, type) and each.__module__ == errors.__name__}
+    defined = {name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == errors.__name__}
     assert defined <= set(vecsearch.__all__)

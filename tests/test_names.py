@@ -50,28 +50,28 @@ SAME_JOB = {"__init__", "base", "repair"}  # modules of one name that do one job
 TREES = ("vecsearch", "benchmarks", "migrations")
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
+def iterate_modules() -> Iterator[tuple[Path, ast.Module]]:
     for tree in TREES:
         for path in sorted((PROJECT / tree).rglob("*.py")):
             yield path.relative_to(PROJECT), ast.parse(path.read_text(encoding="utf-8"))
 
 
-def functions() -> Iterator[tuple[str, str, list[str]]]:
+def iterate_functions() -> Iterator[tuple[str, str, list[str]]]:
     """(place, name, decorators) of every function that is no dunder."""
-    for path, tree in modules():
+    for path, tree in iterate_modules():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("__"):
                 yield f"{path}:{node.lineno}", node.name, [ast.unparse(decorator) for decorator in node.decorator_list]
 
 
-def classes() -> Iterator[tuple[Path, ast.ClassDef]]:
-    for path, tree in modules():
+def iterate_classes() -> Iterator[tuple[Path, ast.ClassDef]]:
+    for path, tree in iterate_modules():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 yield path, node
 
 
-def first_word(name: str) -> str:
+def get_first_word(name: str) -> str:
     return name.strip("_").split("_")[0]
 
 
@@ -82,50 +82,57 @@ def is_participle(word: str) -> bool:
 def is_noun_by_design(name: str, decorators: list[str]) -> bool:
     """A property is named by its noun, a click command as the shell spells it."""
     return name.strip("_") in NOUNS or any(
-        "property" in each or ".command" in each or ".group" in each or ".setter" in each for each in decorators
+        "property" in decorator or ".command" in decorator or ".group" in decorator or ".setter" in decorator
+        for decorator in decorators
     )
 
 
 def test_functions_begin_with_a_verb() -> None:
-    wrong = [
-        f"{place} {name}" for place, name, decorators in functions()
-        if first_word(name) not in VERBS | QUESTIONS | CONVERSIONS and not is_noun_by_design(name, decorators)
+    wrong_names = [
+        f"{place} {name}" for place, name, decorators in iterate_functions()
+        if get_first_word(name) not in VERBS | QUESTIONS | CONVERSIONS and not is_noun_by_design(name, decorators)
     ]  # fmt: skip
-    assert wrong == []
+    assert wrong_names == []
 
 
 def test_three_fifths_of_all_functions_begin_with_a_verb_whatever_else_is_allowed() -> None:
-    names = [name for _, name, _ in functions()]
-    assert sum(first_word(name) in VERBS | QUESTIONS for name in names) >= 0.6 * len(names)
+    names = [name for _, name, _ in iterate_functions()]
+    assert sum(get_first_word(name) in VERBS | QUESTIONS for name in names) >= 0.6 * len(names)
 
 
 def test_no_participle_pronoun_or_adverb_is_a_function() -> None:
-    names = {f"{place} {name}" for place, name, _ in functions() if is_participle(first_word(name)) and name != "batched"}
-    pronouns = {f"{place} {name}" for place, name, _ in functions() if name.strip("_") in {"each", "some", "there", "here", "of"}}
+    names = {
+        f"{place} {name}" for place, name, _ in iterate_functions() if is_participle(get_first_word(name)) and name != "batched"
+    }
+    pronouns = {
+        f"{place} {name}" for place, name, _ in iterate_functions() if name.strip("_") in {"each", "some", "there", "here", "of"}
+    }
     assert names | pronouns == set()
 
 
 def test_no_two_classes_have_one_name() -> None:
     homes = defaultdict(list)
-    for path, node in classes():
+    for path, node in iterate_classes():
         homes[node.name].append(str(path))
     assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
 
 
 def test_no_class_is_named_by_a_participle_alone() -> None:
-    words = [(node.name, node.name.strip("_").lower()) for _, node in classes() if re.fullmatch(r"_?[A-Z][a-z]+", node.name)]
+    words = [
+        (node.name, node.name.strip("_").lower()) for _, node in iterate_classes() if re.fullmatch(r"_?[A-Z][a-z]+", node.name)
+    ]
     assert [name for name, word in words if word in IRREGULAR or word.endswith("ed")] == []
 
 
 def test_no_two_modules_of_different_packages_have_one_name() -> None:
     homes = defaultdict(list)
-    for path, _ in modules():
+    for path, _ in iterate_modules():
         if path.parts[0] == "vecsearch":
             homes[path.stem].append(str(path))
     assert {name: paths for name, paths in homes.items() if len(paths) > 1 and name not in SAME_JOB} == {}
 
 
 def test_modules_are_shorter_than_400_lines_and_two_lie_at_the_top() -> None:
-    long = [str(path) for path, _ in modules() if len((PROJECT / path).read_text(encoding="utf-8").splitlines()) > 400]
+    long = [str(path) for path, _ in iterate_modules() if len((PROJECT / path).read_text(encoding="utf-8").splitlines()) > 400]
     assert long == []
     assert sorted(path.name for path in (PROJECT / "vecsearch").glob("*.py")) == ["__init__.py", "__main__.py"]

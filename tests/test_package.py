@@ -45,8 +45,8 @@ def test_a_database_is_made_from_the_wheel_alone(wheel: Path, tmp_path: Path) ->
         archive.extractall(tmp_path / "installed")
     script = "import sys, vecsearch; sys.path.pop(0); collection = vecsearch.open('w.vec'); print(vecsearch.__file__)"
     code = f"import sys; sys.path.insert(0, {str(tmp_path / 'installed')!r}); {script}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert str(tmp_path / "installed") in done.stdout
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert str(tmp_path / "installed") in result.stdout
     assert (tmp_path / "w.vec" / "vecsearch.db").is_file()
 
 
@@ -140,8 +140,10 @@ def run_mypy(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
         (folder / "user.py").write_text(code)
         options = ["--strict", "--config-file=", "--python-executable", "venv/bin/python"]
         command = [sys.executable, "-m", "mypy", *options, "user.py"]
-        done = subprocess.run(command, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
+        result = subprocess.run(
+            command, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+        )
+        return result.returncode, result.stdout + result.stderr
 
     return run
 
@@ -153,25 +155,27 @@ def test_a_user_s_code_is_type_checked_against_the_wheel(run_mypy: Callable[[str
 
 def test_a_user_s_wrong_calls_are_found_against_the_wheel(run_mypy: Callable[[str], tuple[int, str]]) -> None:
     returncode, output = run_mypy(WRONG_CODE)
-    found = {int(line): code for line, code in re.findall(r"^user\.py:(\d+): error: .*\[([a-z-]+)\]$", output, re.MULTILINE)}
+    errors = {int(line): code for line, code in re.findall(r"^user\.py:(\d+): error: .*\[([a-z-]+)\]$", output, re.MULTILINE)}
     lines = enumerate(WRONG_CODE.splitlines(), start=1)
-    assert found == {number: line.partition("# wrong: ")[2] for number, line in lines if "# wrong: " in line}, output
+    assert errors == {number: line.partition("# wrong: ")[2] for number, line in lines if "# wrong: " in line}, output
     assert returncode == 1
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
     create_database(tmp_path / "m.vec")
     engine = create_engine(f"sqlite:///{tmp_path / 'm.vec' / 'vecsearch.db'}")
-    made = inspect(engine)
+    inspector = inspect(engine)
     for table in metadata.sorted_tables:
-        keys = made.get_pk_constraint(table.name)["constrained_columns"]
-        columns = {each["name"]: (each["name"] in keys or not each["nullable"]) for each in made.get_columns(table.name)}
-        assert columns == {each.name: not each.nullable for each in table.columns}, table.name
+        keys = inspector.get_pk_constraint(table.name)["constrained_columns"]
+        columns = {
+            column["name"]: (column["name"] in keys or not column["nullable"]) for column in inspector.get_columns(table.name)
+        }
+        assert columns == {column.name: not column.nullable for column in table.columns}, table.name
         with engine.connect() as connection:  # the inspector leaves out an index over an expression
             query = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
             indexes = {name for (name,) in connection.exec_driver_sql(query, (table.name,))}
         assert indexes == {index.name for index in table.indexes}, table.name
-    assert set(made.get_table_names()) == {table.name for table in metadata.sorted_tables} | {"alembic_version"}
+    assert set(inspector.get_table_names()) == {table.name for table in metadata.sorted_tables} | {"alembic_version"}
     engine.dispose()
 
 
@@ -190,7 +194,7 @@ def test_the_lock_pins_every_dependency() -> None:
     peers = (PROJECT / "benchmarks" / "peers.lock").read_text()
     pins = {line.partition("==")[0].lower().replace("_", "-") for line in (lock + peers).splitlines() if "==" in line}
     project = (PROJECT / "pyproject.toml").read_text()
-    asked = {name.lower().replace("_", "-") for name in re.findall(r'^    "([A-Za-z0-9_-]+)>=', project, re.MULTILINE)}
-    assert asked <= pins
+    requirements = {name.lower().replace("_", "-") for name in re.findall(r'^    "([A-Za-z0-9_-]+)>=', project, re.MULTILINE)}
+    assert requirements <= pins
     assert "torch==2.13.0\n" in lock
     assert not re.search(r"https?:|file:|\+cpu| @ ", lock)

@@ -75,7 +75,7 @@ main()
 """
 
 
-def child(code: str, *arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_child(code: str, *arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=cwd, text=True, capture_output=True, timeout=300, check=False,
@@ -83,7 +83,7 @@ def child(code: str, *arguments: str, cwd: Path, env: dict[str, str] | None = No
     )  # fmt: skip
 
 
-def visible_to_others(folder: Path) -> list[str]:
+def list_visible_to_others(folder: Path) -> list[str]:
     """Files and folders below, and the folder itself, that anyone but their owner may do anything with."""
     return sorted(
         f"{path.relative_to(folder.parent)} {stat.S_IMODE(path.stat().st_mode):o}"
@@ -94,22 +94,22 @@ def visible_to_others(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("umask", ["000", "022"])
 def test_a_database_is_its_owner_s_alone_whatever_the_umask(tmp_path: Path, umask: str) -> None:
-    done = child(WORK, umask, cwd=tmp_path, env={"VECSEARCH_CACHE": str(get_cache_folder("x").parent)})
-    assert done.returncode == 0, done.stderr
-    during = {name: stat.S_IMODE(mode) for name, mode in json.loads(done.stdout).items()}
+    result = run_child(WORK, umask, cwd=tmp_path, env={"VECSEARCH_CACHE": str(get_cache_folder("x").parent)})
+    assert result.returncode == 0, result.stderr
+    during = {name: stat.S_IMODE(mode) for name, mode in json.loads(result.stdout).items()}
     assert {"vecsearch.db-wal", "vecsearch.db-shm", "write.lock", "write.owner.json"} <= during.keys()
     assert {name: oct(mode) for name, mode in during.items() if mode != 0o600} == {}
-    assert visible_to_others(tmp_path / "place/db") == []
+    assert list_visible_to_others(tmp_path / "place/db") == []
 
 
 @pytest.mark.parametrize("umask", ["000", "022"])
 def test_what_evaluation_keeps_is_its_owner_s_alone(tmp_path: Path, umask: str) -> None:
     (tmp_path / "cache").mkdir(mode=0o755)
     (tmp_path / "cache/models").symlink_to(get_cache_folder("models"))  # prepared once, not for every test
-    done = child(EVALUATE, umask, cwd=tmp_path, env={"VECSEARCH_CACHE": str(tmp_path / "cache")})
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["documents"] == 2
-    assert visible_to_others(tmp_path / "cache/eval") == []
+    result = run_child(EVALUATE, umask, cwd=tmp_path, env={"VECSEARCH_CACHE": str(tmp_path / "cache")})
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["documents"] == 2
+    assert list_visible_to_others(tmp_path / "cache/eval") == []
 
 
 def test_a_cache_is_made_for_its_owner_alone(tmp_path: Path) -> None:
@@ -117,10 +117,10 @@ def test_a_cache_is_made_for_its_owner_alone(tmp_path: Path) -> None:
         "import os; os.umask(0)\nfrom vecsearch.encoders.model_files import *\n"
         "print(compute_fingerprint(find_model_folder(BUNDLED_MODEL)))"
     )
-    done = child(code, cwd=tmp_path, env={"VECSEARCH_CACHE": str(tmp_path / "home/cache")})
-    assert done.stdout.startswith("sha256:"), done.stderr
+    result = run_child(code, cwd=tmp_path, env={"VECSEARCH_CACHE": str(tmp_path / "home/cache")})
+    assert result.stdout.startswith("sha256:"), result.stderr
     assert any((tmp_path / "home/cache/models").iterdir())
-    assert visible_to_others(tmp_path / "home/cache/models") == []
+    assert list_visible_to_others(tmp_path / "home/cache/models") == []
 
 
 # -- the network
@@ -168,54 +168,56 @@ if model:  # by what the lean runtime is prepared from, too
 @pytest.mark.parametrize("model", ["default", "folder"])
 def test_no_network_is_asked_for_anything(tmp_path: Path, model: str) -> None:
     """Neither by us nor by what we load; only a hub's name may do that."""
-    folder = copied_model(tmp_path / "model") if model == "folder" else ""
+    folder = copy_model(tmp_path / "model") if model == "folder" else ""
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache/models").symlink_to(get_cache_folder("models"))  # prepared once, not for every test
     caches = {"VECSEARCH_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path / "hub")}
-    done = child(SILENCE, str(folder), str(PROJECT / "sample_data/words.jsonl"), cwd=tmp_path, env=caches)
-    asked = tmp_path / "asked.txt"
-    assert not asked.exists(), asked.read_text()
-    assert done.returncode == 0, done.stderr
+    result = run_child(SILENCE, str(folder), str(PROJECT / "sample_data/words.jsonl"), cwd=tmp_path, env=caches)
+    requests_file = tmp_path / "asked.txt"
+    assert not requests_file.exists(), requests_file.read_text()
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_hub_s_name_asks_the_hub_and_is_told_when_it_is_out_of_reach(tmp_path: Path) -> None:
     code = SILENCE.partition("model = ")[0] + (
         "try:\n    vecsearch.open('db', model='nobody/nothing')\nexcept vecsearch.UnavailableError as error:\n    print(error)"
     )
-    done = child(code, cwd=tmp_path, env={"HF_HOME": str(tmp_path / "hub")})
-    assert "cannot load the model 'nobody/nothing'" in done.stdout, done.stderr
+    result = run_child(code, cwd=tmp_path, env={"HF_HOME": str(tmp_path / "hub")})
+    assert "cannot load the model 'nobody/nothing'" in result.stdout, result.stderr
     assert (tmp_path / "asked.txt").exists(), "the test would not notice who asks"
     assert not (tmp_path / "db").exists()
 
 
 def test_onnx_runtime_is_never_imported_but_where_its_telemetry_is_turned_off() -> None:
-    found = {path.relative_to(PACKAGE).as_posix() for path, tree in sources(PACKAGE) if "onnxruntime" in imported(tree)}
-    assert found <= {"encoders/onnx_session.py", "encoders/quantization.py", "encoders/onnx_export.py"}
-    for name in found - {"encoders/onnx_session.py"}:
+    paths = {
+        path.relative_to(PACKAGE).as_posix() for path, tree in iterate_sources(PACKAGE) if "onnxruntime" in list_imports(tree)
+    }
+    assert paths <= {"encoders/onnx_session.py", "encoders/quantization.py", "encoders/onnx_export.py"}
+    for name in paths - {"encoders/onnx_session.py"}:
         assert "load_runtime()" in (PACKAGE / name).read_text()
 
 
 # -- nothing is executed
 
 
-def sources(*folders: Path) -> Iterator[tuple[Path, ast.Module]]:
+def iterate_sources(*folders: Path) -> Iterator[tuple[Path, ast.Module]]:
     for folder in folders:
         for path in sorted(folder.rglob("*.py")):
             yield path, ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(tree: ast.AST) -> set[str]:
+def list_imports(tree: ast.AST) -> set[str]:
     """Top-level names of the packages that a module imports, in whatever way."""
-    found: set[str] = set()
+    packages: set[str] = set()
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
-                found |= {each.name.partition(".")[0] for each in names}
+                packages |= {alias.name.partition(".")[0] for alias in names}
             case ast.ImportFrom(module=str(module)):
-                found.add(module.partition(".")[0])
+                packages.add(module.partition(".")[0])
             case ast.Call(func=ast.Name("import_module" | "__import__"), args=[ast.Constant(str(name)), *_]):
-                found.add(name.partition(".")[0])
-    return found
+                packages.add(name.partition(".")[0])
+    return packages
 
 
 EXECUTING = {"eval", "exec", "compile", "__import__"}
@@ -223,8 +225,8 @@ EXECUTING = {"eval", "exec", "compile", "__import__"}
 
 def test_nothing_unpickles_or_evaluates() -> None:
     pickling = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "code", "runpy", "yaml"}
-    for path, tree in sources(PACKAGE, MIGRATIONS):
-        assert not imported(tree) & pickling, path
+    for path, tree in iterate_sources(PACKAGE, MIGRATIONS):
+        assert not list_imports(tree) & pickling, path
         for node in ast.walk(tree):
             match node:
                 case ast.Call(func=ast.Name(name)):
@@ -241,7 +243,7 @@ def test_modules_are_imported_by_constant_names_alone() -> None:
     """But for a few, which stand in tables or behind a constant."""
     computed = {
         f"{path.relative_to(PACKAGE).as_posix()}: {ast.unparse(node.args[0])}"
-        for path, tree in sources(PACKAGE)
+        for path, tree in iterate_sources(PACKAGE)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module")
         if not isinstance(node.args[0], ast.Constant)
@@ -285,55 +287,61 @@ BEGINNINGS = ("SELECT ", "WITH ", "INSERT ", "UPDATE ", "DELETE ", "CREATE ", "D
 
 def test_sql_is_written_by_sqlalchemy_or_of_constants_with_bound_values() -> None:
     """Where it is text, every part of it is a constant, or stands in the list above; the list holds nothing that is gone."""
-    found: dict[str, set[str]] = {}
+    holes_by_file: dict[str, set[str]] = {}
     for folder in (PACKAGE, MIGRATIONS):
-        for path, tree in sources(folder):
+        for path, tree in iterate_sources(folder):
             name = path.relative_to(folder).as_posix()
-            texts = [argument for node in ast.walk(tree) for argument in sql_texts(path, node)]
+            texts = [argument for node in ast.walk(tree) for argument in find_sql_texts(path, node)]
             assert not texts or name.startswith(("stores/sqlite/", "versions/")), f"{path}: {ast.unparse(texts[0])}"
-            if holes := {ast.unparse(hole) for each in texts for hole in holes_of(each)}:
-                found[name] = holes
-    assert {name: holes - HOLES.get(name, set()) for name, holes in found.items() if holes - HOLES.get(name, set())} == {}
-    assert {name: holes - found.get(name, set()) for name, holes in HOLES.items() if holes - found.get(name, set())} == {}
+            if holes := {ast.unparse(hole) for text in texts for hole in find_holes(text)}:
+                holes_by_file[name] = holes
+    assert {name: holes - HOLES.get(name, set()) for name, holes in holes_by_file.items() if holes - HOLES.get(name, set())} == {}
+    assert {
+        name: holes - holes_by_file.get(name, set()) for name, holes in HOLES.items() if holes - holes_by_file.get(name, set())
+    } == {}
 
 
-def called(node: ast.Call) -> str:
+def get_called_name(node: ast.Call) -> str:
     return node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
 
 
-def sql_texts(path: Path, node: ast.AST) -> list[ast.expr]:
+def find_sql_texts(path: Path, node: ast.AST) -> list[ast.expr]:
     """What is SQL: text that begins so, and the arguments of calls that take text, or expressions and text too."""
     if isinstance(node, ast.JoinedStr) and ast.unparse(node).lstrip("f\"' \\n").startswith(BEGINNINGS):
         return [node]
-    if not isinstance(node, ast.Call) or called(node) not in TAKING_SQL:
+    if not isinstance(node, ast.Call) or get_called_name(node) not in TAKING_SQL:
         return []
-    if called(node) == "text" and "from sqlalchemy import text" not in path.read_text() and "sa.text" not in ast.unparse(node):
+    if (
+        get_called_name(node) == "text"
+        and "from sqlalchemy import text" not in path.read_text()
+        and "sa.text" not in ast.unparse(node)
+    ):
         return []  # a common name
-    if called(node) in ("execute", "executemany"):
-        return [each for each in node.args[:1] if isinstance(each, ast.Constant | ast.JoinedStr | ast.BinOp)]
+    if get_called_name(node) in ("execute", "executemany"):
+        return [argument for argument in node.args[:1] if isinstance(argument, ast.Constant | ast.JoinedStr | ast.BinOp)]
     return [*node.args]
 
 
-def holes_of(argument: ast.expr) -> list[ast.expr]:
+def find_holes(argument: ast.expr) -> list[ast.expr]:
     """What is put into a text."""
     match argument:
         case ast.Constant():
             return []
         case ast.JoinedStr(values=parts):
-            return [hole for each in parts for hole in holes_of(each)]
+            return [hole for part in parts for hole in find_holes(part)]
         case ast.FormattedValue(value=value):
             return [value]
-        case ast.IfExp(body=one, orelse=other):
-            return holes_of(one) + holes_of(other)
-        case ast.Starred(value=inside):
-            return holes_of(inside)
+        case ast.IfExp(body=body, orelse=other):
+            return find_holes(body) + find_holes(other)
+        case ast.Starred(value=inner):
+            return find_holes(inner)
     return [argument]
 
 
 # -- models
 
 
-def copied_model(folder: Path) -> Path:
+def copy_model(folder: Path) -> Path:
     """The default model's files as a folder of the user's, weights linked."""
     source = model_files.find_model_folder(model_files.BUNDLED_MODEL)
 
@@ -347,24 +355,27 @@ def copied_model(folder: Path) -> Path:
     return folder
 
 
-def changed(path: Path, change: Callable[[Any], object]) -> None:
+def change_json(path: Path, change: Callable[[Any], object]) -> None:
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
 
 CODE = "from pathlib import Path\nPath({marker!r}).touch()\nfrom sentence_transformers.models import Pooling as Evil\n"
 
 
-def module_of_its_own(folder: Path, marker: Path) -> None:
+def add_own_module(folder: Path, marker: Path) -> None:
     (folder / "evil.py").write_text(CODE.format(marker=str(marker)))
-    changed(folder / "modules.json", lambda modules: [{**each, "type": "evil.Evil"} if each["idx"] else each for each in modules])
+    change_json(
+        folder / "modules.json",
+        lambda modules: [{**module, "type": "evil.Evil"} if module["idx"] else module for module in modules],
+    )
 
 
-def module_from_the_path(folder: Path, marker: Path) -> None:
-    module_of_its_own(folder, marker)
+def add_module_on_path(folder: Path, marker: Path) -> None:
+    add_own_module(folder, marker)
     sys.path.insert(0, str(folder))  # as where a folder is indexed and worked in
 
 
-def architecture_of_its_own(folder: Path, marker: Path) -> None:
+def set_own_architecture(folder: Path, marker: Path) -> None:
     code = (
         f"from pathlib import Path\nPath({str(marker)!r}).touch()\n"
         "from transformers import BertConfig, BertModel\nclass EvilConfig(BertConfig):\n    model_type = 'evil'\n"
@@ -372,24 +383,26 @@ def architecture_of_its_own(folder: Path, marker: Path) -> None:
     )
     (folder / "evil.py").write_text(code)
     maps = {"AutoConfig": "evil.EvilConfig", "AutoModel": "evil.EvilModel"}
-    changed(folder / "config.json", lambda config: {**config, "model_type": "evil", "auto_map": maps})
+    change_json(folder / "config.json", lambda config: {**config, "model_type": "evil", "auto_map": maps})
 
 
-def routed_to_its_own(folder: Path, marker: Path) -> None:
-    module_of_its_own(folder, marker)
+def route_to_own_module(folder: Path, marker: Path) -> None:
+    add_own_module(folder, marker)
     router = {"types": {"query_0_Evil": "evil.Evil"}, "structure": {"query": ["query_0_Evil"]}, "parameters": {}}
     (folder / "router_config.json").write_text(json.dumps(router))
-    changed(folder / "modules.json", lambda modules: [{**modules[0], "type": "sentence_transformers.models.Router", "path": ""}])
+    change_json(
+        folder / "modules.json", lambda modules: [{**modules[0], "type": "sentence_transformers.models.Router", "path": ""}]
+    )
 
 
 @pytest.mark.parametrize(
-    "plant", [module_of_its_own, module_from_the_path, architecture_of_its_own, routed_to_its_own],
+    "plant", [add_own_module, add_module_on_path, set_own_architecture, route_to_own_module],
     ids=lambda plant: plant.__name__,
 )  # fmt: skip
 def test_code_that_comes_with_a_model_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plant: Callable[..., None]
 ) -> None:
-    folder, marker = copied_model(tmp_path / "model"), tmp_path / "executed"
+    folder, marker = copy_model(tmp_path / "model"), tmp_path / "executed"
     monkeypatch.setattr(sys, "path", [*sys.path])
     plant(folder, marker)
     with pytest.raises(vecsearch.UnavailableError, match="vecsearch runs no code that comes with a model"):
@@ -413,7 +426,7 @@ with open(sys.argv[1], "wb") as file:
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_pickled_weights_are_read_as_numbers_or_refused(tmp_path: Path, zipped: bool) -> None:
-    folder, marker = copied_model(tmp_path / "model"), tmp_path / "executed"
+    folder, marker = copy_model(tmp_path / "model"), tmp_path / "executed"
     (folder / "model.safetensors").unlink()
     weights = folder / "pytorch_model.bin"
     pickled = PICKLE
@@ -421,7 +434,7 @@ def test_pickled_weights_are_read_as_numbers_or_refused(tmp_path: Path, zipped: 
         pickled = PICKLE.replace("import os,", "import torch, os,").replace(
             "pickle.dump(Evil(), file)", "torch.save(Evil(), file)"
         )
-    assert child(pickled, str(weights), str(marker), cwd=tmp_path).returncode == 0
+    assert run_child(pickled, str(weights), str(marker), cwd=tmp_path).returncode == 0
     with pytest.raises(vecsearch.UnavailableError, match="cannot be loaded from"):
         SentenceTransformersEncoder(str(folder)).encode_documents(["x"])
     with pytest.raises(vecsearch.UnavailableError, match="cannot be loaded from"):
@@ -430,12 +443,12 @@ def test_pickled_weights_are_read_as_numbers_or_refused(tmp_path: Path, zipped: 
 
 
 def test_honest_weights_in_the_old_form_still_serve(tmp_path: Path, encoder: vecsearch.encoders.base.TextEncoder) -> None:
-    folder = copied_model(tmp_path / "model")
+    folder = copy_model(tmp_path / "model")
     code = (
         "import sys, torch\nfrom safetensors.torch import load_file\n"
         "torch.save(load_file(f'{sys.argv[1]}/model.safetensors'), f'{sys.argv[1]}/pytorch_model.bin')"
     )
-    assert child(code, str(folder), cwd=tmp_path).returncode == 0
+    assert run_child(code, str(folder), cwd=tmp_path).returncode == 0
     (folder / "model.safetensors").unlink()
     rows = SentenceTransformersEncoder(str(folder)).encode_documents(["a jump"])
     assert float((rows * encoder.encode_documents(["a jump"])).sum()) > 0.98
@@ -452,7 +465,7 @@ def test_honest_weights_in_the_old_form_still_serve(tmp_path: Path, encoder: vec
     ],
 )
 def test_a_model_s_broken_files_are_said_to_be(tmp_path: Path, name: str, text: str) -> None:
-    folder = copied_model(tmp_path / "model")
+    folder = copy_model(tmp_path / "model")
     (folder / name).write_text(text)
     with pytest.raises(vecsearch.UnavailableError, match="cannot be loaded"):
         SentenceTransformersEncoder(str(folder)).encode_documents(["x"])

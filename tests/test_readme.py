@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.conftest import PROJECT, SAMPLE_DATA, Ran
+from tests.conftest import PROJECT, SAMPLE_DATA, CommandResult
 from vecsearch.interfaces.cli.main import cli
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -20,33 +20,33 @@ COMMON = {"db", "collection", "as_json", "quiet"}
 
 
 def test_make_demo_prints_what_the_readme_shows(
-    tmp_path: Path, shell: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shell: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VECSEARCH_DB", ".demo")
     shutil.copytree(SAMPLE_DATA, tmp_path / "sample_data")
     session = README.partition("```console\n")[2].partition("\n```")[0]
     steps = re.findall(r"^\$ vecsearch (.*)\n((?:(?!\$ ).*\n?)*)", session, re.MULTILINE)
     assert len(steps) >= 5
-    for command, shown in steps:
-        told = shell(*shlex.split(command))
-        assert told.status == 0
-        assert_alike(told.out.strip(), shown.strip())
-    assert [command for command, _ in steps] == commands_of_make_demo()
+    for command, expected in steps:
+        result = shell(*shlex.split(command))
+        assert result.status == 0
+        assert_alike(result.out.strip(), expected.strip())
+    assert [command for command, _ in steps] == list_demo_commands()
 
 
 NEAR_TIE = 0.01  # 8-bit arithmetic differs that much between processors, and so does the order of what is that close
 
 
-def assert_alike(printed: str, shown: str) -> None:
+def assert_alike(actual: str, expected: str) -> None:
     """Equal but for seconds, small differences of scores, the order of near ties, and which of them come last."""
     seconds = re.compile(r"\d+\.\d s$", re.MULTILINE)
-    ours, theirs = (parse_hits(seconds.sub("… s", text)) for text in (printed, shown))
-    assert len(ours) == len(theirs)
-    for hits, others in ((ours, theirs), (theirs, ours)):
+    actual_hits, expected_hits = (parse_hits(seconds.sub("… s", text)) for text in (actual, expected))
+    assert len(actual_hits) == len(expected_hits)
+    for hits, other_hits in ((actual_hits, expected_hits), (expected_hits, actual_hits)):
         last = min(hits.values())
         for text, score in hits.items():
-            assert text in others or 0 < score < last + NEAR_TIE, text
-            assert others.get(text, score) == pytest.approx(score, abs=NEAR_TIE)
+            assert text in other_hits or 0 < score < last + NEAR_TIE, text
+            assert other_hits.get(text, score) == pytest.approx(score, abs=NEAR_TIE)
 
 
 def parse_hits(output: str) -> dict[str, float]:
@@ -56,7 +56,7 @@ def parse_hits(output: str) -> dict[str, float]:
     return hits or {output: 0.0}
 
 
-def commands_of_make_demo() -> list[str]:
+def list_demo_commands() -> list[str]:
     lines = (PROJECT / "Makefile").read_text().partition("\ndemo:")[2].partition("\n\n")[0].splitlines()
     return [line.strip().removeprefix("ask ").rstrip("\\; ") for line in lines if line.strip().startswith("ask ")]
 
@@ -72,28 +72,28 @@ def test_the_python_session_gives_what_the_readme_shows(tmp_path: Path, monkeypa
 def test_the_command_reference_is_that_of_help() -> None:
     table = README.partition("| command | options | what it does |\n| --- | --- | --- |\n")[2]
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.strip().splitlines()]
-    assert rows == [list(row) for row in reference(cli)]
+    assert rows == [list(row) for row in build_reference(cli)]
 
 
-def reference(group: click.Group, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+def build_reference(group: click.Group, prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """(usage, options, help) of every command, from what `--help` is made of."""
     context = click.Context(group)
     for name in group.commands:
         command = group.get_command(context, name)
         assert command is not None
         if isinstance(command, click.Group):
-            yield from reference(command, f"{name} ")
+            yield from build_reference(command, f"{name} ")
             continue
         arguments = [
-            each.metavar or each.name.upper() for each in command.params if isinstance(each, click.Argument) and each.name
+            param.metavar or param.name.upper() for param in command.params if isinstance(param, click.Argument) and param.name
         ]
         usage = " ".join([f"{prefix}{name}", *arguments]).replace("|", "or")
-        options = [each for each in command.params if isinstance(each, click.Option) and each.name not in COMMON]
-        assert len([each for each in command.params if each.name in COMMON]) == len(COMMON)
-        yield f"`{usage}`", " ".join(map(shown, options)), command.get_short_help_str(200)
+        options = [param for param in command.params if isinstance(param, click.Option) and param.name not in COMMON]
+        assert len([param for param in command.params if param.name in COMMON]) == len(COMMON)
+        yield f"`{usage}`", " ".join(map(format_option, options)), command.get_short_help_str(200)
 
 
-def shown(option: click.Option) -> str:
+def format_option(option: click.Option) -> str:
     value = ""
     if isinstance(option.type, click.Choice):
         value = " " + " or ".join(option.type.choices)

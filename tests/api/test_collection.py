@@ -20,12 +20,12 @@ from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSIO
 
 
 @pytest.fixture
-def notes(tmp_path: Path, counting: CountingEncoder) -> Iterator[vecsearch.Collection]:
-    with vecsearch.open(tmp_path / "notes.vec", model=counting) as collection:
+def notes(tmp_path: Path, counting_encoder: CountingEncoder) -> Iterator[vecsearch.Collection]:
+    with vecsearch.open(tmp_path / "notes.vec", model=counting_encoder) as collection:
         yield collection
 
 
-def ids(hits: list[vecsearch.Hit]) -> list[str]:
+def list_ids(hits: list[vecsearch.Hit]) -> list[str]:
     return [hit.id for hit in hits]
 
 
@@ -51,15 +51,15 @@ def test_a_hit_says_where_its_text_stands(notes: vecsearch.Collection) -> None:
     assert [(place.start, place.end) for place in document.chunks] == sorted((hit.start, hit.end) for hit in hits)
 
 
-def test_many_queries_give_many_answers_and_one_gives_one(notes: vecsearch.Collection, counting: CountingEncoder) -> None:
+def test_many_queries_give_many_answers_and_one_gives_one(notes: vecsearch.Collection, counting_encoder: CountingEncoder) -> None:
     notes.add(["bound", "leap", "hop"], ids=["bound", "leap", "hop"])
-    one = notes.search("jump")
-    assert notes.search(["jump"]) == [one]
-    assert [ids(hits)[0] for hits in notes.search(["bound", "leap"])] == ["bound", "leap"]
-    vector = counting.encode_queries(["leap"])[0]
-    assert ids(notes.search(vector))[0] == "leap"
-    assert ids(notes.search(list(map(float, vector))))[0] == "leap"
-    assert [ids(hits)[0] for hits in notes.search(np.stack([vector, vector]))] == ["leap", "leap"]
+    hits = notes.search("jump")
+    assert notes.search(["jump"]) == [hits]
+    assert [list_ids(hits)[0] for hits in notes.search(["bound", "leap"])] == ["bound", "leap"]
+    vector = counting_encoder.encode_queries(["leap"])[0]
+    assert list_ids(notes.search(vector))[0] == "leap"
+    assert list_ids(notes.search(list(map(float, vector))))[0] == "leap"
+    assert [list_ids(hits)[0] for hits in notes.search(np.stack([vector, vector]))] == ["leap", "leap"]
 
 
 def test_vectors_of_one_s_own_are_normalised_and_load_no_model(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_collection_of_foreign_vectors_refuses_texts_of_another_width(tmp_path
             collection.add(["b"])
         with pytest.raises(vecsearch.DimensionMismatchError, match=r"3 dimensions.*384"):
             collection.search("a")
-        assert ids(collection.search("a", mode="lexical")) == ["a"]
+        assert list_ids(collection.search("a", mode="lexical")) == ["a"]
         assert collection.count() == 1
 
 
@@ -127,67 +127,69 @@ def test_the_precision_says_how_vectors_are_stored(tmp_path: Path, precision: st
     with vecsearch.open(tmp_path / "x.vec", precision=precision) as collection:
         collection.add(["leap", "hop"], ids=["leap", "hop"])
         collection.optimize()
-        assert ids(collection.search("leap"))[0] == "leap"
+        assert list_ids(collection.search("leap"))[0] == "leap"
     with sqlite3.connect(tmp_path / "x.vec" / DATABASE_FILE) as connection:
         (size,) = connection.execute("SELECT DISTINCT length(vector) FROM vectors").fetchone()
     assert size == 384 * (2 if precision == "float16" else 4)
 
 
-def test_on_conflict_says_what_happens_to_an_id_that_is_there(notes: vecsearch.Collection, counting: CountingEncoder) -> None:
+def test_on_conflict_says_what_happens_to_an_id_that_is_there(
+    notes: vecsearch.Collection, counting_encoder: CountingEncoder
+) -> None:
     notes.add(["one", "two"], ids=["1", "2"])
     with pytest.raises(vecsearch.InputError, match="'2' is there already"):
         notes.add(["three", "again"], ids=["3", "2"])
     assert notes.count() == 2
-    counting.documents.clear()
+    counting_encoder.documents.clear()
     notes.add(["three", "again"], ids=["3", "2"], on_conflict="skip")
-    assert counting.documents == ["three"]
+    assert counting_encoder.documents == ["three"]
     assert notes.get("2")[0].text == "two"
     notes.add(["again"], ids=["2"], on_conflict="replace", metadatas=[{"n": 2}])
     assert (notes.get("2")[0].text, notes.count()) == ("again", 3)
-    assert ids(notes.search("again", mode="lexical")) == ["2"]
+    assert list_ids(notes.search("again", mode="lexical")) == ["2"]
     assert notes.search("two", mode="lexical") == []
 
 
 def test_equal_texts_under_two_ids_stay_two_documents(notes: vecsearch.Collection) -> None:
     notes.add(["the same", "the same"], ids=["a", "b"])
-    assert ids(notes.search("the same")) == ["a", "b"]
+    assert list_ids(notes.search("the same")) == ["a", "b"]
     notes.delete("a")
-    assert ids(notes.search("the same")) == ["b"]
+    assert list_ids(notes.search("the same")) == ["b"]
 
 
-def test_metadata_change_without_encoding(notes: vecsearch.Collection, counting: CountingEncoder) -> None:
+def test_metadata_change_without_encoding(notes: vecsearch.Collection, counting_encoder: CountingEncoder) -> None:
     notes.add(["one"], ids=["1"], metadatas=[{"lang": "en", "year": 2020}])
-    counting.documents.clear()
-    changed = notes.update("1", metadata={"year": 2021, "lang": None, "tag": ["x"]})
-    assert dict(changed.metadata) == {"year": 2021, "tag": ["x"]}
-    assert counting.documents == []
-    assert ids(notes.search("one", where={"year": 2021})) == ["1"]
+    counting_encoder.documents.clear()
+    document = notes.update("1", metadata={"year": 2021, "lang": None, "tag": ["x"]})
+    assert dict(document.metadata) == {"year": 2021, "tag": ["x"]}
+    assert counting_encoder.documents == []
+    assert list_ids(notes.search("one", where={"year": 2021})) == ["1"]
     assert notes.search("one", where={"lang": "en"}) == []
 
 
-def test_a_changed_text_is_encoded_again_and_only_that(notes: vecsearch.Collection, counting: CountingEncoder) -> None:
+def test_a_changed_text_is_encoded_again_and_only_that(notes: vecsearch.Collection, counting_encoder: CountingEncoder) -> None:
     notes.add(["one", "two"], ids=["1", "2"], metadatas=[{"a": 1}, None])
-    counting.documents.clear()
+    counting_encoder.documents.clear()
     assert notes.update("1", text="leap").text == "leap"
-    assert counting.documents == ["leap"]
+    assert counting_encoder.documents == ["leap"]
     assert dict(notes.get("1")[0].metadata) == {"a": 1}
     assert notes.update("1", title="Jumps").title == "Jumps"
-    assert counting.documents == ["leap", "Jumps\nleap"]
+    assert counting_encoder.documents == ["leap", "Jumps\nleap"]
     with pytest.raises(vecsearch.InputError, match="no document with id 'x'"):
         notes.update("x", text="y")
 
 
 def test_similar_to_a_long_document_leaves_all_its_chunks_out(notes: vecsearch.Collection) -> None:
     notes.add(["bats fly at dusk. " * 200, "a bat in the evening", "loans"], ids=["long", "bat", "loans"])
-    assert ids(notes.similar(id="long", limit=50)) == ["bat", "loans"]
-    assert set(ids(notes.similar(text="bats fly at dusk", limit=50))) == {"long", "bat", "loans"}
-    assert ids(notes.similar(id="bat", limit=50, where={"no": 1})) == []
+    assert list_ids(notes.similar(id="long", limit=50)) == ["bat", "loans"]
+    assert set(list_ids(notes.similar(text="bats fly at dusk", limit=50))) == {"long", "bat", "loans"}
+    assert list_ids(notes.similar(id="bat", limit=50, where={"no": 1})) == []
 
 
 def test_get_keeps_the_order_asked_for(notes: vecsearch.Collection) -> None:
     notes.add(["a", "b", "c"], ids=["a", "b", "c"])
     assert [document.id for document in notes.get(["c", "a"])] == ["c", "a"]
-    assert [listed.id for listed in notes.list_documents(limit=2, offset=1)] == ["b", "c"]
+    assert [summary.id for summary in notes.list_documents(limit=2, offset=1)] == ["b", "c"]
 
 
 def test_a_collection_that_nobody_wrote_to_is_empty(notes: vecsearch.Collection) -> None:
@@ -223,8 +225,8 @@ def test_a_collection_is_created_empty_with_metadata_of_its_own(tmp_path: Path) 
         with pytest.raises(vecsearch.InputError, match="there is a collection named 'papers' already"):
             database.create_collection("papers")
         assert database.collections() == ["papers"]
-    with vecsearch.open(tmp_path / "x.vec", collection="papers") as again:
-        assert again.metadata == {"owner": "me"}
+    with vecsearch.open(tmp_path / "x.vec", collection="papers") as second:
+        assert second.metadata == {"owner": "me"}
 
 
 @pytest.mark.parametrize("seconds", ["30", None, float("nan"), -1, True])
@@ -250,11 +252,11 @@ def test_add_asks_a_few_questions_of_sqlite_however_many_texts_it_takes(notes: v
     counts = []
     begin = store.database._pool.begin
 
-    def counting(**options: Any) -> Any:
+    def begin_counting(**options: Any) -> Any:
         counts.append(options)
         return begin(**options)
 
-    store.database._pool.begin = counting
+    store.database._pool.begin = begin_counting
     notes.add([f"text {n}" for n in range(100)])
     assert len(counts) < 20
     counts.clear()
@@ -277,7 +279,7 @@ def test_threads_may_share_a_collection(notes: vecsearch.Collection) -> None:
         try:
             for turn in range(5):
                 notes.add([f"more {number} {turn}"], ids=[f"{number}-{turn}"])
-                assert f"{number}-{turn}" in ids(notes.search(f"more {number} {turn}", mode="lexical", limit=100))
+                assert f"{number}-{turn}" in list_ids(notes.search(f"more {number} {turn}", mode="lexical", limit=100))
         except BaseException as error:
             problems.append(error)
 
@@ -293,12 +295,12 @@ def test_threads_may_share_a_collection(notes: vecsearch.Collection) -> None:
 def test_the_file_says_what_it_is(notes: vecsearch.Collection, tmp_path: Path) -> None:
     notes.add(["one"])
     with sqlite3.connect(tmp_path / "notes.vec" / DATABASE_FILE) as connection:
-        said = {
+        messages = {
             name: connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("application_id", "user_version", "page_size", "auto_vacuum", "journal_mode")
         }
         (head,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    assert said == {
+    assert messages == {
         "application_id": APPLICATION_ID, "user_version": SCHEMA_VERSION, "page_size": 8192, "auto_vacuum": 2,
         "journal_mode": "wal",
     }  # fmt: skip

@@ -61,8 +61,8 @@ def test_closing_a_collection_of_a_database_leaves_the_database_open(database: v
 def test_a_backup_is_restored_elsewhere(database: vecsearch.Database, tmp_path: Path) -> None:
     database.collection("a").add(["text"], ids=["t"])
     database.backup(tmp_path / "notes.backup")
-    held = vecsearch.restore(tmp_path / "notes.backup", tmp_path / "copy.vec")
-    assert [entry["name"] for entry in held["collections"]] == ["a"]
+    collections = vecsearch.restore(tmp_path / "notes.backup", tmp_path / "copy.vec")
+    assert [entry["name"] for entry in collections["collections"]] == ["a"]
     with vecsearch.connect(tmp_path / "copy.vec", readonly=True) as copy:
         assert "t" in copy.collection("a")
         assert copy.check() == []
@@ -143,10 +143,10 @@ def test_vectors_come_out_when_asked_for_and_are_those_of_embed(database: vecsea
     notes.add(["a heron", "a runway"], ids=["a", "b"])
     assert [document.vectors for document in notes.get(["a", "b"])] == [None, None]
     stored = [document.vectors for document in notes.get(["a", "b"], include_vectors=True)]
-    embedded = notes.embed(["a heron", "a runway"])
-    assert embedded.shape == (2, notes.dimension)
-    assert np.linalg.norm(embedded, axis=1) == pytest.approx([1, 1], abs=1e-6)
-    assert np.vstack([rows for rows in stored if rows is not None]) == pytest.approx(embedded, abs=1e-4)
+    vectors = notes.embed(["a heron", "a runway"])
+    assert vectors.shape == (2, notes.dimension)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx([1, 1], abs=1e-6)
+    assert np.vstack([rows for rows in stored if rows is not None]) == pytest.approx(vectors, abs=1e-4)
     assert notes.embed([]).shape == (0, notes.dimension)
     with pytest.raises(vecsearch.InputError, match="a list of texts"):
         notes.embed("a heron")
@@ -161,10 +161,10 @@ def test_numpy_s_whole_numbers_are_whole_numbers(database: vecsearch.Database) -
     assert len(notes.list_documents(**page)) == 1
     hundred: Any = np.int64(100)
     assert notes.context("one", max_tokens=hundred).passages
-    wrong: Any
-    for wrong in (True, 1.0, "1", None):
+    argument: Any
+    for argument in (True, 1.0, "1", None):
         with pytest.raises(vecsearch.InputError, match="limit must be a whole number"):
-            notes.search("one", limit=wrong)
+            notes.search("one", limit=argument)
     with pytest.raises(vecsearch.InputError, match="max_bytes must be a whole number"):
         notes.index(database.path, max_bytes="1")  # type: ignore[arg-type]
 
@@ -174,16 +174,16 @@ def test_any_mapping_is_metadata(database: vecsearch.Database) -> None:
     nested = MappingProxyType({"where": MappingProxyType({"city": "Bern", "at": (46.9, 7.4)}), "tags": range(2)})
     notes.add(["text"], ids=["a"], metadatas=[nested])
     assert notes.get("a")[0].metadata == {"where": {"city": "Bern", "at": [46.9, 7.4]}, "tags": [0, 1]}
-    changed = notes.update("a", metadata=MappingProxyType({"tags": None, "more": MappingProxyType({"n": 1})}))
-    assert changed.metadata == {"where": {"city": "Bern", "at": [46.9, 7.4]}, "more": {"n": 1}}
+    document = notes.update("a", metadata=MappingProxyType({"tags": None, "more": MappingProxyType({"n": 1})}))
+    assert document.metadata == {"where": {"city": "Bern", "at": [46.9, 7.4]}, "more": {"n": 1}}
     created = database.create_collection("other", metadata=MappingProxyType({"of": MappingProxyType({"me": True})}))
     assert created.metadata == {"of": {"me": True}}
-    wrong: Any
-    for wrong in (["list"], "text", 7):
+    argument: Any
+    for argument in (["list"], "text", 7):
         with pytest.raises(vecsearch.InputError, match="metadata must be a mapping"):
-            notes.add(["text"], metadatas=[wrong])
+            notes.add(["text"], metadatas=[argument])
         with pytest.raises(vecsearch.InputError, match="metadata must be a mapping"):
-            notes.update("a", metadata=wrong)
+            notes.update("a", metadata=argument)
 
 
 def test_a_mapping_inside_itself_is_refused(database: vecsearch.Database) -> None:

@@ -117,12 +117,12 @@ edges = st.sampled_from(
     [2**63 - 1, 2**63, -(2**63), 10**20, 5e-324, 1.7976931348623157e308, -0.0, 0.1, "", "..", "\u2028", "2024-05-01"]
 )
 values = st.one_of(
-    st.sampled_from([True, False, 0, 1, 1.5, "x", "xy"]), edges, test_filters.json_values.filter(lambda each: each is not None)
+    st.sampled_from([True, False, 0, 1, 1.5, "x", "xy"]), edges, test_filters.json_values.filter(lambda value: value is not None)
 )
 metadatas = st.dictionaries(st.sampled_from(["a", "b", "a.b", "a.b.c", "c", "", "ключ", "$x", "a'b", 'a"b']), values, max_size=3)
 wheres = st.one_of(
     st.dictionaries(st.sampled_from(["a", "b", "a.b", "a.b.c", "c", "ключ"]), test_filters.operations, min_size=1, max_size=2),
-    st.builds(lambda key, one: {"$not": {key: one}}, st.sampled_from(["a", "b", "a.b"]), test_filters.operations),
+    st.builds(lambda key, operation: {"$not": {key: operation}}, st.sampled_from(["a", "b", "a.b"]), test_filters.operations),
     st.just({"a": {"$exists": True}}), st.just({}),
 )  # fmt: skip
 
@@ -131,7 +131,7 @@ wheres = st.one_of(
 
 
 @dataclass(frozen=True)
-class Kept:
+class ExpectedDocument:
     """A document of the model. `age` grows with every new set of chunks."""
 
     text: str
@@ -140,20 +140,20 @@ class Kept:
     age: int
     file: str | None = None
 
-    def says(self, word: str) -> bool:
+    def contains_word(self, word: str) -> bool:
         return word in f"{self.title or ''} {self.text}".split()
 
 
 @dataclass
-class Held:
+class ExpectedCollection:
     """A collection of the model; `read` is what each file held when it was last read."""
 
-    documents: dict[str, Kept] = field(default_factory=dict)
+    documents: dict[str, ExpectedDocument] = field(default_factory=dict)
     read: dict[str, str] = field(default_factory=dict)
 
     @property
     def own(self) -> list[str]:
-        return [key for key, each in self.documents.items() if each.file is None]
+        return [key for key, document in self.documents.items() if document.file is None]
 
 
 class Machine(RuleBasedStateMachine):
@@ -164,59 +164,59 @@ class Machine(RuleBasedStateMachine):
         self.place = Path(mkdtemp())
         self.folder, self.files = self.place / "db", self.place / "files"
         self.files.mkdir()
-        self.model = {"default": Held()}
+        self.model = {"default": ExpectedCollection()}
         self.name, self.ages, self.runs = "default", count(), 0
-        self.notes = self.opened()
+        self.notes = self.open_collection()
 
-    def opened(self, **options: Any) -> vecsearch.Collection:
+    def open_collection(self, **options: Any) -> vecsearch.Collection:
         return vecsearch.open(self.folder, collection=self.name, model=ENCODER, stemmer="none", **options)
 
     @property
-    def held(self) -> Held:
+    def expected(self) -> ExpectedCollection:
         return self.model[self.name]
 
     @property
-    def documents(self) -> dict[str, Kept]:
-        return self.held.documents
+    def documents(self) -> dict[str, ExpectedDocument]:
+        return self.expected.documents
 
     def keep(self, key: str, text: str, title: str | None, metadata: dict[str, Any], file: str | None = None) -> None:
-        self.documents[key] = Kept(text, title, json.loads(json.dumps(metadata)), next(self.ages), file)
+        self.documents[key] = ExpectedDocument(text, title, json.loads(json.dumps(metadata)), next(self.ages), file)
 
     # -- writing
 
     @initialize(number=st.integers(0, 40), words=st.lists(sentences, min_size=1, max_size=6))
     def begin(self, number: int, words: list[str]) -> None:
-        some = [f"{words[n % len(words)]} {WORDS[n % 8]}" for n in range(number)]
-        self.notes.add(some, ids=[f"n{n}" for n in range(number)], metadatas=[{"a": n} for n in range(number)])
-        for n, text in enumerate(some):
+        texts = [f"{words[n % len(words)]} {WORDS[n % 8]}" for n in range(number)]
+        self.notes.add(texts, ids=[f"n{n}" for n in range(number)], metadatas=[{"a": n} for n in range(number)])
+        for n, text in enumerate(texts):
             self.keep(f"n{n}", text, None, {"a": n})
 
     @rule(
-        given=st.dictionaries(keys, st.tuples(texts, titles, metadatas), max_size=8),
+        documents=st.dictionaries(keys, st.tuples(texts, titles, metadatas), max_size=8),
         policy=st.sampled_from(["error", "skip", "replace"]),
-        brought=st.booleans(),
+        with_vectors=st.booleans(),
     )
-    def add(self, given: dict[str, tuple[str, str | None, Any]], policy: str, brought: bool) -> None:
-        chosen = list(given)
-        taken = [key for key in chosen if key in self.documents]
-        rows = ENCODER.encode_documents([format_encoder_input(given[key][1], "", given[key][0]) for key in chosen])
-        if brought and any(len(text.split()) > 30 for text, _, _ in given.values()):
-            brought = False  # one vector a document: the model's brute force goes by chunks
+    def add(self, documents: dict[str, tuple[str, str | None, Any]], policy: str, with_vectors: bool) -> None:
+        chosen_keys = list(documents)
+        existing_keys = [key for key in chosen_keys if key in self.documents]
+        rows = ENCODER.encode_documents([format_encoder_input(documents[key][1], "", documents[key][0]) for key in chosen_keys])
+        if with_vectors and any(len(text.split()) > 30 for text, _, _ in documents.values()):
+            with_vectors = False  # one vector a document: the model's brute force goes by chunks
 
         def ask() -> list[str]:
             return self.notes.add(
-                [given[key][0] for key in chosen], ids=chosen, titles=[given[key][1] for key in chosen],
-                metadatas=[given[key][2] for key in chosen], on_conflict=policy, vectors=rows if brought else None,
+                [documents[key][0] for key in chosen_keys], ids=chosen_keys, titles=[documents[key][1] for key in chosen_keys],
+                metadatas=[documents[key][2] for key in chosen_keys], on_conflict=policy, vectors=rows if with_vectors else None,
             )  # fmt: skip
 
-        if taken and policy == "error":
+        if existing_keys and policy == "error":
             with pytest.raises(vecsearch.InputError, match="is there already"):
                 ask()
             return
-        assert ask() == chosen
-        for key in chosen:
-            if key not in taken or policy == "replace":
-                self.keep(key, *given[key])
+        assert ask() == chosen_keys
+        for key in chosen_keys:
+            if key not in existing_keys or policy == "replace":
+                self.keep(key, *documents[key])
 
     @rule(
         data=st.data(),
@@ -231,59 +231,64 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(vecsearch.InputError, match=r"no document with id|no collection|belongs to the file"):
                 self.notes.update(key, text=text, title=title, metadata=metadata)
             return
-        found = self.notes.update(key, text=text, title=title, metadata=metadata)
+        document = self.notes.update(key, text=text, title=title, metadata=metadata)
         removed = {name for name, value in (metadata or {}).items() if value is None}
-        merged = {name: value for name, value in {**old.metadata, **(metadata or {})}.items() if name not in removed}
+        merged_metadata = {name: value for name, value in {**old.metadata, **(metadata or {})}.items() if name not in removed}
         if text is None and title is None:
-            self.documents[key] = replace(old, metadata=json.loads(json.dumps(merged)))
+            self.documents[key] = replace(old, metadata=json.loads(json.dumps(merged_metadata)))
         else:
-            self.keep(key, old.text if text is None else text, old.title if title is None else title, merged)
-        assert (found.text, found.title, found.metadata) == (self.documents[key].text, self.documents[key].title, merged)
+            self.keep(key, old.text if text is None else text, old.title if title is None else title, merged_metadata)
+        assert (document.text, document.title, document.metadata) == (
+            self.documents[key].text,
+            self.documents[key].title,
+            merged_metadata,
+        )
 
     @rule(data=st.data(), dry=st.booleans())
     def delete_ids(self, data: st.DataObject, dry: bool) -> None:
-        some = data.draw(st.lists(st.sampled_from([*sorted(self.documents), "nobody"]), max_size=6))
-        if missing := [key for key in some if key not in self.documents]:
+        chosen_keys = data.draw(st.lists(st.sampled_from([*sorted(self.documents), "nobody"]), max_size=6))
+        if missing := [key for key in chosen_keys if key not in self.documents]:
             with pytest.raises(vecsearch.InputError, match=missing[0]):
-                self.notes.delete(some)
+                self.notes.delete(chosen_keys)
             return
-        assert self.notes.delete(some, dry_run=dry) == list(dict.fromkeys(some))
+        assert self.notes.delete(chosen_keys, dry_run=dry) == list(dict.fromkeys(chosen_keys))
         if not dry:
-            self.forget(some)
+            self.forget(chosen_keys)
 
     @rule(where=wheres)
     def delete_where(self, where: dict[str, Any]) -> None:
-        expected = sorted(key for key, each in self.documents.items() if test_filters.holds(where, each.metadata))
+        expected = sorted(key for key, document in self.documents.items() if test_filters.holds(where, document.metadata))
         if len(expected) <= len(self.documents) // 2:
             assert self.notes.delete(where=where) == expected
             self.forget(expected)
 
-    def forget(self, gone: list[str]) -> None:
-        for key in gone:
-            if (each := self.documents.pop(key, None)) and each.file is not None:
-                self.held.read.pop(each.file, None)  # it will be read again
+    def forget(self, deleted_keys: list[str]) -> None:
+        for key in deleted_keys:
+            if (document := self.documents.pop(key, None)) and document.file is not None:
+                self.expected.read.pop(document.file, None)  # it will be read again
 
-    @rule(given=st.lists(st.tuples(keys, texts, titles, metadatas), min_size=1, max_size=6))
-    def index_lines(self, given: list[tuple[str, str, str | None, Any]]) -> None:
+    @rule(documents=st.lists(st.tuples(keys, texts, titles, metadatas), min_size=1, max_size=6))
+    def index_lines(self, documents: list[tuple[str, str, str | None, Any]]) -> None:
         lines = [
-            json.dumps({"id": key, "text": text, "title": title, "metadata": metadata}) for key, text, title, metadata in given
+            json.dumps({"id": key, "text": text, "title": title, "metadata": metadata})
+            for key, text, title, metadata in documents
         ]
         report = self.notes._index_json_lines(RawFile("stdin", ".jsonl", content="\n".join(lines).encode()))
-        seen: set[str] = set()
-        for key, text, title, metadata in given:
-            if key in seen:
+        seen_keys: set[str] = set()
+        for key, text, title, metadata in documents:
+            if key in seen_keys:
                 continue
-            seen.add(key)
+            seen_keys.add(key)
             old = self.documents.get(key)
             if old is not None and (old.text, old.title) == (text, title):
                 self.documents[key] = replace(old, metadata=json.loads(json.dumps(metadata)))
             else:
                 self.keep(key, text, title, metadata)
-        assert len(report.failed) == len(given) - len(seen)
+        assert len(report.failed) == len(documents) - len(seen_keys)
 
     # -- files
 
-    @rule(name=st.sampled_from(NAMES), text=sentences.filter(lambda each: not set(each) & set("\ufeff\x01\t")))
+    @rule(name=st.sampled_from(NAMES), text=sentences.filter(lambda text: not set(text) & set("\ufeff\x01\t")))
     def write_file(self, name: str, text: str) -> None:
         path = self.files / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -291,51 +296,51 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def take_file_away(self, data: st.DataObject) -> None:
-        there = [name for name in NAMES if (self.files / name).exists()]
-        if there:
-            (self.files / data.draw(st.sampled_from(there))).unlink()
+        names = [name for name in NAMES if (self.files / name).exists()]
+        if names:
+            (self.files / data.draw(st.sampled_from(names))).unlink()
 
     @rule(data=st.data())
     def rename_file(self, data: st.DataObject) -> None:
-        there = [name for name in NAMES if (self.files / name).exists()]
-        if there:
+        names = [name for name in NAMES if (self.files / name).exists()]
+        if names:
             new = self.files / data.draw(st.sampled_from(NAMES))
             new.parent.mkdir(parents=True, exist_ok=True)
-            (self.files / data.draw(st.sampled_from(there))).replace(new)
+            (self.files / data.draw(st.sampled_from(names))).replace(new)
 
     @precondition(lambda self: self.runs < 4)  # each starts a process to read files in
     @rule()
     def index(self) -> None:
         self.runs += 1
-        there = {name: (self.files / name).read_text(encoding="utf-8") for name in NAMES if (self.files / name).exists()}
+        texts = {name: (self.files / name).read_text(encoding="utf-8") for name in NAMES if (self.files / name).exists()}
         report = self.notes.index([self.files], allow_empty=True)
         assert report.failed == ()
-        for name, text in there.items():
-            if self.held.read.get(name) != text:
+        for name, text in texts.items():
+            if self.expected.read.get(name) != text:
                 key = f"files/{name}"
                 old = self.documents.get(key)
                 if old is None or old.text != text:
                     self.keep(key, text, None, {}, name)
                 else:
                     self.documents[key] = replace(old, metadata={})
-        for name in self.held.read.keys() - there.keys():
+        for name in self.expected.read.keys() - texts.keys():
             self.documents.pop(f"files/{name}", None)
-        self.held.read = there
+        self.expected.read = texts
         assert report.documents == len(self.documents)
 
     @rule()
     def delete_source(self) -> None:
-        gone = [key for key, each in self.documents.items() if each.file is not None]
+        file_keys = [key for key, document in self.documents.items() if document.file is not None]
         if self.name not in maintenance.collections(self.folder):
             assert self.notes.delete(source=self.files) == []
             return
-        if not gone:
+        if not file_keys:
             with pytest.raises(vecsearch.InputError, match="nothing was indexed"):
                 self.notes.delete(source=self.files)
             return
-        assert self.notes.delete(source=self.files) == sorted(gone)
-        self.forget(gone)
-        self.held.read = {}
+        assert self.notes.delete(source=self.files) == sorted(file_keys)
+        self.forget(file_keys)
+        self.expected.read = {}
 
     # -- looking after
 
@@ -346,23 +351,23 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.notes.close()
-        with self.opened(readonly=True) as asking:
+        with self.open_collection(readonly=True) as asking:
             self.check_all(asking)
             with pytest.raises(vecsearch.ReadOnlyError, match="read"):
                 asking.add(["x"])
-        self.notes = self.opened()
+        self.notes = self.open_collection()
 
     @rule(name=st.sampled_from(["default", "second", "../third 🙂"]))
     def turn_to_collection(self, name: str) -> None:
         self.notes.close()
         self.name = name
-        self.model.setdefault(name, Held())
-        self.notes = self.opened()
+        self.model.setdefault(name, ExpectedCollection())
+        self.notes = self.open_collection()
 
     @rule(new=st.sampled_from(["default", "second", "../third 🙂"]))
     def rename_collection(self, new: str) -> None:
-        there = maintenance.collections(self.folder)
-        if self.name not in there or new in there:
+        names = maintenance.collections(self.folder)
+        if self.name not in names or new in names:
             with pytest.raises(vecsearch.InputError, match=r"no collection named|already"):
                 maintenance.rename_collection(self.folder, self.name, new)
             return
@@ -370,18 +375,18 @@ class Machine(RuleBasedStateMachine):
         maintenance.rename_collection(self.folder, self.name, new)
         self.model[new] = self.model.pop(self.name)
         self.name = new
-        self.notes = self.opened()
+        self.notes = self.open_collection()
 
     @rule()
     def delete_collection(self) -> None:
-        others = [name for name in maintenance.collections(self.folder) if name != self.name]
-        for name in others[:1]:
+        other_names = [name for name in maintenance.collections(self.folder) if name != self.name]
+        for name in other_names[:1]:
             maintenance.delete_collection(self.folder, name)
-            self.model[name] = Held()
+            self.model[name] = ExpectedCollection()
 
     # -- asking
 
-    def answers(self, ask: Callable[[], list[Any]]) -> list[Any]:
+    def ask_collection(self, ask: Callable[[], list[Any]]) -> list[Any]:
         """What is answered; nothing by a collection that is not there, which says so."""
         if self.name in maintenance.collections(self.folder):
             return ask()
@@ -389,48 +394,50 @@ class Machine(RuleBasedStateMachine):
             ask()
         return []
 
-    def rows(self) -> tuple[list[str], Any]:
+    def list_rows(self) -> tuple[list[str], Any]:
         """Each chunk's document, oldest first, and its vector as it is stored; only where chunks are cut is taken on trust."""
-        there = {each.id: each for each in self.answers(lambda: self.notes.get(where={}))}
-        owners, said = [], []
-        for key, kept in sorted(self.documents.items(), key=lambda item: item[1].age):
-            spans = [(each.start, each.end) for each in there[key].chunks]
-            assert "".join(kept.text[first:last] for first, last in spans).split() == kept.text.split()
+        documents = {document.id: document for document in self.ask_collection(lambda: self.notes.get(where={}))}
+        owners, inputs = [], []
+        for key, document in sorted(self.documents.items(), key=lambda item: item[1].age):
+            spans = [(chunk.start, chunk.end) for chunk in documents[key].chunks]
+            assert "".join(document.text[first:last] for first, last in spans).split() == document.text.split()
             owners += [key] * len(spans)
-            said += [format_encoder_input(kept.title, "", kept.text[first:last]) for first, last in spans]
-        return owners, ENCODER.encode_documents(said).astype(np.float16).astype(np.float32)
+            inputs += [format_encoder_input(document.title, "", document.text[first:last]) for first, last in spans]
+        return owners, ENCODER.encode_documents(inputs).astype(np.float16).astype(np.float32)
 
-    def check_near(self, found: Any, row: Any, limit: int, *, among: set[str]) -> None:
+    def check_near(self, hits: Any, row: Any, limit: int, *, allowed_keys: set[str]) -> None:
         """The best `limit` of all chunks, by cosine, then by age."""
-        owners, rows = self.rows()
+        owners, rows = self.list_rows()
         scores = np.vecdot(rows, row) if len(rows) else np.empty(0)
-        wanted = [place for place in np.lexsort((np.arange(len(owners)), -scores)) if owners[place] in among][:limit]
-        assert np.allclose([hit.score for hit in found], scores[wanted], atol=1e-4)
-        at = {(hit.id, hit.chunk_index): hit.score for hit in found}
+        expected = [place for place in np.lexsort((np.arange(len(owners)), -scores)) if owners[place] in allowed_keys][:limit]
+        assert np.allclose([hit.score for hit in hits], scores[expected], atol=1e-4)
+        scores_by_chunk = {(hit.id, hit.chunk_index): hit.score for hit in hits}
         first = {key: owners.index(key) for key in set(owners)}
-        for hit in found:
+        for hit in hits:
             assert abs(scores[first[hit.id] + hit.chunk_index] - hit.score) < 1e-4
             assert hit.metadata == self.documents[hit.id].metadata
-        order = [(-hit.score, first[hit.id] + hit.chunk_index) for hit in found]
+        order = [(-hit.score, first[hit.id] + hit.chunk_index) for hit in hits]
         assert order == sorted(order)
-        assert len(at) == len(found) == min(limit, sum(owner in among for owner in owners))
+        assert len(scores_by_chunk) == len(hits) == min(limit, sum(owner in allowed_keys for owner in owners))
 
     @rule(query=sentences, limit=st.sampled_from([1, 3, 10, 500]), where=st.none() | wheres)
     def search_dense(self, query: str, limit: int, where: dict[str, Any] | None) -> None:
-        found = self.answers(lambda: self.notes.search(query, mode="dense", limit=limit, where=where))
-        among = {key for key, each in self.documents.items() if test_filters.holds(where or {}, each.metadata)}
-        self.check_near(found, ENCODER.encode_queries([query])[0], limit, among=among)
+        hits = self.ask_collection(lambda: self.notes.search(query, mode="dense", limit=limit, where=where))
+        matching_keys = {key for key, document in self.documents.items() if test_filters.holds(where or {}, document.metadata)}
+        self.check_near(hits, ENCODER.encode_queries([query])[0], limit, allowed_keys=matching_keys)
 
     @rule(word=st.sampled_from(WORDS), where=st.none() | wheres)
     def search_words(self, word: str, where: dict[str, Any] | None) -> None:
         expected = {
-            key for key, each in self.documents.items() if each.says(word) and test_filters.holds(where or {}, each.metadata)
+            key
+            for key, document in self.documents.items()
+            if document.contains_word(word) and test_filters.holds(where or {}, document.metadata)
         }
-        by_word = self.answers(lambda: self.notes.search(word, mode="lexical", limit=2_000, where=where))
+        by_word = self.ask_collection(lambda: self.notes.search(word, mode="lexical", limit=2_000, where=where))
         assert {hit.id for hit in by_word} == expected
-        fused = self.answers(lambda: self.notes.search(word, limit=2_000, where=where))
-        assert {hit.id for hit in fused} == {
-            key for key, each in self.documents.items() if test_filters.holds(where or {}, each.metadata)
+        hits = self.ask_collection(lambda: self.notes.search(word, limit=2_000, where=where))
+        assert {hit.id for hit in hits} == {
+            key for key, document in self.documents.items() if test_filters.holds(where or {}, document.metadata)
         }
 
     @rule(data=st.data(), limit=st.sampled_from([1, 5, 500]))
@@ -438,24 +445,24 @@ class Machine(RuleBasedStateMachine):
         if not self.documents:
             return
         key = data.draw(st.sampled_from(sorted(self.documents)))
-        owners, rows = self.rows()
+        owners, rows = self.list_rows()
         mean = rows[[place for place, owner in enumerate(owners) if owner == key]].mean(axis=0)
         self.check_near(
             self.notes.similar(id=key, limit=limit),
             (mean / np.linalg.norm(mean)).astype(np.float32),
             limit,
-            among={*self.documents} - {key},
+            allowed_keys={*self.documents} - {key},
         )
 
     @rule(where=wheres)
     def filters(self, where: dict[str, Any]) -> None:
-        expected = sorted(key for key, each in self.documents.items() if test_filters.holds(where, each.metadata))
-        assert [each.id for each in self.answers(lambda: self.notes.get(where=where))] == expected
+        expected = sorted(key for key, document in self.documents.items() if test_filters.holds(where, document.metadata))
+        assert [document.id for document in self.ask_collection(lambda: self.notes.get(where=where))] == expected
         assert self.notes.count(where) == len(expected)
 
     @rule(limit=st.integers(1, 9), offset=st.integers(0, 12))
     def page(self, limit: int, offset: int) -> None:
-        assert [each.id for each in self.notes.list_documents(limit=limit, offset=offset)] == sorted(self.documents)[
+        assert [document.id for document in self.notes.list_documents(limit=limit, offset=offset)] == sorted(self.documents)[
             offset : offset + limit
         ]
 
@@ -465,16 +472,16 @@ class Machine(RuleBasedStateMachine):
     def counts_agree(self) -> None:
         assert self.notes.count() == len(self.documents)
         assert list(self.place.iterdir()) == [self.place / "db", self.place / "files"] or {
-            each.name for each in self.place.iterdir()
+            path.name for path in self.place.iterdir()
         } == {"db", "files"}
 
     def check_all(self, asking: vecsearch.Collection) -> None:
-        found = {each.id: each for each in self.answers(lambda: asking.get(where={}))}
-        assert found.keys() == self.documents.keys()
-        for key, kept in self.documents.items():
-            assert (found[key].text, found[key].title) == (kept.text, kept.title)
-            assert json.dumps(found[key].metadata, sort_keys=True) == json.dumps(kept.metadata, sort_keys=True)
-            assert found[key].source == (None if kept.file is None else (self.files / kept.file).as_posix())
+        documents = {document.id: document for document in self.ask_collection(lambda: asking.get(where={}))}
+        assert documents.keys() == self.documents.keys()
+        for key, expected in self.documents.items():
+            assert (documents[key].text, documents[key].title) == (expected.text, expected.title)
+            assert json.dumps(documents[key].metadata, sort_keys=True) == json.dumps(expected.metadata, sort_keys=True)
+            assert documents[key].source == (None if expected.file is None else (self.files / expected.file).as_posix())
 
     def teardown(self) -> None:
         try:
@@ -484,8 +491,8 @@ class Machine(RuleBasedStateMachine):
                 if self.documents:
                     self.search_dense("harbour seal", 500, None)
             findings = maintenance.check(self.folder)
-            assert [each for each in findings if each.severity is vecsearch.Severity.ERROR] == []
-            segments = sum(each["index"]["segments"] for each in maintenance.status(self.folder)["collections"])
+            assert [finding for finding in findings if finding.severity is vecsearch.Severity.ERROR] == []
+            segments = sum(collection["index"]["segments"] for collection in maintenance.status(self.folder)["collections"])
             target(float(segments), label="index files")
         finally:
             self.notes.close()
@@ -495,5 +502,5 @@ class Machine(RuleBasedStateMachine):
 TestModel = pytest.mark.filterwarnings("ignore::vecsearch.VecsearchWarning")(Machine.TestCase)
 TestModel.settings = settings(
     max_examples=10 * TIMES, stateful_step_count=30, deadline=None, suppress_health_check=[*HealthCheck],
-    phases=[each for each in Phase if each is not Phase.explain],
+    phases=[phase for phase in Phase if phase is not Phase.explain],
 )  # fmt: skip

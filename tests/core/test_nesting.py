@@ -104,7 +104,7 @@ def write(name, text):
     return name
 
 def raise_failed(report):
-    raise vecsearch.InputError("; ".join(each.error for each in report.failed) or "nothing failed")
+    raise vecsearch.InputError("; ".join(failure.error for failure in report.failed) or "nothing failed")
 
 DEEP_LINE = '{"id": "a", "text": "a", "x": ' + "[" * 100_000 + "]" * 100_000 + "}"
 list_of, tuple_of, frozenset_of = lambda value: [value], lambda value: (value,), lambda value: frozenset([value])
@@ -125,7 +125,7 @@ with vecsearch.open("db", model=FakeEncoder()) as notes:
 
 def test_nothing_recurses_however_high_the_recursion_limit(tmp_path: Any) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", f"CASES = {CASES!r}\n{PROGRAM}"],
         cwd=tmp_path,
         env=environment,
@@ -133,4 +133,4 @@ def test_nothing_recurses_however_high_the_recursion_limit(tmp_path: Any) -> Non
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")

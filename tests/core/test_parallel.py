@@ -23,24 +23,24 @@ def test_results_stand_in_the_order_asked_for() -> None:
 
 
 def test_as_many_at_a_time_as_there_are_cores(cores: int) -> None:
-    together = threading.Barrier(cores)
-    assert map_parallel(lambda n: together.wait(timeout=30) >= 0, range(cores)) == [True] * cores
+    barrier = threading.Barrier(cores)
+    assert map_parallel(lambda n: barrier.wait(timeout=30) >= 0, range(cores)) == [True] * cores
 
 
 def test_the_first_error_is_raised_and_none_is_left_running() -> None:
-    running = []
+    running_threads = []
 
     def work(n: int) -> None:
-        running.append(n)
+        running_threads.append(n)
         try:
             if n == 3:
                 raise ValueError(f"no {n}")
         finally:
-            running.remove(n)
+            running_threads.remove(n)
 
     with pytest.raises(ValueError, match="no 3"):
         map_parallel(work, range(50))
-    assert not running
+    assert not running_threads
 
 
 def test_many_callers_and_work_within_work_wait_for_nobody() -> None:
@@ -48,8 +48,8 @@ def test_many_callers_and_work_within_work_wait_for_nobody() -> None:
         return sum(map_parallel(lambda m: n * m, range(20)))
 
     with ThreadPoolExecutor(16) as callers:
-        found = list(callers.map(lambda _: map_parallel(inner, range(20)), range(16)))
-    assert found == [[n * 190 for n in range(20)]] * 16
+        results = list(callers.map(lambda _: map_parallel(inner, range(20)), range(16)))
+    assert results == [[n * 190 for n in range(20)]] * 16
 
 
 def test_a_forked_child_has_helpers_of_its_own() -> None:

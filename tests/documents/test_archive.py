@@ -26,7 +26,7 @@ SECRET = base64.b64decode(  # "s.txt" with the words "secret words", under the o
 )
 
 
-def zipped(members, *, compression=zipfile.ZIP_DEFLATED):
+def make_zip(members, *, compression=zipfile.ZIP_DEFLATED):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as target:
         for name, data in members.items() if isinstance(members, dict) else members:
@@ -34,7 +34,7 @@ def zipped(members, *, compression=zipfile.ZIP_DEFLATED):
     return file.getvalue()
 
 
-def encrypted(members, password):
+def encrypt_zip(members, password):
     file = io.BytesIO()
     with AESZipFile(file, "w", encryption=WZ_AES) as target:
         target.setpassword(password.encode())
@@ -43,52 +43,56 @@ def encrypted(members, password):
     return file.getvalue()
 
 
-def items(data, *, name="a.zip", passwords=(), inside=False):
+def load_items(data, *, name="a.zip", passwords=(), inside=False):
     return list(load(RawFile(name, Path(name).suffix, content=data, passwords=passwords, is_member=inside)))
 
 
-def texts(found):
-    return {item.id: item.text for item in found if isinstance(item, ParsedDocument)}
+def collect_texts(results):
+    return {item.id: item.text for item in results if isinstance(item, ParsedDocument)}
 
 
 # -- members
 
 
 def test_members_are_documents_in_the_order_of_their_names():
-    found = items(zipped({"b.txt": "bee", "a/c.md": "# Sea\n\nwords", "a/b.csv": "x,y\n1,2\n"}))
-    assert [item.id for item in found] == ["a.zip/a/b.csv", "a.zip/a/c.md", "a.zip/b.txt"]
-    assert (found[1].title, found[2].text) == ("Sea", "bee")
-    assert found[1].sections[-1].location == {"lines": 3, "heading": ["Sea"], "member": "a/c.md"}
+    results = load_items(make_zip({"b.txt": "bee", "a/c.md": "# Sea\n\nwords", "a/b.csv": "x,y\n1,2\n"}))
+    assert [item.id for item in results] == ["a.zip/a/b.csv", "a.zip/a/c.md", "a.zip/b.txt"]
+    assert (results[1].title, results[2].text) == ("Sea", "bee")
+    assert results[1].sections[-1].location == {"lines": 3, "heading": ["Sea"], "member": "a/c.md"}
 
 
 def test_every_document_has_a_place_even_without_sections():
-    (found,) = items(zipped({"a.csv": "x,y\n1,2\n"}))
-    assert [section.location.get("member") for section in found.sections] == ["a.csv"] * len(found.sections) != []
+    (result,) = load_items(make_zip({"a.csv": "x,y\n1,2\n"}))
+    assert [section.location.get("member") for section in result.sections] == ["a.csv"] * len(result.sections) != []
 
 
 def test_the_ids_of_records_and_messages_begin_with_the_archive_s_name():
     mbox = "From a Mon Jul 20 01:01:07 2015\nSubject: One\n\nfirst\n"
-    found = items(zipped({"r.jsonl": '{"id": "1", "text": "x"}\nno\n', "m.mbox": mbox}))
-    assert sorted(texts(found)) == ["a.zip/m.mbox#1", "a.zip/r.jsonl#1"]
-    assert [item.message for item in found if isinstance(item, ParseWarning)] == [
+    results = load_items(make_zip({"r.jsonl": '{"id": "1", "text": "x"}\nno\n', "m.mbox": mbox}))
+    assert sorted(collect_texts(results)) == ["a.zip/m.mbox#1", "a.zip/r.jsonl#1"]
+    assert [item.message for item in results if isinstance(item, ParseWarning)] == [
         "r.jsonl: line 2: not valid JSON: Expecting value at character 1"
     ]
 
 
 def test_a_text_attached_to_a_mail_in_an_archive_says_where_it_is():
-    attached = "Content-Type: text/plain\nContent-Disposition: attachment; filename=b.txt\n\nwords\n"
-    (found,) = items(zipped({"a.eml": f"Subject: x\nContent-Type: multipart/mixed; boundary=B\n\n--B\n{attached}--B--\n"}))
-    assert [section.location["member"] for section in found.sections] == ["a.eml", "a.eml/b.txt"]
+    attachment = "Content-Type: text/plain\nContent-Disposition: attachment; filename=b.txt\n\nwords\n"
+    (result,) = load_items(
+        make_zip({"a.eml": f"Subject: x\nContent-Type: multipart/mixed; boundary=B\n\n--B\n{attachment}--B--\n"})
+    )
+    assert [section.location["member"] for section in result.sections] == ["a.eml", "a.eml/b.txt"]
 
 
 def test_what_has_no_text_is_skipped_with_the_reason():
-    found = items(zipped({"a.png": b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "b.txt": "", "c": b"\0\1\2\3" * 9, "d.txt": "words"}))
-    assert [(item.source, item.reason) for item in found if isinstance(item, SkippedFile)] == [
+    results = load_items(
+        make_zip({"a.png": b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "b.txt": "", "c": b"\0\1\2\3" * 9, "d.txt": "words"})
+    )
+    assert [(item.source, item.reason) for item in results if isinstance(item, SkippedFile)] == [
         ("a.zip/a.png", "binary (a PNG image), not text"),
         ("a.zip/b.txt", "the file is empty"),
         ("a.zip/c", "binary (NUL characters), not text"),
     ]
-    assert texts(found) == {"a.zip/d.txt": "words"}
+    assert collect_texts(results) == {"a.zip/d.txt": "words"}
 
 
 def test_hidden_members_folders_and_links_are_left_out():
@@ -102,7 +106,7 @@ def test_hidden_members_folders_and_links_are_left_out():
         ("b/", ""),
         (link, "/etc/passwd"),
     ]
-    assert texts(items(zipped([*members, ("a.txt", "words")]))) == {"a.zip/a.txt": "words"}
+    assert collect_texts(load_items(make_zip([*members, ("a.txt", "words")]))) == {"a.zip/a.txt": "words"}
 
 
 def test_documents_without_a_suffix_are_known_by_what_they_are():
@@ -110,24 +114,24 @@ def test_documents_without_a_suffix_are_known_by_what_they_are():
         "[Content_Types].xml": "<Types/>",
         "word/document.xml": f"<w:document xmlns:w='{WORD}'><w:body><w:p><w:r><w:t>words</w:t></w:r></w:p></w:body></w:document>",
     }
-    assert texts(items(zipped({"a": zipped(office)}))) == {"a.zip/a": "words"}
+    assert collect_texts(load_items(make_zip({"a": make_zip(office)}))) == {"a.zip/a": "words"}
 
 
 def test_an_archive_inside_is_never_opened():
-    inner = zipped({"x.txt": "words"})
-    found = items(zipped({"in.zip": inner, "in": inner, "in.txt.gz": gzip.compress(b"words"), "a.txt": "words"}))
-    assert texts(found) == {"a.zip/a.txt": "words"}
-    reasons = [item.reason for item in found if isinstance(item, SkippedFile)]
+    inner = make_zip({"x.txt": "words"})
+    results = load_items(make_zip({"in.zip": inner, "in": inner, "in.txt.gz": gzip.compress(b"words"), "a.txt": "words"}))
+    assert collect_texts(results) == {"a.zip/a.txt": "words"}
+    reasons = [item.reason for item in results if isinstance(item, SkippedFile)]
     assert sorted(reasons) == ["an archive inside an archive"] * 2 + ["binary (gzip-compressed), not text"]
     with pytest.raises(BinaryFileError, match="an archive inside an archive"):
-        items(inner, name="a.zip", inside=True)
+        load_items(inner, name="a.zip", inside=True)
 
 
 def test_a_damaged_member_costs_no_other():
-    data = zipped({"a.txt": "first words", "b.txt": "other words", "c.ipynb": "{"}, compression=zipfile.ZIP_STORED)
-    found = items(data.replace(b"first words", b"first wards", 1))
-    assert texts(found) == {"a.zip/b.txt": "other words"}
-    assert [item.message for item in found if isinstance(item, ParseWarning)] == [
+    data = make_zip({"a.txt": "first words", "b.txt": "other words", "c.ipynb": "{"}, compression=zipfile.ZIP_STORED)
+    results = load_items(data.replace(b"first words", b"first wards", 1))
+    assert collect_texts(results) == {"a.zip/b.txt": "other words"}
+    assert [item.message for item in results if isinstance(item, ParseWarning)] == [
         "a.txt: damaged",
         "c.ipynb: not valid JSON: Expecting property name enclosed in double quotes at line 1, column 2",
     ]
@@ -138,15 +142,15 @@ def test_a_library_s_own_error_costs_one_member(monkeypatch):
         raise KeyError("x\ny")
 
     monkeypatch.setattr("vecsearch.documents.loaders.markdown.load_markdown", fail)
-    found = items(zipped({"a.md": "words", "b.txt": "words"}))
-    assert found[0] == ParseWarning("a.md: damaged (KeyError)")
-    assert texts(found) == {"a.zip/b.txt": "words"}
+    results = load_items(make_zip({"a.md": "words", "b.txt": "words"}))
+    assert results[0] == ParseWarning("a.md: damaged (KeyError)")
+    assert collect_texts(results) == {"a.zip/b.txt": "words"}
 
 
 # -- names
 
 
-def renamed(data, name, stored):
+def rename_member(data, name, stored):
     """A zip whose member has another name of the same length in bytes, not marked as UTF-8."""
     assert len(name) == len(stored)
     return data.replace(name, stored)
@@ -155,52 +159,52 @@ def renamed(data, name, stored):
 @pytest.mark.parametrize(("name", "encoding"), [("naïve.txt", "utf-8"), ("naïve.txt", "cp437"), ("Привет.txt", "utf-8")])
 def test_names_are_read_in_their_encoding(name, encoding):
     stored = name.encode(encoding)
-    data = renamed(zipped({"x" * len(stored): "words"}), b"x" * len(stored), stored)
-    assert list(texts(items(data))) == [f"a.zip/{name}"]
+    data = rename_member(make_zip({"x" * len(stored): "words"}), b"x" * len(stored), stored)
+    assert list(collect_texts(load_items(data))) == [f"a.zip/{name}"]
 
 
 def test_names_in_an_old_encoding_are_told_from_all_of_them():
-    named = [f"审计压缩包文件检索测试{n}.txt" for n in range(5)]
-    data = zipped({f"{n}" * len(name.encode("gb18030")): "words" for n, name in enumerate(named)})
-    for n, name in enumerate(named):
-        data = renamed(data, f"{n}".encode() * len(name.encode("gb18030")), name.encode("gb18030"))
-    assert list(texts(items(data))) == [f"a.zip/{name}" for name in named]
+    names = [f"审计压缩包文件检索测试{n}.txt" for n in range(5)]
+    data = make_zip({f"{n}" * len(name.encode("gb18030")): "words" for n, name in enumerate(names)})
+    for n, name in enumerate(names):
+        data = rename_member(data, f"{n}".encode() * len(name.encode("gb18030")), name.encode("gb18030"))
+    assert list(collect_texts(load_items(data))) == [f"a.zip/{name}" for name in names]
 
 
 def test_a_name_that_nobody_can_tell_does_no_harm():
-    (found,) = items(renamed(zipped({"xxxxxx.txt": "words"}), b"xxxxxx", "文章1".encode("cp932") + b"_"))
-    assert found.text == "words"
+    (result,) = load_items(rename_member(make_zip({"xxxxxx.txt": "words"}), b"xxxxxx", "文章1".encode("cp932") + b"_"))
+    assert result.text == "words"
 
 
 def test_names_that_lead_out_of_the_archive_stay_within():
-    found = items(zipped({"../../up.txt": "a", "/root.txt": "b", "c:\\x\\..\\y.txt": "c", "two\nlines.txt": "d"}))
-    assert sorted(texts(found)) == ["a.zip/c:/x/y.txt", "a.zip/root.txt", "a.zip/two\ufffdlines.txt", "a.zip/up.txt"]
+    results = load_items(make_zip({"../../up.txt": "a", "/root.txt": "b", "c:\\x\\..\\y.txt": "c", "two\nlines.txt": "d"}))
+    assert sorted(collect_texts(results)) == ["a.zip/c:/x/y.txt", "a.zip/root.txt", "a.zip/two\ufffdlines.txt", "a.zip/up.txt"]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_of_members_with_one_name_the_last_counts():
-    assert texts(items(zipped([("a.txt", "old"), ("a.txt", "new")]))) == {"a.zip/a.txt": "new"}
+    assert collect_texts(load_items(make_zip([("a.txt", "old"), ("a.txt", "new")]))) == {"a.zip/a.txt": "new"}
 
 
 # -- passwords
 
 
-@pytest.mark.parametrize("data", [SECRET, encrypted({"s.txt": "secret words\n"}, "tika")], ids=["old", "AES"])
+@pytest.mark.parametrize("data", [SECRET, encrypt_zip({"s.txt": "secret words\n"}, "tika")], ids=["old", "AES"])
 def test_an_encrypted_archive_asks_for_its_password(data):
-    assert texts(items(data, passwords=("wrong", "tika"))) == {"a.zip/s.txt": "secret words\n"}
+    assert collect_texts(load_items(data, passwords=("wrong", "tika"))) == {"a.zip/s.txt": "secret words\n"}
     with pytest.raises(EncryptedFileError, match="the archive is encrypted; give its password"):
-        items(data)
+        load_items(data)
     with pytest.raises(EncryptedFileError, match="none of the passwords given opens it"):
-        items(data, passwords=[f"wrong {n}" for n in range(300)])
+        load_items(data, passwords=[f"wrong {n}" for n in range(300)])
 
 
 def test_an_encrypted_member_costs_no_other():
     file = io.BytesIO(SECRET)
     with zipfile.ZipFile(file, "a") as target:
         target.writestr("a.txt", "words")
-    found = items(file.getvalue())
-    assert texts(found) == {"a.zip/a.txt": "words"}
-    assert found[1] == ParseWarning("s.txt: it is encrypted; give its password in a file: --password-file FILE")
+    results = load_items(file.getvalue())
+    assert collect_texts(results) == {"a.zip/a.txt": "words"}
+    assert results[1] == ParseWarning("s.txt: it is encrypted; give its password in a file: --password-file FILE")
 
 
 # -- hostile and damaged archives
@@ -210,46 +214,46 @@ def test_an_encrypted_member_costs_no_other():
 def test_an_archive_that_unfolds_too_far_is_refused(compression, monkeypatch):
     monkeypatch.setattr(archive, "_TOTAL_MIN", 1_000_000)
     with pytest.raises(UnreadableFileError, match="expands to more than 1 MB: too much for its size"):
-        items(zipped({f"{n}.txt": "word " * 60_000 for n in range(5)}, compression=compression))
+        load_items(make_zip({f"{n}.txt": "word " * 60_000 for n in range(5)}, compression=compression))
 
 
 def test_a_member_that_is_too_large_costs_no_other(monkeypatch):
     monkeypatch.setattr(archive, "_MEMBER_MAX", 1_000_000)
-    found = items(zipped({"a.txt": "word " * 250_000, "b.txt": "words"}))
-    assert found[0] == ParseWarning("a.txt: expands to more than 1 MB")
-    assert texts(found) == {"a.zip/b.txt": "words"}
+    results = load_items(make_zip({"a.txt": "word " * 250_000, "b.txt": "words"}))
+    assert results[0] == ParseWarning("a.txt: expands to more than 1 MB")
+    assert collect_texts(results) == {"a.zip/b.txt": "words"}
 
 
 def test_what_is_no_text_is_not_inflated_to_its_end(monkeypatch):
     monkeypatch.setattr(archive, "_TOTAL_MAX", 1_000_000)
-    found = items(zipped({**{f"{n}.jpg": b"\xff\xd8\xff" + b"\0" * 1_000_000 for n in range(9)}, "a.txt": "words"}))
-    assert texts(found) == {"a.zip/a.txt": "words"}
+    results = load_items(make_zip({**{f"{n}.jpg": b"\xff\xd8\xff" + b"\0" * 1_000_000 for n in range(9)}, "a.txt": "words"}))
+    assert collect_texts(results) == {"a.zip/a.txt": "words"}
 
 
 def test_sizes_that_lie_change_nothing():
-    data = zipped({"a.txt": "word " * 1_000, "b.txt": "words"})
+    data = make_zip({"a.txt": "word " * 1_000, "b.txt": "words"})
     for lie in (10, 2**31):
-        found = items(data.replace(struct.pack("<L", 5_000), struct.pack("<L", lie)))
-        assert texts(found)["a.zip/b.txt"] == "words"
+        results = load_items(data.replace(struct.pack("<L", 5_000), struct.pack("<L", lie)))
+        assert collect_texts(results)["a.zip/b.txt"] == "words"
 
 
 def test_too_many_members_are_refused():
     with pytest.raises(UnreadableFileError, match=r"an archive of 10,001 files; more than 10,000 are not read"):
-        items(zipped({str(n): "x" for n in range(10_001)}, compression=zipfile.ZIP_STORED))
+        load_items(make_zip({str(n): "x" for n in range(10_001)}, compression=zipfile.ZIP_STORED))
 
 
 def test_a_damaged_archive_says_so():
-    whole = zipped({"a.txt": "words"})
-    for data in (whole[:-30], b"PK\x03\x04", b"words", whole[:30] + whole[60:]):
+    archive_data = make_zip({"a.txt": "words"})
+    for data in (archive_data[:-30], b"PK\x03\x04", b"words", archive_data[:30] + archive_data[60:]):
         try:
-            found = items(data)
+            results = load_items(data)
         except UnreadableFileError as error:
             assert str(error) == "a damaged zip archive"
         else:
-            assert found == [ParseWarning("a.txt: damaged")]
+            assert results == [ParseWarning("a.txt: damaged")]
 
 
 def test_an_archive_without_text_says_so():
-    for data in (b"", zipped({}), zipped({"a/": ""}), zipped({"a.bin": b"\0\1\2\3" * 9})):
+    for data in (b"", make_zip({}), make_zip({"a/": ""}), make_zip({"a.bin": b"\0\1\2\3" * 9})):
         with pytest.raises(EmptyFileError, match=r"no text|the file is empty"):
-            items(data)
+            load_items(data)

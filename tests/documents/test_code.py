@@ -16,20 +16,20 @@ def load(text, suffix=".py"):
     return draft
 
 
-def around(draft, words):
+def find_context(draft, words):
     """The lines that enclose the line that some words stand on."""
     place = draft.text.rindex("\n", 0, draft.text.index(words)) + 1
-    found = [each for each in draft.sections if each.start <= place][-1]
-    assert found.location["lines"] == 1 + draft.text.count("\n", 0, found.start)
-    return found.context.split("\n") if found.context else []
+    section = [section for section in draft.sections if section.start <= place][-1]
+    assert section.location["lines"] == 1 + draft.text.count("\n", 0, section.start)
+    return section.context.split("\n") if section.context else []
 
 
-def cuts(draft):
+def find_cuts(draft):
     """The lines to cut before, and how good a place each is."""
     return [
-        (draft.text[each.start :].partition("\n")[0].strip(), each.split_priority)
-        for each in draft.sections
-        if each.split_priority
+        (draft.text[section.start :].partition("\n")[0].strip(), section.split_priority)
+        for section in draft.sections
+        if section.split_priority
     ]
 
 
@@ -98,11 +98,11 @@ def last():
     ],
 )
 def test_every_line_of_code_knows_the_lines_around_it(words, lines):
-    assert around(load(PYTHON), words) == lines
+    assert find_context(load(PYTHON), words) == lines
 
 
 def test_definitions_are_places_to_cut_with_what_stands_right_above_them():
-    assert cuts(load(PYTHON)) == [("# What holds", 1), ("@property", 2), ("def many(", 2), ("def last():", 1)]
+    assert find_cuts(load(PYTHON)) == [("# What holds", 1), ("@property", 2), ("def many(", 2), ("def last():", 1)]
 
 
 C = """\
@@ -305,7 +305,7 @@ CSS = """\
     ],
 )
 def test_scopes_are_found_in_many_languages(source, words, lines):
-    assert around(load(source, ".c"), words) == lines
+    assert find_context(load(source, ".c"), words) == lines
 
 
 @pytest.mark.parametrize(
@@ -324,27 +324,27 @@ def test_scopes_are_found_in_many_languages(source, words, lines):
     ],
 )
 def test_definitions_are_found_in_many_languages(source, lines):
-    assert cuts(load(source, ".c")) == lines
+    assert find_cuts(load(source, ".c")) == lines
 
 
 def test_no_more_than_four_lines_are_told_and_of_each_its_beginning():
     draft = load("".join(f"{'  ' * depth}{'x' * 200}{depth}\n" for depth in range(6)) + "            end\n")
-    assert around(draft, "end") == ["x" * 120] * 4
+    assert find_context(draft, "end") == ["x" * 120] * 4
 
 
 def test_tabs_and_blanks_indent_alike():
-    assert around(load("a:\n\tb:\n        last\n"), "last") == ["a:", "b:"]
-    assert around(load("a:\n    b\n\tlast\n"), "last") == ["a:"]
+    assert find_context(load("a:\n\tb:\n        last\n"), "last") == ["a:", "b:"]
+    assert find_context(load("a:\n    b\n\tlast\n"), "last") == ["a:"]
 
 
 def test_quotes_in_strings_and_comments_begin_no_long_string():
     draft = load('def a():\n    x = \'"""\'  # it\'s """ here\n    end()\ndef b():\n    last()\n')
-    assert around(draft, "last") == ["def b():"]
+    assert find_context(draft, "last") == ["def b():"]
 
 
 @pytest.mark.parametrize("text", ["x = 1", "function(){a()}" * 10_000, "a\nb\n\nc\n", "<<<<\n}}}\n"])
 def test_code_without_scopes_is_one_section(text):
-    assert [(each.start, each.location, each.context) for each in load(text).sections] == [(0, {"lines": 1}, "")]
+    assert [(section.start, section.location, section.context) for section in load(text).sections] == [(0, {"lines": 1}, "")]
 
 
 def test_data_in_the_form_of_code_has_no_scopes():
@@ -371,11 +371,12 @@ def test_of_any_code_the_text_stays_and_sections_ascend_within_it(text):
     draft = load(text)
     assert draft.text == text.replace("\r\n", "\n").replace("\r", "\n")
     assert draft.sections[0].start == 0
-    assert all(one.start < other.start < len(draft.text) for one, other in pairwise(draft.sections))
+    assert all(section.start < other.start < len(draft.text) for section, other in pairwise(draft.sections))
     assert all(
-        one.context != other.context or one.split_priority or other.split_priority for one, other in pairwise(draft.sections)
+        section.context != other.context or section.split_priority or other.split_priority
+        for section, other in pairwise(draft.sections)
     )
-    for each in draft.sections:
-        assert each.location == {"lines": 1 + draft.text.count("\n", 0, each.start)}
-        assert each.start == 0 or draft.text[each.start - 1] == "\n"
-        assert all(line and line in draft.text[: each.start] for line in each.context.split("\n") if each.context)
+    for section in draft.sections:
+        assert section.location == {"lines": 1 + draft.text.count("\n", 0, section.start)}
+        assert section.start == 0 or draft.text[section.start - 1] == "\n"
+        assert all(line and line in draft.text[: section.start] for line in section.context.split("\n") if section.context)

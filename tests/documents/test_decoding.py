@@ -25,19 +25,19 @@ texts = st.text(
 )
 
 
-def normalised(text):
+def normalize_newlines(text):
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 @given(texts)
 def test_utf_8_comes_back_as_it_was_but_for_line_ends(text):
-    assert decode(text.encode()) == normalised(text)
+    assert decode(text.encode()) == normalize_newlines(text)
     assert not is_binary(text.encode())
 
 
 @given(texts, st.sampled_from(["utf-8-sig", "utf-16", "utf-32"]))
 def test_text_with_a_byte_order_mark_comes_back_without_it(text, encoding):
-    assert decode(text.encode(encoding)) == normalised(text)
+    assert decode(text.encode(encoding)) == normalize_newlines(text)
     assert not is_binary(text.encode(encoding))
 
 
@@ -79,7 +79,7 @@ def test_utf_16_without_a_mark_is_known_by_its_nuls(text, encoding):
         b"GIF89a\x01\x02",
         b"SQLite format 3\0",
         random.Random(1).randbytes(3000),
-        bytes(each or 1 for each in random.Random(2).randbytes(3000)),
+        bytes(byte or 1 for byte in random.Random(2).randbytes(3000)),
     ],
     ids=lambda data: repr(data[:8]),
 )
@@ -154,9 +154,9 @@ def test_too_short_a_text_in_such_an_encoding_is_an_error_not_a_guess(text):
     ],
 )
 def test_damaged_utf_8_is_an_error_that_names_the_byte(data, place):
-    with pytest.raises(UnreadableFileError, match=f"broken UTF-8 at byte {place}; save it as UTF-8") as caught:
+    with pytest.raises(UnreadableFileError, match=f"broken UTF-8 at byte {place}; save it as UTF-8") as excinfo:
         decode(data)
-    assert not isinstance(caught.value, BinaryFileError)
+    assert not isinstance(excinfo.value, BinaryFileError)
 
 
 @pytest.mark.parametrize("data", [codecs.BOM_UTF16_LE + b"a\0\0", codecs.BOM_UTF16_LE + b"\0\xd8a\0", codecs.BOM_UTF8 + b"a\xff"])

@@ -11,7 +11,7 @@ from vecsearch.documents.loaders.html import extract_html_text
 from vecsearch.documents.loaders.raw_file import RawFile
 
 
-def text_of(source):
+def extract_text(source):
     return extract_html_text(source)[1]
 
 
@@ -20,10 +20,10 @@ def page(source):
     return draft
 
 
-def section(draft, words):
+def find_section(draft, words):
     """Of the section that some words stand in: the path of headings, and the context."""
-    found = [each for each in draft.sections if each.start <= draft.text.index(words)][-1]
-    return found.location.get("heading", []), found.context
+    section = [section for section in draft.sections if section.start <= draft.text.index(words)][-1]
+    return section.location.get("heading", []), section.context
 
 
 @pytest.mark.parametrize(
@@ -47,35 +47,38 @@ def section(draft, words):
     ],
 )
 def test_words_are_laid_out_as_a_reader_sees_them(source, text):
-    assert text_of(source) == text
+    assert extract_text(source) == text
 
 
 @pytest.mark.parametrize("tag", ["script", "style", "noscript", "template", "svg", "iframe"])
 def test_what_no_reader_sees_is_dropped(tag):
-    assert text_of(f"<p>a</p><{tag}>hidden</{tag}><!-- nor this --><p>b</p>") == "a\n\nb"
+    assert extract_text(f"<p>a</p><{tag}>hidden</{tag}><!-- nor this --><p>b</p>") == "a\n\nb"
 
 
 def test_a_list_item_is_a_line_whatever_is_in_it():
-    assert text_of("<p>x</p><ul><li>a<li><p>b</p><p>c</p><ul><li>d</ul></ul>y") == "x\n\na\nb\nc\nd\n\ny"
+    assert extract_text("<p>x</p><ul><li>a<li><p>b</p><p>c</p><ul><li>d</ul></ul>y") == "x\n\na\nb\nc\nd\n\ny"
 
 
 def test_a_definition_list_has_a_line_for_term_and_meaning():
-    assert text_of("<dl><dt>Tea<dd>a drink</dl>") == "Tea\na drink"
+    assert extract_text("<dl><dt>Tea<dd>a drink</dl>") == "Tea\na drink"
 
 
 def test_a_table_row_is_a_line_and_its_cells_are_parted():
     source = (
         "<table><caption>Drinks</caption><tr><th>Name<th>Price<tr><td><p>Black</p><p>tea</p><td>2<tr><td>Milk<td></table>after"
     )
-    assert text_of(source) == "Drinks\nName | Price\nBlack tea | 2\nMilk\n\nafter"
+    assert extract_text(source) == "Drinks\nName | Price\nBlack tea | 2\nMilk\n\nafter"
 
 
 def test_a_table_that_is_a_page_layout_keeps_its_paragraphs():
-    assert text_of("<table><tr><td><p>menu<td><p>one<p>two<table><tr><td>1<td>2</table></table>") == "menu\n\none\n\ntwo\n\n1 | 2"
+    assert (
+        extract_text("<table><tr><td><p>menu<td><p>one<p>two<table><tr><td>1<td>2</table></table>")
+        == "menu\n\none\n\ntwo\n\n1 | 2"
+    )
 
 
 def test_preformatted_text_keeps_its_white_space():
-    assert text_of("<p>see</p><pre><code>\ndef f():\n    return  1\n\n\n# end\n</code></pre><p>so</p>") == (
+    assert extract_text("<p>see</p><pre><code>\ndef f():\n    return  1\n\n\n# end\n</code></pre><p>so</p>") == (
         "see\n\ndef f():\n    return  1\n\n\n# end\n\nso"
     )
 
@@ -100,7 +103,7 @@ def test_a_title_that_is_never_closed_does_not_swallow_the_page():
 
 @pytest.mark.parametrize("tag", ["div", "b", "span", "ul><li", "table><tr><td", "blockquote"])
 def test_ten_thousand_nested_elements_are_read(tag):
-    assert text_of(f"<{tag}>" * 10_000 + "deep") == "deep"
+    assert extract_text(f"<{tag}>" * 10_000 + "deep") == "deep"
 
 
 @given(st.text(st.sampled_from("<>/ab p=\"'&;!-\n") | st.characters(exclude_categories=["Cs"])))
@@ -116,16 +119,16 @@ SOUP = st.sampled_from(["word", "\n", *TAGS.split()])
 
 @given(st.lists(SOUP))
 def test_no_word_is_lost_or_doubled_in_any_soup_of_tags(pieces):
-    assert text_of("<body>" + "".join(pieces)).count("word") == pieces.count("word")
+    assert extract_text("<body>" + "".join(pieces)).count("word") == pieces.count("word")
 
 
 # -- layout
 
 
 def test_a_cell_with_a_heading_in_it_or_alone_with_paragraphs_is_layout():
-    assert text_of("<table><tr><td>menu<td><h1>Title</h1><p>one<p>two</table>") == "menu\n\nTitle\n\none\n\ntwo"
-    assert text_of("<table><tr><td><p>one<p>two<tr><td>three</table>") == "one\n\ntwo\n\nthree"
-    assert text_of("<table><tr><th><h4>Name</h4><th>Price<tr><td>tea<td>2</table>") == "Name | Price\ntea | 2"
+    assert extract_text("<table><tr><td>menu<td><h1>Title</h1><p>one<p>two</table>") == "menu\n\nTitle\n\none\n\ntwo"
+    assert extract_text("<table><tr><td><p>one<p>two<tr><td>three</table>") == "one\n\ntwo\n\nthree"
+    assert extract_text("<table><tr><th><h4>Name</h4><th>Price<tr><td>tea<td>2</table>") == "Name | Price\ntea | 2"
 
 
 # -- headings
@@ -153,13 +156,17 @@ apt
     ],
 )
 def test_every_stretch_of_a_page_knows_its_headings(words, path, context):
-    assert section(page(GUIDE), words) == (path, context)
+    assert find_section(page(GUIDE), words) == (path, context)
 
 
 def test_a_heading_is_a_place_to_cut_by_its_level():
     draft = page(GUIDE)
-    found = [(draft.text[each.start :].partition("\n")[0], each.split_priority) for each in draft.sections if each.split_priority]
-    assert found == [("Guide", 1), ("Install it", 2), ("Linux", 3), ("Use", 2), ("Stop", 2)]
+    priorities = [
+        (draft.text[section.start :].partition("\n")[0], section.split_priority)
+        for section in draft.sections
+        if section.split_priority
+    ]
+    assert priorities == [("Guide", 1), ("Install it", 2), ("Linux", 3), ("Use", 2), ("Stop", 2)]
 
 
 def test_a_page_without_headings_has_no_sections():
@@ -170,17 +177,17 @@ def test_a_page_without_headings_has_no_sections():
     "heading", ["<h1></h1>", "<h1> \n </h1>", "<h1><img></h1>", "<nav><h1>x</h1></nav>", f"<h1>{'long ' * 70}</h1>"]
 )
 def test_a_heading_without_words_or_with_too_many_is_none(heading):
-    assert section(page(f"<h2>A</h2>{heading}<p>words"), "words") == (["A"], "A")
+    assert find_section(page(f"<h2>A</h2>{heading}<p>words"), "words") == (["A"], "A")
 
 
 def test_a_heading_is_named_without_the_sign_that_links_to_it():
-    assert section(page('<h1>A</h1><h2>Set\xadup\u200b <a href="#b">¶</a></h2><p>words'), "words")[0] == ["A", "Setup"]
+    assert find_section(page('<h1>A</h1><h2>Set\xadup\u200b <a href="#b">¶</a></h2><p>words'), "words")[0] == ["A", "Setup"]
 
 
 @pytest.mark.parametrize("pre", ["<pre><h2>A\n\n\n</h2></pre>", "<pre>x\n<h2>A</h2>\n\n\n</pre>", "<ul><li><h2>A</h2></ul>"])
 def test_the_text_below_a_heading_begins_with_its_first_word(pre):
     draft = page(f"{pre}<p>words")
-    assert section(draft, "words") == (["A"], "A")
+    assert find_section(draft, "words") == (["A"], "A")
     assert draft.sections[-1].start == draft.text.index("words")
 
 
@@ -193,16 +200,16 @@ def test_the_text_below_a_heading_begins_with_its_first_word(pre):
 )
 def test_the_rows_of_a_table_have_its_header_above_them_and_what_follows_does_not(head):
     draft = page(f"<h1>Shop</h1><table>{head}<tr><td>tea<td>2<tr><th>milk<td>1</table><p>after<h2>More</h2>end")
-    assert section(draft, "Name") == (["Shop"], "")
-    assert section(draft, "tea") == (["Shop"], "Name | Price")
-    assert section(draft, "milk") == (["Shop"], "Name | Price")
-    assert section(draft, "after") == (["Shop"], "")
-    assert section(draft, "end") == (["Shop", "More"], "More")
+    assert find_section(draft, "Name") == (["Shop"], "")
+    assert find_section(draft, "tea") == (["Shop"], "Name | Price")
+    assert find_section(draft, "milk") == (["Shop"], "Name | Price")
+    assert find_section(draft, "after") == (["Shop"], "")
+    assert find_section(draft, "end") == (["Shop", "More"], "More")
 
 
 def test_two_rows_of_a_header_stand_above_the_others():
     draft = page("<table><tr><th colspan=2>Drinks<tr><th>Name<th>Price<tr><td>tea<td>2</table>")
-    assert section(draft, "tea")[1] == "Drinks\nName | Price"
+    assert find_section(draft, "tea")[1] == "Drinks\nName | Price"
 
 
 @pytest.mark.parametrize(
@@ -257,10 +264,12 @@ def test_sections_ascend_within_the_text_in_any_soup_of_tags(pieces):
     draft = page("<body>words " + "".join(pieces))
     sections = draft.sections
     assert not sections or sections[0].start == 0
-    assert all(one.start < other.start < len(draft.text) for one, other in pairwise(sections))
-    for each in sections:
-        assert each.split_priority is None or each.start == 0 or draft.text[each.start - 1] == "\n"
-        assert each.split_priority is None or draft.text[each.start :].split()[0] == each.location["heading"][-1].split()[0]
+    assert all(section.start < other.start < len(draft.text) for section, other in pairwise(sections))
+    for section in sections:
+        assert section.split_priority is None or section.start == 0 or draft.text[section.start - 1] == "\n"
+        assert (
+            section.split_priority is None or draft.text[section.start :].split()[0] == section.location["heading"][-1].split()[0]
+        )
 
 
 @pytest.mark.parametrize("tag", ["h1><b", "table><tr><th", "table><tr><td><h2", "table><thead><tr><td"])

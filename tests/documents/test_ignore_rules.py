@@ -19,7 +19,7 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not o
 ALONE = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 
-def git(folder, *arguments, data=b""):
+def run_git(folder, *arguments, data=b""):
     return subprocess.run(
         ["git", *arguments], cwd=folder, input=data, capture_output=True, check=False, timeout=60, env=os.environ | ALONE
     ).stdout
@@ -31,32 +31,32 @@ def write(folder, files):
         (folder / name).write_text(text)
 
 
-def files(found, base):
-    return [each.path.relative_to(base).as_posix() for each in found.files]
+def list_files(scan_result, base):
+    return [file.path.relative_to(base).as_posix() for file in scan_result.files]
 
 
-def reasons(found, base):
-    return {Path(skip.source).relative_to(base).as_posix(): skip.reason for skip in found.skipped}
+def list_reasons(scan_result, base):
+    return {Path(skip.source).relative_to(base).as_posix(): skip.reason for skip in scan_result.skipped}
 
 
-def entries(folder):
+def list_entries(folder):
     """Everything below a folder that is not hidden."""
     names = (path.relative_to(folder) for path in folder.rglob("*"))
     return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
 
-def ignored_by_git(folder):
-    asked = "\0".join(entries(folder)).encode()
-    answer = git(folder, "check-ignore", "--no-index", "--stdin", "-z", data=asked).decode()
+def list_ignored_by_git(folder):
+    paths_input = "\0".join(list_entries(folder)).encode()
+    answer = run_git(folder, "check-ignore", "--no-index", "--stdin", "-z", data=paths_input).decode()
     return sorted(filter(None, answer.split("\0")))
 
 
-def ignored_by_us(folder):
-    found = scan([folder])
-    ignored, taken = [each.relative_to(folder) for each in found.ignored], set(files(found, folder))
-    result = [name for name in entries(folder) if any(Path(name).is_relative_to(each) for each in ignored)]
-    assert found.failed == ()
-    assert taken == {name for name in entries(folder) if (folder / name).is_file() and name not in result}
+def list_ignored_by_us(folder):
+    scan_result = scan([folder])
+    ignored_paths, file_names = [path.relative_to(folder) for path in scan_result.ignored], set(list_files(scan_result, folder))
+    result = [name for name in list_entries(folder) if any(Path(name).is_relative_to(path) for path in ignored_paths)]
+    assert scan_result.failed == ()
+    assert file_names == {name for name in list_entries(folder) if (folder / name).is_file() and name not in result}
     return result
 
 
@@ -194,9 +194,9 @@ TREE = [
     ids=repr,
 )
 def test_an_ignore_file_means_what_it_means_to_git(tmp_path, lines):
-    git(tmp_path, "init", "-q")
+    run_git(tmp_path, "init", "-q")
     write(tmp_path, dict.fromkeys(TREE, "x") | {".gitignore": lines})
-    assert ignored_by_us(tmp_path) == ignored_by_git(tmp_path)
+    assert list_ignored_by_us(tmp_path) == list_ignored_by_git(tmp_path)
 
 
 @needs_git
@@ -218,29 +218,29 @@ def test_an_ignore_file_means_what_it_means_to_git(tmp_path, lines):
     ],
 )
 def test_ignore_files_in_many_folders_mean_what_they_mean_to_git(tmp_path, ignore_files):
-    git(tmp_path, "init", "-q")
+    run_git(tmp_path, "init", "-q")
     write(tmp_path, dict.fromkeys(TREE, "x") | ignore_files)
-    assert ignored_by_us(tmp_path) == ignored_by_git(tmp_path)
+    assert list_ignored_by_us(tmp_path) == list_ignored_by_git(tmp_path)
 
 
 @needs_git
 def test_a_root_within_a_repository_is_read_with_the_ignore_files_above_it(tmp_path):
-    git(tmp_path, "init", "-q")
+    run_git(tmp_path, "init", "-q")
     write(
         tmp_path,
         dict.fromkeys(TREE, "x")
         | {".gitignore": "/src/gen\n*.log\n", "src/.gitignore": "build/*", ".git/info/exclude": "src/main.c\ngen/"},
     )
     base = tmp_path / "src"
-    everywhere = [name.removeprefix("src/") for name in ignored_by_git(tmp_path) if name.startswith("src/")]
-    assert ignored_by_us(base) == everywhere == ["a.log", "build/y.txt", "gen", "gen/main.c", "main.c"]
+    names_in_src = [name.removeprefix("src/") for name in list_ignored_by_git(tmp_path) if name.startswith("src/")]
+    assert list_ignored_by_us(base) == names_in_src == ["a.log", "build/y.txt", "gen", "gen/main.c", "main.c"]
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
     """A few names at each of three levels: folders `a` and `b`, files `ab`, `ba` and `b.a`."""
     base = tmp_path_factory.mktemp("repository")
-    git(base, "init", "-q")
+    run_git(base, "init", "-q")
     folders = ["", "a/", "b/", "a/a/", "a/b/", "b/a/", "b/b/", "a/b/a/"]
     write(base, {f"{folder}{name}": "x" for folder in folders for name in ("ab", "ba", "b.a")})
     return base
@@ -263,7 +263,7 @@ IGNORE_FILES = st.lists(LINES, max_size=4).map("\n".join)
 @given(top=IGNORE_FILES, inner=IGNORE_FILES)
 def test_any_patterns_mean_what_they_mean_to_git(repository, top, inner):
     write(repository, {".gitignore": top, "a/.gitignore": inner})
-    assert ignored_by_us(repository) == ignored_by_git(repository)
+    assert list_ignored_by_us(repository) == list_ignored_by_git(repository)
 
 
 # -- what git does not know
@@ -277,27 +277,27 @@ def docs(tmp_path):
 
 def test_what_an_ignore_file_leaves_out_is_skipped_once_and_the_file_is_named(docs):
     write(docs, {".gitignore": "/a.log", "b/.gitignore": "d/"})
-    found = scan([docs])
-    assert files(found, docs) == ["a.md", "b/c.log"]
-    assert reasons(found, docs) == {"a.log": "ignored by .gitignore", "b/d": "ignored by b/.gitignore"}
-    assert found.ignored == (docs / "a.log", docs / "b/d")
-    assert (found.failed, found.fully_scanned) == ((), (docs,))
+    scan_result = scan([docs])
+    assert list_files(scan_result, docs) == ["a.md", "b/c.log"]
+    assert list_reasons(scan_result, docs) == {"a.log": "ignored by .gitignore", "b/d": "ignored by b/.gitignore"}
+    assert scan_result.ignored == (docs / "a.log", docs / "b/d")
+    assert (scan_result.failed, scan_result.fully_scanned) == ((), (docs,))
 
 
 def test_our_own_ignore_file_is_read_after_gitignore_and_a_deeper_file_overrides_both(docs):
     write(docs, {".gitignore": "*.log", ".vecsearchignore": "!*.log\n*.md", "b/d/.gitignore": "*.log\n!f.md"})
-    found = scan([docs])
-    assert files(found, docs) == ["a.log", "b/c.log", "b/d/f.md"]
-    assert reasons(found, docs) == {"a.md": "ignored by .vecsearchignore", "b/d/e.log": "ignored by b/d/.gitignore"}
+    scan_result = scan([docs])
+    assert list_files(scan_result, docs) == ["a.log", "b/c.log", "b/d/f.md"]
+    assert list_reasons(scan_result, docs) == {"a.md": "ignored by .vecsearchignore", "b/d/e.log": "ignored by b/d/.gitignore"}
 
 
 def test_an_ignore_file_above_the_root_counts_within_a_repository_only(docs):
     write(docs.parent, {".gitignore": "*.log", ".vecsearchignore": "/docs/b/d"})
     assert scan([docs]).skipped == ()
     (docs.parent / ".git").mkdir()
-    found = scan([docs])
-    assert files(found, docs) == ["a.md"]
-    assert reasons(found, docs) == {
+    scan_result = scan([docs])
+    assert list_files(scan_result, docs) == ["a.md"]
+    assert list_reasons(scan_result, docs) == {
         "a.log": f"ignored by {docs.parent}/.gitignore",
         "b/c.log": f"ignored by {docs.parent}/.gitignore",
         "b/d": f"ignored by {docs.parent}/.vecsearchignore",
@@ -316,31 +316,31 @@ def test_a_root_behind_a_link_is_read_with_the_ignore_files_above_its_real_place
     write(docs, {".gitignore": "/b/c.log"})
     (docs / ".git").mkdir()
     (tmp_path / "link").symlink_to(docs / "b")
-    found = scan([tmp_path / "link"])
-    assert files(found, tmp_path / "link") == ["d/e.log", "d/f.md"]
-    assert reasons(found, tmp_path) == {"link/c.log": f"ignored by {docs}/.gitignore"}
+    scan_result = scan([tmp_path / "link"])
+    assert list_files(scan_result, tmp_path / "link") == ["d/e.log", "d/f.md"]
+    assert list_reasons(scan_result, tmp_path) == {"link/c.log": f"ignored by {docs}/.gitignore"}
 
 
 def test_a_file_or_folder_named_outright_is_taken_although_ignored(docs):
     write(docs, {".gitignore": "*.log\nb/"})
     (docs / ".git").mkdir()
-    found = scan([docs / "a.log", docs])
-    assert files(found, docs) == ["a.log", "a.md"]
-    assert found.ignored == (docs / "b",)
-    assert set(reasons(found, docs)) == {"b"}
-    assert files(scan([docs / "b"]), docs) == ["b/d/f.md"]
-    both = scan([docs, docs / "b"])
-    assert files(both, docs) == ["a.md", "b/d/f.md"]
-    assert docs / "b" not in both.ignored
+    scan_result = scan([docs / "a.log", docs])
+    assert list_files(scan_result, docs) == ["a.log", "a.md"]
+    assert scan_result.ignored == (docs / "b",)
+    assert set(list_reasons(scan_result, docs)) == {"b"}
+    assert list_files(scan([docs / "b"]), docs) == ["b/d/f.md"]
+    nested_result = scan([docs, docs / "b"])
+    assert list_files(nested_result, docs) == ["a.md", "b/d/f.md"]
+    assert docs / "b" not in nested_result.ignored
 
 
 def test_a_link_that_is_ignored_is_not_followed_and_says_so(docs, tmp_path):
     write(docs, {".gitignore": "out/\nbroken"})
     (docs / "out").symlink_to(tmp_path)
     (docs / "broken").symlink_to(tmp_path / "gone")
-    found = scan([docs])
-    assert reasons(found, docs) == {"out": "ignored by .gitignore", "broken": "ignored by .gitignore"}
-    assert (found.failed, found.fully_scanned) == ((), (docs,))
+    scan_result = scan([docs])
+    assert list_reasons(scan_result, docs) == {"out": "ignored by .gitignore", "broken": "ignored by .gitignore"}
+    assert (scan_result.failed, scan_result.fully_scanned) == ((), (docs,))
 
 
 @pytest.mark.parametrize(
@@ -357,18 +357,18 @@ def test_a_link_that_is_ignored_is_not_followed_and_says_so(docs, tmp_path):
 def test_an_ignore_file_that_cannot_be_read_is_a_failure_and_the_walk_goes_on(docs, make, reason):
     make(docs / "b/.gitignore")
     write(docs, {".gitignore": "/a.log"})
-    found = scan([docs])
-    assert files(found, docs) == ["a.md", "b/c.log", "b/d/e.log", "b/d/f.md"]
-    assert [(each.source, each.error) for each in found.failed] == [
+    scan_result = scan([docs])
+    assert list_files(scan_result, docs) == ["a.md", "b/c.log", "b/d/e.log", "b/d/f.md"]
+    assert [(failure.source, failure.error) for failure in scan_result.failed] == [
         (f"{docs}/b/.gitignore", f"{reason}; nothing is ignored by it")
     ]
-    assert found.fully_scanned == (docs,)
+    assert scan_result.fully_scanned == (docs,)
 
 
 def test_a_link_to_an_ignore_file_that_is_gone_is_none(docs):
     (docs / ".gitignore").symlink_to(docs / "gone")
-    found = scan([docs])
-    assert (len(found.files), found.failed) == (5, ())
+    scan_result = scan([docs])
+    assert (len(scan_result.files), scan_result.failed) == (5, ())
 
 
 @pytest.mark.parametrize(
@@ -411,20 +411,20 @@ def test_no_pattern_takes_for_ever(pattern, path):
     ],
 )
 def test_a_selection_takes_what_is_included_and_not_excluded(docs, include, exclude, expected):
-    found = scan([docs], selection=FileFilter(tuple(include), tuple(exclude)))
-    assert files(found, docs) == expected
-    assert (found.skipped, found.ignored, found.fully_scanned) == ((), (), (docs,))
+    scan_result = scan([docs], selection=FileFilter(tuple(include), tuple(exclude)))
+    assert list_files(scan_result, docs) == expected
+    assert (scan_result.skipped, scan_result.ignored, scan_result.fully_scanned) == ((), (), (docs,))
 
 
 def test_patterns_are_relative_to_each_root_and_do_not_hold_for_files_named_outright(docs):
-    chosen = FileFilter(include=("/f.md",), exclude=("*.log",))
-    assert files(scan([docs, docs / "b/d", docs / "a.log"], selection=chosen), docs) == ["b/d/f.md", "a.log"]
+    selection = FileFilter(include=("/f.md",), exclude=("*.log",))
+    assert list_files(scan([docs, docs / "b/d", docs / "a.log"], selection=selection), docs) == ["b/d/f.md", "a.log"]
 
 
 def test_what_is_included_may_be_ignored_all_the_same(docs):
     write(docs, {".gitignore": "b/"})
-    found = scan([docs], selection=FileFilter(include=("*.md",)))
-    assert (files(found, docs), found.ignored) == (["a.md"], (docs / "b",))
+    scan_result = scan([docs], selection=FileFilter(include=("*.md",)))
+    assert (list_files(scan_result, docs), scan_result.ignored) == (["a.md"], (docs / "b",))
 
 
 @pytest.mark.parametrize("pattern", ["", "  ", "#x", "!", "/", "[a", "x\\", "[]", "[[:none:]]"])

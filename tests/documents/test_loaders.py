@@ -19,7 +19,7 @@ DATA = Path(__file__).parents[3] / "shared" / "data" / "files"
 TEXT_FORMATS = (".txt", ".md", ".html", ".csv", ".tsv", ".jsonl")
 
 
-class Loaded:
+class LoadResult:
     def __init__(self, data, suffix, name="file"):
         items = list(items_of(RawFile(name, suffix, content=data)))
         self.drafts = tuple(item for item in items if isinstance(item, ParsedDocument))
@@ -27,21 +27,21 @@ class Loaded:
 
 
 def load(data, suffix, name="file"):
-    return Loaded(data if isinstance(data, bytes) else data.encode(), suffix, name)
+    return LoadResult(data if isinstance(data, bytes) else data.encode(), suffix, name)
 
 
-def one(data, suffix):
-    loaded = load(data, suffix)
-    (draft,) = loaded.drafts
-    assert (draft.id, draft.metadata, loaded.errors) == ("file", {}, ())
+def load_document(data, suffix):
+    result = load(data, suffix)
+    (draft,) = result.drafts
+    assert (draft.id, draft.metadata, result.errors) == ("file", {}, ())
     return draft
 
 
-def text_of(data, suffix):
-    return one(data, suffix).text
+def load_text(data, suffix):
+    return load_document(data, suffix).text
 
 
-def lines(*values):
+def load_lines(*values):
     return load("\n".join(value if isinstance(value, str) else json.dumps(value) for value in values), ".jsonl")
 
 
@@ -56,7 +56,7 @@ def test_every_suffix_is_lower_case_with_a_dot_and_reads_something():
 
 @pytest.mark.parametrize("suffix", ["", ".unheardof", ".txt"])
 def test_plain_text_is_read_as_it_stands_whatever_its_name(suffix):
-    draft = one("one\r\n  two\n", suffix)
+    draft = load_document("one\r\n  two\n", suffix)
     assert (draft.text, draft.title) == ("one\n  two\n", None)
 
 
@@ -69,8 +69,8 @@ def test_binary_data_is_not_text_under_any_name(suffix, data):
 
 @pytest.mark.parametrize("suffix", [".doc", ".dot", ".pot", ".xls", ".pdf", ".docx", ".rtf", ".epub"])
 def test_text_under_the_name_of_an_office_document_is_text(suffix):
-    assert text_of("digraph { a -> b }", suffix) == "digraph { a -> b }"
-    page = one("<html><title>T</title><table><tr><td>1<td>2</table></html>", suffix)
+    assert load_text("digraph { a -> b }", suffix) == "digraph { a -> b }"
+    page = load_document("<html><title>T</title><table><tr><td>1<td>2</table></html>", suffix)
     assert (page.title, page.text) == ("T", "1 | 2") or suffix in (".dot", ".pot")
 
 
@@ -84,9 +84,9 @@ def test_a_damaged_or_empty_document_is_no_text_under_any_name(suffix, data):
 def test_an_unknown_suffix_with_bytes_of_no_likely_encoding_is_not_text():
     with pytest.raises(BinaryFileError, match="unknown encoding"):
         load("狗狗狗".encode("gb18030"), ".unheardof")
-    with pytest.raises(UnreadableFileError, match="encoding") as caught:
+    with pytest.raises(UnreadableFileError, match="encoding") as excinfo:
         load("狗狗狗".encode("gb18030"), ".txt")
-    assert not isinstance(caught.value, BinaryFileError)
+    assert not isinstance(excinfo.value, BinaryFileError)
 
 
 @pytest.mark.parametrize("suffix", ["", ".txt", ".md", ".html", ".csv", ".tsv", ".jsonl", ".xml"])
@@ -103,26 +103,28 @@ def test_plain_text_loads_no_html_parser_and_no_encoding_detector():
         "list(load(RawFile('a', '.md', content=b'a')));"
         "print([name for name in ('selectolax', 'charset_normalizer') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert result.stdout.strip() == "[]"
 
 
 # -- pages
 
 
 def test_a_page_gives_title_and_text():
-    draft = one("<title>T</title><p>caf&eacute;", ".html")
+    draft = load_document("<title>T</title><p>caf&eacute;", ".html")
     assert (draft.title, draft.text) == ("T", "café")
 
 
 def test_a_page_in_the_encoding_it_declares_is_read_so():
     page = '<meta http-equiv="Content-Type" content="text/html; charset=windows-1251"><p>Да'
-    assert text_of(page.encode("cp1251"), ".html") == "Да"
-    assert text_of('<?xml version="1.0" encoding="koi8-r"?><a>Да</a>'.encode("koi8-r"), ".xml") == "Да"
+    assert load_text(page.encode("cp1251"), ".html") == "Да"
+    assert load_text('<?xml version="1.0" encoding="koi8-r"?><a>Да</a>'.encode("koi8-r"), ".xml") == "Да"
 
 
 def test_a_page_that_is_utf_8_is_read_so_whatever_it_declares():
-    assert text_of("<meta charset=iso-8859-1><p>café".encode(), ".html") == "café"
+    assert load_text("<meta charset=iso-8859-1><p>café".encode(), ".html") == "café"
 
 
 # -- Markdown
@@ -156,7 +158,7 @@ def test_a_page_that_is_utf_8_is_read_so_whatever_it_declares():
     ],
 )
 def test_a_markdown_title_is_the_front_matter_s_or_the_first_heading(text, title):
-    draft = one(text, ".md")
+    draft = load_document(text, ".md")
     assert draft.title == title
     assert draft.text == text
 
@@ -167,68 +169,70 @@ def test_a_markdown_title_is_the_front_matter_s_or_the_first_heading(text, title
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_a_row_is_a_line_of_named_values_under_any_delimiter(delimiter):
     table = "name,price,note\ntea,2,\ncoffee,3,strong\n".replace(",", delimiter)
-    assert text_of(table, ".csv") == "name: tea; price: 2\nname: coffee; price: 3; note: strong"
+    assert load_text(table, ".csv") == "name: tea; price: 2\nname: coffee; price: 3; note: strong"
 
 
 def test_tab_separated_values_may_hold_commas_and_lone_quotes():
-    assert text_of('item\tsize\npipe, long\t5" wide\nrod\tthin\n', ".tsv") == (
+    assert load_text('item\tsize\npipe, long\t5" wide\nrod\tthin\n', ".tsv") == (
         'item: pipe, long; size: 5" wide\nitem: rod; size: thin'
     )
 
 
 def test_quoted_cells_may_hold_delimiters_and_line_ends():
-    assert text_of('a,b\r\n"x, y","one\r\ntwo  three"\r\n', ".csv") == "a: x, y; b: one two three"
+    assert load_text('a,b\r\n"x, y","one\r\ntwo  three"\r\n', ".csv") == "a: x, y; b: one two three"
 
 
 def test_a_decimal_comma_is_no_delimiter():
-    assert text_of("Ware;Preis\nApfel;1,5\nBirne;2,0\n", ".csv") == "Ware: Apfel; Preis: 1,5\nWare: Birne; Preis: 2,0"
+    assert load_text("Ware;Preis\nApfel;1,5\nBirne;2,0\n", ".csv") == "Ware: Apfel; Preis: 1,5\nWare: Birne; Preis: 2,0"
 
 
 def test_a_single_column_keeps_its_commas():
-    assert text_of("sentence\nHello, world\nOne, two, three\nEnd\n", ".csv") == "sentence\nHello, world\nOne, two, three\nEnd"
+    assert load_text("sentence\nHello, world\nOne, two, three\nEnd\n", ".csv") == "sentence\nHello, world\nOne, two, three\nEnd"
 
 
 def test_a_first_row_of_numbers_is_no_header():
-    assert text_of("1,2.5,-3\na,b,c\n", ".csv") == "1; 2.5; -3\na; b; c"
+    assert load_text("1,2.5,-3\na,b,c\n", ".csv") == "1; 2.5; -3\na; b; c"
 
 
 def test_a_header_alone_is_text():
-    assert text_of("name,price\n", ".csv") == "name; price"
+    assert load_text("name,price\n", ".csv") == "name; price"
 
 
 def test_ragged_rows_keep_every_value():
-    assert text_of("a,b\n1,2,3\n4\n,\n5,6\n7,8\n9,10\n", ".csv") == "a: 1; b: 2; 3\na: 4\na: 5; b: 6\na: 7; b: 8\na: 9; b: 10"
+    assert load_text("a,b\n1,2,3\n4\n,\n5,6\n7,8\n9,10\n", ".csv") == "a: 1; b: 2; 3\na: 4\na: 5; b: 6\na: 7; b: 8\na: 9; b: 10"
 
 
 def test_a_huge_cell_is_read():
-    assert len(text_of("id,text\n1," + "x" * 3_000_000, ".csv")) == 3_000_000 + len("id: 1; text: ")
+    assert len(load_text("id,text\n1," + "x" * 3_000_000, ".csv")) == 3_000_000 + len("id: 1; text: ")
 
 
 def test_excel_s_line_about_its_separator_is_obeyed():
-    assert text_of("sep=;\na;b\n1;2\n", ".csv") == "a: 1; b: 2"
+    assert load_text("sep=;\na;b\n1;2\n", ".csv") == "a: 1; b: 2"
 
 
 # -- JSON lines
 
 
 def test_a_line_is_a_document_and_other_keys_are_metadata():
-    loaded = lines({"id": "a", "text": "hi", "title": "T", "metadata": {"lang": "en", "n": 1}, "n": 2, "tags": ["x"]}, {"_id": 7})
-    a, seven = loaded.drafts
+    result = load_lines(
+        {"id": "a", "text": "hi", "title": "T", "metadata": {"lang": "en", "n": 1}, "n": 2, "tags": ["x"]}, {"_id": 7}
+    )
+    a, seven = result.drafts
     assert (a.id, a.text, a.title, a.metadata) == ("a", "hi", "T", {"n": 1, "tags": ["x"], "lang": "en"})
     assert (seven.id, seven.text, seven.title, seven.metadata) == ("7", "", None, {})
-    assert loaded.errors == ()
+    assert result.errors == ()
 
 
 def test_id_goes_before_the_underscored_id_which_is_then_metadata():
-    loaded = lines({"id": "a", "_id": 1, "text": "x"}, {"id": None, "_id": "b"})
-    assert [(draft.id, draft.metadata) for draft in loaded.drafts] == [("a", {"_id": 1}), ("b", {})]
+    result = load_lines({"id": "a", "_id": 1, "text": "x"}, {"id": None, "_id": "b"})
+    assert [(draft.id, draft.metadata) for draft in result.drafts] == [("a", {"_id": 1}), ("b", {})]
 
 
 def test_a_line_without_an_id_gets_one_from_its_content_whatever_the_order_of_its_keys():
-    first, second = (lines(line).drafts[0].id for line in ('{"text": "é", "x": 1}', '{"x":1,"text":"\\u00e9"}'))
+    first, second = (load_lines(line).drafts[0].id for line in ('{"text": "é", "x": 1}', '{"x":1,"text":"\\u00e9"}'))
     assert first == second
     assert re.fullmatch(r"sha256:[0-9a-f]{32}", first)
-    assert lines({"text": "f"}).drafts[0].id != first
+    assert load_lines({"text": "f"}).drafts[0].id != first
 
 
 @pytest.mark.parametrize(
@@ -253,72 +257,78 @@ def test_a_line_without_an_id_gets_one_from_its_content_whatever_the_order_of_it
     ids=lambda value: value[:30],
 )
 def test_a_bad_line_is_an_error_that_names_it_and_the_others_are_kept(line, error):
-    loaded = lines({"id": 1, "text": "first"}, "", line, {"id": 2, "text": "last"})
-    assert [draft.text for draft in loaded.drafts] == ["first", "last"]
-    (message,) = loaded.errors
+    result = load_lines({"id": 1, "text": "first"}, "", line, {"id": 2, "text": "last"})
+    assert [draft.text for draft in result.drafts] == ["first", "last"]
+    (message,) = result.errors
     assert message.startswith(f"line 3: {error}")
     assert "\n" not in message
 
 
 def test_the_same_line_twice_is_told_when_it_has_no_id():
-    assert lines({"text": "a"}, {"text": "a"}).errors == ("line 2: the same as line 1; give each an id to keep both",)
+    assert load_lines({"text": "a"}, {"text": "a"}).errors == ("line 2: the same as line 1; give each an id to keep both",)
 
 
 def test_a_file_of_bad_lines_only_has_errors_and_no_documents():
-    loaded = lines("no", "no")
-    assert (loaded.drafts, len(loaded.errors)) == ((), 2)
+    result = load_lines("no", "no")
+    assert (result.drafts, len(result.errors)) == ((), 2)
 
 
 def test_a_line_of_broken_utf_8_does_not_cost_the_others():
-    good = '{{"id": {}, "text": "日本語"}}\n'
-    loaded = load(good.format(1).encode() + b'{"text": "\xff\xfe"}\n' + good.format(2).encode(), ".jsonl")
-    assert [draft.id for draft in loaded.drafts] == ["1", "2"]
-    assert loaded.errors == ("line 2: broken UTF-8 at byte 10 of the line",)
+    line_template = '{{"id": {}, "text": "日本語"}}\n'
+    result = load(line_template.format(1).encode() + b'{"text": "\xff\xfe"}\n' + line_template.format(2).encode(), ".jsonl")
+    assert [draft.id for draft in result.drafts] == ["1", "2"]
+    assert result.errors == ("line 2: broken UTF-8 at byte 10 of the line",)
 
 
 def test_line_separators_inside_a_string_do_not_end_the_line():
-    assert lines('{"text": "a\u2028b\u0085c"}').drafts[0].text == "a\u2028b\u0085c"
+    assert load_lines('{"text": "a\u2028b\u0085c"}').drafts[0].text == "a\u2028b\u0085c"
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_errors():
-    loaded = load(b'\xef\xbb\xbf{"id":1,"text":"a"}\r\n{"id":2,"text":"b"}\r\n', ".jsonl")
-    assert (len(loaded.drafts), loaded.errors) == (2, ())
+    result = load(b'\xef\xbb\xbf{"id":1,"text":"a"}\r\n{"id":2,"text":"b"}\r\n', ".jsonl")
+    assert (len(result.drafts), result.errors) == (2, ())
 
 
 # -- real files
 
 
-def real_files(*kinds, having=lambda path: True):
-    paths = [path for kind in kinds for path in sorted((DATA / kind).glob("*")) if path.suffix in TEXT_FORMATS and having(path)]
+def find_real_files(*kinds, predicate=lambda path: True):
+    paths = [
+        path for kind in kinds for path in sorted((DATA / kind).glob("*")) if path.suffix in TEXT_FORMATS and predicate(path)
+    ]
     missing = pytest.param(None, marks=pytest.mark.skip(reason="the real files of ../shared/data/files are not there"))
     return [pytest.param(path, id=f"{path.parent.name}/{path.name}") for path in paths] or [missing]
 
 
-@pytest.mark.parametrize("path", real_files("good", "bad"))
+@pytest.mark.parametrize("path", find_real_files("good", "bad"))
 def test_a_real_file_gives_text_or_says_why_not(path):
     try:
-        loaded = load(path.read_bytes(), path.suffix, path.name)
+        result = load(path.read_bytes(), path.suffix, path.name)
     except UnreadableFileError as error:
         assert path.parent.name == "bad"
         assert "\n" not in str(error)
     else:
-        assert loaded.drafts
-        assert all(draft.text.strip() or draft.title for draft in loaded.drafts)
-        assert not any("\0" in draft.text or "\ufffd" in draft.text for draft in loaded.drafts)
+        assert result.drafts
+        assert all(draft.text.strip() or draft.title for draft in result.drafts)
+        assert not any("\0" in draft.text or "\ufffd" in draft.text for draft in result.drafts)
 
 
-def converted(path):
+def read_converted_text(path):
     """The text that another converter found in a real file."""
     return DATA / "expected" / f"{path.name}.md"
 
 
-def words(text):
+def find_words(text):
     return set(re.findall(r"\w{3,}", text))
 
 
-@pytest.mark.parametrize("path", real_files("good", having=lambda path: path.suffix != ".md" and converted(path).exists()))
+@pytest.mark.parametrize(
+    "path", find_real_files("good", predicate=lambda path: path.suffix != ".md" and read_converted_text(path).exists())
+)
 def test_a_real_file_holds_the_words_that_another_converter_found(path):
-    expected = re.sub(r"<!--.*?-->|\]\([^)]*\)|&\w+;", " ", converted(path).read_text(), flags=re.DOTALL).replace("\\_", "_")
+    expected = re.sub(r"<!--.*?-->|\]\([^)]*\)|&\w+;", " ", read_converted_text(path).read_text(), flags=re.DOTALL).replace(
+        "\\_", "_"
+    )
     (draft,) = load(path.read_bytes(), path.suffix, path.name).drafts
-    missing = words(expected) - words(f"{draft.title} {draft.text}")
-    assert len(missing) <= len(words(expected)) * 0.05, sorted(missing)
+    missing = find_words(expected) - find_words(f"{draft.title} {draft.text}")
+    assert len(missing) <= len(find_words(expected)) * 0.05, sorted(missing)

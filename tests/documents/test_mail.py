@@ -15,19 +15,19 @@ from vecsearch.documents.loaders.raw_file import RawFile
 DATA = Path(__file__).parents[3] / "shared" / "data" / "files" / "good"
 
 
-def items(data, suffix):
+def load_items(data, suffix):
     return list(load(RawFile("file", suffix, content=data if isinstance(data, bytes) else data.encode())))
 
 
-def mail(data, suffix=".eml"):
-    (draft,) = items(data, suffix)
+def load_mail(data, suffix=".eml"):
+    (draft,) = load_items(data, suffix)
     return draft
 
 
-def multipart(*parts, kind="mixed"):
+def make_multipart(*parts, kind="mixed"):
     return (
         f"Content-Type: multipart/{kind}; boundary=B{kind}\n\n"
-        + "".join(f"--B{kind}\n{each}\n" for each in parts)
+        + "".join(f"--B{kind}\n{part}\n" for part in parts)
         + f"--B{kind}--\n"
     )
 
@@ -40,7 +40,7 @@ PAGE = "Content-Type: text/html\n\n<p>page <b>words</b></p>\n"
 
 
 def test_a_mail_says_who_wrote_what_to_whom_and_when():
-    draft = mail(
+    draft = load_mail(
         "Subject: Tea\nFrom: Ann <a@x.org>\nTo: Bob\n <b@x.org>\nCc: c@x.org\nDate: Fri, 21 Nov 1997 09:55:06 -0600\n\nHello\n"
     )
     assert (draft.id, draft.title, draft.text) == ("file", "Tea", "Hello")
@@ -69,21 +69,21 @@ def test_a_mail_says_who_wrote_what_to_whom_and_when():
     ],
 )
 def test_a_subject_is_read_as_it_is_meant(header, title):
-    assert mail(f"Subject: {header}\n\nx").title == title
+    assert load_mail(f"Subject: {header}\n\nx").title == title
 
 
 def test_a_subject_in_raw_bytes_of_an_old_encoding_is_read():
-    assert mail("Subject: déjà vu\n\nx".encode("cp1252")).title == "déjà vu"
+    assert load_mail("Subject: déjà vu\n\nx".encode("cp1252")).title == "déjà vu"
 
 
 @pytest.mark.parametrize("date", ["yesterday", "", "Fri, 99 Nov 1997 09:55:06 -0600", "Fri, 21 Nov 99999999999 09:55:06"])
 def test_a_date_that_is_none_is_left_out(date):
-    assert mail(f"Subject: a\nDate: {date}\n\nx").metadata == {}
+    assert load_mail(f"Subject: a\nDate: {date}\n\nx").metadata == {}
 
 
 def test_a_long_list_of_recipients_is_kept_whole():
     to = ", ".join(f'"Name {n}" <n{n}@example.org>' for n in range(5_000))
-    assert mail(f"Subject: a\nTo: {to}\n\nx").metadata["to"] == to
+    assert load_mail(f"Subject: a\nTo: {to}\n\nx").metadata["to"] == to
 
 
 # -- bodies
@@ -91,22 +91,22 @@ def test_a_long_list_of_recipients_is_kept_whole():
 
 @pytest.mark.parametrize("parts", [(PLAIN, PAGE), (PAGE, PLAIN)])
 def test_of_alternatives_the_plain_one_is_read(parts):
-    assert mail(multipart(*parts, kind="alternative")).text == "plain words"
+    assert load_mail(make_multipart(*parts, kind="alternative")).text == "plain words"
 
 
 def test_of_alternatives_without_words_the_next_is_read():
-    assert mail(multipart("Content-Type: text/plain\n\n \n", PAGE, kind="alternative")).text == "page words"
+    assert load_mail(make_multipart("Content-Type: text/plain\n\n \n", PAGE, kind="alternative")).text == "page words"
 
 
 def test_a_page_with_a_plain_footer_keeps_both():
     footer = "Content-Type: text/plain\n\nfooter\n"
-    assert mail(multipart(PAGE, footer)).text == "page words\n\nfooter"
-    assert mail(multipart(multipart(PLAIN, PAGE, kind="alternative"), footer)).text == "plain words\n\nfooter"
+    assert load_mail(make_multipart(PAGE, footer)).text == "page words\n\nfooter"
+    assert load_mail(make_multipart(make_multipart(PLAIN, PAGE, kind="alternative"), footer)).text == "plain words\n\nfooter"
 
 
 @pytest.mark.parametrize("charset", ["iso-8859-1", "us-ascii", "x-unknown", "utf-8"])
 def test_a_body_in_utf_8_is_read_so_whatever_it_declares(charset):
-    assert mail(f"Subject: a\nContent-Type: text/plain; charset={charset}\n\ncafé".encode()).text == "café"
+    assert load_mail(f"Subject: a\nContent-Type: text/plain; charset={charset}\n\ncafé".encode()).text == "café"
 
 
 @pytest.mark.parametrize(
@@ -119,44 +119,48 @@ def test_a_body_in_utf_8_is_read_so_whatever_it_declares(charset):
     ],
 )
 def test_a_body_in_the_encoding_it_declares_is_read_so(charset, encoding, text):
-    assert mail(f"Subject: a\nContent-Type: text/plain; charset={charset}\n\n".encode() + text.encode(encoding)).text == text
+    assert load_mail(f"Subject: a\nContent-Type: text/plain; charset={charset}\n\n".encode() + text.encode(encoding)).text == text
 
 
 def test_encoded_bodies_are_decoded():
-    assert mail("Subject: a\nContent-Transfer-Encoding: quoted-printable\n\nsoft=\nware =C3=A9").text == "software é"
+    assert load_mail("Subject: a\nContent-Transfer-Encoding: quoted-printable\n\nsoft=\nware =C3=A9").text == "software é"
     assert (
-        mail("Subject: a\nContent-Transfer-Encoding: base64\nContent-Type: text/plain\n\naGVsbG8K\nd29ybGQ=").text
+        load_mail("Subject: a\nContent-Transfer-Encoding: base64\nContent-Type: text/plain\n\naGVsbG8K\nd29ybGQ=").text
         == "hello\nworld"
     )
 
 
 def test_a_mail_without_words_or_subject_says_so():
     with pytest.raises(EmptyFileError, match="no text in it"):
-        mail("From: a@b\n\n")
-    assert (mail("Subject: only that\n\n").text, mail("Subject: only that\n\n").title) == ("", "only that")
+        load_mail("From: a@b\n\n")
+    assert (load_mail("Subject: only that\n\n").text, load_mail("Subject: only that\n\n").title) == ("", "only that")
 
 
 @pytest.mark.parametrize("suffix", [".eml", ".mbox", ".msg"])
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n", b"\0\1\2\3" * 9])
 def test_binary_data_is_no_mail(data, suffix):
     with pytest.raises(BinaryFileError, match="not text"):
-        items(data, suffix)
+        load_items(data, suffix)
 
 
 def test_parts_nested_without_end_are_refused():
     with pytest.raises(UnreadableFileError, match="nested too deeply"):
-        mail("".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(5_000)) + "\nx")
+        load_mail("".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(5_000)) + "\nx")
 
 
 # -- attachments
 
 
-def attached(name, kind, data="x"):
+def make_attachment(name, kind, data="x"):
     return f"Content-Type: {kind}\nContent-Disposition: attachment; filename={name}\n\n{data}\n"
 
 
 def test_attachments_are_named_and_attached_texts_are_read_apart():
-    draft = mail(multipart(PLAIN, attached("a.pdf", "application/pdf"), attached("b.txt", "text/plain", "attached words")))
+    draft = load_mail(
+        make_multipart(
+            PLAIN, make_attachment("a.pdf", "application/pdf"), make_attachment("b.txt", "text/plain", "attached words")
+        )
+    )
     assert draft.text == "plain words\n\nattachment: a.pdf\nattachment: b.txt\n\nattached words"
     section = draft.sections[-1]
     assert (draft.text[section.start :], section.location, section.context, section.hard_boundary) == (
@@ -165,53 +169,58 @@ def test_attachments_are_named_and_attached_texts_are_read_apart():
 
 
 def test_an_attached_name_is_decoded():
-    assert "attachment: naïve.txt" in mail(multipart(PLAIN, attached("=?utf-8?q?na=C3=AFve.txt?=", "text/plain"))).text
     assert (
         "attachment: naïve.txt"
-        in mail(multipart(PLAIN, attached("x", "text/plain; name*=utf-8''na%C3%AFve.txt").replace("filename=x", ""))).text
+        in load_mail(make_multipart(PLAIN, make_attachment("=?utf-8?q?na=C3=AFve.txt?=", "text/plain"))).text
+    )
+    assert (
+        "attachment: naïve.txt"
+        in load_mail(
+            make_multipart(PLAIN, make_attachment("x", "text/plain; name*=utf-8''na%C3%AFve.txt").replace("filename=x", ""))
+        ).text
     )
 
 
 def test_pictures_of_the_page_are_not_named():
     picture = "Content-Type: image/png; name=logo.png\nContent-Disposition: inline\n\nx\n"
-    assert mail(multipart(PAGE, picture, kind="related")).text == "page words"
+    assert load_mail(make_multipart(PAGE, picture, kind="related")).text == "page words"
 
 
 def test_a_forwarded_mail_is_read():
     inner = "Content-Type: message/rfc822\n\nSubject: Inner\n\ninner words\n"
-    assert mail("Subject: Outer\n" + multipart(PLAIN, inner)).text == "plain words\n\nattachment: Inner\n\ninner words"
+    assert load_mail("Subject: Outer\n" + make_multipart(PLAIN, inner)).text == "plain words\n\nattachment: Inner\n\ninner words"
 
 
 def test_a_huge_attachment_is_never_held(monkeypatch):
     monkeypatch.setattr("vecsearch.documents.loaders.mail._MESSAGE_MAX", 10_000)
     binary = "Content-Type: application/zip; name=a.zip\nContent-Transfer-Encoding: base64\n\n" + "QUJD" * 19 + "\n"
     assert (
-        mail(multipart(PLAIN, binary + ("QUJD" * 19 + "\n") * 1_000, PLAIN)).text
+        load_mail(make_multipart(PLAIN, binary + ("QUJD" * 19 + "\n") * 1_000, PLAIN)).text
         == "plain words\n\nplain words\n\nattachment: a.zip"
     )
     with pytest.raises(UnreadableFileError, match="too large"):
-        mail("Subject: a\n\n" + "words\n" * 1_000)
+        load_mail("Subject: a\n\n" + "words\n" * 1_000)
 
 
 # -- mailboxes
 
 
-def mailbox(*messages):
-    return "".join(f"From a@x.org Mon Jul 20 01:01:07 2015\n{each}\n\n" for each in messages)
+def make_mailbox(*messages):
+    return "".join(f"From a@x.org Mon Jul 20 01:01:07 2015\n{message}\n\n" for message in messages)
 
 
 def test_each_message_of_a_mailbox_is_a_document():
-    first, second = items(mailbox("Subject: One\n\nfirst", "Subject: Two\n\nsecond"), ".mbox")
-    assert [(each.id, each.title, each.text) for each in (first, second)] == [
+    first, second = load_items(make_mailbox("Subject: One\n\nfirst", "Subject: Two\n\nsecond"), ".mbox")
+    assert [(document.id, document.title, document.text) for document in (first, second)] == [
         ("file#1", "One", "first"),
         ("file#2", "Two", "second"),
     ]
-    assert [each.sections[0].location for each in (first, second)] == [{"message": 1}, {"message": 2}]
+    assert [document.sections[0].location for document in (first, second)] == [{"message": 1}, {"message": 2}]
 
 
 def test_a_line_that_begins_with_from_ends_a_message_only_where_it_can():
     body = "From here on, all is well.\n\nFrom there too.\n\n>From quoted, on Monday"
-    (draft,) = items(mailbox(f"Subject: a\n\n{body}"), ".mbox")
+    (draft,) = load_items(make_mailbox(f"Subject: a\n\n{body}"), ".mbox")
     assert draft.text == body.replace(">From", "From")
 
 
@@ -225,35 +234,35 @@ def test_a_line_that_begins_with_from_ends_a_message_only_where_it_can():
     ],
 )
 def test_separators_of_many_programs_are_known(line):
-    assert len(items(f"{line}\nSubject: a\n\nx\n\n{line}\nSubject: b\n\ny\n", ".mbox")) == 2
+    assert len(load_items(f"{line}\nSubject: a\n\nx\n\n{line}\nSubject: b\n\ny\n", ".mbox")) == 2
 
 
 def test_a_message_that_cannot_be_read_costs_no_other():
     deep = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(5_000))
-    found = items(mailbox("Subject: One\n\nfirst", deep, "X: y\n\n", "Subject: Four\n\nfourth"), ".mbox")
-    assert [type(each) for each in found] == [ParsedDocument, ParseWarning, SkippedFile, ParsedDocument]
-    assert found[1].message == "message 2: its parts are nested too deeply"
-    assert (found[2].source, found[3].id) == ("file#3", "file#4")
+    results = load_items(make_mailbox("Subject: One\n\nfirst", deep, "X: y\n\n", "Subject: Four\n\nfourth"), ".mbox")
+    assert [type(result) for result in results] == [ParsedDocument, ParseWarning, SkippedFile, ParsedDocument]
+    assert results[1].message == "message 2: its parts are nested too deeply"
+    assert (results[2].source, results[3].id) == ("file#3", "file#4")
 
 
 def test_a_mailbox_with_windows_line_ends_or_without_its_first_line_is_read():
-    text = mailbox("Subject: One\n\nfirst\nline", "Subject: Two\n\nsecond")
+    text = make_mailbox("Subject: One\n\nfirst\nline", "Subject: Two\n\nsecond")
     for data in (text.replace("\n", "\r\n"), text.partition("\n")[2]):
-        assert [each.title for each in items(data, ".mbox")] == ["One", "Two"]
+        assert [document.title for document in load_items(data, ".mbox")] == ["One", "Two"]
 
 
 # -- Outlook
 
 
-def real(name):
+def read_real_file(name):
     if not (DATA / name).exists():
         pytest.skip("the real files of ../shared/data/files are not there")
     return (DATA / name).read_bytes()
 
 
-def outlook(kind, content):
+def make_outlook_message(kind, content):
     """A real message whose body is of another kind."""
-    data = real("docling__msg_simple.msg")
+    data = read_real_file("docling__msg_simple.msg")
     body = "Hello Bob,\n\nThis is a simple email body.".encode("utf-16-le")
     assert data.count(body) == 1
     data = data.replace(body, content.ljust(len(body), b" "))
@@ -262,7 +271,7 @@ def outlook(kind, content):
 
 
 def test_a_message_of_outlook_says_what_a_mail_says():
-    draft = mail(real("docling__msg_simple.msg"), ".msg")
+    draft = load_mail(read_real_file("docling__msg_simple.msg"), ".msg")
     assert (draft.title, draft.text) == ("Simple Email", "Hello Bob,\n\nThis is a simple email body.")
     assert draft.metadata == {
         "author": '"Alice Example" <alice@example.com>',
@@ -272,21 +281,21 @@ def test_a_message_of_outlook_says_what_a_mail_says():
 
 
 def test_a_message_of_outlook_without_plain_text_is_read_from_its_page_or_its_rtf():
-    assert mail(outlook(0x10130102, b"<p>caf&eacute; <b>page</b>"), ".msg").text == "café page"
+    assert load_mail(make_outlook_message(0x10130102, b"<p>caf&eacute; <b>page</b>"), ".msg").text == "café page"
     rtf = rb"{\rtf1\ansi Hello from RTF\par}"
-    packed = struct.pack("<3I", len(rtf) + 12, len(rtf), 0x414C454D) + bytes(4) + rtf
-    assert mail(outlook(0x10090102, packed), ".msg").text.strip() == "Hello from RTF"
+    container = struct.pack("<3I", len(rtf) + 12, len(rtf), 0x414C454D) + bytes(4) + rtf
+    assert load_mail(make_outlook_message(0x10090102, container), ".msg").text.strip() == "Hello from RTF"
 
 
 def test_a_damaged_message_of_outlook_says_so():
     with pytest.raises(UnreadableFileError, match="a damaged Outlook message"):
-        mail(real("docling__msg_simple.msg")[:3_000], ".msg")
+        load_mail(read_real_file("docling__msg_simple.msg")[:3_000], ".msg")
     with pytest.raises(UnreadableFileError, match="a damaged Outlook message"):
-        mail(outlook(0x10090102, b"no RTF"), ".msg")
+        load_mail(make_outlook_message(0x10090102, b"no RTF"), ".msg")
 
 
 def test_plain_mail_under_outlook_s_suffix_is_read():
-    assert mail("Subject: a\n\nwords", ".msg").text == "words"
+    assert load_mail("Subject: a\n\nwords", ".msg").text == "words"
 
 
 # -- real files
@@ -304,7 +313,7 @@ def test_plain_mail_under_outlook_s_suffix_is_read():
     ],
 )
 def test_real_mail_is_read(name, documents, words):
-    found = items(real(name), Path(name).suffix)
-    assert len(found) == documents
-    assert all(isinstance(each, ParsedDocument) and each.title and each.metadata["author"] for each in found)
-    assert words.lower() in "\n".join(each.text for each in found).lower()
+    results = load_items(read_real_file(name), Path(name).suffix)
+    assert len(results) == documents
+    assert all(isinstance(result, ParsedDocument) and result.title and result.metadata["author"] for result in results)
+    assert words.lower() in "\n".join(document.text for document in results).lower()

@@ -19,16 +19,20 @@ def load(text, suffix=".md"):
     return draft
 
 
-def section(draft, words):
+def find_section(draft, words):
     """Of the section that some words stand in: the path of headings, and the context; and the number of the words' line."""
     place = draft.text.index(words)
-    found = [each for each in draft.sections if each.start <= place][-1]
-    line = found.location["lines"] + draft.text.count("\n", found.start, place)
-    return found.location.get("heading", []), found.context, line
+    section = [section for section in draft.sections if section.start <= place][-1]
+    line = section.location["lines"] + draft.text.count("\n", section.start, place)
+    return section.location.get("heading", []), section.context, line
 
 
-def levels(draft):
-    return [(draft.text[each.start :].partition("\n")[0], each.split_priority) for each in draft.sections if each.split_priority]
+def list_levels(draft):
+    return [
+        (draft.text[section.start :].partition("\n")[0], section.split_priority)
+        for section in draft.sections
+        if section.split_priority
+    ]
 
 
 # -- Markdown
@@ -71,23 +75,23 @@ Last.
     ],
 )
 def test_every_stretch_of_markdown_knows_its_headings_and_its_line(words, path, context, line):
-    assert section(load(GUIDE), words) == (path, context, line)
+    assert find_section(load(GUIDE), words) == (path, context, line)
 
 
 def test_a_heading_is_a_place_to_cut_by_its_level():
-    assert levels(load(GUIDE)) == [("# Guide", 1), ("## Install ##", 2), ("### Linux", 3), ("## Use", 2), ("# Appendix", 1)]
+    assert list_levels(load(GUIDE)) == [("# Guide", 1), ("## Install ##", 2), ("### Linux", 3), ("## Use", 2), ("# Appendix", 1)]
 
 
 def test_the_title_of_the_front_matter_leaves_the_first_heading_in_the_context():
     draft = load("---\ntitle: A book\n---\n# Part\nwords\n")
-    assert section(draft, "words") == (["Part"], "Part", 5)
-    assert section(draft, "title:") == ([], "", 2)
+    assert find_section(draft, "words") == (["Part"], "Part", 5)
+    assert find_section(draft, "title:") == ([], "", 2)
 
 
 def test_underlined_headings_begin_at_their_words():
     draft = load("Title\n=====\n\nPart\n----\nwords")
-    assert levels(draft) == [("Title", 1), ("Part", 2)]
-    assert section(draft, "words") == (["Title", "Part"], "Part", 6)
+    assert list_levels(draft) == [("Title", 1), ("Part", 2)]
+    assert find_section(draft, "words") == (["Title", "Part"], "Part", 6)
 
 
 @pytest.mark.parametrize(
@@ -105,44 +109,44 @@ def test_underlined_headings_begin_at_their_words():
     ],
 )
 def test_what_is_no_heading_leaves_the_place_as_it_is(text):
-    assert section(load(text), "words")[0] == ["A"]
+    assert find_section(load(text), "words")[0] == ["A"]
 
 
 def test_inline_code_in_three_backticks_opens_no_block():
-    assert section(load("```code``` and\n# A\nwords"), "words")[0] == ["A"]
+    assert find_section(load("```code``` and\n# A\nwords"), "words")[0] == ["A"]
 
 
 def test_levels_may_be_left_out_and_repeated():
     draft = load("### deep\none\n# top\ntwo\n#### deeper\nthree\n## mid\nfour\n## mid\nfive")
-    paths = [section(draft, words)[0] for words in ("one", "two", "three", "four", "five")]
+    paths = [find_section(draft, words)[0] for words in ("one", "two", "three", "four", "five")]
     assert paths == [["deep"], ["top"], ["top", "deeper"], ["top", "mid"], ["top", "mid"]]
 
 
 def test_the_rows_of_a_table_have_its_header_above_them_and_what_follows_does_not():
     draft = load("# Shop\n## Prices\n\n| name   | price |\n|:-------|------:|\n| tea | 2 |\n| milk | 1 |\n\nafter\n## More\nend")
     header = "Prices\n| name | price |"
-    assert section(draft, "| name") == (["Shop", "Prices"], "Prices", 4)
-    assert section(draft, "| tea") == (["Shop", "Prices"], header, 6)
-    assert section(draft, "| milk") == (["Shop", "Prices"], header, 7)
-    assert section(draft, "after") == (["Shop", "Prices"], "Prices", 9)
-    assert section(draft, "end") == (["Shop", "More"], "More", 11)
+    assert find_section(draft, "| name") == (["Shop", "Prices"], "Prices", 4)
+    assert find_section(draft, "| tea") == (["Shop", "Prices"], header, 6)
+    assert find_section(draft, "| milk") == (["Shop", "Prices"], header, 7)
+    assert find_section(draft, "after") == (["Shop", "Prices"], "Prices", 9)
+    assert find_section(draft, "end") == (["Shop", "More"], "More", 11)
 
 
 def test_a_table_needs_no_outer_pipes_and_no_heading():
     draft = load("name | price\n--- | ---\ntea | 2\n# H | I\nx | y")
-    assert [section(draft, words)[1] for words in ("name", "tea", "# H", "x |")] == ["", "name | price", "", ""]
+    assert [find_section(draft, words)[1] for words in ("name", "tea", "# H", "x |")] == ["", "name | price", "", ""]
 
 
 @pytest.mark.parametrize(
     "text", ["a | b\n---\nc | d", "a | b\n--- | --- | ---\nc | d", "```\na | b\n--- | ---\nc | d\n```", "a\n\n|---|\nc | d"]
 )
 def test_what_is_no_table_has_no_header(text):
-    assert all("|" not in each.context for each in load(text).sections)
+    assert all("|" not in section.context for section in load(text).sections)
 
 
 def test_a_wide_header_is_told_as_far_as_it_is_short():
     name = "column " * 100
-    (context,) = {each.context for each in load(f"{name}|b\n-|-\n1|2").sections} - {""}
+    (context,) = {section.context for section in load(f"{name}|b\n-|-\n1|2").sections} - {""}
     assert context.startswith("column column")
     assert context.endswith("…")
     assert len(context) <= 300
@@ -222,7 +226,7 @@ Three.
 def test_titles_of_restructured_text_have_the_levels_of_their_adornments(words, path, context, line):
     draft = load(RST, ".rst")
     assert draft.title == "Guide"
-    assert section(draft, words) == (path, context, line)
+    assert find_section(draft, words) == (path, context, line)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +313,7 @@ Four.
 def test_sections_of_asciidoc_are_found_outside_blocks(words, path, line, suffix):
     draft = load(ADOC, suffix)
     assert draft.title == "Guide: a short one"
-    assert section(draft, words) == (["Guide: a short one", *path], " › ".join(path), line)
+    assert find_section(draft, words) == (["Guide: a short one", *path], " › ".join(path), line)
 
 
 def test_the_header_of_asciidoc_is_metadata():
@@ -343,7 +347,7 @@ Three.
 def test_headlines_of_org_are_headings(words, path, line):
     draft = load(ORG, ".org")
     assert (draft.title, draft.metadata) == ("Notes", {"author": "Ada", "created": "2024-01-02"})
-    assert section(draft, words) == (path, " › ".join(path), line)
+    assert find_section(draft, words) == (path, " › ".join(path), line)
 
 
 def test_the_first_headline_is_the_title_of_a_file_that_states_none():
@@ -356,7 +360,7 @@ def test_the_first_headline_is_the_title_of_a_file_that_states_none():
 @pytest.mark.parametrize("suffix", MARKUP)
 def test_a_text_without_headings_has_lines_and_no_title(suffix):
     draft = load("one\n\ntwo\n", suffix)
-    assert (draft.title, draft.text, section(draft, "two")) == (None, "one\n\ntwo\n", ([], "", 3))
+    assert (draft.title, draft.text, find_section(draft, "two")) == (None, "one\n\ntwo\n", ([], "", 3))
 
 
 @pytest.mark.parametrize("suffix", MARKUP)
@@ -364,12 +368,12 @@ def test_line_ends_of_windows_are_line_ends(suffix):
     text = {".md": "# H", ".rst": "H H\r\n===", ".org": "* H"}.get(suffix, "= H")
     draft = load(f"a\r\n\r\n{text}\r\nwords", suffix)
     assert draft.title.startswith("H")
-    assert section(draft, "words")[0] == [draft.title]
+    assert find_section(draft, "words")[0] == [draft.title]
 
 
 def test_data_in_the_form_of_headings_has_no_outline():
     draft = load("# a\n" * (HEADINGS_MAX + 2))
-    assert [(each.start, each.location) for each in draft.sections] == [(0, {"lines": 1})]
+    assert [(section.start, section.location) for section in draft.sections] == [(0, {"lines": 1})]
     assert draft.title == "a"
 
 
@@ -389,7 +393,7 @@ def test_of_any_text_the_text_stays_and_sections_ascend_within_it(suffix, text):
     draft = load(text, suffix)
     assert draft.text == text.replace("\r\n", "\n").replace("\r", "\n")
     assert draft.sections[0].start == 0
-    assert all(one.start < other.start < len(draft.text) for one, other in pairwise(draft.sections))
-    for each in draft.sections:
-        assert each.location["lines"] == 1 + draft.text.count("\n", 0, each.start)
-        assert each.split_priority is None or each.start == 0 or draft.text[each.start - 1] == "\n"
+    assert all(section.start < other.start < len(draft.text) for section, other in pairwise(draft.sections))
+    for section in draft.sections:
+        assert section.location["lines"] == 1 + draft.text.count("\n", 0, section.start)
+        assert section.split_priority is None or section.start == 0 or draft.text[section.start - 1] == "\n"

@@ -21,7 +21,7 @@ A = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
 RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 
 
-def zipped(parts):
+def make_zip(parts):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in parts.items():
@@ -29,24 +29,24 @@ def zipped(parts):
     return stream.getvalue()
 
 
-def relations(**targets):
+def make_relations(**targets):
     """Kind of relation to the part it leads to; a digit at the end of the kind tells several of one apart."""
-    each = "".join(
+    relationships = "".join(
         f'<Relationship Id="{kind}" Type="{RELATION}/{kind.rstrip("0123456789")}" Target="{target}"/>'
         for kind, target in targets.items()
     )
-    return f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{each}</Relationships>'
+    return f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{relationships}</Relationships>'
 
 
-def docx(body, *, parts=None, **related):
+def make_docx(body, *, parts=None, **relations):
     """A Word document of a body's XML; `related` are kinds of relations and the XML of their parts."""
-    return zipped(
+    return make_zip(
         {
             "[Content_Types].xml": "<Types/>",
-            "_rels/.rels": relations(officeDocument="word/document.xml"),
+            "_rels/.rels": make_relations(officeDocument="word/document.xml"),
             "word/document.xml": f"<w:document {W} {R} {A}><w:body>{body}</w:body></w:document>",
-            "word/_rels/document.xml.rels": relations(**{kind: f"{kind}.xml" for kind in related}),
-            **{f"word/{kind}.xml": text for kind, text in related.items()},
+            "word/_rels/document.xml.rels": make_relations(**{kind: f"{kind}.xml" for kind in relations}),
+            **{f"word/{kind}.xml": text for kind, text in relations.items()},
             **(parts or {}),
         }
     )
@@ -61,32 +61,35 @@ def row(*cells):
     return "<w:tr>" + "".join(cell if cell.startswith("<w:tc>") else f"<w:tc>{p(cell)}</w:tc>" for cell in cells) + "</w:tr>"
 
 
-def style(name, *, shown="", base="", properties=""):
+def style(name, *, display_name="", base="", properties=""):
     base = f'<w:basedOn w:val="{base}"/>' if base else ""
-    return f'<w:style w:styleId="{name}"><w:name w:val="{shown or name}"/>{base}<w:pPr>{properties}</w:pPr></w:style>'
+    return f'<w:style w:styleId="{name}"><w:name w:val="{display_name or name}"/>{base}<w:pPr>{properties}</w:pPr></w:style>'
 
 
 STYLES = (
     f"<w:styles {W}>"
-    + "".join(style(f"berschrift{n}", shown=f"heading {n}") for n in (1, 2, 3))
-    + style("Titel", shown="Title")
+    + "".join(style(f"berschrift{n}", display_name=f"heading {n}") for n in (1, 2, 3))
+    + style("Titel", display_name="Title")
     + style("Mine", base="berschrift2")
     + "</w:styles>"
 )
 
 
-def items(data, suffix, **options):
+def load_items(data, suffix, **options):
     return list(load(RawFile("file", suffix, content=data, **options)))
 
 
-def draft(data, suffix, **options):
-    (only,) = items(data, suffix, **options)
-    assert isinstance(only, ParsedDocument)
-    return only
+def load_document(data, suffix, **options):
+    (document,) = load_items(data, suffix, **options)
+    assert isinstance(document, ParsedDocument)
+    return document
 
 
-def places(one):
-    return [(one.text[each.start :].split("\n")[0], each.location, each.context, each.split_priority) for each in one.sections]
+def list_places(document):
+    return [
+        (document.text[section.start :].split("\n")[0], section.location, section.context, section.split_priority)
+        for section in document.sections
+    ]
 
 
 # -- Word
@@ -94,10 +97,10 @@ def places(one):
 
 def test_headings_are_told_by_their_style_in_any_language_and_stand_above_what_follows():
     body = p("Plan", "Titel") + p("One", "berschrift1") + p("text") + p("Two", "Mine") + p("Three", "berschrift3") + p("end")
-    one = draft(docx(body, styles=STYLES), ".docx")
-    assert one.title == "Plan"
-    assert one.text == "Plan\n\nOne\n\ntext\n\nTwo\n\nThree\n\nend"
-    assert places(one) == [
+    document = load_document(make_docx(body, styles=STYLES), ".docx")
+    assert document.title == "Plan"
+    assert document.text == "Plan\n\nOne\n\ntext\n\nTwo\n\nThree\n\nend"
+    assert list_places(document) == [
         ("Plan", {}, "", None),
         ("One", {"heading": ["One"]}, "", 1),
         ("text", {"heading": ["One"]}, "One", None),
@@ -113,38 +116,38 @@ def test_the_title_that_a_document_states_goes_before_its_headings_and_stands_in
         "<t:created>2024-05-01T10:00:00Z</t:created><t:modified>never</t:modified></x>"
     )
     body = p("Top", "berschrift1") + p("text")
-    one = draft(docx(body, styles=STYLES, parts={"docProps/core.xml": core}), ".docx")
-    assert one.title == "Top"
-    assert one.metadata == {"author": "Ann, Bo", "created": "2024-05-01T10:00:00+00:00", "language": "en"}
-    assert [each.context for each in one.sections] == ["", ""]
+    document = load_document(make_docx(body, styles=STYLES, parts={"docProps/core.xml": core}), ".docx")
+    assert document.title == "Top"
+    assert document.metadata == {"author": "Ann, Bo", "created": "2024-05-01T10:00:00+00:00", "language": "en"}
+    assert [section.context for section in document.sections] == ["", ""]
 
 
 @pytest.mark.parametrize("title", ["Document1", "untitled", "PowerPoint Presentation", "Microsoft Word - a.doc", ""])
 def test_what_programs_call_a_new_document_is_no_title(title):
     core = f'<x xmlns:dc="d"><dc:title>{title}</dc:title></x>'
-    assert draft(docx(p("text"), parts={"docProps/core.xml": core}), ".docx").title is None
+    assert load_document(make_docx(p("text"), parts={"docProps/core.xml": core}), ".docx").title is None
 
 
 def test_a_row_of_a_table_is_a_line_with_the_names_of_its_columns():
-    merged = "<w:tc><w:tcPr><w:vMerge{}/></w:tcPr>{}</w:tc>"
-    first, more = merged.format(' w:val="restart"', p("tea")), merged.format("", "<w:p/>")
-    table = f"<w:tbl>{row('kind', 'price')}{row(first, '1')}{row(more, '2')}</w:tbl>"
-    assert draft(docx(table), ".docx").text == "kind: tea; price: 1\nkind: tea; price: 2"
+    merged_cell = "<w:tc><w:tcPr><w:vMerge{}/></w:tcPr>{}</w:tc>"
+    first, second = merged_cell.format(' w:val="restart"', p("tea")), merged_cell.format("", "<w:p/>")
+    table = f"<w:tbl>{row('kind', 'price')}{row(first, '1')}{row(second, '2')}</w:tbl>"
+    assert load_document(make_docx(table), ".docx").text == "kind: tea; price: 1\nkind: tea; price: 2"
 
 
 def test_no_word_of_a_table_is_lost_to_its_header():
     table = f"<w:tbl>{row('name', 'signature')}{row('Ann', '')}</w:tbl>"
-    assert draft(docx(table), ".docx").text == "name; signature\nname: Ann"
+    assert load_document(make_docx(table), ".docx").text == "name; signature\nname: Ann"
 
 
 def test_a_table_of_one_column_and_one_that_lays_out_a_page_are_text():
     box = f"<w:tbl><w:tr><w:tc>{p('One', 'berschrift1')}{p('a')}{p('b')}</w:tc></w:tr></w:tbl>"
     columns = f"<w:tbl>{row('<w:tc>' + p('Two', 'berschrift1') + p('c') + '</w:tc>', 'd')}</w:tbl>"
-    one = draft(docx(box + columns, styles=STYLES), ".docx")
-    assert one.text == "One\n\na\n\nb\n\nTwo\n\nc\n\nd"
+    document = load_document(make_docx(box + columns, styles=STYLES), ".docx")
+    assert document.text == "One\n\na\n\nb\n\nTwo\n\nc\n\nd"
 
 
-def numbered(text, level=0, number=1):
+def make_list_item(text, level=0, number=1):
     return p(text, properties=f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{number}"/></w:numPr>')
 
 
@@ -160,18 +163,18 @@ NUMBERING = f"""<w:numbering {W}><w:abstractNum w:abstractNumId="7">
 def test_list_items_are_lines_with_the_numbers_that_word_prints():
     body = (
         p("Do")
-        + numbered("a")
-        + numbered("b")
-        + numbered("b1", 1)
-        + numbered("b2", 1)
-        + numbered("c")
+        + make_list_item("a")
+        + make_list_item("b")
+        + make_list_item("b1", 1)
+        + make_list_item("b2", 1)
+        + make_list_item("c")
         + p("or")
-        + numbered("x", number=2)
-        + numbered("y", number=2)
+        + make_list_item("x", number=2)
+        + make_list_item("y", number=2)
         + p("then")
-        + numbered("z", number=3)
+        + make_list_item("z", number=3)
     )
-    text = draft(docx(body, numbering=NUMBERING), ".docx").text
+    text = load_document(make_docx(body, numbering=NUMBERING), ".docx").text
     assert text == "Do\n\n1. a\n2. b\n2.i) b1\n2.ii) b2\n3. c\n\nor\n\nx\ny\n\nthen\n\n5. z"
 
 
@@ -180,7 +183,7 @@ def test_notes_comments_and_text_boxes_follow_their_paragraph_and_margins_stand_
         '<w:p><w:r><w:t>first</w:t><w:footnoteReference w:id="2"/></w:r><w:r><w:commentReference w:id="0"/></w:r>'
         "<w:r><w:pict><x><w:txbxContent>" + p("boxed") + "</w:txbxContent></x></w:pict></w:r></w:p>" + p("second")
     )
-    one = docx(
+    document = make_docx(
         body,
         footnotes=f'<w:footnotes {W}><w:footnote w:id="0" w:type="separator">{p("no")}</w:footnote>'
         f'<w:footnote w:id="2">{p("a note")}</w:footnote></w:footnotes>',
@@ -188,7 +191,7 @@ def test_notes_comments_and_text_boxes_follow_their_paragraph_and_margins_stand_
         header=f"<w:hdr {W}>{p('Report')}</w:hdr>",
         footer=f"<w:ftr {W}>{p('12')}</w:ftr>",
     )
-    assert draft(one, ".docx").text == "first\n\na note\n\n[Ann: why?]\n\nboxed\n\nsecond\n\nReport"
+    assert load_document(document, ".docx").text == "first\n\na note\n\n[Ann: why?]\n\nboxed\n\nsecond\n\nReport"
 
 
 def test_a_text_box_that_stands_in_two_forms_is_read_once():
@@ -197,17 +200,17 @@ def test_a_text_box_that_stands_in_two_forms_is_read_once():
         '<w:p><w:r><mc:AlternateContent xmlns:mc="m"><mc:Choice><w:drawing>'
         f"{box}</w:drawing></mc:Choice><mc:Fallback><w:pict>{box}</w:pict></mc:Fallback></mc:AlternateContent></w:r></w:p>"
     )
-    assert draft(docx(body), ".docx").text == "boxed"
+    assert load_document(make_docx(body), ".docx").text == "boxed"
 
 
 def test_what_was_deleted_with_changes_tracked_is_left_out_and_what_was_inserted_read():
     body = "<w:p><w:ins><w:r><w:t>new</w:t></w:r></w:ins><w:del><w:r><w:delText>old</w:delText></w:r></w:del></w:p>"
-    assert draft(docx(body), ".docx").text == "new"
+    assert load_document(make_docx(body), ".docx").text == "new"
 
 
 def test_a_fields_code_is_no_text():
     body = "<w:p><w:r><w:instrText>PAGE</w:instrText></w:r><w:fldSimple><w:r><w:t>7</w:t></w:r></w:fldSimple></w:p>"
-    assert draft(docx(body), ".docx").text == "7"
+    assert load_document(make_docx(body), ".docx").text == "7"
 
 
 def test_a_formula_is_text():
@@ -216,15 +219,15 @@ def test_a_formula_is_text():
         f"<w:p><m:oMath {m}><m:f><m:num><m:r><m:t>a</m:t></m:r></m:num><m:den><m:r><m:t>b+c</m:t></m:r></m:den></m:f>"
         "<m:sSup><m:e><m:r><m:t>x</m:t></m:r></m:e><m:sup><m:r><m:t>2</m:t></m:r></m:sup></m:sSup></m:oMath></w:p>"
     )
-    assert draft(docx(body), ".docx").text == "a/(b+c)x^2"
+    assert load_document(make_docx(body), ".docx").text == "a/(b+c)x^2"
 
 
 def test_a_document_that_ends_in_the_middle_is_kept_up_to_there_and_told():
-    whole = f"<w:document {W}><w:body>{p('kept')}<w:p><w:r>"
-    data = zipped({"[Content_Types].xml": "<Types/>", "word/document.xml": whole})
-    problem, one = items(data, ".docx")
+    xml_start = f"<w:document {W}><w:body>{p('kept')}<w:p><w:r>"
+    data = make_zip({"[Content_Types].xml": "<Types/>", "word/document.xml": xml_start})
+    problem, document = load_items(data, ".docx")
     assert problem == ParseWarning("word/document.xml in it is damaged")
-    assert one.text == "kept"
+    assert document.text == "kept"
 
 
 def test_no_entity_grows_and_none_from_outside_is_read(tmp_path):
@@ -233,24 +236,24 @@ def test_no_entity_grows_and_none_from_outside_is_read(tmp_path):
     laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
     for entities, use in ((f'<!ENTITY l0 "ha">{laughs}', "&l11;"), (f'<!ENTITY x SYSTEM "{secret.as_uri()}">', "&x;")):
         document = f"<!DOCTYPE d [{entities}]><w:document {W}><w:body>{p('before')}{p(use)}</w:body></w:document>"
-        data = zipped({"[Content_Types].xml": "<Types/>", "word/document.xml": document})
-        texts = [each.text for each in items(data, ".docx") if isinstance(each, ParsedDocument)]
+        data = make_zip({"[Content_Types].xml": "<Types/>", "word/document.xml": document})
+        texts = [item.text for item in load_items(data, ".docx") if isinstance(item, ParsedDocument)]
         assert all("ha" not in text and "secret" not in text for text in texts)
 
 
 @pytest.mark.parametrize("tag", ["w:tbl><w:tr><w:tc", "w:sdt", "w:p><w:r><w:pict><w:txbxContent"])
 def test_a_document_nested_too_deeply_is_refused(tag):
     opening = f"<{tag}>" * 5_000
-    closing = "".join(f"</{each}>" for each in reversed(tag.split("><"))) * 5_000
+    closing = "".join(f"</{name}>" for name in reversed(tag.split("><"))) * 5_000
     with pytest.raises(UnreadableFileError, match="nested too deeply"):
-        items(docx(opening + p("deep") + closing), ".docx")
+        load_items(make_docx(opening + p("deep") + closing), ".docx")
 
 
 @pytest.mark.parametrize(("suffix", "part"), [(".docx", "word/document.xml"), (".pptx", "ppt/a.xml"), (".xlsx", "xl/a.xml")])
 def test_a_document_that_expands_to_far_more_than_its_size_is_refused(suffix, part):
-    data = zipped({"[Content_Types].xml": "<Types/>", part: b" " * 40_000_000})
+    data = make_zip({"[Content_Types].xml": "<Types/>", part: b" " * 40_000_000})
     with pytest.raises(UnreadableFileError, match=r"expands to 38 MB: too much for its size"):
-        items(data, suffix)
+        load_items(data, suffix)
 
 
 # -- PowerPoint
@@ -262,17 +265,17 @@ def shape(text, kind=""):
     return f"<p:sp>{holder}<p:txBody>{lines}</p:txBody></p:sp>"
 
 
-def pptx(*slides, parts=None):
+def make_pptx(*slides, parts=None):
     ns = f'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" {A} {R}'
     numbers = range(1, len(slides) + 1)
-    return zipped(
+    return make_zip(
         {
             "[Content_Types].xml": "<Types/>",
-            "_rels/.rels": relations(officeDocument="ppt/presentation.xml"),
+            "_rels/.rels": make_relations(officeDocument="ppt/presentation.xml"),
             "ppt/presentation.xml": f"<p:presentation {ns}><p:sldIdLst>"
             + "".join(f'<p:sldId id="9" r:id="slide{n}"/>' for n in reversed(numbers))
             + "</p:sldIdLst></p:presentation>",
-            "ppt/_rels/presentation.xml.rels": relations(**{f"slide{n}": f"slides/slide{n}.xml" for n in numbers}),
+            "ppt/_rels/presentation.xml.rels": make_relations(**{f"slide{n}": f"slides/slide{n}.xml" for n in numbers}),
             **{
                 f"ppt/slides/slide{n}.xml": f"<p:sld {ns}><p:cSld><p:spTree>{slides[n - 1]}</p:spTree></p:cSld></p:sld>"
                 for n in numbers
@@ -283,24 +286,26 @@ def pptx(*slides, parts=None):
 
 
 def test_slides_come_in_the_order_in_which_they_are_shown_their_title_first():
-    one = draft(pptx(shape("body\nmore") + shape("Last", "title"), shape("First", "ctrTitle") + shape("4", "sldNum")), ".pptx")
-    assert one.text == "First\n\nLast\n\nbody\nmore"
-    assert one.title == "First"
-    assert places(one) == [
+    document = load_document(
+        make_pptx(shape("body\nmore") + shape("Last", "title"), shape("First", "ctrTitle") + shape("4", "sldNum")), ".pptx"
+    )
+    assert document.text == "First\n\nLast\n\nbody\nmore"
+    assert document.title == "First"
+    assert list_places(document) == [
         ("First", {"slide": 1, "heading": ["First"]}, "", 1),
         ("Last", {"slide": 2, "heading": ["Last"]}, "", 1),
         ("body", {"slide": 2, "heading": ["Last"]}, "Last", None),
     ]
-    assert [each.hard_boundary for each in one.sections] == [True, True, False]
+    assert [section.hard_boundary for section in document.sections] == [True, True, False]
 
 
 def test_shapes_in_groups_and_cells_of_tables_are_read():
     cells = "<a:tr><a:tc>{}</a:tc><a:tc>{}</a:tc></a:tr>"
     text = "<p:txBody><a:p><a:r><a:t>{}</a:t></a:r></a:p></p:txBody>"
-    table = "".join(cells.format(text.format(one), text.format(two)) for one, two in (("name", "size"), ("pipe", "2")))
+    table = "".join(cells.format(text.format(first), text.format(two)) for first, two in (("name", "size"), ("pipe", "2")))
     group = f"<p:grpSp><p:grpSp>{shape('inner')}</p:grpSp></p:grpSp>"
-    one = draft(pptx(group + f"<p:graphicFrame><a:tbl>{table}</a:tbl></p:graphicFrame>"), ".pptx")
-    assert one.text == "inner\n\nname: pipe; size: 2"
+    document = load_document(make_pptx(group + f"<p:graphicFrame><a:tbl>{table}</a:tbl></p:graphicFrame>"), ".pptx")
+    assert document.text == "inner\n\nname: pipe; size: 2"
 
 
 def test_notes_comments_and_charts_belong_to_their_slide():
@@ -310,27 +315,27 @@ def test_notes_comments_and_charts_belong_to_their_slide():
         f"<c:ser><c:tx><c:v>Ducks</c:v></c:tx>{points.format('cat', 'May', 'June')}{points.format('val', '3.0', '4.5')}</c:ser>"
     )
     parts = {
-        "ppt/slides/_rels/slide1.xml.rels": relations(notesSlide="n.xml", comments="c.xml", chart="h.xml"),
+        "ppt/slides/_rels/slide1.xml.rels": make_relations(notesSlide="n.xml", comments="c.xml", chart="h.xml"),
         "ppt/slides/n.xml": f"<x {A} xmlns:p='p'>{shape('say this', 'body')}{shape('1', 'sldNum')}</x>",
         "ppt/slides/c.xml": "<x xmlns:p='p'><p:cm><p:text>nice</p:text></p:cm></x>",
         "ppt/slides/h.xml": f"<c:chartSpace {c}><c:barChart>{series}</c:barChart></c:chartSpace>",
     }
     frame = '<p:graphicFrame><c:chart xmlns:c="c" r:id="chart"/></p:graphicFrame>'
-    text = draft(pptx(shape("words") + frame, parts=parts), ".pptx").text
+    text = load_document(make_pptx(shape("words") + frame, parts=parts), ".pptx").text
     assert text == "words\n\nBar chart\nMay; Ducks: 3\nJune; Ducks: 4.5\n\nsay this\n\nnice"
 
 
 def test_a_slide_that_is_not_in_the_file_costs_no_other():
-    data = pptx(shape("one"), shape("two"))
+    data = make_pptx(shape("one"), shape("two"))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist() if not name.endswith("slide2.xml")}
-    problem, one = items(zipped(parts), ".pptx")
-    assert (problem, one.text) == (ParseWarning("slide 1: not in the file"), "one")
+    problem, document = load_items(make_zip(parts), ".pptx")
+    assert (problem, document.text) == (ParseWarning("slide 1: not in the file"), "one")
 
 
 def test_slides_of_pictures_only_have_no_text():
     with pytest.raises(EmptyFileError, match="no text on its slides"):
-        items(pptx("<p:pic/>"), ".pptx")
+        load_items(make_pptx("<p:pic/>"), ".pptx")
 
 
 # -- OpenDocument
@@ -341,8 +346,8 @@ ODF = " ".join(
 )
 
 
-def opendocument(kind, body, *, manifest="<m/>", meta="<m/>", styles="<s/>"):
-    return zipped(
+def make_opendocument(kind, body, *, manifest="<m/>", meta="<m/>", styles="<s/>"):
+    return make_zip(
         {
             "mimetype": f"application/vnd.oasis.opendocument.{kind}",
             "META-INF/manifest.xml": manifest,
@@ -370,10 +375,10 @@ def test_an_opendocument_text_has_headings_lists_tables_notes_and_margins():
         f'<s {ODF} xmlns:style="s"><style:master-page><style:footer><text:p>Foot</text:p></style:footer></style:master-page></s>'
     )
     meta = '<m xmlns:dc="d" xmlns:meta="t"><dc:title>T</dc:title><meta:initial-creator>Ann</meta:initial-creator></m>'
-    one = draft(opendocument("text", body, meta=meta, styles=margin), ".odt")
-    assert one.text == "One\n\na  b c\n\nnoted\n\nx\ny\n\nk: 1; v: 2\n\nFoot"
-    assert (one.title, one.metadata) == ("T", {"author": "Ann"})
-    assert places(one)[1] == ("a  b c", {"heading": ["One"]}, "One", None)
+    document = load_document(make_opendocument("text", body, meta=meta, styles=margin), ".odt")
+    assert document.text == "One\n\na  b c\n\nnoted\n\nx\ny\n\nk: 1; v: 2\n\nFoot"
+    assert (document.title, document.metadata) == ("T", {"author": "Ann"})
+    assert list_places(document)[1] == ("a  b c", {"heading": ["One"]}, "One", None)
 
 
 def test_opendocument_slides_stand_apart_with_their_notes():
@@ -384,9 +389,9 @@ def test_opendocument_slides_stand_apart_with_their_notes():
         '</draw:custom-shape><presentation:notes><draw:frame presentation:class="notes"><draw:text-box><text:p>say</text:p>'
         "</draw:text-box></draw:frame></presentation:notes></draw:page>"
     )
-    one = draft(opendocument("presentation", body), ".odp")
-    assert one.text == "First\n\nbody\n\ntwo\n\nsay"
-    assert [(text, place) for text, place, _, _ in places(one)] == [
+    document = load_document(make_opendocument("presentation", body), ".odp")
+    assert document.text == "First\n\nbody\n\ntwo\n\nsay"
+    assert [(text, place) for text, place, _, _ in list_places(document)] == [
         ("First", {"slide": 1, "heading": ["First"]}),
         ("body", {"slide": 1, "heading": ["First"]}),
         ("two", {"slide": 2}),
@@ -397,23 +402,23 @@ def test_opendocument_slides_stand_apart_with_their_notes():
 def test_an_encrypted_opendocument_file_is_told(kind, suffix):
     entry = '<file-entry full-path="content.xml"><encryption-data><algorithm algorithm-name="{}"/></encryption-data></file-entry>'
     with pytest.raises(EncryptedFileError, match="is encrypted; give its password"):
-        items(opendocument(kind, "", manifest=f"<m>{entry.format('aes256-cbc')}</m>"), suffix)
+        load_items(make_opendocument(kind, "", manifest=f"<m>{entry.format('aes256-cbc')}</m>"), suffix)
     with pytest.raises(UnreadableFileError, match="encrypted in a way that is not known"):
-        items(opendocument(kind, "", manifest=f"<m>{entry.format('blowfish')}</m>"), suffix)
+        load_items(make_opendocument(kind, "", manifest=f"<m>{entry.format('blowfish')}</m>"), suffix)
 
 
 # -- books and rich text
 
 
-def epub(chapters, *, parts=None):
-    listed = "".join(f'<item id="c{n}" href="c%20{n}.xhtml"/>' for n in range(len(chapters)))
+def make_epub(chapters, *, parts=None):
+    manifest_items = "".join(f'<item id="c{n}" href="c%20{n}.xhtml"/>' for n in range(len(chapters)))
     spine = "".join(f'<itemref idref="c{n}"/>' for n in range(len(chapters)))
-    stated = "<dc:title>Book</dc:title><dc:creator>Ann</dc:creator><dc:creator>Bo</dc:creator><dc:language>de</dc:language>"
-    return zipped(
+    metadata = "<dc:title>Book</dc:title><dc:creator>Ann</dc:creator><dc:creator>Bo</dc:creator><dc:language>de</dc:language>"
+    return make_zip(
         {
             "mimetype": "application/epub+zip",
             "META-INF/container.xml": '<c><rootfiles><rootfile full-path="O/b.opf"/></rootfiles></c>',
-            "O/b.opf": f'<package xmlns:dc="d"><metadata>{stated}</metadata><manifest>{listed}</manifest>'
+            "O/b.opf": f'<package xmlns:dc="d"><metadata>{metadata}</metadata><manifest>{manifest_items}</manifest>'
             f"<spine>{spine}</spine></package>",
             **{f"O/c {n}.xhtml": text for n, text in enumerate(chapters) if text is not None},
             **(parts or {}),
@@ -427,10 +432,10 @@ def test_the_chapters_of_a_book_follow_each_other_under_their_headings():
         "<title>Two</title><p>b</p>",
         "<title>Book</title><p>c</p>",
     ]
-    one = draft(epub(pages), ".epub")
-    assert (one.text, one.title) == ("One\n\na\n\nb\n\nc", "Book")
-    assert one.metadata == {"author": "Ann, Bo", "language": "de"}
-    assert places(one) == [
+    document = load_document(make_epub(pages), ".epub")
+    assert (document.text, document.title) == ("One\n\na\n\nb\n\nc", "Book")
+    assert document.metadata == {"author": "Ann, Bo", "language": "de"}
+    assert list_places(document) == [
         ("One", {"heading": ["One"]}, "", 1),
         ("a", {"heading": ["One"]}, "One", None),
         ("b", {"heading": ["Two"]}, "Two", 1),
@@ -439,14 +444,14 @@ def test_the_chapters_of_a_book_follow_each_other_under_their_headings():
 
 
 def test_a_chapter_that_is_not_there_costs_no_other():
-    problem, one = items(epub(["<p>a</p>", None]), ".epub")
-    assert (problem, one.text) == (ParseWarning("O/c 1.xhtml: not in the file"), "a")
+    problem, document = load_items(make_epub(["<p>a</p>", None]), ".epub")
+    assert (problem, document.text) == (ParseWarning("O/c 1.xhtml: not in the file"), "a")
 
 
 def test_a_book_under_copy_protection_is_told():
     locked = '<e><EncryptedData><EncryptionMethod Algorithm="http://www.w3.org/2001/04/xmlenc#aes128-cbc"/></EncryptedData></e>'
     with pytest.raises(UnreadableFileError, match="copy protection"):
-        items(epub(["x"], parts={"META-INF/encryption.xml": locked}), ".epub")
+        load_items(make_epub(["x"], parts={"META-INF/encryption.xml": locked}), ".epub")
 
 
 def test_rich_text_keeps_its_letters_and_tables_and_leaves_its_pictures():
@@ -455,9 +460,9 @@ def test_rich_text_keeps_its_letters_and_tables_and_leaves_its_pictures():
         rb"{\pict\pngblip " + b"0a" * 900 + rb"}\'e8esky\par{\pict\bin3 {{{}"
         rb"\trowd a\cell b\cell\row\trowd 1\cell 2\cell\row\pard end \u8364?\par}"
     )
-    one = draft(data, ".rtf")
-    assert one.text == "česky\n\na: 1; b: 2\n\nend €"
-    assert (one.title, one.metadata) == ("Příklad", {"author": "Ann", "created": "2024-05-01T09:05:00"})
+    document = load_document(data, ".rtf")
+    assert document.text == "česky\n\na: 1; b: 2\n\nend €"
+    assert (document.title, document.metadata) == ("Příklad", {"author": "Ann", "created": "2024-05-01T09:05:00"})
 
 
 # -- kinds
@@ -466,15 +471,15 @@ def test_rich_text_keeps_its_letters_and_tables_and_leaves_its_pictures():
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (docx(p("x")), ".docx"),
-        (pptx(shape("x")), ".pptx"),
-        (zipped({"[Content_Types].xml": "", "xl/workbook.bin": ""}), ".xlsx"),
-        (opendocument("text", ""), ".odt"),
-        (opendocument("spreadsheet", ""), ".ods"),
-        (opendocument("presentation", ""), ".odp"),
-        (epub(["x"]), ".epub"),
-        (zipped({"notes/word/a.txt": "x"}), ".zip"),
-        (zipped({}), ".zip"),
+        (make_docx(p("x")), ".docx"),
+        (make_pptx(shape("x")), ".pptx"),
+        (make_zip({"[Content_Types].xml": "", "xl/workbook.bin": ""}), ".xlsx"),
+        (make_opendocument("text", ""), ".odt"),
+        (make_opendocument("spreadsheet", ""), ".ods"),
+        (make_opendocument("presentation", ""), ".odp"),
+        (make_epub(["x"]), ".epub"),
+        (make_zip({"notes/word/a.txt": "x"}), ".zip"),
+        (make_zip({}), ".zip"),
         (b"{\\rtf1 x}", ".rtf"),
         (b"%PDF-1.7\n", ".pdf"),
         (b"\x00\x01junk\x02\x03\x04\x05\n%PDF-1.4\n", ".pdf"),
@@ -493,12 +498,12 @@ def test_the_bytes_say_what_a_file_is_whatever_its_name(data, kind, suffix):
     ("suffix", "kind"), [(".docm", ".docx"), (".potx", ".pptx"), (".xlsb", ".xlsx"), (".zip", ".zip"), ("", ".zip")]
 )
 def test_a_zip_cut_short_is_what_its_name_says(suffix, kind):
-    assert detect_file_type(RawFile("file", suffix, content=docx(p("x"))[:200])) == kind
+    assert detect_file_type(RawFile("file", suffix, content=make_docx(p("x"))[:200])) == kind
 
 
 @pytest.mark.parametrize("suffix", [".docx", ".docm", ".txt", ""])
 def test_a_document_is_read_under_any_name(suffix):
-    assert draft(docx(p("words")), suffix).text == "words"
+    assert load_document(make_docx(p("words")), suffix).text == "words"
 
 
 # -- damage
@@ -507,69 +512,69 @@ def test_a_document_is_read_under_any_name(suffix):
 @pytest.mark.parametrize("suffix", [".docx", ".pptx", ".odt", ".odp", ".epub", ".rtf", ".doc", ".ppt"])
 def test_an_empty_file_says_so(suffix):
     with pytest.raises(EmptyFileError, match="the file is empty"):
-        items(b"", suffix)
+        load_items(b"", suffix)
 
 
 @pytest.mark.parametrize("suffix", [".docx", ".pptx", ".odt", ".odp", ".epub", ".rtf", ".doc", ".ppt"])
 @pytest.mark.parametrize("data", [b"PK\x03\x04" + b"\0" * 40, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600])
 def test_a_damaged_document_says_so_in_one_line(data, suffix):
     with pytest.raises(UnreadableFileError, match=r"\A[^\n]+\Z"):
-        items(data, suffix)
+        load_items(data, suffix)
 
 
 # -- real files
 
 
-def real(name):
+def read_real_file(name):
     for folder in ("good", "bad"):
         if (path := DATA / folder / name).exists():
             return RawFile(name, path.suffix, path=path)
     return pytest.skip("the real files of ../shared/data/files are not there")
 
 
-def loaded(name, **options):
-    raw = real(name)
+def load_real_document(name, **options):
+    raw = read_real_file(name)
     raw.passwords = options.get("passwords", ())
-    return next(each for each in load(raw) if isinstance(each, ParsedDocument))
+    return next(item for item in load(raw) if isinstance(item, ParsedDocument))
 
 
 def test_an_old_word_document_has_headings_tables_lists_and_what_stands_beside_the_text():
-    one = loaded("docling__legacy_sample.doc")
-    assert [each.location.get("heading") for each in one.sections] == [
+    document = load_real_document("docling__legacy_sample.doc")
+    assert [section.location.get("heading") for section in document.sections] == [
         None, ["Let’s swim!"], ["Let’s swim!"], ["Let’s swim!", "Let’s eat"], ["Let’s swim!", "Let’s eat"],
     ]  # fmt: skip
-    assert "Leaves; Food: Ash, Elm, Maple; Calories per portion: 50\nBerries;" in one.text
-    assert "Wear sunglasses\nDon’t forget to drink water\n" in one.text
-    beside = loaded("tika__testWORD_various.doc")
+    assert "Leaves; Food: Ash, Elm, Maple; Calories per portion: 50\nBerries;" in document.text
+    assert "Wear sunglasses\nDon’t forget to drink water\n" in document.text
+    other_document = load_real_document("tika__testWORD_various.doc")
     for words in ("𐌲𐌿𐍄𐌹𐍃𐌺", "This is a footnote.", "Here is a text box", "This is the header text.", "\nThis is a hyperlink\n"):
-        assert words in beside.text
-    assert "HYPERLINK" not in beside.text
-    assert beside.metadata["author"] == "Michael McCandless"
+        assert words in other_document.text
+    assert "HYPERLINK" not in other_document.text
+    assert other_document.metadata["author"] == "Michael McCandless"
 
 
 def test_old_slides_come_with_their_titles():
-    one = loaded("tika__testPPT.ppt")
-    assert one.title == "Sample Powerpoint Slide"
-    assert one.sections[0].location == {"slide": 1, "heading": ["Sample Powerpoint Slide"]}
-    assert one.text.startswith("Sample Powerpoint Slide\n\nCreated with Microsoft")
+    document = load_real_document("tika__testPPT.ppt")
+    assert document.title == "Sample Powerpoint Slide"
+    assert document.sections[0].location == {"slide": 1, "heading": ["Sample Powerpoint Slide"]}
+    assert document.text.startswith("Sample Powerpoint Slide\n\nCreated with Microsoft")
 
 
 @pytest.mark.parametrize(
     "name", ["tika__testWORD_protected_passtika.docx", "tika__testEXCEL_protected_passtika.xlsx", "tika__testODTEncrypted.odt"]
 )
 def test_an_encrypted_document_opens_with_its_password_only(name):
-    assert loaded(name, passwords=("wrong", "tika")).text
+    assert load_real_document(name, passwords=("wrong", "tika")).text
     with pytest.raises(EncryptedFileError, match="give its password"):
-        loaded(name)
+        load_real_document(name)
     with pytest.raises(EncryptedFileError, match="none of the passwords"):
-        loaded(name, passwords=("wrong",))
+        load_real_document(name, passwords=("wrong",))
 
 
 def test_properties_that_are_damaged_cost_no_text():
-    raw = real("tika__testPPT.ppt")
-    at = raw.data.index(bytes.fromhex("e0859ff2f94f6810ab9108002b27b3d9")) + 24  # how many there are, in their section
-    damaged = raw.data[:at] + b"\xff\xff\xff\x7f" + raw.data[at + 4 :]
-    warning, document = items(damaged, ".ppt")
+    raw = read_real_file("tika__testPPT.ppt")
+    position = raw.data.index(bytes.fromhex("e0859ff2f94f6810ab9108002b27b3d9")) + 24  # how many there are, in their section
+    damaged = raw.data[:position] + b"\xff\xff\xff\x7f" + raw.data[position + 4 :]
+    warning, document = load_items(damaged, ".ppt")
     assert warning == ParseWarning("the title, author and dates in it are damaged")
     assert document.text.startswith("Sample")
 

@@ -96,9 +96,9 @@ def test_a_file_that_misbehaves_fails_with_the_reason_and_the_next_is_read(hosti
 
 
 def check_misbehaviour(hostile, code, reason, *, seconds):
-    bad, good = hostile("bad.evil", code), hostile("good.evil", GOOD)
+    bad_file, good_file = hostile("bad.evil", code), hostile("good.evil", GOOD)
     with ParserProcess(seconds=seconds) as parser:
-        (_, error), (_, items) = read(parser, bad, good)
+        (_, error), (_, items) = read(parser, bad_file, good_file)
     assert reason in str(error)
     assert "\n" not in str(error)
     assert items == [ParsedDocument("good.evil", "good")]
@@ -129,21 +129,21 @@ def test_nothing_stays_behind_in_the_temporary_folder(hostile, monkeypatch, tmp_
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
     leave = "import tempfile; tempfile.mkdtemp(); tempfile.NamedTemporaryFile(delete=False).write(b'x'); "
-    bad, good = hostile("bad.evil", leave + "import os; os.abort()"), hostile("good.evil", leave + GOOD)
+    bad_file, good_file = hostile("bad.evil", leave + "import os; os.abort()"), hostile("good.evil", leave + GOOD)
     with ParserProcess() as parser:
-        assert len(list(read(parser, bad, good, bad, good))) == 4
+        assert len(list(read(parser, bad_file, good_file, bad_file, good_file))) == 4
         assert len(list(place.iterdir())) == 1
     assert list(place.iterdir()) == []
 
 
 def test_leaving_early_ends_the_worker(hostile):
     files = [hostile(f"{n}.evil", f"import time; time.sleep({n * 600}); {GOOD}") for n in range(2)]
-    started = time.monotonic()
+    start_time = time.monotonic()
     with ParserProcess() as parser:
         next(read(parser, *files))
         process = parser._process
     assert process is not None and process.poll() is not None
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - start_time < 60
 
 
 def test_a_worker_whose_owner_is_killed_ends_too(hostile, tmp_path):
@@ -184,10 +184,10 @@ def test_a_file_whose_bytes_are_known_is_not_read(tmp_path):
     digest = reading[0].digest
     assert digest is not None and len(digest) == 64
     with ParserProcess() as parser:
-        ((again, items),) = [
-            (each, list(each.read_items())) for each in parser.read([ParseRequest(file, "a.txt", known_digest=digest)])
+        ((request, items),) = [
+            (request, list(request.read_items())) for request in parser.read([ParseRequest(file, "a.txt", known_digest=digest)])
         ]
-    assert (again.unchanged, again.digest, items) == (True, None, [])
+    assert (request.unchanged, request.digest, items) == (True, None, [])
 
 
 def test_what_is_wrong_with_a_file_keeps_its_kind(tmp_path):
@@ -199,28 +199,33 @@ def test_what_is_wrong_with_a_file_keeps_its_kind(tmp_path):
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     with ParserProcess() as parser:
-        found = dict(read(parser, *(tmp_path / name for name in files), tmp_path / "missing.txt"))
-    assert [type(each) for each in found.values()] == [BinaryFileError, EmptyFileError, UnreadableFileError, UnreadableFileError]
-    assert str(found["missing.txt"]) == "no such file or directory"
+        results = dict(read(parser, *(tmp_path / name for name in files), tmp_path / "missing.txt"))
+    assert [type(result) for result in results.values()] == [
+        BinaryFileError,
+        EmptyFileError,
+        UnreadableFileError,
+        UnreadableFileError,
+    ]
+    assert str(results["missing.txt"]) == "no such file or directory"
 
 
 def test_many_small_and_large_files_come_in_order(tmp_path):
     for n in range(60):
         (tmp_path / f"{n:02}.txt").write_text(f"{n} " + "word " * (400_000 if n % 20 == 7 else 3))
     with ParserProcess() as parser:
-        found = list(read(parser, *sorted(tmp_path.iterdir())))
-    assert [items[0].text.split()[0] for _, items in found] == [str(n) for n in range(60)]
+        results = list(read(parser, *sorted(tmp_path.iterdir())))
+    assert [items[0].text.split()[0] for _, items in results] == [str(n) for n in range(60)]
 
 
 def test_an_error_among_the_requests_is_raised_where_the_readings_are_wanted(tmp_path):
     (tmp_path / "a.txt").write_text("a")
 
-    def requests():
+    def yield_requests():
         yield ParseRequest(tmp_path / "a.txt", "a")
         raise ZeroDivisionError("of the requests")
 
     with ParserProcess() as parser, pytest.raises(ZeroDivisionError, match="of the requests"):
-        for reading in parser.read(requests()):
+        for reading in parser.read(yield_requests()):
             list(reading.read_items())
 
 
@@ -243,10 +248,10 @@ def test_an_error_among_the_requests_is_raised_where_the_readings_are_wanted(tmp
 def test_items_come_over_the_wire_as_they_were(item, tmp_path):
     with (tmp_path / "wire").open("wb") as out:
         wire_format.send(out, wire_format.pack_item(item))
-    with (tmp_path / "wire").open("rb") as back:
-        assert wire_format.unpack_item(wire_format.receive(back)[0]) == item
+    with (tmp_path / "wire").open("rb") as stream:
+        assert wire_format.unpack_item(wire_format.receive(stream)[0]) == item
         with pytest.raises(EOFError, match="the other side is gone"):
-            wire_format.receive(back)
+            wire_format.receive(stream)
 
 
 @pytest.mark.parametrize("content", [{}, {"data": b"x", "reference": "/a"}])

@@ -15,7 +15,7 @@ from statistics import median
 
 import pytest
 
-from tests.conftest import Ran
+from tests.conftest import CommandResult
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import ParsedDocument
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
@@ -37,39 +37,39 @@ def read(folder: Path) -> Iterator[tuple[Path, str | UnreadableFileError]]:
                 yield reading.request.path, error
 
 
-def words(text: str) -> Counter[str]:
+def count_words(text: str) -> Counter[str]:
     return Counter(re.findall(r"\w+", text.lower()))
 
 
-def expected_words(markdown: str) -> Counter[str]:
+def count_expected_words(markdown: str) -> Counter[str]:
     """Those of the document, without what the conversion to Markdown added: comments, link targets, picture marks, escapes."""
     text = re.sub(r"<!--.*?-->|!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|</?\w+[^>]*>|&\w+;", " ", markdown, flags=re.DOTALL)
-    return words(text.replace("\\_", "_").replace("\\", ""))
+    return count_words(text.replace("\\_", "_").replace("\\", ""))
 
 
 def test_every_good_file_with_text_gives_it_and_the_others_say_why_not(shared: Callable[[str], Path]) -> None:
-    good = shared("files/good")
-    found = dict(read(good))
-    for path, said in found.items():
-        if isinstance(said, UnreadableFileError):
-            assert isinstance(said, BinaryFileError | EmptyFileError), f"{path.name}: {said}"
+    good_folder = shared("files/good")
+    results = dict(read(good_folder))
+    for path, result in results.items():
+        if isinstance(result, UnreadableFileError):
+            assert isinstance(result, BinaryFileError | EmptyFileError), f"{path.name}: {result}"
         else:
-            assert said.strip(), path.name
-            assert "\0" not in said and path.suffix not in WITHOUT_TEXT, path.name
+            assert result.strip(), path.name
+            assert "\0" not in result and path.suffix not in WITHOUT_TEXT, path.name
     recalls = {}
     for expected in sorted(shared("files/expected").glob("*.md")):
-        text = found.get(good / expected.name.removesuffix(".md"))
+        text = results.get(good_folder / expected.name.removesuffix(".md"))
         if isinstance(text, str):
-            wanted, there = expected_words(expected.read_text(encoding="utf-8")), words(text)
-            if wanted:
-                recalls[expected.name] = (wanted & there).total() / wanted.total()
+            expected_counts, actual_counts = count_expected_words(expected.read_text(encoding="utf-8")), count_words(text)
+            if expected_counts:
+                recalls[expected.name] = (expected_counts & actual_counts).total() / expected_counts.total()
     assert len(recalls) > 40
     assert median(recalls.values()) >= 0.95, recalls
 
 
-def peak_memory(process: subprocess.Popen[str]) -> int:
+def measure_peak_memory(process: subprocess.Popen[str]) -> int:
     """The most that a process and its children held at once, in bytes, looked at until it ends."""
-    most = 0
+    peak = 0
     while process.poll() is None:
         parents, sizes = {}, {}
         for entry in Path("/proc").glob("[0-9]*/status"):
@@ -80,33 +80,33 @@ def peak_memory(process: subprocess.Popen[str]) -> int:
             pid = int(fields["Pid"])
             parents[pid], sizes[pid] = int(fields["PPid"]), int(fields.get("VmRSS", "0 kB").split()[0]) * 1024
         family = {process.pid}
-        while more := {pid for pid, parent in parents.items() if parent in family} - family:
-            family |= more
-        most = max(most, sum(sizes.get(pid, 0) for pid in family))
+        while children := {pid for pid, parent in parents.items() if parent in family} - family:
+            family |= children
+        peak = max(peak, sum(sizes.get(pid, 0) for pid in family))
         time.sleep(0.05)
-    return most
+    return peak
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of a process tree is read from /proc")
 def test_all_the_bad_files_in_one_run_do_no_harm(
-    shared: Callable[[str], Path], tmp_path: Path, process: Callable[..., Ran]
+    shared: Callable[[str], Path], tmp_path: Path, process: Callable[..., CommandResult]
 ) -> None:
-    bad, scratch = shared("files/bad"), tmp_path / "scratch"
+    bad_folder, scratch = shared("files/bad"), tmp_path / "scratch"
     scratch.mkdir()
-    before = sorted((path.name, path.stat().st_size) for path in bad.iterdir())
-    command = [sys.executable, "-m", "vecsearch", "index", str(bad), "--db", str(tmp_path / "bad.vec"), "--json"]
+    before = sorted((path.name, path.stat().st_size) for path in bad_folder.iterdir())
+    command = [sys.executable, "-m", "vecsearch", "index", str(bad_folder), "--db", str(tmp_path / "bad.vec"), "--json"]
     with (tmp_path / "out.json").open("w") as out, (tmp_path / "err.txt").open("w") as err:
-        running = subprocess.Popen(command, stdout=out, stderr=err, text=True, env={**os.environ, "TMPDIR": str(scratch)})
-        most = peak_memory(running)
-    said = (tmp_path / "err.txt").read_text()
-    assert running.returncode == 1, said
-    assert "Traceback" not in said
+        child = subprocess.Popen(command, stdout=out, stderr=err, text=True, env={**os.environ, "TMPDIR": str(scratch)})
+        peak = measure_peak_memory(child)
+    error_output = (tmp_path / "err.txt").read_text()
+    assert child.returncode == 1, error_output
+    assert "Traceback" not in error_output
     report = json.loads((tmp_path / "out.json").read_text())
-    listed = json.loads(process("ls", "--sources", "-n", 1000, "--json", "--db", tmp_path / "bad.vec").out)["sources"]
-    named = {each["source"] for each in [*report["failed"], *report["skipped"], *listed]}
-    assert {str(path) for path in bad.iterdir()} <= named
-    assert all(each["error"] and "\n" not in each["error"] for each in report["failed"])
+    sources = json.loads(process("ls", "--sources", "-n", 1000, "--json", "--db", tmp_path / "bad.vec").out)["sources"]
+    reported_sources = {entry["source"] for entry in [*report["failed"], *report["skipped"], *sources]}
+    assert {str(path) for path in bad_folder.iterdir()} <= reported_sources
+    assert all(failure["error"] and "\n" not in failure["error"] for failure in report["failed"])
     assert list(scratch.iterdir()) == []
-    assert most < MEMORY_OF_ALL
+    assert peak < MEMORY_OF_ALL
     assert json.loads(process("doctor", "--json", "--db", tmp_path / "bad.vec").out)["ok"]
-    assert sorted((path.name, path.stat().st_size) for path in bad.iterdir()) == before
+    assert sorted((path.name, path.stat().st_size) for path in bad_folder.iterdir()) == before

@@ -23,23 +23,23 @@ def docs(tmp_path):
     return tmp_path / "docs"
 
 
-def files(found, base):
-    return [each.path.relative_to(base).as_posix() for each in found.files]
+def list_files(scan_result, base):
+    return [file.path.relative_to(base).as_posix() for file in scan_result.files]
 
 
-def failures(found):
-    return {failure.source: failure.error for failure in found.failed}
+def list_failures(scan_result):
+    return {failure.source: failure.error for failure in scan_result.failed}
 
 
 # -- folders
 
 
 def test_a_folder_gives_its_files_in_a_fixed_order_and_is_complete(docs):
-    found = scan([docs])
-    assert files(found, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
-    assert not any(each.explicit for each in found.files)
-    assert found.fully_scanned == (docs,)
-    assert (found.failed, found.skipped, found.empty_roots) == ((), (), ())
+    scan_result = scan([docs])
+    assert list_files(scan_result, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
+    assert not any(file.explicit for file in scan_result.files)
+    assert scan_result.fully_scanned == (docs,)
+    assert (scan_result.failed, scan_result.skipped, scan_result.empty_roots) == ((), (), ())
 
 
 def test_paths_are_absolute_and_not_resolved(docs, monkeypatch):
@@ -60,9 +60,9 @@ def test_hidden_names_and_caches_are_passed_over_in_silence(docs):
         (docs / name).mkdir()
         (docs / name / "x.txt").write_text("x")
     (docs / ".hidden.txt").write_text("x")
-    found = scan([docs])
-    assert files(found, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
-    assert (found.failed, found.skipped, found.fully_scanned) == ((), (), (docs,))
+    scan_result = scan([docs])
+    assert list_files(scan_result, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
+    assert (scan_result.failed, scan_result.skipped, scan_result.fully_scanned) == ((), (), (docs,))
 
 
 @pytest.mark.parametrize("name", [".git", "node_modules"])
@@ -70,19 +70,19 @@ def test_a_hidden_or_cache_folder_named_outright_is_read(docs, name):
     (docs / name).mkdir()
     (docs / name / "x.txt").write_text("x")
     (docs / ".hidden.txt").write_text("x")
-    assert files(scan([docs / name, docs / ".hidden.txt"]), docs) == [f"{name}/x.txt", ".hidden.txt"]
+    assert list_files(scan([docs / name, docs / ".hidden.txt"]), docs) == [f"{name}/x.txt", ".hidden.txt"]
 
 
 def test_a_database_met_in_a_walk_is_left_out_and_named_outright_is_a_failure(docs):
     (docs / "notes.vec").mkdir()
     (docs / "notes.vec" / DATABASE_FILE).write_bytes(b"")
     (docs / "notes.vec" / "readme.txt").write_text("x")
-    found = scan([docs])
-    assert files(found, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
-    assert found.fully_scanned == (docs,)
-    named = scan([docs / "notes.vec"])
-    assert failures(named) == {str(docs / "notes.vec"): "is a vecsearch database, not documents"}
-    assert named.fully_scanned == ()
+    scan_result = scan([docs])
+    assert list_files(scan_result, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
+    assert scan_result.fully_scanned == (docs,)
+    named_result = scan([docs / "notes.vec"])
+    assert list_failures(named_result) == {str(docs / "notes.vec"): "is a vecsearch database, not documents"}
+    assert named_result.fully_scanned == ()
 
 
 def test_an_empty_root_is_said_to_be_empty_and_a_root_of_hidden_files_is_not(docs):
@@ -95,58 +95,58 @@ def test_an_empty_root_is_said_to_be_empty_and_a_root_of_hidden_files_is_not(doc
 
 def test_a_tree_deeper_than_the_recursion_limit_is_walked(tmp_path):
     depth = sys.getrecursionlimit() + 200
-    here = os.open(tmp_path, os.O_RDONLY)
+    descriptor = os.open(tmp_path, os.O_RDONLY)
     for _ in range(depth):
-        os.mkdir("d", dir_fd=here)
-        inner = os.open("d", os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = inner
-    os.close(os.open("leaf.txt", os.O_CREAT | os.O_WRONLY, dir_fd=here))
-    os.close(here)
-    walked, matched = scan([tmp_path]), scan([tmp_path / "**" / "*.txt"])
-    walked.files[0].path.unlink()
+        os.mkdir("d", dir_fd=descriptor)
+        inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(os.open("leaf.txt", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor))
+    os.close(descriptor)
+    walk_result, glob_result = scan([tmp_path]), scan([tmp_path / "**" / "*.txt"])
+    walk_result.files[0].path.unlink()
     for level in range(depth, 0, -1):  # pytest's own clean-up would recurse
         (tmp_path / "/".join("d" * level)).rmdir()
-    assert [each.path.name for each in walked.files] == ["leaf.txt"]
-    assert [each.path.name for each in matched.files] == ["leaf.txt"]
+    assert [file.path.name for file in walk_result.files] == ["leaf.txt"]
+    assert [file.path.name for file in glob_result.files] == ["leaf.txt"]
 
 
 # -- what a root may be
 
 
 def test_a_file_given_by_name_is_named(docs):
-    found = scan([docs / "a.md"])
-    assert [(each.path, each.explicit) for each in found.files] == [(docs / "a.md", True)]
-    assert found.fully_scanned == ()
+    scan_result = scan([docs / "a.md"])
+    assert [(file.path, file.explicit) for file in scan_result.files] == [(docs / "a.md", True)]
+    assert scan_result.fully_scanned == ()
 
 
 @pytest.mark.parametrize("roots", [["docs", "docs/a.md"], ["docs/a.md", "docs"], ["docs/*.md", "docs", "docs/../docs"]])
 def test_a_file_reached_twice_appears_once_and_being_named_wins(docs, monkeypatch, roots):
     monkeypatch.chdir(docs.parent)
-    found = scan(roots)
-    assert sorted(files(found, docs)) == ["a.md", "b/c.txt", "b/d/e.txt"]
-    assert [each.path.name for each in found.files if each.explicit] == ["a.md"]
-    assert found.fully_scanned == (docs,)
+    scan_result = scan(roots)
+    assert sorted(list_files(scan_result, docs)) == ["a.md", "b/c.txt", "b/d/e.txt"]
+    assert [file.path.name for file in scan_result.files if file.explicit] == ["a.md"]
+    assert scan_result.fully_scanned == (docs,)
 
 
 @pytest.mark.parametrize("roots", [["docs", "docs/b"], ["docs/b", "docs"], ["docs/b/d", "docs/b", "docs"]])
 def test_roots_within_each_other_give_each_file_once(docs, monkeypatch, roots):
     monkeypatch.chdir(docs.parent)
-    found = scan(roots)
-    assert sorted(files(found, docs)) == ["a.md", "b/c.txt", "b/d/e.txt"]
-    assert set(found.fully_scanned) == {docs.parent / root for root in roots}
+    scan_result = scan(roots)
+    assert sorted(list_files(scan_result, docs)) == ["a.md", "b/c.txt", "b/d/e.txt"]
+    assert set(scan_result.fully_scanned) == {docs.parent / root for root in roots}
 
 
 @pytest.mark.parametrize("path", ["gone.txt", "docs/a.md/below", "nul\0byte", "nul\0*"])
 def test_a_path_that_is_not_there_is_a_failure(docs, monkeypatch, path):
     monkeypatch.chdir(docs.parent)
-    assert failures(scan([path])) == {str(docs.parent / path): "no such file or folder"}
+    assert list_failures(scan([path])) == {str(docs.parent / path): "no such file or folder"}
 
 
 def test_an_empty_path_is_not_the_current_folder(docs, monkeypatch):
     monkeypatch.chdir(docs)
-    found = scan([""])
-    assert (found.files, failures(found)) == ((), {"": "an empty path"})
+    scan_result = scan([""])
+    assert (scan_result.files, list_failures(scan_result)) == ((), {"": "an empty path"})
 
 
 # -- patterns
@@ -170,30 +170,30 @@ def test_an_empty_path_is_not_the_current_folder(docs, monkeypatch):
 @pytest.mark.parametrize("absolute", [False, True])
 def test_a_pattern_gives_what_it_matches(docs, monkeypatch, pattern, expected, absolute):
     monkeypatch.chdir(docs)
-    assert files(scan([f"{docs}/{pattern}" if absolute else pattern]), docs) == expected
+    assert list_files(scan([f"{docs}/{pattern}" if absolute else pattern]), docs) == expected
 
 
 def test_files_that_a_pattern_matches_are_named_and_folders_are_walked(docs):
-    found = scan([docs / "*"])
-    assert {each.path.name: each.explicit for each in found.files} == {"a.md": True, "c.txt": False, "e.txt": False}
-    assert found.fully_scanned == (docs / "b",)
+    scan_result = scan([docs / "*"])
+    assert {file.path.name: file.explicit for file in scan_result.files} == {"a.md": True, "c.txt": False, "e.txt": False}
+    assert scan_result.fully_scanned == (docs / "b",)
 
 
 def test_a_pattern_that_matches_nothing_is_a_failure(docs):
-    assert failures(scan([docs / "*.pdf"])) == {str(docs / "*.pdf"): "matches no file"}
+    assert list_failures(scan([docs / "*.pdf"])) == {str(docs / "*.pdf"): "matches no file"}
 
 
 def test_a_path_with_a_bracket_in_its_name_is_taken_literally_when_it_is_there(docs):
     (docs / "b[1].txt").write_text("x")
     (docs / "b1.txt").write_text("x")
-    assert files(scan([docs / "b[1].txt"]), docs) == ["b[1].txt"]
+    assert list_files(scan([docs / "b[1].txt"]), docs) == ["b[1].txt"]
 
 
 def test_a_current_folder_with_brackets_in_its_name_is_no_pattern(docs, monkeypatch):
     (docs / "[x]").mkdir()
     (docs / "[x]/y.txt").write_text("y")
     monkeypatch.chdir(docs / "[x]")
-    assert files(scan(["*.txt"]), docs) == ["[x]/y.txt"]
+    assert list_files(scan(["*.txt"]), docs) == ["[x]/y.txt"]
 
 
 def test_patterns_pass_over_hidden_names_caches_and_databases(docs):
@@ -201,8 +201,8 @@ def test_patterns_pass_over_hidden_names_caches_and_databases(docs):
         (docs / name).mkdir()
         (docs / name / "x.txt").write_text("x")
     (docs / "db" / DATABASE_FILE).write_bytes(b"")
-    assert files(scan([docs / "**/*.txt", docs / "*"]), docs) == ["b/c.txt", "b/d/e.txt", "a.md"]
-    assert files(scan([docs / ".g*/*"]), docs) == [".git/x.txt"]
+    assert list_files(scan([docs / "**/*.txt", docs / "*"]), docs) == ["b/c.txt", "b/d/e.txt", "a.md"]
+    assert list_files(scan([docs / ".g*/*"]), docs) == [".git/x.txt"]
 
 
 # -- large files
@@ -210,8 +210,8 @@ def test_patterns_pass_over_hidden_names_caches_and_databases(docs):
 
 def test_each_file_has_its_size(docs):
     (docs / "link.txt").symlink_to("a.md")
-    found = scan([docs, docs / "b/c.txt"])
-    assert {each.path.name: each.size for each in found.files} == {"a.md": 4, "c.txt": 7, "e.txt": 9, "link.txt": 4}
+    scan_result = scan([docs, docs / "b/c.txt"])
+    assert {file.path.name: file.size for file in scan_result.files} == {"a.md": 4, "c.txt": 7, "e.txt": 9, "link.txt": 4}
 
 
 @pytest.mark.parametrize(
@@ -226,26 +226,26 @@ def test_each_file_has_its_size(docs):
 def test_a_file_over_the_limit_is_skipped_in_a_walk_and_a_failure_when_named(docs, size, limit, reason):
     with (docs / "b/large.txt").open("wb") as file:
         file.truncate(size)
-    selection, said = FileFilter(exclude=("a.md", "?.txt"), max_bytes=limit), f"{reason}; --max-size takes more"
-    found = scan([docs], selection=selection)
-    assert (found.files, found.fully_scanned, found.ignored) == ((), (docs,), ())
-    assert [(skip.source, skip.reason) for skip in found.skipped] == [(str(docs / "b/large.txt"), said)]
+    selection, message = FileFilter(exclude=("a.md", "?.txt"), max_bytes=limit), f"{reason}; --max-size takes more"
+    scan_result = scan([docs], selection=selection)
+    assert (scan_result.files, scan_result.fully_scanned, scan_result.ignored) == ((), (docs,), ())
+    assert [(skip.source, skip.reason) for skip in scan_result.skipped] == [(str(docs / "b/large.txt"), message)]
     for roots in ([docs / "b/large.txt"], [docs, docs / "b/*.txt"]):
-        named = scan(roots, selection=selection)
-        assert failures(named)[str(docs / "b/large.txt")] == said
-        assert named.skipped == ()
+        named_result = scan(roots, selection=selection)
+        assert list_failures(named_result)[str(docs / "b/large.txt")] == message
+        assert named_result.skipped == ()
 
 
 def test_a_file_of_just_the_limit_is_taken(docs):
-    assert files(scan([docs], selection=FileFilter(max_bytes=7)), docs) == ["a.md", "b/c.txt"]
-    assert files(scan([docs / "a.md"], selection=FileFilter(max_bytes=4)), docs) == ["a.md"]
+    assert list_files(scan([docs], selection=FileFilter(max_bytes=7)), docs) == ["a.md", "b/c.txt"]
+    assert list_files(scan([docs / "a.md"], selection=FileFilter(max_bytes=4)), docs) == ["a.md"]
 
 
 def test_the_limit_without_a_word_is_the_one_on_the_settings_page(docs):
     for extra in (0, 1):
         with (docs / f"{extra}.txt").open("wb") as file:
             file.truncate(MAX_FILE_BYTES + extra)
-    assert files(scan([docs]), docs) == ["0.txt", "a.md", "b/c.txt", "b/d/e.txt"]
+    assert list_files(scan([docs]), docs) == ["0.txt", "a.md", "b/c.txt", "b/d/e.txt"]
 
 
 # -- links and other things that are no plain files
@@ -256,9 +256,9 @@ def test_links_to_files_and_folders_below_the_root_are_followed(docs):
     (docs / ".kept/x.txt").write_text("x")
     (docs / "folder").symlink_to(".kept")
     (docs / "file.txt").symlink_to(docs / "a.md")
-    found = scan([docs])
-    assert files(found, docs) == ["a.md", "file.txt", "b/c.txt", "b/d/e.txt", "folder/x.txt"]
-    assert (found.failed, found.skipped, found.fully_scanned) == ((), (), (docs,))
+    scan_result = scan([docs])
+    assert list_files(scan_result, docs) == ["a.md", "file.txt", "b/c.txt", "b/d/e.txt", "folder/x.txt"]
+    assert (scan_result.failed, scan_result.skipped, scan_result.fully_scanned) == ((), (), (docs,))
 
 
 def test_a_link_that_leads_out_of_the_root_is_not_followed_and_says_where_it_leads(docs, tmp_path):
@@ -268,24 +268,24 @@ def test_a_link_that_leads_out_of_the_root_is_not_followed_and_says_where_it_lea
     (docs / "folder").symlink_to("../docs-of-others")
     (docs / "file.txt").symlink_to(other / "x.txt")
     (docs / "b/chain.txt").symlink_to("../file.txt")
-    found = scan([docs])
-    assert files(found, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
+    scan_result = scan([docs])
+    assert list_files(scan_result, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
     targets = {"folder": other, "file.txt": other / "x.txt", "b/chain.txt": other / "x.txt"}
-    assert {skip.source: skip.reason for skip in found.skipped} == {
+    assert {skip.source: skip.reason for skip in scan_result.skipped} == {
         str(docs / name): f"symbolic link that leads out of the folder, to {target}; index {target} itself"
         for name, target in targets.items()
     }
-    assert (found.failed, found.fully_scanned) == ((), (docs,))
+    assert (scan_result.failed, scan_result.fully_scanned) == ((), (docs,))
 
 
 def test_a_link_that_is_named_is_taken_and_a_root_that_is_one_ends_where_its_real_place_does(docs, tmp_path):
     (docs / "b/up.md").symlink_to(docs / "a.md")
     (docs / "b/down.txt").symlink_to(docs / "b/d/e.txt")
     (tmp_path / "link").symlink_to(docs / "b")
-    assert files(scan([docs / "b/up.md"]), docs) == ["b/up.md"]
-    found = scan([tmp_path / "link"])
-    assert files(found, tmp_path) == ["link/c.txt", "link/down.txt", "link/d/e.txt"]
-    assert [skip.source for skip in found.skipped] == [f"{tmp_path}/link/up.md"]
+    assert list_files(scan([docs / "b/up.md"]), docs) == ["b/up.md"]
+    scan_result = scan([tmp_path / "link"])
+    assert list_files(scan_result, tmp_path) == ["link/c.txt", "link/down.txt", "link/d/e.txt"]
+    assert [skip.source for skip in scan_result.skipped] == [f"{tmp_path}/link/up.md"]
     assert [skip.source for skip in scan([tmp_path / "link", docs]).skipped] == [f"{tmp_path}/link/up.md"]
 
 
@@ -293,33 +293,35 @@ def test_a_link_that_is_named_is_taken_and_a_root_that_is_one_ends_where_its_rea
 def test_a_folder_below_the_root_is_read_under_its_own_name_and_not_again_through_a_link(docs, name):
     (docs / name).symlink_to("b")
     (docs / "b" / name).symlink_to("d")
-    assert files(scan([docs]), docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
+    assert list_files(scan([docs]), docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
 
 
 @pytest.mark.parametrize("target", [".", "..", "../.."])
 def test_a_link_in_a_circle_ends(docs, target):
     (docs / "b/d/up").symlink_to(target)
-    found = scan([docs])
-    assert files(found, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
-    assert (found.failed, found.fully_scanned) == ((), (docs,))
+    scan_result = scan([docs])
+    assert list_files(scan_result, docs) == ["a.md", "b/c.txt", "b/d/e.txt"]
+    assert (scan_result.failed, scan_result.fully_scanned) == ((), (docs,))
     assert len(scan([docs / "**" / "*.txt"]).files) == 2
 
 
-@pytest.mark.parametrize("chosen", [FileFilter(include=("*.md",)), FileFilter(exclude=("*.md",)), FileFilter(exclude=("gone",))])
-def test_a_broken_link_may_have_led_to_a_folder_so_only_its_own_name_leaves_it_out(docs, chosen):
+@pytest.mark.parametrize(
+    "selection", [FileFilter(include=("*.md",)), FileFilter(exclude=("*.md",)), FileFilter(exclude=("gone",))]
+)
+def test_a_broken_link_may_have_led_to_a_folder_so_only_its_own_name_leaves_it_out(docs, selection):
     (docs / "gone").symlink_to(docs / "drive")
-    found = scan([docs], selection=chosen)
-    assert failures(found) == ({} if chosen.exclude == ("gone",) else {str(docs / "gone"): "broken symbolic link"})
-    assert found.fully_scanned == ((docs,) if chosen.exclude == ("gone",) else ())
+    scan_result = scan([docs], selection=selection)
+    assert list_failures(scan_result) == ({} if selection.exclude == ("gone",) else {str(docs / "gone"): "broken symbolic link"})
+    assert scan_result.fully_scanned == ((docs,) if selection.exclude == ("gone",) else ())
 
 
 def test_a_broken_link_is_a_failure_and_its_root_is_not_complete_since_a_drive_may_be_gone(docs):
     (docs / "broken.txt").symlink_to(docs / "gone")
     (docs / "self.txt").symlink_to(docs / "self.txt")
-    found = scan([docs])
-    assert failures(found) == {str(docs / name): "broken symbolic link" for name in ("broken.txt", "self.txt")}
-    assert found.fully_scanned == ()
-    assert failures(scan([docs / "broken.txt"])) == {str(docs / "broken.txt"): "broken symbolic link"}
+    scan_result = scan([docs])
+    assert list_failures(scan_result) == {str(docs / name): "broken symbolic link" for name in ("broken.txt", "self.txt")}
+    assert scan_result.fully_scanned == ()
+    assert list_failures(scan([docs / "broken.txt"])) == {str(docs / "broken.txt"): "broken symbolic link"}
 
 
 def test_folders_that_link_to_each_other_are_walked_once_through_a_link(docs):
@@ -337,21 +339,21 @@ def test_pipes_and_sockets_are_skipped_in_a_walk_and_failures_when_named(docs, m
     monkeypatch.chdir(docs)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket.txt")
-        found = scan([docs])
-    assert [(skip.source, skip.reason) for skip in found.skipped] == [
+        scan_result = scan([docs])
+    assert [(skip.source, skip.reason) for skip in scan_result.skipped] == [
         (str(docs / name), "not a regular file") for name in ("pipe.txt", "socket.txt")
     ]
-    assert (found.failed, found.fully_scanned) == ((), (docs,))
-    assert failures(scan([docs / "pipe.txt"])) == {str(docs / "pipe.txt"): "not a regular file"}
+    assert (scan_result.failed, scan_result.fully_scanned) == ((), (docs,))
+    assert list_failures(scan([docs / "pipe.txt"])) == {str(docs / "pipe.txt"): "not a regular file"}
 
 
 def test_a_name_that_is_no_unicode_is_a_failure_with_a_printable_path(docs):
     with open(os.fsencode(docs) + b"/bad\xff.txt", "wb"):  # noqa: PTH123
         pass
-    found = scan([docs])
-    assert failures(found) == {f"{docs}/bad\ufffd.txt": "the name is no valid Unicode"}
-    assert found.fully_scanned == (docs,)
-    assert len(found.files) == 3
+    scan_result = scan([docs])
+    assert list_failures(scan_result) == {f"{docs}/bad\ufffd.txt": "the name is no valid Unicode"}
+    assert scan_result.fully_scanned == (docs,)
+    assert len(scan_result.files) == 3
 
 
 def test_an_entry_that_vanishes_during_the_walk_costs_nothing_else(docs, monkeypatch):
@@ -367,9 +369,9 @@ def test_an_entry_that_vanishes_during_the_walk_costs_nothing_else(docs, monkeyp
 
     (docs / "z.txt").write_text("z")
     monkeypatch.setattr(os, "scandir", scandir)
-    found = scan([docs])
-    assert "z.txt" in files(found, docs)
-    assert not set(failures(found)) & {str(docs / "b"), str(docs / "a.md")}
+    scan_result = scan([docs])
+    assert "z.txt" in list_files(scan_result, docs)
+    assert not set(list_failures(scan_result)) & {str(docs / "b"), str(docs / "a.md")}
 
 
 # -- folders that may not be read
@@ -381,11 +383,11 @@ class Header(ctypes.Structure): _fields_ = [("version", ctypes.c_uint32), ("pid"
 class Sets(ctypes.Structure): _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
 libc.capset(ctypes.byref(Header(0x20080522, 0)), (Sets * 2)())  # without capabilities, root may not read what it may not
 from vecsearch.documents.scan import scan
-found = scan(sys.argv[1:])
+scan_result = scan(sys.argv[1:])
 print(json.dumps({
-    "files": [str(each.path) for each in found.files],
-    "failed": {each.source: each.error for each in found.failed},
-    "complete": [str(each) for each in found.fully_scanned],
+    "files": [str(file.path) for file in scan_result.files],
+    "failed": {failure.source: failure.error for failure in scan_result.failed},
+    "complete": [str(path) for path in scan_result.fully_scanned],
 }))
 """
 
@@ -395,16 +397,16 @@ def test_an_unreadable_folder_is_a_failure_and_no_root_around_it_is_complete(doc
     (docs / "b").chmod(0)
     try:
         roots = [docs, docs / "z", docs / "**" / "*.txt"]
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", AS_ORDINARY_USER, *map(str, roots)],
             capture_output=True, text=True, check=True, timeout=60, cwd=Path(__file__).parents[2],
         )  # fmt: skip
     finally:
         (docs / "b").chmod(0o755)
-    found = json.loads(done.stdout)
-    if str(docs / "b/c.txt") in found["files"]:
+    output = json.loads(result.stdout)
+    if str(docs / "b/c.txt") in output["files"]:
         pytest.skip("the kernel does not take this process's rights away")
-    assert found["files"] == [str(docs / "a.md")]
-    assert found["failed"].pop(str(docs / "b")) == "permission denied"
-    assert set(found["failed"].values()) <= {"matches no file"}
-    assert found["complete"] == [str(docs / "z")]
+    assert output["files"] == [str(docs / "a.md")]
+    assert output["failed"].pop(str(docs / "b")) == "permission denied"
+    assert set(output["failed"].values()) <= {"matches no file"}
+    assert output["complete"] == [str(docs / "z")]

@@ -21,60 +21,68 @@ STYLES = (  # style 1 is a date, 2 a date and a time, 3 a time
 )
 
 
-def relations(targets):
-    each = "".join(f'<Relationship Id="{one}" Type="{RELATION}/{kind}" Target="{target}"/>' for one, kind, target in targets)
-    return f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{each}</Relationships>'
+def make_relations(targets):
+    relationships = "".join(
+        f'<Relationship Id="{relation_id}" Type="{RELATION}/{kind}" Target="{target}"/>' for relation_id, kind, target in targets
+    )
+    return f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{relationships}</Relationships>'
 
 
-def cell(place, value):
+def make_cell(place, value):
     if isinstance(value, str):
         return f'<c r="{place}" t="inlineStr"><is><t>{value}</t></is></c>'
     value, style = value if isinstance(value, tuple) else (value, 0)
     return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
 
 
-def xlsx(sheets, *, parts=None, beside=()):
+def make_xlsx(sheets, *, parts=None, relations=()):
     """Names of sheets to cells by their places; `beside` are relations of the first sheet."""
     stream = io.BytesIO()
     numbers = range(1, len(sheets) + 1)
-    listed = "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in enumerate(sheets, start=1))
+    sheet_list = "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in enumerate(sheets, start=1))
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("_rels/.rels", relations([("r", "officeDocument", "xl/workbook.xml")]))
-        archive.writestr("xl/workbook.xml", f'<workbook xmlns="{MAIN}" xmlns:r="{RELATION}"><sheets>{listed}</sheets></workbook>')
-        archive.writestr("xl/_rels/workbook.xml.rels", relations([("s", "styles", "styles.xml"), *(
+        archive.writestr("_rels/.rels", make_relations([("r", "officeDocument", "xl/workbook.xml")]))
+        archive.writestr(
+            "xl/workbook.xml", f'<workbook xmlns="{MAIN}" xmlns:r="{RELATION}"><sheets>{sheet_list}</sheets></workbook>'
+        )
+        archive.writestr("xl/_rels/workbook.xml.rels", make_relations([("s", "styles", "styles.xml"), *(
             (f"r{n}", "worksheet", f"worksheets/sheet{n}.xml") for n in numbers)]))  # fmt: skip
         archive.writestr("xl/styles.xml", STYLES)
         for number, cells in enumerate(sheets.values(), start=1):
             rows: dict[str, str] = {}
             for place, value in cells.items():
                 row = place.lstrip("ABCDEFGH")
-                rows[row] = rows.get(row, "") + cell(place, value)
+                rows[row] = rows.get(row, "") + make_cell(place, value)
             data = "".join(f'<row r="{row}">{text}</row>' for row, text in rows.items())
-            merged = '<mergeCells><mergeCell ref="A2:A3"/></mergeCells>' if "merged" in str(cells.get("A2")) else ""
+            merge_cells = '<mergeCells><mergeCell ref="A2:A3"/></mergeCells>' if "merged" in str(cells.get("A2")) else ""
             archive.writestr(
-                f"xl/worksheets/sheet{number}.xml", f'<worksheet xmlns="{MAIN}"><sheetData>{data}</sheetData>{merged}</worksheet>'
+                f"xl/worksheets/sheet{number}.xml",
+                f'<worksheet xmlns="{MAIN}"><sheetData>{data}</sheetData>{merge_cells}</worksheet>',
             )
-        archive.writestr("xl/worksheets/_rels/sheet1.xml.rels", relations(beside))
+        archive.writestr("xl/worksheets/_rels/sheet1.xml.rels", make_relations(relations))
         for name, text in (parts or {}).items():
             archive.writestr(name, text)
     return stream.getvalue()
 
 
-def draft(data, suffix=".xlsx"):
-    (only,) = load(RawFile("file", suffix, content=data))
-    assert isinstance(only, ParsedDocument)
-    return only
+def load_document(data, suffix=".xlsx"):
+    (document,) = load(RawFile("file", suffix, content=data))
+    assert isinstance(document, ParsedDocument)
+    return document
 
 
-def places(one):
-    return [(one.text[each.start :].split("\n")[0], each.location, each.context, each.hard_boundary) for each in one.sections]
+def list_places(document):
+    return [
+        (document.text[section.start :].split("\n")[0], section.location, section.context, section.hard_boundary)
+        for section in document.sections
+    ]
 
 
 def test_each_sheet_stands_apart_and_a_row_is_a_line_with_the_names_of_its_columns():
-    one = draft(xlsx({"Tea": {"A1": "kind", "B1": "price", "A2": "black", "B2": 2}, "Other": {"B3": "alone"}}))
-    assert one.text == "kind: black; price: 2\n\nalone"
-    assert places(one) == [
+    document = load_document(make_xlsx({"Tea": {"A1": "kind", "B1": "price", "A2": "black", "B2": 2}, "Other": {"B3": "alone"}}))
+    assert document.text == "kind: black; price: 2\n\nalone"
+    assert list_places(document) == [
         ("kind: black; price: 2", {"sheet": "Tea", "rows": 2}, "Tea", True),
         ("alone", {"sheet": "Other", "rows": 3}, "Other", True),
     ]
@@ -82,8 +90,8 @@ def test_each_sheet_stands_apart_and_a_row_is_a_line_with_the_names_of_its_colum
 
 def test_values_stand_as_a_person_reads_them():
     values = [42.0, 3.5, 0.1 + 0.2, -1e-7, 1234567890123456, (45413, 1), (45413.573, 2), (0.5, 3)]
-    one = draft(xlsx({"S": dict(zip(("A1", "B1", "C1", "D1", "E1", "F1", "G1", "H1"), values, strict=True))}))
-    assert one.text == "42; 3.5; 0.3; -1e-07; 1234567890123456; 2024-05-01; 2024-05-01 13:45:07; 12:00"
+    document = load_document(make_xlsx({"S": dict(zip(("A1", "B1", "C1", "D1", "E1", "F1", "G1", "H1"), values, strict=True))}))
+    assert document.text == "42; 3.5; 0.3; -1e-07; 1234567890123456; 2024-05-01; 2024-05-01 13:45:07; 12:00"
 
 
 def test_rows_keep_their_numbers_over_empty_ones_and_tables_apart_have_names_of_their_own():
@@ -91,9 +99,9 @@ def test_rows_keep_their_numbers_over_empty_ones_and_tables_apart_have_names_of_
         "A1": "Report", "A2": "kind", "B2": "price", "A3": "tea", "B3": 2, "A5": "milk", "B5": 1,
         "A8": "town", "B8": "people", "A9": "Bern", "B9": 9,
     }  # fmt: skip
-    one = draft(xlsx({"S": cells}))
-    assert one.text == "Report\n\nkind: tea; price: 2\n\nkind: milk; price: 1\n\ntown: Bern; people: 9"
-    assert [(text, place["rows"]) for text, place, _, _ in places(one)] == [
+    document = load_document(make_xlsx({"S": cells}))
+    assert document.text == "Report\n\nkind: tea; price: 2\n\nkind: milk; price: 1\n\ntown: Bern; people: 9"
+    assert [(text, place["rows"]) for text, place, _, _ in list_places(document)] == [
         ("Report", 1),
         ("kind: tea; price: 2", 3),
         ("kind: milk; price: 1", 5),
@@ -102,14 +110,14 @@ def test_rows_keep_their_numbers_over_empty_ones_and_tables_apart_have_names_of_
 
 
 def test_no_name_of_a_column_is_lost_and_a_row_of_numbers_is_no_header():
-    assert draft(xlsx({"S": {"A1": "name", "B1": "sign", "A2": "Ann"}})).text == "name; sign\nname: Ann"
-    assert draft(xlsx({"S": {"A1": "a", "B1": 1.5, "A2": "b", "B2": 2}})).text == "a; 1.5\nb; 2"
-    assert draft(xlsx({"S": {"A1": "town", "B1": 2019, "A2": "Bern", "B2": 2}})).text == "town: Bern; 2019: 2"
+    assert load_document(make_xlsx({"S": {"A1": "name", "B1": "sign", "A2": "Ann"}})).text == "name; sign\nname: Ann"
+    assert load_document(make_xlsx({"S": {"A1": "a", "B1": 1.5, "A2": "b", "B2": 2}})).text == "a; 1.5\nb; 2"
+    assert load_document(make_xlsx({"S": {"A1": "town", "B1": 2019, "A2": "Bern", "B2": 2}})).text == "town: Bern; 2019: 2"
 
 
 def test_a_cell_that_spans_rows_stands_in_each():
     cells = {"A1": "group", "B1": "item", "A2": "merged", "B2": "x", "B3": "y", "A4": "single", "B4": "z"}
-    assert draft(xlsx({"S": cells})).text == "group: merged; item: x\ngroup: merged; item: y\ngroup: single; item: z"
+    assert load_document(make_xlsx({"S": cells})).text == "group: merged; item: x\ngroup: merged; item: y\ngroup: single; item: z"
 
 
 def test_comments_text_boxes_and_charts_follow_the_rows_of_their_sheet():
@@ -122,48 +130,48 @@ def test_comments_text_boxes_and_charts_follow_the_rows_of_their_sheet():
         "xl/t.xml": '<ThreadedComments><threadedComment ref="A2"><text>so</text></threadedComment></ThreadedComments>',
         "xl/d.xml": f'<d xmlns:a="{a}" xmlns:c="{c}" xmlns:r="{RELATION}"><sp><txBody>{words.format("boxed")}</txBody></sp>'
         '<graphicFrame><c:chart r:id="k"/></graphicFrame></d>',
-        "xl/_rels/d.xml.rels": relations([("k", "chart", "k.xml")]),
+        "xl/_rels/d.xml.rels": make_relations([("k", "chart", "k.xml")]),
         "xl/k.xml": f'<c:chartSpace xmlns:c="{c}" xmlns:a="{a}"><c:title>{words.format("Ducks")}</c:title></c:chartSpace>',
     }
-    beside = [("1", "comments", "../c.xml"), ("2", "threadedComment", "../t.xml"), ("3", "drawing", "../d.xml")]
-    one = draft(xlsx({"S": {"A1": "cell"}}, parts=parts, beside=beside))
-    assert one.text == "cell\n\n[A1, Ann: why?]\n\n[A2: so]\n\nboxed\n\nDucks"
-    assert places(one)[-1] == ("[A1, Ann: why?]", {"sheet": "S"}, "S", False)
+    relations = [("1", "comments", "../c.xml"), ("2", "threadedComment", "../t.xml"), ("3", "drawing", "../d.xml")]
+    document = load_document(make_xlsx({"S": {"A1": "cell"}}, parts=parts, relations=relations))
+    assert document.text == "cell\n\n[A1, Ann: why?]\n\n[A2: so]\n\nboxed\n\nDucks"
+    assert list_places(document)[-1] == ("[A1, Ann: why?]", {"sheet": "S"}, "S", False)
 
 
 def test_sheets_without_a_value_have_no_text():
     with pytest.raises(EmptyFileError, match="no text in its cells"):
-        draft(xlsx({"S": {}}))
+        load_document(make_xlsx({"S": {}}))
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".xls", ".ods"])
 @pytest.mark.parametrize("data", [b"PK\x03\x04" + b"\0" * 40, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600])
 def test_a_damaged_spreadsheet_says_so_in_one_line(data, suffix):
     with pytest.raises(UnreadableFileError, match=r"\A[^\n]+\Z"):
-        draft(data, suffix)
+        load_document(data, suffix)
 
 
 # -- values in text files
 
 
 def test_rows_of_values_know_their_numbers_as_a_spreadsheet_counts_them():
-    one = draft(b"a,b\n1,2\n\n\n3,4\n5,6\n", ".csv")
-    assert one.text == "a: 1; b: 2\na: 3; b: 4\na: 5; b: 6"
-    assert [(one.text[each.start :].split("\n")[0], each.location) for each in one.sections] == [
+    document = load_document(b"a,b\n1,2\n\n\n3,4\n5,6\n", ".csv")
+    assert document.text == "a: 1; b: 2\na: 3; b: 4\na: 5; b: 6"
+    assert [(document.text[section.start :].split("\n")[0], section.location) for section in document.sections] == [
         ("a: 1; b: 2", {"rows": 2}),
         ("a: 3; b: 4", {"rows": 5}),
     ]
 
 
 def test_a_record_over_several_lines_is_one_row():
-    one = draft(b'a\tb\n"1\n1"\t2\n3\t4\n', ".tsv")
-    assert [(each.start, each.location) for each in one.sections] == [(0, {"rows": 2})]
+    document = load_document(b'a\tb\n"1\n1"\t2\n3\t4\n', ".tsv")
+    assert [(section.start, section.location) for section in document.sections] == [(0, {"rows": 2})]
 
 
 def test_a_title_above_a_table_is_no_header():
-    one = draft(b"Prices,\nkind,price\ntea,2\n", ".csv")
-    assert one.text == "Prices\nkind: tea; price: 2"
-    assert [each.location for each in one.sections] == [{"rows": 1}, {"rows": 3}]
+    document = load_document(b"Prices,\nkind,price\ntea,2\n", ".csv")
+    assert document.text == "Prices\nkind: tea; price: 2"
+    assert [section.location for section in document.sections] == [{"rows": 1}, {"rows": 3}]
 
 
 # -- real files
@@ -183,4 +191,4 @@ def test_real_spreadsheets_give_their_values(name, words):
     path = DATA / "good" / name
     if not path.exists():
         pytest.skip("the real files of ../shared/data/files are not there")
-    assert words in draft(path.read_bytes(), path.suffix).text
+    assert words in load_document(path.read_bytes(), path.suffix).text

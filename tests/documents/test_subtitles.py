@@ -12,20 +12,20 @@ from vecsearch.documents.loaders.raw_file import RawFile
 DATA = Path(__file__).parents[3] / "shared" / "data" / "files" / "good"
 
 
-def subtitles(text, suffix):
+def load_subtitles(text, suffix):
     (draft,) = load(RawFile("file", suffix, content=text if isinstance(text, bytes) else text.encode()))
     return draft
 
 
-def vtt(text):
-    return subtitles(f"WEBVTT\n\n{text}", ".vtt")
+def load_vtt(text):
+    return load_subtitles(f"WEBVTT\n\n{text}", ".vtt")
 
 
-def srt(text):
-    return subtitles(text, ".srt")
+def load_srt(text):
+    return load_subtitles(text, ".srt")
 
 
-def spoken(draft):
+def list_cues(draft):
     """Each cue's time and line."""
     starts = [section.start for section in draft.sections]
     lines = [draft.text[start:end].rstrip("\n") for start, end in zip(starts, [*starts[1:], None], strict=True)]
@@ -36,15 +36,23 @@ TWO = [("00:00:01.000", "00:00:02.500", "One, and more"), ("01:00:03.000", "01:0
 
 
 def test_each_cue_is_a_line_that_knows_its_time():
-    assert spoken(vtt("00:01.000 --> 00:02.500\nOne,\nand more\n\n01:00:03.000 --> 01:00:04.000 align:start\nTwo\n")) == TWO
-    assert spoken(srt("1\n00:00:01,000 --> 00:00:02,500\nOne,\nand more\n\n2\n01:00:03,000 --> 01:00:04,000 X1:1\nTwo\n")) == TWO
+    assert (
+        list_cues(load_vtt("00:01.000 --> 00:02.500\nOne,\nand more\n\n01:00:03.000 --> 01:00:04.000 align:start\nTwo\n")) == TWO
+    )
+    assert (
+        list_cues(load_srt("1\n00:00:01,000 --> 00:00:02,500\nOne,\nand more\n\n2\n01:00:03,000 --> 01:00:04,000 X1:1\nTwo\n"))
+        == TWO
+    )
 
 
 @pytest.mark.parametrize(
     "change", [lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text, lambda text: text + "\n\n\n"]
 )
 def test_line_ends_and_marks_make_no_difference(change):
-    assert spoken(srt(change("1\n00:00:01,000 --> 00:00:02,500\nOne,\nand more\n\n2\n01:00:03,000 --> 01:00:04,000\nTwo"))) == TWO
+    assert (
+        list_cues(load_srt(change("1\n00:00:01,000 --> 00:00:02,500\nOne,\nand more\n\n2\n01:00:03,000 --> 01:00:04,000\nTwo")))
+        == TWO
+    )
 
 
 def test_notes_styles_regions_and_names_of_cues_are_no_words():
@@ -52,7 +60,7 @@ def test_notes_styles_regions_and_names_of_cues_are_no_words():
         "NOTE\nhidden\nmore\n\nSTYLE\n::cue { color: red }\n\nREGION\nid:fred\n\n"
         "intro --\n00:01.000 --> 00:02.000\nHi\n\nNOTE end\n\nouter\n00:03.000 --> 00:04.000\nBye"
     )
-    assert vtt(text).text == "Hi\nBye"
+    assert load_vtt(text).text == "Hi\nBye"
 
 
 @pytest.mark.parametrize(
@@ -68,11 +76,11 @@ def test_notes_styles_regions_and_names_of_cues_are_no_words():
     ],
 )
 def test_tags_are_left_out_and_voices_stay(line, words):
-    assert vtt(f"00:01.000 --> 00:02.000\n{line}").text == words
+    assert load_vtt(f"00:01.000 --> 00:02.000\n{line}").text == words
 
 
 def test_a_cue_without_words_is_left_out():
-    assert spoken(vtt("00:01.000 --> 00:02.000\n\n00:03.000 --> 00:04.000\n<c></c>\n\n00:05.000 --> 00:06.000\nHi")) == [
+    assert list_cues(load_vtt("00:01.000 --> 00:02.000\n\n00:03.000 --> 00:04.000\n<c></c>\n\n00:05.000 --> 00:06.000\nHi")) == [
         ("00:00:05.000", "00:00:06.000", "Hi")
     ]
 
@@ -82,7 +90,7 @@ def test_untidy_subrip_is_read():
         "left over\n\n1\n0:0:1.0 --> 0:0:2,5\nOne\n2\n00:00:03,000 -> 00:00:04,000\nTwo\n\nstill two\n\n\n"
         "3\n00:00:05,000-->00:00:06,000\n42\n\n4\n00:00:07,000 --> 00:00:08,000\nFour"
     )
-    assert spoken(srt(text)) == [
+    assert list_cues(load_srt(text)) == [
         ("00:00:01.000", "00:00:02.500", "One"),
         ("00:00:03.000", "00:00:04.000", "Two still two"),
         ("00:00:05.000", "00:00:06.000", "42"),
@@ -91,7 +99,7 @@ def test_untidy_subrip_is_read():
 
 
 def test_a_countdown_keeps_its_numbers():
-    assert vtt("00:01.000 --> 00:02.000\n3\n\n00:02.000 --> 00:03.000\n2\n\n7\n00:03.000 --> 00:04.000\n1").text == "3\n2\n1"
+    assert load_vtt("00:01.000 --> 00:02.000\n3\n\n00:02.000 --> 00:03.000\n2\n\n7\n00:03.000 --> 00:04.000\n1").text == "3\n2\n1"
 
 
 def test_captions_that_roll_say_each_line_once():
@@ -99,38 +107,40 @@ def test_captions_that_roll_say_each_line_once():
         "00:01.000 --> 00:02.000\n \none<00:01.500><c> two</c>\n\n00:02.000 --> 00:02.010\none two\n \n\n"
         "00:02.010 --> 00:04.000\none two\nthree"
     )
-    assert vtt(text).text == "one two\nthree"
-    assert vtt("00:01.000 --> 00:02.000\nNo!\n\n00:03.000 --> 00:04.000\nNo!").text == "No!\nNo!"
+    assert load_vtt(text).text == "one two\nthree"
+    assert load_vtt("00:01.000 --> 00:02.000\nNo!\n\n00:03.000 --> 00:04.000\nNo!").text == "No!\nNo!"
 
 
 def test_the_language_is_read_where_it_is_stated():
-    assert subtitles("WEBVTT\nKind: captions\nLanguage: de\n\n00:01.000 --> 00:02.000\nJa", ".vtt").metadata == {"language": "de"}
-    assert vtt("00:01.000 --> 00:02.000\nLanguage: none").metadata == {}
+    assert load_subtitles("WEBVTT\nKind: captions\nLanguage: de\n\n00:01.000 --> 00:02.000\nJa", ".vtt").metadata == {
+        "language": "de"
+    }
+    assert load_vtt("00:01.000 --> 00:02.000\nLanguage: none").metadata == {}
 
 
 def test_a_webvtt_without_its_first_line_is_read():
-    assert subtitles("00:01.000 --> 00:02.000\nHi", ".vtt").text == "Hi"
+    assert load_subtitles("00:01.000 --> 00:02.000\nHi", ".vtt").text == "Hi"
 
 
 def test_subtitles_in_an_old_encoding_are_read():
-    assert srt("1\n00:00:01,000 --> 00:00:02,000\nÇa va très bien, déjà\n".encode("cp1252")).text == "Ça va très bien, déjà"
+    assert load_srt("1\n00:00:01,000 --> 00:00:02,000\nÇa va très bien, déjà\n".encode("cp1252")).text == "Ça va très bien, déjà"
 
 
 @pytest.mark.parametrize("suffix", [".vtt", ".srt"])
 def test_what_is_no_subtitles_says_so(suffix):
     with pytest.raises(UnreadableFileError, match="no line of it says from when to when"):
-        subtitles("some text\nand more", suffix)
+        load_subtitles("some text\nand more", suffix)
     with pytest.raises(EmptyFileError, match="the file is empty"):
-        subtitles("", suffix)
+        load_subtitles("", suffix)
     with pytest.raises(BinaryFileError, match="not text"):
-        subtitles(b"\0\1\2\3" * 9, suffix)
+        load_subtitles(b"\0\1\2\3" * 9, suffix)
     with pytest.raises(EmptyFileError, match="no text in it"):
-        subtitles("WEBVTT\n\nNOTE nothing yet\n", ".vtt")
+        load_subtitles("WEBVTT\n\nNOTE nothing yet\n", ".vtt")
 
 
 @pytest.mark.parametrize("piece", ["<v ", "<v" + " " * 1_000, "{\\", "<a", "</", " ", "&", "1:1 --"])
 def test_hostile_lines_take_no_time(piece):
-    assert vtt("00:01.000 --> 00:02.000\n" + piece * (200_000 // len(piece)) + "x\nend").text.endswith("end")
+    assert load_vtt("00:01.000 --> 00:02.000\n" + piece * (200_000 // len(piece)) + "x\nend").text.endswith("end")
 
 
 @pytest.mark.parametrize(
@@ -150,6 +160,6 @@ def test_hostile_lines_take_no_time(piece):
 def test_real_subtitles_are_read(name, cues, line):
     if not (DATA / name).exists():
         pytest.skip("the real files of ../shared/data/files are not there")
-    found = spoken(subtitles((DATA / name).read_bytes(), Path(name).suffix))
-    assert len(found) == cues
-    assert line in found
+    actual_cues = list_cues(load_subtitles((DATA / name).read_bytes(), Path(name).suffix))
+    assert len(actual_cues) == cues
+    assert line in actual_cues

@@ -18,7 +18,7 @@ def read(data, suffix):
     return draft
 
 
-def xml(data):
+def read_xml(data):
     return read(data, ".xml")
 
 
@@ -57,17 +57,17 @@ def test_json_nested_without_end_is_text_like_any_other():
     ],
 )
 def test_elements_give_lines_and_words_stay_together(source, text):
-    assert xml(source).text == text
+    assert read_xml(source).text == text
 
 
 def test_an_empty_element_says_its_attributes_like_a_row():
-    assert xml('<p><ref id="7" name="x y"/><ref xmlns:q="u" xsi:type="t" id="8"/></p>').text == "id: 7; name: x y\nid: 8"
-    assert xml('<p>see <ref id="7"/> there</p>').text == "see there"
+    assert read_xml('<p><ref id="7" name="x y"/><ref xmlns:q="u" xsi:type="t" id="8"/></p>').text == "id: 7; name: x y\nid: 8"
+    assert read_xml('<p>see <ref id="7"/> there</p>').text == "see there"
     assert read('<svg><g><desc>a house</desc><path d="M 1 2"/></g></svg>', ".xml").text == "a house"
 
 
 def test_attributes_that_hold_words_are_read_above_the_elements_that_they_name():
-    assert xml('<opml><outline text="News" n="1"><outline text="One"/></outline></opml>').text == "News\ntext: One"
+    assert read_xml('<opml><outline text="News" n="1"><outline text="One"/></outline></opml>').text == "News\ntext: One"
 
 
 # -- what a file says of itself
@@ -87,14 +87,17 @@ def test_attributes_that_hold_words_are_read_above_the_elements_that_they_name()
     ],
 )
 def test_the_title_stands_near_the_root(source, title):
-    assert xml(source).title == title
+    assert read_xml(source).title == title
 
 
 def test_author_dates_and_language_are_what_stands_near_the_root():
     channel = "<language>de</language><pubDate>Fri, 21 Nov 1997 09:55:06 -0600</pubDate><item><author>nobody</author></item>"
-    assert xml(f"<rss><channel>{channel}</channel></rss>").metadata == {"language": "de", "created": "1997-11-21T09:55:06-06:00"}
+    assert read_xml(f"<rss><channel>{channel}</channel></rss>").metadata == {
+        "language": "de",
+        "created": "1997-11-21T09:55:06-06:00",
+    }
     feed = "<author><name>Ann</name></author><updated>2020-01-02T03:04:05Z</updated><entry><updated>1999-01-01</updated></entry>"
-    assert xml(f'<feed xml:lang="en">{feed}</feed>').metadata == {
+    assert read_xml(f'<feed xml:lang="en">{feed}</feed>').metadata == {
         "author": "Ann",
         "modified": "2020-01-02T03:04:05+00:00",
         "language": "en",
@@ -113,15 +116,15 @@ def test_pages_in_feeds_are_read_as_pages(suffix):
 def test_xml_is_read_in_the_encoding_that_it_declares():
     source = '<?xml version="1.0" encoding="{}"?><a><b>Привет</b></a>'
     for encoding in ("koi8-r", "windows-1251", "utf-8", "utf-16"):
-        assert xml(source.format(encoding).encode(encoding)).text == "Привет"
+        assert read_xml(source.format(encoding).encode(encoding)).text == "Привет"
 
 
 def test_xml_that_is_utf_8_is_read_so_whatever_it_declares():
-    assert xml('<?xml version="1.0" encoding="iso-8859-1"?><a>café</a>'.encode()).text == "café"
+    assert read_xml('<?xml version="1.0" encoding="iso-8859-1"?><a>café</a>'.encode()).text == "café"
 
 
 def test_white_space_before_the_declaration_is_forgiven():
-    assert xml('\n  <?xml version="1.0"?><a>x</a>').text == "x"
+    assert read_xml('\n  <?xml version="1.0"?><a>x</a>').text == "x"
 
 
 # -- hostile and damaged files
@@ -141,17 +144,17 @@ BOMB = "<!ENTITY a 'ha'>" + "".join(f"<!ENTITY a{n} '{f'&a{n - 1};' * 10 if n el
 )
 def test_entities_are_never_expanded(declarations):
     with pytest.raises(UnreadableFileError, match="declares entities, which are never expanded"):
-        xml(f"<!DOCTYPE r [{declarations}]><r>{'&a;' * 1_000}</r>")
+        read_xml(f"<!DOCTYPE r [{declarations}]><r>{'&a;' * 1_000}</r>")
 
 
 def test_a_document_type_without_entities_is_no_harm():
-    assert xml("<!DOCTYPE r [<!ELEMENT r (#PCDATA)><!ATTLIST r a CDATA 'x'>]><r>words</r>").text == "words"
-    assert xml("<!DOCTYPE r SYSTEM 'file:///no/such.dtd'><r>caf&eacute;&nbsp;&bogus;au lait</r>").text == "café au lait"
+    assert read_xml("<!DOCTYPE r [<!ELEMENT r (#PCDATA)><!ATTLIST r a CDATA 'x'>]><r>words</r>").text == "words"
+    assert read_xml("<!DOCTYPE r SYSTEM 'file:///no/such.dtd'><r>caf&eacute;&nbsp;&bogus;au lait</r>").text == "café au lait"
 
 
 def test_defaults_of_attributes_do_not_unfold():
     with pytest.raises(EmptyFileError, match="no text in it"):
-        xml(f"<!DOCTYPE r [<!ATTLIST b a CDATA '{'x' * 100_000}'>]><r>{'<b/>' * 10_000}</r>")
+        read_xml(f"<!DOCTYPE r [<!ATTLIST b a CDATA '{'x' * 100_000}'>]><r>{'<b/>' * 10_000}</r>")
 
 
 @pytest.mark.parametrize(
@@ -165,17 +168,17 @@ def test_defaults_of_attributes_do_not_unfold():
     ],
 )
 def test_what_is_not_well_formed_says_where(source, error):
-    with pytest.raises(UnreadableFileError, match=error) as caught:
-        xml(source)
-    assert "\n" not in str(caught.value)
+    with pytest.raises(UnreadableFileError, match=error) as excinfo:
+        read_xml(source)
+    assert "\n" not in str(excinfo.value)
 
 
 def test_xml_without_words_says_so():
     for source in ("", " \n", "<a>\n <b/></a>"):
         with pytest.raises(EmptyFileError, match=r"no text in it|the file is empty"):
-            xml(source)
+            read_xml(source)
     with pytest.raises(BinaryFileError, match="binary"):
-        xml(gzip.compress(b"<a>x</a>"))
+        read_xml(gzip.compress(b"<a>x</a>"))
 
 
 @pytest.mark.parametrize(
@@ -197,8 +200,8 @@ def test_real_files_give_their_words_or_say_why_not(name, title, words):
         pytest.skip("the real files of ../shared/data/files are not there")
     if words is None:
         with pytest.raises(UnreadableFileError, match=title):
-            xml((DATA / name).read_bytes())
+            read_xml((DATA / name).read_bytes())
     else:
-        draft = xml((DATA / name).read_bytes())
+        draft = read_xml((DATA / name).read_bytes())
         assert draft.title == title
         assert words in draft.text

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import vecsearch
-from tests.conftest import CountingEncoder, Ran
+from tests.conftest import CommandResult, CountingEncoder
 from vecsearch.core.cache_folders import get_cache_folder
 from vecsearch.core.parsed import ParsedDocument
 from vecsearch.core.types import Split
@@ -46,10 +46,10 @@ def other_model(tmp_path: Path) -> Path:
     ("texts", "vectors"), [("scifact_queries_all1109", "scifact_queries"), ("scidocs_queries", "scidocs_queries")]
 )
 @pytest.mark.parametrize(
-    ("arithmetic", "least", "mean"), [(ComputePrecision.FLOAT32, 0.9999, 0.9999), (ComputePrecision.INT8, 0.99, 0.997)]
+    ("arithmetic", "min_cosine", "mean"), [(ComputePrecision.FLOAT32, 0.9999, 0.9999), (ComputePrecision.INT8, 0.99, 0.997)]
 )
 def test_every_vector_equals_the_reference(
-    texts: str, vectors: str, arithmetic: ComputePrecision, least: float, mean: float, shared: Callable[[str], Path]
+    texts: str, vectors: str, arithmetic: ComputePrecision, min_cosine: float, mean: float, shared: Callable[[str], Path]
 ) -> None:
     folder = shared("reference_minilm")
     queries = [json.loads(line) for line in (folder / f"{texts}.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -59,20 +59,20 @@ def test_every_vector_equals_the_reference(
     rows = registry.load(None, arithmetic).encode_documents([text_of[identifier] for identifier in ids])
     cosines = (rows * expected).sum(axis=1) / np.linalg.norm(expected, axis=1)
     assert len(ids) >= 1_000
-    assert cosines.min() >= least
+    assert cosines.min() >= min_cosine
     assert cosines.mean() >= mean
 
 
 def test_a_vector_does_not_depend_on_its_batch(encoder: TextEncoder) -> None:
     texts = ["leap", "a much longer text about jumping over a fence " * 8, "hop", "一二三", "x" * 500, "skip and run"]
-    together = encoder.encode_documents(texts)
-    alone = np.vstack([encoder.encode_documents([text]) for text in texts])
-    assert (together * alone).sum(axis=1).min() >= 0.9999
-    assert np.linalg.norm(together, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-5)
+    batch_rows = encoder.encode_documents(texts)
+    single_rows = np.vstack([encoder.encode_documents([text]) for text in texts])
+    assert (batch_rows * single_rows).sum(axis=1).min() >= 0.9999
+    assert np.linalg.norm(batch_rows, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-5)
 
 
 def test_both_arithmetics_have_names_of_their_own_and_make_one_kind_of_token(encoder: TextEncoder) -> None:
-    quick, full = (registry.load(None, each) for each in ComputePrecision)
+    quick, full = (registry.load(None, precision) for precision in ComputePrecision)
     assert quick.fingerprint == encoder.fingerprint != full.fingerprint
     text = "Jumping over a fence"
     assert quick.token_spans(text) == full.token_spans(text)
@@ -119,8 +119,10 @@ def test_the_runtime_tells_nobody_anything(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path / "scratch"), "HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}
     environment.setdefault("VECSEARCH_CACHE", str(get_cache_folder("models").parent))
     (tmp_path / "scratch").mkdir()
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "1\n"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "1\n"
     assert [path.name for path in (tmp_path / "scratch").rglob("*")] == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch", "x.vec"]
 
@@ -136,9 +138,9 @@ def test_a_damaged_prepared_model_is_prepared_again(
             file.seek(1_000_000)
             file.write(bytes(64))
     with caplog.at_level("INFO", logger="vecsearch"):
-        (again,) = AutoEncoder(model_files.BUNDLED_MODEL).encode_documents(["leap"])
+        (vector,) = AutoEncoder(model_files.BUNDLED_MODEL).encode_documents(["leap"])
     assert "Preparing the model all-MiniLM-L6-v2 (int8)" in caplog.text
-    assert again.tolist() == row.tolist()
+    assert vector.tolist() == row.tolist()
 
 
 def test_the_encoder_keeps_the_protocol(encoder: TextEncoder) -> None:
@@ -168,20 +170,20 @@ def test_an_unknown_model_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_prompts_go_to_the_right_side(other_model: Path, encoder: TextEncoder) -> None:
-    prompted = registry.load(str(other_model))
-    assert prompted.encode_queries(["leap"]) == pytest.approx(encoder.encode_documents(["query: leap"]), abs=1e-5)
-    assert prompted.encode_documents(["leap"]) == pytest.approx(encoder.encode_documents(["passage: leap"]), abs=1e-5)
-    assert prompted.max_tokens == 254 - len(encoder.token_spans("passage: "))
+    prompted_encoder = registry.load(str(other_model))
+    assert prompted_encoder.encode_queries(["leap"]) == pytest.approx(encoder.encode_documents(["query: leap"]), abs=1e-5)
+    assert prompted_encoder.encode_documents(["leap"]) == pytest.approx(encoder.encode_documents(["passage: leap"]), abs=1e-5)
+    assert prompted_encoder.max_tokens == 254 - len(encoder.token_spans("passage: "))
 
 
-def test_vectors_of_two_encoders_are_never_mixed(other_model: Path, tmp_path: Path, shell: Callable[..., Ran]) -> None:
+def test_vectors_of_two_encoders_are_never_mixed(other_model: Path, tmp_path: Path, shell: Callable[..., CommandResult]) -> None:
     (tmp_path / "a.txt").write_text("one")
     assert shell("index", "a.txt").status == 0
     (tmp_path / "a.txt").write_text("two")
-    told = shell("index", "a.txt", "--model", other_model)
-    assert told.status == 1
-    assert "all-MiniLM-L6-v2" in told.err
-    assert str(other_model) in told.err
+    result = shell("index", "a.txt", "--model", other_model)
+    assert result.status == 1
+    assert "all-MiniLM-L6-v2" in result.err
+    assert str(other_model) in result.err
     assert json.loads(shell("get", "a.txt", "--json").out)["documents"][0]["text"] == "one"
     assert shell("index", "a.txt", "--model", other_model, "-c", "other").status == 0
     assert json.loads(shell("search", "two", "-c", "other", "--json").out)["hits"][0]["id"] == "a.txt"
@@ -203,10 +205,10 @@ def test_no_part_of_a_long_text_is_cut_off(encoder: TextEncoder) -> None:
     text = " ".join(f"Sentence number {n} speaks of something." for n in range(400))
     spans, texts = chunk_document(ParsedDocument("x", text, "A title"), Split.TOKENS, encoder)
     assert "".join(text[span.start : span.end] for span in spans).replace(" ", "") == text.replace(" ", "")
-    sizes = [len(encoder.token_spans(each)) for each in texts]
+    sizes = [len(encoder.token_spans(text)) for text in texts]
     assert max(sizes) <= encoder.max_tokens
     assert min(sizes) > 0.7 * max(sizes)
-    assert all(each.startswith("A title\n") for each in texts)
+    assert all(text.startswith("A title\n") for text in texts)
 
 
 def test_a_title_longer_than_half_the_window_is_cut_with_a_warning(encoder: TextEncoder) -> None:
@@ -222,22 +224,22 @@ def test_a_text_that_was_encoded_before_an_interruption_is_not_encoded_again(tmp
     text = "\n".join(f"line {n} of a very long list" for n in range(700))
     (tmp_path / "long.txt").write_text(text)
 
-    class Failing(CountingEncoder):
+    class FailingEncoder(CountingEncoder):
         def encode_documents(self, texts: Any) -> Any:
             if len(self.documents) >= 512:
                 raise KeyboardInterrupt("by the test")
             return super().encode_documents(texts)
 
-    with vecsearch.open(tmp_path / "x.vec", model=Failing(encoder)) as collection:
+    with vecsearch.open(tmp_path / "x.vec", model=FailingEncoder(encoder)) as collection:
         with pytest.raises(KeyboardInterrupt, match="by the test"):
             collection.index([tmp_path / "long.txt"], split="lines")
         assert collection.count() == 0
-    counting = CountingEncoder(encoder)
-    with vecsearch.open(tmp_path / "x.vec", model=counting) as collection, warnings.catch_warnings():
+    counting_encoder = CountingEncoder(encoder)
+    with vecsearch.open(tmp_path / "x.vec", model=counting_encoder) as collection, warnings.catch_warnings():
         warnings.simplefilter("error")
         report = collection.index([tmp_path / "long.txt"], split="lines")
     assert (report.added, report.chunks) == (1, 700)
-    assert len(counting.documents) == 700 - 512
+    assert len(counting_encoder.documents) == 700 - 512
 
 
 def test_a_plain_value_loads_the_encoder_that_it_describes(encoder: TextEncoder) -> None:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import vecsearch
 from tests import maintenance
-from tests.checks import error_of, held, is_sound, listing, nothing_lost
+from tests.checks import expect_nothing_lost, get_error, is_sound, list_files, read_collection
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from vecsearch.exchange.transfer_records import format_numbers
@@ -42,7 +42,7 @@ def suffix(request):
     return request.param
 
 
-def whole(folder, name="default"):
+def read_everything(folder, name="default"):
     """All that a collection holds, vectors bit for bit, but for row numbers and times."""
     with closing(SQLiteStore(folder, readonly=True)) as store, store.open_snapshot(name) as snapshot:
         assert snapshot is not None
@@ -52,7 +52,7 @@ def whole(folder, name="default"):
         ]
 
 
-def lines(file, *values):
+def write_lines(file, *values):
     file.write_text("".join(f"{value if isinstance(value, str) else json.dumps(value)}\n" for value in values), encoding="utf-8")
     return file
 
@@ -67,19 +67,19 @@ def test_what_is_exported_comes_back_as_it_was(notes, tmp_path, suffix, shell):
         collection.update("leap", metadata={"ü": [1, None, {"deep": 2.5}], "big": 2**60})
         collection.delete("bound")
     file = tmp_path / f"all.{suffix}"
-    told = shell("export", file)
-    assert (told.status, told.err) == (0, "")
-    assert told.out.startswith("exported 4 documents, ")
+    result = shell("export", file)
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith("exported 4 documents, ")
     assert file.stat().st_mode & 0o777 == 0o600
-    told = shell("import", file, "--db", "new.vec")
-    assert told.status == 0
-    assert told.out.startswith("4 added, 0 replaced, 0 skipped · 4 with their vectors, 0 encoded · now 4 documents")
-    assert whole(tmp_path / "new.vec") == whole(notes)
-    assert held(tmp_path / "new.vec") == held(notes)
+    result = shell("import", file, "--db", "new.vec")
+    assert result.status == 0
+    assert result.out.startswith("4 added, 0 replaced, 0 skipped · 4 with their vectors, 0 encoded · now 4 documents")
+    assert read_everything(tmp_path / "new.vec") == read_everything(notes)
+    assert read_collection(tmp_path / "new.vec") == read_collection(notes)
     for query in ("a place where seals rest", "bowline", "planet jump"):
-        asked = ("search", query, "--json", "-n", 50)
-        found, expected = (json.loads(shell(*asked, "--db", db).out)["hits"] for db in ("new.vec", notes))
-        assert found == expected
+        arguments = ("search", query, "--json", "-n", 50)
+        hits, expected = (json.loads(shell(*arguments, "--db", db).out)["hits"] for db in ("new.vec", notes))
+        assert hits == expected
     assert maintenance.check(tmp_path / "new.vec") == []
 
 
@@ -103,8 +103,8 @@ def test_any_documents_come_back_bit_for_bit(tmp_path_factory, documents, precis
         pytest.importorskip("pyarrow")
     place, chance = tmp_path_factory.mktemp("any"), np.random.default_rng(seed)
     with vecsearch.open(place / "a.vec", model=ENCODER, precision=precision) as collection:
-        for key, (text, title, metadata, brought) in documents.items():
-            row = chance.standard_normal((1, 32)) if brought else None
+        for key, (text, title, metadata, provided) in documents.items():
+            row = chance.standard_normal((1, 32)) if provided else None
             collection.add([text], ids=[key], titles=[title], metadatas=[metadata], vectors=row)
         collection.export_documents(place / "file", format=kind)
         query = next(iter(documents.values()))[0]
@@ -113,7 +113,7 @@ def test_any_documents_come_back_bit_for_bit(tmp_path_factory, documents, precis
         report = collection.import_documents(place / "file")
         assert (report.added, report.vectors_reused, report.failed) == (len(documents), len(documents), ())
         assert [collection.search(query, mode=mode, limit=50) for mode in ("dense", "lexical", "hybrid")] == expected
-    assert whole(place / "b.vec") == whole(place / "a.vec")
+    assert read_everything(place / "b.vec") == read_everything(place / "a.vec")
     shutil.rmtree(place)
 
 
@@ -121,63 +121,63 @@ def test_every_number_survives_as_its_shortest_decimal():
     halves = np.arange(1 << 16, dtype="<u2").view("<f2")
     singles = np.random.default_rng(0).integers(0, 1 << 32, 50_000, dtype=np.uint32).view("<f4")
     for numbers in (halves[np.isfinite(halves)], singles[np.isfinite(singles)]):
-        said = json.dumps(format_numbers(numbers.reshape(1, -1)))
-        back = np.array(json.loads(said), np.float64).astype(numbers.dtype)
-        assert back.tobytes() == numbers.tobytes()
+        json_text = json.dumps(format_numbers(numbers.reshape(1, -1)))
+        copy = np.array(json.loads(json_text), np.float64).astype(numbers.dtype)
+        assert copy.tobytes() == numbers.tobytes()
 
 
 def test_an_export_without_vectors_is_what_any_tool_reads(notes, tmp_path, shell):
-    told = shell("export", "-", "--no-vectors")
-    assert told.err.startswith("exported 4 documents")
-    values = [json.loads(line) for line in told.out.splitlines()]
+    result = shell("export", "-", "--no-vectors")
+    assert result.err.startswith("exported 4 documents")
+    values = [json.loads(line) for line in result.out.splitlines()]
     assert {"id": "leap", "text": "a jump over the fence", "metadata": {"lang": "en"}} in values
     assert {key for value in values for key in value} <= {"id", "text", "title", "metadata"}
-    told = shell("index", "-", "--db", tmp_path / "indexed.vec", stdin=told.out.encode())
-    assert told.out.startswith("4 added")
+    result = shell("index", "-", "--db", tmp_path / "indexed.vec", stdin=result.out.encode())
+    assert result.out.startswith("4 added")
     with vecsearch.open(notes, readonly=True) as old, vecsearch.open(tmp_path / "indexed.vec", readonly=True) as new:
-        assert [(each.id, each.text, each.metadata) for each in new.get(where={})] == [
-            (each.id, each.text, each.metadata) for each in old.get(where={})
+        assert [(document.id, document.text, document.metadata) for document in new.get(where={})] == [
+            (document.id, document.text, document.metadata) for document in old.get(where={})
         ]
 
 
 def test_an_export_goes_through_a_pipe(notes, tmp_path, shell):
     piped = shell("export", "-").out
-    told = shell("import", "-", "--db", tmp_path / "new.vec", stdin=piped.encode())
-    assert told.out.startswith("4 added")
-    assert whole(tmp_path / "new.vec") == whole(notes)
-    assert "leave --json out" in error_of(shell("export", "-", "--json"), 2)
+    result = shell("import", "-", "--db", tmp_path / "new.vec", stdin=piped.encode())
+    assert result.out.startswith("4 added")
+    assert read_everything(tmp_path / "new.vec") == read_everything(notes)
+    assert "leave --json out" in get_error(shell("export", "-", "--json"), 2)
 
 
 def test_an_export_is_one_snapshot(tmp_path):
     """What is written meanwhile is not in it."""
     with vecsearch.open(tmp_path / "a.vec", model=ENCODER) as collection:
         collection.add([f"rope {n}" for n in range(50)], ids=[f"d{n}" for n in range(50)])
-        before = whole(tmp_path / "a.vec")
+        before = read_everything(tmp_path / "a.vec")
 
-        class Slow(BytesIO):
-            def write(self, some):
+        class SlowFile(BytesIO):
+            def write(self, texts):
                 first = not self.tell()
                 collection.add(["meanwhile"])
                 if first:
                     collection.delete("d40")
-                return super().write(some)
+                return super().write(texts)
 
-        target = Slow()
+        target = SlowFile()
         collection.export_documents(target)
     (tmp_path / "all.jsonl").write_bytes(target.getvalue())
     with vecsearch.open(tmp_path / "b.vec", model=ENCODER) as collection:
         collection.import_documents(tmp_path / "all.jsonl")
-    assert whole(tmp_path / "b.vec") == before
+    assert read_everything(tmp_path / "b.vec") == before
 
 
 def test_an_export_writes_over_nothing_unasked_and_makes_no_database(notes, tmp_path, shell):
-    lines(tmp_path / "mine.jsonl", "mine")
-    assert "--force" in error_of(shell("export", "mine.jsonl"))
+    write_lines(tmp_path / "mine.jsonl", "mine")
+    assert "--force" in get_error(shell("export", "mine.jsonl"))
     assert (tmp_path / "mine.jsonl").read_text() == "mine\n"
     assert json.loads(shell("export", "mine.jsonl", "--force", "--json").out)["documents"] == 4
-    assert ".jsonl" in error_of(shell("export", "mine"), 2)
-    assert "no collection named 'other'" in error_of(shell("export", "a.jsonl", "-c", "other"))
-    assert "no database" in error_of(shell("export", "a.jsonl", "--db", "none"))
+    assert ".jsonl" in get_error(shell("export", "mine"), 2)
+    assert "no collection named 'other'" in get_error(shell("export", "a.jsonl", "-c", "other"))
+    assert "no database" in get_error(shell("export", "a.jsonl", "--db", "none"))
     assert sorted(path.name for path in tmp_path.iterdir()) == [".vecsearch", "mine.jsonl", "old"]
 
 
@@ -204,25 +204,25 @@ def test_an_import_with_vectors_loads_no_model(notes, tmp_path, shell):
     for _ in range(2):  # into a new collection, then into one that is there
         command = [sys.executable, "-c", code, "import", "all.jsonl", "--db", "new.vec", "--on-conflict", "replace"]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    assert whole(tmp_path / "new.vec") == whole(notes)
+    assert read_everything(tmp_path / "new.vec") == read_everything(notes)
 
 
-def test_files_are_recognised_by_the_index_of_the_new_database(notes, tmp_path, counting, suffix):
+def test_files_are_recognised_by_the_index_of_the_new_database(notes, tmp_path, counting_encoder, suffix):
     """In the same place, and in another to which both have moved: nothing is encoded again."""
     with vecsearch.open(notes, readonly=True) as collection:
         collection.export_documents(tmp_path / f"all.{suffix}")
     (tmp_path / "elsewhere").mkdir()
     shutil.copytree(tmp_path / "old", tmp_path / "elsewhere" / "old")
     for parent in (tmp_path, tmp_path / "elsewhere"):
-        with vecsearch.open(parent / "new.vec", model=counting) as collection:
+        with vecsearch.open(parent / "new.vec", model=counting_encoder) as collection:
             assert collection.import_documents(tmp_path / f"all.{suffix}").vectors_reused == 4
             assert collection.get("old/sea.txt")[0].source == (parent / "old" / "sea.txt").as_posix()
-            assert {each.state.value for each in collection.list_sources()} == {"unfinished"}
+            assert {source.state.value for source in collection.list_sources()} == {"unfinished"}
             report = collection.index([parent / "old"])
             assert (report.added, report.unchanged, report.removed, report.failed) == (0, 2, 0, ())
-            assert {each.state.value for each in collection.list_sources()} == {"indexed"}
+            assert {source.state.value for source in collection.list_sources()} == {"indexed"}
             assert collection.count() == 4
-    assert counting.documents == []
+    assert counting_encoder.documents == []
 
 
 def test_texts_are_encoded_anew_where_another_encoder_made_the_vectors(notes, tmp_path, suffix):
@@ -245,8 +245,8 @@ def test_a_new_collection_becomes_what_the_exported_one_was(tmp_path, shell):
         collection.add(["ein Seil"], ids=["x"])
         collection.export_documents(tmp_path / "all.jsonl")
     assert shell("import", "all.jsonl", "-c", "ropes", "--db", "b.vec").status == 0
-    (told,) = maintenance.status(tmp_path / "b.vec")["collections"]
-    assert [told[key] for key in ("name", "model", "dimension", "precision", "stemmer")] == [
+    (summary,) = maintenance.status(tmp_path / "b.vec")["collections"]
+    assert [summary[key] for key in ("name", "model", "dimension", "precision", "stemmer")] == [
         "ropes", ENCODER.name, 32, "float32", "de",
     ]  # fmt: skip
     assert shell("import", "all.jsonl", "--stemmer", "en", "--db", "c.vec").status == 0
@@ -257,11 +257,11 @@ def test_a_new_collection_becomes_what_the_exported_one_was(tmp_path, shell):
 
 
 def test_an_id_that_is_there_stops_all_unless_told_otherwise(tmp_path, shell):
-    lines(tmp_path / "a.jsonl", {"id": "1", "text": "a rope"}, {"id": "2", "text": "a sail"})
-    lines(tmp_path / "b.jsonl", {"id": "3", "text": "a mast"}, {"id": "2", "text": "another sail"})
+    write_lines(tmp_path / "a.jsonl", {"id": "1", "text": "a rope"}, {"id": "2", "text": "a sail"})
+    write_lines(tmp_path / "b.jsonl", {"id": "3", "text": "a mast"}, {"id": "2", "text": "another sail"})
     assert shell("import", "a.jsonl", "--db", "n.vec").status == 0
-    said = error_of(shell("import", "b.jsonl", "--db", "n.vec"))
-    assert "'2' is there already, so nothing was imported" in said
+    message = get_error(shell("import", "b.jsonl", "--db", "n.vec"))
+    assert "'2' is there already, so nothing was imported" in message
     with vecsearch.open(tmp_path / "n.vec") as collection:
         assert collection.count() == 2
         report = collection.import_documents(tmp_path / "b.jsonl", on_conflict="skip")
@@ -276,24 +276,24 @@ def test_an_id_that_is_there_stops_all_unless_told_otherwise(tmp_path, shell):
 
 
 def test_the_documents_of_a_file_stay_its_own(notes, tmp_path):
-    changed = lines(tmp_path / "a.jsonl", {"id": "old/sea.txt", "text": "from elsewhere"})
+    changed_file = write_lines(tmp_path / "a.jsonl", {"id": "old/sea.txt", "text": "from elsewhere"})
     with vecsearch.open(notes) as collection:
-        report = collection.import_documents(changed, on_conflict="replace")
-        assert [each.error for each in report.failed] == [
+        report = collection.import_documents(changed_file, on_conflict="replace")
+        assert [failure.error for failure in report.failed] == [
             "line 1: the id 'old/sea.txt' is taken: it came from old/sea.txt, and now from a document added from code or a pipe; "
             "give one of them another id"
         ]
         assert collection.get("old/sea.txt")[0].text.startswith("the harbour")
 
 
-def test_a_text_that_was_changed_in_an_export_is_encoded_anew_and_put_right_by_the_next_index(notes, tmp_path, counting):
-    with vecsearch.open(notes, model=counting) as collection:
+def test_a_text_that_was_changed_in_an_export_is_encoded_anew_and_put_right_by_the_next_index(notes, tmp_path, counting_encoder):
+    with vecsearch.open(notes, model=counting_encoder) as collection:
         collection.export_documents(tmp_path / "all.jsonl")
-        changed = (tmp_path / "all.jsonl").read_text().replace("the harbour seals", "NARWHALS")
-        (tmp_path / "all.jsonl").write_text(changed)
+        changed_text = (tmp_path / "all.jsonl").read_text().replace("the harbour seals", "NARWHALS")
+        (tmp_path / "all.jsonl").write_text(changed_text)
         report = collection.import_documents(tmp_path / "all.jsonl", on_conflict="replace")
         assert (report.replaced, report.vectors_reused, report.encoded, report.failed) == (4, 3, 1, ())
-        assert counting.documents == ["NARWHALS rest on the sandbank"]
+        assert counting_encoder.documents == ["NARWHALS rest on the sandbank"]
         assert collection.search("narwhals", mode="lexical")[0].id == "old/sea.txt"
         indexed = collection.index([tmp_path / "old"])
         assert (indexed.updated, indexed.unchanged) == (1, 1)
@@ -322,7 +322,7 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(tmp_path):
         assert collection.count() == 100
         report = collection.import_documents(tmp_path / "all.jsonl", on_conflict="skip")
         assert (report.added, report.skipped) == (200, 100)
-    assert whole(tmp_path / "b.vec") == whole(tmp_path / "a.vec")
+    assert read_everything(tmp_path / "b.vec") == read_everything(tmp_path / "a.vec")
     assert maintenance.check(tmp_path / "b.vec", model=ENCODER) == []
 
 
@@ -330,7 +330,7 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(tmp_path):
 
 
 def test_json_lines_of_others_are_read(tmp_path, shell):
-    lines(
+    write_lines(
         tmp_path / "a.jsonl",
         {"_id": "beir", "text": "a rope", "title": "Rope", "metadata": {"k": 1}},
         {"id": "chroma", "document": "a sail", "metadata": None},
@@ -339,11 +339,11 @@ def test_json_lines_of_others_are_read(tmp_path, shell):
     )
     assert shell("import", "a.jsonl", "--db", "n.vec").status == 0
     with vecsearch.open(tmp_path / "n.vec", readonly=True) as collection:
-        found = {each.text: each for each in collection.get(where={})}
-    assert (found["a rope"].id, found["a rope"].title, found["a rope"].metadata) == ("beir", "Rope", {"k": 1})
-    assert (found["a sail"].id, found["a sail"].metadata) == ("chroma", {})
-    assert (found["a mast"].id, found["a mast"].metadata) == ("7", {"lang": "en"})
-    assert found["a keel"].metadata == {"source": "x.pdf", "type": "Document"}
+        documents = {document.text: document for document in collection.get(where={})}
+    assert (documents["a rope"].id, documents["a rope"].title, documents["a rope"].metadata) == ("beir", "Rope", {"k": 1})
+    assert (documents["a sail"].id, documents["a sail"].metadata) == ("chroma", {})
+    assert (documents["a mast"].id, documents["a mast"].metadata) == ("7", {"lang": "en"})
+    assert documents["a keel"].metadata == {"source": "x.pdf", "type": "Document"}
 
 
 def test_parquet_of_others_is_read(tmp_path, shell):
@@ -353,15 +353,19 @@ def test_parquet_of_others_is_read(tmp_path, shell):
         {"id": 2, "content": None, "metadata": None, "n": None},
     ]
     parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / "a.parquet")
-    told = shell("import", "a.parquet", "--db", "n.vec", "--json")
-    assert told.status == 1
-    assert [each["error"] for each in json.loads(told.out)["failed"]] == ["row 2: document '2' has neither text nor a title"]
+    result = shell("import", "a.parquet", "--db", "n.vec", "--json")
+    assert result.status == 1
+    assert [failure["error"] for failure in json.loads(result.out)["failed"]] == [
+        "row 2: document '2' has neither text nor a title"
+    ]
     with vecsearch.open(tmp_path / "n.vec", readonly=True) as collection:
-        assert [(each.id, each.text, each.metadata) for each in collection.get(where={})] == [("1", "a rope", {"k": 1, "n": 2.5})]
+        assert [(document.id, document.text, document.metadata) for document in collection.get(where={})] == [
+            ("1", "a rope", {"k": 1, "n": 2.5})
+        ]
 
 
 def test_bad_lines_are_named_and_good_ones_kept(tmp_path, shell):
-    lines(
+    write_lines(
         tmp_path / "a.jsonl", {"id": "1", "text": "a rope"}, "", "{no JSON", "[1]", '{"id": "2", "text": 3}', '{"id": "3"}',
         '{"id": "1", "text": "again"}', '{"id": "4", "text": "x", "metadata": [1]}', '{"id": "5", "text": NaN}', "[" * 5_000,
         '{"id": {}, "text": "x"}', '{"id": "6", "text": "a\\u0000b"}', '{"id": "7", "text": "\\ud800"}',
@@ -369,16 +373,16 @@ def test_bad_lines_are_named_and_good_ones_kept(tmp_path, shell):
     )  # fmt: skip
     with (tmp_path / "a.jsonl").open("ab") as file:
         file.write(b'{"id": "9", "text": "\xff"}\n')
-    told = shell("import", "a.jsonl", "--db", "n.vec")
-    assert told.status == 1
-    assert told.out.startswith("2 added")
-    named = [
-        line.removeprefix(f"failed: {tmp_path}/a.jsonl: ").removeprefix("failed: a.jsonl: ") for line in told.err.splitlines()
+    result = shell("import", "a.jsonl", "--db", "n.vec")
+    assert result.status == 1
+    assert result.out.startswith("2 added")
+    errors = [
+        line.removeprefix(f"failed: {tmp_path}/a.jsonl: ").removeprefix("failed: a.jsonl: ") for line in result.err.splitlines()
     ]
-    assert [line.partition(":")[0] for line in named] == [f"line {n}" for n in (*range(3, 14), 15)]
-    assert "Traceback" not in told.err
+    assert [line.partition(":")[0] for line in errors] == [f"line {n}" for n in (*range(3, 14), 15)]
+    assert "Traceback" not in result.err
     with vecsearch.open(tmp_path / "n.vec", readonly=True) as collection:
-        assert [each.id for each in collection.list_documents()] == ["1", "8"]
+        assert [document.id for document in collection.list_documents()] == ["1", "8"]
 
 
 PIECE = {"start": 0, "end": 6, "vector": [1.0, 0.0]}
@@ -410,12 +414,12 @@ HEADER = {"layout": 2, "model": "e", "fingerprint": "f", "dimension": 2, "precis
 
 
 def test_hostile_records_are_refused_one_by_one(tmp_path):
-    bad = [{**GOOD, "id": name, **each} for name, each in HOSTILE.items()]
-    lines(tmp_path / "a.jsonl", {"vecsearch": HEADER}, *bad, GOOD)
+    bad_rows = [{**GOOD, "id": name, **fields} for name, fields in HOSTILE.items()]
+    write_lines(tmp_path / "a.jsonl", {"vecsearch": HEADER}, *bad_rows, GOOD)
     with vecsearch.open(tmp_path / "n.vec") as collection:
         report = collection.import_documents(tmp_path / "a.jsonl")
-        assert [each.error.partition(":")[0] for each in report.failed] == [f"line {n + 2}" for n in range(len(bad))]
-        assert [each.id for each in collection.list_documents()] == ["x"]
+        assert [failure.error.partition(":")[0] for failure in report.failed] == [f"line {n + 2}" for n in range(len(bad_rows))]
+        assert [document.id for document in collection.list_documents()] == ["x"]
     assert is_sound(tmp_path / "n.vec")
 
 
@@ -433,26 +437,26 @@ def test_hostile_records_are_refused_one_by_one(tmp_path):
     ids=str,
 )
 def test_a_header_that_is_none_is_refused_and_makes_nothing(change, tmp_path, shell):
-    lines(tmp_path / "a.jsonl", {"vecsearch": {**HEADER, **change}}, GOOD)
-    assert "cannot read" in error_of(shell("import", "a.jsonl", "--db", "n.vec"))
-    assert listing(tmp_path) == ["a.jsonl"]
+    write_lines(tmp_path / "a.jsonl", {"vecsearch": {**HEADER, **change}}, GOOD)
+    assert "cannot read" in get_error(shell("import", "a.jsonl", "--db", "n.vec"))
+    assert list_files(tmp_path) == ["a.jsonl"]
 
 
 def test_sources_stay_below_the_rule_of_paths(tmp_path):
-    outside = (tmp_path.parent / "out.txt").as_posix()
-    given = {"a": "docs/../docs/a.txt", "b": (tmp_path / "b.txt").as_posix(), "c": outside, "d": "../d.txt"}
-    records = [{**GOOD, "id": key, "source": path} for key, path in given.items()]
-    lines(tmp_path / "a.jsonl", {"vecsearch": HEADER}, *records)
+    outside_file = (tmp_path.parent / "out.txt").as_posix()
+    sources = {"a": "docs/../docs/a.txt", "b": (tmp_path / "b.txt").as_posix(), "c": outside_file, "d": "../d.txt"}
+    records = [{**GOOD, "id": key, "source": path} for key, path in sources.items()]
+    write_lines(tmp_path / "a.jsonl", {"vecsearch": HEADER}, *records)
     with vecsearch.open(tmp_path / "n.vec") as collection:
         assert collection.import_documents(tmp_path / "a.jsonl").vectors_reused == 4
-    stored = {document["id"]: document["source"] for document in whole(tmp_path / "n.vec")[1]}
-    assert stored == {"a": "docs/a.txt", "b": "b.txt", "c": outside, "d": (tmp_path.parent / "d.txt").as_posix()}
+    stored = {document["id"]: document["source"] for document in read_everything(tmp_path / "n.vec")[1]}
+    assert stored == {"a": "docs/a.txt", "b": "b.txt", "c": outside_file, "d": (tmp_path.parent / "d.txt").as_posix()}
 
 
 def test_what_holds_nothing_good_makes_no_database(tmp_path, shell):
-    lines(tmp_path / "a.jsonl", "no JSON")
-    assert error_of(shell("import", "a.jsonl", "--quiet", "--db", "n.vec")).startswith("a.jsonl: line 1: not valid JSON")
-    assert listing(tmp_path) == ["a.jsonl"]
+    write_lines(tmp_path / "a.jsonl", "no JSON")
+    assert get_error(shell("import", "a.jsonl", "--quiet", "--db", "n.vec")).startswith("a.jsonl: line 1: not valid JSON")
+    assert list_files(tmp_path) == ["a.jsonl"]
 
 
 def test_damaged_files_give_what_is_good_or_a_clear_error(notes, tmp_path, shell):
@@ -462,9 +466,9 @@ def test_damaged_files_give_what_is_good_or_a_clear_error(notes, tmp_path, shell
         data = (tmp_path / f"all.{suffix}").read_bytes()
         for share in (0.0, 0.3, 0.9):
             (tmp_path / f"cut.{suffix}").write_bytes(data[: int(len(data) * share)])
-            told = shell("import", f"cut.{suffix}", "--db", f"{suffix}{share}.vec")
-            assert "Traceback" not in told.err
-            assert told.status == (0 if share == 0.0 and suffix != "parquet" else 1), (suffix, share, told)
+            result = shell("import", f"cut.{suffix}", "--db", f"{suffix}{share}.vec")
+            assert "Traceback" not in result.err
+            assert result.status == (0 if share == 0.0 and suffix != "parquet" else 1), (suffix, share, result)
     assert is_sound(notes)
 
 
@@ -472,7 +476,7 @@ def test_parquet_without_pyarrow_says_how_to_get_it(notes, tmp_path, shell, monk
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     for command in (("export", "b.parquet"), ("import", "a.parquet")):
-        assert error_of(shell(*command)).endswith("pip install 'vecsearch[parquet]'")
+        assert get_error(shell(*command)).endswith("pip install 'vecsearch[parquet]'")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".vecsearch", "a.parquet", "old"]
 
 
@@ -484,26 +488,26 @@ def chroma(tmp_path):
     return Path(shutil.copytree(FOREIGN / "chroma", tmp_path / "chroma"))
 
 
-def imported(folder):
+def read_import(folder):
     with vecsearch.open(folder, readonly=True) as collection:
-        return {each.id: [each.text, each.metadata] for each in collection.get(where={})}
+        return {document.id: [document.text, document.metadata] for document in collection.get(where={})}
 
 
 def test_a_chroma_folder_is_imported_whole(chroma, tmp_path, shell):
     before = (chroma / "chroma.sqlite3").read_bytes()
-    told = shell("import", chroma, "--from", "birds", "--db", "birds.vec", "--json")
-    assert told.status == 1
-    birds = {key: each for key, each in EXPECTED["chroma"]["birds"].items() if each[0] is not None}
-    assert imported(tmp_path / "birds.vec") == birds
-    (failed,) = json.loads(told.out)["failed"]
-    assert failed["error"] == "'vector-only' of collection 'birds': it has no document, only a vector"
+    result = shell("import", chroma, "--from", "birds", "--db", "birds.vec", "--json")
+    assert result.status == 1
+    birds = {key: document for key, document in EXPECTED["chroma"]["birds"].items() if document[0] is not None}
+    assert read_import(tmp_path / "birds.vec") == birds
+    (failure,) = json.loads(result.out)["failed"]
+    assert failure["error"] == "'vector-only' of collection 'birds': it has no document, only a vector"
     assert shell("import", chroma / "chroma.sqlite3", "--from", "other-trees", "--db", "trees.vec").status == 0
-    assert imported(tmp_path / "trees.vec") == EXPECTED["chroma"]["other-trees"]
-    told = shell("import", chroma, "--db", "all.vec")
-    assert "the id 'bird-0' was given already" in told.err
-    assert set(imported(tmp_path / "all.vec")) == {*birds, "oak"}
-    assert "there: birds, empty, other-trees" in error_of(shell("import", chroma, "--from", "none"))
-    assert ((chroma / "chroma.sqlite3").read_bytes(), listing(chroma)) == (before, ["chroma.sqlite3"])
+    assert read_import(tmp_path / "trees.vec") == EXPECTED["chroma"]["other-trees"]
+    result = shell("import", chroma, "--db", "all.vec")
+    assert "the id 'bird-0' was given already" in result.err
+    assert set(read_import(tmp_path / "all.vec")) == {*birds, "oak"}
+    assert "there: birds, empty, other-trees" in get_error(shell("import", chroma, "--from", "none"))
+    assert ((chroma / "chroma.sqlite3").read_bytes(), list_files(chroma)) == (before, ["chroma.sqlite3"])
 
 
 def test_chroma_metadata_keep_their_types(chroma, tmp_path):
@@ -520,7 +524,7 @@ def test_changes_that_chroma_has_not_carried_out_are_told_of(chroma, tmp_path):
         raw.execute("UPDATE max_seq_id SET seq_id = seq_id - 2")
     with vecsearch.open(tmp_path / "n.vec") as collection:
         report = collection.import_documents(chroma, from_collection="birds")
-    assert any("still in Chroma's queue" in each.error for each in report.failed)
+    assert any("still in Chroma's queue" in failure.error for failure in report.failed)
 
 
 @pytest.mark.parametrize("form", ["folder", "file", "tar.gz", "zip"])
@@ -531,15 +535,15 @@ def test_a_txtai_index_is_imported_whole(form, tmp_path, shell):
         with zipfile.ZipFile(source, "w") as archive:
             archive.write(FOREIGN / "txtai" / "documents", "documents")
             archive.writestr("config", b"a pickle, perhaps")
-    told = shell("import", source, "--db", "n.vec", "--json")
+    result = shell("import", source, "--db", "n.vec", "--json")
     expected = {
-        key: [text, {**({"tags": tags} if tags else {}), **{name: each for name, each in data.items() if name != "text"}}]
+        key: [text, {**({"tags": tags} if tags else {}), **{name: value for name, value in data.items() if name != "text"}}]
         for key, (text, data, tags) in EXPECTED["txtai"].items()
         if text is not None
     }
-    assert imported(tmp_path / "n.vec") == expected
-    assert {each["error"].partition(":")[0] for each in json.loads(told.out)["failed"]} == {"'nothing'", "'raw'"}
-    assert listing(FOREIGN / "txtai") == ["documents"]
+    assert read_import(tmp_path / "n.vec") == expected
+    assert {failure["error"].partition(":")[0] for failure in json.loads(result.out)["failed"]} == {"'nothing'", "'raw'"}
+    assert list_files(FOREIGN / "txtai") == ["documents"]
 
 
 def test_what_is_no_import_is_refused_with_what_to_do(notes, tmp_path, shell):
@@ -553,15 +557,15 @@ def test_what_is_no_import_is_refused_with_what_to_do(notes, tmp_path, shell):
         file.write(b"no archive")
     with zipfile.ZipFile(tmp_path / "no.zip", "w") as archive:
         archive.writestr("x", "y")
-    wrong = {
+    wrong_arguments = {
         "a.backup": "vecsearch restore", ".vecsearch": "vecsearch export", "plain": "vecsearch index", "none.jsonl": "no file",
         "other.db": "no document store of txtai", "bad": "cannot read", "no.tar.gz": "cannot read",
         "no.zip": "holds no 'documents'",
     }  # fmt: skip
-    before = listing(tmp_path)
-    with nothing_lost(notes):
-        for name, said in wrong.items():
+    before = list_files(tmp_path)
+    with expect_nothing_lost(notes):
+        for name, message in wrong_arguments.items():
             for db in (notes, tmp_path / "made.vec"):
-                assert said in error_of(shell("import", name, "--db", db)), name
-    assert "leave --from out" in error_of(shell("import", lines(tmp_path / "a.jsonl", GOOD), "--from", "x"), 2)
-    assert [each for each in listing(tmp_path) if each not in before and not each.endswith(("-wal", "-shm"))] == ["a.jsonl"]
+                assert message in get_error(shell("import", name, "--db", db)), name
+    assert "leave --from out" in get_error(shell("import", write_lines(tmp_path / "a.jsonl", GOOD), "--from", "x"), 2)
+    assert [name for name in list_files(tmp_path) if name not in before and not name.endswith(("-wal", "-shm"))] == ["a.jsonl"]

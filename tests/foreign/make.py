@@ -37,14 +37,14 @@ class Lengths(chromadb.EmbeddingFunction):  # type: ignore[misc]
         pass
 
     def __call__(self, input: Any) -> Any:
-        return lengths(input)
+        return count_lengths(input)
 
 
-def lengths(texts: list[str]) -> Any:
+def count_lengths(texts: list[str]) -> Any:
     return np.array([[len(text), 1, 0.5, 0.25] for text in texts], np.float32)
 
 
-def chroma(folder: Path) -> dict[str, Any]:
+def make_chroma(folder: Path) -> dict[str, Any]:
     client = chromadb.PersistentClient(str(folder))
     birds = client.create_collection("birds", embedding_function=Lengths(), metadata={"about": "birds"})
     birds.add(
@@ -62,40 +62,48 @@ def chroma(folder: Path) -> dict[str, Any]:
     other = client.create_collection("other-trees", embedding_function=Lengths())
     other.add(ids=["oak", "bird-0"], documents=["An oak grows slowly.", "A tree with the id of a bird."])
     client.create_collection("empty", embedding_function=Lengths())
-    return {each.name: held(client.get_collection(each.name)) for each in client.list_collections()}
+    return {collection.name: read_collection(client.get_collection(collection.name)) for collection in client.list_collections()}
 
 
-def held(collection: Any) -> dict[str, Any]:
-    found = collection.get()
-    rows = zip(found["ids"], found["documents"], found["metadatas"], strict=True)
+def read_collection(collection: Any) -> dict[str, Any]:
+    answer = collection.get()
+    rows = zip(answer["ids"], answer["documents"], answer["metadatas"], strict=True)
     return {key: [text, metadata or {}] for key, text, metadata in rows}
 
 
-def txtai(folder: Path, archive: Path) -> dict[str, Any]:
-    embeddings = Embeddings(method="external", transform=lengths, content=True, objects=True)
+def make_txtai(folder: Path, archive: Path) -> dict[str, Any]:
+    embeddings = Embeddings(method="external", transform=count_lengths, content=True, objects=True)
     data = [
         (f"doc-{n}", {"text": f"Passage {n} on the {BIRDS[n % 8]}", "n": n, "x": n / 7, "ok": n % 2 == 0}, None)
         for n in range(20)
     ]
-    more = [
+    added_rows = [
         ("plain", "no more than a text", "tag1 tag2"),
         (77, "a number for an id", None),
         ("nothing", {"n": 3, "none": None}, None),
     ]
     embeddings.index(
-        [*data, *more, ("nested", {"text": "nested data 🪶", "deep": {"list": [1, None, "ü"]}}, "t"), ("raw", b"bytes", None)]
+        [
+            *data,
+            *added_rows,
+            ("nested", {"text": "nested data 🪶", "deep": {"list": [1, None, "ü"]}}, "t"),
+            ("raw", b"bytes", None),
+        ]
     )
     embeddings.upsert([("doc-1", {"text": "Passage 1 was rewritten", "n": 100}, None)])
     embeddings.delete(["doc-2", "doc-4"])
     embeddings.save(str(folder))
     embeddings.save(str(archive))
-    found = embeddings.search("select id, text, data, tags from txtai", limit=1000)
-    return {each["id"]: [each["text"], json.loads(each["data"]) if each["data"] else {}, each["tags"]] for each in found}
+    rows = embeddings.search("select id, text, data, tags from txtai", limit=1000)
+    return {row["id"]: [row["text"], json.loads(row["data"]) if row["data"] else {}, row["tags"]] for row in rows}
 
 
 def main() -> None:
     with TemporaryDirectory() as place:
-        expected = {"chroma": chroma(Path(place) / "chroma"), "txtai": txtai(Path(place) / "txtai", Path(place) / "txtai.tar.gz")}
+        expected = {
+            "chroma": make_chroma(Path(place) / "chroma"),
+            "txtai": make_txtai(Path(place) / "txtai", Path(place) / "txtai.tar.gz"),
+        }
         for source, target in (("chroma/chroma.sqlite3", "chroma/chroma.sqlite3"), ("txtai/documents", "txtai/documents")):
             (HERE / target).parent.mkdir(exist_ok=True)
             shutil.copy(Path(place) / source, HERE / target)

@@ -46,8 +46,8 @@ def make(place: Path) -> None:
         collection.add(["added after the index file"], ids=["tail"])
     with vecsearch.open(place / "database", collection="exact", precision="float32") as collection:
         collection.add(["one of another collection"], ids=["other"])
-    for left in ("write.lock", "write.owner.json"):
-        (place / "database" / left).unlink(missing_ok=True)
+    for file_name in ("write.lock", "write.owner.json"):
+        (place / "database" / file_name).unlink(missing_ok=True)
     print(json.dumps(sorted(path.relative_to(place).as_posix() for path in place.rglob("*"))))
 
 

@@ -22,7 +22,7 @@ class InterruptionError(Exception):
     """Ends a run in the middle."""
 
 
-class Acting(FakeEncoder):
+class ActingEncoder(FakeEncoder):
     """A model that does something once, when it has encoded so many texts."""
 
     def __init__(self, seed: int, act: Callable[[], None], *, after: int = 0, dimension: int = 32) -> None:
@@ -51,7 +51,7 @@ def db(tmp_path: Path) -> Path:
     return tmp_path / "x.vec"
 
 
-def text_of_x(db: Path) -> str:
+def read_text_of_x(db: Path) -> str:
     with vecsearch.open(db, model=OLD) as collection:
         return collection.get(["X"])[0].text
 
@@ -71,7 +71,7 @@ def test_a_reembedding_that_goes_on_takes_what_came_from_a_file_over_what_came_f
         raise InterruptionError
 
     with vecsearch.open(db) as collection, pytest.raises(InterruptionError, match=r"^$"):
-        collection.reembed(Acting(2, interrupt, after=1400, dimension=24))
+        collection.reembed(ActingEncoder(2, interrupt, after=1400, dimension=24))
     with vecsearch.open(db, model=OLD) as collection:
         collection.delete(["X"])
         collection.index([file])
@@ -82,24 +82,24 @@ def test_a_reembedding_that_goes_on_takes_what_came_from_a_file_over_what_came_f
 
 
 def test_a_document_that_was_left_out_is_stored_when_its_id_is_free_again(db, file):
-    with vecsearch.open(db, model=Acting(1, lambda: store_x(db))) as collection:
+    with vecsearch.open(db, model=ActingEncoder(1, lambda: store_x(db))) as collection:
         report = collection.index([file])
         assert (report.added, len(report.failed)) == (0, 1)
         assert [source.error is None for source in collection.list_sources()] == [False]
     with vecsearch.open(db, model=OLD) as collection:
         collection.delete(["X"])
         assert collection.index([file]).added == 1
-    assert text_of_x(db) == "text of the file"
+    assert read_text_of_x(db) == "text of the file"
 
 
 @pytest.mark.parametrize("policy", ["skip", "error", "replace"])
 def test_an_import_overwrites_what_came_meanwhile_only_where_it_was_told_to(db, file, policy):
-    with vecsearch.open(db, model=Acting(1, lambda: store_x(db))) as collection:
+    with vecsearch.open(db, model=ActingEncoder(1, lambda: store_x(db))) as collection:
         report = collection.import_documents(file, on_conflict=policy)
-    assert text_of_x(db) == ("text of the file" if policy == "replace" else "precious")
+    assert read_text_of_x(db) == ("text of the file" if policy == "replace" else "precious")
     assert (report.skipped, len(report.failed)) == {"skip": (1, 0), "error": (0, 1), "replace": (0, 0)}[policy]
-    replaced = int(policy == "replace")
-    assert (report.added, report.replaced, report.encoded, report.vectors_reused) == (0, replaced, replaced, 0)
+    replaced_count = int(policy == "replace")
+    assert (report.added, report.replaced, report.encoded, report.vectors_reused) == (0, replaced_count, replaced_count, 0)
 
 
 def write_records(file: Path, **texts: str) -> None:
@@ -119,7 +119,7 @@ def test_metadata_is_never_given_to_what_another_run_stored_meanwhile(db, file):
             other.delete(["X"])
             other.add(["precious"], ids=["X"], metadatas=[{"owner": "me"}])
 
-    with vecsearch.open(db, model=Acting(1, take_x)) as collection:
+    with vecsearch.open(db, model=ActingEncoder(1, take_x)) as collection:
         report = collection.index([file])
         assert (report.updated, len(report.failed)) == (2, 1)
         assert [document.metadata for document in collection.get(["X", "Z"])] == [{"owner": "me"}, {"n": 2}]
@@ -139,7 +139,7 @@ def test_a_document_from_a_pipe_that_is_deleted_meanwhile_is_reported(tmp_path, 
         with vecsearch.open(db, model=OLD) as other:
             other.delete(["X"])
 
-    with vecsearch.open(db, model=Acting(1, delete_x)) as collection:
+    with vecsearch.open(db, model=ActingEncoder(1, delete_x)) as collection:
         report = collection._index_json_lines(RawFile("pipe", ".jsonl", pipe))
         assert report.updated == 1
         assert ["'X' was deleted by another run" in failure.error for failure in report.failed] == [True]
@@ -158,7 +158,7 @@ def test_a_file_is_read_again_where_another_run_deletes_one_of_its_documents_mea
         with vecsearch.open(db, model=OLD) as other:
             other.delete(["X"])
 
-    with vecsearch.open(db, model=Acting(1, delete_x)) as collection:
+    with vecsearch.open(db, model=ActingEncoder(1, delete_x)) as collection:
         assert not collection.index([file]).failed
         assert "X" not in collection
         report = collection.index([file])
@@ -175,7 +175,7 @@ def test_a_file_that_comes_back_within_the_run_keeps_its_documents(tmp_path, db)
         collection.index([folder])
     old.unlink()
     write_records(new, X="from b")
-    with vecsearch.open(db, model=Acting(1, lambda: write_records(old, X="from a"))) as collection:
+    with vecsearch.open(db, model=ActingEncoder(1, lambda: write_records(old, X="from a"))) as collection:
         report = collection.index([folder])
         assert [str(old.name) in failure.error for failure in report.failed] == [True]
         (document,) = collection.get(["X"])
@@ -196,7 +196,7 @@ def test_each_document_is_counted_once_where_two_runs_read_the_same_files(tmp_pa
         with vecsearch.open(db, model=OLD) as other:
             reports.append(other.index([folder]))
 
-    with vecsearch.open(db, model=Acting(1, index)) as collection:
+    with vecsearch.open(db, model=ActingEncoder(1, index)) as collection:
         reports.append(collection.index([folder]))
         assert [(report.added, report.updated) for report in reports] == [(8, 0), (0, 8)]
         assert len(collection) == 9
@@ -204,21 +204,21 @@ def test_each_document_is_counted_once_where_two_runs_read_the_same_files(tmp_pa
 
 @pytest.mark.parametrize("options", [{"mode": "dense"}, {"mode": "hybrid"}, {"explain": True}])
 def test_no_snapshot_is_held_while_a_model_is_loaded_whatever_was_asked_before(db, monkeypatch, options):
-    opened, held = 0, []
+    opened_count, handles = 0, []
     open_snapshot = SQLiteStore.open_snapshot
 
     @contextmanager
     def count(self: SQLiteStore, name: str) -> Iterator[object]:
-        nonlocal opened
+        nonlocal opened_count
         with open_snapshot(self, name) as snapshot:
-            opened += 1
+            opened_count += 1
             try:
                 yield snapshot
             finally:
-                opened -= 1
+                opened_count -= 1
 
     def load(*_args: object, **_options: object) -> FakeEncoder:
-        held.append(opened)
+        handles.append(opened_count)
         return OLD
 
     with vecsearch.open(db) as collection:
@@ -226,8 +226,8 @@ def test_no_snapshot_is_held_while_a_model_is_loaded_whatever_was_asked_before(d
         monkeypatch.setattr(registry, "load_matching", load)
         collection.search("seed", mode="lexical")
         collection.search("seed", **options)
-    assert held
-    assert set(held) == {0}
+    assert handles
+    assert set(handles) == {0}
 
 
 def test_vectors_are_not_mixed_where_another_run_creates_the_collection_meanwhile(tmp_path, file):
@@ -238,7 +238,7 @@ def test_vectors_are_not_mixed_where_another_run_creates_the_collection_meanwhil
             other.add(["theirs"], ids=["theirs"])
 
     with (
-        vecsearch.open(db, model=Acting(1, create)) as collection,
+        vecsearch.open(db, model=ActingEncoder(1, create)) as collection,
         pytest.raises(vecsearch.CollectionChangedError, match="was created with the model fake-3"),
     ):
         collection.index([file])

@@ -18,13 +18,13 @@ import pytest
 import vecsearch
 from tests import maintenance
 from tests.checks import is_sound
-from tests.conftest import SAMPLE_DATA, CountingEncoder, Ran
-from tests.limits import can_be_powerless, can_mount, powerless
+from tests.conftest import SAMPLE_DATA, CommandResult, CountingEncoder
+from tests.limits import can_be_powerless, can_mount, drop_privileges
 from vecsearch.core.settings import BATCH_CHUNKS, DATABASE_FOLDER
 from vecsearch.stores.sqlite.fulltext import term_tables
 
 PARTS = 4
-Shell = Callable[..., Ran]
+Shell = Callable[..., CommandResult]
 
 
 @pytest.fixture
@@ -39,12 +39,12 @@ def docs(tmp_path: Path) -> Path:
 EVERYTHING = ["docs/a.txt", "docs/inner/b.txt", "sail"]
 
 
-def ids(folder: Path) -> list[str]:
+def list_ids(folder: Path) -> list[str]:
     with vecsearch.open(folder / DATABASE_FOLDER, readonly=True) as collection:
-        found = {hit.id for hit in collection.search("parts of a ship", limit=1000)}
-        there = [each.id for each in collection.list_documents(limit=1000)]
-    assert found == set(there)
-    return there
+        hit_ids = {hit.id for hit in collection.search("parts of a ship", limit=1000)}
+        document_ids = [document.id for document in collection.list_documents(limit=1000)]
+    assert hit_ids == set(document_ids)
+    return document_ids
 
 
 # -- folders and drives
@@ -56,13 +56,13 @@ def test_a_folder_that_may_not_be_read_any_more_keeps_its_documents(docs: Path, 
     (docs / "a.txt").unlink()
     (docs / "inner").chmod(0)
     try:
-        told = process("index", "docs", "--json", preexec_fn=powerless)
+        result = process("index", "docs", "--json", preexec_fn=drop_privileges)
     finally:
         (docs / "inner").chmod(0o755)
-    assert told.status == 1
-    report = json.loads(told.out)
+    assert result.status == 1
+    report = json.loads(result.out)
     assert report["failed"] == [{"source": str(docs / "inner"), "error": "permission denied"}]
-    assert (report["removed"], ids(docs.parent)) == (0, EVERYTHING)
+    assert (report["removed"], list_ids(docs.parent)) == (0, EVERYTHING)
     assert json.loads(shell("index", "docs", "--json").out)["removed"] == 1  # once the folder can be read
 
 
@@ -70,19 +70,19 @@ def test_an_empty_folder_removes_nothing_until_that_is_asked_for(docs: Path, she
     shell("index", "docs")
     shutil.rmtree(docs)
     docs.mkdir()
-    told = shell("index", "docs")
-    assert told.status == 1
-    assert "--allow-empty" in told.err
-    assert ids(docs.parent) == EVERYTHING
+    result = shell("index", "docs")
+    assert result.status == 1
+    assert "--allow-empty" in result.err
+    assert list_ids(docs.parent) == EVERYTHING
     assert shell("index", "docs", "--allow-empty").status == 0
-    assert ids(docs.parent) == []
+    assert list_ids(docs.parent) == []
 
 
 def test_a_folder_that_vanished_removes_nothing(docs: Path, shell: Shell) -> None:
     shell("index", "docs")
     docs.rename(docs.parent / "elsewhere")
     assert shell("index", "docs").status == 1
-    assert ids(docs.parent) == EVERYTHING
+    assert list_ids(docs.parent) == EVERYTHING
 
 
 def test_files_are_removed_below_the_given_root_only(docs: Path, shell: Shell) -> None:
@@ -90,7 +90,7 @@ def test_files_are_removed_below_the_given_root_only(docs: Path, shell: Shell) -
     (docs / "a.txt").unlink()
     (docs / "inner/b.txt").unlink()
     assert json.loads(shell("index", "docs/inner", "--json").out)["removed"] == 1
-    assert ids(docs.parent) == ["docs/a.txt", "sail"]
+    assert list_ids(docs.parent) == ["docs/a.txt", "sail"]
 
 
 DRIVE = """
@@ -108,13 +108,13 @@ vecsearch index docs --json || echo "status $?"
 @pytest.mark.skipif(not can_mount(), reason="this user cannot mount a file system")
 def test_a_drive_below_the_root_that_is_gone_keeps_its_documents(docs: Path) -> None:
     (docs / "drive").mkdir()
-    done = subprocess.run(
+    result = subprocess.run(
         ["unshare", "-m", "sh", "-c", DRIVE], cwd=docs.parent, env={**os.environ, "PYTHON": sys.executable}, text=True,
         capture_output=True, check=False, timeout=300,
     )  # fmt: skip
-    assert "a file system is gone, 1 file had been indexed" in done.stdout, done.stderr
-    assert "status 1" in done.stdout
-    assert ids(docs.parent) == ["docs/drive/d.txt", "docs/inner/b.txt", "sail"]
+    assert "a file system is gone, 1 file had been indexed" in result.stdout, result.stderr
+    assert "status 1" in result.stdout
+    assert list_ids(docs.parent) == ["docs/drive/d.txt", "docs/inner/b.txt", "sail"]
 
 
 # -- files
@@ -134,14 +134,14 @@ def test_a_drive_below_the_root_that_is_gone_keeps_its_documents(docs: Path) -> 
 )
 def test_a_file_that_fails_to_parse_now_keeps_what_it_gave(docs: Path, shell: Shell, name: str, data: bytes) -> None:
     shell("index", "docs")
-    good = (docs / name).read_bytes()
+    content = (docs / name).read_bytes()
     (docs / name).write_bytes(data)
     for _ in range(2):  # and again, though the bytes are those of the last time
-        told = json.loads(shell("index", "docs", "--json").out)
-        assert [each["source"] for each in told["failed"]] == [str(docs / name)]
-        assert ids(docs.parent) == EVERYTHING
+        report = json.loads(shell("index", "docs", "--json").out)
+        assert [failure["source"] for failure in report["failed"]] == [str(docs / name)]
+        assert list_ids(docs.parent) == EVERYTHING
     assert maintenance.check(docs.parent / DATABASE_FOLDER)  # a failed source is a note there
-    (docs / name).write_bytes(good)
+    (docs / name).write_bytes(content)
     assert json.loads(shell("index", "docs", "--json").out)["failed"] == []
     assert maintenance.check(docs.parent / DATABASE_FOLDER) == []
 
@@ -149,37 +149,39 @@ def test_a_file_that_fails_to_parse_now_keeps_what_it_gave(docs: Path, shell: Sh
 # -- no encoding twice
 
 
-def test_what_is_unchanged_is_not_encoded_again(tmp_path: Path, counting: CountingEncoder) -> None:
+def test_what_is_unchanged_is_not_encoded_again(tmp_path: Path, counting_encoder: CountingEncoder) -> None:
     for round_ in range(2):
-        with vecsearch.open(tmp_path / "db", model=counting) as collection:
+        with vecsearch.open(tmp_path / "db", model=counting_encoder) as collection:
             report = collection.index([SAMPLE_DATA])
         assert (report.failed, report.added > 500) == ((), round_ == 0)
-        assert bool(counting.documents) is (round_ == 0)
-        counting.documents.clear()
+        assert bool(counting_encoder.documents) is (round_ == 0)
+        counting_encoder.documents.clear()
 
 
-def test_a_database_moved_with_its_files_encodes_nothing_again(docs: Path, shell: Shell, counting: CountingEncoder) -> None:
+def test_a_database_moved_with_its_files_encodes_nothing_again(
+    docs: Path, shell: Shell, counting_encoder: CountingEncoder
+) -> None:
     shell("index", "docs")
-    moved = docs.parent / "moved"
-    moved.mkdir()
+    moved_docs = docs.parent / "moved"
+    moved_docs.mkdir()
     for name in ("docs", DATABASE_FOLDER):
-        (docs.parent / name).rename(moved / name)
-    with vecsearch.open(moved / DATABASE_FOLDER, model=counting) as collection:
-        report = collection.index([moved / "docs"])
+        (docs.parent / name).rename(moved_docs / name)
+    with vecsearch.open(moved_docs / DATABASE_FOLDER, model=counting_encoder) as collection:
+        report = collection.index([moved_docs / "docs"])
         assert (report.unchanged, report.added, report.updated, report.removed) == (3, 0, 0, 0)
-        assert collection.get("docs/a.txt")[0].source == str(moved / "docs/a.txt")
-    assert counting.documents == []
-    assert ids(moved) == EVERYTHING
+        assert collection.get("docs/a.txt")[0].source == str(moved_docs / "docs/a.txt")
+    assert counting_encoder.documents == []
+    assert list_ids(moved_docs) == EVERYTHING
 
 
-def test_metadata_alone_changes_without_encoding(docs: Path, shell: Shell, counting: CountingEncoder) -> None:
+def test_metadata_alone_changes_without_encoding(docs: Path, shell: Shell, counting_encoder: CountingEncoder) -> None:
     shell("index", "docs")
     (docs / "inner/c.jsonl").write_text('{"id": "sail", "text": "a sail", "cloth": "canvas"}\n')
-    with vecsearch.open(docs.parent / DATABASE_FOLDER, model=counting) as collection:
+    with vecsearch.open(docs.parent / DATABASE_FOLDER, model=counting_encoder) as collection:
         assert collection.index([docs]).updated == 1
         assert collection.get("sail")[0].metadata == {"cloth": "canvas"}
         assert collection.count(where={"cloth": "canvas"}) == 1
-    assert counting.documents == []
+    assert counting_encoder.documents == []
 
 
 # -- processes
@@ -201,7 +203,7 @@ main()
 
 @pytest.mark.parametrize(("stop", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
-    tmp_path: Path, counting: CountingEncoder, stop: signal.Signals, status: int
+    tmp_path: Path, counting_encoder: CountingEncoder, stop: signal.Signals, status: int
 ) -> None:
     lines = [
         f"The {n}th entry of the log: " + "wind from the west, sea calm, all sails set. " * 2 for n in range(PARTS * BATCH_CHUNKS)
@@ -213,17 +215,17 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
             )
         )
     command = [sys.executable, "-c", STOPPED_AFTER_A_BATCH, str(int(stop)), "index", str(tmp_path), "--db", str(tmp_path / "db")]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    said = running.communicate(timeout=120)[1]
-    assert running.returncode == status, said
-    assert "Traceback" not in said
-    kept = count(tmp_path / "db")
-    assert BATCH_CHUNKS <= kept < len(lines)
-    with vecsearch.open(tmp_path / "db", model=counting) as collection:
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    error_output = child.communicate(timeout=120)[1]
+    assert child.returncode == status, error_output
+    assert "Traceback" not in error_output
+    document_count = count(tmp_path / "db")
+    assert BATCH_CHUNKS <= document_count < len(lines)
+    with vecsearch.open(tmp_path / "db", model=counting_encoder) as collection:
         collection.index([tmp_path])
         assert collection.count() == len(lines)
         assert collection.get("7")[0].text == lines[7]
-    assert len(counting.documents) == len(lines) - kept
+    assert len(counting_encoder.documents) == len(lines) - document_count
     assert maintenance.check(tmp_path / "db") == []
 
 
@@ -250,7 +252,7 @@ def test_a_batch_of_brought_vectors_that_fails_leaves_nothing_of_it(tmp_path: Pa
     with vecsearch.open(tmp_path / "db") as collection:
         with pytest.raises(OSError, match="no more"):
             collection.add(["rope"] * 20, ids=names, metadatas=[{"n": n} for n in range(20)], vectors=rows)
-        assert [each.id for each in collection.list_documents(limit=100)] == names[:10]
+        assert [document.id for document in collection.list_documents(limit=100)] == names[:10]
         assert collection.count({"n": {"$gte": 0}}) == len(collection.search("rope", mode="lexical", limit=100)) == 10
         collection.add(["rope"] * 20, ids=names, metadatas=[{"n": n} for n in range(20)], vectors=rows, on_conflict="skip")
         assert collection.count({"n": {"$gte": 0}}) == len(collection.search("rope", mode="lexical", limit=100)) == 20
@@ -268,7 +270,7 @@ def test_writers_take_turns(docs: Path, shell: Shell) -> None:
         )
         writer.stdin.close()
     assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
-    assert len(ids(docs.parent)) == 3 + 3 * 40
+    assert len(list_ids(docs.parent)) == 3 + 3 * 40
     assert maintenance.check(docs.parent / DATABASE_FOLDER) == []
 
 
@@ -276,7 +278,7 @@ def test_a_reader_who_has_had_enough_is_left_in_silence(docs: Path, shell: Shell
     shell("index", "docs/inner")
     with vecsearch.open(docs.parent / DATABASE_FOLDER) as collection:
         collection.add(["rope"] * 3000, vectors=[[1.0] * 384] * 3000)
-    done = subprocess.run(
+    result = subprocess.run(
         f"{sys.executable} -m vecsearch ls -n 3000 | head -1",
         shell=True,
         cwd=docs.parent,
@@ -284,5 +286,5 @@ def test_a_reader_who_has_had_enough_is_left_in_silence(docs: Path, shell: Shell
         capture_output=True,
         check=True,
     )
-    assert done.stderr == ""
-    assert len(done.stdout.splitlines()) == 1
+    assert result.stderr == ""
+    assert len(result.stdout.splitlines()) == 1

@@ -15,12 +15,12 @@ import pytest
 
 import vecsearch
 from tests import maintenance
-from tests.conftest import CountingEncoder, Ran
+from tests.conftest import CommandResult, CountingEncoder
 from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.encoders import registry
 from vecsearch.encoders.model_files import ComputePrecision
 
-Shell = Callable[..., Ran]
+Shell = Callable[..., CommandResult]
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ def docs(tmp_path: Path) -> Path:
     return tmp_path / "docs"
 
 
-def ids(folder: Path) -> list[str]:
+def list_ids(folder: Path) -> list[str]:
     with vecsearch.open(folder / DATABASE_FOLDER, readonly=True) as collection:
-        return [each.id for each in collection.list_documents(limit=1000)]
+        return [document.id for document in collection.list_documents(limit=1000)]
 
 
-def counted(folder: Path, counting: CountingEncoder, *paths: Path) -> vecsearch.IndexReport:
-    counting.documents.clear()
-    with vecsearch.open(folder / DATABASE_FOLDER, model=counting) as collection:
+def index_counted(folder: Path, counting_encoder: CountingEncoder, *paths: Path) -> vecsearch.IndexReport:
+    counting_encoder.documents.clear()
+    with vecsearch.open(folder / DATABASE_FOLDER, model=counting_encoder) as collection:
         return collection.index(paths)
 
 
@@ -47,33 +47,33 @@ def counted(folder: Path, counting: CountingEncoder, *paths: Path) -> vecsearch.
 
 def test_include_and_exclude_choose_among_the_files_of_a_folder(docs: Path, shell: Shell) -> None:
     assert shell("index", "docs", "--include", "*.txt").status == 0
-    assert ids(docs.parent) == ["docs/a.txt", "docs/inner/c.txt"]
+    assert list_ids(docs.parent) == ["docs/a.txt", "docs/inner/c.txt"]
     shell("index", "docs", "--exclude", "inner/", "-c", "other")
     assert json.loads(shell("ls", "-c", "other", "--json").out)["total"] == 2
     assert shell("index", "docs", "--include", "*.md").status == 0  # what it leaves out is not removed
-    assert len(ids(docs.parent)) == 3
+    assert len(list_ids(docs.parent)) == 3
 
 
 def test_what_an_ignore_file_names_from_now_on_is_removed(docs: Path, shell: Shell) -> None:
     shell("index", "docs")
     (docs / ".vecsearchignore").write_text("inner/\n")
-    told = json.loads(shell("index", "docs", "--json").out)
-    assert (told["removed"], told["failed"]) == (1, [])
-    assert [each["source"] for each in told["skipped"]] == [str(docs / "inner")]
-    assert ids(docs.parent) == ["docs/a.txt", "docs/b.md"]
+    report = json.loads(shell("index", "docs", "--json").out)
+    assert (report["removed"], report["failed"]) == (1, [])
+    assert [skip["source"] for skip in report["skipped"]] == [str(docs / "inner")]
+    assert list_ids(docs.parent) == ["docs/a.txt", "docs/b.md"]
     (docs / ".vecsearchignore").unlink()
     assert json.loads(shell("index", "docs", "--json").out)["added"] == 1
 
 
 def test_a_file_beyond_the_size_limit_is_passed_over_with_a_word(docs: Path, shell: Shell) -> None:
     (docs / "big.txt").write_text("a sail " * 1000)
-    told = shell("index", "docs", "--max-size", "5kB", "--json")
-    assert told.status == 0
-    (skipped,) = json.loads(told.out)["skipped"]
-    assert "--max-size" in skipped["reason"]
+    result = shell("index", "docs", "--max-size", "5kB", "--json")
+    assert result.status == 0
+    (skip,) = json.loads(result.out)["skipped"]
+    assert "--max-size" in skip["reason"]
     assert shell("index", "docs/big.txt", "--max-size", "5kB").status == 1
     assert shell("index", "docs", "--max-size", "10kB").status == 0
-    assert "docs/big.txt" in ids(docs.parent)
+    assert "docs/big.txt" in list_ids(docs.parent)
     assert "expected a size such as" in shell("index", "docs", "--max-size", "lots").err
 
 
@@ -81,8 +81,8 @@ def test_what_was_skipped_is_told_by_its_reasons(docs: Path, shell: Shell) -> No
     for name in ("a.png", "b.png", "c.png"):
         (docs / name).write_bytes(b"\x89PNG\r\n\x1a\n")
     (docs / "blank.txt").write_text("\n")
-    said = shell("index", "docs").err.splitlines()
-    assert said == [
+    lines = shell("index", "docs").err.splitlines()
+    assert lines == [
         f"skipped: {docs / 'a.png'} and 2 more: binary (a PNG image), not text",
         f"skipped: {docs / 'blank.txt'}: no text in it",
     ]
@@ -99,14 +99,14 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(docs: Path, shell
     (docs / "b.md").unlink()
     (docs / "new.txt").write_text("an anchor")
     before = sorted((path, path.read_bytes()) for path in (docs.parent / DATABASE_FOLDER).rglob("*.db"))
-    told = json.loads(shell("index", "docs", "--dry-run", "--json").out)
-    assert (told["added"], told["updated"], told["unchanged"], told["removed"]) == (1, 1, 1, 1)
-    assert sorted(map(tuple, told["planned"])) == [("add", "docs/new.txt"), ("remove", "docs/b.md"), ("update", "docs/a.txt")]
+    report = json.loads(shell("index", "docs", "--dry-run", "--json").out)
+    assert (report["added"], report["updated"], report["unchanged"], report["removed"]) == (1, 1, 1, 1)
+    assert sorted(map(tuple, report["planned"])) == [("add", "docs/new.txt"), ("remove", "docs/b.md"), ("update", "docs/a.txt")]
     assert sorted((path, path.read_bytes()) for path in (docs.parent / DATABASE_FOLDER).rglob("*.db")) == before
     assert "add     docs/new.txt" in shell("index", "docs", "--dry-run").out
-    done = json.loads(shell("index", "docs", "--json").out)
-    assert [done[key] for key in ("added", "updated", "unchanged", "removed")] == [1, 1, 1, 1]
-    assert "planned" not in done
+    run_report = json.loads(shell("index", "docs", "--json").out)
+    assert [run_report[key] for key in ("added", "updated", "unchanged", "removed")] == [1, 1, 1, 1]
+    assert "planned" not in run_report
 
 
 # -- what failed
@@ -122,35 +122,35 @@ def with_failures(docs: Path, shell: Shell) -> Path:
 
 
 def test_ls_and_status_show_each_source_with_its_state_and_error(with_failures: Path, shell: Shell) -> None:
-    told = json.loads(shell("ls", "--sources", "--json").out)
-    assert told["total"] == 4
-    found = {Path(each["source"]).name: each for each in told["sources"]}
-    assert {name: (each["state"], each["documents"], each["chunks"]) for name, each in found.items()} == {
+    listing = json.loads(shell("ls", "--sources", "--json").out)
+    assert listing["total"] == 4
+    sources = {Path(source["source"]).name: source for source in listing["sources"]}
+    assert {name: (source["state"], source["documents"], source["chunks"]) for name, source in sources.items()} == {
         "a.txt": ("failed", 1, 1), "b.md": ("indexed", 1, 1), "c.txt": ("indexed", 1, 1), "never.txt": ("failed", 0, 0),
     }  # fmt: skip
-    assert all(set(each) == {"source", "state", "documents", "chunks", "indexed_at", "error"} for each in told["sources"])
-    assert "broken UTF-8" in found["never.txt"]["error"]
-    failed = shell("ls", "--failed").out
-    assert "never.txt" in failed and "broken UTF-8" in failed and "b.md" not in failed
-    documents = {each["id"]: each for each in json.loads(shell("ls", "--json").out)["documents"]}
+    assert all(set(source) == {"source", "state", "documents", "chunks", "indexed_at", "error"} for source in listing["sources"])
+    assert "broken UTF-8" in sources["never.txt"]["error"]
+    output = shell("ls", "--failed").out
+    assert "never.txt" in output and "broken UTF-8" in output and "b.md" not in output
+    documents = {document["id"]: document for document in json.loads(shell("ls", "--json").out)["documents"]}
     assert documents["docs/a.txt"]["state"] == "failed"
     assert "broken UTF-8" in documents["docs/a.txt"]["error"]
     (collection,) = json.loads(shell("status", "--json").out)["collections"]
     assert collection["sources"] == {"indexed": 2, "failed": 2, "unfinished": 0}
-    assert [Path(each["source"]).name for each in collection["failed"]] == ["a.txt", "never.txt"]
+    assert [Path(failure["source"]).name for failure in collection["failed"]] == ["a.txt", "never.txt"]
     assert "2 failed" in shell("status").out
 
 
 def test_retry_failed_reads_those_files_alone(with_failures: Path, shell: Shell) -> None:
-    told = json.loads(shell("index", "--retry-failed", "--json").out)
-    assert [Path(each["source"]).name for each in told["failed"]] == ["a.txt", "never.txt"]
+    report = json.loads(shell("index", "--retry-failed", "--json").out)
+    assert [Path(failure["source"]).name for failure in report["failed"]] == ["a.txt", "never.txt"]
     (with_failures / "a.txt").write_text("a keel of oak")
     (with_failures / "never.txt").write_text("an anchor")
     (with_failures / "b.md").write_text("changed, but not failed")
-    told = json.loads(shell("index", "--retry-failed", "docs/never.txt", "--json").out)
-    assert (told["added"], told["updated"], told["failed"]) == (1, 0, [])
-    told = json.loads(shell("index", "--retry-failed", "--json").out)
-    assert (told["added"], told["updated"], told["failed"]) == (0, 1, [])
+    report = json.loads(shell("index", "--retry-failed", "docs/never.txt", "--json").out)
+    assert (report["added"], report["updated"], report["failed"]) == (1, 0, [])
+    report = json.loads(shell("index", "--retry-failed", "--json").out)
+    assert (report["added"], report["updated"], report["failed"]) == (0, 1, [])
     assert json.loads(shell("ls", "--failed", "--json").out) == {"sources": [], "total": 0}
     assert shell("index").status == 2
 
@@ -165,33 +165,33 @@ def test_a_failed_file_that_is_gone_is_forgotten(with_failures: Path, shell: She
 # -- what it costs
 
 
-def test_a_renamed_file_or_folder_costs_no_encoding(docs: Path, counting: CountingEncoder) -> None:
-    counted(docs.parent, counting, docs)
+def test_a_renamed_file_or_folder_costs_no_encoding(docs: Path, counting_encoder: CountingEncoder) -> None:
+    index_counted(docs.parent, counting_encoder, docs)
     before = [hit.similarity for hit in search(docs, "steering")]
     (docs / "a.txt").rename(docs / "z.txt")
     (docs / "inner").rename(docs / "outer")
-    report = counted(docs.parent, counting, docs)
+    report = index_counted(docs.parent, counting_encoder, docs)
     assert (report.added, report.removed, report.unchanged) == (2, 2, 1)
-    assert counting.documents == []
-    assert ids(docs.parent) == ["docs/b.md", "docs/outer/c.txt", "docs/z.txt"]
+    assert counting_encoder.documents == []
+    assert list_ids(docs.parent) == ["docs/b.md", "docs/outer/c.txt", "docs/z.txt"]
     assert [hit.similarity for hit in search(docs, "steering")] == before
     assert maintenance.check(docs.parent / DATABASE_FOLDER) == []
 
 
-def test_equal_files_are_stored_twice_and_encoded_once(docs: Path, counting: CountingEncoder) -> None:
+def test_equal_files_are_stored_twice_and_encoded_once(docs: Path, counting_encoder: CountingEncoder) -> None:
     shutil.copy(docs / "a.txt", docs / "copy.txt")
-    counted(docs.parent, counting, docs)
-    assert sorted(counting.documents) == sorted({*counting.documents})
+    index_counted(docs.parent, counting_encoder, docs)
+    assert sorted(counting_encoder.documents) == sorted({*counting_encoder.documents})
     shutil.copy(docs / "a.txt", docs / "later.txt")
-    assert counted(docs.parent, counting, docs).added == 1
-    assert counting.documents == []
+    assert index_counted(docs.parent, counting_encoder, docs).added == 1
+    assert counting_encoder.documents == []
     keels = [hit for hit in search(docs, "keel") if hit.text == "a keel"]
     assert {hit.id for hit in keels} == {"docs/a.txt", "docs/copy.txt", "docs/later.txt"}
     assert len({hit.score for hit in keels}) == 1
 
 
 @pytest.mark.parametrize("by", [1, -1])
-def test_contents_that_change_places_keep_their_own_vectors(docs: Path, counting: CountingEncoder, by: int) -> None:
+def test_contents_that_change_places_keep_their_own_vectors(docs: Path, counting_encoder: CountingEncoder, by: int) -> None:
     """Every line takes over the text of the next, or of the one before it, and batches end anywhere among them."""
 
     def write(shift: int) -> None:
@@ -199,43 +199,43 @@ def test_contents_that_change_places_keep_their_own_vectors(docs: Path, counting
         (docs / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     write(0)
-    counted(docs.parent, counting, docs)
+    index_counted(docs.parent, counting_encoder, docs)
     write(by)
     (docs / "first.jsonl").write_text("".join(json.dumps({"id": f"new {n}", "text": f"new {n}"}) + "\n" for n in range(50)))
-    assert counted(docs.parent, counting, docs).updated == 700
-    with vecsearch.open(docs.parent / DATABASE_FOLDER, model=counting) as collection:
+    assert index_counted(docs.parent, counting_encoder, docs).updated == 700
+    with vecsearch.open(docs.parent / DATABASE_FOLDER, model=counting_encoder) as collection:
         for n in range(0, 700, 7):
             text = f"entry {(n + by) % 700} of the log"
-            (hit,) = collection.search(counting.encode_documents([text])[0], limit=1)
+            (hit,) = collection.search(counting_encoder.encode_documents([text])[0], limit=1)
             assert (hit.id, hit.text) == (str(n), text)
             assert hit.similarity == pytest.approx(1, abs=1e-3)
     assert maintenance.check(docs.parent / DATABASE_FOLDER) == []
 
 
 def test_a_vector_that_a_caller_made_up_is_not_given_to_a_file(docs: Path) -> None:
-    counting = CountingEncoder(registry.load(None, ComputePrecision.FLOAT32))  # what brought vectors are taken as
+    counting_encoder = CountingEncoder(registry.load(None, ComputePrecision.FLOAT32))  # what brought vectors are taken as
     with vecsearch.open(docs.parent / DATABASE_FOLDER) as collection:
         collection.add(["a keel"], ids=["mine"], vectors=[[1.0] * 384])
-    counted(docs.parent, counting, docs)
-    assert "a keel" in counting.documents
+    index_counted(docs.parent, counting_encoder, docs)
+    assert "a keel" in counting_encoder.documents
 
 
 @pytest.mark.parametrize(("loses", "gains"), [("1.jsonl", "2.jsonl"), ("2.jsonl", "1.jsonl")])
 def test_a_line_that_moves_to_another_file_moves_in_one_run(
-    docs: Path, counting: CountingEncoder, loses: str, gains: str
+    docs: Path, counting_encoder: CountingEncoder, loses: str, gains: str
 ) -> None:
     line, other, third = (f'{{"id": "{name}", "text": "a {name}"}}\n' for name in ("sail", "boom", "gaff"))
     (docs / loses).write_text(line + other)
     (docs / gains).write_text(third)
-    counted(docs.parent, counting, docs)
+    index_counted(docs.parent, counting_encoder, docs)
     (docs / loses).write_text(other)
     (docs / gains).write_text(third + line)
-    report = counted(docs.parent, counting, docs)
+    report = index_counted(docs.parent, counting_encoder, docs)
     assert report.failed == ()
     with vecsearch.open(docs.parent / DATABASE_FOLDER) as collection:
         assert collection.get("sail")[0].source == str(docs / gains)
         assert collection.count() == 6
-        assert counted(docs.parent, counting, docs).unchanged == 6
+        assert index_counted(docs.parent, counting_encoder, docs).unchanged == 6
 
 
 def search(docs: Path, query: str) -> list[vecsearch.Hit]:
@@ -257,7 +257,7 @@ def test_a_hit_says_where_it_stands_in_its_file(tmp_path: Path, shell: Shell) ->
     assert "\n".join(lines[first - 1 : last]).strip() == hit["text"].strip()
     assert f"lines {first}–{last}, Step 7 · Manual" in shell("search", "the 7th screw", "-n", "1").out
     (document,) = json.loads(shell("get", "manual.md", "--json").out)["documents"]
-    assert "".join(document["text"][each["start"] : each["end"]] for each in document["chunks"]) == document["text"]
+    assert "".join(document["text"][chunk["start"] : chunk["end"]] for chunk in document["chunks"]) == document["text"]
     assert document["chunks"][hit["chunk_index"]]["location"] == hit["location"]
 
 
@@ -265,41 +265,41 @@ def test_what_stands_above_a_chunk_is_searched_with_it(tmp_path: Path, shell: Sh
     rows = "\n".join(f"| {n} | {n * 7} |" for n in range(200))
     (tmp_path / "table.md").write_text(f"# Stock\n\n| article | quantity |\n| --- | --- |\n{rows}\n")
     shell("index", "table.md")
-    found = json.loads(shell("search", "quantity", "--mode", "lexical", "--json").out)["hits"]
+    hits = json.loads(shell("search", "quantity", "--mode", "lexical", "--json").out)["hits"]
     with vecsearch.open(tmp_path / DATABASE_FOLDER, readonly=True) as collection:
-        assert len(found) == len(collection.get("table.md")[0].chunks) > 2
+        assert len(hits) == len(collection.get("table.md")[0].chunks) > 2
 
 
 # -- watching
 
 
 @pytest.fixture
-def watching(docs: Path):
+def watch_process(docs: Path):
     """A running `watch`."""
     command = [sys.executable, "-u", "-m", "vecsearch", "watch", "docs"]
-    running = subprocess.Popen(command, cwd=docs.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert running.stdout is not None and running.stderr is not None
-    patience = threading.Timer(240, running.kill)  # a line that never comes fails the test, and does not hang it
+    child = subprocess.Popen(command, cwd=docs.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None and child.stderr is not None
+    patience = threading.Timer(240, child.kill)  # a line that never comes fails the test, and does not hang it
     patience.start()
-    yield running
+    yield child
     patience.cancel()
-    if running.poll() is None:
-        running.kill()
-    running.communicate()
+    if child.poll() is None:
+        child.kill()
+    child.communicate()
 
 
-def test_watch_keeps_up_with_changes_until_interrupted(docs: Path, watching: subprocess.Popen[str]) -> None:
-    assert watching.stdout is not None and watching.stderr is not None
-    assert watching.stdout.readline().startswith("3 added")
-    assert "watching 1 path" in watching.stderr.readline()
+def test_watch_keeps_up_with_changes_until_interrupted(docs: Path, watch_process: subprocess.Popen[str]) -> None:
+    assert watch_process.stdout is not None and watch_process.stderr is not None
+    assert watch_process.stdout.readline().startswith("3 added")
+    assert "watching 1 path" in watch_process.stderr.readline()
     (docs / "new.txt").write_text("an anchor")
-    assert watching.stdout.readline().startswith("1 added, 0 updated")
+    assert watch_process.stdout.readline().startswith("1 added, 0 updated")
     (docs / ".a.new").write_text("a keel of oak")
     (docs / ".a.new").replace(docs / "a.txt")
-    assert watching.stdout.readline().startswith("0 added, 1 updated")
+    assert watch_process.stdout.readline().startswith("0 added, 1 updated")
     (docs / "b.md").unlink()
-    assert watching.stdout.readline().startswith("0 added, 0 updated, 0 unchanged, 1 removed")
-    assert ids(docs.parent) == ["docs/a.txt", "docs/inner/c.txt", "docs/new.txt"]
-    watching.send_signal(signal.SIGINT)
-    assert watching.wait(timeout=60) == 130
-    assert "Traceback" not in watching.stderr.read()
+    assert watch_process.stdout.readline().startswith("0 added, 0 updated, 0 unchanged, 1 removed")
+    assert list_ids(docs.parent) == ["docs/a.txt", "docs/inner/c.txt", "docs/new.txt"]
+    watch_process.send_signal(signal.SIGINT)
+    assert watch_process.wait(timeout=60) == 130
+    assert "Traceback" not in watch_process.stderr.read()

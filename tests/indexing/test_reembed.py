@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import vecsearch
 from tests import maintenance
-from tests.checks import error_of, is_sound
+from tests.checks import get_error, is_sound
 from tests.conftest import PROJECT, CountingEncoder
 from tests.fakes import FakeEncoder
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
@@ -35,18 +35,18 @@ class InterruptedRunError(Exception):
     """What stands for a kill inside this process."""
 
 
-class Meddling(CountingEncoder):
+class MeddlingEncoder(CountingEncoder):
     """Does something, once, when it has encoded so many texts."""
 
-    def __init__(self, encoder, after, what):
+    def __init__(self, encoder, after, action):
         super().__init__(encoder)
-        self._left, self._what = after, what
+        self._left, self._what = after, action
 
     def encode_documents(self, texts):
         self._left -= len(texts)
         if self._left < 0 and self._what is not None:
-            what, self._what = self._what, None
-            what()
+            action, self._what = self._what, None
+            action()
         return super().encode_documents(texts)
 
 
@@ -54,28 +54,28 @@ def interrupt():
     raise InterruptedRunError("stopped by the test")
 
 
-def texts(count, words=6):
+def make_texts(count, words=6):
     draw = np.random.default_rng(count)
     return [" ".join(draw.choice(WORDS, words)) + f" number{n}" for n in range(count)]
 
 
 @pytest.fixture
-def varied(tmp_path):
+def varied_database(tmp_path):
     """Documents of every kind, by the old encoder; a file that failed, one that is half read, others deleted and updated."""
     (tmp_path / "files").mkdir()
     (tmp_path / "files/log.md").write_text("# Log\n\n" + "\n".join(f"The {word} was seen at noon." for word in WORDS * 3))
     (tmp_path / "files/twin.md").write_text((tmp_path / "files/log.md").read_text())
-    lines = [{"id": f"é/{n}", "text": text, "at": {"sea": [n, 1.5, None]}} for n, text in enumerate(texts(5))]
+    lines = [{"id": f"é/{n}", "text": text, "at": {"sea": [n, 1.5, None]}} for n, text in enumerate(make_texts(5))]
     (tmp_path / "files/rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + "{broken\n")
     folder = tmp_path / "x.vec"
     with vecsearch.open(folder, model=OLD, stemmer="en") as collection:
         collection.add(
-            texts(30), ids=[f"d{n}" for n in range(30)], titles=["A ship's log" if n % 2 else None for n in range(30)],
+            make_texts(30), ids=[f"d{n}" for n in range(30)], titles=["A ship's log" if n % 2 else None for n in range(30)],
             metadatas=[{"n": n, "of": {"who": ["ä", "汉"], "big": 2**70}} for n in range(30)],
         )  # fmt: skip
-        collection.add([" ".join(texts(9, words=10))], ids=["long"], titles=["Long"])
-        brought = [" ".join(texts(5)), "", "a keel"]
-        collection.add(brought, ids=["b0", "b1", "b2"], titles=["B", "Only a title", None], vectors=np.eye(3, 32))
+        collection.add([" ".join(make_texts(9, words=10))], ids=["long"], titles=["Long"])
+        provided_texts = [" ".join(make_texts(5)), "", "a keel"]
+        collection.add(provided_texts, ids=["b0", "b1", "b2"], titles=["B", "Only a title", None], vectors=np.eye(3, 32))
         collection.index([tmp_path / "files"])
         collection.delete(["d3", "d4"])
         collection.update("d5", metadata={"n": None, "later": True})
@@ -87,7 +87,7 @@ def varied(tmp_path):
 def plain(tmp_path):
     """Forty short documents."""
     with vecsearch.open(tmp_path / "x.vec", model=OLD) as collection:
-        collection.add(texts(40), ids=[f"d{n}" for n in range(40)])
+        collection.add(make_texts(40), ids=[f"d{n}" for n in range(40)])
     return tmp_path / "x.vec"
 
 
@@ -100,7 +100,7 @@ def small(monkeypatch):
                 monkeypatch.setattr(f"{module}.{name}", 8)
 
 
-def rows(folder, query):
+def fetch_rows(folder, query):
     connection = sqlite3.connect(folder / DATABASE_FILE)
     try:
         return connection.execute(query).fetchall()
@@ -108,9 +108,9 @@ def rows(folder, query):
         connection.close()
 
 
-def documents_in(folder):
+def read_documents(folder):
     """All but the rows' own numbers and the mark of brought vectors."""
-    return rows(
+    return fetch_rows(
         folder,
         "SELECT d.external_id, d.title, d.text, d.metadata, d.digest, d.indexed_at, s.path "
         "FROM documents d LEFT JOIN sources s ON s.id = d.source_id "
@@ -118,169 +118,178 @@ def documents_in(folder):
     )
 
 
-def sources_in(folder):
+def read_sources(folder):
     columns = "path, digest, split, error, mounted, indexed_at, loader_version"
-    return rows(folder, f"SELECT {columns} FROM sources ORDER BY path")
+    return fetch_rows(folder, f"SELECT {columns} FROM sources ORDER BY path")
 
 
-def by_brute_force(collection, encoder, query):
+def rank_by_brute_force(collection, encoder, query):
     """(id, ordinal) of every chunk, the nearest first, from its text, title and context."""
-    there = rows(
+    chunk_rows = fetch_rows(
         collection.path,
         "SELECT d.external_id, c.ordinal, d.title, c.context, substr(d.text, c.start + 1, c.end - c.start) FROM chunks c "
         "JOIN documents d ON d.id = c.document_id ORDER BY c.id",
     )
-    seen = [
+    inputs = [
         refit_chunks(ParsedDocument(key, text, title), [ChunkSpan(0, len(text), {}, context or "")], encoder)[1]
-        for key, _, title, context, text in there
+        for key, _, title, context, text in chunk_rows
     ]
-    assert all(len(each) == 1 for each in seen)  # every chunk fits the window
-    scores = encoder.encode_documents([text for (text,) in seen]) @ encoder.encode_queries([query])[0]
-    return [(there[at][0], there[at][1]) for at in np.argsort(-scores, kind="stable")], np.sort(scores)[::-1]
+    assert all(len(texts) == 1 for texts in inputs)  # every chunk fits the window
+    scores = encoder.encode_documents([text for (text,) in inputs]) @ encoder.encode_queries([query])[0]
+    return [(chunk_rows[position][0], chunk_rows[position][1]) for position in np.argsort(-scores, kind="stable")], np.sort(
+        scores
+    )[::-1]
 
 
-def test_everything_is_kept_but_the_vectors(varied):
-    before = documents_in(varied), sources_in(varied)
-    with vecsearch.open(varied, model=OLD) as collection:
-        chunks = {each.id: [(c.start, c.end, c.location) for c in each.chunks] for each in collection.get(where={})}
+def test_everything_is_kept_but_the_vectors(varied_database):
+    before = read_documents(varied_database), read_sources(varied_database)
+    with vecsearch.open(varied_database, model=OLD) as collection:
+        chunks = {document.id: [(c.start, c.end, c.location) for c in document.chunks] for document in collection.get(where={})}
         report = collection.reembed(NEW)
-        assert (documents_in(varied), sources_in(varied)) == before
-        for each in collection.get(where={}):
-            assert {c.start for c in each.chunks} >= {start for start, _, _ in chunks[each.id]}
-            assert "".join(each.text[c.start : c.end] for c in each.chunks) == "".join(
-                each.text[s:e] for s, e, _ in chunks[each.id]
+        assert (read_documents(varied_database), read_sources(varied_database)) == before
+        for document in collection.get(where={}):
+            assert {c.start for c in document.chunks} >= {start for start, _, _ in chunks[document.id]}
+            assert "".join(document.text[c.start : c.end] for c in document.chunks) == "".join(
+                document.text[s:e] for s, e, _ in chunks[document.id]
             )
         for query in ("keel mast number7", "the gull was seen"):
-            expected, scores = by_brute_force(collection, NEW, query)
+            expected, scores = rank_by_brute_force(collection, NEW, query)
             hits = collection.search(query, mode="dense", limit=20)
             assert [hit.score for hit in hits] == pytest.approx(scores[:20], abs=2e-3)
             assert (hits[0].id, hits[0].chunk_index) in expected[:3]
         assert collection.search("汉", mode="lexical") == [] != collection.search("noon", mode="lexical")
         assert collection.count({"of.who": {"$contains": "汉"}}) == 28
     assert (report.documents, report.switched) == (len(before[0]), True)
-    assert rows(varied, "SELECT count(*) FROM collections") == [(1,)]
-    assert is_sound(varied)
-    (status,) = maintenance.status(varied)["collections"]
+    assert fetch_rows(varied_database, "SELECT count(*) FROM collections") == [(1,)]
+    assert is_sound(varied_database)
+    (status,) = maintenance.status(varied_database)["collections"]
     assert (status["model"], status["dimension"], status["reembedding"]) == (NEW.name, 24, None)
     assert (status["index"]["unindexed"], status["index"]["rows"]) == (0, report.chunks)
 
 
-def test_chunks_that_fit_the_new_window_stay_as_they_are(varied):
+def test_chunks_that_fit_the_new_window_stay_as_they_are(varied_database):
     query = (
         "SELECT d.external_id, c.ordinal, c.start, c.end, c.location, c.context "
         "FROM chunks c JOIN documents d ON d.id = c.document_id"
     )
-    with vecsearch.open(varied, model=OLD) as collection:
-        before = {row for row in rows(varied, query) if row[0] != "b0"}  # brought with one vector for more than a window
+    with vecsearch.open(varied_database, model=OLD) as collection:
+        before = {
+            row for row in fetch_rows(varied_database, query) if row[0] != "b0"
+        }  # brought with one vector for more than a window
         collection.reembed(FakeEncoder(3, max_tokens=400))
-        assert {row for row in rows(varied, query) if row[0] != "b0"} == before
+        assert {row for row in fetch_rows(varied_database, query) if row[0] != "b0"} == before
         collection.reembed(FakeEncoder(3, max_tokens=9))
-        assert len(rows(varied, query)) > len(before)
+        assert len(fetch_rows(varied_database, query)) > len(before)
 
 
-def test_files_indexed_after_it_are_not_encoded_again(varied, tmp_path):
-    with vecsearch.open(varied, model=OLD) as collection:
-        counting = CountingEncoder(NEW)
-        collection.reembed(counting)
-        assert counting.documents
-        counting.documents.clear()
+def test_files_indexed_after_it_are_not_encoded_again(varied_database, tmp_path):
+    with vecsearch.open(varied_database, model=OLD) as collection:
+        counting_encoder = CountingEncoder(NEW)
+        collection.reembed(counting_encoder)
+        assert counting_encoder.documents
+        counting_encoder.documents.clear()
         report = collection.index([tmp_path / "files"])
         assert (report.added, report.updated, report.removed, report.unchanged) == (0, 0, 0, 7)
-    assert counting.documents == []
+    assert counting_encoder.documents == []
 
 
 def test_equal_documents_are_encoded_once(tmp_path):
     with vecsearch.open(tmp_path / "x.vec", model=OLD) as collection:
         collection.add(["one and the same"] * 20 + ["another"])
-        counting = CountingEncoder(NEW)
-        assert collection.reembed(counting).encoded == 2
-    assert sorted(counting.documents) == ["another", "one and the same"]
+        counting_encoder = CountingEncoder(NEW)
+        assert collection.reembed(counting_encoder).encoded == 2
+    assert sorted(counting_encoder.documents) == ["another", "one and the same"]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([*WORDS, "\n", "\n\n", "汉字。", "…"]), max_size=60), st.integers(1, 12), st.integers(3, 30))
-def test_a_chunk_split_further_loses_nothing_and_fits(words, most, window):
+def test_a_chunk_split_further_loses_nothing_and_fits(words, context_length, window):
     text = " ".join(words)
     encoder = FakeEncoder(1, max_tokens=window)
-    whole = ChunkSpan(0, len(text), {"lines": [5, 5 + text.rstrip().count("\n")], "heading": ["A"]}, "above it"[:most])
-    cuts, seen = refit_chunks(ParsedDocument("x", text, "title"), [whole], encoder)
-    assert "".join(text[each.start : each.end] for each in cuts) == text
-    assert all(len(encoder.token_spans(each)) <= window for each in seen)
-    assert all(each.context == whole.context and each.location["heading"] == ["A"] for each in cuts)
+    span = ChunkSpan(0, len(text), {"lines": [5, 5 + text.rstrip().count("\n")], "heading": ["A"]}, "above it"[:context_length])
+    cuts, inputs = refit_chunks(ParsedDocument("x", text, "title"), [span], encoder)
+    assert "".join(text[cut.start : cut.end] for cut in cuts) == text
+    assert all(len(encoder.token_spans(input_text)) <= window for input_text in inputs)
+    assert all(cut.context == span.context and cut.location["heading"] == ["A"] for cut in cuts)
     if text.strip():
-        assert cuts[0].location["lines"][0] >= 5 and cuts[-1].location["lines"][1] == whole.location["lines"][1]
-    assert all(one.end == other.start for one, other in pairwise(cuts))
+        assert cuts[0].location["lines"][0] >= 5 and cuts[-1].location["lines"][1] == span.location["lines"][1]
+    assert all(cut.end == other.start for cut, other in pairwise(cuts))
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(varied, small):
-    with vecsearch.open(varied, model=OLD) as collection:
+def test_an_interrupted_run_goes_on_where_it_stopped(varied_database, small):
+    with vecsearch.open(varied_database, model=OLD) as collection:
         before = collection.search("keel mast", mode="dense", limit=5)
-        first = Meddling(NEW, 40, interrupt)
+        first = MeddlingEncoder(NEW, 40, interrupt)
         with pytest.raises(InterruptedRunError, match="stopped by the test"):
             collection.reembed(first)
         assert collection.search("keel mast", mode="dense", limit=5) == before
         second = CountingEncoder(NEW)
         collection.reembed(second)
-    whole = CountingEncoder(NEW)
-    with vecsearch.open(varied, model=NEW) as collection:
+    full_encoder = CountingEncoder(NEW)
+    with vecsearch.open(varied_database, model=NEW) as collection:
         collection.reembed(OLD)
-        collection.reembed(whole)
+        collection.reembed(full_encoder)
     assert len(first.documents) >= 32
-    assert len(first.documents) + len(second.documents) <= len(whole.documents) + 8  # one batch was lost
-    assert is_sound(varied)
+    assert len(first.documents) + len(second.documents) <= len(full_encoder.documents) + 8  # one batch was lost
+    assert is_sound(varied_database)
 
 
 def test_the_chunks_of_a_long_document_are_not_encoded_again(tmp_path, small):
     with vecsearch.open(tmp_path / "x.vec", model=OLD) as collection:
-        collection.add(["\n".join(texts(100))], ids=["long"])
-        first, second = Meddling(NEW, 50, interrupt), CountingEncoder(NEW)
+        collection.add(["\n".join(make_texts(100))], ids=["long"])
+        first, second = MeddlingEncoder(NEW, 50, interrupt), CountingEncoder(NEW)
         with pytest.raises(InterruptedRunError, match="stopped by the test"):
             collection.reembed(first)
         collection.reembed(second)
         assert not set(first.documents) & set(second.documents)
         assert len(first.documents) >= 40
         assert collection.search("number77", mode="lexical")
-    assert rows(tmp_path / "x.vec", "SELECT count(*) FROM staged_vectors") == [(0,)]
+    assert fetch_rows(tmp_path / "x.vec", "SELECT count(*) FROM staged_vectors") == [(0,)]
 
 
 def test_one_begun_with_another_encoder_is_begun_anew(plain, small):
     third = FakeEncoder(3)
     with vecsearch.open(plain, model=OLD) as collection:
         with pytest.raises(InterruptedRunError, match="stopped by the test"):
-            collection.reembed(Meddling(third, 20, interrupt))
+            collection.reembed(MeddlingEncoder(third, 20, interrupt))
         assert collection.reembed(NEW).encoded == 40
-    assert rows(plain, "SELECT model, dimension FROM collections") == [(NEW.name, 24)]
+    assert fetch_rows(plain, "SELECT model, dimension FROM collections") == [(NEW.name, 24)]
     assert is_sound(plain)
 
 
 def test_what_is_half_made_is_seen_in_status_alone_and_can_be_given_up(plain, small, shell):
     with vecsearch.open(plain, model=OLD) as collection, pytest.raises(InterruptedRunError, match="stopped by the test"):
-        collection.reembed(Meddling(NEW, 20, interrupt))
+        collection.reembed(MeddlingEncoder(NEW, 20, interrupt))
     (status,) = maintenance.status(plain)["collections"]
     assert status["reembedding"] == {"model": NEW.name, "documents": 16, "of": 40}
     assert (status["name"], status["model"], status["documents"]) == ("default", OLD.name, 40)
     assert maintenance.collections(plain) == ["default"]
-    assert NEW.name not in {each["name"] for each in maintenance.list_models(plain)}
+    assert NEW.name not in {model["name"] for model in maintenance.list_models(plain)}
     assert json.loads(shell("ls", "--db", plain, "--json").out)["total"] == 40
-    assert rows(plain, "SELECT name, role FROM collections ORDER BY id") == [("default", "live"), ("default", "replacement")]
+    assert fetch_rows(plain, "SELECT name, role FROM collections ORDER BY id") == [
+        ("default", "live"),
+        ("default", "replacement"),
+    ]
     assert is_sound(plain)
     assert json.loads(shell("reembed", "--cancel", "--db", plain, "--json").out) == {"collection": "default", "cancelled": True}
     assert "nothing was in progress" in shell("reembed", "--cancel", "--db", plain).out
-    assert rows(plain, "SELECT count(*) FROM documents") == [(40,)]
+    assert fetch_rows(plain, "SELECT count(*) FROM documents") == [(40,)]
     assert maintenance.status(plain)["collections"][0]["reembedding"] is None
-    assert "no collection named" in error_of(shell("reembed", "--cancel", "--db", plain, "-c", "other"))
+    assert "no collection named" in get_error(shell("reembed", "--cancel", "--db", plain, "-c", "other"))
 
 
 def test_what_is_half_made_goes_with_its_collection(plain, small):
     with vecsearch.open(plain, model=OLD) as collection, pytest.raises(InterruptedRunError, match="stopped by the test"):
-        collection.reembed(Meddling(NEW, 20, interrupt))
+        collection.reembed(MeddlingEncoder(NEW, 20, interrupt))
     maintenance.rename_collection(plain, "default", "other")
     with vecsearch.open(plain, collection="other", model=OLD) as collection:
         assert collection.reembed(NEW).encoded == 24
         with pytest.raises(InterruptedRunError, match="stopped by the test"):
-            collection.reembed(Meddling(OLD, 20, interrupt))
+            collection.reembed(MeddlingEncoder(OLD, 20, interrupt))
     maintenance.delete_collection(plain, "other")
-    assert [rows(plain, f"SELECT count(*) FROM {each}") for each in ("collections", "documents", "vectors")] == [[(0,)]] * 3
+    assert [fetch_rows(plain, f"SELECT count(*) FROM {table}") for table in ("collections", "documents", "vectors")] == [
+        [(0,)]
+    ] * 3
 
 
 def test_what_is_written_meanwhile_is_taken_in(plain, small):
@@ -292,32 +301,33 @@ def test_what_is_written_meanwhile_is_taken_in(plain, small):
             other.update("d3", text="an albatross instead")
             other.optimize(stemmer="de")
 
-    counting = Meddling(NEW, 20, meddle)
+    counting_encoder = MeddlingEncoder(NEW, 20, meddle)
     with vecsearch.open(plain, model=OLD) as collection:
-        collection.reembed(counting)
-        assert {each.id for each in collection.list_documents(limit=100)} == {f"d{n}" for n in range(40)} - {"d1", "d39"} | {
-            "new"
-        }
+        collection.reembed(counting_encoder)
+        assert {document.id for document in collection.list_documents(limit=100)} == {f"d{n}" for n in range(40)} - {
+            "d1",
+            "d39",
+        } | {"new"}
         assert collection.search("whale", limit=1)[0].id == "new"
-        assert [each.id for each in collection.get(where={"changed": 1})] == ["d2"]
+        assert [document.id for document in collection.get(where={"changed": 1})] == ["d2"]
         assert [hit.id for hit in collection.search("albatross", mode="lexical")] == ["d3"]
         query = "keel mast sail"
-        assert [(hit.id, hit.chunk_index) for hit in collection.search(query, mode="dense", limit=39)] == by_brute_force(
+        assert [(hit.id, hit.chunk_index) for hit in collection.search(query, mode="dense", limit=39)] == rank_by_brute_force(
             collection, NEW, query
         )[0]
-    assert len(counting.documents) <= 42  # what is untouched is encoded once
-    assert rows(plain, "SELECT stemmer FROM collections") == [("de",)]
+    assert len(counting_encoder.documents) <= 42  # what is untouched is encoded once
+    assert fetch_rows(plain, "SELECT stemmer FROM collections") == [("de",)]
     assert is_sound(plain)
 
 
 def test_two_runs_at_once_do_not_mix(plain, small):
-    def another():
+    def reembed_elsewhere():
         with vecsearch.open(plain, model=OLD) as other:
             other.reembed(FakeEncoder(3))
 
     with vecsearch.open(plain, model=OLD) as collection, pytest.raises(vecsearch.StorageError, match="another process"):
-        collection.reembed(Meddling(NEW, 20, another))
-    assert rows(plain, "SELECT model FROM collections") == [(FakeEncoder(3).name,)]
+        collection.reembed(MeddlingEncoder(NEW, 20, reembed_elsewhere))
+    assert fetch_rows(plain, "SELECT model FROM collections") == [(FakeEncoder(3).name,)]
     assert is_sound(plain)
 
 
@@ -326,12 +336,12 @@ def test_readers_go_on_by_the_old_vectors_and_then_by_the_new_ones(plain, small)
     with vecsearch.open(plain, model=OLD) as writer, vecsearch.open(plain, readonly=True) as reader:
         old = [hit.id for hit in writer.search(query, mode="dense", limit=40)]
         vectors = {OLD.dimension: OLD.encode_queries([query])[0], NEW.dimension: NEW.encode_queries([query])[0]}
-        seen, errors, done = set(), [], threading.Event()
+        rankings, errors, stop_event = set(), [], threading.Event()
 
         def ask():
-            while not done.is_set():
+            while not stop_event.is_set():
                 try:
-                    seen.add(tuple(hit.id for hit in reader.search(vectors[width()], mode="dense", limit=40)))
+                    rankings.add(tuple(hit.id for hit in reader.search(vectors[get_dimension()], mode="dense", limit=40)))
                     assert len(reader.search("number7", mode="lexical")) == 1
                 except vecsearch.DimensionMismatchError:
                     pass  # the switch came between two looks
@@ -339,7 +349,7 @@ def test_readers_go_on_by_the_old_vectors_and_then_by_the_new_ones(plain, small)
                     errors.append(error)
                     return
 
-        def width():
+        def get_dimension():
             return maintenance.status(plain)["collections"][0]["dimension"]
 
         threads = [threading.Thread(target=ask) for _ in range(3)]
@@ -349,14 +359,14 @@ def test_readers_go_on_by_the_old_vectors_and_then_by_the_new_ones(plain, small)
             for encoder in (NEW, OLD, NEW):
                 writer.reembed(encoder)
         finally:
-            done.set()
+            stop_event.set()
             for thread in threads:
                 thread.join()
         new = [hit.id for hit in writer.search(query, mode="dense", limit=40)]
         assert [hit.id for hit in reader.search(vectors[NEW.dimension], mode="dense", limit=40)] == new
     assert errors == []
     assert old != new
-    assert seen <= {tuple(old), tuple(new)}
+    assert rankings <= {tuple(old), tuple(new)}
 
 
 def test_who_asked_for_the_old_encoder_is_told_and_no_vector_of_it_is_taken_in(plain):
@@ -381,36 +391,36 @@ def other_model(tmp_path):
     """The bundled model as a local folder, with prompts that its own does not have."""
     folder = tmp_path / "prompted model"
     shutil.copytree(model_files.find_model_folder(model_files.BUNDLED_MODEL), folder)
-    at = folder / "config_sentence_transformers.json"
-    at.write_text(json.dumps({**json.loads(at.read_text()), "prompts": {"query": "query: ", "document": "passage: "}}))
+    config = folder / "config_sentence_transformers.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "prompts": {"query": "query: ", "document": "passage: "}}))
     return folder
 
 
 def test_the_shell_switches_models_and_open_readers_follow(notes, shell, other_model):
     with vecsearch.open(notes, readonly=True) as reader:
         assert reader.search("jumping", limit=1)[0].id == "leap"
-        told = shell("index", "old", "--model", other_model).err
-        assert f"vecsearch reembed --model '{other_model}' -c default" in told
-        ran = shell("reembed", "--model", other_model, "--json")
-        assert ran.status == 0, ran
-        report = json.loads(ran.out)
+        error_output = shell("index", "old", "--model", other_model).err
+        assert f"vecsearch reembed --model '{other_model}' -c default" in error_output
+        result = shell("reembed", "--model", other_model, "--json")
+        assert result.status == 0, result
+        report = json.loads(result.out)
         assert list(report) == ["collection", "model", "documents", "chunks", "encoded", "seconds"]
         assert (report["model"], report["documents"], report["encoded"]) == (str(other_model), 4, 4)
         assert reader.search("jumping", limit=1)[0].id == "leap"
         expected = registry.load(str(other_model)).encode_documents(["a jump over the fence"])[0]
         (hit,) = reader.search(expected, limit=1)
         assert hit.score == pytest.approx(1, abs=2e-3)
-    again = shell("reembed", "--model", other_model)
-    assert again.status == 0
-    assert "already; nothing to do" in again.out
+    second_result = shell("reembed", "--model", other_model)
+    assert second_result.status == 0
+    assert "already; nothing to do" in second_result.out
     assert shell("index", "old").status == 0
-    assert "in progress" in error_of(shell("reembed"), status=2)
-    assert error_of(shell("reembed", "--cancel", "--model", "x"), status=2)
+    assert "in progress" in get_error(shell("reembed"), status=2)
+    assert get_error(shell("reembed", "--cancel", "--model", "x"), status=2)
 
 
 def test_the_precision_alone_is_a_reason(notes, shell):
-    ran = shell("reembed", "--precision", "float32")
-    assert "4 documents, 4 chunks are embedded with all-MiniLM-L6-v2 now (4 texts encoded" in ran.out
+    result = shell("reembed", "--precision", "float32")
+    assert "4 documents, 4 chunks are embedded with all-MiniLM-L6-v2 now (4 texts encoded" in result.out
     (status,) = maintenance.status(notes)["collections"]
     assert status["precision"] == "float32"
     with vecsearch.open(notes) as collection:
@@ -420,22 +430,22 @@ def test_the_precision_alone_is_a_reason(notes, shell):
 
 
 def test_what_was_replaced_is_dropped_by_the_next_writer(plain, monkeypatch):
-    def left(write):
+    def check_cleanup(write):
         with vecsearch.open(plain, model=OLD) as collection, monkeypatch.context() as patch:
             patch.setattr(replacement, "drop_leftovers", lambda database: None)
             collection.reembed(NEW)
             collection.reembed(OLD)
-        assert len(rows(plain, "SELECT * FROM collections")) == 3
+        assert len(fetch_rows(plain, "SELECT * FROM collections")) == 3
         assert maintenance.collections(plain) == ["default"]
         with vecsearch.open(plain, model=OLD) as collection:
             write(collection)
-        assert len(rows(plain, "SELECT * FROM collections")) == 1
+        assert len(fetch_rows(plain, "SELECT * FROM collections")) == 1
         assert len(list((plain / "index").glob("*"))) == 1
         assert is_sound(plain)
 
-    left(lambda collection: collection.add(["group_size"], on_conflict="replace"))
-    left(lambda collection: collection.optimize())
-    left(lambda collection: collection.reembed(FakeEncoder(3)))
+    check_cleanup(lambda collection: collection.add(["group_size"], on_conflict="replace"))
+    check_cleanup(lambda collection: collection.optimize())
+    check_cleanup(lambda collection: collection.reembed(FakeEncoder(3)))
 
 
 KILLED = """
@@ -483,10 +493,10 @@ POINTS = [
 
 @pytest.mark.parametrize(("point", "count"), POINTS, ids=[f"{point} {count}".replace(" ", "-") for point, count in POINTS])
 def test_killed_at_any_point_it_answers_by_one_encoder_and_goes_on(plain, point, count):
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", KILLED, str(plain), point, str(count)], cwd=PROJECT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert result.returncode == -signal.SIGKILL, result.stderr
     (status,) = maintenance.status(plain)["collections"]
     encoder = OLD if status["model"] == OLD.name else NEW
     assert (encoder is NEW) == (
@@ -494,33 +504,33 @@ def test_killed_at_any_point_it_answers_by_one_encoder_and_goes_on(plain, point,
     )
     query = "keel mast sail"
 
-    def is_right(collection, by):
+    def is_right(collection, encoder):
         hits = collection.search(query, mode="dense", limit=50)
-        assert [(hit.id, hit.chunk_index) for hit in hits] == by_brute_force_of_texts(by, query)
+        assert [(hit.id, hit.chunk_index) for hit in hits] == rank_texts_by_brute_force(encoder, query)
         assert [hit.id for hit in collection.search("number7", mode="lexical")] == ["d7"]
 
     with vecsearch.open(plain, model=encoder, readonly=True) as collection:
         is_right(collection, encoder)
     assert is_sound(plain)
-    made = 0 if status["reembedding"] is None else status["reembedding"]["documents"]
+    document_count = 0 if status["reembedding"] is None else status["reembedding"]["documents"]
     with vecsearch.open(plain, model=encoder) as collection:
         report = collection.reembed(NEW)
-        assert (report.encoded, report.documents) == (40 - made if report.switched else 0, 40)
+        assert (report.encoded, report.documents) == (40 - document_count if report.switched else 0, 40)
         collection.optimize()
         is_right(collection, NEW)
-    assert rows(plain, "SELECT count(*) FROM collections") == [(1,)]
+    assert fetch_rows(plain, "SELECT count(*) FROM collections") == [(1,)]
     assert len(list((plain / "index").glob("*"))) == 1
     assert is_sound(plain)
 
 
-def by_brute_force_of_texts(encoder, query):
+def rank_texts_by_brute_force(encoder, query):
     """The documents of `plain`, nearest first."""
-    scores = encoder.encode_documents(texts(40)) @ encoder.encode_queries([query])[0]
-    return [(f"d{at}", 0) for at in np.argsort(-scores, kind="stable")]
+    scores = encoder.encode_documents(make_texts(40)) @ encoder.encode_queries([query])[0]
+    return [(f"d{position}", 0) for position in np.argsort(-scores, kind="stable")]
 
 
 def test_progress_is_told_of_all_characters(plain):
-    class Told:
+    class RecordingProgress:
         total = done = 0
 
         def begin(self, total):
@@ -529,10 +539,10 @@ def test_progress_is_told_of_all_characters(plain):
         def advance(self, amount, chunks):
             self.done += amount
 
-    told = Told()
+    progress = RecordingProgress()
     with vecsearch.open(plain, model=OLD) as collection:
-        collection.reembed(NEW, progress=told)
-        assert told.done == pytest.approx(told.total) == sum(map(len, texts(40)))
+        collection.reembed(NEW, progress=progress)
+        assert progress.done == pytest.approx(progress.total) == sum(map(len, make_texts(40)))
 
 
 def test_a_reembed_of_nothing_there_says_so(tmp_path):

@@ -16,7 +16,7 @@ from vecsearch.indexing import batch_writer
 MODEL = FakeEncoder(1)
 
 
-class Interrupting(FakeEncoder):
+class InterruptingEncoder(FakeEncoder):
     """A model that lets somebody else come in while it encodes its second batch."""
 
     def __init__(self, seed: int, act: Callable[[], object]) -> None:
@@ -73,7 +73,7 @@ def restore(db: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "what"),
+    ("change", "message"),
     [
         (drop, "was dropped or renamed while this run wrote to it"),
         (rename, "was dropped or renamed while this run wrote to it"),
@@ -83,12 +83,12 @@ def restore(db: Path) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_run_ends_when_its_collection_is_no_longer_the_one_it_began_with(db, files, change, what):
+def test_a_run_ends_when_its_collection_is_no_longer_the_one_it_began_with(db, files, change, message):
     with vecsearch.connect(db) as database:
         database.backup(db.parent / "backup.zip")
     with (
-        vecsearch.open(db, model=Interrupting(1, lambda: change(db))) as collection,
-        pytest.raises(vecsearch.CollectionChangedError, match=what),
+        vecsearch.open(db, model=InterruptingEncoder(1, lambda: change(db))) as collection,
+        pytest.raises(vecsearch.CollectionChangedError, match=message),
     ):
         collection.index([files])
     with vecsearch.connect(db) as database:
@@ -105,7 +105,7 @@ def test_two_runs_take_turns_and_both_complete(db, files):
         with vecsearch.open(db, model=FakeEncoder(1), lock_timeout=5) as collection:
             assert collection.index([other]).added == 1
 
-    with vecsearch.open(db, model=Interrupting(1, index_other)) as collection:
+    with vecsearch.open(db, model=InterruptingEncoder(1, index_other)) as collection:
         assert collection.index([files]).added == 20
         assert len(collection) == 22
 
@@ -115,7 +115,7 @@ def test_an_id_that_another_source_takes_meanwhile_is_reported_and_stays_theirs(
         with vecsearch.open(db, model=FakeEncoder(1)) as collection:
             collection.add(["mine"], ids=["files/19.txt"])
 
-    with vecsearch.open(db, model=Interrupting(1, take)) as collection:
+    with vecsearch.open(db, model=InterruptingEncoder(1, take)) as collection:
         report = collection.index([files])
         assert ["the id 'files/19.txt' is taken" in failure.error for failure in report.failed] == [True]
         assert collection.get("files/19.txt")[0].text == "mine"
@@ -128,24 +128,24 @@ def test_what_came_back_meanwhile_is_not_removed(db, files):
     for n in range(30, 40):
         (files / f"{n}.txt").write_text(f"a new file, so that something is encoded, number {n}")
     text = "it is there again"
-    with vecsearch.open(db, model=Interrupting(1, lambda: (files / "00.txt").write_text(text))) as collection:
+    with vecsearch.open(db, model=InterruptingEncoder(1, lambda: (files / "00.txt").write_text(text))) as collection:
         report = collection.index([files])
         assert (report.removed, "files/00.txt" in collection) == (0, True)
 
 
 def test_a_run_that_waits_says_for_whom(db, files, caplog):
     caplog.set_level(logging.INFO, logger="vecsearch")
-    held, done = threading.Event(), threading.Event()
+    held_event, stop_event = threading.Event(), threading.Event()
 
     def hold() -> None:
         with vecsearch.open(db, model=MODEL) as collection, collection._store.open_writer("default"):
-            held.set()
+            held_event.set()
             while not any("waiting for process" in record.getMessage() for record in caplog.records):
-                done.wait(0.05)
+                stop_event.wait(0.05)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    held.wait()
+    held_event.wait()
     with vecsearch.open(db, model=MODEL) as collection:
         assert collection.index([files]).added == 20
     holder.join()

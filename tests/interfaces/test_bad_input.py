@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import vecsearch
-from tests.checks import UNIT, error_of, listing, nothing_lost
-from tests.limits import can_be_powerless, can_mount, powerless
+from tests.checks import UNIT, expect_nothing_lost, get_error, list_files
+from tests.limits import can_be_powerless, can_mount, drop_privileges
 
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(0).randbytes(4000)
 BROKEN_UTF_8 = b"the keel of the ship \xff\xfe\x80 and the mast, and more words in plain English after that"
@@ -25,21 +25,21 @@ needs_mounts = pytest.mark.skipif(not can_mount(), reason="this user cannot moun
 
 
 def test_an_unknown_path_is_named_and_nothing_is_made(shell, tmp_path):
-    assert "nowhere.txt: no such file or folder" in error_of(shell("index", "-q", "nowhere.txt"))
-    assert listing(tmp_path) == []
+    assert "nowhere.txt: no such file or folder" in get_error(shell("index", "-q", "nowhere.txt"))
+    assert list_files(tmp_path) == []
 
 
 def test_an_unknown_path_beside_a_good_one_costs_only_itself(shell, notes, tmp_path):
     (tmp_path / "new.txt").write_text("a brand new note")
-    ran = shell("index", "nowhere.txt", "new.txt", "--json")
-    assert (ran.status, ran.err) == (1, "")
-    report = json.loads(ran.out)
+    result = shell("index", "nowhere.txt", "new.txt", "--json")
+    assert (result.status, result.err) == (1, "")
+    report = json.loads(result.out)
     assert report["failed"] == [{"source": str(tmp_path / "nowhere.txt"), "error": "no such file or folder"}]
     assert (report["added"], report["documents"]) == (1, 5)
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
         ("picture.png", PNG, "binary"),
         ("picture", PNG, "binary"),
@@ -52,19 +52,19 @@ def test_an_unknown_path_beside_a_good_one_costs_only_itself(shell, notes, tmp_p
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_file_without_readable_text_that_is_named_outright_is_an_error(shell, tmp_path, name, data, said):
+def test_a_file_without_readable_text_that_is_named_outright_is_an_error(shell, tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
-    error = error_of(shell("index", "-q", name))
+    error = get_error(shell("index", "-q", name))
     assert name in error
-    assert said in error
-    assert listing(tmp_path) == [name], "a database was made though there was nothing to put in"
+    assert message in error
+    assert list_files(tmp_path) == [name], "a database was made though there was nothing to put in"
 
 
 def test_files_without_readable_text_leave_what_was_there(shell, notes, tmp_path):
     for name, data in (("picture.png", PNG), ("empty.txt", b""), ("broken.txt", BROKEN_UTF_8)):
         (tmp_path / name).write_bytes(data)
-        with nothing_lost(notes):
-            assert name in error_of(shell("index", "-q", name))
+        with expect_nothing_lost(notes):
+            assert name in get_error(shell("index", "-q", name))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1", "cp1252"])
@@ -74,8 +74,8 @@ def test_other_encodings_are_read_and_found(shell, tmp_path, encoding):
     )
     assert shell("index", "menu.txt").status == 0
     for mode, query in (("lexical", "brûlée"), ("dense", "dessert in a restaurant")):
-        found = json.loads(shell("search", query, "--mode", mode, "--json").out)
-        assert [hit["text"][:12] for hit in found["hits"]] == ["Crème brûlée"]
+        answer = json.loads(shell("search", query, "--mode", mode, "--json").out)
+        assert [hit["text"][:12] for hit in answer["hits"]] == ["Crème brûlée"]
 
 
 @needs_modes
@@ -83,24 +83,24 @@ def test_an_unreadable_file_is_named_and_its_neighbour_is_kept(process, notes, t
     secret = tmp_path / "old/secret.txt"
     secret.write_text("the secret")
     secret.chmod(0)
-    with nothing_lost(notes):
-        assert "secret.txt: permission denied" in error_of(process("index", "-q", "old", preexec_fn=powerless))
-        assert "secret.txt: permission denied" in error_of(process("index", "-q", "old/secret.txt", preexec_fn=powerless))
+    with expect_nothing_lost(notes):
+        assert "secret.txt: permission denied" in get_error(process("index", "-q", "old", preexec_fn=drop_privileges))
+        assert "secret.txt: permission denied" in get_error(process("index", "-q", "old/secret.txt", preexec_fn=drop_privileges))
 
 
 @needs_modes
 def test_an_unreadable_file_alone_makes_no_database(process, tmp_path):
     (tmp_path / "secret.txt").write_text("the secret")
     (tmp_path / "secret.txt").chmod(0)
-    assert "secret.txt: permission denied" in error_of(process("index", "-q", "secret.txt", preexec_fn=powerless))
-    assert listing(tmp_path) == ["secret.txt"]
+    assert "secret.txt: permission denied" in get_error(process("index", "-q", "secret.txt", preexec_fn=drop_privileges))
+    assert list_files(tmp_path) == ["secret.txt"]
 
 
 # -- options and queries
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    ("arguments", "status", "message"),
     [
         (["search", ""], 1, "the query is empty"),
         (["search", "  ", "\n"], 1, "the query is empty"),
@@ -155,9 +155,9 @@ def test_an_unreadable_file_alone_makes_no_database(process, tmp_path):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
-def test_what_cannot_be_done_is_said_and_changes_nothing(shell, notes, arguments, status, said):
-    with nothing_lost(notes):
-        assert said in error_of(shell(*arguments), status)
+def test_what_cannot_be_done_is_said_and_changes_nothing(shell, notes, arguments, status, message):
+    with expect_nothing_lost(notes):
+        assert message in get_error(shell(*arguments), status)
 
 
 @pytest.mark.parametrize(
@@ -165,34 +165,34 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(shell, notes, arguments
 )
 @pytest.mark.parametrize("db", [[], ["--db", "nowhere"]], ids=["found", "given"])
 def test_only_index_makes_a_database(shell, tmp_path, arguments, db):
-    assert "vecsearch index PATH" in error_of(shell(*arguments, *db))
-    assert listing(tmp_path) == []
+    assert "vecsearch index PATH" in get_error(shell(*arguments, *db))
+    assert list_files(tmp_path) == []
 
 
 def test_an_empty_pipe_makes_no_database(shell, tmp_path):
-    assert "stdin is empty" in error_of(shell("index", "-", stdin=b" \n"))
-    assert "not valid JSON" in error_of(shell("index", "-", "-q", stdin=b"no json\n"))
-    assert "binary" in error_of(shell("index", "-", "-q", stdin=PNG))
-    assert listing(tmp_path) == []
+    assert "stdin is empty" in get_error(shell("index", "-", stdin=b" \n"))
+    assert "not valid JSON" in get_error(shell("index", "-", "-q", stdin=b"no json\n"))
+    assert "binary" in get_error(shell("index", "-", "-q", stdin=PNG))
+    assert list_files(tmp_path) == []
 
 
 def test_as_many_answers_as_there_are_come_back_however_many_are_asked_for(shell, notes):
-    ran = shell("search", "seal", "-n", "1000000", "--json")
-    assert ran.status == 0
-    assert sorted(hit["id"] for hit in json.loads(ran.out)["hits"]) == ["bound", "leap", "old/sea.txt", "planet"]
+    result = shell("search", "seal", "-n", "1000000", "--json")
+    assert result.status == 0
+    assert sorted(hit["id"] for hit in json.loads(result.out)["hits"]) == ["bound", "leap", "old/sea.txt", "planet"]
 
 
 def test_a_query_longer_than_the_window_is_answered_with_a_warning(shell, notes):
-    ran = shell("search", "harbour seal " * 400, "--json")
-    assert ran.status == 0
-    assert json.loads(ran.out)["hits"][0]["id"] == "old/sea.txt"
-    assert ran.err.startswith("Warning: the query has ")
-    assert ran.err.count("\n") == 1
+    result = shell("search", "harbour seal " * 400, "--json")
+    assert result.status == 0
+    assert json.loads(result.out)["hits"][0]["id"] == "old/sea.txt"
+    assert result.err.startswith("Warning: the query has ")
+    assert result.err.count("\n") == 1
     assert shell("search", "harbour seal " * 400, "-q").err == ""
 
 
 @pytest.mark.parametrize(
-    ("ask", "said"),
+    ("ask", "message"),
     [
         (lambda notes: notes.add(["x"], on_conflict="merge"), "on_conflict must be one of error, skip, replace, got 'merge'"),
         (lambda notes: notes.search("x", mode="fuzzy"), "mode must be one of hybrid, dense, lexical, got 'fuzzy'"),
@@ -233,9 +233,13 @@ def test_a_query_longer_than_the_window_is_answered_with_a_warning(shell, notes)
         (lambda notes: vecsearch.open("new.vec", collection=" "), "a collection name"),
     ],
 )  # fmt: skip
-def test_a_bad_argument_raises_an_input_error_that_names_it(notes, tmp_path, monkeypatch, ask, said):
+def test_a_bad_argument_raises_an_input_error_that_names_it(notes, tmp_path, monkeypatch, ask, message):
     monkeypatch.chdir(tmp_path)
-    with nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError, match=re.escape(said)):
+    with (
+        expect_nothing_lost(notes),
+        vecsearch.open(notes) as collection,
+        pytest.raises(vecsearch.InputError, match=re.escape(message)),
+    ):
         ask(collection)
     assert not Path("new.vec").exists()
 
@@ -244,7 +248,7 @@ def test_a_bad_argument_raises_an_input_error_that_names_it(notes, tmp_path, mon
 
 
 @pytest.mark.parametrize(
-    ("vector", "said"),
+    ("vector", "message"),
     [
         (UNIT[0, :3], "have 384 dimensions, got 3"),
         (np.full(384, np.nan), "NaN or infinity"),
@@ -255,26 +259,30 @@ def test_a_bad_argument_raises_an_input_error_that_names_it(notes, tmp_path, mon
     ids=["narrow", "nan", "infinite", "too large", "zero"],
 )
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
-def test_a_vector_that_cannot_be_compared_is_refused_on_both_sides(notes, vector, said):
-    with nothing_lost(notes), vecsearch.open(notes) as collection:
+def test_a_vector_that_cannot_be_compared_is_refused_on_both_sides(notes, vector, message):
+    with expect_nothing_lost(notes), vecsearch.open(notes) as collection:
         for ask in (
             lambda: collection.search(vector),
             lambda: collection.search([vector, vector]),
             lambda: collection.add(["bad"], vectors=[vector]),
             lambda: collection.add(["bad", "bad"], ids=["new", "leap"], vectors=[vector, vector], on_conflict="replace"),
         ):
-            with pytest.raises(vecsearch.InputError, match=said):
+            with pytest.raises(vecsearch.InputError, match=message):
                 ask()
 
 
 @pytest.mark.parametrize("rows", [UNIT[:1], UNIT[:3], UNIT[0], UNIT[:2, :0], [["a"], ["b"]], [[0.5], [0.5, 0.5]], 7, "vectors"])
 def test_vectors_that_are_no_row_a_text_are_refused(notes, rows):
-    with nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError, match="vectors must"):
+    with (
+        expect_nothing_lost(notes),
+        vecsearch.open(notes) as collection,
+        pytest.raises(vecsearch.InputError, match="vectors must"),
+    ):
         collection.add(["good", "bad"], vectors=rows)
 
 
 def test_one_bad_row_keeps_out_its_good_neighbours(notes):
-    with nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError, match="all zeros"):
+    with expect_nothing_lost(notes), vecsearch.open(notes) as collection, pytest.raises(vecsearch.InputError, match="all zeros"):
         collection.add(["good", "bad"], vectors=[UNIT[0], np.zeros(384)])
 
 
@@ -285,7 +293,7 @@ def test_texts_are_refused_by_a_collection_of_vectors_of_another_width(tmp_path)
             with pytest.raises(vecsearch.DimensionMismatchError, match="have 3 dimensions, got 384"):
                 ask("a text")
         assert [hit.id for hit in collection.search([0, 2, 0])] == ["y", "x"]
-        assert [each.text for each in collection.get(where={})] == ["x", "y"]
+        assert [document.text for document in collection.get(where={})] == ["x", "y"]
 
 
 # -- ids
@@ -293,9 +301,9 @@ def test_texts_are_refused_by_a_collection_of_vectors_of_another_width(tmp_path)
 
 def test_an_id_that_a_pipe_gives_twice_fails_by_its_line_and_the_others_are_stored(shell, notes):
     lines = b'{"id": "a", "text": "first"}\n{"id": "a", "text": "second"}\n{"id": "b", "text": "third"}\n'
-    ran = shell("index", "-", "--json", stdin=lines)
-    report = json.loads(ran.out)
-    assert ran.status == 1
+    result = shell("index", "-", "--json", stdin=lines)
+    report = json.loads(result.out)
+    assert result.status == 1
     assert [failure["error"] for failure in report["failed"]] == ["line 2: the id 'a' was given on line 1 already"]
     assert report["added"] == 2
     assert "first" in shell("get", "a").out
@@ -304,34 +312,37 @@ def test_an_id_that_a_pipe_gives_twice_fails_by_its_line_and_the_others_are_stor
 def test_broken_lines_fail_by_their_number_and_the_others_are_stored(shell, notes, tmp_path):
     lines = b'{"id": "a", "text": "first"}\nno json\n["b"]\n{"id": "c"}\n{"id": "d", "text": 4}\n\n{"id": "e", "text": "last"}\n'
     (tmp_path / "mixed.jsonl").write_bytes(lines)
-    ran = shell("index", "mixed.jsonl", "--json")
-    report = json.loads(ran.out)
-    assert ran.status == 1
+    result = shell("index", "mixed.jsonl", "--json")
+    report = json.loads(result.out)
+    assert result.status == 1
     assert {failure["source"] for failure in report["failed"]} == {str(tmp_path / "mixed.jsonl")}
     errors = [failure["error"] for failure in report["failed"]]
     assert [error[:7] for error in errors] == ["line 2:", "line 3:", "line 5:", "documen"]
     assert (report["added"], report["documents"]) == (2, 6)
-    ran = shell("index", "mixed.jsonl")
-    assert ran.err.count("failed: ") == len(ran.err.splitlines()) == 4
+    result = shell("index", "mixed.jsonl")
+    assert result.err.count("failed: ") == len(result.err.splitlines()) == 4
 
 
 def test_half_a_surrogate_pair_costs_its_own_line_only(shell, notes, tmp_path):
     lines = (r'{"id": "half", "text": "\ud800"}', r'{"id": "\udfff", "text": "x"}', '{"id": "whole", "text": "a boat"}')
     (tmp_path / "pairs.jsonl").write_text("\n".join(lines))
     for path in ("pairs.jsonl", "-"):
-        told = shell("index", path, "--json", stdin="\n".join(lines).replace("whole", "piped").encode())
-        assert told.status == 1
-        assert [each["error"].partition(" holds")[0] for each in json.loads(told.out)["failed"]] == ["the text of 'half'", "id"]
+        result = shell("index", path, "--json", stdin="\n".join(lines).replace("whole", "piped").encode())
+        assert result.status == 1
+        assert [failure["error"].partition(" holds")[0] for failure in json.loads(result.out)["failed"]] == [
+            "the text of 'half'",
+            "id",
+        ]
     with vecsearch.open(notes) as collection:
-        assert [each.text for each in collection.get(["whole", "piped"])] == ["a boat", "a boat"]
+        assert [document.text for document in collection.get(["whole", "piped"])] == ["a boat", "a boat"]
 
 
 def test_an_id_from_two_files_is_refused_by_the_names_of_both(shell, notes, tmp_path):
     (tmp_path / "other.jsonl").write_text('{"id": "planet", "text": "a dwarf far out"}\n{"id": "leap", "text": "a year"}\n')
-    with nothing_lost(notes):
-        ran = shell("index", "-q", "other.jsonl")
-        assert ran.status == 1
-        first, second = ran.err.splitlines()
+    with expect_nothing_lost(notes):
+        result = shell("index", "-q", "other.jsonl")
+        assert result.status == 1
+        first, second = result.err.splitlines()
         assert "'planet'" in first
         assert "old/lines.jsonl" in first
         assert "from other.jsonl" in first
@@ -341,12 +352,12 @@ def test_an_id_from_two_files_is_refused_by_the_names_of_both(shell, notes, tmp_
 def test_an_id_from_two_new_files_of_one_run_goes_to_the_first(shell, tmp_path):
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_text(f'{{"id": "1", "text": "from {name}"}}\n')
-    error = error_of(shell("index", "-q", "."))
+    error = get_error(shell("index", "-q", "."))
     assert "a.jsonl" in error
     assert "b.jsonl" in error
     assert "from a.jsonl" in shell("get", "1").out
 
 
 def test_a_pipe_does_not_take_a_files_document(shell, notes):
-    with nothing_lost(notes):
-        assert "old/lines.jsonl" in error_of(shell("index", "-", "-q", stdin=b'{"id": "planet", "text": "mine"}'))
+    with expect_nothing_lost(notes):
+        assert "old/lines.jsonl" in get_error(shell("index", "-", "-q", stdin=b'{"id": "planet", "text": "mine"}'))

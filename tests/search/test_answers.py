@@ -37,17 +37,17 @@ TEXTS = {
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
-    opened = vecsearch.open(tmp_path_factory.mktemp("answers") / "a.vec")
-    opened.add(list(TEXTS.values()), ids=list(TEXTS), metadatas=[{"n": n, "odd": n % 2 == 1} for n in range(len(TEXTS))])
-    return opened
+    collection = vecsearch.open(tmp_path_factory.mktemp("answers") / "a.vec")
+    collection.add(list(TEXTS.values()), ids=list(TEXTS), metadatas=[{"n": n, "odd": n % 2 == 1} for n in range(len(TEXTS))])
+    return collection
 
 
-def explanation_of(hit: vecsearch.Hit) -> vecsearch.Explanation:
+def get_explanation(hit: vecsearch.Hit) -> vecsearch.Explanation:
     assert hit.explanation is not None
     return hit.explanation
 
 
-def ids(hits: Sequence[vecsearch.Hit]) -> list[str]:
+def list_ids(hits: Sequence[vecsearch.Hit]) -> list[str]:
     return [hit.id for hit in hits]
 
 
@@ -57,15 +57,13 @@ def ids(hits: Sequence[vecsearch.Hit]) -> list[str]:
 @pytest.mark.parametrize("mode", vecsearch.Mode)
 def test_by_document_each_stands_once_with_its_best_chunk_and_how_many_more(mixed: vecsearch.Collection, mode: str) -> None:
     chunks = mixed.search("when does the lease of a house end", mode=mode, limit=1000)
-    grouped = mixed.search("when does the lease of a house end", mode=mode, limit=1000, group_by="document")
-    assert Counter(ids(chunks))["leases"] > 3
-    assert ids(grouped) == list(dict.fromkeys(ids(chunks)))
+    hits = mixed.search("when does the lease of a house end", mode=mode, limit=1000, group_by="document")
+    assert Counter(list_ids(chunks))["leases"] > 3
+    assert list_ids(hits) == list(dict.fromkeys(list_ids(chunks)))
     best = {hit.id: hit for hit in reversed(chunks)}
-    assert [(hit.chunk_index, hit.score) for hit in grouped] == [
-        (best[hit.id].chunk_index, best[hit.id].score) for hit in grouped
-    ]
-    last = ids(chunks).index(grouped[-1].id)
-    assert [hit.group_size for hit in grouped] == [Counter(ids(chunks[: last + 1]))[hit.id] - 1 for hit in grouped]
+    assert [(hit.chunk_index, hit.score) for hit in hits] == [(best[hit.id].chunk_index, best[hit.id].score) for hit in hits]
+    last = list_ids(chunks).index(hits[-1].id)
+    assert [hit.group_size for hit in hits] == [Counter(list_ids(chunks[: last + 1]))[hit.id] - 1 for hit in hits]
 
 
 def test_as_many_documents_come_back_as_are_asked_for(tmp_path: Path) -> None:
@@ -87,19 +85,19 @@ def test_what_is_left_of_near_duplicates_does_not_depend_on_how_many_are_asked_f
     texts = [" ".join(random.choice(words, size=random.integers(1, 4))) for _ in range(3000)]
     with vecsearch.open(tmp_path / "x.vec", model=FakeEncoder(dimension=8)) as collection:
         collection.add(texts, ids=[str(n) for n in range(3000)], vectors=random.normal(size=(3000, 8)))
-        everything = collection.search("a crane at the bank", mode=mode, limit=3000, dedupe=True)
+        all_hits = collection.search("a crane at the bank", mode=mode, limit=3000, dedupe=True)
         for limit in (1, 10, 50, 150):
-            found = collection.search("a crane at the bank", mode=mode, limit=limit, dedupe=True)
-            assert [(hit.id, hit.score) for hit in found] == [(hit.id, hit.score) for hit in everything[:limit]]
+            hits = collection.search("a crane at the bank", mode=mode, limit=limit, dedupe=True)
+            assert [(hit.id, hit.score) for hit in hits] == [(hit.id, hit.score) for hit in all_hits[:limit]]
 
 
 def test_collapsed_word_forms_and_near_duplicates_stand_behind_the_best(mixed: vecsearch.Collection) -> None:
     plain = mixed.search("jump", limit=8)
-    assert {"jump", "jumping", "jumps"} <= set(ids(plain))
-    collapsed = mixed.search("jump", limit=8, dedupe=True)
-    assert collapsed[0].id == "jump" and collapsed[0].group_size == 2
-    assert not {"jumping", "jumps"} & set(ids(collapsed))
-    assert {"leap", "hop"} <= set(ids(collapsed))
+    assert {"jump", "jumping", "jumps"} <= set(list_ids(plain))
+    deduped_hits = mixed.search("jump", limit=8, dedupe=True)
+    assert deduped_hits[0].id == "jump" and deduped_hits[0].group_size == 2
+    assert not {"jumping", "jumps"} & set(list_ids(deduped_hits))
+    assert {"leap", "hop"} <= set(list_ids(deduped_hits))
     bats = [hit for hit in mixed.search("bats hunt moths at dusk", limit=8, dedupe=True) if hit.id.startswith("bats")]
     assert [hit.group_size for hit in bats] == [1]
 
@@ -107,21 +105,21 @@ def test_collapsed_word_forms_and_near_duplicates_stand_behind_the_best(mixed: v
 words = st.frozensets(st.sampled_from("abcdefghijklmnopqrst"), max_size=20)
 
 
-@given(one=words, other=words)
-def test_alike_is_mutual_and_every_text_with_a_word_is_like_itself(one: frozenset[str], other: frozenset[str]) -> None:
-    assert is_near_duplicate(one, other) == is_near_duplicate(other, one)
-    assert is_near_duplicate(one, one) == bool(one)
-    if is_near_duplicate(one, other):
-        assert len(one & other) / len(one | other) >= 0.9
+@given(first=words, other=words)
+def test_alike_is_mutual_and_every_text_with_a_word_is_like_itself(first: frozenset[str], other: frozenset[str]) -> None:
+    assert is_near_duplicate(first, other) == is_near_duplicate(other, first)
+    assert is_near_duplicate(first, first) == bool(first)
+    if is_near_duplicate(first, other):
+        assert len(first & other) / len(first | other) >= 0.9
 
 
 def test_mmr_of_one_is_the_ranking_and_less_is_varied(mixed: vecsearch.Collection) -> None:
     plain = mixed.search("jump", limit=4)
-    assert ids(mixed.search("jump", limit=4, mmr=1.0)) == ids(plain)
-    assert {"jumping", "jumps"} <= set(ids(plain))
+    assert list_ids(mixed.search("jump", limit=4, mmr=1.0)) == list_ids(plain)
+    assert {"jumping", "jumps"} <= set(list_ids(plain))
     varied = mixed.search("jump", limit=4, mmr=0.3)
     assert varied[0].id == plain[0].id
-    assert len({"jumping", "jumps"} & set(ids(varied))) < 2
+    assert len({"jumping", "jumps"} & set(list_ids(varied))) < 2
 
 
 def test_mmr_is_its_formula(tmp_path: Path) -> None:
@@ -131,12 +129,12 @@ def test_mmr_is_its_formula(tmp_path: Path) -> None:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     with vecsearch.open(tmp_path / "x.vec", precision="float32") as collection:
         collection.add(["text"] * 40, ids=[str(n) for n in range(40)], vectors=rows)
-        found = [int(each) for each in ids(collection.search(np.eye(384)[0], limit=6, mmr=0.4))]
-    near, chosen = rows[:, 0], [int(np.argmax(rows[:, 0]))]
-    while len(chosen) < 6:
-        value = {n: 0.4 * near[n] / near.max() - 0.6 * (rows[chosen] @ rows[n]).max() for n in range(40) if n not in chosen}
-        chosen.append(max(value, key=lambda n: value[n]))
-    assert found == chosen
+        picked_rows = [int(key) for key in list_ids(collection.search(np.eye(384)[0], limit=6, mmr=0.4))]
+    near, picks = rows[:, 0], [int(np.argmax(rows[:, 0]))]
+    while len(picks) < 6:
+        value = {n: 0.4 * near[n] / near.max() - 0.6 * (rows[picks] @ rows[n]).max() for n in range(40) if n not in picks}
+        picks.append(max(value, key=lambda n: value[n]))
+    assert picked_rows == picks
 
 
 def test_expanded_hits_have_their_neighbours(mixed: vecsearch.Collection) -> None:
@@ -157,36 +155,38 @@ def test_expanded_hits_have_their_neighbours(mixed: vecsearch.Collection) -> Non
 def test_a_filter_takes_rows_away_and_changes_nothing_else(
     mixed: vecsearch.Collection, mode: str, limit: int, bound: int, odd: bool, group: Any, query: str
 ) -> None:
-    everything = mixed.search(query, mode=mode, limit=1000, group_by=group)
+    all_hits = mixed.search(query, mode=mode, limit=1000, group_by=group)
     where = {"n": {"$lt": bound}, "odd": odd}
-    expected = [hit for hit in everything if hit.metadata["n"] < bound and hit.metadata["odd"] == odd][:limit]
-    found = mixed.search(query, mode=mode, limit=limit, group_by=group, where=where)
-    assert [(hit.id, hit.chunk_index, hit.score) for hit in found] == [(hit.id, hit.chunk_index, hit.score) for hit in expected]
+    expected = [hit for hit in all_hits if hit.metadata["n"] < bound and hit.metadata["odd"] == odd][:limit]
+    hits = mixed.search(query, mode=mode, limit=limit, group_by=group, where=where)
+    assert [(hit.id, hit.chunk_index, hit.score) for hit in hits] == [(hit.id, hit.chunk_index, hit.score) for hit in expected]
 
 
 # -- examples
 
 
 def test_recommended_are_those_nearest_to_a_like_and_not_nearer_to_a_dislike(mixed: vecsearch.Collection) -> None:
-    found = mixed.recommend(["jump", "river"], ["money"], limit=100)
-    assert not {"jump", "river", "money"} & set(ids(found))
-    assert ids(found)[:2] == ["jumping", "jumps"] or ids(found)[:2] == ["jumps", "jumping"]
+    hits = mixed.recommend(["jump", "river"], ["money"], limit=100)
+    assert not {"jump", "river", "money"} & set(list_ids(hits))
+    assert list_ids(hits)[:2] == ["jumping", "jumps"] or list_ids(hits)[:2] == ["jumps", "jumping"]
     rows = {key: mixed.search(TEXTS[key], mode="dense", limit=100) for key in ("jump", "river", "money")}
     near = {key: {(hit.id, hit.chunk_index): hit.score for hit in hits} for key, hits in rows.items()}
-    for hit in found:
-        like = max(near[key][hit.id, hit.chunk_index] for key in ("jump", "river"))
-        dislike = near["money"][hit.id, hit.chunk_index]
-        assert hit.similarity == pytest.approx(like, abs=1e-3)
-        assert hit.score == pytest.approx(like if like >= dislike else -dislike, abs=1e-3)
-    assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
+    for hit in hits:
+        positive_similarity = max(near[key][hit.id, hit.chunk_index] for key in ("jump", "river"))
+        negative_similarity = near["money"][hit.id, hit.chunk_index]
+        assert hit.similarity == pytest.approx(positive_similarity, abs=1e-3)
+        assert hit.score == pytest.approx(
+            positive_similarity if positive_similarity >= negative_similarity else -negative_similarity, abs=1e-3
+        )
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
 def test_examples_may_be_texts_and_all_options_hold(mixed: vecsearch.Collection) -> None:
-    found = mixed.recommend([{"text": "animals that fly at night"}], limit=2, dedupe=True, group_by="document")
-    assert found[0].id in ("bats", "bats2") and found[0].group_size == 1
+    hits = mixed.recommend([{"text": "animals that fly at night"}], limit=2, dedupe=True, group_by="document")
+    assert hits[0].id in ("bats", "bats2") and hits[0].group_size == 1
     assert (
-        ids(mixed.recommend(["jump"], limit=5, where={"odd": True}))
-        == ids([hit for hit in mixed.recommend(["jump"], limit=50) if hit.metadata["odd"]])[:5]
+        list_ids(mixed.recommend(["jump"], limit=5, where={"odd": True}))
+        == list_ids([hit for hit in mixed.recommend(["jump"], limit=50) if hit.metadata["odd"]])[:5]
     )
 
 
@@ -214,7 +214,7 @@ def test_the_shares_of_the_tokens_add_up_to_the_similarity(mixed: vecsearch.Coll
             hit.similarity, abs=1e-5
         )
         assert all(hit.start <= share.start < share.end <= hit.end for share in hit.explanation.tokens)
-        assert all(one.end <= other.start for one, other in pairwise(hit.explanation.tokens))
+        assert all(token.end <= other.start for token, other in pairwise(hit.explanation.tokens))
 
 
 def test_a_share_is_what_its_token_brings(mixed: vecsearch.Collection, encoder: Any) -> None:
@@ -223,18 +223,18 @@ def test_a_share_is_what_its_token_brings(mixed: vecsearch.Collection, encoder: 
     query = encoder.encode_queries(["moths"])[0]
     rows = encoder.encode_tokens([hit.text])[0].rows
     expected = rows @ query / (len(rows) * np.linalg.norm(rows.mean(axis=0)))
-    assert [share.weight for share in explanation_of(hit).tokens] == pytest.approx(list(expected[1:-1]), abs=1e-4)
+    assert [share.weight for share in get_explanation(hit).tokens] == pytest.approx(list(expected[1:-1]), abs=1e-4)
 
 
 def test_ranks_scores_sentence_and_plan(mixed: vecsearch.Collection) -> None:
     hits = mixed.search("where do they hunt moths", limit=3, explain=True, where={"n": {"$lte": 8}})
     bats = next(hit for hit in hits if hit.id == "bats")
-    explanation, profile, unfiltered = explanation_of(bats), hits.profile, mixed.search("moths").profile
+    explanation, profile, unfiltered = get_explanation(bats), hits.profile, mixed.search("moths").profile
     assert explanation.components["dense"].score == pytest.approx(bats.similarity)
     assert explanation.components["lexical"].rank in {1, 2}
-    at = explanation.sentence
-    assert at is not None and profile is not None and unfiltered is not None
-    assert TEXTS["bats"][at.start : at.end] == "They hunt moths over the river."
+    sentence = explanation.sentence
+    assert sentence is not None and profile is not None and unfiltered is not None
+    assert TEXTS["bats"][sentence.start : sentence.end] == "They hunt moths over the river."
     assert profile.access is vecsearch.VectorAccess.ROWS
     assert profile.matching < profile.chunks
     assert list(profile.timings_ms) == ["filter", "candidates", "diversity", "texts", "explanations"]
@@ -245,7 +245,7 @@ def test_ranks_scores_sentence_and_plan(mixed: vecsearch.Collection) -> None:
 def test_lexical_reasons_need_no_model(mixed: vecsearch.Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mixed, "_load_encoder_of", lambda info: pytest.fail("no model is needed"))
     (hit,) = mixed.search("moths river", mode="lexical", limit=1, explain=True)
-    explanation = explanation_of(hit)
+    explanation = get_explanation(hit)
     sentence = explanation.sentence
     assert sentence is not None
     assert hit.text[sentence.start : sentence.end] == "They hunt moths over the river" + hit.text[sentence.end - 1 : sentence.end]
@@ -254,13 +254,13 @@ def test_lexical_reasons_need_no_model(mixed: vecsearch.Collection, monkeypatch:
 
 def test_the_shell_shows_reasons_in_text_and_json(mixed: vecsearch.Collection, shell: Any) -> None:
     folder = mixed.path
-    told = shell("search", "who lends money", "--explain", "-n", 1, "--db", folder)
-    assert told.status == 0
-    assert "words: " in told.out and "best sentence (" in told.out and "plan: " in told.out and "lexical " in told.out
-    assert "\x1b[" not in told.out
+    result = shell("search", "who lends money", "--explain", "-n", 1, "--db", folder)
+    assert result.status == 0
+    assert "words: " in result.out and "best sentence (" in result.out and "plan: " in result.out and "lexical " in result.out
+    assert "\x1b[" not in result.out
     value = json.loads(shell("search", "who lends money", "--explain", "-n", 1, "--json", "--db", folder).out)
     (hit,) = value["hits"]
-    assert sum(each["weight"] for each in hit["explanation"]["tokens"]) + hit["explanation"]["remainder"] == pytest.approx(
+    assert sum(token["weight"] for token in hit["explanation"]["tokens"]) + hit["explanation"]["remainder"] == pytest.approx(
         hit["similarity"]
     )
     assert value["profile"]["access"] == "index"
@@ -276,46 +276,48 @@ def test_the_shell_shows_reasons_in_text_and_json(mixed: vecsearch.Collection, s
 @pytest.mark.parametrize("mode", vecsearch.Mode)
 def test_a_second_look_reorders_the_candidates_and_loses_none(mixed: vecsearch.Collection, mode: str) -> None:
     plain = mixed.search("the bank of the river", mode=mode, limit=100)
-    again = mixed.search("the bank of the river", mode=mode, limit=100, rerank=True, explain=True)
-    assert sorted((hit.id, hit.chunk_index) for hit in again) == sorted((hit.id, hit.chunk_index) for hit in plain)
-    assert again[0].id == "river"
-    assert [hit.score for hit in again] == sorted((hit.score for hit in again), reverse=True)
-    assert explanation_of(again[0]).components["rerank"].rank == 1
+    reranked_hits = mixed.search("the bank of the river", mode=mode, limit=100, rerank=True, explain=True)
+    assert sorted((hit.id, hit.chunk_index) for hit in reranked_hits) == sorted((hit.id, hit.chunk_index) for hit in plain)
+    assert reranked_hits[0].id == "river"
+    assert [hit.score for hit in reranked_hits] == sorted((hit.score for hit in reranked_hits), reverse=True)
+    assert get_explanation(reranked_hits[0]).components["rerank"].rank == 1
 
 
 def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: Any) -> None:
     """MaxSim with the idf of the words as weights, and the likeness to the first two, over every chunk of a filter."""
     where, question = {"n": {"$gte": 8}}, "the bank of the river"
     before = {hit.id: hit for hit in mixed.search(question, where=where, limit=10)}
-    again = {hit.id: hit.score for hit in mixed.search(question, where=where, limit=10, rerank=True)}
-    (asked, *rows) = [each.rows for each in encoder.encode_tokens([question, *(TEXTS[key] for key in before)])]
+    scores = {hit.id: hit.score for hit in mixed.search(question, where=where, limit=10, rerank=True)}
+    (question_rows, *rows) = [
+        text_tokens.rows for text_tokens in encoder.encode_tokens([question, *(TEXTS[key] for key in before)])
+    ]
     with mixed._open_snapshot() as snapshot:
         rarity = snapshot.idf(parse_terms(snapshot, question))
-    most = max(rarity.values())
-    weights = np.array([0.1 * most] * 7)
+    max_idf = max(rarity.values())
+    weights = np.array([0.1 * max_idf] * 7)
     weights[2], weights[5] = rarity["bank"], rarity["river"]  # [CLS] the bank of the river [SEP]
-    unit = lambda each: each / np.linalg.norm(each, axis=-1, keepdims=True)  # noqa: E731
+    unit = lambda matrix: matrix / np.linalg.norm(matrix, axis=-1, keepdims=True)  # noqa: E731
     late = {
-        key: before[key].score + float((weights / weights.sum()) @ (unit(asked) @ unit(row).T).max(axis=1).clip(0) ** 2)
+        key: before[key].score + float((weights / weights.sum()) @ (unit(question_rows) @ unit(row).T).max(axis=1).clip(0) ** 2)
         for key, row in zip(before, rows, strict=True)
     }
     pooled = {key: unit(row.mean(axis=0)) for key, row in zip(before, rows, strict=True)}
     first = unit(np.mean([pooled[key] for key in sorted(late, key=lambda key: -late[key])[:2]], axis=0))
-    assert again == pytest.approx({key: late[key] + 0.4 * float(pooled[key] @ first) for key in late}, abs=2e-3)
+    assert scores == pytest.approx({key: late[key] + 0.4 * float(pooled[key] @ first) for key in late}, abs=2e-3)
 
 
 def test_a_reranker_that_is_not_there_is_named(mixed: vecsearch.Collection, shell: Any, tmp_path: Path) -> None:
-    told = shell("search", "river", "--rerank", str(tmp_path / "no-model"), "--db", mixed.path)
-    assert told.status == 1
-    assert "no-model" in told.err
+    result = shell("search", "river", "--rerank", str(tmp_path / "no-model"), "--db", mixed.path)
+    assert result.status == 1
+    assert "no-model" in result.err
     with pytest.raises(vecsearch.UsageError, match="vector"):
         mixed.search(np.ones(384), rerank=True)
 
 
 def test_a_cross_encoder_from_a_folder(mixed: vecsearch.Collection, tiny_cross_encoder: Path) -> None:
     hits = mixed.search("river", limit=50, rerank=str(tiny_cross_encoder), explain=True)
-    assert sorted(ids(hits)) == sorted(ids(mixed.search("river", limit=50)))
-    scores = [explanation_of(hit).components["rerank"].score for hit in hits]
+    assert sorted(list_ids(hits)) == sorted(list_ids(mixed.search("river", limit=50)))
+    scores = [get_explanation(hit).components["rerank"].score for hit in hits]
     assert scores == sorted(scores, reverse=True)
     assert [hit.score for hit in hits] == scores
 
@@ -345,11 +347,11 @@ def tiny_cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_auto_leaves_out_what_is_as_far_as_chance(tmp_path: Path) -> None:
     with vecsearch.open(tmp_path / "x.vec") as collection:
         collection.index([SAMPLE_DATA / "docs"])
-        found = collection.search("a model on the runway", min_similarity="auto", limit=50)
-        assert found[0].id.endswith("fashion/life-on-the-catwalk.md")
-        assert len(found) < len(collection.search("a model on the runway", limit=50))
-        assert found.profile is not None and found.profile.min_similarity is not None
-        assert 0.1 < found.profile.min_similarity < 0.6
+        hits = collection.search("a model on the runway", min_similarity="auto", limit=50)
+        assert hits[0].id.endswith("fashion/life-on-the-catwalk.md")
+        assert len(hits) < len(collection.search("a model on the runway", limit=50))
+        assert hits.profile is not None and hits.profile.min_similarity is not None
+        assert 0.1 < hits.profile.min_similarity < 0.6
         assert collection.search("segmentation fault in the kernel module of a graphics driver", min_similarity="auto") == []
         assert len(collection.search("segmentation fault in the kernel module of a graphics driver")) == 10
 
@@ -363,30 +365,33 @@ def test_auto_in_a_small_collection_warns_and_leaves_nothing_out(mixed: vecsearc
 
 
 def test_a_context_is_made_of_whole_sentences_of_the_best_passages(mixed: vecsearch.Collection, encoder: Any) -> None:
-    found = mixed.context("where do bats hunt", max_tokens=60)
-    assert found.tokens == len(encoder.token_spans(found.to_markdown())) <= 60
-    assert found.sources[0].id in ("bats", "bats2")
-    for passage in found.passages:
-        own = TEXTS[next(each.id for each in found.sources if each.number == passage.source_number)]
-        starts, ends = {at.start for at in split_sentences(own)}, {at.end for at in split_sentences(own)}
+    context = mixed.context("where do bats hunt", max_tokens=60)
+    assert context.tokens == len(encoder.token_spans(context.to_markdown())) <= 60
+    assert context.sources[0].id in ("bats", "bats2")
+    for passage in context.passages:
+        document_text = TEXTS[next(source.id for source in context.sources if source.number == passage.source_number)]
+        starts, ends = (
+            {sentence.start for sentence in split_sentences(document_text)},
+            {sentence.end for sentence in split_sentences(document_text)},
+        )
         assert passage.start in starts and passage.end in ends
     assert mixed.context("where do bats hunt", max_tokens=1).passages == ()
 
 
 def test_the_shell_packs_a_context(mixed: vecsearch.Collection, shell: Any) -> None:
     folder = mixed.path
-    told = shell("context", "where do bats hunt", "--max-tokens", 80, "--db", folder)
-    assert told.status == 0 and told.out.startswith("[1] bats")
+    result = shell("context", "where do bats hunt", "--max-tokens", 80, "--db", folder)
+    assert result.status == 0 and result.out.startswith("[1] bats")
     value = json.loads(shell("context", "where do bats hunt", "--max-tokens", 80, "--json", "--db", folder).out)
     assert value["query"] == "where do bats hunt" and value["tokens"] <= 80
-    assert {each["source_number"] for each in value["passages"]} <= {each["number"] for each in value["sources"]}
+    assert {passage["source_number"] for passage in value["passages"]} <= {source["number"] for source in value["sources"]}
 
 
 # -- bad options
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"group_by": "author"}, "group_by"), ({"mmr": 2}, "mmr"), ({"mmr": True}, "mmr"), ({"window": -1}, "window"),
         ({"min_similarity": "often"}, "min_similarity"), ({"limit": 0}, "limit"),
@@ -394,8 +399,8 @@ def test_the_shell_packs_a_context(mixed: vecsearch.Collection, shell: Any) -> N
         ({"mode": "fuzzy"}, "mode"), ({"mode": "lexical", "min_similarity": "auto"}, "lexical"),
     ],
 )  # fmt: skip
-def test_options_that_make_no_sense_are_named(mixed: vecsearch.Collection, options: dict[str, Any], said: str) -> None:
-    with pytest.raises(vecsearch.InputError, match=said):
+def test_options_that_make_no_sense_are_named(mixed: vecsearch.Collection, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(vecsearch.InputError, match=message):
         mixed.search("jump", **options)
 
 

@@ -37,32 +37,32 @@ TIMES = ["2024-05-01", "2024-05-02", "2024-05-01T10:30:00+00:00", "2024-05-02T04
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
-    opened = vecsearch.open(tmp_path_factory.mktemp("filters") / "f.vec")
+    collection = vecsearch.open(tmp_path_factory.mktemp("filters") / "f.vec")
     count = len(METADATA)
-    opened.add(["text"] * count, ids=[str(n) for n in range(count)], metadatas=METADATA, vectors=np.eye(384)[:count])
-    return opened
+    collection.add(["text"] * count, ids=[str(n) for n in range(count)], metadatas=METADATA, vectors=np.eye(384)[:count])
+    return collection
 
 
 # -- the oracle
 
 
 def holds(where: dict[str, Any], metadata: dict[str, Any]) -> bool:
-    return all(entry(key, value, metadata) for key, value in where.items())
+    return all(holds_entry(key, value, metadata) for key, value in where.items())
 
 
-def entry(key: str, value: Any, metadata: dict[str, Any]) -> bool:
+def holds_entry(key: str, value: Any, metadata: dict[str, Any]) -> bool:
     match key:
         case "$and":
-            return all(holds(each, metadata) for each in value)
+            return all(holds(clause, metadata) for clause in value)
         case "$or":
-            return any(holds(each, metadata) for each in value)
+            return any(holds(clause, metadata) for clause in value)
         case "$not":
             return not holds(value, metadata)
     operators = value if isinstance(value, dict) else {"$eq": value}
-    return all(operator(name, operand, *found(key, metadata)) for name, operand in operators.items())
+    return all(holds_operator(name, operand, *find_value(key, metadata)) for name, operand in operators.items())
 
 
-def found(key: str, metadata: dict[str, Any]) -> tuple[bool, Any]:
+def find_value(key: str, metadata: dict[str, Any]) -> tuple[bool, Any]:
     if key in metadata:
         return True, metadata[key]
     value: Any = metadata
@@ -73,39 +73,39 @@ def found(key: str, metadata: dict[str, Any]) -> tuple[bool, Any]:
     return True, value
 
 
-def operator(name: str, operand: Any, there: bool, value: Any) -> bool:  # noqa: PLR0911
+def holds_operator(name: str, operand: Any, exists: bool, value: Any) -> bool:  # noqa: PLR0911
     match name:
         case "$eq":
-            return there and same(value, operand)
+            return exists and is_equal(value, operand)
         case "$ne":
-            return not (there and same(value, operand))
+            return not (exists and is_equal(value, operand))
         case "$in":
-            return there and any(same(value, each) for each in operand)
+            return exists and any(is_equal(value, item) for item in operand)
         case "$nin":
-            return not (there and any(same(value, each) for each in operand))
+            return not (exists and any(is_equal(value, item) for item in operand))
         case "$exists":
-            return bool(there == operand)
+            return bool(exists == operand)
         case "$not":
-            return not all(operator(inner, each, there, value) for inner, each in operand.items())
+            return not all(holds_operator(inner, inner_operand, exists, value) for inner, inner_operand in operand.items())
         case "$contains":
             if isinstance(value, list):
-                return any(same(each, operand) for each in value)
+                return any(is_equal(item, operand) for item in value)
             return isinstance(value, str) and isinstance(operand, str) and operand in value
-    if not there or kind(value) != kind(operand) or kind(value) not in ("number", "text"):
+    if not exists or get_kind(value) != get_kind(operand) or get_kind(value) not in ("number", "text"):
         return False
-    value, operand = times(value, operand)
+    value, operand = parse_times(value, operand)
     return bool({"$gt": value > operand, "$gte": value >= operand, "$lt": value < operand, "$lte": value <= operand}[name])
 
 
-def times(value: Any, operand: Any) -> tuple[Any, Any]:
+def parse_times(value: Any, operand: Any) -> tuple[Any, Any]:
     """Both as days, or as moments, where the operand is one and the value can be read as a time; else as they are."""
-    moments = [moment(each) for each in (value, operand)]
+    moments = [parse_moment(side) for side in (value, operand)]
     if None in moments:
         return value, operand
     return (moments[0].date(), moments[1].date()) if len(operand) == 10 else (moments[0], moments[1])
 
 
-def moment(text: Any) -> Any:
+def parse_moment(text: Any) -> Any:
     if not isinstance(text, str) or len(text) < 10:
         return None
     try:
@@ -115,14 +115,14 @@ def moment(text: Any) -> Any:
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
-def kind(value: Any) -> str:
+def get_kind(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return repr(value)
     return "number" if isinstance(value, int | float) else "text" if isinstance(value, str) else type(value).__name__
 
 
-def same(left: Any, right: Any) -> bool:
-    return kind(left) == kind(right) and left == right
+def is_equal(left: Any, right: Any) -> bool:
+    return get_kind(left) == get_kind(right) and left == right
 
 
 # -- expressions
@@ -165,28 +165,28 @@ HOSTILE = ["x') OR 1 --", "; DROP TABLE chunks", "a' 'b", "%?*"]
 
 
 @settings(max_examples=200, deadline=None)
-@given(where=wheres, said=st.sampled_from(HOSTILE))
-def test_no_key_or_value_is_ever_part_of_the_sql(where: dict[str, Any], said: str) -> None:
+@given(where=wheres, word=st.sampled_from(HOSTILE))
+def test_no_key_or_value_is_ever_part_of_the_sql(where: dict[str, Any], word: str) -> None:
     """The statement depends on the shape of a filter alone, whatever words stand in it."""
 
-    def with_other_words(value: Any) -> Any:
+    def replace_words(value: Any) -> Any:
         match value:
             case dict():
-                return {key if key.startswith("$") else said + key: with_other_words(each) for key, each in value.items()}
+                return {key if key.startswith("$") else word + key: replace_words(inner) for key, inner in value.items()}
             case list():
-                return [with_other_words(each) for each in value]
-        return said + value if isinstance(value, str) and value not in TIMES else value
+                return [replace_words(inner) for inner in value]
+        return word + value if isinstance(value, str) and value not in TIMES else value
 
-    plain, hostile = (parse_where(each) for each in (where, with_other_words(where)))
+    plain, hostile = (parse_where(expression) for expression in (where, replace_words(where)))
     if plain is None or hostile is None:
         return
-    for asked in (build_chunk_query, build_document_query):
-        assert asked(plain, 1).text == asked(hostile, 1).text
-        assert said not in asked(hostile, 1).text
+    for build_query in (build_chunk_query, build_document_query):
+        assert build_query(plain, 1).text == build_query(hostile, 1).text
+        assert word not in build_query(hostile, 1).text
 
 
 @pytest.mark.parametrize(
-    ("where", "said"),
+    ("where", "message"),
     [
         ({"year": {"$near": 3}}, r"\$near"), ({"$xor": []}, r"\$xor"), ({"$and": []}, r"\$and"), ({"year": {}}, "year"),
         ({"year": {"$gt": None}}, r"\$gt"), ({"year": {"$gt": True}}, r"\$gt"), ({"year": {"$in": 3}}, r"\$in"),
@@ -194,13 +194,13 @@ def test_no_key_or_value_is_ever_part_of_the_sql(where: dict[str, Any], said: st
         ({"year": {"$exists": "yes"}}, r"\$exists"), ({3: 1}, "string"),
     ],
 )  # fmt: skip
-def test_what_is_no_filter_is_refused(collection: vecsearch.Collection, where: Any, said: str) -> None:
-    with pytest.raises(vecsearch.FilterError, match=said):
+def test_what_is_no_filter_is_refused(collection: vecsearch.Collection, where: Any, message: str) -> None:
+    with pytest.raises(vecsearch.FilterError, match=message):
         collection.search(np.ones(384), where=where)
 
 
 @pytest.mark.parametrize(
-    ("given", "meant"),
+    ("arguments", "expected"),
     [
         (["lang=en"], {"lang": {"$eq": "en"}}), (["year>=2020"], {"year": {"$gte": 2020}}), (["a!=true"], {"a": {"$ne": True}}),
         (["a<1.5"], {"a": {"$lt": 1.5}}), (["a = b = c"], {"a": {"$eq": "b = c"}}), (['a="2020"'], {"a": {"$eq": "2020"}}),
@@ -208,23 +208,23 @@ def test_what_is_no_filter_is_refused(collection: vecsearch.Collection, where: A
         (["a="], {"a": {"$eq": ""}}), (["a=null"], {"a": {"$eq": None}}), ([], None),
     ],
 )  # fmt: skip
-def test_the_shell_s_forms(given: list[str], meant: Any) -> None:
-    assert parse_shell(given) == meant
+def test_the_shell_s_forms(arguments: list[str], expected: Any) -> None:
+    assert parse_shell(arguments) == expected
 
 
-@pytest.mark.parametrize("given", ["lang", "=en", '{"a": ', '{"a": {"$near": 1}}'])
-def test_the_shell_names_what_it_cannot_read(given: str, tmp_path: Path, shell: Any) -> None:
+@pytest.mark.parametrize("argument", ["lang", "=en", '{"a": ', '{"a": {"$near": 1}}'])
+def test_the_shell_names_what_it_cannot_read(argument: str, tmp_path: Path, shell: Any) -> None:
     (tmp_path / "a.txt").write_text("one")
     shell("index", "a.txt")
-    told = shell("search", "one", "--where", given)
-    assert (told.status, told.out) == (1, "")
-    assert told.err.startswith("Error: ")
-    assert "where" in told.err
+    result = shell("search", "one", "--where", argument)
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("Error: ")
+    assert "where" in result.err
 
 
 def test_dates_of_python_are_bounds_too(collection: vecsearch.Collection) -> None:
-    found = [each.metadata["when"] for each in collection.get(where={"when": {"$gte": date(2024, 5, 2)}})]
-    assert "2024-05-01T23:30:00-05:00" in found and "2024-05-02 08:00" in found
+    dates = [document.metadata["when"] for document in collection.get(where={"when": {"$gte": date(2024, 5, 2)}})]
+    assert "2024-05-01T23:30:00-05:00" in dates and "2024-05-02 08:00" in dates
     noon = datetime(2024, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))  # 10:00 in UTC
     assert collection.count({"$and": [{"when": {"$gt": noon}}, {"when": {"$lt": datetime(2024, 5, 1, 11)}}]}) == 1
 
@@ -245,8 +245,8 @@ def test_k_rows_come_back_whenever_k_rows_match(tmp_path: Path) -> None:
 
 def test_a_filter_takes_thousands_of_values(collection: vecsearch.Collection) -> None:
     many = [*(f"no{n}" for n in range(5_000)), *range(5_000, 9_000), "en", 1]
-    assert collection.count({"lang": {"$in": many}}) == sum(each.get("lang") == "en" for each in METADATA)
-    assert collection.count({"lang": {"$nin": many}}) == sum(each.get("lang") != "en" for each in METADATA)
+    assert collection.count({"lang": {"$in": many}}) == sum(metadata.get("lang") == "en" for metadata in METADATA)
+    assert collection.count({"lang": {"$nin": many}}) == sum(metadata.get("lang") != "en" for metadata in METADATA)
 
 
 def time_texts() -> st.SearchStrategy[str]:
@@ -262,14 +262,14 @@ def time_texts() -> st.SearchStrategy[str]:
     )
     ends = st.one_of(st.just(""), st.just("Z"), offsets)
     return st.one_of(
-        moments.map(lambda each: each.date().isoformat()),
-        st.builds(lambda each, end: each.isoformat(timespec="minutes") + end, moments, ends),
+        moments.map(lambda moment: moment.date().isoformat()),
+        st.builds(lambda moment, end: moment.isoformat(timespec="minutes") + end, moments, ends),
         st.sampled_from(["0001-01-01", "0001-01-02T00:00Z", "9999-12-31", "9999-12-30T23:59", "2024-02-29 no day", "A", "~", ""]),
     )
 
 
 @pytest.fixture(scope="module")
-def dated(tmp_path_factory: pytest.TempPathFactory) -> tuple[vecsearch.Collection, list[str]]:
+def dated_collection(tmp_path_factory: pytest.TempPathFactory) -> tuple[vecsearch.Collection, list[str]]:
     """A collection of documents with a time each."""
     texts: list[str] = []
 
@@ -279,20 +279,22 @@ def dated(tmp_path_factory: pytest.TempPathFactory) -> tuple[vecsearch.Collectio
         texts.append(text)
 
     gather()
-    opened = vecsearch.open(tmp_path_factory.mktemp("dated") / "d.vec")
+    collection = vecsearch.open(tmp_path_factory.mktemp("dated") / "d.vec")
     ids = [str(n) for n in range(len(texts))]
-    opened.add(["text"] * len(texts), ids=ids, metadatas=[{"when": each} for each in texts], vectors=np.ones((len(texts), 384)))
-    return opened, texts
+    collection.add(
+        ["text"] * len(texts), ids=ids, metadatas=[{"when": text} for text in texts], vectors=np.ones((len(texts), 384))
+    )
+    return collection, texts
 
 
 @settings(max_examples=100, deadline=None)
 @given(name=st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), bound=time_texts())
 def test_times_compare_as_times_on_both_sides_of_every_offset(
-    dated: tuple[vecsearch.Collection, list[str]], name: str, bound: str
+    dated_collection: tuple[vecsearch.Collection, list[str]], name: str, bound: str
 ) -> None:
-    collection, texts = dated
-    expected = [text for text in texts if operator(name, bound, True, text)]
-    assert sorted(each.metadata["when"] for each in collection.get(where={"when": {name: bound}})) == sorted(expected)
+    collection, texts = dated_collection
+    expected = [text for text in texts if holds_operator(name, bound, True, text)]
+    assert sorted(document.metadata["when"] for document in collection.get(where={"when": {name: bound}})) == sorted(expected)
 
 
 # -- what is looked up follows what is written
@@ -312,26 +314,30 @@ writes = st.lists(
 @given(writes=writes)
 def test_filters_follow_every_write(tmp_path_factory: pytest.TempPathFactory, writes: list[tuple[str, int, Any]]) -> None:
     folder = tmp_path_factory.mktemp("writes") / "w.vec"
-    held: dict[str, dict[str, Any]] = {}
+    documents: dict[str, dict[str, Any]] = {}
     with vecsearch.open(folder) as collection:
         collection.add(["text"], ids=["other"], vectors=np.ones((1, 384)))
-        for what, number, metadata in writes:
+        for operation, number, metadata in writes:
             key = str(number)
-            if what in ("add", "replace") and (what == "replace" or key not in held):
+            if operation in ("add", "replace") and (operation == "replace" or key not in documents):
                 rows = np.eye(384)[number][np.newaxis]
                 collection.add(["text"], ids=[key], metadatas=[metadata], vectors=rows, on_conflict="replace")
-                held[key] = metadata
-            elif what == "update" and key in held:
+                documents[key] = metadata
+            elif operation == "update" and key in documents:
                 collection.update(key, metadata=metadata)
-                both = {**held[key], **metadata}
-                held[key] = {name: both[name] for name in both if both[name] is not None or name not in metadata}
-            elif what == "delete" and key in held:
+                merged_metadata = {**documents[key], **metadata}
+                documents[key] = {
+                    name: merged_metadata[name]
+                    for name in merged_metadata
+                    if merged_metadata[name] is not None or name not in metadata
+                }
+            elif operation == "delete" and key in documents:
                 collection.delete(key)
-                del held[key]
+                del documents[key]
         for name in ("a", "a.b", "a.b.c", "b", "c", ""):
-            for asked in ({"$exists": True}, {"$eq": 1}, {"$gte": 0}, {"$contains": "x"}, {"$contains": 1}, {"$ne": "x"}):
-                expected = {key for key, metadata in {**held, "other": {}}.items() if holds({name: asked}, metadata)}
-                assert {each.id for each in collection.get(where={name: asked})} == expected
+            for condition in ({"$exists": True}, {"$eq": 1}, {"$gte": 0}, {"$contains": "x"}, {"$contains": 1}, {"$ne": "x"}):
+                expected = {key for key, metadata in {**documents, "other": {}}.items() if holds({name: condition}, metadata)}
+                assert {document.id for document in collection.get(where={name: condition})} == expected
     assert is_sound(folder)
 
 
@@ -387,5 +393,5 @@ def test_filters_are_the_same_in_every_mode_and_in_the_shell(tmp_path: Path, she
     (tmp_path / "x.jsonl").write_text("\n".join(lines))
     shell("index", "x.jsonl")
     for mode in ("dense", "lexical", "hybrid"):
-        told = shell("search", "bats", "--mode", mode, "--where", "even=true", "--where", "n>=10", "-n", 50, "--json")
-        assert {hit["id"] for hit in json.loads(told.out)["hits"]} == {"10", "12", "14", "16", "18"}
+        result = shell("search", "bats", "--mode", mode, "--where", "even=true", "--where", "n>=10", "-n", 50, "--json")
+        assert {hit["id"] for hit in json.loads(result.out)["hits"]} == {"10", "12", "14", "16", "18"}

@@ -23,20 +23,20 @@ def test_likeness_of_sentences_is_what_people_say(shared: Callable[[str], Path],
     pairs = shared("sts_benchmark") / "pairs.tsv"
     rows = list(csv.DictReader(pairs.read_text(encoding="utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
     left, right = (encoder.encode_documents([row[side] for row in rows]) for side in ("a", "b"))
-    found = spearmanr((left * right).sum(axis=1), [float(row["score"]) for row in rows]).statistic
-    assert found == pytest.approx(0.820, abs=0.003)
+    correlation = spearmanr((left * right).sum(axis=1), [float(row["score"]) for row in rows]).statistic
+    assert correlation == pytest.approx(0.820, abs=0.003)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BARS)
 def test_the_default_is_good_and_hardly_worse_than_either_half(shared: Callable[[str], Path], name: str) -> None:
     dataset = Dataset.from_folder(shared(name))
-    judged, kept = read_judgements(dataset.queries, dataset.qrels), CachedCollection.from_dataset(dataset)
-    if not kept.is_whole:
-        kept.index()
-    with kept.open_for_reading() as collection:
+    judgements, cached_collection = read_judgements(dataset.queries, dataset.qrels), CachedCollection.from_dataset(dataset)
+    if not cached_collection.is_whole:
+        cached_collection.index()
+    with cached_collection.open_for_reading() as collection:
         dense, lexical, hybrid = (
-            ndcg(evaluate(collection, judged.queries, judged.qrels, mode=mode)) for mode in ("dense", "lexical", "hybrid")
+            ndcg(evaluate(collection, judgements.queries, judgements.qrels, mode=mode)) for mode in ("dense", "lexical", "hybrid")
         )
     assert dense >= BARS[name][0]
     assert hybrid >= BARS[name][1]

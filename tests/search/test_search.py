@@ -35,20 +35,22 @@ TINY_QUERIES = {
 # -- fusion
 
 
-def candidates(cosines: dict[int, float], bm25: dict[int, float], *, most: float = 8.0, named: float = 0.0) -> Candidates:
+def make_candidates(
+    cosines: dict[int, float], bm25: dict[int, float], *, max_bm25: float = 8.0, identifier_share: float = 0.0
+) -> Candidates:
     """Chunks that both sides gave as they stand here: `bm25` those that the words found, all others the vectors."""
     ids = np.array(sorted(cosines), np.int64)
     return Candidates(
         ids, np.array([cosines[i] for i in ids]), np.array([bm25.get(int(i), 0.0) for i in ids]),
-        np.ones(len(ids), bool), np.isin(ids, list(bm25)), most, named,
+        np.ones(len(ids), bool), np.isin(ids, list(bm25)), max_bm25, identifier_share,
     )  # fmt: skip
 
 
-def order(fusion: Fusion, found: Candidates) -> list[int]:
-    return [each.chunk_id for each in rank_by_score(found.ids, FUSIONS[fusion](found))]
+def order(fusion: Fusion, candidates: Candidates) -> list[int]:
+    return [chunk.chunk_id for chunk in rank_by_score(candidates.ids, FUSIONS[fusion](candidates))]
 
 
-TINY_RUN = candidates({1: 0.5, 2: 0.75, 3: -0.25}, {3: 6.0, 1: 2.0})
+TINY_RUN = make_candidates({1: 0.5, 2: 0.75, 3: -0.25}, {3: 6.0, 1: 2.0})
 
 
 def test_every_fusion_is_in_the_table() -> None:
@@ -71,15 +73,15 @@ def test_each_fusion_by_its_formula(fusion: Fusion, expected: list[float]) -> No
 
 def test_a_query_of_identifiers_is_answered_by_its_words() -> None:
     cosines, bm25 = {1: 0.9, 2: 0.2}, {2: 2.0}
-    assert order(Fusion.TMM, candidates(cosines, bm25)) == [1, 2]
-    assert order(Fusion.TMM, candidates(cosines, bm25, named=1.0)) == [2, 1]
+    assert order(Fusion.TMM, make_candidates(cosines, bm25)) == [1, 2]
+    assert order(Fusion.TMM, make_candidates(cosines, bm25, identifier_share=1.0)) == [2, 1]
 
 
 @pytest.mark.parametrize("fusion", Fusion)
 @given(cosines=st.dictionaries(st.integers(1, 30), st.floats(-1, 1), min_size=1, max_size=20))
 def test_without_a_word_found_every_fusion_is_the_dense_ranking(fusion: Fusion, cosines: dict[int, float]) -> None:
     cosines = {chunk: round(cosine, 3) for chunk, cosine in cosines.items()}
-    assert order(fusion, candidates(cosines, {})) == sorted(cosines, key=lambda chunk: (-cosines[chunk], chunk))
+    assert order(fusion, make_candidates(cosines, {})) == sorted(cosines, key=lambda chunk: (-cosines[chunk], chunk))
 
 
 @pytest.mark.parametrize("fusion", sorted(set(Fusion) - {Fusion.Z_SCORE}))  # where one side alone changes nothing but rounding
@@ -88,8 +90,8 @@ def test_more_of_the_words_never_lowers_a_chunk(fusion: Fusion, cosines: dict[in
     """Of those that the words found, all else being equal."""
     cosines = {chunk: round(cosine, 3) for chunk, cosine in cosines.items()}
     chunk = data.draw(st.sampled_from(sorted(cosines)))
-    less, more = sorted(data.draw(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10))))
-    places = [order(fusion, candidates(cosines, {chunk: score}, most=10.0)).index(chunk) for score in (less, more)]
+    less, larger = sorted(data.draw(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10))))
+    places = [order(fusion, make_candidates(cosines, {chunk: score}, max_bm25=10.0)).index(chunk) for score in (less, larger)]
     assert places[1] <= places[0]
 
 
@@ -121,9 +123,9 @@ def test_a_word_of_every_row_still_finds_every_row(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
-    opened = vecsearch.open(tmp_path_factory.mktemp("tiny") / "t.vec")
-    opened.add(list(TINY.values()), ids=list(TINY))
-    return opened
+    collection = vecsearch.open(tmp_path_factory.mktemp("tiny") / "t.vec")
+    collection.add(list(TINY.values()), ids=list(TINY))
+    return collection
 
 
 @pytest.mark.parametrize(("query", "first"), TINY_QUERIES.items())
@@ -156,10 +158,10 @@ def test_the_first_answers_do_not_depend_on_how_many_are_asked_for(tmp_path: Pat
     texts = [" ".join(random.choice(words, size=random.integers(1, 9))) for _ in range(700)]
     with vecsearch.open(tmp_path / "x.vec") as collection:
         collection.add(texts, ids=[str(n) for n in range(700)])
-        everything = [hit.id for hit in collection.search("a crane at the bank", limit=1_000_000)]
-        assert len(everything) == 700
+        all_ids = [hit.id for hit in collection.search("a crane at the bank", limit=1_000_000)]
+        assert len(all_ids) == 700
         for limit in (1, 10, 99, 100, 101, 500):
-            assert [hit.id for hit in collection.search("a crane at the bank", limit=limit)] == everything[:limit]
+            assert [hit.id for hit in collection.search("a crane at the bank", limit=limit)] == all_ids[:limit]
 
 
 def test_what_one_side_found_first_counts_in_full_on_the_other(tmp_path: Path) -> None:
@@ -168,8 +170,8 @@ def test_what_one_side_found_first_counts_in_full_on_the_other(tmp_path: Path) -
     with vecsearch.open(tmp_path / "x.vec") as collection:
         collection.add(["a crane at the bank"] * 600, ids=[str(n) for n in range(600)], vectors=rows)
         hits = collection.search("a crane at the bank", limit=10)
-        nearest = collection.search("a crane at the bank", limit=10, mode="dense")
-    assert [hit.id for hit in hits] == [hit.id for hit in nearest]
+        nearest_hits = collection.search("a crane at the bank", limit=10, mode="dense")
+    assert [hit.id for hit in hits] == [hit.id for hit in nearest_hits]
 
 
 # -- sample data
@@ -195,8 +197,8 @@ JUMPS = ("jump", "leap", "hop", "skip")
 @pytest.mark.parametrize("word", JUMPS)
 def test_bare_words_for_jumping_find_each_other(samples: Path, word: str, mode: str) -> None:
     with vecsearch.open(samples, collection="words", readonly=True) as words:
-        found = [hit.text for hit in words.search(word, mode=mode, limit=12)]  # to leap, the 9th to 12th are equally near
-    assert set(JUMPS) <= set(found)
+        texts = [hit.text for hit in words.search(word, mode=mode, limit=12)]  # to leap, the 9th to 12th are equally near
+    assert set(JUMPS) <= set(texts)
 
 
 def test_bound_joins_the_jumps_through_its_meaning(samples: Path) -> None:
@@ -223,17 +225,17 @@ def test_a_query_finds_the_sense_it_means(samples: Path, query: str, first: str)
 
 def test_the_labelled_queries_find_what_they_ask_for(samples: Path) -> None:
     """nDCG@10 with linear gain over the documents of the sample data."""
-    queries, relevant = labelled()
+    queries, relevant = read_labels()
     with vecsearch.open(samples, collection="docs", readonly=True) as docs:
         means = {
-            mode: np.mean([ndcg(docs, queries[each], relevant[each], mode) for each in relevant])
+            mode: np.mean([ndcg(docs, queries[query_id], relevant[query_id], mode) for query_id in relevant])
             for mode in ("hybrid", "lexical")
         }
     assert means["hybrid"] > 0.9
     assert means["hybrid"] > means["lexical"]
 
 
-def labelled() -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+def read_labels() -> tuple[dict[str, str], dict[str, dict[str, int]]]:
     lines = gzip.decompress((SAMPLE_DATA / "eval" / "queries.jsonl.gz").read_bytes()).decode().splitlines()
     queries = {query["_id"]: query["text"] for query in map(json.loads, lines)}
     relevant: dict[str, dict[str, int]] = {}
@@ -245,7 +247,7 @@ def labelled() -> tuple[dict[str, str], dict[str, dict[str, int]]]:
 
 def ndcg(docs: vecsearch.Collection, query: str, relevant: dict[str, int], mode: str) -> float:
     ids = list(dict.fromkeys(hit.id for hit in docs.search(query, limit=40, mode=mode)))[:10]
-    grades = [next((grade for name, grade in relevant.items() if each.endswith(name)), 0) for each in ids]
+    grades = [next((grade for name, grade in relevant.items() if document_id.endswith(name)), 0) for document_id in ids]
     ideal = sorted(relevant.values(), reverse=True)[:10]
-    gain: Callable[[list[int]], float] = lambda found: sum(g / math.log2(n + 2) for n, g in enumerate(found))  # noqa: E731
+    gain: Callable[[list[int]], float] = lambda values: sum(g / math.log2(n + 2) for n, g in enumerate(values))  # noqa: E731
     return gain(grades) / gain(ideal)

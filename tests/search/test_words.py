@@ -37,12 +37,12 @@ TEXTS = {
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
-    opened = vecsearch.open(tmp_path_factory.mktemp("words") / "w.vec", stemmer="en")
-    opened.add(list(TEXTS.values()), ids=list(TEXTS), vectors=np.eye(384)[: len(TEXTS)])
-    return opened
+    collection = vecsearch.open(tmp_path_factory.mktemp("words") / "w.vec", stemmer="en")
+    collection.add(list(TEXTS.values()), ids=list(TEXTS), vectors=np.eye(384)[: len(TEXTS)])
+    return collection
 
 
-def ids(collection: vecsearch.Collection, query: str) -> list[str]:
+def search_ids(collection: vecsearch.Collection, query: str) -> list[str]:
     return [hit.id for hit in collection.search(query, mode="lexical", limit=20)]
 
 
@@ -58,7 +58,7 @@ def ids(collection: vecsearch.Collection, query: str) -> list[str]:
     ],
 )  # fmt: skip
 def test_what_is_found_first(words: vecsearch.Collection, query: str, first: str) -> None:
-    assert ids(words, query)[0] == first
+    assert search_ids(words, query)[0] == first
 
 
 @pytest.mark.parametrize(
@@ -69,19 +69,19 @@ def test_what_is_found_first(words: vecsearch.Collection, query: str, first: str
     ],
 )  # fmt: skip
 def test_what_is_found_at_all(words: vecsearch.Collection, query: str, expected: set[str]) -> None:
-    assert set(ids(words, query)) == expected
+    assert set(search_ids(words, query)) == expected
 
 
 def test_an_identifier_outranks_its_scattered_words(words: vecsearch.Collection) -> None:
-    assert ids(words, "foo_bar")[:2] == ["snake", "plain"]
-    assert ids(words, "1.0.21")[:2] == ["one", "two"]
+    assert search_ids(words, "foo_bar")[:2] == ["snake", "plain"]
+    assert search_ids(words, "1.0.21")[:2] == ["one", "two"]
 
 
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
         ("place that lends money", [("word", "place"), ("word", "lend"), ("word", "money")]),
-        ("to be or not to be", [("word", each) for each in ("to", "be", "or", "not")]),
+        ("to be or not to be", [("word", word) for word in ("to", "be", "or", "not")]),
         ('the "new york" bank', [("phrase", "new york"), ("word", "bank")]), ("?!", []),
         ("jump Jump jumping", [("word", "jump")]),
         ('unclosed "quote', [("word", "unclos"), ("word", "quot")]), ('"bound"', [("form", "bound")]),
@@ -91,7 +91,7 @@ def test_an_identifier_outranks_its_scattered_words(words: vecsearch.Collection)
     ],
 )  # fmt: skip
 def test_what_is_looked_up(query: str, expected: list[tuple[str, str]]) -> None:
-    assert [(each.kind.value, each.text) for each in parse_query(query, get_analyzer("en"))] == expected
+    assert [(clause.kind.value, clause.text) for clause in parse_query(query, get_analyzer("en"))] == expected
 
 
 @given(query=st.text(max_size=80))
@@ -107,26 +107,26 @@ def test_no_text_is_an_error(words: vecsearch.Collection, query: str) -> None:
 @given(text=st.text(max_size=200))
 def test_every_word_of_a_text_finds_the_text(text: str) -> None:
     """Whatever a text holds, a query of one of its tokens is looked up under terms or forms that the text was indexed by."""
-    by = get_analyzer("en")
-    indexed = by.analyze(text)
-    for token in by.tokenize(text):
-        for each in parse_query(text[token.start : token.end], by):
-            match each.kind:
+    analyzer = get_analyzer("en")
+    indexed = analyzer.analyze(text)
+    for token in analyzer.tokenize(text):
+        for clause in parse_query(text[token.start : token.end], analyzer):
+            match clause.kind:
                 case ClauseKind.WORD:
-                    assert each.text in indexed.terms
+                    assert clause.text in indexed.terms
                 case ClauseKind.PHRASE:
-                    assert f" {each.text} " in f" {' '.join(indexed.terms)} "
+                    assert f" {clause.text} " in f" {' '.join(indexed.terms)} "
                 case ClauseKind.FORM:
-                    assert each.text in indexed.forms
+                    assert clause.text in indexed.forms
                 case ClauseKind.PREFIX:
-                    assert any(form.startswith(each.text) for form in indexed.forms)
+                    assert any(form.startswith(clause.text) for form in indexed.forms)
 
 
 @given(text=st.text(max_size=100))
 def test_no_term_or_form_is_taken_apart_by_the_table(text: str) -> None:
-    found = get_analyzer("en").analyze(text)
-    assert not any(char.isspace() or char == '"' for term in [*found.terms, *found.forms] for char in term)
-    assert all(term for term in [*found.terms, *found.forms])
+    analysis = get_analyzer("en").analyze(text)
+    assert not any(char.isspace() or char == '"' for term in [*analysis.terms, *analysis.forms] for char in term)
+    assert all(term for term in [*analysis.terms, *analysis.forms])
 
 
 @given(text=st.text())
@@ -151,34 +151,34 @@ GERMAN = (
 def test_the_language_of_the_first_documents_is_the_collection_s(tmp_path: Path) -> None:
     with vecsearch.open(tmp_path / "de.vec") as collection:
         collection.add([GERMAN], ids=["haus"], vectors=np.eye(384)[:1])
-        assert ids(collection, "Haus") == ["haus"]
-        assert ids(collection, "warum wer und der") == ["haus"]  # function words count where there are no others
+        assert search_ids(collection, "Haus") == ["haus"]
+        assert search_ids(collection, "warum wer und der") == ["haus"]  # function words count where there are no others
 
 
 def test_a_short_beginning_is_taken_for_english_and_can_be_changed(tmp_path: Path, shell: Any) -> None:
     with vecsearch.open(tmp_path / "x.vec") as collection:
         collection.add(["viele Häuser"], ids=["haus"], vectors=np.eye(384)[:1])
-        assert ids(collection, "Haus") == []
+        assert search_ids(collection, "Haus") == []
         collection.optimize(stemmer="de")
-        assert ids(collection, "Haus") == ["haus"]
+        assert search_ids(collection, "Haus") == ["haus"]
         collection.add(["ein altes Haus"], ids=["altes"], vectors=np.eye(384)[1:2])
-        assert set(ids(collection, "Häuser")) == {"haus", "altes"}
+        assert set(search_ids(collection, "Häuser")) == {"haus", "altes"}
         collection.delete("haus")
-        assert ids(collection, "Häuser") == ["altes"]
+        assert search_ids(collection, "Häuser") == ["altes"]
     assert is_sound(tmp_path / "x.vec")
     assert "stemmer  german" in shell("status", "--db", tmp_path / "x.vec").out
     assert shell("optimize", "--stemmer", "en", "--db", tmp_path / "x.vec").status == 0
     with vecsearch.open(tmp_path / "x.vec") as collection:
-        assert ids(collection, "Häuser") == []
+        assert search_ids(collection, "Häuser") == []
 
 
 def test_a_language_that_is_not_the_collection_s_is_refused_with_the_command(tmp_path: Path, shell: Any) -> None:
     (tmp_path / "a.txt").write_text("viele Häuser")
     assert shell("index", "a.txt", "--stemmer", "de").status == 0
     assert "viele Häuser" in shell("search", "Haus", "--mode", "lexical").out
-    told = shell("index", "a.txt", "--stemmer", "fr")
-    assert told.status == 1
-    assert "vecsearch optimize --stemmer fr -c default" in told.err
+    result = shell("index", "a.txt", "--stemmer", "fr")
+    assert result.status == 1
+    assert "vecsearch optimize --stemmer fr -c default" in result.err
 
 
 def test_another_language_than_there_is_is_refused_with_all_there_are(tmp_path: Path) -> None:
@@ -189,8 +189,8 @@ def test_another_language_than_there_is_is_refused_with_all_there_are(tmp_path: 
 
 def test_threads_share_an_analyzer() -> None:
     texts = [f"{word}ing {word}ed {word}s number{n}" for n in range(400) for word in ("jump", "walk", "organiz")]
-    alone = [get_analyzer("en").analyze(text).terms for text in texts]
+    single_terms = [get_analyzer("en").analyze(text).terms for text in texts]
     get_analyzer.cache_clear()
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda text: get_analyzer("en").analyze(text).terms, texts))
-    assert together == alone
+        parallel_terms = list(pool.map(lambda text: get_analyzer("en").analyze(text).terms, texts))
+    assert parallel_terms == single_terms

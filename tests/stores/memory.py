@@ -161,11 +161,11 @@ class MemoryWriter:
 
     def _make_document(self, state: MemoryState, new: NewDocument) -> MemoryDocument:
         numbers, old = self._store.numbers, state.documents.get(new.id)
-        kept = new.preserved or PreservedFields(_dump(new.metadata), _get_timestamp())
+        preserved = new.preserved or PreservedFields(_dump(new.metadata), _get_timestamp())
         vectors = _round(new.vectors, state.info.precision)
         return MemoryDocument(
-            next(numbers) if old is None else old.number, new.id, new.source, new.title, new.text, kept.metadata, new.digest,
-            new.provided_vectors, kept.indexed_at, new.spans, tuple(next(numbers) for _ in new.spans), vectors,
+            next(numbers) if old is None else old.number, new.id, new.source, new.title, new.text, preserved.metadata, new.digest,
+            new.provided_vectors, preserved.indexed_at, new.spans, tuple(next(numbers) for _ in new.spans), vectors,
         )  # fmt: skip
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
@@ -224,11 +224,13 @@ class MemoryReplacement:
 
     def begin(self, encoder: EncoderSpec, precision: Precision) -> CollectionInfo:
         with self._store.hold_lock():
-            live, begun = self._store.find((self._name, False)), self.info
-            if begun is not None and (begun.encoder.fingerprint, begun.precision) != (encoder.fingerprint, precision):
+            live_state, info = self._store.find((self._name, False)), self.info
+            if info is not None and (info.encoder.fingerprint, info.precision) != (encoder.fingerprint, precision):
                 self.abandon()
             writer = MemoryWriter(self._store, self._key)
-            self._begun = writer.ensure(encoder, precision=precision, stemmer=live.info.stemmer, metadata=live.info.metadata)
+            self._begun = writer.ensure(
+                encoder, precision=precision, stemmer=live_state.info.stemmer, metadata=live_state.info.metadata
+            )
             return self._begun
 
     def open_snapshot(self) -> AbstractContextManager[MemorySnapshot | None]:
@@ -241,15 +243,15 @@ class MemoryReplacement:
             yield MemoryWriter(self._store, self._key)
 
     def _check_begun(self) -> None:
-        now = self.info
-        if now is None or self._begun is None or now.identity != self._begun.identity:
+        info = self.info
+        if info is None or self._begun is None or info.identity != self._begun.identity:
             raise StorageError(f"the new vectors of {self._name!r} were given up or begun again by another process")
 
     def _list_outdated(self) -> list[MemoryDocument]:
-        live, built = self._store.find((self._name, False)), self._store.states[self._key].documents
+        live_state, built = self._store.find((self._name, False)), self._store.states[self._key].documents
         outdated = (
             document
-            for key, document in live.documents.items()
+            for key, document in live_state.documents.items()
             if key not in built or built[key].get_fields() != document.get_fields()
         )
         return sorted(outdated, key=lambda document: document.number)
@@ -273,17 +275,17 @@ class MemoryReplacement:
             self._check_begun()
             if self._list_outdated():
                 raise StorageError(f"the new vectors of collection {self._name!r} are not complete")
-            live, built = self._store.find((self._name, False)), self._store.states[self._key]
+            live_state, built = self._store.find((self._name, False)), self._store.states[self._key]
             info = replace(
                 built.info,
-                stemmer=live.info.stemmer,
-                metadata=live.info.metadata,
+                stemmer=live_state.info.stemmer,
+                metadata=live_state.info.metadata,
                 version=(built.info.identity, next(self._store.numbers)),
             )
-            documents = {key: document for key, document in built.documents.items() if key in live.documents}
-            swapped = replace(built, info=info, documents=documents, files=live.files)
+            documents = {key: document for key, document in built.documents.items() if key in live_state.documents}
+            new_state = replace(built, info=info, documents=documents, files=live_state.files)
             states = {key: state for key, state in self._store.states.items() if key != self._key}
-            self._store.states = {**states, (self._name, False): swapped}
+            self._store.states = {**states, (self._name, False): new_state}
 
     def abandon(self) -> bool:
         with self._store.hold_lock():

@@ -109,8 +109,8 @@ class IndexedChunk(NamedTuple):
         if clause.kind is ClauseKind.PREFIX:
             return any(form.startswith(clause.text) for form in self.forms)
         terms = tuple(clause.text.split(" "))
-        starts = ((part, at) for part in (self.above, self.body) for at in range(len(part)))
-        return sum(part[at : at + len(terms)] == terms for part, at in starts)
+        starts = ((part, position) for part in (self.above, self.body) for position in range(len(part)))
+        return sum(part[position : position + len(terms)] == terms for part, position in starts)
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ class MemoryState:
 
     def _index(self, text: ChunkText) -> IndexedChunk:
         stemmer = self.info.stemmer
-        above, body = _analyze(stemmer, f"{text.title or ''} {text.context}".strip()), _analyze(stemmer, text.text)
-        return IndexedChunk(tuple(above.terms), tuple(body.terms), frozenset(above.forms | body.forms))
+        heading, body = _analyze(stemmer, f"{text.title or ''} {text.context}".strip()), _analyze(stemmer, text.text)
+        return IndexedChunk(tuple(heading.terms), tuple(body.terms), frozenset(heading.forms | body.forms))
 
 
 class MemorySnapshot:
@@ -167,8 +167,8 @@ class MemorySnapshot:
     def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
         hidden = set(exclude.tolist())
         ids = [chunk for chunk in self._state.chunks if chunk not in hidden and _is_within(chunk, within)]
-        ranked = _rank(self.compute_similarities(query, np.array(ids, np.int64)))
-        return VectorHits(ranked[:k], len(ranked) <= k, VectorAccess.INDEX if within is None else VectorAccess.ROWS)
+        ranked_chunks = _rank(self.compute_similarities(query, np.array(ids, np.int64)))
+        return VectorHits(ranked_chunks[:k], len(ranked_chunks) <= k, VectorAccess.INDEX if within is None else VectorAccess.ROWS)
 
     def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None, also: Ids | None = None) -> LexicalHits:
         index, counts = self._state.text_index, self._count_matches(query)
@@ -187,9 +187,11 @@ class MemorySnapshot:
                 length = len(index[chunk].above) + len(index[chunk].body)
                 saturation = count * (_K1 + 1) / (count + _K1 * (1 - _B + _B * length / mean)) if clause.kind in _RANKED else 1.0
                 scores[chunk] = scores.get(chunk, 0.0) + clause.weight * idfs[clause] * saturation
-        ranked = _rank(scores)
-        wanted = set() if also is None else set(also.tolist())
-        return LexicalHits(ranked[:k], max_score, share, tuple(scored for scored in ranked[k:] if scored.chunk_id in wanted))
+        ranked_chunks = _rank(scores)
+        extra_ids = set() if also is None else set(also.tolist())
+        return LexicalHits(
+            ranked_chunks[:k], max_score, share, tuple(chunk for chunk in ranked_chunks[k:] if chunk.chunk_id in extra_ids)
+        )
 
     def _count_matches(self, query: LexicalQuery) -> dict[QueryClause, int]:
         chunks = self._state.text_index.values()
@@ -227,13 +229,13 @@ class MemorySnapshot:
     # -- what answers show
 
     def load_hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
-        return [self._make_hit(scored, similarities.get(scored.chunk_id)) for scored in ranked]
+        return [self._make_hit(chunk, similarities.get(chunk.chunk_id)) for chunk in ranked]
 
-    def _make_hit(self, scored: ScoredChunk, similarity: float | None) -> Hit:
-        chunk = self._state.chunks[scored.chunk_id]
+    def _make_hit(self, scored_chunk: ScoredChunk, similarity: float | None) -> Hit:
+        chunk = self._state.chunks[scored_chunk.chunk_id]
         document, span = chunk.document, chunk.document.spans[chunk.ordinal]
         return Hit(
-            id=document.id, chunk_index=chunk.ordinal, score=scored.score, similarity=similarity, text=chunk.text.text,
+            id=document.id, chunk_index=chunk.ordinal, score=scored_chunk.score, similarity=similarity, text=chunk.text.text,
             title=document.title, source=self._resolve(document.source), start=span.start, end=span.end,
             metadata=json.loads(document.metadata), location=dict(span.location),
         )  # fmt: skip

@@ -21,7 +21,7 @@ import pytest
 import Stemmer
 
 import vecsearch
-from tests.conftest import Ran
+from tests.conftest import CommandResult
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.text.query_parser import load_function_words
@@ -32,7 +32,7 @@ FILTERS = {"none": None, "half": {"half": True}, "one percent": {"number": {"$in
 MODES = ("dense", "lexical", "hybrid")
 
 
-def texts(numbers: Sequence[int], *, version: str = "") -> list[str]:
+def make_texts(numbers: Sequence[int], *, version: str = "") -> list[str]:
     """Distinct short texts; some share all their words with others, so that scores tie."""
     return [
         f"{TOPICS[n % 6]} {'and bats ' * (n % 3)}{'in the evening' if n % 5 == 0 else ''} {version} {n // 12}" for n in numbers
@@ -42,7 +42,7 @@ def texts(numbers: Sequence[int], *, version: str = "") -> list[str]:
 def add(path: Path, numbers: Sequence[int], *, version: str = "", on_conflict: str = "error") -> None:
     with vecsearch.open(path) as collection:
         collection.add(
-            texts(numbers, version=version), ids=[f"d{n}" for n in numbers], on_conflict=on_conflict,
+            make_texts(numbers, version=version), ids=[f"d{n}" for n in numbers], on_conflict=on_conflict,
             metadatas=[{"number": n, "half": n % 2 == 0} for n in numbers],
             titles=[TOPICS[(n + 1) % 6] if n % 7 == 0 else None for n in numbers],
         )  # fmt: skip
@@ -51,56 +51,56 @@ def add(path: Path, numbers: Sequence[int], *, version: str = "", on_conflict: s
 def publish(path: Path) -> Path:
     with vecsearch.open(path) as collection:
         collection.optimize()
-    return newest_file(path)
+    return find_newest_file(path)
 
 
-def newest_file(path: Path) -> Path:
+def find_newest_file(path: Path) -> Path:
     return max((path / "index").glob("*-*.faiss"), key=lambda file: int(file.stem.split("-")[1]))
 
 
 # -- the states
 
 
-def fresh(path: Path) -> None:
+def add_first_documents(path: Path) -> None:
     add(path, range(300))
 
 
-def published(path: Path) -> None:
-    fresh(path)
+def publish_first_documents(path: Path) -> None:
+    add_first_documents(path)
     publish(path)
 
 
-def added(path: Path) -> None:
-    published(path)
+def add_more_documents(path: Path) -> None:
+    publish_first_documents(path)
     add(path, range(300, 330))
 
 
-def updated(path: Path) -> None:
-    added(path)
+def update_documents(path: Path) -> None:
+    add_more_documents(path)
     add(path, [*range(0, 40), 310, 77], version="again", on_conflict="replace")
 
 
-def deleted(path: Path) -> None:
-    updated(path)
+def delete_documents(path: Path) -> None:
+    update_documents(path)
     with vecsearch.open(path) as collection:
         collection.delete([f"d{n}" for n in (*range(20, 60), 320, 299)])
 
 
-def emptied(path: Path) -> None:
-    deleted(path)
+def delete_everything(path: Path) -> None:
+    delete_documents(path)
     with vecsearch.open(path) as collection:
         collection.delete(where={"number": {"$gte": 0}})
         assert collection.count() == 0
 
 
-def folded(path: Path) -> None:
-    deleted(path)
+def fold_segments(path: Path) -> None:
+    delete_documents(path)
     publish(path)
 
 
-def killed_before_publish(path: Path) -> None:
+def kill_before_publish(path: Path) -> None:
     """The rows are committed, the process dies before the index file is written."""
-    deleted(path)
+    delete_documents(path)
     script = (
         "import os, signal, vecsearch\n"
         "from vecsearch.stores.sqlite.write import compaction\n"
@@ -109,48 +109,49 @@ def killed_before_publish(path: Path) -> None:
         "collection.add(['bats over the river bank', 'evening bats'], ids=['k1', 'k2'])\n"
         "collection.optimize()\n"
     )
-    killed = subprocess.run([sys.executable, "-c", script], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", script], check=False)
+    assert process.returncode == -signal.SIGKILL
 
 
-def killed_while_naming(path: Path) -> None:
+def kill_while_naming(path: Path) -> None:
     """The next index file lies in place, and SQLite does not name it yet."""
-    deleted(path)
-    file = newest_file(path)
+    delete_documents(path)
+    file = find_newest_file(path)
     collection, segment = file.stem.split("-")
     file.with_name(f"{collection}-{int(segment) + 1}.faiss").write_bytes(file.read_bytes())
 
 
-def missing(path: Path) -> None:
-    deleted(path)
-    newest_file(path).unlink()
+def remove_newest_file(path: Path) -> None:
+    delete_documents(path)
+    find_newest_file(path).unlink()
 
 
-def truncated(path: Path) -> None:
-    folded(path)
-    file = newest_file(path)
+def truncate_newest_file(path: Path) -> None:
+    fold_segments(path)
+    file = find_newest_file(path)
     os.truncate(file, file.stat().st_size // 2)
 
 
-def one_byte_flipped(path: Path) -> None:
-    folded(path)
-    file = newest_file(path)
+def flip_one_byte(path: Path) -> None:
+    fold_segments(path)
+    file = find_newest_file(path)
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 0x40
     file.write_bytes(data)
 
 
-def older_generation(path: Path) -> None:
+def restore_older_generation(path: Path) -> None:
     """A restored copy of the file of before lies where the current one should."""
-    published(path)
-    old = newest_file(path).read_bytes()
+    publish_first_documents(path)
+    old = find_newest_file(path).read_bytes()
     add(path, range(300, 330))
     publish(path).write_bytes(old)
 
 
 STATES = [
-    fresh, published, added, updated, deleted, emptied, folded, killed_before_publish, killed_while_naming, missing, truncated,
-    one_byte_flipped, older_generation,
+    add_first_documents, publish_first_documents, add_more_documents, update_documents, delete_documents, delete_everything,
+    fold_segments, kill_before_publish, kill_while_naming, remove_newest_file, truncate_newest_file, flip_one_byte,
+    restore_older_generation,
 ]  # fmt: skip
 
 
@@ -167,20 +168,20 @@ class Row:
     vector: np.ndarray
 
 
-def rows_of(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Row]:
     connection = sqlite3.connect(f"file:{path / DATABASE_FILE}?mode=ro", uri=True)
     try:
-        found = connection.execute(
+        rows = connection.execute(
             "SELECT c.id, d.external_id, coalesce(d.title, ''), substr(d.text, c.start + 1, c.\"end\" - c.start), d.metadata, "
             "v.vector "
             "FROM chunks c JOIN documents d ON d.id = c.document_id JOIN vectors v ON v.chunk_id = c.id ORDER BY c.id"
         ).fetchall()
     finally:
         connection.close()
-    return [Row(i, k, t, b, json.loads(m), np.frombuffer(v, np.float16).astype(np.float32)) for i, k, t, b, m, v in found]
+    return [Row(i, k, t, b, json.loads(m), np.frombuffer(v, np.float16).astype(np.float32)) for i, k, t, b, m, v in rows]
 
 
-def stems(texts: Sequence[str]) -> list[list[str]]:
+def stem_texts(texts: Sequence[str]) -> list[list[str]]:
     """Snowball's English stems, one list a text."""
     stemmer = Stemmer.Stemmer("english")
     return [stemmer.stemWords(re.findall(r"[a-z0-9]+", text.lower())) for text in texts]
@@ -189,61 +190,63 @@ def stems(texts: Sequence[str]) -> list[list[str]]:
 def bm25(rows: Sequence[Row], query: str) -> tuple[dict[int, float], float]:
     """Robertson's formula over every row, and the sum's upper bound."""
     words = dict.fromkeys(word for word in re.findall(r"\w+", query.lower()) if word not in load_function_words("en"))
-    bags = [Counter(tokens) for tokens in stems([f"{row.title} {row.text}" for row in rows])]
+    bags = [Counter(tokens) for tokens in stem_texts([f"{row.title} {row.text}" for row in rows])]
     mean = sum(bag.total() for bag in bags) / max(1, len(bags))
     scores: dict[int, float] = {}
-    most = 0.0
-    for (term,) in stems(list(words)):
+    max_score = 0.0
+    for (term,) in stem_texts(list(words)):
         holders = [(row.id, bag[term], bag.total()) for row, bag in zip(rows, bags, strict=True) if bag[term]]
         idf = math.log(1 + (len(rows) - len(holders) + 0.5) / (len(holders) + 0.5))
-        most += idf * 2.2 * (1 if holders else 0.5)
+        max_score += idf * 2.2 * (1 if holders else 0.5)
         for chunk, count, length in holders:
             scores[chunk] = scores.get(chunk, 0.0) + idf * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * length / mean))
-    return scores, most
+    return scores, max_score
 
 
-def trigrams(text: str) -> Counter[str]:
+def count_trigrams(text: str) -> Counter[str]:
     """Three letters, or two and an end of their word."""
-    return Counter(f" {word} "[at : at + 3] for word in re.findall(r"\w+", text.lower()) for at in range(len(word)))
+    return Counter(f" {word} "[start : start + 3] for word in re.findall(r"\w+", text.lower()) for start in range(len(word)))
 
 
-def spelled_alike(rows: Sequence[Row], query: str, kept: dict[str, tuple[Row, float, float]]) -> dict[str, float]:
+def add_trigram_scores(rows: Sequence[Row], query: str, candidates: dict[str, tuple[Row, float, float]]) -> dict[str, float]:
     """The scores of the best 50 by both sides, half of the words' part given to that of their trigrams."""
     step = next(2**n for n in range(20) if len(rows) <= 128 * 2**n)
-    sample = [trigrams(f"{row.title} {row.text}") for row in rows[::step]]
+    sample = [count_trigrams(f"{row.title} {row.text}") for row in rows[::step]]
     mean = sum(bag.total() for bag in sample) / max(1, len(sample))
     idf = {
         gram: math.log(1 + (len(sample) - have + 0.5) / (have + 0.5))
-        for gram in trigrams(query)
+        for gram in count_trigrams(query)
         for have in [sum(gram in bag for bag in sample)]
     }
-    best = sorted(kept.values(), key=lambda each: (-each[1], each[0].id))[:50]
+    best = sorted(candidates.values(), key=lambda candidate: (-candidate[1], candidate[0].id))[:50]
     scores = {}
     for row, score, words in best:
-        bag = trigrams(f"{row.title} {row.text}")
+        bag = count_trigrams(f"{row.title} {row.text}")
         usual = 1.2 * (0.25 + 0.75 * bag.total() / mean)
-        spelled = sum(idf[gram] * bag[gram] / (bag[gram] + usual) for gram in idf) / sum(idf.values())
-        scores[row.key] = score + (spelled - words) / 2
+        trigram_score = sum(idf[gram] * bag[gram] / (bag[gram] + usual) for gram in idf) / sum(idf.values())
+        scores[row.key] = score + (trigram_score - words) / 2
     return scores
 
 
-def brute_force(
+def search_by_brute_force(
     rows: Sequence[Row], encoder: TextEncoder, query: str, mode: str, keep: Callable[[Row], bool]
 ) -> dict[str, float]:
     """Every row that matches, with its score."""
     vector = encoder.encode_queries([query])[0]
     cosine = {row.id: float(row.vector @ vector) for row in rows}
-    words, most = bm25(rows, query)
-    kept = [row for row in rows if keep(row)]
+    words, max_score = bm25(rows, query)
+    matching_rows = [row for row in rows if keep(row)]
     if mode == "dense":
-        return {row.key: cosine[row.id] for row in kept}
+        return {row.key: cosine[row.id] for row in matching_rows}
     if mode == "lexical":
-        return {row.key: words[row.id] for row in kept if row.id in words}
-    by_both = {row.key: cosine[row.id] + words.get(row.id, 0.0) / most for row in kept}
-    return by_both | spelled_alike(rows, query, {row.key: (row, by_both[row.key], words.get(row.id, 0.0) / most) for row in kept})
+        return {row.key: words[row.id] for row in matching_rows if row.id in words}
+    hybrid_scores = {row.key: cosine[row.id] + words.get(row.id, 0.0) / max_score for row in matching_rows}
+    return hybrid_scores | add_trigram_scores(
+        rows, query, {row.key: (row, hybrid_scores[row.key], words.get(row.id, 0.0) / max_score) for row in matching_rows}
+    )
 
 
-def keeps(where: Mapping[str, Any] | None) -> Callable[[Row], bool]:
+def make_predicate(where: Mapping[str, Any] | None) -> Callable[[Row], bool]:
     match where:
         case None:
             return lambda row: True
@@ -257,11 +260,11 @@ def keeps(where: Mapping[str, Any] | None) -> Callable[[Row], bool]:
 
 
 def assert_right(collection: vecsearch.Collection, path: Path, encoder: TextEncoder) -> None:
-    rows = rows_of(path)
+    rows = read_rows(path)
     for mode in MODES:
         for where in FILTERS.values():
             for query in QUERIES:
-                expected = brute_force(rows, encoder, query, mode, keeps(where))
+                expected = search_by_brute_force(rows, encoder, query, mode, make_predicate(where))
                 hits = collection.search(query, mode=mode, where=where, limit=10)
                 assert_same_ranking(hits, expected)
 
@@ -289,7 +292,7 @@ def test_top_ten_equals_brute_force(reach: Callable[[Path], None], path: Path, e
 
 def test_top_ten_equals_brute_force_while_another_process_writes(path: Path, encoder: TextEncoder) -> None:
     """One open reader, which sees each commit of a second process on its next query."""
-    published(path)
+    publish_first_documents(path)
     script = (
         "import sys, vecsearch\n"
         f"with vecsearch.open({str(path)!r}) as collection:\n"
@@ -302,12 +305,12 @@ def test_top_ten_equals_brute_force_while_another_process_writes(path: Path, enc
     )
     with vecsearch.open(path, readonly=True) as reader:
         assert_right(reader, path, encoder)
-        for _ in steps_of(script):
+        for _ in run_steps(script):
             assert_right(reader, path, encoder)
         assert reader.get("second-1")[0].text == "bats in the evening by the river"
 
 
-def steps_of(script: str) -> Iterator[str]:
+def run_steps(script: str) -> Iterator[str]:
     """Runs a script that prints a line after each step and waits for one."""
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin and child.stdout
@@ -321,7 +324,7 @@ def steps_of(script: str) -> Iterator[str]:
 def test_a_writer_answers_rightly_between_its_own_writes(path: Path, encoder: TextEncoder) -> None:
     with vecsearch.open(path) as collection:
         for n in range(0, 60, 20):
-            collection.add(texts(range(n, n + 20)), ids=[f"d{i}" for i in range(n, n + 20)])
+            collection.add(make_texts(range(n, n + 20)), ids=[f"d{i}" for i in range(n, n + 20)])
             assert_right(collection, path, encoder)
         collection.delete([f"d{i}" for i in range(10, 30)])
         assert_right(collection, path, encoder)
@@ -330,19 +333,19 @@ def test_a_writer_answers_rightly_between_its_own_writes(path: Path, encoder: Te
 
 
 def test_ids_of_rows_are_never_used_again(path: Path) -> None:
-    published(path)
-    highest = max(row.id for row in rows_of(path))
+    publish_first_documents(path)
+    highest = max(row.id for row in read_rows(path))
     with vecsearch.open(path) as collection:
         collection.delete(["d299"])
         collection.add(["a new one"], ids=["d299"])
-    assert next(row.id for row in rows_of(path) if row.key == "d299") > highest
+    assert next(row.id for row in read_rows(path) if row.key == "d299") > highest
 
 
-def test_a_damaged_index_is_a_note_to_doctor_and_optimize_mends_it(shell: Callable[..., Ran], tmp_path: Path) -> None:
-    one_byte_flipped(tmp_path / "life.vec")
-    told = shell("doctor", "--db", "life.vec", "--json")
-    assert told.status == 0
-    (finding,) = json.loads(told.out)["findings"]
+def test_a_damaged_index_is_a_note_to_doctor_and_optimize_mends_it(shell: Callable[..., CommandResult], tmp_path: Path) -> None:
+    flip_one_byte(tmp_path / "life.vec")
+    result = shell("doctor", "--db", "life.vec", "--json")
+    assert result.status == 0
+    (finding,) = json.loads(result.out)["findings"]
     assert finding["severity"] == "note"
     assert "damaged" in finding["what"]
     assert shell("optimize", "--db", "life.vec").status == 0

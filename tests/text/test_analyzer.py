@@ -17,7 +17,7 @@ LONG = st.builds(
 )
 
 
-def told(language: str, text: str) -> AnalyzedText:
+def analyze(language: str, text: str) -> AnalyzedText:
     """What is indexed, token by token."""
     tokens = list(get_analyzer(language).tokenize(unicodedata.normalize("NFC", text)))
     forms = {form for token in tokens for form in (*token.forms, *([token.compound_form] if token.compound_form else []))}
@@ -27,7 +27,7 @@ def told(language: str, text: str) -> AnalyzedText:
 @settings(max_examples=500)
 @given(text=st.one_of(PLAIN, MIXED, LONG, st.text(max_size=100)), language=st.sampled_from(["en", "de", "none"]))
 def test_a_text_is_indexed_by_what_its_tokens_say(text: str, language: str) -> None:
-    assert get_analyzer(language).analyze(text) == told(language, text)
+    assert get_analyzer(language).analyze(text) == analyze(language, text)
 
 
 @pytest.mark.parametrize(

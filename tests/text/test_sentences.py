@@ -35,29 +35,29 @@ HARD = {
 }
 
 
-@pytest.mark.parametrize("marked", HARD.values(), ids=HARD)
-def test_hard_texts_end_where_a_reader_ends_them(marked):
-    text = marked.replace("|", "")
-    assert [text[each.start : each.end] for each in split_sentences(text)] == [
-        part.strip() for part in marked.split("|") if part.strip()
+@pytest.mark.parametrize("marked_text", HARD.values(), ids=HARD)
+def test_hard_texts_end_where_a_reader_ends_them(marked_text):
+    text = marked_text.replace("|", "")
+    assert [text[sentence.start : sentence.end] for sentence in split_sentences(text)] == [
+        part.strip() for part in marked_text.split("|") if part.strip()
     ]
 
 
 def test_each_row_of_a_table_stands_alone():
     rows = ["| Motion | Axis |", "|---|---|", "| pitch | wing tip to wing tip. Or so. |"]
     text = "\n".join(rows)
-    assert [text[each.start : each.end] for each in split_sentences(text)][:2] == rows[:2]
+    assert [text[sentence.start : sentence.end] for sentence in split_sentences(text)][:2] == rows[:2]
 
 
 def assert_lawful(text: str) -> None:
     spans, last = split_sentences(text), 0
-    for each in spans:
-        shown = text[each.start : each.end]
-        assert shown
-        assert shown == shown.strip()
-        assert not text[last : each.start].strip()
-        assert last <= each.start
-        last = each.end
+    for span in spans:
+        sentence = text[span.start : span.end]
+        assert sentence
+        assert sentence == sentence.strip()
+        assert not text[last : span.start].strip()
+        assert last <= span.start
+        last = span.end
     assert not text[last:].strip()
 
 

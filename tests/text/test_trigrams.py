@@ -22,38 +22,38 @@ texts = st.lists(
 )
 
 
-def trigrams(text: str) -> Counter[str]:
+def count_trigrams(text: str) -> Counter[str]:
     words = "".join(c if unicodedata.category(c)[0] in "LMN" or c == "_" else " " for c in text.lower()).split()
-    return Counter(f" {word} "[at : at + 3] for word in words for at in range(len(word)))
+    return Counter(f" {word} "[start : start + 3] for word in words for start in range(len(word)))
 
 
 def score(question: str, text: str, known: Sequence[str]) -> float:
     """BM25 over its bound."""
-    bags = [trigrams(each) for each in known]
+    bags = [count_trigrams(text) for text in known]
     mean = max(sum(bag.total() for bag in bags) / len(bags), 1.0)
-    bag, asked = trigrams(text), trigrams(question)
-    reached = most = 0.0
-    for gram in asked:
-        having = sum(gram in each for each in bags)
-        idf = math.log(1 + (len(bags) - having + 0.5) / (having + 0.5))
-        reached += idf * bag[gram] * 2.2 / (bag[gram] + 1.2 * (0.25 + 0.75 * bag.total() / mean))
-        most += idf * 2.2
-    return reached / most if most else 0.0
+    bag, question_trigrams = count_trigrams(text), count_trigrams(question)
+    total = max_total = 0.0
+    for gram in question_trigrams:
+        holder_count = sum(gram in bag for bag in bags)
+        idf = math.log(1 + (len(bags) - holder_count + 0.5) / (holder_count + 0.5))
+        total += idf * bag[gram] * 2.2 / (bag[gram] + 1.2 * (0.25 + 0.75 * bag.total() / mean))
+        max_total += idf * 2.2
+    return total / max_total if max_total else 0.0
 
 
-@given(known=texts, asked=texts)
-def test_scores_are_their_formula(known: list[str], asked: list[str]) -> None:
-    question, *others = asked
-    found = TrigramStatistics.from_texts(known).score(question, others + known)
-    assert found.tolist() == pytest.approx([score(question, each, known) for each in others + known])
-    assert all(0 <= each < 1 for each in found)
+@given(known=texts, queries=texts)
+def test_scores_are_their_formula(known: list[str], queries: list[str]) -> None:
+    question, *other_texts = queries
+    scores = TrigramStatistics.from_texts(known).score(question, other_texts + known)
+    assert scores.tolist() == pytest.approx([score(question, text, known) for text in other_texts + known])
+    assert all(0 <= value < 1 for value in scores)
 
 
-@given(known=texts, asked=texts)
-def test_a_score_does_not_depend_on_the_other_texts_asked_about(known: list[str], asked: list[str]) -> None:
+@given(known=texts, queries=texts)
+def test_a_score_does_not_depend_on_the_other_texts_asked_about(known: list[str], queries: list[str]) -> None:
     spelling = TrigramStatistics.from_texts(known)
-    together = spelling.score(known[0], asked)
-    assert together.tolist() == [float(spelling.score(known[0], [each])[0]) for each in asked]
+    scores = spelling.score(known[0], queries)
+    assert scores.tolist() == [float(spelling.score(known[0], [text])[0]) for text in queries]
 
 
 def test_no_texts_have_no_scores() -> None:
@@ -80,7 +80,7 @@ def test_what_was_learned_of_a_collection_is_that_of_its_texts_now(tmp_path: Pat
     with vecsearch.open(path, model=FakeEncoder()) as stays:
         for n in range(0, 300, 50):
             words = random.choice(["kubernetes", "kubelet", "cube", "telemetry", "meter"], size=(50, 3))
-            stays.add([" ".join(each) for each in words], ids=[str(i) for i in range(n, n + 50)])
+            stays.add([" ".join(row_words) for row_words in words], ids=[str(i) for i in range(n, n + 50)])
             stays.delete([str(n)])
             with vecsearch.open(path, model=FakeEncoder(), readonly=True) as fresh:
                 assert [(hit.id, hit.score) for hit in stays.search("kubemeter", limit=50)] == [

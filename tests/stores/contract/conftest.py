@@ -59,15 +59,15 @@ STORES: Final = {"sqlite": make_sqlite_store, "sqlite-segments": make_segmented_
 
 @pytest.fixture(params=list(STORES))
 def make_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreMaker]:
-    opened: list[Store] = []
+    open_stores: list[Store] = []
     open_store = STORES[request.param](tmp_path, monkeypatch)
 
     def make(**options: Any) -> Store:
-        opened.append(open_store(**options))
-        return opened[-1]
+        open_stores.append(open_store(**options))
+        return open_stores[-1]
 
     yield make
-    for store in opened:
+    for store in open_stores:
         store.close()
 
 

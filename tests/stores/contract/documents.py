@@ -90,16 +90,16 @@ def write(
 
 
 @contextmanager
-def reading(store: Store, collection: str = COLLECTION) -> Iterator[Snapshot]:
+def open_snapshot(store: Store, collection: str = COLLECTION) -> Iterator[Snapshot]:
     """Open a snapshot of a collection that must be there."""
     with store.open_snapshot(collection) as snapshot:
         assert snapshot is not None
         yield snapshot
 
 
-def locate(snapshot: Snapshot, ranked: Iterable[ScoredChunk]) -> list[Place]:
+def locate(snapshot: Snapshot, chunks: Iterable[ScoredChunk]) -> list[Place]:
     """Return which chunk of which document each is."""
-    return [(hit.id, hit.chunk_index) for hit in snapshot.load_hits(list(ranked), {})]
+    return [(hit.id, hit.chunk_index) for hit in snapshot.load_hits(list(chunks), {})]
 
 
 def find_chunk(snapshot: Snapshot, id: str, ordinal: int = 0) -> int:

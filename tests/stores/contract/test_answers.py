@@ -13,8 +13,8 @@ from tests.stores.contract.documents import (
     locate,
     make_document,
     make_vector,
+    open_snapshot,
     parse,
-    reading,
     round_vectors,
     write,
 )
@@ -33,27 +33,27 @@ def test_equal_scores_go_to_the_chunk_stored_first(store: Store) -> None:
     """Also after the first was stored again, which gives it new chunks."""
     write(store, [make_document(id, "river bank") for id in "cab"])
     write(store, [make_document(id, "river bank") for id in "ed"])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         assert [id for id, _ in locate(snapshot, snapshot.find_nearest(make_vector("river"), 3).ranked)] == ["c", "a", "b"]
         assert [id for id, _ in locate(snapshot, snapshot.match(parse("river"), 4).ranked)] == ["c", "a", "b", "e"]
     write(store, [make_document("c", "river bank")])
-    with reading(store) as snapshot:
-        for ranked in (snapshot.find_nearest(make_vector("river"), 9).ranked, snapshot.match(parse("river"), 9).ranked):
-            assert [id for id, _ in locate(snapshot, ranked)] == ["a", "b", "e", "d", "c"]
-            assert len({scored.score for scored in ranked}) == 1
+    with open_snapshot(store) as snapshot:
+        for chunks in (snapshot.find_nearest(make_vector("river"), 9).ranked, snapshot.match(parse("river"), 9).ranked):
+            assert [id for id, _ in locate(snapshot, chunks)] == ["a", "b", "e", "d", "c"]
+            assert len({chunk.score for chunk in chunks}) == 1
 
 
 def test_excluded_chunks_make_room_for_others(store: Store) -> None:
     write(store, [make_document(f"{n:02}", "\n".join(f"text {n} {line}" for line in range(3))) for n in range(20)])
     query = make_vector("query")
-    with reading(store) as snapshot:
-        everything = snapshot.find_nearest(query, 60).ranked
-        exclude = np.array([everything[at].chunk_id for at in (0, 1, 4)], np.int64)
-        expected = [scored.chunk_id for at, scored in enumerate(everything) if at not in (0, 1, 4)]
+    with open_snapshot(store) as snapshot:
+        all_chunks = snapshot.find_nearest(query, 60).ranked
+        exclude = np.array([all_chunks[position].chunk_id for position in (0, 1, 4)], np.int64)
+        expected = [chunk.chunk_id for position, chunk in enumerate(all_chunks) if position not in (0, 1, 4)]
         rest = snapshot.find_nearest(query, 10, exclude=exclude)
-        assert [scored.chunk_id for scored in rest.ranked] == expected[:10] and not rest.exhausted
-        within = snapshot.find_nearest(query, 100, exclude=exclude, within=snapshot.select(Exists("missing")))
-        assert within.ranked == () and within.exhausted
+        assert [chunk.chunk_id for chunk in rest.ranked] == expected[:10] and not rest.exhausted
+        hits = snapshot.find_nearest(query, 100, exclude=exclude, within=snapshot.select(Exists("missing")))
+        assert hits.ranked == () and hits.exhausted
         assert len(snapshot.find_nearest(query, 100, exclude=exclude).ranked) == 57
 
 
@@ -61,7 +61,7 @@ def test_similarities_and_vectors_of_chosen_chunks(store: Store) -> None:
     documents = [make_document(f"{n:02}", f"one {n}\ntwo {n}") for n in range(20)]
     write(store, documents)
     query = make_vector("query")
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         chunks = [find_chunk(snapshot, "13", 1), find_chunk(snapshot, "02"), find_chunk(snapshot, "13", 0)]
         expected = round_vectors(np.stack([documents[13].vectors[1], documents[2].vectors[0], documents[13].vectors[0]]))
         rows = snapshot.load_vectors(chunks)
@@ -91,7 +91,7 @@ def test_bm25_by_hand(store: Store) -> None:
         idf = compute_idf(5, holders)
         return {id: idf * count * 2.2 / (count + 1.2 * (1 - 0.75 + 0.75 * lengths[id] / mean)) for id, count in counts.items()}
 
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         for query, expected in (
             ("river", score({"a": 2, "b": 2, "c": 1, "d": 1}, 4)),
             ('"river bank"', score({"a": 1, "d": 1}, 2)),
@@ -100,18 +100,18 @@ def test_bm25_by_hand(store: Store) -> None:
             ('"river bank of"', {}),  # across the border between a title and a text
         ):
             hits = snapshot.match(parse(query), 9)
-            scores = {snapshot.load_hits([scored], {})[0].id: scored.score for scored in hits.ranked}
+            scores = {snapshot.load_hits([chunk], {})[0].id: chunk.score for chunk in hits.ranked}
             assert scores == pytest.approx(expected, rel=1e-6)
-            assert [scored.score for scored in hits.ranked] == sorted(scores.values(), reverse=True)
+            assert [chunk.score for chunk in hits.ranked] == sorted(scores.values(), reverse=True)
 
 
 def test_a_form_or_prefix_counts_its_idf(store: Store) -> None:
     write(store, [make_document("a", "riverside river"), make_document("b", "rivers and rivers"), make_document("c", "bank")])
     prefix = QueryClause(ClauseKind.PREFIX, "river", weight=0.5)
     form = QueryClause(ClauseKind.FORM, "rivers", is_identifier=True)
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         hits = snapshot.match([prefix, form], 9)
-        scores = {snapshot.load_hits([scored], {})[0].id: scored.score for scored in hits.ranked}
+        scores = {snapshot.load_hits([chunk], {})[0].id: chunk.score for chunk in hits.ranked}
     assert scores == pytest.approx({"a": 0.5 * compute_idf(3, 2), "b": 0.5 * compute_idf(3, 2) + compute_idf(3, 1)})
     assert hits.max_score == pytest.approx(0.5 * compute_idf(3, 2) + compute_idf(3, 1))
     assert hits.identifier_share == 1.0
@@ -125,46 +125,46 @@ def test_the_highest_score_and_the_share_of_identifiers(store: Store) -> None:
         QueryClause(ClauseKind.WORD, "nowhere", weight=0.5),
     ]
     river, bank, nowhere = compute_idf(3, 3), compute_idf(3, 1), compute_idf(3, 0)
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         hits = snapshot.match(query, 1)
         assert hits.max_score == pytest.approx(2.2 * (river + bank + 0.5 * nowhere * UNSEEN_TERM_WEIGHT))
         assert hits.identifier_share == pytest.approx(bank / (river + bank + nowhere))
         assert snapshot.idf(query) == pytest.approx({"river": river, "bank": bank, "nowhere": nowhere})
         assert snapshot.idf(parse('"river bank" riv* nowhere')) == pytest.approx({"nowhere": nowhere})
-        nothing = snapshot.match(parse("nowhere"), 9)
-        assert nothing.ranked == () and nothing.max_score == pytest.approx(2.2 * nowhere * UNSEEN_TERM_WEIGHT)
+        no_hits = snapshot.match(parse("nowhere"), 9)
+        assert no_hits.ranked == () and no_hits.max_score == pytest.approx(2.2 * nowhere * UNSEEN_TERM_WEIGHT)
 
 
 def test_chunks_asked_for_are_scored_beyond_the_best(store: Store) -> None:
     write(store, [make_document(f"{n}", "river " * (6 - n) + "bank " * n) for n in range(6)])
     write(store, [make_document("other", "spring")])
-    with reading(store) as snapshot:
-        everything = snapshot.match(parse("river"), 9).ranked
-        assert [id for id, _ in locate(snapshot, everything)] == ["0", "1", "2", "3", "4", "5"]
-        also = np.array([find_chunk(snapshot, id) for id in ("5", "0", "other", "3")], np.int64)
-        hits = snapshot.match(parse("river"), 2, also=also)
-        assert hits.ranked == everything[:2]
-        assert hits.extra == (everything[3], everything[5])
+    with open_snapshot(store) as snapshot:
+        all_chunks = snapshot.match(parse("river"), 9).ranked
+        assert [id for id, _ in locate(snapshot, all_chunks)] == ["0", "1", "2", "3", "4", "5"]
+        extra_ids = np.array([find_chunk(snapshot, id) for id in ("5", "0", "other", "3")], np.int64)
+        hits = snapshot.match(parse("river"), 2, also=extra_ids)
+        assert hits.ranked == all_chunks[:2]
+        assert hits.extra == (all_chunks[3], all_chunks[5])
         assert snapshot.match(parse("river"), 2).extra == ()
 
 
 def test_stems_follow_the_stemmer(store: Store) -> None:
     write(store, [make_document("a", "rivers"), make_document("b", "river")])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         assert [id for id, _ in locate(snapshot, snapshot.match(parse("river"), 9).ranked)] == ["b"]
     with store.open_writer(COLLECTION) as writer:
         writer.set_stemmer("en")
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         assert snapshot.info.stemmer == "en"
         assert [id for id, _ in locate(snapshot, snapshot.match(parse("river"), 9).ranked)] == ["a", "b"]
     write(store, [make_document("c", "rivers")])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         assert [id for id, _ in locate(snapshot, snapshot.match(parse("river"), 9).ranked)] == ["a", "b", "c"]
 
 
 def test_a_sample_is_spread_and_the_same_every_time(store: Store) -> None:
     write(store, [make_document(f"{n:03}", f"text {n}") for n in range(100)])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         ids = [find_chunk(snapshot, f"{n:03}") for n in range(100)]
         sample = snapshot.sample_chunks(10).tolist()
         assert len(sample) == 10 and sample == sorted(set(sample)) and set(sample) <= set(ids)
@@ -174,7 +174,7 @@ def test_a_sample_is_spread_and_the_same_every_time(store: Store) -> None:
         steady = snapshot.sample_chunks(40, steady=True).tolist()
         assert 20 <= len(steady) <= 40
     write(store, [make_document("more", "text")])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         assert set(steady) <= set(snapshot.sample_chunks(40, steady=True).tolist())
 
 
@@ -189,7 +189,7 @@ def test_hits_show_what_was_stored(store: Store) -> None:
             ),
         ],
     )  # fmt: skip
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         second, plain = find_chunk(snapshot, "ünïcode", 1), find_chunk(snapshot, "plain")
         hits = snapshot.load_hits([ScoredChunk(second, 0.5), ScoredChunk(plain, 7.0), ScoredChunk(second, 0.1)], {second: 0.25})
         assert [(hit.id, hit.chunk_index, hit.score, hit.similarity) for hit in hits] == [
@@ -209,7 +209,7 @@ def test_hits_show_what_was_stored(store: Store) -> None:
 def test_windows_end_with_their_document(store: Store) -> None:
     text = "\n".join(f"line {n}" for n in range(5))
     write(store, [make_document("before", "x"), make_document("a", text), make_document("after", "y")])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         chunks = [find_chunk(snapshot, "a", n) for n in (0, 2, 4)]
         windows = snapshot.load_windows(chunks, 1)
         assert [window.text for window in windows] == ["line 0\nline 1", "line 1\nline 2\nline 3", "line 3\nline 4"]
@@ -220,7 +220,7 @@ def test_windows_end_with_their_document(store: Store) -> None:
 
 def test_chunks_know_their_document(store: Store) -> None:
     write(store, [make_document("a", "1\n2\n3"), make_document("b", "1\n2")])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         chunks = snapshot.find_chunk_ids(["b", "missing", "a"])
         assert set(chunks) == {"a", "b"}
         assert [len(chunks["a"]), len(chunks["b"])] == [3, 2]
@@ -232,6 +232,6 @@ def test_chunks_know_their_document(store: Store) -> None:
     with store.open_writer(COLLECTION) as writer:
         writer.delete_documents(["a"])
         writer.commit([make_document("c", "1")])
-    with reading(store) as snapshot:  # a number that was free again is not given to another document
+    with open_snapshot(store) as snapshot:  # a number that was free again is not given to another document
         rows = snapshot.find_document_rows([find_chunk(snapshot, "b"), find_chunk(snapshot, "c")])
         assert len(set(rows.values())) == 2

@@ -13,7 +13,7 @@ from tests.stores.contract.documents import (
     make_document,
     make_file,
     make_vector,
-    reading,
+    open_snapshot,
     round_vectors,
     write,
 )
@@ -26,7 +26,7 @@ A_TXT, B_TXT, OUTSIDE = "notes/a.txt", "notes/deep/b.txt", "/elsewhere/c.txt"
 
 
 @pytest.fixture
-def filled(store: Store) -> Store:
+def filled_store(store: Store) -> Store:
     """Two documents of one file, one of another, one of a file outside, one of none, and a file that gave none."""
     write(
         store,
@@ -42,12 +42,12 @@ def filled(store: Store) -> Store:
     return store
 
 
-def test_documents_in_the_order_asked_for(filled: Store) -> None:
-    with reading(filled) as snapshot:
+def test_documents_in_the_order_asked_for(filled_store: Store) -> None:
+    with open_snapshot(filled_store) as snapshot:
         documents = snapshot.load_documents(["none", "missing", "a1", "none"])
         assert [document.id for document in documents] == ["none", "a1"]
         chunks = (ChunkLocation(0, 0, 5, {"lines": [1, 1]}), ChunkLocation(1, 6, 10, {"lines": [2, 2]}))
-        source = (filled.source_root / A_TXT).as_posix()
+        source = (filled_store.source_root / A_TXT).as_posix()
         assert documents[1] == Document("a1", source, "A", "river\nbank", {"n": 1}, chunks)
         assert documents[0].source is None and documents[0].vectors is None
         (with_vectors,) = snapshot.load_documents(["a1"], include_vectors=True)
@@ -55,9 +55,9 @@ def test_documents_in_the_order_asked_for(filled: Store) -> None:
         assert with_vectors.vectors.dtype == np.float32 and np.array_equal(with_vectors.vectors, expected)
 
 
-def test_ids_of_documents(filled: Store) -> None:
-    root, where = filled.source_root, Compare("n", Comparison.EQUAL, 1)
-    with reading(filled) as snapshot:
+def test_ids_of_documents(filled_store: Store) -> None:
+    root, where = filled_store.source_root, Compare("n", Comparison.EQUAL, 1)
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.list_document_ids() == ["a1", "a2", "b", "c", "none"]
         assert snapshot.list_document_ids(limit=2) == ["a1", "a2"]
         assert snapshot.list_document_ids(after="a2", limit=2) == ["b", "c"]
@@ -72,23 +72,23 @@ def test_ids_of_documents(filled: Store) -> None:
             assert snapshot.list_document_ids(source=path) == ids, path
 
 
-def test_pages_of_documents(filled: Store) -> None:
-    with reading(filled) as snapshot:
-        everything = snapshot.list_documents(limit=None)
-        assert [(summary.id, summary.chunks, summary.state) for summary in everything] == [
+def test_pages_of_documents(filled_store: Store) -> None:
+    with open_snapshot(filled_store) as snapshot:
+        documents = snapshot.list_documents(limit=None)
+        assert [(summary.id, summary.chunks, summary.state) for summary in documents] == [
             ("a1", 2, SourceState.INDEXED), ("a2", 1, SourceState.INDEXED), ("b", 1, SourceState.UNFINISHED),
             ("c", 1, SourceState.INDEXED), ("none", 1, SourceState.INDEXED),
         ]  # fmt: skip
-        assert (everything[0].title, everything[0].source) == ("A", (filled.source_root / A_TXT).as_posix())
-        assert snapshot.list_documents(limit=2, offset=1) == everything[1:3]
+        assert (documents[0].title, documents[0].source) == ("A", (filled_store.source_root / A_TXT).as_posix())
+        assert snapshot.list_documents(limit=2, offset=1) == documents[1:3]
         assert snapshot.list_documents(limit=9, offset=5) == []
 
 
-def test_files_and_how_they_stand(filled: Store) -> None:
-    root = filled.source_root
-    with filled.open_writer(COLLECTION) as writer:
+def test_files_and_how_they_stand(filled_store: Store) -> None:
+    root = filled_store.source_root
+    with filled_store.open_writer(COLLECTION) as writer:
         writer.record_failures({A_TXT: "is damaged", "new.txt": "cannot be read"})
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         files = snapshot.list_sources()
         assert [(file.source, file.state, file.documents, file.chunks, file.error) for file in files] == [
             (OUTSIDE, SourceState.INDEXED, 1, 1, None),
@@ -97,21 +97,21 @@ def test_files_and_how_they_stand(filled: Store) -> None:
             ((root / A_TXT).as_posix(), SourceState.FAILED, 2, 3, "is damaged"),
             ((root / B_TXT).as_posix(), SourceState.UNFINISHED, 1, 1, None),
         ]
-        failed: list[Source] = [files[1], files[3]]
-        assert snapshot.list_sources(failed=True) == failed
-        assert snapshot.list_sources(failed=True, limit=1, offset=1) == failed[1:]
+        failed_sources: list[Source] = [files[1], files[3]]
+        assert snapshot.list_sources(failed=True) == failed_sources
+        assert snapshot.list_sources(failed=True, limit=1, offset=1) == failed_sources[1:]
         assert snapshot.list_sources(limit=2, offset=1) == files[1:3]
         assert (snapshot.count_sources(), snapshot.count_sources(failed=True)) == (5, 2)
         summaries = {summary.id: summary for summary in snapshot.list_documents(limit=None)}
         assert (summaries["a2"].state, summaries["a2"].error) == (SourceState.FAILED, "is damaged")
-    write(filled, files=[make_file(A_TXT)])
-    with reading(filled) as snapshot:
+    write(filled_store, files=[make_file(A_TXT)])
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.count_sources(failed=True) == 1  # read again without an error
 
 
-def test_stored_files(filled: Store) -> None:
-    root = filled.source_root
-    with reading(filled) as snapshot:
+def test_stored_files(filled_store: Store) -> None:
+    root = filled_store.source_root
+    with open_snapshot(filled_store) as snapshot:
         stored = snapshot.find_stored_sources()
         assert set(stored) == {A_TXT, B_TXT, OUTSIDE, "notes-2/empty.txt"}
         assert stored[A_TXT] == StoredSource(A_TXT, "of a", Split.LINES, None, False, LOADER_VERSION, 2)
@@ -125,41 +125,43 @@ def test_stored_files(filled: Store) -> None:
         }  # fmt: skip
 
 
-def test_a_file_lets_documents_go(filled: Store) -> None:
+def test_a_file_lets_documents_go(filled_store: Store) -> None:
     """Only its own: an id that another file gives by now stays."""
-    write(filled, files=[make_file(A_TXT, digest="newer", removed=["a1", "c", "missing"])])
-    with reading(filled) as snapshot:
+    write(filled_store, files=[make_file(A_TXT, digest="newer", removed=["a1", "c", "missing"])])
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.list_document_ids() == ["a2", "b", "c", "none"]
         assert snapshot.find_stored_sources()[A_TXT].digest == "newer"
-    with filled.open_writer(COLLECTION) as writer:
+    with filled_store.open_writer(COLLECTION) as writer:
         assert writer.delete_documents(["a2", "missing", "none", "none"]) == 2
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.find_stored_sources()[A_TXT].digest is None  # read again by the next run
         assert snapshot.find_stored_sources()[OUTSIDE].digest is not None
-    with filled.open_writer(COLLECTION) as writer:
+    with filled_store.open_writer(COLLECTION) as writer:
         assert writer.delete_sources([OUTSIDE, B_TXT, "missing"]) == 2
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.list_document_ids() == []
         assert set(snapshot.find_stored_sources()) == {A_TXT, "notes-2/empty.txt"}
 
 
-def test_what_a_write_compares_with(filled: Store) -> None:
+def test_what_a_write_compares_with(filled_store: Store) -> None:
     river = make_document("a1", "river\nbank", title="A")
-    write(filled, [make_document("brought", "own words", provided_vectors=True)])
-    own = make_document("brought", "own words")
-    with reading(filled) as snapshot:
+    write(filled_store, [make_document("brought", "own words", provided_vectors=True)])
+    own_document = make_document("brought", "own words")
+    with open_snapshot(filled_store) as snapshot:
         stored = snapshot.find_stored_documents(["a1", "missing", "none", "brought"])
         assert set(stored) == {"a1", "none", "brought"}
         a1 = stored["a1"]
         assert (a1.id, a1.source, a1.digest, a1.metadata) == ("a1", A_TXT, river.digest, {"n": 1})
         assert stored["none"].source is None
-        assert stored["brought"].digest != own.digest  # so that it counts as changed when it comes with a text alone
-        assert snapshot.find_by_digest([river.digest, "f" * 64, own.digest]) == {river.digest: "a1"}
-        encoded = snapshot.load_encoded_chunks({"a1": river.digest, "a2": "another", "brought": own.digest, "missing": "x"})
-        assert set(encoded) == {"a1"}
-        assert encoded["a1"].spans == river.spans
-        assert encoded["a1"].vectors.dtype == np.float32
-        assert np.array_equal(encoded["a1"].vectors, round_vectors(river.vectors))
+        assert stored["brought"].digest != own_document.digest  # so that it counts as changed when it comes with a text alone
+        assert snapshot.find_by_digest([river.digest, "f" * 64, own_document.digest]) == {river.digest: "a1"}
+        encoded_chunks = snapshot.load_encoded_chunks(
+            {"a1": river.digest, "a2": "another", "brought": own_document.digest, "missing": "x"}
+        )
+        assert set(encoded_chunks) == {"a1"}
+        assert encoded_chunks["a1"].spans == river.spans
+        assert encoded_chunks["a1"].vectors.dtype == np.float32
+        assert np.array_equal(encoded_chunks["a1"].vectors, round_vectors(river.vectors))
 
 
 def test_vectors_that_follow_from_a_text(store: Store) -> None:
@@ -172,7 +174,7 @@ def test_vectors_that_follow_from_a_text(store: Store) -> None:
             make_document("brought", "own words", provided_vectors=True),
         ],
     )
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         stored = list(snapshot.iterate_vectors(["a", "brought", "missing"]))
     assert sorted((vector.title, vector.context, vector.text) for vector in stored) == [
         ("T", "Above", "bank"), ("T", "Above", "river"),
@@ -182,19 +184,26 @@ def test_vectors_that_follow_from_a_text(store: Store) -> None:
         assert np.array_equal(vector.vector, round_vectors(make_vector(vector.text)))
 
 
-def test_export_gives_everything_in_the_order_of_chunks(filled: Store) -> None:
-    write(filled, [make_document("a1", "river\nagain", source=A_TXT, context="Part", metadata={"new": True})])
-    write(filled, [make_document("brought", "own words", title="Own", provided_vectors=True)])
-    with reading(filled) as snapshot:
+def test_export_gives_everything_in_the_order_of_chunks(filled_store: Store) -> None:
+    write(filled_store, [make_document("a1", "river\nagain", source=A_TXT, context="Part", metadata={"new": True})])
+    write(filled_store, [make_document("brought", "own words", title="Own", provided_vectors=True)])
+    with open_snapshot(filled_store) as snapshot:
         exported = list(snapshot.export())
     assert [document.id for document in exported] == ["a2", "b", "c", "none", "a1", "brought"]
-    again, brought = make_document("a1", "river\nagain", context="Part"), make_document("brought", "own words", title="Own")
+    changed_document, provided_document = (
+        make_document("a1", "river\nagain", context="Part"),
+        make_document("brought", "own words", title="Own"),
+    )
     document = exported[4]
     assert (document.source, document.title, document.text, document.metadata) == (A_TXT, None, "river\nagain", {"new": True})
-    assert (document.digest, document.provided_vectors, document.spans) == (again.digest, False, again.spans)
+    assert (document.digest, document.provided_vectors, document.spans) == (
+        changed_document.digest,
+        False,
+        changed_document.spans,
+    )
     assert document.vectors.dtype == np.float16
-    assert np.array_equal(document.vectors, again.vectors.astype(np.float16))
-    assert (exported[5].digest, exported[5].provided_vectors) == (brought.digest, True)
+    assert np.array_equal(document.vectors, changed_document.vectors.astype(np.float16))
+    assert (exported[5].digest, exported[5].provided_vectors) == (provided_document.digest, True)
 
 
 def test_pending_vectors_wait_for_their_document(store: Store) -> None:
@@ -203,7 +212,7 @@ def test_pending_vectors_wait_for_their_document(store: Store) -> None:
         writer.attach_vectors({hash_text("river"): make_vector("river"), hash_text("bank"): make_vector("bank")})
         writer.attach_vectors({hash_text("river"): make_vector("river")})  # again, after a kill
     write(store, [make_document("other", "text")])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         pending = snapshot.load_pending_vectors([hash_text("river"), hash_text("missing")])
         assert set(pending) == {hash_text("river")}
         assert pending[hash_text("river")].dtype == np.float32
@@ -211,14 +220,14 @@ def test_pending_vectors_wait_for_their_document(store: Store) -> None:
         assert snapshot.count_chunks() == 1  # they are no chunks
     with store.open_writer(COLLECTION) as writer:
         writer.commit([make_document("a", "river")], clear_pending=[hash_text("river"), hash_text("missing")])
-    with reading(store) as snapshot:  # what another run waits for stays
+    with open_snapshot(store) as snapshot:  # what another run waits for stays
         assert set(snapshot.load_pending_vectors([hash_text("river"), hash_text("bank")])) == {hash_text("bank")}
 
 
 def test_preserved_fields_stay_as_they_were(store: Store) -> None:
     preserved = PreservedFields('{"n":1}', "2001-02-03T04:05:06+00:00")
     write(store, [make_document("a", "river", metadata={"ignored": True}, preserved=preserved), make_document("b", "bank")])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         summaries = {summary.id: summary.indexed_at for summary in snapshot.list_documents(limit=None)}
         assert summaries["a"] == preserved.indexed_at < summaries["b"]
         assert snapshot.load_documents(["a"])[0].metadata == {"n": 1}
@@ -226,6 +235,6 @@ def test_preserved_fields_stay_as_they_were(store: Store) -> None:
 
 def test_one_id_twice_in_a_batch_stores_the_last(store: Store) -> None:
     write(store, [make_document("a", "first"), make_document("b", "bank"), make_document("a", "last")])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         assert [document.text for document in snapshot.load_documents(["a", "b"])] == ["last", "bank"]
         assert snapshot.count_chunks() == 2

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.stores.contract.documents import COLLECTION, locate, make_document, make_vector, parse, reading, write
+from tests.stores.contract.documents import COLLECTION, locate, make_document, make_vector, open_snapshot, parse, write
 from tests.stores.metadata_predicate import holds
 from vecsearch.core.filters import And, Compare, Comparison, Contains, Exists, Filter, Not, Or
 from vecsearch.stores.base import Snapshot, Store
@@ -74,21 +74,21 @@ EXAMPLES: Sequence[tuple[Filter, set[str]]] = [
 def find(snapshot: Snapshot, where: Filter) -> set[str]:
     """Return the documents that a filter holds for, after looking at them in both ways."""
     chunks, ids = snapshot.select(where), snapshot.list_document_ids(where=where)
-    found = {id for id, _ in locate(snapshot, snapshot.find_nearest(make_vector("any"), 10_000, within=chunks).ranked)}
-    assert ids == sorted(found)
+    found_ids = {id for id, _ in locate(snapshot, snapshot.find_nearest(make_vector("any"), 10_000, within=chunks).ranked)}
+    assert ids == sorted(found_ids)
     assert len(chunks) == sum(len(document.chunks) for document in snapshot.load_documents(ids))
-    return found
+    return found_ids
 
 
 @pytest.fixture
-def filled(store: Store) -> Store:
+def filled_store(store: Store) -> Store:
     write(store, [make_document(id, f"{id}\nmore", metadata=metadata) for id, metadata in METADATA.items()])
     return store
 
 
 @pytest.mark.parametrize(("where", "expected"), EXAMPLES, ids=lambda value: str(value)[:60] if not isinstance(value, set) else "")
-def test_a_filter_finds(where: Filter, expected: set[str], filled: Store) -> None:
-    with reading(filled) as snapshot:
+def test_a_filter_finds(where: Filter, expected: set[str], filled_store: Store) -> None:
+    with open_snapshot(filled_store) as snapshot:
         assert find(snapshot, where) == expected
     assert {id for id, metadata in METADATA.items() if holds(where, metadata)} == expected  # what the next test compares with
 
@@ -120,8 +120,8 @@ filters = st.recursive(
     | st.builds(Contains, keys, singles),
     lambda terms: (
         st.builds(Not, terms)
-        | st.builds(lambda several: And(tuple(several)), st.lists(terms, max_size=3))
-        | st.builds(lambda several: Or(tuple(several)), st.lists(terms, max_size=3))
+        | st.builds(lambda conditions: And(tuple(conditions)), st.lists(terms, max_size=3))
+        | st.builds(lambda conditions: Or(tuple(conditions)), st.lists(terms, max_size=3))
     ),
     max_leaves=5,
 )
@@ -137,24 +137,24 @@ def test_a_filter_means_what_the_predicate_says(
     write(store, [make_document(f"{n:03}", "text", metadata=values) for n, values in enumerate(metadata)])
     with store.open_writer(COLLECTION) as writer:
         writer.delete_documents([id for id in present if int(id) >= len(metadata)])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         for where in wheres:
             assert find(snapshot, where) == {f"{n:03}" for n, values in enumerate(metadata) if holds(where, values)}
 
 
-def test_filters_follow_changed_metadata(filled: Store) -> None:
+def test_filters_follow_changed_metadata(filled_store: Store) -> None:
     where = Compare("n", Comparison.EQUAL, 1)
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         assert find(snapshot, where) == {"one"}
-    with filled.open_writer(COLLECTION) as writer:
+    with filled_store.open_writer(COLLECTION) as writer:
         writer.set_metadata({"one": {"n": 2}, "a": {"n": 1}, "missing": {"n": 1}})
         writer.commit(metadata={"b": {"n": 1.0}})
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         assert find(snapshot, where) == {"a", "b"}
         assert snapshot.load_documents(["one", "missing"])[0].metadata == {"n": 2}
-    with filled.open_writer(COLLECTION) as writer:
+    with filled_store.open_writer(COLLECTION) as writer:
         writer.delete_documents(["a"])
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         assert find(snapshot, where) == {"b"}
 
 
@@ -165,7 +165,7 @@ def test_a_long_text_is_found_by_all_of_it(store: Store) -> None:
         store,
         [make_document(id, "text", metadata={"n": value, "m": {"n": value}, "l": [value, 1]}) for id, value in texts.items()],
     )
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         for key in ("n", "m.n"):
             assert find(snapshot, Compare(key, Comparison.EQUAL, text)) == {"whole"}
             assert find(snapshot, Compare(key, Comparison.GREATER, text)) == {"another end", "another beginning"}
@@ -178,7 +178,7 @@ def test_a_long_text_is_found_by_all_of_it(store: Store) -> None:
     with store.open_writer(COLLECTION) as writer:
         writer.set_metadata({"whole": {"n": text + "x"}})
         writer.delete_documents(["another end"])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         assert find(snapshot, Compare("n", Comparison.EQUAL, text)) == set()
         assert find(snapshot, Compare("n", Comparison.EQUAL, text + "x")) == {"whole"}
 
@@ -188,7 +188,7 @@ def test_k_chunks_whenever_k_match(store: Store) -> None:
     query = make_vector("river")
     write(store, [make_document(f"near {n:03}", "river river", metadata={"rare": False}) for n in range(60)])
     write(store, [make_document(f"far {n}", f"bank {n} river", metadata={"rare": True}) for n in range(7)])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         rare = snapshot.select(Compare("rare", Comparison.EQUAL, True))
         for k in (1, 5, 6):
             near = snapshot.find_nearest(query, k, within=rare)
@@ -196,7 +196,7 @@ def test_k_chunks_whenever_k_match(store: Store) -> None:
             assert len(snapshot.match(parse("river"), k, within=rare).ranked) == k
         assert len(snapshot.find_nearest(query, 8, within=rare).ranked) == 7
         assert snapshot.find_nearest(query, 8, within=rare).exhausted
-        nothing = snapshot.select(Exists("missing"))
-        assert len(nothing) == 0
-        assert snapshot.find_nearest(query, 8, within=nothing).ranked == ()
-        assert snapshot.match(parse("river"), 8, within=nothing).ranked == ()
+        no_chunks = snapshot.select(Exists("missing"))
+        assert len(no_chunks) == 0
+        assert snapshot.find_nearest(query, 8, within=no_chunks).ranked == ()
+        assert snapshot.match(parse("river"), 8, within=no_chunks).ranked == ()

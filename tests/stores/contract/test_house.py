@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def same(folder: Path, tmp_path: Path) -> Collection:
+def memory_collection(folder: Path, tmp_path: Path) -> Collection:
     """The same collection in memory."""
     collection = open_collection(MemoryStore(tmp_path))
     fill(collection, folder)
@@ -103,13 +103,13 @@ def show(hits: Hits) -> list[Any]:
     ]
 
 
-def test_every_answer_is_the_same_on_every_store(store: Store, folder: Path, same: Collection) -> None:
+def test_every_answer_is_the_same_on_every_store(store: Store, folder: Path, memory_collection: Collection) -> None:
     collection = open_collection(store)
     fill(collection, folder)
-    assert collection.count() == same.count() and list(collection) == list(same)
-    assert collection.get(list(collection)) == same.get(list(same))
+    assert collection.count() == memory_collection.count() and list(collection) == list(memory_collection)
+    assert collection.get(list(collection)) == memory_collection.get(list(memory_collection))
     for name, search in SEARCHES.items():
-        assert show(search(collection)) == show(search(same)), name
+        assert show(search(collection)) == show(search(memory_collection)), name
 
 
 def test_new_vectors_by_another_model(store: Store, folder: Path) -> None:
@@ -142,9 +142,9 @@ def test_the_indexes_can_be_tidied_and_stemmed_again(make_store: StoreMaker, fol
     collection.optimize()
     assert show(collection.search("bats at a bank", limit=20)) == before
     collection.optimize(full=True, stemmer="none")
-    again = Collection(make_store(), "notes", model=ENCODER, spec=CollectionSpec(), closes_store=False)
-    assert again.count() == collection.count()
-    assert not again.search("model", mode="lexical", where={"n": 2})  # "fashion models": without its stem
+    second_collection = Collection(make_store(), "notes", model=ENCODER, spec=CollectionSpec(), closes_store=False)
+    assert second_collection.count() == collection.count()
+    assert not second_collection.search("model", mode="lexical", where={"n": 2})  # "fashion models": without its stem
 
 
 def test_a_collection_that_is_not_there(store: Store) -> None:

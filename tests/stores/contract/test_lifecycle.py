@@ -21,8 +21,8 @@ from tests.stores.contract.documents import (
     locate,
     make_document,
     make_vector,
+    open_snapshot,
     parse,
-    reading,
     round_vectors,
     write,
 )
@@ -76,69 +76,69 @@ def make_documents(numbers: range, *, version: str = "") -> list[NewDocument]:
 # -- the states
 
 
-def fresh(oracle: Oracle) -> None:
+def write_documents(oracle: Oracle) -> None:
     oracle.write(make_documents(range(60)))
 
 
-def added(oracle: Oracle) -> None:
-    fresh(oracle)
+def add_documents(oracle: Oracle) -> None:
+    write_documents(oracle)
     for first in range(60, 90, 10):
         oracle.write(make_documents(range(first, first + 10)))
 
 
-def updated(oracle: Oracle) -> None:
-    added(oracle)
+def update_documents(oracle: Oracle) -> None:
+    add_documents(oracle)
     oracle.write(make_documents(range(5, 25), version="loan"))
 
 
-def deleted(oracle: Oracle) -> None:
-    updated(oracle)
+def delete_documents(oracle: Oracle) -> None:
+    update_documents(oracle)
     oracle.delete([f"d{n:03}" for n in (*range(10, 40), 88)])
 
 
-def added_again(oracle: Oracle) -> None:
-    deleted(oracle)
+def add_documents_again(oracle: Oracle) -> None:
+    delete_documents(oracle)
     oracle.write(make_documents(range(20, 30)))
 
 
-def emptied(oracle: Oracle) -> None:
-    added(oracle)
+def delete_everything(oracle: Oracle) -> None:
+    add_documents(oracle)
     oracle.delete(list(oracle.documents))
 
 
-def optimized(oracle: Oracle) -> None:
-    added_again(oracle)
+def optimize(oracle: Oracle) -> None:
+    add_documents_again(oracle)
     with oracle.store.open_writer(COLLECTION) as writer:
         writer.optimize()
 
 
-def optimized_in_full(oracle: Oracle) -> None:
-    added_again(oracle)
+def optimize_in_full(oracle: Oracle) -> None:
+    add_documents_again(oracle)
     with oracle.store.open_writer(COLLECTION) as writer:
         writer.optimize(full=True)
 
 
-def refreshed_then_deleted(oracle: Oracle) -> None:
-    added(oracle)
+def refresh_then_delete(oracle: Oracle) -> None:
+    add_documents(oracle)
     with oracle.store.open_writer(COLLECTION) as writer:
         writer.refresh_indexes()
     oracle.delete([f"d{n:03}" for n in range(0, 50, 3)])
 
 
-def reopened(oracle: Oracle) -> None:
-    added_again(oracle)
+def reopen_store(oracle: Oracle) -> None:
+    add_documents_again(oracle)
     oracle.store = oracle.make_store()
 
 
-def renamed_and_back(oracle: Oracle) -> None:
-    deleted(oracle)
+def rename_and_rename_back(oracle: Oracle) -> None:
+    delete_documents(oracle)
     oracle.store.rename_collection(COLLECTION, "elsewhere")
     oracle.store.rename_collection("elsewhere", COLLECTION)
 
 
-def replaced(oracle: Oracle) -> None:
+def replace_vectors(oracle: Oracle) -> None:
     """Its vectors are made again, in single precision and another order; the order of the chunks is then that of the new ones."""
-    deleted(oracle)
+    delete_documents(oracle)
     replacement = oracle.store.get_replacement(COLLECTION)
     replacement.begin(SPEC, Precision.FLOAT32)
     with replacement.open_writer() as writer:
@@ -154,8 +154,8 @@ def replaced(oracle: Oracle) -> None:
 
 
 STATES = [
-    fresh, added, updated, deleted, added_again, emptied, optimized, optimized_in_full, refreshed_then_deleted, reopened,
-    renamed_and_back, replaced,
+    write_documents, add_documents, update_documents, delete_documents, add_documents_again, delete_everything, optimize,
+    optimize_in_full, refresh_then_delete, reopen_store, rename_and_rename_back, replace_vectors,
 ]  # fmt: skip
 
 
@@ -197,17 +197,17 @@ def test_answers_are_those_of_brute_force(reach: Callable[[Oracle], None], make_
     oracle = Oracle(make_store, make_store())
     reach(oracle)
     order = [place for place, _ in oracle.list_chunks()]
-    with reading(oracle.store) as snapshot:
+    with open_snapshot(oracle.store) as snapshot:
         assert (snapshot.count_documents(), snapshot.count_chunks()) == (len(oracle.documents), len(order))
         for text in QUERIES:
             vector = make_vector(text)
             for where, keep in FILTERS.values():
-                within = None if where is None else snapshot.select(where)
+                chunk_set = None if where is None else snapshot.select(where)
                 for k in (1, 10, 500):
-                    near = snapshot.find_nearest(vector, k, within=within)
+                    near = snapshot.find_nearest(vector, k, within=chunk_set)
                     expected = rank(compute_cosines(oracle, vector, keep), order)[:k]
                     assert_same_ranking(locate(snapshot, near.ranked), [hit.score for hit in near.ranked], expected, 1e-3)
-                    lexical = snapshot.match(parse(text), k, within=within)
+                    lexical = snapshot.match(parse(text), k, within=chunk_set)
                     expected = rank(compute_bm25(oracle, text, keep), order)[:k]
                     assert_same_ranking(locate(snapshot, lexical.ranked), [hit.score for hit in lexical.ranked], expected, 1e-6)
 
@@ -219,53 +219,53 @@ def assert_same_ranking(places: list[Place], scores: list[float], expected: list
 
 def test_numbers_of_chunks_are_never_used_again(make_store: StoreMaker, tmp_path: Path) -> None:
     """Nor after the newest were deleted, the store was opened again, or the collection dropped."""
-    store, used = make_store(), set[int]()
+    store, used_ids = make_store(), set[int]()
     for _ in range(3):
         write(store, [make_document("a", "river"), make_document("b", "bank")])
-        with reading(store) as snapshot:
+        with open_snapshot(store) as snapshot:
             numbers = {find_chunk(snapshot, "a"), find_chunk(snapshot, "b")}
-        assert not numbers & used
-        used |= numbers
+        assert not numbers & used_ids
+        used_ids |= numbers
         with store.open_writer(COLLECTION) as writer:
             writer.delete_documents(["a", "b"])
         store = make_store()
     store.drop_collection(COLLECTION)
     write(store, [make_document("a", "river")])
-    with reading(store) as snapshot:
-        assert find_chunk(snapshot, "a") not in used
+    with open_snapshot(store) as snapshot:
+        assert find_chunk(snapshot, "a") not in used_ids
 
 
 def test_collections_do_not_see_each_other(store: Store) -> None:
     write(store, [make_document("a", "river bank")])
     write(store, [make_document("b", "river loan"), make_document("c", "river")], collection="other")
     for collection, ids in ((COLLECTION, ["a"]), ("other", ["b", "c"])):
-        with reading(store, collection) as snapshot:
+        with open_snapshot(store, collection) as snapshot:
             assert snapshot.list_document_ids() == ids
             assert {id for id, _ in locate(snapshot, snapshot.find_nearest(make_vector("river"), 9).ranked)} == set(ids)
             assert {id for id, _ in locate(snapshot, snapshot.match(parse("river"), 9).ranked)} == set(ids)
     with store.open_writer(COLLECTION) as writer:
         assert writer.delete_documents(["b"]) == 0
     store.drop_collection("other")
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         assert snapshot.list_document_ids() == ["a"]
 
 
 def test_a_collection_is_what_it_was_made_as(make_store: StoreMaker) -> None:
     store = make_store()
     assert store.list_collections() == []
-    with store.open_snapshot(COLLECTION) as nothing, store.open_writer(COLLECTION) as writer:
-        assert nothing is None and writer.info is None
-        made = writer.ensure(OTHER_SPEC, precision=Precision.FLOAT32, stemmer="de", metadata={"made": "by a test"})
-        again = writer.ensure(SPEC, precision=Precision.FLOAT16, stemmer="en")
+    with store.open_snapshot(COLLECTION) as missing_snapshot, store.open_writer(COLLECTION) as writer:
+        assert missing_snapshot is None and writer.info is None
+        first_info = writer.ensure(OTHER_SPEC, precision=Precision.FLOAT32, stemmer="de", metadata={"made": "by a test"})
+        second_info = writer.ensure(SPEC, precision=Precision.FLOAT16, stemmer="en")
     expected = (COLLECTION, OTHER_SPEC, Precision.FLOAT32, "de", {"made": "by a test"})
-    for info in (made, again, *make_store().list_collections()):
+    for info in (first_info, second_info, *make_store().list_collections()):
         assert (info.name, info.encoder, info.precision, info.stemmer, dict(info.metadata)) == expected
-        assert (info.identity, info.version) == (made.identity, made.version)
+        assert (info.identity, info.version) == (first_info.identity, first_info.version)
 
 
 def test_what_this_program_wrote_needs_no_upgrade(make_store: StoreMaker) -> None:
     write(make_store(), [make_document("a", "river")])
     store = make_store()
     assert store.upgrade() is False
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         assert snapshot.list_document_ids() == ["a"]

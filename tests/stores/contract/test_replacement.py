@@ -13,8 +13,8 @@ from tests.stores.contract.documents import (
     make_document,
     make_file,
     make_vector,
+    open_snapshot,
     parse,
-    reading,
     write,
 )
 from vecsearch.core.errors import StorageError
@@ -24,7 +24,7 @@ from vecsearch.stores.base import OutdatedDocument, Replacement, Store
 
 
 @pytest.fixture
-def filled(store: Store) -> Store:
+def filled_store(store: Store) -> Store:
     write(
         store,
         [
@@ -60,20 +60,25 @@ def complete(replacement: Replacement, spec: EncoderSpec = OTHER_SPEC, *, limit:
 
 
 def find_places(store: Store, dimension: int) -> list[str]:
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         return [id for id, _ in locate(snapshot, snapshot.find_nearest(make_vector("river", dimension), 1).ranked)]
 
 
-def test_it_is_built_and_takes_its_place(filled: Store, make_store: StoreMaker) -> None:
-    with reading(filled) as snapshot:
+def test_it_is_built_and_takes_its_place(filled_store: Store, make_store: StoreMaker) -> None:
+    with open_snapshot(filled_store) as snapshot:
         before, documents = snapshot.info, snapshot.load_documents(["a", "b", "c"])
         summaries, files = snapshot.list_documents(limit=None), snapshot.list_sources()
-    replacement = filled.get_replacement(COLLECTION)
+    replacement = filled_store.get_replacement(COLLECTION)
     assert not replacement.info and not replacement.abandon()
-    begun = replacement.begin(OTHER_SPEC, Precision.FLOAT32)
-    assert filled.get_replacement(COLLECTION).info == begun
-    assert (begun.name, begun.encoder, begun.precision, begun.stemmer) == (COLLECTION, OTHER_SPEC, Precision.FLOAT32, "none")
-    assert begun.identity != before.identity
+    replacement_info = replacement.begin(OTHER_SPEC, Precision.FLOAT32)
+    assert filled_store.get_replacement(COLLECTION).info == replacement_info
+    assert (replacement_info.name, replacement_info.encoder, replacement_info.precision, replacement_info.stemmer) == (
+        COLLECTION,
+        OTHER_SPEC,
+        Precision.FLOAT32,
+        "none",
+    )
+    assert replacement_info.identity != before.identity
     assert replacement.count_pending_characters() == len("river\nbank" + "spring" + "dusk")
     pending = list_pending(replacement)
     assert [(old.id, old.source, old.title, old.text, old.replaces) for old in pending] == [
@@ -83,30 +88,30 @@ def test_it_is_built_and_takes_its_place(filled: Store, make_store: StoreMaker) 
     assert [old.digest for old in pending][2] == make_document("c", "dusk").digest
     assert complete(replacement) == ["a", "b", "c"]
     assert list_pending(replacement) == [] and replacement.count_pending_characters() == 0
-    for store in (filled, make_store()):  # the old vectors answer, and users know of one collection
+    for store in (filled_store, make_store()):  # the old vectors answer, and users know of one collection
         assert [info.name for info in store.list_collections()] == [COLLECTION]
         assert find_places(store, SPEC.dimension) == ["a"]
-    with replacement.open_writer(), reading(filled) as old_snapshot:
+    with replacement.open_writer(), open_snapshot(filled_store) as old_snapshot:
         replacement.swap()
         assert len(old_snapshot.load_vectors(old_snapshot.sample_chunks(9).tolist())[0]) == SPEC.dimension
-    for store in (filled, make_store()):
+    for store in (filled_store, make_store()):
         assert store.get_replacement(COLLECTION).info is None
         (info,) = store.list_collections()
         assert (info.encoder, info.precision) == (OTHER_SPEC, Precision.FLOAT32)
         assert info.identity != before.identity and info.version != before.version
         assert find_places(store, OTHER_SPEC.dimension) == ["a"]
-        with reading(store) as snapshot:
+        with open_snapshot(store) as snapshot:
             assert snapshot.load_documents(["a", "b", "c"]) == documents
             assert snapshot.list_documents(limit=None) == summaries and snapshot.list_sources() == files
             assert [id for id, _ in locate(snapshot, snapshot.match(parse("spring"), 9).ranked)] == ["b"]
 
 
-def test_what_changes_meanwhile_is_pending_again(filled: Store) -> None:
-    replacement = filled.get_replacement(COLLECTION)
+def test_what_changes_meanwhile_is_pending_again(filled_store: Store) -> None:
+    replacement = filled_store.get_replacement(COLLECTION)
     replacement.begin(OTHER_SPEC, Precision.FLOAT16)
     complete(replacement)
-    write(filled, [make_document("b", "summer"), make_document("d", "bat")])
-    with filled.open_writer(COLLECTION) as writer:
+    write(filled_store, [make_document("b", "summer"), make_document("d", "bat")])
+    with filled_store.open_writer(COLLECTION) as writer:
         writer.set_metadata({"a": {"n": 2}})
         writer.delete_documents(["c"])
         writer.set_stemmer("en")
@@ -118,7 +123,7 @@ def test_what_changes_meanwhile_is_pending_again(filled: Store) -> None:
     complete(replacement)
     with replacement.open_writer():
         replacement.swap()
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.list_document_ids() == ["a", "b", "d"]  # what was deleted does not come back
         assert [document.text for document in snapshot.load_documents(["b", "d"])] == ["summer", "bat"]
         assert snapshot.load_documents(["a"])[0].metadata == {"n": 2}
@@ -127,17 +132,17 @@ def test_what_changes_meanwhile_is_pending_again(filled: Store) -> None:
         assert snapshot.count_chunks() == len(snapshot.find_nearest(make_vector("x", 8), 99).ranked) == 4
 
 
-def test_it_is_gone_on_with_after_reopening(filled: Store, make_store: StoreMaker) -> None:
-    first = filled.get_replacement(COLLECTION)
-    begun = first.begin(OTHER_SPEC, Precision.FLOAT16)
+def test_it_is_gone_on_with_after_reopening(filled_store: Store, make_store: StoreMaker) -> None:
+    first = filled_store.get_replacement(COLLECTION)
+    info = first.begin(OTHER_SPEC, Precision.FLOAT16)
     assert complete(first, limit=2) == ["a", "b"]
-    again = make_store().get_replacement(COLLECTION)
-    resumed = again.begin(OTHER_SPEC, Precision.FLOAT16)
-    assert resumed.identity == begun.identity
-    assert complete(again) == ["c"]
-    with again.open_writer():
-        again.swap()
-    assert find_places(filled, OTHER_SPEC.dimension) == ["a"]
+    second = make_store().get_replacement(COLLECTION)
+    second_info = second.begin(OTHER_SPEC, Precision.FLOAT16)
+    assert second_info.identity == info.identity
+    assert complete(second) == ["c"]
+    with second.open_writer():
+        second.swap()
+    assert find_places(filled_store, OTHER_SPEC.dimension) == ["a"]
     with pytest.raises(StorageError, match=r"."), first.open_writer():
         pytest.fail("what was swapped in is no replacement any more")
 
@@ -145,49 +150,49 @@ def test_it_is_gone_on_with_after_reopening(filled: Store, make_store: StoreMake
 @pytest.mark.parametrize(
     ("spec", "precision"), [(EncoderSpec("third", "third-fingerprint", 8), Precision.FLOAT16), (OTHER_SPEC, Precision.FLOAT32)]
 )
-def test_another_kind_of_vectors_begins_again(spec: EncoderSpec, precision: Precision, filled: Store) -> None:
-    first = filled.get_replacement(COLLECTION)
-    begun = first.begin(OTHER_SPEC, Precision.FLOAT16)
+def test_another_kind_of_vectors_begins_again(spec: EncoderSpec, precision: Precision, filled_store: Store) -> None:
+    first = filled_store.get_replacement(COLLECTION)
+    info = first.begin(OTHER_SPEC, Precision.FLOAT16)
     complete(first, limit=2)
-    second = filled.get_replacement(COLLECTION)
+    second = filled_store.get_replacement(COLLECTION)
     other = second.begin(spec, precision)
-    assert other.identity != begun.identity and (other.encoder, other.precision) == (spec, precision)
+    assert other.identity != info.identity and (other.encoder, other.precision) == (spec, precision)
     assert [old.id for old in list_pending(second)] == ["a", "b", "c"]
     with pytest.raises(StorageError, match=r"given up|begun again"), first.open_writer():
         pytest.fail("the first was begun again by another")
 
 
-def test_abandoned_it_leaves_nothing(filled: Store) -> None:
-    replacement = filled.get_replacement(COLLECTION)
+def test_abandoned_it_leaves_nothing(filled_store: Store) -> None:
+    replacement = filled_store.get_replacement(COLLECTION)
     replacement.begin(OTHER_SPEC, Precision.FLOAT16)
     complete(replacement, limit=2)
-    assert filled.get_replacement(COLLECTION).abandon() is True
+    assert filled_store.get_replacement(COLLECTION).abandon() is True
     assert replacement.info is None and replacement.abandon() is False
     with pytest.raises(StorageError, match=r"."), replacement.open_writer():
         pytest.fail("it was abandoned")
-    assert find_places(filled, SPEC.dimension) == ["a"]
+    assert find_places(filled_store, SPEC.dimension) == ["a"]
     replacement.begin(OTHER_SPEC, Precision.FLOAT16)
     assert [old.id for old in list_pending(replacement)] == ["a", "b", "c"]
 
 
-def test_it_goes_with_its_collection(filled: Store) -> None:
+def test_it_goes_with_its_collection(filled_store: Store) -> None:
     """Renamed, it is the replacement of the new name; dropped, a collection made again has none."""
-    begun = filled.get_replacement(COLLECTION).begin(OTHER_SPEC, Precision.FLOAT16)
-    filled.rename_collection(COLLECTION, "renamed")
-    assert filled.get_replacement(COLLECTION).info is None
-    info = filled.get_replacement("renamed").info
-    assert info is not None and (info.name, info.identity) == ("renamed", begun.identity)
-    filled.drop_collection("renamed")
-    write(filled, collection="renamed")
-    assert filled.get_replacement("renamed").info is None
-    assert [info.name for info in filled.list_collections()] == ["renamed"]
+    replacement_info = filled_store.get_replacement(COLLECTION).begin(OTHER_SPEC, Precision.FLOAT16)
+    filled_store.rename_collection(COLLECTION, "renamed")
+    assert filled_store.get_replacement(COLLECTION).info is None
+    info = filled_store.get_replacement("renamed").info
+    assert info is not None and (info.name, info.identity) == ("renamed", replacement_info.identity)
+    filled_store.drop_collection("renamed")
+    write(filled_store, collection="renamed")
+    assert filled_store.get_replacement("renamed").info is None
+    assert [info.name for info in filled_store.list_collections()] == ["renamed"]
 
 
-def test_what_it_holds_can_be_read_and_reused(filled: Store) -> None:
-    write(filled, [make_document("e", "spring")])
-    replacement = filled.get_replacement(COLLECTION)
-    with replacement.open_snapshot() as nothing:
-        assert nothing is None
+def test_what_it_holds_can_be_read_and_reused(filled_store: Store) -> None:
+    write(filled_store, [make_document("e", "spring")])
+    replacement = filled_store.get_replacement(COLLECTION)
+    with replacement.open_snapshot() as missing_snapshot:
+        assert missing_snapshot is None
     replacement.begin(OTHER_SPEC, Precision.FLOAT16)
     complete(replacement, limit=2)
     digest = make_document("b", "spring").digest

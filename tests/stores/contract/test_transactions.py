@@ -19,8 +19,8 @@ from tests.stores.contract.documents import (
     make_document,
     make_file,
     make_vector,
+    open_snapshot,
     parse,
-    reading,
     write,
 )
 from vecsearch.core.errors import CollectionNotFoundError, DatabaseLockedError, InputError, ReadOnlyError
@@ -40,7 +40,7 @@ CHANGES: dict[str, Callable[[Writer], Any]] = {
 
 
 @pytest.fixture
-def filled(store: Store) -> Store:
+def filled_store(store: Store) -> Store:
     write(
         store,
         [make_document("a", "river\nbank", metadata={"n": 1}), make_document("b", "rivers", source="file.txt")],
@@ -60,7 +60,7 @@ def describe(snapshot: Snapshot) -> list[Any]:
         snapshot.find_stored_sources(),
         near.ranked,
         snapshot.load_hits(near.ranked, {}),
-        snapshot.load_vectors([scored.chunk_id for scored in near.ranked]).tolist(),
+        snapshot.load_vectors([chunk.chunk_id for chunk in near.ranked]).tolist(),
         snapshot.match(parse("river changed"), 99),
         locate(snapshot, snapshot.find_nearest(make_vector("x"), 9, within=snapshot.select(Exists("n"))).ranked),
         (snapshot.count_chunks(), snapshot.count_documents(), snapshot.sample_chunks(9).tolist()),
@@ -69,29 +69,29 @@ def describe(snapshot: Snapshot) -> list[Any]:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_a_snapshot_stays_as_it_was(change: Callable[[Writer], Any], filled: Store) -> None:
+def test_a_snapshot_stays_as_it_was(change: Callable[[Writer], Any], filled_store: Store) -> None:
     """Whatever is committed meanwhile; whoever opens another one sees it."""
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         before = describe(snapshot)
-        with filled.open_writer(COLLECTION) as writer:
+        with filled_store.open_writer(COLLECTION) as writer:
             change(writer)
-            with writer.open_snapshot() as inside:
-                assert inside is not None
-                changed = describe(inside)
+            with writer.open_snapshot() as inner_snapshot:
+                assert inner_snapshot is not None
+                changed_state = describe(inner_snapshot)
         assert describe(snapshot) == before
-    with reading(filled) as newer:
-        assert describe(newer) == changed != before
+    with open_snapshot(filled_store) as newer:
+        assert describe(newer) == changed_state != before
 
 
-def test_a_snapshot_that_was_not_read_yet_stays_as_it_was(filled: Store) -> None:
+def test_a_snapshot_that_was_not_read_yet_stays_as_it_was(filled_store: Store) -> None:
     """What it is asked for the first time after a commit is of its own state too."""
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         before = describe(snapshot)
-    with reading(filled) as snapshot:
-        with filled.open_writer(COLLECTION) as writer:
+    with open_snapshot(filled_store) as snapshot:
+        with filled_store.open_writer(COLLECTION) as writer:
             writer.commit([make_document("a", "changed"), make_document("c", "river")])
             writer.delete_documents(["b"])
-        with reading(filled) as newer:  # which may fill what snapshots share
+        with open_snapshot(filled_store) as newer:  # which may fill what snapshots share
             assert newer.count_documents() == 2
             newer.select(Exists("n"))
             newer.find_nearest(make_vector("river"), 9)
@@ -99,35 +99,35 @@ def test_a_snapshot_that_was_not_read_yet_stays_as_it_was(filled: Store) -> None
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_every_commit_is_another_version_of_the_same_collection(change: Callable[[Writer], Any], filled: Store) -> None:
-    with reading(filled) as snapshot, reading(filled) as same:
+def test_every_commit_is_another_version_of_the_same_collection(change: Callable[[Writer], Any], filled_store: Store) -> None:
+    with open_snapshot(filled_store) as snapshot, open_snapshot(filled_store) as second_snapshot:
         before = snapshot.info
-        assert same.info.version == before.version
-    with filled.open_writer(COLLECTION) as writer:
+        assert second_snapshot.info.version == before.version
+    with filled_store.open_writer(COLLECTION) as writer:
         change(writer)
-        now = writer.info
-    assert now is not None and now.version != before.version and now.identity == before.identity
-    with reading(filled) as snapshot:
-        assert snapshot.info == now
+        info = writer.info
+    assert info is not None and info.version != before.version and info.identity == before.identity
+    with open_snapshot(filled_store) as snapshot:
+        assert snapshot.info == info
 
 
-def test_a_collection_made_again_is_another(filled: Store) -> None:
-    with reading(filled) as snapshot:
+def test_a_collection_made_again_is_another(filled_store: Store) -> None:
+    with open_snapshot(filled_store) as snapshot:
         before = snapshot.info
         snapshot.cache["derived"] = "from the old one"
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.cache["derived"] == "from the old one"
-    filled.drop_collection(COLLECTION)
-    write(filled, [make_document("a", "river\nbank", metadata={"n": 1})])
-    with reading(filled) as snapshot:
+    filled_store.drop_collection(COLLECTION)
+    write(filled_store, [make_document("a", "river\nbank", metadata={"n": 1})])
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.info.identity != before.identity and snapshot.info.version != before.version
         assert "derived" not in snapshot.cache
 
 
 def fail_on_vectors(writer: Writer) -> None:
     """The last of the batch has a vector that no array can be made of: all is taken back, whatever went in before."""
-    bad = replace(make_document("bad", "spring"), vectors=np.array([["no vector"] * 16]))
-    new = [make_document("new", "dusk"), make_document("a", "other"), bad]
+    bad_document = replace(make_document("bad", "spring"), vectors=np.array([["no vector"] * 16]))
+    new = [make_document("new", "dusk"), make_document("a", "other"), bad_document]
     writer.commit(new, [make_file("new.txt")], clear_pending=[hash_text("waits")])
 
 
@@ -141,22 +141,24 @@ def fail_on_second_metadata(writer: Writer) -> None:
 
 
 @pytest.mark.parametrize("fail", [fail_on_vectors, fail_on_metadata, fail_on_second_metadata])
-def test_a_transaction_that_fails_leaves_nothing(fail: Callable[[Writer], None], filled: Store, make_store: StoreMaker) -> None:
-    with filled.open_writer(COLLECTION) as writer:
+def test_a_transaction_that_fails_leaves_nothing(
+    fail: Callable[[Writer], None], filled_store: Store, make_store: StoreMaker
+) -> None:
+    with filled_store.open_writer(COLLECTION) as writer:
         writer.attach_vectors({hash_text("waits"): make_vector("waits")})
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         before = describe(snapshot)
-    with filled.open_writer(COLLECTION) as writer:
+    with filled_store.open_writer(COLLECTION) as writer:
         with pytest.raises((ValueError, TypeError), match=r"."):
             fail(writer)
-        with writer.open_snapshot() as inside:
-            assert inside is not None and describe(inside) == before
-    for store in (filled, make_store()):
-        with reading(store) as snapshot:
+        with writer.open_snapshot() as inner_snapshot:
+            assert inner_snapshot is not None and describe(inner_snapshot) == before
+    for store in (filled_store, make_store()):
+        with open_snapshot(store) as snapshot:
             assert describe(snapshot) == before
             assert set(snapshot.load_pending_vectors([hash_text("waits")])) == {hash_text("waits")}
-    write(filled, [make_document("new", "dusk")])  # and the next write is as good as any
-    with reading(filled) as snapshot:
+    write(filled_store, [make_document("new", "dusk")])  # and the next write is as good as any
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.count_documents() == 3
 
 
@@ -168,7 +170,7 @@ def test_what_a_method_committed_stays_when_the_block_raises(store: Store, make_
         writer.delete_documents(["b"])
         1 / 0
     write(store, [make_document("c", "river")])  # nobody holds the lock any more
-    with reading(make_store()) as snapshot:
+    with open_snapshot(make_store()) as snapshot:
         assert snapshot.list_document_ids() == ["a", "c"]
         assert len(snapshot.select(Compare("n", Comparison.EQUAL, 1))) == 1
         assert [id for id, _ in locate(snapshot, snapshot.match(parse("river"), 9).ranked)] == ["a", "c"]
@@ -180,7 +182,7 @@ def test_other_readers_see_a_commit_at_once(make_store: StoreMaker) -> None:
         assert snapshot is None
     for n in range(4):
         write(writing, [make_document(f"{n}", f"river {n}")])
-        with reading(other) as snapshot:
+        with open_snapshot(other) as snapshot:
             assert len(snapshot.find_nearest(make_vector("river"), 99).ranked) == n + 1
             assert len(snapshot.match(parse("river"), 99).ranked) == n + 1
     writing.drop_collection(COLLECTION)
@@ -188,16 +190,16 @@ def test_other_readers_see_a_commit_at_once(make_store: StoreMaker) -> None:
         assert snapshot is None
 
 
-def test_a_writer_may_be_entered_again_by_its_thread(filled: Store) -> None:
-    with filled.open_writer(COLLECTION) as outer:
+def test_a_writer_may_be_entered_again_by_its_thread(filled_store: Store) -> None:
+    with filled_store.open_writer(COLLECTION) as outer:
         outer.commit([make_document("outer", "river")])
-        with filled.open_writer(COLLECTION) as inner:
+        with filled_store.open_writer(COLLECTION) as inner:
             inner.commit([make_document("inner", "river")])
         outer.delete_documents(["inner"])
-        with filled.open_writer("other") as other:
+        with filled_store.open_writer("other") as other:
             other.ensure(SPEC, precision=Precision.FLOAT16, stemmer="none")
-    assert [info.name for info in filled.list_collections()] == [COLLECTION, "other"]
-    with reading(filled) as snapshot:
+    assert [info.name for info in filled_store.list_collections()] == [COLLECTION, "other"]
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.list_document_ids() == ["a", "b", "outer"]
 
 
@@ -220,14 +222,14 @@ def test_there_is_one_writer_at_a_time(make_store: StoreMaker) -> None:
         may_leave.set()
         thread.join()
     write(store, [make_document("a", "river")])
-    with reading(store) as snapshot:
+    with open_snapshot(store) as snapshot:
         assert snapshot.count_documents() == 1
 
 
-def test_a_store_opened_to_read_writes_nothing(filled: Store, make_store: StoreMaker) -> None:
+def test_a_store_opened_to_read_writes_nothing(filled_store: Store, make_store: StoreMaker) -> None:
     readonly = make_store(readonly=True)
-    assert readonly.readonly and not filled.readonly
-    with reading(readonly) as snapshot:
+    assert readonly.readonly and not filled_store.readonly
+    with open_snapshot(readonly) as snapshot:
         assert snapshot.list_document_ids() == ["a", "b"]
     with pytest.raises(ReadOnlyError, match=r"."):
         write(readonly, [make_document("c", "river")])
@@ -235,43 +237,43 @@ def test_a_store_opened_to_read_writes_nothing(filled: Store, make_store: StoreM
         readonly.drop_collection(COLLECTION)
     with pytest.raises(ReadOnlyError, match=r"."):
         readonly.rename_collection(COLLECTION, "new")
-    with reading(filled) as snapshot:
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.list_document_ids() == ["a", "b"]
 
 
-def test_a_collection_is_renamed_with_all_that_it_holds(filled: Store, make_store: StoreMaker) -> None:
-    with reading(filled) as snapshot:
+def test_a_collection_is_renamed_with_all_that_it_holds(filled_store: Store, make_store: StoreMaker) -> None:
+    with open_snapshot(filled_store) as snapshot:
         documents, identity = snapshot.load_documents(["a", "b"]), snapshot.info.identity
-    write(filled, [make_document("x", "river")], collection="other")
-    filled.rename_collection(COLLECTION, "another")
-    for store in (filled, make_store()):
+    write(filled_store, [make_document("x", "river")], collection="other")
+    filled_store.rename_collection(COLLECTION, "another")
+    for store in (filled_store, make_store()):
         assert [info.name for info in store.list_collections()] == ["another", "other"]
-        with store.open_snapshot(COLLECTION) as nothing, reading(store, "another") as snapshot:
-            assert nothing is None
+        with store.open_snapshot(COLLECTION) as missing_snapshot, open_snapshot(store, "another") as snapshot:
+            assert missing_snapshot is None
             assert snapshot.load_documents(["a", "b"]) == documents
             assert (snapshot.info.name, snapshot.info.identity) == ("another", identity)
-    write(filled, [make_document("fresh", "bank")])  # the old name is free
-    with reading(filled) as snapshot:
+    write(filled_store, [make_document("fresh", "bank")])  # the old name is free
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.list_document_ids() == ["fresh"]
 
 
-def test_names_that_are_taken_or_missing(filled: Store) -> None:
-    write(filled, [make_document("x", "river")], collection="other")
+def test_names_that_are_taken_or_missing(filled_store: Store) -> None:
+    write(filled_store, [make_document("x", "river")], collection="other")
     with pytest.raises(InputError, match="other"):
-        filled.rename_collection(COLLECTION, "other")
+        filled_store.rename_collection(COLLECTION, "other")
     for act in (
-        lambda: filled.rename_collection("missing", "new"),
-        lambda: filled.drop_collection("missing"),
-        lambda: filled.get_replacement("missing").begin(SPEC, Precision.FLOAT16),
+        lambda: filled_store.rename_collection("missing", "new"),
+        lambda: filled_store.drop_collection("missing"),
+        lambda: filled_store.get_replacement("missing").begin(SPEC, Precision.FLOAT16),
     ):
-        with pytest.raises(CollectionNotFoundError, match="missing") as raised:
+        with pytest.raises(CollectionNotFoundError, match="missing") as excinfo:
             act()
-        assert raised.value.name == "missing"
-    with filled.open_writer("missing") as writer:
+        assert excinfo.value.name == "missing"
+    with filled_store.open_writer("missing") as writer:
         assert writer.info is None
         for change in CHANGES.values():
             with pytest.raises(CollectionNotFoundError, match="missing"):
                 change(writer)
-    assert [info.name for info in filled.list_collections()] == [COLLECTION, "other"]
-    with reading(filled) as snapshot:
+    assert [info.name for info in filled_store.list_collections()] == [COLLECTION, "other"]
+    with open_snapshot(filled_store) as snapshot:
         assert snapshot.list_document_ids() == ["a", "b"]

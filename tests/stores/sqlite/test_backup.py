@@ -17,7 +17,7 @@ import pytest
 
 import vecsearch
 from tests import maintenance
-from tests.checks import error_of, held, is_sound, listing, nothing_lost
+from tests.checks import expect_nothing_lost, get_error, is_sound, list_files, read_collection
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
@@ -39,7 +39,7 @@ def put(folder, version, *, count=GROUP):
         notes.delete([f"{version}0"])
 
 
-def versions(collection):
+def read_versions(collection):
     """The version that each kind of answer is of; one answer is of one."""
     answers = [
         collection.search("anchor of the ship", mode="dense", limit=100),
@@ -47,26 +47,26 @@ def versions(collection):
         collection.search("anchor of the ship", limit=100, where={"version": {"$exists": True}}),
         collection.list_documents(limit=100),
     ]
-    found = []
+    versions = []
     for answer in answers:
-        assert len({each.id for each in answer}) == GROUP
-        (version,) = {each.id[:3] for each in answer}
-        found.append(version)
-    return found
+        assert len({hit.id for hit in answer}) == GROUP
+        (version,) = {hit.id[:3] for hit in answer}
+        versions.append(version)
+    return versions
 
 
-def sound(folder):
+def is_clean(folder):
     """Whether the doctor finds nothing at all."""
     return maintenance.check(folder, model=ENCODER) == []
 
 
 def read(folder):
     with vecsearch.open(folder, model=ENCODER, readonly=True) as collection:
-        return versions(collection)
+        return read_versions(collection)
 
 
 @pytest.fixture
-def both(tmp_path):
+def database_and_backup(tmp_path):
     """A database that holds the new version, and a backup of the old one that it held before."""
     put(tmp_path / "db", "old")
     maintenance.backup(tmp_path / "db", tmp_path / "old.backup")
@@ -80,17 +80,17 @@ def both(tmp_path):
 def test_a_backup_is_one_private_file_that_holds_every_collection(notes, tmp_path):
     with vecsearch.open(notes, collection="words", model=ENCODER) as words:
         words.add(["a rope"], ids=["rope"])
-    said = maintenance.backup(notes, tmp_path / "a.backup")
-    assert said["collections"] == [
+    result = maintenance.backup(notes, tmp_path / "a.backup")
+    assert result["collections"] == [
         {"name": "default", "documents": 4, "chunks": 4},
         {"name": "words", "documents": 1, "chunks": 1},
     ]
     assert (tmp_path / "a.backup").stat().st_mode & 0o777 == 0o600
     with zipfile.ZipFile(tmp_path / "a.backup") as archive:
         assert sorted(archive.namelist()) == ["manifest.json", DATABASE_FILE]
-        assert json.loads(archive.read("manifest.json"))["bytes"] == archive.getinfo(DATABASE_FILE).file_size == said["bytes"]
+        assert json.loads(archive.read("manifest.json"))["bytes"] == archive.getinfo(DATABASE_FILE).file_size == result["bytes"]
     maintenance.restore(tmp_path / "a.backup", tmp_path / "beside")
-    assert held(tmp_path / "beside")[1] == held(notes)[1]
+    assert read_collection(tmp_path / "beside")[1] == read_collection(notes)[1]
     assert is_sound(tmp_path / "beside")
     assert maintenance.status(tmp_path / "beside")["collections"][0]["index"]["state"] == "current"
     with vecsearch.open(tmp_path / "beside", collection="words", model=ENCODER) as words:
@@ -98,24 +98,24 @@ def test_a_backup_is_one_private_file_that_holds_every_collection(notes, tmp_pat
         words.add(["another rope"])
 
 
-def test_files_are_recognised_after_both_have_moved_together(notes, tmp_path, counting):
+def test_files_are_recognised_after_both_have_moved_together(notes, tmp_path, counting_encoder):
     maintenance.backup(notes, tmp_path / "a.backup")
     (tmp_path / "moved").mkdir()
     shutil.move(tmp_path / "old", tmp_path / "moved" / "old")
     maintenance.restore(tmp_path / "a.backup", tmp_path / "moved" / "db")
-    with vecsearch.open(tmp_path / "moved" / "db", model=counting) as collection:
+    with vecsearch.open(tmp_path / "moved" / "db", model=counting_encoder) as collection:
         assert collection.index([tmp_path / "moved" / "old"]).unchanged == 2
-    assert counting.documents == []
+    assert counting_encoder.documents == []
 
 
 def test_a_backup_taken_while_others_write_holds_whole_writes(tmp_path):
-    folder, done = tmp_path / "db", threading.Event()
+    folder, stop_event = tmp_path / "db", threading.Event()
     with vecsearch.open(folder, model=ENCODER) as collection:
         collection.add(["a rope", "a sail", "a mast"])
 
     def write():
         with vecsearch.open(folder, model=ENCODER) as collection:
-            while not done.is_set():
+            while not stop_event.is_set():
                 collection.add(["a rope", "a sail", "a mast"])
 
     writer = threading.Thread(target=write)
@@ -124,80 +124,80 @@ def test_a_backup_taken_while_others_write_holds_whole_writes(tmp_path):
         for n in range(6):
             maintenance.backup(folder, tmp_path / f"{n}.backup")
     finally:
-        done.set()
+        stop_event.set()
         writer.join()
     counts = []
     for n in range(6):
         maintenance.restore(tmp_path / f"{n}.backup", tmp_path / f"db{n}")
         with vecsearch.open(tmp_path / f"db{n}", model=ENCODER, readonly=True) as collection:
             counts.append(collection.count())
-        assert sound(tmp_path / f"db{n}")
+        assert is_clean(tmp_path / f"db{n}")
     assert counts == sorted(counts)
     assert {count % 3 for count in counts} == {0}
 
 
-def test_a_backup_writes_over_nothing_unasked_and_never_into_the_database(both, tmp_path, shell):
-    folder, file = both
+def test_a_backup_writes_over_nothing_unasked_and_never_into_the_database(database_and_backup, tmp_path, shell):
+    folder, file = database_and_backup
     before = file.read_bytes()
-    assert "--force" in error_of(shell("backup", file, "--db", folder))
+    assert "--force" in get_error(shell("backup", file, "--db", folder))
     assert file.read_bytes() == before
     assert shell("backup", file, "--db", folder, "--force").status == 0
-    assert "inside the database" in error_of(shell("backup", folder / "a.backup", "--db", folder))
-    assert "make it first" in error_of(shell("backup", tmp_path / "no" / "a.backup", "--db", folder))
-    assert "is a folder" in error_of(shell("backup", tmp_path, "--db", folder))
-    assert "no database" in error_of(shell("backup", tmp_path / "b.backup", "--db", tmp_path / "none"))
-    assert listing(tmp_path) == sorted(["old.backup", "db", *(f"db/{each}" for each in listing(folder))])
+    assert "inside the database" in get_error(shell("backup", folder / "a.backup", "--db", folder))
+    assert "make it first" in get_error(shell("backup", tmp_path / "no" / "a.backup", "--db", folder))
+    assert "is a folder" in get_error(shell("backup", tmp_path, "--db", folder))
+    assert "no database" in get_error(shell("backup", tmp_path / "b.backup", "--db", tmp_path / "none"))
+    assert list_files(tmp_path) == sorted(["old.backup", "db", *(f"db/{name}" for name in list_files(folder))])
 
 
-def test_a_full_disk_is_named_and_leaves_nothing_behind(both, tmp_path, monkeypatch):
-    folder, _ = both
+def test_a_full_disk_is_named_and_leaves_nothing_behind(database_and_backup, tmp_path, monkeypatch):
+    folder, _ = database_and_backup
 
-    def full(*_, **__):
+    def raise_disk_full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", raise_disk_full)
     with pytest.raises(vecsearch.DiskFullError, match="No space left on device"):
         maintenance.backup(folder, tmp_path / "full.backup")
-    assert not [each for each in listing(tmp_path) if "full" in each]
+    assert not [name for name in list_files(tmp_path) if "full" in name]
 
 
 # -- putting one back
 
 
-def test_a_restore_needs_leave_to_take_the_place_of_a_database(both, shell):
-    folder, file = both
-    assert "--replace" in error_of(shell("restore", file, "--db", folder))
+def test_a_restore_needs_leave_to_take_the_place_of_a_database(database_and_backup, shell):
+    folder, file = database_and_backup
+    assert "--replace" in get_error(shell("restore", file, "--db", folder))
     assert set(read(folder)) == {"new"}
-    told = shell("restore", file, "--db", folder, "--replace")
-    assert told.status == 0
-    assert told.out.startswith(f"restored 1 collection, {GROUP} documents")
+    result = shell("restore", file, "--db", folder, "--replace")
+    assert result.status == 0
+    assert result.out.startswith(f"restored 1 collection, {GROUP} documents")
     assert set(read(folder)) == {"old"}
-    assert sound(folder)
+    assert is_clean(folder)
 
 
-def test_the_shell_says_it_in_json(both, shell, tmp_path):
-    folder, file = both
+def test_the_shell_says_it_in_json(database_and_backup, shell, tmp_path):
+    folder, file = database_and_backup
     assert json.loads(shell("backup", "b.backup", "--db", folder, "--json").out)["file"] == (tmp_path / "b.backup").as_posix()
-    told = json.loads(shell("restore", file, "--db", "new.vec", "--json").out)
-    assert (told["db"], told["collections"][0]["documents"]) == ((tmp_path / "new.vec").as_posix(), GROUP)
+    report = json.loads(shell("restore", file, "--db", "new.vec", "--json").out)
+    assert (report["db"], report["collections"][0]["documents"]) == ((tmp_path / "new.vec").as_posix(), GROUP)
     assert shell("restore", file).status == 0  # makes ./.vecsearch, as `index` does
     assert set(read(tmp_path / ".vecsearch")) == {"old"}
 
 
-def test_what_was_open_before_goes_on_answering(both):
+def test_what_was_open_before_goes_on_answering(database_and_backup):
     """Old until the restore is committed, new from then on: threads that only ask, and a snapshot that is held across it."""
-    folder, file = both
-    stopped, errors, seen = threading.Event(), [], []
+    folder, file = database_and_backup
+    stop_event, errors, seen_versions = threading.Event(), [], []
     with vecsearch.open(folder, model=ENCODER, readonly=True) as collection:
 
         def ask():
             try:
-                while not stopped.is_set():
-                    seen.extend(versions(collection))
+                while not stop_event.is_set():
+                    seen_versions.extend(read_versions(collection))
             except BaseException as error:
                 errors.append(error)
 
-        assert set(versions(collection)) == {"new"}
+        assert set(read_versions(collection)) == {"new"}
         threads = [threading.Thread(target=ask) for _ in range(2)]
         for thread in threads:
             thread.start()
@@ -209,42 +209,42 @@ def test_what_was_open_before_goes_on_answering(both):
                 assert snapshot.list_document_ids() == before
                 assert len(snapshot.view) == GROUP
         finally:
-            stopped.set()
+            stop_event.set()
             for thread in threads:
                 thread.join()
         assert errors == []
-        assert set(versions(collection)) == {"old"}
-    assert "new" in seen
+        assert set(read_versions(collection)) == {"old"}
+    assert "new" in seen_versions
 
 
-def test_a_reader_in_another_process_goes_on_answering(both):
-    folder, file = both
+def test_a_reader_in_another_process_goes_on_answering(database_and_backup):
+    folder, file = database_and_backup
     code = (
-        "import sys, vecsearch; from tests.stores.sqlite.test_backup import ENCODER, versions\n"
+        "import sys, vecsearch; from tests.stores.sqlite.test_backup import ENCODER, read_versions\n"
         "with vecsearch.open(sys.argv[1], model=ENCODER, readonly=True) as collection:\n"
-        "    seen = versions(collection); print('ready', flush=True)\n"
-        "    while seen[-1] != 'old': seen += versions(collection)\n"
-        "    print(*seen)"
+        "    versions = read_versions(collection); print('ready', flush=True)\n"
+        "    while versions[-1] != 'old': versions += read_versions(collection)\n"
+        "    print(*versions)"
     )
     reader = subprocess.Popen([sys.executable, "-c", code, str(folder)], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
     assert reader.stdout is not None
     with closing(reader.stdout), reader:
         assert reader.stdout.readline() == "ready\n"
         maintenance.restore(file, folder, replace=True)
-        seen = reader.stdout.read().split()
+        seen_versions = reader.stdout.read().split()
     assert reader.returncode == 0
-    assert seen == sorted(seen)  # new, then old
-    assert seen[0] == "new"
+    assert seen_versions == sorted(seen_versions)  # new, then old
+    assert seen_versions[0] == "new"
 
 
-def test_what_is_written_afterwards_is_right_for_readers_of_before(both):
+def test_what_is_written_afterwards_is_right_for_readers_of_before(database_and_backup):
     """Ids of chunks and index files that the newer content had are not given again."""
-    folder, file = both
+    folder, file = database_and_backup
     with vecsearch.open(folder, model=ENCODER, readonly=True) as reader:
-        versions(reader)
-        used = numbers(folder)
+        read_versions(reader)
+        old_numbers = read_numbers(folder)
         maintenance.restore(file, folder, replace=True)
-        assert all(number >= used.get(name, 0) for name, number in numbers(folder).items())
+        assert all(number >= old_numbers.get(name, 0) for name, number in read_numbers(folder).items())
         for n in range(3):
             with vecsearch.open(folder, model=ENCODER) as writer:
                 writer.add([f"whale {n}"], ids=[f"w{n}"])
@@ -254,31 +254,31 @@ def test_what_is_written_afterwards_is_right_for_readers_of_before(both):
                 assert reader.search("anchor whale", limit=60) == fresh.search("anchor whale", limit=60)
 
 
-def numbers(folder):
+def read_numbers(folder):
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as database:
-        found = dict(database.execute("SELECT name, seq FROM sqlite_sequence"))
+        sequences = dict(database.execute("SELECT name, seq FROM sqlite_sequence"))
         marks = database.execute("SELECT max(data_version), max(index_version) FROM collections").fetchone()
-    return found | dict(zip(("revision", "generation"), marks, strict=True))
+    return sequences | dict(zip(("revision", "generation"), marks, strict=True))
 
 
-def test_the_database_of_another_program_is_left_alone(both, tmp_path):
+def test_the_database_of_another_program_is_left_alone(database_and_backup, tmp_path):
     (tmp_path / "other").mkdir()
     with closing(sqlite3.connect(tmp_path / "other" / DATABASE_FILE)) as raw:
         raw.execute("CREATE TABLE t (a)")
     before = (tmp_path / "other" / DATABASE_FILE).read_bytes()
     with pytest.raises(vecsearch.NotADatabaseError, match="another program"):
-        maintenance.restore(both[1], tmp_path / "other", replace=True)
+        maintenance.restore(database_and_backup[1], tmp_path / "other", replace=True)
     assert (tmp_path / "other" / DATABASE_FILE).read_bytes() == before
 
 
-def test_a_damaged_database_is_replaced_and_kept_beside(both):
-    folder, file = both
-    with (folder / DATABASE_FILE).open("r+b") as live:
-        live.write(b"no header any more")
+def test_a_damaged_database_is_replaced_and_kept_beside(database_and_backup):
+    folder, file = database_and_backup
+    with (folder / DATABASE_FILE).open("r+b") as database_file:
+        database_file.write(b"no header any more")
     damaged = (folder / DATABASE_FILE).read_bytes()
     assert not is_sound(folder)
     maintenance.restore(file, folder, replace=True)
-    assert sound(folder)
+    assert is_clean(folder)
     assert set(read(folder)) == {"old"}
     assert (folder / "damaged.db").read_bytes() == damaged
     (folder / DATABASE_FILE).write_bytes(b"")
@@ -289,7 +289,7 @@ def test_a_damaged_database_is_replaced_and_kept_beside(both):
 # -- what is no sound backup
 
 
-def packed(file, content, **claims):
+def make_backup(file, content, **claims):
     """A backup made by hand."""
     import hashlib
 
@@ -305,7 +305,7 @@ def packed(file, content, **claims):
     return file
 
 
-def altered(database, place, *statements):
+def alter_database(database, place, *statements):
     """The content of a database in which something was done."""
     shutil.copy(database, place)
     with closing(sqlite3.connect(place, isolation_level=None)) as raw:
@@ -324,39 +324,41 @@ def plain(notes, tmp_path):
 
 
 BAD = {
-    "a larger one than announced": (lambda made: packed(made.file, made.content, bytes=len(made.content) - 1), "larger than"),
-    "a smaller one": (lambda made: packed(made.file, made.content[:-1], bytes=len(made.content)), "checksum"),
-    "another checksum": (lambda made: packed(made.file, made.content, sha256="0" * 64), "checksum"),
-    "a newer format": (lambda made: packed(made.file, made.content, format=99), "pip install --upgrade vecsearch"),
-    "a newer layout": (lambda made: packed(made.file, made.content, layout=2), "pip install --upgrade vecsearch"),
-    "a newer format inside": (lambda made: packed(made.file, made.sql("PRAGMA user_version = 99")), "format version 99"),
-    "another program's": (lambda made: packed(made.file, made.sql("PRAGMA application_id = 1")), "another program"),
+    "a larger one than announced": (
+        lambda case: make_backup(case.file, case.content, bytes=len(case.content) - 1), "larger than",
+    ),
+    "a smaller one": (lambda case: make_backup(case.file, case.content[:-1], bytes=len(case.content)), "checksum"),
+    "another checksum": (lambda case: make_backup(case.file, case.content, sha256="0" * 64), "checksum"),
+    "a newer format": (lambda case: make_backup(case.file, case.content, format=99), "pip install --upgrade vecsearch"),
+    "a newer layout": (lambda case: make_backup(case.file, case.content, layout=2), "pip install --upgrade vecsearch"),
+    "a newer format inside": (lambda case: make_backup(case.file, case.sql("PRAGMA user_version = 99")), "format version 99"),
+    "another program's": (lambda case: make_backup(case.file, case.sql("PRAGMA application_id = 1")), "another program"),
     "a trigger": (
-        lambda made: packed(made.file, made.sql("CREATE TRIGGER t AFTER INSERT ON documents BEGIN DELETE FROM chunks; END")),
+        lambda case: make_backup(case.file, case.sql("CREATE TRIGGER t AFTER INSERT ON documents BEGIN DELETE FROM chunks; END")),
         "was not made by vecsearch",
     ),
     "a damaged page": (
-        lambda made: packed(made.file, made.content[:8192] + b"\xff" * 8192 * 3 + made.content[8192 * 4 :]), "is damaged",
+        lambda case: make_backup(case.file, case.content[:8192] + b"\xff" * 8192 * 3 + case.content[8192 * 4 :]), "is damaged",
     ),
-    "no SQLite file": (lambda made: packed(made.file, b"x" * 100_000), "is damaged"),
-    "a manifest without sense": (lambda made: packed(made.file, made.content, bytes="many"), "manifest"),
-    "a text file": (lambda made: made.file.write_text("no archive") and made.file, "no backup of vecsearch"),
-    "another archive": (lambda made: zipped(made.file), "no backup of vecsearch"),
-    "no file": (lambda made: made.file, "no backup at"),
-    "a folder": (lambda made: made.file.mkdir() or made.file, "cannot read"),
+    "no SQLite file": (lambda case: make_backup(case.file, b"x" * 100_000), "is damaged"),
+    "a manifest without sense": (lambda case: make_backup(case.file, case.content, bytes="many"), "manifest"),
+    "a text file": (lambda case: case.file.write_text("no archive") and case.file, "no backup of vecsearch"),
+    "another archive": (lambda case: make_zip(case.file), "no backup of vecsearch"),
+    "no file": (lambda case: case.file, "no backup at"),
+    "a folder": (lambda case: case.file.mkdir() or case.file, "cannot read"),
 }  # fmt: skip
 
 
-class Made:
+class BadBackupCase:
     def __init__(self, plain, tmp_path):
         self.plain, self.file, self.content = plain, tmp_path / "bad.backup", plain.read_bytes()
         self.place = tmp_path / "altered.db"
 
     def sql(self, *statements):
-        return altered(self.plain, self.place, *statements)
+        return alter_database(self.plain, self.place, *statements)
 
 
-def zipped(file):
+def make_zip(file):
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("readme.txt", "hello")
     return file
@@ -365,32 +367,32 @@ def zipped(file):
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_backup_is_refused_before_anything_is_touched(kind, plain, notes, tmp_path):
     make, message = BAD[kind]
-    file = make(Made(plain, tmp_path))
-    with nothing_lost(notes):
-        before = lasting(tmp_path)
+    file = make(BadBackupCase(plain, tmp_path))
+    with expect_nothing_lost(notes):
+        before = list_lasting_files(tmp_path)
         for place in (notes, tmp_path / "new.vec"):
             with pytest.raises(vecsearch.VecsearchError, match=message):
                 maintenance.restore(file, place, replace=True)
-        assert lasting(tmp_path) == before
+        assert list_lasting_files(tmp_path) == before
 
 
-def lasting(folder):
+def list_lasting_files(folder):
     """Its files, but for those that SQLite keeps while somebody has a database open."""
-    return [each for each in listing(folder) if not each.endswith(("-wal", "-shm"))]
+    return [name for name in list_files(folder) if not name.endswith(("-wal", "-shm"))]
 
 
 def test_nothing_but_the_two_members_is_ever_taken_out(plain, tmp_path):
-    file = packed(tmp_path / "more.backup", plain.read_bytes())
+    file = make_backup(tmp_path / "more.backup", plain.read_bytes())
     maintenance.restore(file, tmp_path / "deep" / "db")
-    assert not [each for each in listing(tmp_path.parent) if each.endswith("escaped.txt")]
+    assert not [name for name in list_files(tmp_path.parent) if name.endswith("escaped.txt")]
 
 
 def test_a_flipped_byte_or_a_cut_end_never_gives_another_database(notes, plain, tmp_path):
     """What is restored is what was backed up, or an error."""
-    sound, chance, refused = (tmp_path / "sound.backup").read_bytes(), random.Random(0), 0
-    expected = held(notes)
+    content, chance, refusal_count = (tmp_path / "sound.backup").read_bytes(), random.Random(0), 0
+    expected = read_collection(notes)
     for n in range(60):
-        file, data = tmp_path / "damaged.backup", bytearray(sound)
+        file, data = tmp_path / "damaged.backup", bytearray(content)
         if n % 3:
             data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
         else:
@@ -399,13 +401,13 @@ def test_a_flipped_byte_or_a_cut_end_never_gives_another_database(notes, plain, 
         try:
             maintenance.restore(file, tmp_path / f"new{n}" / "db")
         except vecsearch.VecsearchError:
-            refused += 1
+            refusal_count += 1
             assert not (tmp_path / f"new{n}" / "db").exists()
         else:
             shutil.move(tmp_path / f"new{n}" / "db", tmp_path / ".moved")
-            assert held(tmp_path / ".moved")[1] == expected[1]
+            assert read_collection(tmp_path / ".moved")[1] == expected[1]
             shutil.rmtree(tmp_path / ".moved")
-    assert refused > 50
+    assert refusal_count > 50
 
 
 # -- killed
@@ -453,52 +455,52 @@ AFTER = [
 
 
 @pytest.mark.parametrize(("point", "nth"), BEFORE + AFTER, ids=str)
-def test_a_restore_that_is_killed_leaves_the_old_database_or_the_new_one(point, nth, both):
-    folder, file = both
-    done = subprocess.run([sys.executable, "-c", CHILD, point, str(nth), str(file), str(folder)], cwd=PROJECT, check=False)
-    assert done.returncode == -signal.SIGKILL
+def test_a_restore_that_is_killed_leaves_the_old_database_or_the_new_one(point, nth, database_and_backup):
+    folder, file = database_and_backup
+    result = subprocess.run([sys.executable, "-c", CHILD, point, str(nth), str(file), str(folder)], cwd=PROJECT, check=False)
+    assert result.returncode == -signal.SIGKILL
     assert set(read(folder)) == ({"new"} if (point, nth) in BEFORE else {"old"})
     assert is_sound(folder)
     maintenance.restore(file, folder, replace=True)
     assert set(read(folder)) == {"old"}
-    assert sound(folder)
+    assert is_clean(folder)
     assert not (folder / "index" / "restoring.db").exists()
 
 
-def test_a_restore_to_a_new_place_that_is_killed_makes_nothing(both, tmp_path):
-    _, file = both
+def test_a_restore_to_a_new_place_that_is_killed_makes_nothing(database_and_backup, tmp_path):
+    _, file = database_and_backup
     code = CHILD.replace("replace=True", "replace=False")
     for point in ("backup_file._write_block", "backup_file.raise_counters", "backup_file._enable_wal"):
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", code, point, "1", str(file), str(tmp_path / "db2")], cwd=PROJECT, check=False
         )
-        assert done.returncode == -signal.SIGKILL
+        assert result.returncode == -signal.SIGKILL
         assert not (tmp_path / "db2").exists()
     maintenance.restore(file, tmp_path / "db2")
     assert set(read(tmp_path / "db2")) == {"old"}
 
 
-def test_a_backup_that_is_killed_leaves_the_one_before(both, tmp_path):
-    folder, file = both
+def test_a_backup_that_is_killed_leaves_the_one_before(database_and_backup, tmp_path):
+    folder, file = database_and_backup
     code = CHILD.replace("maintenance.restore(file, folder, replace=True)", "maintenance.backup(folder, file, force=True)")
     before = file.read_bytes()
     for point in ("backup_file._write_archive", "backup_file._read_collections", "atomic_files.sync"):
-        done = subprocess.run([sys.executable, "-c", code, point, "1", str(file), str(folder)], cwd=PROJECT, check=False)
-        assert done.returncode == -signal.SIGKILL
+        result = subprocess.run([sys.executable, "-c", code, point, "1", str(file), str(folder)], cwd=PROJECT, check=False)
+        assert result.returncode == -signal.SIGKILL
         assert file.read_bytes() == before
     maintenance.backup(folder, file, force=True)
-    assert listing(tmp_path) == sorted(["old.backup", "db", *(f"db/{each}" for each in listing(folder))])
+    assert list_files(tmp_path) == sorted(["old.backup", "db", *(f"db/{name}" for name in list_files(folder))])
 
 
-def test_a_locked_database_is_named_and_left_alone(both):
-    folder, file = both
-    with database_locked(folder), pytest.raises(vecsearch.DatabaseLockedError, match="is being written by"):
+def test_a_locked_database_is_named_and_left_alone(database_and_backup):
+    folder, file = database_and_backup
+    with hold_lock(folder), pytest.raises(vecsearch.DatabaseLockedError, match="is being written by"):
         backup_file.replace_damaged_database(folder, file, timeout=0.1)
     assert set(read(folder)) == {"new"}
 
 
 @contextmanager
-def database_locked(folder):
+def hold_lock(folder):
     from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 
     with closing(DatabaseFolder(folder)) as database, database.hold_write_lock():

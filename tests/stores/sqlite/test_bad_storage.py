@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 import vecsearch
-from tests.checks import UNIT, error_of, held, listing, nothing_lost
-from tests.limits import can_be_powerless, can_mount, file_size_at_most, powerless
+from tests.checks import UNIT, expect_nothing_lost, get_error, list_files, read_collection
+from tests.limits import can_be_powerless, can_mount, drop_privileges, limit_file_size
 from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER, SCHEMA_VERSION
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import model_files
@@ -43,30 +43,30 @@ def write_sqlite(file, *statements):
 @pytest.mark.parametrize("arguments", [["search", "x"], ["ls"], ["status"], ["doctor"], ["delete", "x"], ["index", "new.txt"]])
 def test_a_newer_format_is_left_alone(shell, notes, tmp_path, arguments):
     (tmp_path / "new.txt").write_text("new")
-    before = held(notes)
+    before = read_collection(notes)
     write_sqlite(notes / DATABASE_FILE, "PRAGMA user_version = 999")
-    error = error_of(shell(*arguments))
+    error = get_error(shell(*arguments))
     assert "format version 999" in error
     assert "pip install --upgrade vecsearch" in error
     write_sqlite(notes / DATABASE_FILE, f"PRAGMA user_version = {SCHEMA_VERSION}")
-    assert held(notes) == before
+    assert read_collection(notes) == before
 
 
-def folder_of_files(place):
+def make_folder_of_files(place):
     place.mkdir()
     (place / "letter.txt").write_text("dear all")
 
 
-def plain_file(place):
+def make_plain_file(place):
     place.write_text("dear all")
 
 
-def foreign_sqlite(place):
+def make_foreign_sqlite(place):
     place.mkdir()
     write_sqlite(place / DATABASE_FILE, "CREATE TABLE birds (name TEXT)", "INSERT INTO birds VALUES ('crane')")
 
 
-def foreign_file(place):
+def make_foreign_file(place):
     place.mkdir()
     (place / DATABASE_FILE).write_text("this is not the file you are looking for" * 100)
 
@@ -76,46 +76,48 @@ def empty_file(place):
     (place / DATABASE_FILE).touch()
 
 
-def contents(place):
+def read_contents(place):
     return {path: path.read_bytes() for path in [place, *place.rglob("*")] if path.is_file()}
 
 
 @pytest.mark.parametrize(
-    "make", [folder_of_files, plain_file, foreign_sqlite, foreign_file, empty_file], ids=lambda make: make.__name__
+    "make",
+    [make_folder_of_files, make_plain_file, make_foreign_sqlite, make_foreign_file, empty_file],
+    ids=lambda make: make.__name__,
 )
 @pytest.mark.parametrize("arguments", [["search", "x"], ["ls"], ["status"], ["doctor"], ["delete", "x"], ["index", "new.txt"]])
 def test_what_is_no_database_is_said_to_be_none_and_stays_as_it_is(shell, tmp_path, make, arguments):
     (tmp_path / "new.txt").write_text("new")
     make(tmp_path / "place")
-    before = contents(tmp_path)
-    ran = shell(*arguments, "--db", "place")
-    if make is foreign_file:
-        assert ran.status == 1
-        assert "damaged" in ran.err + ran.out
-        assert "Traceback" not in ran.err
+    before = read_contents(tmp_path)
+    result = shell(*arguments, "--db", "place")
+    if make is make_foreign_file:
+        assert result.status == 1
+        assert "damaged" in result.err + result.out
+        assert "Traceback" not in result.err
     else:
-        assert "place" in error_of(ran)
-    assert contents(tmp_path) == before
+        assert "place" in get_error(result)
+    assert read_contents(tmp_path) == before
 
 
 def test_a_database_is_not_its_own_document(shell, notes):
-    with nothing_lost(notes):
-        assert "is a vecsearch database" in error_of(shell("index", "-q", DATABASE_FOLDER))
+    with expect_nothing_lost(notes):
+        assert "is a vecsearch database" in get_error(shell("index", "-q", DATABASE_FOLDER))
 
 
 @needs_modes
 def test_a_read_only_database_can_be_searched_and_is_not_written(process, notes, tmp_path):
     (tmp_path / "new.txt").write_text("new")
-    with nothing_lost(notes):
+    with expect_nothing_lost(notes):
         for path in notes.rglob("*"):
             path.chmod(0o555 if path.is_dir() else 0o444)
         notes.chmod(0o555)
-        found = process("search", "harbour", "--mode", "lexical", "--json", preexec_fn=powerless)
-        assert [hit["id"] for hit in json.loads(found.out)["hits"]] == ["old/sea.txt"]
-        assert found.err == ""
-        assert process("doctor", preexec_fn=powerless).status == 0
+        answer = process("search", "harbour", "--mode", "lexical", "--json", preexec_fn=drop_privileges)
+        assert [hit["id"] for hit in json.loads(answer.out)["hits"]] == ["old/sea.txt"]
+        assert answer.err == ""
+        assert process("doctor", preexec_fn=drop_privileges).status == 0
         for arguments in (["index", "new.txt"], ["delete", "leap"], ["optimize"], ["collections", "delete", "default"]):
-            assert "read-only" in error_of(process(*arguments, preexec_fn=powerless))
+            assert "read-only" in get_error(process(*arguments, preexec_fn=drop_privileges))
         for path in (notes, *notes.rglob("*")):
             path.chmod(0o755)
 
@@ -124,8 +126,8 @@ def test_a_read_only_database_can_be_searched_and_is_not_written(process, notes,
 def test_a_place_where_nothing_may_be_made_is_named(process, tmp_path):
     (tmp_path / "shelf").mkdir(mode=0o555)
     (tmp_path / "new.txt").write_text("new")
-    assert "shelf is read-only" in error_of(process("index", "new.txt", "--db", "shelf/db", preexec_fn=powerless))
-    assert listing(tmp_path / "shelf") == []
+    assert "shelf is read-only" in get_error(process("index", "new.txt", "--db", "shelf/db", preexec_fn=drop_privileges))
+    assert list_files(tmp_path / "shelf") == []
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,7 @@ def test_a_place_where_nothing_may_be_made_is_named(process, tmp_path):
 )
 def test_what_was_opened_to_read_is_not_written(notes, tmp_path, monkeypatch, write):
     monkeypatch.chdir(tmp_path)
-    with nothing_lost(notes), vecsearch.open(notes, readonly=True) as collection:
+    with expect_nothing_lost(notes), vecsearch.open(notes, readonly=True) as collection:
         with pytest.raises(vecsearch.ReadOnlyError, match="was opened read-only"):
             write(collection)
         assert collection.delete(["leap"], dry_run=True) == ["leap"]
@@ -152,7 +154,7 @@ def test_what_was_opened_to_read_is_not_written(notes, tmp_path, monkeypatch, wr
 def test_opening_to_read_makes_no_database(tmp_path):
     with pytest.raises(vecsearch.NotADatabaseError, match="no database at"):
         vecsearch.open(tmp_path / "nowhere", readonly=True)
-    assert listing(tmp_path) == []
+    assert list_files(tmp_path) == []
 
 
 # -- another writer
@@ -168,7 +170,7 @@ with DatabaseFolder(Path(sys.argv[1])).hold_write_lock():
 
 
 @contextmanager
-def another_writer(folder):
+def run_other_writer(folder):
     with subprocess.Popen([sys.executable, "-c", HOLD, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         try:
             assert child.stdout is not None and child.stdout.readline() == b"held\n"
@@ -179,7 +181,7 @@ def another_writer(folder):
 
 def test_who_writes_beside_another_process_is_told_its_number(notes):
     with vecsearch.open(notes, lock_timeout=0.2) as collection:
-        with nothing_lost(notes), another_writer(notes) as child:
+        with expect_nothing_lost(notes), run_other_writer(notes) as child:
             with pytest.raises(vecsearch.DatabaseLockedError, match=rf"process {child.pid} on .* waited 0.2 s"):
                 collection.add(["x"])
             assert collection.search("harbour seal")[0].id == "old/sea.txt"
@@ -190,9 +192,9 @@ def test_who_writes_beside_another_process_is_told_its_number(notes):
 
 
 @contextmanager
-def files_of_at_most(size):
+def limit_files(size):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    file_size_at_most(size)()
+    limit_file_size(size)()
     try:
         yield
     finally:
@@ -200,7 +202,7 @@ def files_of_at_most(size):
 
 
 @contextmanager
-def pages_of_at_most(size, monkeypatch):
+def limit_pages(size, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(
             databases, "_CONNECTION_PRAGMAS", (*databases._CONNECTION_PRAGMAS, f"PRAGMA max_page_count = {size // 8192}")
@@ -208,38 +210,38 @@ def pages_of_at_most(size, monkeypatch):
         yield
 
 
-def long_text(words=60_000):
+def make_long_text(words=60_000):
     names = random.Random(1)
     return " ".join(f"w{names.randrange(10**9)}" for _ in range(words))
 
 
 @pytest.mark.parametrize("limit", ["size of files", "number of pages"])
 def test_a_full_disk_loses_nothing_and_the_next_run_completes(shell, notes, tmp_path, monkeypatch, limit):
-    (tmp_path / "big.jsonl").write_text(json.dumps({"id": "big", "text": "harbour", "notes": long_text()}))
+    (tmp_path / "big.jsonl").write_text(json.dumps({"id": "big", "text": "harbour", "notes": make_long_text()}))
     size = (notes / DATABASE_FILE).stat().st_size + 100_000
-    with nothing_lost(notes):
-        with files_of_at_most(size) if limit == "size of files" else pages_of_at_most(size, monkeypatch):
-            ran = shell("index", "-q", "big.jsonl")
-        assert "no room to write" in error_of(ran)
+    with expect_nothing_lost(notes):
+        with limit_files(size) if limit == "size of files" else limit_pages(size, monkeypatch):
+            result = shell("index", "-q", "big.jsonl")
+        assert "no room to write" in get_error(result)
         assert shell("doctor").status == 0
     assert shell("index", "big.jsonl").status == 0
-    assert {hit.id for hit in held(notes)[1]} == {"leap", "bound", "old/sea.txt", "planet", "big"}
+    assert {hit.id for hit in read_collection(notes)[1]} == {"leap", "bound", "old/sea.txt", "planet", "big"}
     assert shell("doctor").status == 0
 
 
 def test_a_limit_on_files_is_an_error_and_no_signal(process, notes, tmp_path):
-    (tmp_path / "big.jsonl").write_text(json.dumps({"id": "big", "text": "harbour", "notes": long_text()}))
+    (tmp_path / "big.jsonl").write_text(json.dumps({"id": "big", "text": "harbour", "notes": make_long_text()}))
     size = (notes / DATABASE_FILE).stat().st_size + 100_000
-    with nothing_lost(notes):
-        assert "no room to write" in error_of(process("index", "-q", "big.jsonl", preexec_fn=file_size_at_most(size)))
+    with expect_nothing_lost(notes):
+        assert "no room to write" in get_error(process("index", "-q", "big.jsonl", preexec_fn=limit_file_size(size)))
 
 
 def test_where_no_database_fits_none_is_left(shell, tmp_path):
     (tmp_path / "new.txt").write_text("new")
-    with files_of_at_most(10_000):
-        ran = shell("index", "new.txt")
-    assert "no room to write" in error_of(ran)
-    assert listing(tmp_path) == ["new.txt"]
+    with limit_files(10_000):
+        result = shell("index", "new.txt")
+    assert "no room to write" in get_error(result)
+    assert list_files(tmp_path) == ["new.txt"]
 
 
 def test_an_index_file_that_does_not_fit_costs_a_warning(shell, tmp_path, monkeypatch):
@@ -249,9 +251,9 @@ def test_an_index_file_that_does_not_fit_costs_a_warning(shell, tmp_path, monkey
     full.rmdir()
     full.write_text("in the way")
     (tmp_path / "new.txt").write_text("seals in the harbour")
-    ran = shell("index", "new.txt")
-    assert ran.status == 0
-    assert ran.err.startswith("Warning: no index file was written")
+    result = shell("index", "new.txt")
+    assert result.status == 0
+    assert result.err.startswith("Warning: no index file was written")
     assert "new.txt" in shell("search", "seals", "-n", "1").out
 
 
@@ -288,11 +290,11 @@ assert maintenance.check(f"{disk}/db") == []
 @needs_mounts
 def test_a_disk_that_runs_full_keeps_what_was_acknowledged(tmp_path):
     (tmp_path / "disk").mkdir()
-    done = subprocess.run(
+    result = subprocess.run(
         ["unshare", "-m", sys.executable, "-c", FULL_DISK, tmp_path / "disk"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert "no room to write" in done.stdout
+    assert result.returncode == 0, result.stderr
+    assert "no room to write" in result.stdout
 
 
 # -- a disk that fails
@@ -314,15 +316,15 @@ def fail_with(number):
 )  # fmt: skip
 @pytest.mark.parametrize("call", ["filelock.FileLock.acquire", "os.fsync"])
 def test_only_a_lack_of_room_is_called_a_full_disk(notes, tmp_path, monkeypatch, number, expected, call):
-    with vecsearch.open(notes) as collection, nothing_lost(notes):
+    with vecsearch.open(notes) as collection, expect_nothing_lost(notes):
         monkeypatch.setattr(call, fail_with(number))
-        with pytest.raises(expected, match=os.strerror(number)) as raised:
+        with pytest.raises(expected, match=os.strerror(number)) as excinfo:
             if call == "os.fsync":
                 collection.export_documents(tmp_path / "out.jsonl")
             else:
                 collection.add(["x"])
         monkeypatch.undo()
-        assert type(raised.value) is expected
+        assert type(excinfo.value) is expected
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -332,9 +334,9 @@ def test_a_write_that_sqlite_could_not_make_is_told_from_a_full_disk(notes, monk
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorname = name
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1 << 40, (1 << 40) - free, free))
-    with pytest.raises(expected, match="disk I/O error") as raised, databases.translate_errors(notes):
+    with pytest.raises(expected, match="disk I/O error") as excinfo, databases.translate_errors(notes):
         raise error
-    assert type(raised.value) is expected
+    assert type(excinfo.value) is expected
 
 
 def test_a_disk_that_cannot_be_read_is_said_to_fail(notes):
@@ -347,23 +349,23 @@ def test_a_disk_that_cannot_be_read_is_said_to_fail(notes):
 # -- damage
 
 
-def first_bytes(file, size):
+def overwrite_first_bytes(file, size):
     overwrite(file, 0, 100)
 
 
-def middle(file, size):
+def overwrite_middle(file, size):
     overwrite(file, size // 2, 65_536)
 
 
-def all_but_the_first_page(file, size):
+def overwrite_all_but_the_first_page(file, size):
     overwrite(file, 8192, size - 8192)
 
 
-def truncated(file, size):
+def cut_in_half(file, size):
     os.truncate(file, size // 2)
 
 
-def a_page_short(file, size):
+def cut_last_page(file, size):
     os.truncate(file, size - 8192)
 
 
@@ -374,7 +376,9 @@ def overwrite(file, start, count):
 
 
 @pytest.mark.parametrize(
-    "damage", [first_bytes, middle, all_but_the_first_page, truncated, a_page_short], ids=lambda damage: damage.__name__
+    "damage",
+    [overwrite_first_bytes, overwrite_middle, overwrite_all_but_the_first_page, cut_in_half, cut_last_page],
+    ids=lambda damage: damage.__name__,
 )
 def test_a_damaged_file_is_found_out_by_doctor_and_never_ends_in_a_traceback(shell, tmp_path, damage):
     folder = tmp_path / DATABASE_FOLDER
@@ -382,10 +386,10 @@ def test_a_damaged_file_is_found_out_by_doctor_and_never_ends_in_a_traceback(she
         rows = np.random.default_rng(0).normal(size=(500, 384))
         collection.add([f"harbour number {n} " + "with a long description " * 20 for n in range(500)], vectors=rows)
     damage(folder / DATABASE_FILE, (folder / DATABASE_FILE).stat().st_size)
-    ran = shell("doctor")
-    assert ran.status == 1
-    assert "error: " in ran.out
-    assert ran.err == ""
+    result = shell("doctor")
+    assert result.status == 1
+    assert "error: " in result.out
+    assert result.err == ""
     (tmp_path / "new.txt").write_text("new")
     for arguments in (
         ["search", "harbour", "-n", "1000"],
@@ -395,32 +399,32 @@ def test_a_damaged_file_is_found_out_by_doctor_and_never_ends_in_a_traceback(she
         ["index", "-q", "new.txt"],
         ["delete", "x"],
     ):
-        ran = shell(*arguments)
-        if ran.status:
-            error_of(ran)
-        if damage in (first_bytes, all_but_the_first_page):
-            assert "damaged" in error_of(ran)
+        result = shell(*arguments)
+        if result.status:
+            get_error(result)
+        if damage in (overwrite_first_bytes, overwrite_all_but_the_first_page):
+            assert "damaged" in get_error(result)
 
 
 # -- encoders
 
 
-def altered_model(folder):
+def make_altered_model(folder):
     """The default model's files with another prompt: another encoder."""
     model = model_files.find_model_folder(model_files.BUNDLED_MODEL)
     shutil.copytree(model, folder, copy_function=lambda source, target: Path(target).symlink_to(source))
     config = folder / "config_sentence_transformers.json"
-    altered = {**json.loads(config.read_text()), "prompts": {"query": "question: "}}
+    changed_config = {**json.loads(config.read_text()), "prompts": {"query": "question: "}}
     config.unlink()
-    config.write_text(json.dumps(altered))
+    config.write_text(json.dumps(changed_config))
     return folder
 
 
 def test_another_encoder_than_the_collections_is_refused_by_the_names_of_both(shell, notes, tmp_path):
-    other = altered_model(tmp_path / "other-model")
+    other = make_altered_model(tmp_path / "other-model")
     (tmp_path / "new.txt").write_text("new")
-    with nothing_lost(notes):
-        error = error_of(shell("index", "new.txt", "--model", other))
+    with expect_nothing_lost(notes):
+        error = get_error(shell("index", "new.txt", "--model", other))
         assert f"built with model all-MiniLM-L6-v2, not {other}" in error
         with pytest.raises(vecsearch.ModelMismatchError, match="built with model all-MiniLM-L6-v2"):
             vecsearch.open(notes, model=str(other))
@@ -429,12 +433,12 @@ def test_another_encoder_than_the_collections_is_refused_by_the_names_of_both(sh
 @pytest.mark.parametrize("name", ["nobody/no-such-model", "./no-such-folder", "no such model"])
 def test_an_encoder_that_is_not_to_be_had_is_named_and_nothing_is_made(shell, tmp_path, name):
     (tmp_path / "new.txt").write_text("new")
-    assert f"cannot load the model '{name}'" in error_of(shell("index", "new.txt", "--model", name))
-    assert listing(tmp_path) == ["new.txt"]
+    assert f"cannot load the model '{name}'" in get_error(shell("index", "new.txt", "--model", name))
+    assert list_files(tmp_path) == ["new.txt"]
 
 
 def test_a_folder_that_holds_no_model_is_named_and_nothing_is_made(shell, tmp_path):
     (tmp_path / "new.txt").write_text("new")
     (tmp_path / "model").mkdir()
-    assert "model" in error_of(shell("index", "new.txt", "--model", "model"))
+    assert "model" in get_error(shell("index", "new.txt", "--model", "model"))
     assert not (tmp_path / DATABASE_FOLDER).exists()

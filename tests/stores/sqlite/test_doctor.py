@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import vecsearch
 from tests import maintenance
-from tests.conftest import Ran
+from tests.conftest import CommandResult
 from tests.fakes import FakeEncoder
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.core.types import Finding
@@ -37,7 +37,7 @@ SIZE = 2 * ENCODER.dimension  # of a vector, in bytes
 
 
 @pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sound_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with two collections, a file, long documents, index files, rows after them and deleted ones."""
     place = tmp_path_factory.mktemp("sound")
     draw = random.Random(0)
@@ -58,49 +58,49 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def db(sound: Path, tmp_path: Path) -> Path:
+def db(sound_database: Path, tmp_path: Path) -> Path:
     """The test's own copy."""
-    return copy_of(sound, tmp_path)
+    return copy_database(sound_database, tmp_path)
 
 
 @pytest.fixture(scope="session")
-def before(sound: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def before(sound_database: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """What it answers."""
-    return answers(copy_of(sound, tmp_path_factory.mktemp("asked")))
+    return collect_answers(copy_database(sound_database, tmp_path_factory.mktemp("asked")))
 
 
-def copy_of(sound: Path, place: Path) -> Path:
-    shutil.copytree(sound.parent, place / "copy")
-    return place / "copy" / sound.name
+def copy_database(source: Path, place: Path) -> Path:
+    shutil.copytree(source.parent, place / "copy")
+    return place / "copy" / source.name
 
 
-def sql(folder: Path, *statements: str) -> None:
+def execute_sql(folder: Path, *statements: str) -> None:
     with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as connection:
         for statement in statements:
             connection.execute(statement).fetchall()
 
 
-def value(folder: Path, query: str) -> object:
+def fetch_value(folder: Path, query: str) -> object:
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
         return connection.execute(query).fetchone()[0]
 
 
-def answers(folder: Path) -> dict[str, object]:
+def collect_answers(folder: Path) -> dict[str, object]:
     """By meaning, by words and by filters, with no regard to the numbers of rows, which decide between equal scores."""
     with vecsearch.open(folder, model=ENCODER, readonly=True) as notes:
         rows: Any = ENCODER.encode_queries(["harbour seal", "moon dust"])
-        found: dict[str, list[Any]] = {
-            "dense": [[*map(scored, hits)] for hits in notes.search(rows, limit=500)],
-            "lexical": [*map(scored, notes.search("harbour moon*", mode="lexical", limit=500))],
-            "filtered": [*map(scored, notes.search("river", where={"deep.tag": "seal"}, limit=500))],
+        results: dict[str, list[Any]] = {
+            "dense": [[*map(describe_hit, hits)] for hits in notes.search(rows, limit=500)],
+            "lexical": [*map(describe_hit, notes.search("harbour moon*", mode="lexical", limit=500))],
+            "filtered": [*map(describe_hit, notes.search("river", where={"deep.tag": "seal"}, limit=500))],
         }
         return {
-            **{key: sorted(hits) for key, hits in found.items()},
+            **{key: sorted(hits) for key, hits in results.items()},
             "texts": sorted((d.id, d.text) for d in notes.get(where={})),
         }
 
 
-def scored(hit: vecsearch.Hit) -> tuple[str, int, float, str]:
+def describe_hit(hit: vecsearch.Hit) -> tuple[str, int, float, str]:
     return hit.id, hit.chunk_index, round(hit.score, 4), hit.text
 
 
@@ -108,14 +108,14 @@ def look(folder: Path) -> list[Finding]:
     return maintenance.check(folder, model=ENCODER)
 
 
-def errors(findings: object) -> list[Finding]:
-    return [each for each in findings if each.severity is vecsearch.Severity.ERROR]  # type: ignore[attr-defined]
+def list_errors(findings: object) -> list[Finding]:
+    return [finding for finding in findings if finding.severity is vecsearch.Severity.ERROR]  # type: ignore[attr-defined]
 
 
 # -- what can be mended
 
 
-def missing_from_an_index(folder: Path) -> None:
+def hide_row_from_index(folder: Path) -> None:
     """A row is changed while SQLite does not know of the index."""
     with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as connection:
         connection.execute("UPDATE chunks SET collection_id = 2 WHERE id = 7")
@@ -129,54 +129,54 @@ def missing_from_an_index(folder: Path) -> None:
         connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
 
 
-def other_words(folder: Path) -> None:
+def replace_words(folder: Path) -> None:
     """As many rows, and each of the right length: one word is another."""
-    text = str(value(folder, "SELECT text FROM documents WHERE external_id = 'late1'"))
-    row = value(folder, "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.external_id = 'late1'")
-    sql(
+    text = str(fetch_value(folder, "SELECT text FROM documents WHERE external_id = 'late1'"))
+    row = fetch_value(folder, "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.external_id = 'late1'")
+    execute_sql(
         folder,
         f"INSERT INTO terms_fts_1 (terms_fts_1, rowid, title, body) VALUES ('delete', {row}, '', '{text}')",
         f"INSERT INTO terms_fts_1 (rowid, title, body) VALUES ({row}, '', '{text.replace('late', 'moon')}')",
     )
 
 
-def a_form_more(folder: Path) -> None:
-    sql(folder, "INSERT INTO forms_fts_1 (rowid, forms) VALUES (3, 'c++')")
+def add_form(folder: Path) -> None:
+    execute_sql(folder, "INSERT INTO forms_fts_1 (rowid, forms) VALUES (3, 'c++')")
 
 
-def newest_file(folder: Path) -> Path:
+def find_newest_file(folder: Path) -> Path:
     return max((folder / "index").glob("1-*.faiss"))
 
 
-def another_file(folder: Path) -> None:
+def replace_index_file(folder: Path) -> None:
     """A sound file with the right name, checksum and number of rows, and the vectors of others."""
-    file = newest_file(folder)
+    file = find_newest_file(folder)
     segment = faiss_segment.Segment.build(
         32,
         vecsearch.core.types.Precision.FLOAT16,
-        [(ids_in(file), np.eye(32, dtype=np.float16)[0:1].repeat(len(ids_in(file)), 0))],
+        [(read_ids(file), np.eye(32, dtype=np.float16)[0:1].repeat(len(read_ids(file)), 0))],
     )
-    sql(folder, f"UPDATE segments SET checksum = '{segment.save(file)}' WHERE collection_id = 1")
+    execute_sql(folder, f"UPDATE segments SET checksum = '{segment.save(file)}' WHERE collection_id = 1")
 
 
-def ids_in(file: Path) -> faiss_segment.Ids:
+def read_ids(file: Path) -> faiss_segment.Ids:
     segment = faiss_segment.Segment.load(file, faiss_segment.compute_segment_checksum(file))
     assert segment is not None
     return segment.ids.copy()
 
 
-def flipped_file(folder: Path) -> None:
-    data = bytearray(newest_file(folder).read_bytes())
+def flip_byte(folder: Path) -> None:
+    data = bytearray(find_newest_file(folder).read_bytes())
     data[len(data) // 2] ^= 0x40
-    newest_file(folder).write_bytes(data)
+    find_newest_file(folder).write_bytes(data)
 
 
-def leftovers(folder: Path) -> None:
+def leave_leftovers(folder: Path) -> None:
     (folder / "index" / "1-99.faiss").write_bytes(b"half")
     (folder / "index" / "restoring.db").write_bytes(b"half")
 
 
-def half_written(folder: Path) -> None:
+def leave_half_written_file(folder: Path) -> None:
     (folder / "backup-of-format-3.db.tmp").write_bytes(b"half")
 
 
@@ -185,12 +185,12 @@ def open_to_all(folder: Path) -> None:
     (folder / DATABASE_FILE).chmod(0o644)
 
 
-def of_chunk(folder: Path, chunk: int, vector: bytes) -> None:
+def set_vector(folder: Path, chunk: int, vector: bytes) -> None:
     with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as connection:
         connection.execute("UPDATE vectors SET vector = ? WHERE chunk_id = ?", (vector, chunk))
 
 
-def halves(number: float) -> bytes:
+def make_halves(number: float) -> bytes:
     return np.full(32, number, np.float16).tobytes()
 
 
@@ -199,12 +199,12 @@ class Damage:
     """How it is planted, and what doctor says of it."""
 
     plant: Callable[[Path], None]
-    said: str
+    message: str
     is_error: bool = True
 
 
 def run(*statements: str) -> Callable[[Path], None]:
-    return lambda folder: sql(folder, *statements)
+    return lambda folder: execute_sql(folder, *statements)
 
 
 CHUNK_OF = "(SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.external_id = '{}' ORDER BY c.id LIMIT 1)"
@@ -212,18 +212,18 @@ ROW_OF = "(SELECT id FROM documents WHERE external_id = '{}')"
 STAGE = "INSERT INTO staged_vectors VALUES (1, 'a digest', zeroblob({}))"
 
 MENDED = {
-    "a row missing from an index": Damage(missing_from_an_index, "missing from index"),
+    "a row missing from an index": Damage(hide_row_from_index, "missing from index"),
     "no vector": Damage(run("DELETE FROM vectors WHERE chunk_id IN (7, 30)"), "2 chunks without a whole vector"),
-    "half a vector": Damage(lambda folder: of_chunk(folder, 7, halves(0.1)[:31]), "1 chunk without a whole vector"),
+    "half a vector": Damage(lambda folder: set_vector(folder, 7, make_halves(0.1)[:31]), "1 chunk without a whole vector"),
     "a text for a vector": Damage(run("UPDATE vectors SET vector = 'x' WHERE chunk_id = 7"), "1 chunk without a whole vector"),
-    "NaN": Damage(lambda folder: of_chunk(folder, 7, halves(np.nan)), "1 chunk with a vector that is not finite"),
-    "infinity": Damage(lambda folder: of_chunk(folder, 7, halves(np.inf)), "1 chunk with a vector that is not finite"),
-    "no unit vector": Damage(lambda folder: of_chunk(folder, 7, halves(0.17)), "not finite or not of length 1"),
-    "other words": Damage(other_words, "the text index is not what the texts say"),
+    "NaN": Damage(lambda folder: set_vector(folder, 7, make_halves(np.nan)), "1 chunk with a vector that is not finite"),
+    "infinity": Damage(lambda folder: set_vector(folder, 7, make_halves(np.inf)), "1 chunk with a vector that is not finite"),
+    "no unit vector": Damage(lambda folder: set_vector(folder, 7, make_halves(0.17)), "not finite or not of length 1"),
+    "other words": Damage(replace_words, "the text index is not what the texts say"),
     "words of no chunk": Damage(
         run("INSERT INTO terms_fts_1 (rowid, title, body) VALUES (5000, '', 'moon')"), "the text index holds"
     ),
-    "a form more": Damage(a_form_more, "the text index is not what the texts say"),
+    "a form more": Damage(add_form, "the text index is not what the texts say"),
     "a torn text index": Damage(run("DELETE FROM terms_fts_1_data WHERE id > 10"), "the text index is not what the texts say"),
     "a text index without its version": Damage(run("DELETE FROM forms_fts_1_config"), "the text index is not what"),
     "a text index without a part": Damage(run("DROP TABLE terms_fts_1_idx"), "the text index is not what the texts say"),
@@ -246,27 +246,27 @@ MENDED = {
         run("UPDATE collections SET indexed_up_to = 5000 WHERE id = 1"), "the index files are said to hold"
     ),
     "covers too little": Damage(run("UPDATE collections SET indexed_up_to = 3 WHERE id = 1"), "the ranges of the index files"),
-    "vectors of others in an index file": Damage(another_file, "does not hold the rows that SQLite holds"),
-    "a damaged index file": Damage(flipped_file, "is damaged", is_error=False),
-    "a missing index file": Damage(lambda folder: newest_file(folder).unlink(), "is missing", is_error=False),
+    "vectors of others in an index file": Damage(replace_index_file, "does not hold the rows that SQLite holds"),
+    "a damaged index file": Damage(flip_byte, "is damaged", is_error=False),
+    "a missing index file": Damage(lambda folder: find_newest_file(folder).unlink(), "is missing", is_error=False),
     "a living chunk marked as deleted": Damage(run("INSERT INTO tombstones VALUES (1, 7)"), "1 chunk marked as deleted"),
     "a deleted chunk that is not marked": Damage(run("DELETE FROM tombstones"), "does not hold the rows that SQLite holds"),
     "staged vectors": Damage(run(STAGE.format(SIZE)), "1 vector kept from an interrupted run, which", is_error=False),
     "torn staged vectors": Damage(
         run(STAGE.format(5), "UPDATE sources SET digest = NULL"), "of another length than the collection's", is_error=False
     ),
-    "leftover index files": Damage(leftovers, "2 leftover files", is_error=False),
-    "a half-written file": Damage(half_written, "1 unfinished file", is_error=False),
+    "leftover index files": Damage(leave_leftovers, "2 leftover files", is_error=False),
+    "a half-written file": Damage(leave_half_written_file, "1 unfinished file", is_error=False),
     "files open to others": Damage(open_to_all, "open to other users", is_error=False),
 }  # fmt: skip
 
 
 def test_a_sound_database_has_nothing_to_mend_but_index_files_that_are_behind(db: Path) -> None:
-    assert errors(look(db)) == []
-    assert all("added or deleted since" in each.what or "no index file yet" in each.what for each in look(db))
-    done = maintenance.repair(db, model=ENCODER)
-    assert (done.findings, done.backup) == ((), None)
-    assert len(done.repaired) == 2
+    assert list_errors(look(db)) == []
+    assert all("added or deleted since" in finding.what or "no index file yet" in finding.what for finding in look(db))
+    report = maintenance.repair(db, model=ENCODER)
+    assert (report.findings, report.backup) == ((), None)
+    assert len(report.repaired) == 2
     assert maintenance.repair(db, model=ENCODER).repaired == ()
 
 
@@ -274,14 +274,14 @@ def test_a_sound_database_has_nothing_to_mend_but_index_files_that_are_behind(db
 def test_what_is_derived_is_found_wrong_and_mended(db: Path, before: dict[str, object], name: str) -> None:
     damage = MENDED[name]
     damage.plant(db)
-    (finding, *_) = [each for each in look(db) if damage.said in each.what]
+    (finding, *_) = [finding for finding in look(db) if damage.message in finding.what]
     assert (finding.severity is vecsearch.Severity.ERROR) is damage.is_error
     assert finding.meaning
     assert finding.fix
-    done = maintenance.repair(db, model=ENCODER)
-    assert done.findings == ()
-    assert any(damage.said in each for each in done.repaired)
-    after = answers(db)
+    report = maintenance.repair(db, model=ENCODER)
+    assert report.findings == ()
+    assert any(damage.message in repair for repair in report.repaired)
+    after = collect_answers(db)
     assert after == before
     assert_it_goes_on(db)
 
@@ -294,7 +294,7 @@ def assert_it_goes_on(folder: Path) -> None:
         assert notes.search("a quokka", mode="dense")[0].id == "last"
         notes.update("d10", metadata={"n": 1000})
         notes.delete(where={"n": {"$gte": 0}})
-        assert {each.id for each in notes.get(where={})} == {"late1", "late2", "mine", "last"}
+        assert {document.id for document in notes.get(where={})} == {"late1", "late2", "mine", "last"}
         notes.optimize()
     assert look(folder) == []
 
@@ -302,10 +302,10 @@ def assert_it_goes_on(folder: Path) -> None:
 @settings(max_examples=5, deadline=None, suppress_health_check=[*HealthCheck], phases=[Phase.generate])
 @given(st.sets(st.sampled_from([*MENDED]), min_size=2, max_size=6))
 def test_damages_that_come_together_are_mended_together(
-    sound: Path, before: dict[str, object], tmp_path_factory: pytest.TempPathFactory, together: set[str]
+    sound_database: Path, before: dict[str, object], tmp_path_factory: pytest.TempPathFactory, names: set[str]
 ) -> None:
-    db = copy_of(sound, tmp_path_factory.mktemp("together"))
-    for name in sorted(together):
+    db = copy_database(sound_database, tmp_path_factory.mktemp("together"))
+    for name in sorted(names):
         try:
             MENDED[name].plant(db)
         except (
@@ -316,10 +316,10 @@ def test_damages_that_come_together_are_mended_together(
         ):  # another damage took away what this one is done to
             continue
     assert look(db)
-    done = maintenance.repair(db, model=ENCODER)
-    assert errors(done.findings) == []
-    assert look(db) == list(done.findings)
-    assert answers(db) == before
+    report = maintenance.repair(db, model=ENCODER)
+    assert list_errors(report.findings) == []
+    assert look(db) == list(report.findings)
+    assert collect_answers(db) == before
 
 
 @pytest.mark.parametrize("name", ["a row missing from an index", "NaN", "no text index", "other facts"])
@@ -334,12 +334,12 @@ def test_before_sqlite_is_mended_a_private_copy_of_it_is_made(db: Path, name: st
     for ending in ("-wal", "-shm"):
         (db / f"{DATABASE_FILE}{ending}").unlink(missing_ok=True)
     if name != "a row missing from an index":  # SQLite makes the indexes of a copy anew
-        assert any(MENDED[name].said in each.what for each in look(db))
+        assert any(MENDED[name].message in finding.what for finding in look(db))
 
 
 def test_a_file_that_sqlite_cannot_copy_is_copied_byte_by_byte(db: Path) -> None:
-    missing_from_an_index(db)
-    sql(db, "UPDATE chunks SET id = 100001, document_id = 1, ordinal = 900 WHERE id = 9")
+    hide_row_from_index(db)
+    execute_sql(db, "UPDATE chunks SET id = 100001, document_id = 1, ordinal = 900 WHERE id = 9")
     before = (db / DATABASE_FILE).read_bytes()
     from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
     from vecsearch.stores.sqlite.integrity import repair_steps
@@ -355,8 +355,8 @@ def test_an_index_file_without_codes_is_noticed(tmp_path: Path, monkeypatch: pyt
         notes.optimize()
     monkeypatch.setattr(index_file_check, "PQ_MIN_ROWS", 100)
     monkeypatch.setattr(faiss_segment, "PQ_MIN_ROWS", 100)
-    assert any("has no codes beside it" in each.what for each in look(tmp_path / "db"))
-    assert not any("codes" in each.what for each in maintenance.repair(tmp_path / "db").findings)
+    assert any("has no codes beside it" in finding.what for finding in look(tmp_path / "db"))
+    assert not any("codes" in finding.what for finding in maintenance.repair(tmp_path / "db").findings)
 
 
 def test_a_log_that_has_grown_is_noticed_and_emptied(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,17 +367,17 @@ def test_a_log_that_has_grown_is_noticed_and_emptied(db: Path, monkeypatch: pyte
         other.execute("CREATE TABLE big AS SELECT zeroblob(100000)")
         other.execute("DROP TABLE big")
         other.execute("COMMIT")
-        assert any("log has grown" in each.what for each in look(db))
+        assert any("log has grown" in finding.what for finding in look(db))
         maintenance.repair(db, model=ENCODER)
-        assert not any("log has grown" in each.what for each in look(db))
+        assert not any("log has grown" in finding.what for finding in look(db))
 
 
 def test_a_replaced_collection_is_a_note_until_the_next_write(db: Path) -> None:
-    sql(db, "UPDATE collections SET role = 'replaced' WHERE id = 2")
+    execute_sql(db, "UPDATE collections SET role = 'replaced' WHERE id = 2")
     (finding,) = [finding for finding in look(db) if "waits to be dropped" in finding.what]
     assert (finding.severity, finding.fix) == (vecsearch.Severity.NOTE, "vecsearch optimize")
     assert maintenance.repair(db, model=ENCODER).findings == ()
-    assert value(db, "SELECT count(*) FROM collections") == 1
+    assert fetch_value(db, "SELECT count(*) FROM collections") == 1
 
 
 def test_what_a_step_could_not_do_stands_in_the_report_with_the_reason(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,9 +391,9 @@ def test_what_a_step_could_not_do_stands_in_the_report_with_the_reason(db: Path,
     monkeypatch.setattr(metadata_index, "rebuild", fail)
     report = maintenance.repair(db, model=ENCODER)
     (finding,) = report.findings
-    assert MENDED["other facts"].said in finding.what
+    assert MENDED["other facts"].message in finding.what
     assert finding.fix.endswith("(repairing it failed: ValueError: no such key)")
-    assert any(MENDED["other words"].said in line for line in report.repaired)
+    assert any(MENDED["other words"].message in line for line in report.repaired)
 
 
 def test_files_of_another_user_stay_a_note_with_the_reason(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,9 +410,9 @@ def test_files_of_another_user_stay_a_note_with_the_reason(db: Path, monkeypatch
 # -- what cannot
 
 
-def altered(**values: object) -> Callable[[Path], None]:
-    said = ", ".join(f"{name} = {value!r}" for name, value in values.items())
-    return run(f"UPDATE collections SET {said} WHERE id = 1")
+def alter_collection(**values: object) -> Callable[[Path], None]:
+    assignments = ", ".join(f"{name} = {value!r}" for name, value in values.items())
+    return run(f"UPDATE collections SET {assignments} WHERE id = 1")
 
 
 STAYS = {
@@ -466,10 +466,10 @@ STAYS = {
     "a lost vector that was brought": Damage(
         run(f"DELETE FROM vectors WHERE chunk_id = {CHUNK_OF.format('mine')}"), "whose vectors were provided, not encoded"
     ),
-    "an unknown stemmer": Damage(altered(stemmer="xx"), "its stemmer is recorded as 'xx'"),
-    "no dimension": Damage(altered(dimension=-1), "its vectors are recorded as having -1 dimensions"),
-    "an unknown precision": Damage(altered(precision="float7"), "float7"),
-    "another model": Damage(altered(model="all-MiniLM-L6-v2"), "is not the one that made its vectors any more"),
+    "an unknown stemmer": Damage(alter_collection(stemmer="xx"), "its stemmer is recorded as 'xx'"),
+    "no dimension": Damage(alter_collection(dimension=-1), "its vectors are recorded as having -1 dimensions"),
+    "an unknown precision": Damage(alter_collection(precision="float7"), "float7"),
+    "another model": Damage(alter_collection(model="all-MiniLM-L6-v2"), "is not the one that made its vectors any more"),
 }
 
 
@@ -477,58 +477,60 @@ STAYS = {
 def test_what_cannot_be_derived_stays_a_finding_with_what_to_do(db: Path, name: str) -> None:
     damage = STAYS[name]
     damage.plant(db)
-    planted = texts_of(db)
+    texts = read_texts(db)
     encoder = None if name == "another model" else ENCODER
     for findings in (maintenance.check(db, model=encoder), list(maintenance.repair(db, model=encoder).findings)):
-        (finding, *_) = [each for each in findings if damage.said in each.what]
+        (finding, *_) = [finding for finding in findings if damage.message in finding.what]
         assert finding.severity is vecsearch.Severity.ERROR
         assert finding.fix != "vecsearch doctor --fix"
-    assert texts_of(db) == planted
+    assert read_texts(db) == texts
 
 
-def texts_of(folder: Path) -> list[tuple[object, ...]]:
+def read_texts(folder: Path) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
         return connection.execute("SELECT external_id, title, text, metadata FROM documents ORDER BY external_id").fetchall()
 
 
 def test_where_the_encoder_is_missing_lost_vectors_stay_a_finding_that_names_it(db: Path) -> None:
-    sql(db, "DELETE FROM vectors WHERE chunk_id = 7")
-    assert any("is not on this machine" in each.what for each in maintenance.check(db))
-    done = maintenance.repair(db)
-    (finding,) = errors(done.findings)
+    execute_sql(db, "DELETE FROM vectors WHERE chunk_id = 7")
+    assert any("is not on this machine" in finding.what for finding in maintenance.check(db))
+    report = maintenance.repair(db)
+    (finding,) = list_errors(report.findings)
     assert ENCODER.name in finding.fix
-    assert done.backup is None
+    assert report.backup is None
     assert list(maintenance.repair(db, model=ENCODER).findings) == []
 
 
 def test_a_half_made_database_beside_this_one_is_a_note(db: Path) -> None:
     (db.parent / ".db-new-abc").mkdir()
-    assert any("an unfinished database" in each.what for each in look(db))
+    assert any("an unfinished database" in finding.what for finding in look(db))
     maintenance.repair(db, model=ENCODER)
     assert (db.parent / ".db-new-abc").exists()
 
 
-def pages_of_random_bytes(folder: Path) -> None:
+def randomize_pages(folder: Path) -> None:
     with (folder / DATABASE_FILE).open("rb+") as file:
         file.seek(8192 * 3)
         file.write(random.Random(0).randbytes(8192 * 4))
 
 
-def no_header(folder: Path) -> None:
+def erase_header(folder: Path) -> None:
     with (folder / DATABASE_FILE).open("rb+") as file:
         file.write(random.Random(0).randbytes(100))
 
 
-@pytest.mark.parametrize("damage", [pages_of_random_bytes, no_header], ids=lambda damage: damage.__name__)
-def test_a_damaged_sqlite_file_is_left_as_it_is(db: Path, shell: Callable[..., Ran], damage: Callable[[Path], None]) -> None:
-    sql(db, "DELETE FROM metadata_index", "PRAGMA wal_checkpoint(TRUNCATE)")
+@pytest.mark.parametrize("damage", [randomize_pages, erase_header], ids=lambda damage: damage.__name__)
+def test_a_damaged_sqlite_file_is_left_as_it_is(
+    db: Path, shell: Callable[..., CommandResult], damage: Callable[[Path], None]
+) -> None:
+    execute_sql(db, "DELETE FROM metadata_index", "PRAGMA wal_checkpoint(TRUNCATE)")
     damage(db)
     before = {path: path.read_bytes() for path in db.rglob("*") if path.is_file() and path.stem.startswith(("vecsearch", "1-"))}
-    ran = shell("doctor", "--fix", "--db", db, "--json")
-    assert ran.status == 1
-    told = json.loads(ran.out)
-    assert (told["ok"], told["repaired"], told["backup"]) == (False, [], None)
-    assert any("restore a backup" in each["fix"] for each in told["findings"])
+    result = shell("doctor", "--fix", "--db", db, "--json")
+    assert result.status == 1
+    report = json.loads(result.out)
+    assert (report["ok"], report["repaired"], report["backup"]) == (False, [], None)
+    assert any("restore a backup" in finding["fix"] for finding in report["findings"])
     assert {path: path.read_bytes() for path in before if path.suffix != ".db-shm"} == {
         path: data for path, data in before.items() if path.suffix != ".db-shm"
     }
@@ -538,24 +540,26 @@ def test_a_damaged_sqlite_file_is_left_as_it_is(db: Path, shell: Callable[..., R
 # -- how it is told, and what comes between
 
 
-def test_the_shell_says_what_was_mended_where_the_backup_is_and_what_is_left(notes: Path, shell: Callable[..., Ran]) -> None:
-    sql(notes, "DELETE FROM vectors WHERE chunk_id = 1", "DELETE FROM metadata_index")
+def test_the_shell_says_what_was_mended_where_the_backup_is_and_what_is_left(
+    notes: Path, shell: Callable[..., CommandResult]
+) -> None:
+    execute_sql(notes, "DELETE FROM vectors WHERE chunk_id = 1", "DELETE FROM metadata_index")
     assert shell("doctor").status == 1
-    ran = shell("doctor", "--fix")
-    assert ran.status == 0
-    assert "repaired: default: 1 chunk without a whole vector: chunks encoded again" in ran.out
-    assert "backup-before-fix-" in ran.out
-    assert ran.out.endswith("no problem found\n")
+    result = shell("doctor", "--fix")
+    assert result.status == 0
+    assert "repaired: default: 1 chunk without a whole vector: chunks encoded again" in result.out
+    assert "backup-before-fix-" in result.out
+    assert result.out.endswith("no problem found\n")
     assert json.loads(shell("doctor", "--fix", "--json").out) == {"ok": True, "findings": [], "repaired": [], "backup": None}
     assert [hit["id"] for hit in json.loads(shell("search", "hop over a fence", "-n", "1", "--json").out)["hits"]] == ["leap"]
 
 
 def test_a_vector_that_is_encoded_again_is_the_same(notes: Path) -> None:
-    before = value(notes, "SELECT vector FROM vectors WHERE chunk_id = 1")
-    sql(notes, "UPDATE vectors SET vector = zeroblob(768) WHERE chunk_id = 1")
+    before = fetch_value(notes, "SELECT vector FROM vectors WHERE chunk_id = 1")
+    execute_sql(notes, "UPDATE vectors SET vector = zeroblob(768) WHERE chunk_id = 1")
     assert list(maintenance.repair(notes).findings) == []
-    after = value(notes, "SELECT vector FROM vectors WHERE chunk_id = 1")
-    rows = [np.frombuffer(each, np.float16).astype(np.float32) for each in (before, after)]  # type: ignore[call-overload]
+    after = fetch_value(notes, "SELECT vector FROM vectors WHERE chunk_id = 1")
+    rows = [np.frombuffer(vector, np.float16).astype(np.float32) for vector in (before, after)]  # type: ignore[call-overload]
     assert float(rows[0] @ rows[1]) > 0.9999
 
 
@@ -578,15 +582,15 @@ maintenance.repair(Path(sys.argv[1]), model=FakeEncoder())
 """
 
 
-@pytest.mark.parametrize("at", ["backup", "words", "vectors"])
-def test_a_run_that_is_killed_is_taken_up_by_the_next(db: Path, before: dict[str, object], at: str) -> None:
+@pytest.mark.parametrize("stage", ["backup", "words", "vectors"])
+def test_a_run_that_is_killed_is_taken_up_by_the_next(db: Path, before: dict[str, object], stage: str) -> None:
     for name in ("other facts", "other words", "NaN", "a range that begins late"):
         MENDED[name].plant(db)
-    killed = subprocess.run([sys.executable, "-c", KILLED, db, at], check=False, env={**os.environ, "PYTHONPATH": "."})
-    assert killed.returncode == -signal.SIGKILL
-    done = maintenance.repair(db, model=ENCODER)
-    assert (done.findings, look(db)) == ((), [])
-    assert answers(db) == before
+    process = subprocess.run([sys.executable, "-c", KILLED, db, stage], check=False, env={**os.environ, "PYTHONPATH": "."})
+    assert process.returncode == -signal.SIGKILL
+    report = maintenance.repair(db, model=ENCODER)
+    assert (report.findings, look(db)) == ((), [])
+    assert collect_answers(db) == before
 
 
 HOLD = """
@@ -611,22 +615,24 @@ def writer(db: Path) -> Iterator[int]:
 def test_nothing_is_mended_while_another_process_writes(db: Path, writer: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from vecsearch.stores.sqlite.engine import database_folder
 
-    sql(db, "DELETE FROM metadata_index")
+    execute_sql(db, "DELETE FROM metadata_index")
     patient = database_folder.DatabaseFolder.__init__
     monkeypatch.setattr(
-        database_folder.DatabaseFolder, "__init__", lambda self, folder, **more: patient(self, folder, **more | {"timeout": 0.2})
+        database_folder.DatabaseFolder,
+        "__init__",
+        lambda self, folder, **options: patient(self, folder, **options | {"timeout": 0.2}),
     )
     with pytest.raises(vecsearch.DatabaseLockedError, match=f"process {writer}"):
         maintenance.repair(db, model=ENCODER)
-    assert errors(look(db))
+    assert list_errors(look(db))
 
 
 def test_a_reader_that_is_open_sees_what_was_mended(db: Path, before: dict[str, object]) -> None:
     row = ENCODER.encode_queries(["harbour seal"])[0]
-    late = value(db, f"SELECT {CHUNK_OF.format('late1')}")
+    late = fetch_value(db, f"SELECT {CHUNK_OF.format('late1')}")
     assert isinstance(late, int)
-    of_chunk(db, late, (4 * row).astype(np.float16).tobytes())  # it is in no index file yet
+    set_vector(db, late, (4 * row).astype(np.float16).tobytes())  # it is in no index file yet
     with vecsearch.open(db, model=ENCODER, readonly=True) as reader:
         assert reader.search(row, limit=1)[0].score > 3
         maintenance.repair(db, model=ENCODER)
-        assert sorted(map(scored, reader.search(row, limit=500))) in [sorted(hits) for hits in before["dense"]]  # type: ignore[attr-defined]
+        assert sorted(map(describe_hit, reader.search(row, limit=500))) in [sorted(hits) for hits in before["dense"]]  # type: ignore[attr-defined]

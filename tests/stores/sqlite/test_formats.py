@@ -20,7 +20,7 @@ import pytest
 
 import vecsearch
 from tests import maintenance
-from tests.checks import error_of, is_sound
+from tests.checks import get_error, is_sound
 from tests.conftest import PROJECT, CountingEncoder
 from tests.formats.make import make
 from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION, SCHEMA_VERSION_MIN
@@ -123,7 +123,7 @@ def test_a_plain_open_upgrades_nothing_and_reading_names_the_command(old: Path) 
 
 
 def test_the_shell_tells_a_reader_the_command_and_the_command_upgrades(old: Path, shell: Any) -> None:
-    assert f"vecsearch optimize --db {old}" in error_of(shell("search", "knots", "--db", old))
+    assert f"vecsearch optimize --db {old}" in get_error(shell("search", "knots", "--db", old))
     assert shell("optimize", "--db", old).status == 0
     assert "A bowline makes a loop" in shell("search", "knots", "--db", old).out
     check_answers(old)
@@ -136,12 +136,12 @@ WRITES = {
     "delete": lambda collection, folder: collection.delete(where={"year": 1}),
     "index": lambda collection, folder: collection.index([folder.parent / "notes"]),
     "optimize": lambda collection, folder: collection.optimize(),
-    "upgrade": lambda collection, folder: maintenance_upgrade(folder),
+    "upgrade": lambda collection, folder: upgrade_database(folder),
     "rename": lambda collection, folder: rename(folder),
 }
 
 
-def maintenance_upgrade(folder: Path) -> None:
+def upgrade_database(folder: Path) -> None:
     with vecsearch.connect(folder) as database:
         assert database.upgrade()
         assert not database.upgrade()
@@ -155,11 +155,11 @@ def rename(folder: Path) -> None:
 @pytest.mark.parametrize("write", WRITES)
 def test_the_first_write_upgrades_after_a_backup_and_nothing_is_lost(old: Path, write: str) -> None:
     before = read_truth(old / DATABASE_FILE)
-    counting = CountingEncoder(registry.load(None))
-    with vecsearch.open(old, model=counting) as collection:
+    counting_encoder = CountingEncoder(registry.load(None))
+    with vecsearch.open(old, model=counting_encoder) as collection:
         WRITES[write](collection, old)
         assert [document.id for document in collection.list_documents() if document.id != "new"] == KEPT_IDS
-        assert counting.documents == (["a text"] if write == "add" else [])
+        assert counting_encoder.documents == (["a text"] if write == "add" else [])
         if write.startswith("add"):
             collection.delete("new")
     (copy,) = old.glob("backup-of-format-*.db")
@@ -220,9 +220,9 @@ def test_each_batch_is_committed_and_its_progress_reported(old: Path, monkeypatc
     with vecsearch.open(old) as collection:
         collection.optimize()
     of_default = [report for report in reports if report[:2] == ("metadata_index", "default")]
-    done = [report[2] for report in of_default]
-    assert done == sorted(done)
-    assert (done[0], of_default[-1][2:]) == (3, (10, 10))
+    counts = [report[2] for report in of_default]
+    assert counts == sorted(counts)
+    assert (counts[0], of_default[-1][2:]) == (3, (10, 10))
     assert {report[:2] for report in reports} == {
         (structure, name) for structure in ("metadata_index", "text_index") for name in ("default", "exact")
     }
@@ -247,11 +247,11 @@ class StoppedError(Exception):
 def test_a_rebuild_that_is_interrupted_is_gone_on_with_by_the_next_writer(
     old: Path, batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done: list[upgrade.RebuildProgress] = []
+    reports: list[upgrade.RebuildProgress] = []
 
     def stop(progress: upgrade.RebuildProgress) -> None:
-        done.append(progress)
-        if len(done) == batches:
+        reports.append(progress)
+        if len(reports) == batches:
             raise StoppedError("by the test")
 
     with monkeypatch.context() as patch, vecsearch.open(old) as collection:
@@ -264,9 +264,11 @@ def test_a_rebuild_that_is_interrupted_is_gone_on_with_by_the_next_writer(
     with vecsearch.open(old) as collection:
         with pytest.raises(vecsearch.SchemaVersionError, match="vecsearch optimize"):
             collection.search("knots")
-        monkeypatch.setattr(upgrade.rebuild_derived, "__kwdefaults__", {"report": done.append})
+        monkeypatch.setattr(upgrade.rebuild_derived, "__kwdefaults__", {"report": reports.append})
         collection.delete(where={"year": 1})
-    assert len(done) == len({(progress.collection, progress.structure, progress.done) for progress in done}) + 4  # nothing twice
+    assert (
+        len(reports) == len({(progress.collection, progress.structure, progress.done) for progress in reports}) + 4
+    )  # nothing twice
     assert [copy.name for copy in old.glob("backup-*")] == [f"backup-of-format-{SCHEMA_VERSION}.db"]
     check_answers(old)
 
@@ -309,8 +311,8 @@ POINTS = {
 def test_an_upgrade_that_is_killed_is_done_by_the_next_writer(old: Path, point: str, tmp_path: Path) -> None:
     before = read_truth(old / DATABASE_FILE)
     arguments = [str(old), str(tmp_path / "scripts"), *point.split()]
-    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    result = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert result.returncode == -signal.SIGKILL, result.stderr
     assert read_version(old) == POINTS[point]
     with vecsearch.open(old) as collection:
         collection.delete(where={"year": 1})
@@ -359,60 +361,62 @@ def test_formats_before_the_first_are_refused_by_their_name_with_the_way_out(tmp
             vecsearch.open(folder, readonly=readonly)
     with pytest.raises(vecsearch.SchemaVersionError, match=message):
         vecsearch.connect(folder)
-    assert message in error_of(shell("optimize", "--db", folder))
+    assert message in get_error(shell("optimize", "--db", folder))
     assert (folder / DATABASE_FILE).read_bytes() == before
 
 
-def test_a_newer_format_is_refused(now: Path) -> None:
-    with closing(sqlite3.connect(now / DATABASE_FILE)) as connection:
+def test_a_newer_format_is_refused(current_database: Path) -> None:
+    with closing(sqlite3.connect(current_database / DATABASE_FILE)) as connection:
         connection.execute(f"PRAGMA user_version = {NEXT}")
     with pytest.raises(vecsearch.SchemaVersionError, match=f"format version {NEXT}.*pip install --upgrade vecsearch"):
-        vecsearch.open(now)
+        vecsearch.open(current_database)
 
 
 # -- this format
 
 
 @pytest.fixture
-def now(tmp_path: Path) -> Iterator[Path]:
+def current_database(tmp_path: Path) -> Iterator[Path]:
     """A copy of the database that is kept of this format."""
     shutil.copytree(FORMATS / str(SCHEMA_VERSION), tmp_path, dirs_exist_ok=True)
     yield tmp_path / "database"
 
 
 def test_every_format_that_is_read_is_kept() -> None:
-    kept = {int(folder.name) for folder in FORMATS.iterdir() if folder.name.isdigit()}
-    assert kept == {4, *range(SCHEMA_VERSION_MIN, SCHEMA_VERSION + 1)}
+    kept_versions = {int(folder.name) for folder in FORMATS.iterdir() if folder.name.isdigit()}
+    assert kept_versions == {4, *range(SCHEMA_VERSION_MIN, SCHEMA_VERSION + 1)}
 
 
-def test_this_format_opens_unchanged(now: Path) -> None:
-    before = (now / DATABASE_FILE).read_bytes()
-    counting = CountingEncoder(registry.load(None))
-    with vecsearch.open(now, model=counting) as collection:
-        kept = collection.get("kept/ü")[0]
-        assert (kept.title, kept.text) == ("Vögel", "an albatross rests on the mast")
-        assert kept.metadata == {"big": 2**70, "n": 2, "ok": True}
-        assert (now / DATABASE_FILE).read_bytes() == before
-        assert collection.index([now.parent / "notes"]).unchanged == 6
-    with vecsearch.open(now, collection="exact") as collection:
+def test_this_format_opens_unchanged(current_database: Path) -> None:
+    before = (current_database / DATABASE_FILE).read_bytes()
+    counting_encoder = CountingEncoder(registry.load(None))
+    with vecsearch.open(current_database, model=counting_encoder) as collection:
+        document = collection.get("kept/ü")[0]
+        assert (document.title, document.text) == ("Vögel", "an albatross rests on the mast")
+        assert document.metadata == {"big": 2**70, "n": 2, "ok": True}
+        assert (current_database / DATABASE_FILE).read_bytes() == before
+        assert collection.index([current_database.parent / "notes"]).unchanged == 6
+    with vecsearch.open(current_database, collection="exact") as collection:
         assert collection.search("another collection", limit=1)[0].id == "other"
-    assert counting.documents == []
-    assert not list(now.glob("backup-*"))
-    check_answers(now)
+    assert counting_encoder.documents == []
+    assert not list(current_database.glob("backup-*"))
+    check_answers(current_database)
 
 
-def test_the_script_makes_what_is_kept(now: Path, tmp_path: Path) -> None:
+def test_the_script_makes_what_is_kept(current_database: Path, tmp_path: Path) -> None:
     make(tmp_path / "again")
-    assert read_schema(tmp_path / "again/database") == read_schema(now)
-    with vecsearch.open(tmp_path / "again/database") as collection, vecsearch.open(now) as kept:
-        assert [document.text for document in collection.get(where={})] == [document.text for document in kept.get(where={})]
+    assert read_schema(tmp_path / "again/database") == read_schema(current_database)
+    with vecsearch.open(tmp_path / "again/database") as collection, vecsearch.open(current_database) as kept_collection:
+        assert [document.text for document in collection.get(where={})] == [
+            document.text for document in kept_collection.get(where={})
+        ]
 
 
 def read_schema(folder: Path) -> tuple[Any, ...]:
     """The tables with their columns, the indexes, and the version."""
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
-        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-        names = [name for (name,) in found]
+        table_rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        names = [name for (name,) in table_rows]
         tables = {
             name: sorted(row[1:] for row in connection.execute(f"PRAGMA table_info({name})"))
             for name in names

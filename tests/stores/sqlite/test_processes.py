@@ -28,12 +28,12 @@ GROUP = 12  # documents that always change together
 READER = """
 import sys, vecsearch
 from tests.fakes import FakeEncoder
-from tests.stores.sqlite.test_processes import seen
+from tests.stores.sqlite.test_processes import read_versions
 with vecsearch.open(sys.argv[1], model=FakeEncoder(), readonly=True) as collection:
     print("ready", flush=True)
     newest = count = 0
     while not sys.stdin in __import__("select").select([sys.stdin], [], [], 0)[0]:
-        for version in seen(collection):
+        for version in read_versions(collection):
             assert version >= newest, (version, newest)
             newest, count = version, count + 1
     print(count, newest)
@@ -59,7 +59,7 @@ def put(collection, version):
     )  # fmt: skip
 
 
-def seen(collection):
+def read_versions(collection):
     """The version in each kind of answer; all documents of an answer are of one."""
     answers = [
         collection.search("anchor of a ship", mode="dense", limit=GROUP, where={"version": {"$gte": 0}}),
@@ -69,13 +69,13 @@ def seen(collection):
     ]
     for answer in answers:
         assert len(answer) == GROUP
-        (version,) = {each.metadata["version"] for each in answer}
-        assert all(each.text.endswith(f"version{version}") for each in answer)
+        (version,) = {hit.metadata["version"] for hit in answer}
+        assert all(hit.text.endswith(f"version{version}") for hit in answer)
     return [answer[0].metadata["version"] for answer in answers]
 
 
 @contextmanager
-def running(*scripts):
+def run_processes(*scripts):
     """Processes of these (script, arguments), which have begun."""
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -84,16 +84,16 @@ def running(*scripts):
         for script, *arguments in scripts
     ]
     try:
-        for each in processes:
-            assert each.stdout is not None and each.stdout.readline() == "ready\n", each.communicate()[1]
+        for process in processes:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n", process.communicate()[1]
         yield processes
     finally:
-        for each in processes:
-            each.kill()
-            each.communicate()
+        for process in processes:
+            process.kill()
+            process.communicate()
 
 
-def told(process):
+def stop_process(process):
     """What a process says when it is asked to end."""
     out, err = process.communicate("enough\n", timeout=60)
     assert process.returncode == 0, err
@@ -118,7 +118,7 @@ def folder(tmp_path, small):
 
 
 def test_readers_see_each_change_whole_and_in_order(folder):
-    with running((READER, folder), (READER, folder)) as readers:
+    with run_processes((READER, folder), (READER, folder)) as readers:
         with vecsearch.open(folder, model=ENCODER) as collection:
             for version in range(1, 60):
                 put(collection, version)
@@ -127,11 +127,11 @@ def test_readers_see_each_change_whole_and_in_order(folder):
                 if version % 20 == 0:
                     collection.optimize(stemmer="de" if version % 40 else "en")
         for reader in readers:
-            count, newest = map(int, told(reader))
+            count, newest = map(int, stop_process(reader))
             assert count > 0
             assert newest <= 59
         with vecsearch.open(folder, model=ENCODER, readonly=True) as collection:
-            assert seen(collection) == [59] * 4
+            assert read_versions(collection) == [59] * 4
     assert is_sound(folder)
 
 
@@ -150,20 +150,22 @@ def test_writers_take_turns_while_files_are_watched_and_readers_look_on(folder):
         "        assert not report.failed, report.failed\n"
     )
     rounds = 25
-    with running((READER, folder), (WRITER, folder, "a", rounds), (WRITER, folder, "b", rounds), (script, folder, notes)) as all_:
+    with run_processes(
+        (READER, folder), (WRITER, folder, "a", rounds), (WRITER, folder, "b", rounds), (script, folder, notes)
+    ) as all_:
         for n in range(1, 6):
             (notes / f"{n}.jsonl").write_text(json.dumps({"id": f"n{n}", "text": f"note number {n}"}) + "\n")
             time.sleep(0.3)
         for writer in all_[1:3]:
             assert writer.wait(timeout=60) == 0, writer.stderr.read()
-        told(all_[3])
-        assert int(told(all_[0])[0]) > 0
+        stop_process(all_[3])
+        assert int(stop_process(all_[0])[0]) > 0
     with vecsearch.open(folder, model=ENCODER) as collection:
         collection.index([notes])
-        there = {each.id for each in collection.list_documents(limit=1000)}
-        kept = {f"{name}-{n}{part}" for name in "ab" for n in range(rounds) for part in "ab"}
-        gone = {f"{name}-{n - 1}a" for name in "ab" for n in range(2, rounds, 3)}
-        assert {each for each in there if each[0] in "abn"} == (kept - gone) | {f"n{n}" for n in range(6)}
+        ids = {document.id for document in collection.list_documents(limit=1000)}
+        added_ids = {f"{name}-{n}{part}" for name in "ab" for n in range(rounds) for part in "ab"}
+        deleted_ids = {f"{name}-{n - 1}a" for name in "ab" for n in range(2, rounds, 3)}
+        assert {key for key in ids if key[0] in "abn"} == (added_ids - deleted_ids) | {f"n{n}" for n in range(6)}
     assert is_sound(folder)
 
 
@@ -182,16 +184,16 @@ def test_threads_share_a_collection(folder):
         def read(_):
             newest = 0
             for _ in range(12):
-                for version in seen(collection):
+                for version in read_versions(collection):
                     assert version >= newest
                     newest = version
 
         with ThreadPoolExecutor(32) as pool:
-            doing = [pool.submit(read, n) for n in range(24)]
-            doing += [pool.submit(write, name) for name in "abcd"] + [pool.submit(change, 0)]
-            for each in doing:
-                each.result(timeout=120)
-        assert seen(collection) == [19] * 4
+            futures = [pool.submit(read, n) for n in range(24)]
+            futures += [pool.submit(write, name) for name in "abcd"] + [pool.submit(change, 0)]
+            for future in futures:
+                future.result(timeout=120)
+        assert read_versions(collection) == [19] * 4
         assert collection.count() == 150 + GROUP + 4 * 8
     assert is_sound(folder)
 
@@ -218,7 +220,7 @@ with vecsearch.open(sys.argv[1]) as collection:
                 os._exit(0 if right else 1)
         assert os.waitpid(child, 0)[1] == 0
         assert collection.search("high water at sea")[0].id == "tide"
-    assert [each.text for each in collection.get(["child0", "child1"])] == ["from the child"] * 2
+    assert [document.text for document in collection.get(["child0", "child1"])] == ["from the child"] * 2
 """
 
 
@@ -226,8 +228,8 @@ with vecsearch.open(sys.argv[1]) as collection:
 def test_a_collection_serves_a_forked_child_too(tmp_path, threads):
     """Opened, searched by the real encoder and by codes before the fork; FAISS has as many threads, which no child inherits."""
     command, env = [sys.executable, "-c", FORKING, str(tmp_path / "db")], {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(command, env=env, cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False)
+    assert result.returncode == 0, result.stderr
     assert is_sound(tmp_path / "db")
 
 
@@ -238,15 +240,15 @@ import vecsearch
 from vecsearch.stores.sqlite.store import SQLiteStore
 
 store = SQLiteStore(Path(sys.argv[1]), lock_timeout=0.2)
-refused = 0
+refusals = 0
 
 def write():
-    global refused
+    global refusals
     try:
         with store.open_writer("default") as writer:
             writer.refresh_indexes()
     except vecsearch.DatabaseLockedError:
-        refused += 1
+        refusals += 1
 
 with store.open_writer("default") as writer:
     child = os.fork()
@@ -257,17 +259,17 @@ with store.open_writer("default") as writer:
         second = os.fork()
         if not second:
             write()
-            os._exit(refused)
+            os._exit(refusals)
         assert os.waitpid(second, 0)[1] == 256  # the lock is still the parent's
         writer.refresh_indexes()
-sys.exit(refused)
+sys.exit(refusals)
 """
 
 
 def test_a_child_forked_by_a_writer_is_no_writer_and_takes_its_lock_from_nobody(folder):
     command = [sys.executable, "-c", FORKING_WRITER, str(folder)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
     assert is_sound(folder)
 
 
@@ -282,7 +284,7 @@ with database.hold_write_lock():
 """
 
 
-def refused(folder, holder):
+def check_refusal(folder, holder):
     """Who reads is not kept waiting, who writes is told who holds the lock."""
     with vecsearch.open(folder, model=ENCODER, lock_timeout=0.1) as collection:
         assert len(collection.search("gull")) == 10
@@ -293,8 +295,8 @@ def refused(folder, holder):
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
 def test_a_writer_that_dies_takes_its_lock_with_it_and_the_next_is_named(folder, stop):
     for _ in range(2):
-        with running((HOLDER, folder)) as (holder,):
-            refused(folder, holder)
+        with run_processes((HOLDER, folder)) as (holder,):
+            check_refusal(folder, holder)
             holder.send_signal(stop)
             holder.wait()
             with vecsearch.open(folder, model=ENCODER, lock_timeout=5) as collection:
@@ -318,7 +320,7 @@ def test_who_has_it_open_while_a_newer_program_upgrades_it_is_told(folder, reado
 def test_one_snapshot_serves_the_driver_and_sqlalchemy_whatever_others_write(folder):
     """Both ways of asking see the same state, whichever comes first, and it is over when the snapshot is."""
     with vecsearch.open(folder, model=ENCODER) as collection, vecsearch.open(folder, model=ENCODER) as other:
-        before = sorted(each.id for each in collection.list_documents(limit=1000))
+        before = sorted(document.id for document in collection.list_documents(limit=1000))
         with collection._store.open_snapshot(collection.name) as snapshot:
             assert isinstance(snapshot, SQLiteSnapshot)
             documents, chunks = (snapshot.count_documents(), snapshot.count_chunks())
@@ -328,7 +330,7 @@ def test_one_snapshot_serves_the_driver_and_sqlalchemy_whatever_others_write(fol
             counts = (snapshot.count_documents(), snapshot.count_chunks())
             assert counts == (documents, chunks) == (len(before), len(snapshot.view))
             assert list(snapshot.find_chunk_ids([before[0], "new"])) == [before[0]]
-        assert sorted(each.id for each in collection.list_documents(limit=1000)) == sorted([*before[3:], "new"])
+        assert sorted(document.id for document in collection.list_documents(limit=1000)) == sorted([*before[3:], "new"])
 
 
 def test_a_question_that_fails_leaves_no_transaction_behind(folder):

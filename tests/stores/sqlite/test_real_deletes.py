@@ -17,7 +17,7 @@ import pytest
 
 import vecsearch
 from tests import maintenance
-from tests.conftest import Ran
+from tests.conftest import CommandResult
 from tests.fakes import FakeEncoder
 from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER
 from vecsearch.stores.sqlite.engine import database_folder as databases
@@ -36,17 +36,17 @@ OF_METADATA = ["yfkqkey", "qgbvalue", "rznlist", "kvtelement"]
 BEGINNINGS = ("zqv", "xke", "鯨", "魚", "jwm")
 
 
-def held(folder: Path) -> set[str]:
+def find_marks(folder: Path) -> set[str]:
     """Which of the marks stand in the bytes of any file, or among the terms of a text index."""
     data = b"\0".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
     marks = [*OF_TEXT, *OF_TITLE, *OF_METADATA, "the-secret-id"]
-    found = {mark for mark in marks if mark.encode() in data}
+    found_marks = {mark for mark in marks if mark.encode() in data}
     if ROW[:16] in data or ROW[-16:] in data:
-        found.add("vector")
-    return found | {term for term in terms(folder) if term.startswith(BEGINNINGS)}
+        found_marks.add("vector")
+    return found_marks | {term for term in read_terms(folder) if term.startswith(BEGINNINGS)}
 
 
-def terms(folder: Path) -> set[str]:
+def read_terms(folder: Path) -> set[str]:
     """The vocabulary of every text index, in a copy, as FTS5 tells it."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
         with closing(sqlite3.connect(f"file:{folder / DATABASE_FILE}?mode=ro", uri=True)) as source:
@@ -55,38 +55,40 @@ def terms(folder: Path) -> set[str]:
             name
             for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE name GLOB '*_fts_[0-9]*' AND sql LIKE '%fts5%'")
         ]
-        found = set()
+        all_terms = set()
         for name in names:
             copy.execute(f"CREATE VIRTUAL TABLE temp.v_{name} USING fts5vocab('main', '{name}', 'row')")
-            found |= {term for (term,) in copy.execute(f"SELECT term FROM v_{name}")}
-        return found
+            all_terms |= {term for (term,) in copy.execute(f"SELECT term FROM v_{name}")}
+        return all_terms
 
 
-def fill(folder: Path, *, others: int = 400) -> None:
+def fill(folder: Path, *, other_count: int = 400) -> None:
     """A secret among other documents, in SQLite and in an index file."""
     with vecsearch.open(folder, model=ENCODER) as notes:
-        rows = np.random.default_rng(1).normal(size=(others, 32))
-        notes.add([f"harbour {n} and {n * 7}" for n in range(others)], ids=[f"o{n}" for n in range(others)], vectors=rows)
+        rows = np.random.default_rng(1).normal(size=(other_count, 32))
+        notes.add(
+            [f"harbour {n} and {n * 7}" for n in range(other_count)], ids=[f"o{n}" for n in range(other_count)], vectors=rows
+        )
         notes.add([SECRET], ids=["the-secret-id"], titles=[TITLE], metadatas=[METADATA], vectors=VECTOR[np.newaxis])
         notes.optimize()
-    everything = {*OF_TEXT, *OF_TITLE, *OF_METADATA, "the-secret-id", "vector"} - {"qvhtrploding", "keñwürdig", "kenwurdig"}
-    assert held(folder) >= everything - {"魚標"}
+    all_marks = {*OF_TEXT, *OF_TITLE, *OF_METADATA, "the-secret-id", "vector"} - {"qvhtrploding", "keñwürdig", "kenwurdig"}
+    assert find_marks(folder) >= all_marks - {"魚標"}
 
 
-def deleted_by_id(folder: Path) -> None:
+def delete_by_id(folder: Path) -> None:
     with vecsearch.open(folder, model=ENCODER) as notes:
         notes.delete("the-secret-id")
         notes.optimize(full=True)
-        assert held(folder) == set()  # while it is open, too
+        assert find_marks(folder) == set()  # while it is open, too
 
 
-def deleted_by_metadata(folder: Path) -> None:
+def delete_by_metadata(folder: Path) -> None:
     with vecsearch.open(folder, model=ENCODER) as notes:
         notes.delete(where={"deep.rznlist": {"$contains": "kvtelement"}})
         notes.optimize(full=True)
 
 
-def deleted_when_the_index_file_was_written_again(folder: Path) -> None:
+def delete_and_rewrite_index_file(folder: Path) -> None:
     with vecsearch.open(folder, model=ENCODER) as notes:
         notes.delete("the-secret-id")
         notes.optimize()
@@ -94,21 +96,21 @@ def deleted_when_the_index_file_was_written_again(folder: Path) -> None:
         notes.optimize(full=True)
 
 
-def deleted_with_all_others(folder: Path) -> None:
+def delete_with_all_others(folder: Path) -> None:
     with vecsearch.open(folder, model=ENCODER) as notes:
         notes.delete(where={})
-        notes.delete([each.id for each in notes.list_documents(limit=1000)])
+        notes.delete([document.id for document in notes.list_documents(limit=1000)])
         notes.optimize(full=True)
 
 
-def replaced(folder: Path) -> None:
+def replace_document(folder: Path) -> None:
     with vecsearch.open(folder, model=ENCODER) as notes:
         notes.add(["nothing to see"], ids=["the-secret-id"], on_conflict="replace")
         notes.delete("the-secret-id")
         notes.optimize(full=True)
 
 
-def deleted_and_mended(folder: Path) -> None:
+def delete_and_repair(folder: Path) -> None:
     """By the doctor, who makes the text index anew, and whose backup is removed as he says."""
     with vecsearch.open(folder, model=ENCODER) as notes:
         notes.delete("the-secret-id")
@@ -123,8 +125,8 @@ def deleted_and_mended(folder: Path) -> None:
 
 
 WAYS = [
-    deleted_by_id, deleted_by_metadata, deleted_when_the_index_file_was_written_again, deleted_with_all_others, replaced,
-    deleted_and_mended,
+    delete_by_id, delete_by_metadata, delete_and_rewrite_index_file, delete_with_all_others, replace_document,
+    delete_and_repair,
 ]  # fmt: skip
 
 
@@ -132,7 +134,7 @@ WAYS = [
 def test_what_was_deleted_is_in_no_file(tmp_path: Path, way: Callable[[Path], None]) -> None:
     fill(tmp_path / "db")
     way(tmp_path / "db")
-    assert held(tmp_path / "db") == set()
+    assert find_marks(tmp_path / "db") == set()
     assert maintenance.check(tmp_path / "db", model=ENCODER) == []
 
 
@@ -142,22 +144,22 @@ def test_an_old_text_and_old_metadata_are_in_no_file(tmp_path: Path) -> None:
         notes.update("the-secret-id", text="another text", title="another title", metadata={"yfkqkey": None, "deep": None})
         notes.optimize(full=True)
         assert notes.get("the-secret-id")[0].text == "another text"
-    assert held(tmp_path / "db") == {"the-secret-id"}
+    assert find_marks(tmp_path / "db") == {"the-secret-id"}
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["beside another", "the only one"])
-def test_a_deleted_collection_is_in_no_file(tmp_path: Path, shell: Callable[..., Ran], kept: bool) -> None:
+def test_a_deleted_collection_is_in_no_file(tmp_path: Path, shell: Callable[..., CommandResult], kept: bool) -> None:
     fill(tmp_path / DATABASE_FOLDER)
     if kept:
         with vecsearch.open(tmp_path / DATABASE_FOLDER, model=ENCODER, collection="second") as notes:
             notes.add(["a harbour"], ids=["x"], vectors=np.eye(1, 32))
     assert shell("collections", "delete", "default").status == 0
-    ran = shell("optimize", "--full", "--json") if not kept else None
+    result = shell("optimize", "--full", "--json") if not kept else None
     if kept:
         with vecsearch.open(tmp_path / DATABASE_FOLDER, model=ENCODER, collection="second") as notes:
             notes.optimize(full=True)
-    assert ran is None or (ran.status, ran.err) == (0, "")
-    assert held(tmp_path / DATABASE_FOLDER) == set()
+    assert result is None or (result.status, result.err) == (0, "")
+    assert find_marks(tmp_path / DATABASE_FOLDER) == set()
 
 
 def test_what_an_interrupted_run_kept_goes_once_nothing_waits_for_it(tmp_path: Path) -> None:
@@ -165,8 +167,8 @@ def test_what_an_interrupted_run_kept_goes_once_nothing_waits_for_it(tmp_path: P
     with closing(sqlite3.connect(tmp_path / "db" / DATABASE_FILE)) as connection:
         connection.execute("INSERT INTO staged_vectors VALUES (1, 'digest', ?)", (ROW,))
         connection.commit()
-    deleted_by_id(tmp_path / "db")
-    assert held(tmp_path / "db") == set()
+    delete_by_id(tmp_path / "db")
+    assert find_marks(tmp_path / "db") == set()
 
 
 def test_space_comes_back(tmp_path: Path) -> None:
@@ -176,17 +178,17 @@ def test_space_comes_back(tmp_path: Path) -> None:
         texts = [" ".join(f"word{(n * k) % 5000}" for k in range(1, 60)) for n in range(3000)]
         notes.add(texts, ids=[f"o{n}" for n in range(3000)], metadatas=[{"n": n} for n in range(3000)], vectors=rows)
         notes.optimize()
-        before = size(folder)
+        before = measure_size(folder)
         notes.delete(where={"n": {"$gte": 300}})
         notes.optimize()
-        assert size(folder) < before / 2
+        assert measure_size(folder) < before / 2
         notes.optimize(full=True)
-        assert size(folder) < before / 6
+        assert measure_size(folder) < before / 6
         assert notes.count() == 300
         assert notes.search(rows[7], limit=1)[0].id == "o7"
 
 
-def size(folder: Path) -> int:
+def measure_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.name.endswith("-shm"))
 
 
@@ -204,7 +206,7 @@ sys.stdin.read()
 
 
 @contextmanager
-def reader_of(folder: Path) -> Iterator[int]:
+def run_reader(folder: Path) -> Iterator[int]:
     """Another process that reads the database as it is now."""
     command = [sys.executable, "-c", READ, str(folder / DATABASE_FILE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
@@ -219,15 +221,15 @@ def test_a_reader_that_holds_the_old_pages_is_named(tmp_path: Path, full: bool) 
     folder = tmp_path / "db"
     fill(folder)
     with vecsearch.open(folder, model=ENCODER, lock_timeout=0.2) as notes:
-        with reader_of(folder) as process:
+        with run_reader(folder) as process:
             notes.delete("the-secret-id")
             with pytest.warns(vecsearch.VecsearchWarning, match=rf"process {process} \(.* still reads .*vecsearch optimize"):
                 notes.optimize(full=full)
-            assert "vector" in held(folder)
+            assert "vector" in find_marks(folder)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             notes.optimize(full=True)
-        assert held(folder) == set()
+        assert find_marks(folder) == set()
 
 
 def test_an_idle_reader_holds_nothing(tmp_path: Path) -> None:
@@ -236,20 +238,20 @@ def test_an_idle_reader_holds_nothing(tmp_path: Path) -> None:
         assert reader.search("harbour", mode="lexical")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            deleted_by_id(tmp_path / "db")
+            delete_by_id(tmp_path / "db")
         assert not reader.get(where={"yfkqkey": "qgbvalue"})
 
 
-def test_copies_that_hold_what_was_deleted_are_named(notes: Path, shell: Callable[..., Ran]) -> None:
+def test_copies_that_hold_what_was_deleted_are_named(notes: Path, shell: Callable[..., CommandResult]) -> None:
     names = ["backup-of-format-3.db", "backup-before-fix-20260101T000000Z.db", "damaged.db"]
     for name in names:
         shutil.copy(notes / DATABASE_FILE, notes / name)
     assert shell("optimize").err == ""
-    ran = shell("optimize", "--full", "--json")
-    assert ran.status == 0
-    assert len(ran.err.splitlines()) == 3
+    result = shell("optimize", "--full", "--json")
+    assert result.status == 0
+    assert len(result.err.splitlines()) == 3
     for name in names:
-        assert f"{notes / name} still holds what was deleted" in ran.err
+        assert f"{notes / name} still holds what was deleted" in result.err
         (notes / name).unlink()
     assert shell("optimize", "--full").err == ""
 
@@ -260,18 +262,18 @@ def test_copies_that_hold_what_was_deleted_are_named(notes: Path, shell: Callabl
 def test_the_log_stays_bounded_under_churn_with_readers_that_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds of upserts write many times the bound; without it, readers that are never all away let the log grow for ever."""
     monkeypatch.setattr(databases, "WAL_CHECKPOINT_BYTES", 400_000)
-    folder, done = tmp_path / "db", Event()
-    fill(folder, others=50)
+    folder, stop_event = tmp_path / "db", Event()
+    fill(folder, other_count=50)
 
     def read() -> None:
-        while not done.is_set():
+        while not stop_event.is_set():
             with vecsearch.open(folder, model=ENCODER, readonly=True) as reader:
                 for _ in range(5):
                     assert reader.search("harbour", mode="lexical", limit=20)
 
     readers = [Thread(target=read) for _ in range(2)]
-    for each in readers:
-        each.start()
+    for reader in readers:
+        reader.start()
     log, largest = folder / f"{DATABASE_FILE}-wal", 0
     try:
         with vecsearch.open(folder, model=ENCODER) as notes:
@@ -281,8 +283,8 @@ def test_the_log_stays_bounded_under_churn_with_readers_that_come_and_go(tmp_pat
                 notes.add(texts, ids=[f"c{k}" for k in range(5)], vectors=rows, on_conflict="replace")
                 largest = max(largest, log.stat().st_size)
     finally:
-        done.set()
-        for each in readers:
-            each.join()
+        stop_event.set()
+        for reader in readers:
+            reader.join()
     assert 0 < largest <= 3 * 400_000
     assert maintenance.check(folder, model=ENCODER)[-1].severity is vecsearch.Severity.NOTE

@@ -51,7 +51,7 @@ def run(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", RUN, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
 
 
-def corpus(shared: Callable[[str], Path], folder: Path, count: int) -> Path:
+def write_corpus(shared: Callable[[str], Path], folder: Path, count: int) -> Path:
     """The first documents of a real corpus as one .jsonl file."""
     path = folder / f"{count}.jsonl"
     with gzip.open(shared("scale_debian") / "corpus.jsonl.gz", "rt") as lines, path.open("w") as out:
@@ -60,7 +60,7 @@ def corpus(shared: Callable[[str], Path], folder: Path, count: int) -> Path:
     return path
 
 
-def contents(database: Path) -> list[tuple[object, ...]]:
+def read_contents(database: Path) -> list[tuple[object, ...]]:
     """Everything that two runs must agree on."""
     with sqlite3.connect(database / DATABASE_FILE) as connection:
         return connection.execute(
@@ -74,39 +74,39 @@ def contents(database: Path) -> list[tuple[object, ...]]:
 def test_memory_does_not_grow_with_the_number_of_documents(shared: Callable[[str], Path], tmp_path: Path) -> None:
     peaks = {}
     for count in (30_000, 60_000):  # by the first, the caches of fixed size are full
-        running = run(corpus(shared, tmp_path, count), tmp_path / f"{count}.vec", tmp_path / "log")
-        documents, added, peaks[count] = map(int, running.communicate(timeout=3600)[0].split())
+        child = run(write_corpus(shared, tmp_path, count), tmp_path / f"{count}.vec", tmp_path / "log")
+        documents, added, peaks[count] = map(int, child.communicate(timeout=3600)[0].split())
         assert (documents, added) == (count, count)
     assert peaks[60_000] < peaks[30_000] * 1.25, peaks  # what is left is the exact index, held while it is written
 
 
 def test_kills_at_random_moments_cost_no_finished_batch(shared: Callable[[str], Path], tmp_path: Path) -> None:
-    source = corpus(shared, tmp_path, 60_000)
+    source = write_corpus(shared, tmp_path, 60_000)
     calm = run(source, tmp_path / "calm.vec", tmp_path / "calm.log")
-    started = time.monotonic()
+    start_time = time.monotonic()
     assert calm.communicate(timeout=3600)[0].startswith("60000 ")
-    duration = time.monotonic() - started
+    duration = time.monotonic() - start_time
 
     chance = random.Random(7)
-    killed = 0
+    kill_count = 0
     for _ in range(KILLS):
-        before = finished(tmp_path / "killed.vec")
-        running = run(source, tmp_path / "killed.vec", tmp_path / "killed.log")
+        before = is_finished(tmp_path / "killed.vec")
+        child = run(source, tmp_path / "killed.vec", tmp_path / "killed.log")
         time.sleep(2 + chance.random() * duration / KILLS)
-        running.send_signal(signal.SIGKILL)
-        killed += running.wait() == -signal.SIGKILL
-        assert finished(tmp_path / "killed.vec") >= before
-    running = run(source, tmp_path / "killed.vec", tmp_path / "killed.log")
-    assert running.communicate(timeout=3600)[0].startswith("60000 ")
-    assert killed >= 5
-    assert contents(tmp_path / "killed.vec") == contents(tmp_path / "calm.vec")
+        child.send_signal(signal.SIGKILL)
+        kill_count += child.wait() == -signal.SIGKILL
+        assert is_finished(tmp_path / "killed.vec") >= before
+    child = run(source, tmp_path / "killed.vec", tmp_path / "killed.log")
+    assert child.communicate(timeout=3600)[0].startswith("60000 ")
+    assert kill_count >= 5
+    assert read_contents(tmp_path / "killed.vec") == read_contents(tmp_path / "calm.vec")
     assert maintenance.check(tmp_path / "killed.vec") == []
-    encoded = len((tmp_path / "killed.log").read_text().split())
+    encoded_count = len((tmp_path / "killed.log").read_text().split())
     at_once = len((tmp_path / "calm.log").read_text().split())
-    assert encoded <= at_once + killed * 2 * 256, (encoded, at_once)  # a kill loses the batch in hand
+    assert encoded_count <= at_once + kill_count * 2 * 256, (encoded_count, at_once)  # a kill loses the batch in hand
 
 
-def finished(database: Path) -> int:
+def is_finished(database: Path) -> int:
     try:
         return int(json.dumps(maintenance.status(database)["collections"][0]["documents"]))
     except Exception:

@@ -21,7 +21,7 @@ DIMENSION = 64
 ROWS = 12_000
 
 
-def rows(count: int, seed: int = 0) -> np.ndarray:
+def make_rows(count: int, seed: int = 0) -> np.ndarray:
     """Unit vectors in a hundred clusters of unlike size, as texts have topics."""
     random = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(size=(100, DIMENSION))
@@ -37,15 +37,15 @@ def add(path: Path, numbers: range, all_rows: np.ndarray) -> None:
         )  # fmt: skip
 
 
-def index_of(path: Path) -> dict[str, object]:
-    found: dict[str, object] = status(path)["collections"][0]["index"]
-    return found
+def get_index(path: Path) -> dict[str, object]:
+    index: dict[str, object] = status(path)["collections"][0]["index"]
+    return index
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("large") / "x.vec"
-    add(path, range(ROWS), rows(ROWS))
+    add(path, range(ROWS), make_rows(ROWS))
     return path
 
 
@@ -59,39 +59,39 @@ FILTERS = {
 
 
 @pytest.fixture(scope="module")
-def parted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def segmented_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same in several segments, of which five or more have codes."""
     path = tmp_path_factory.mktemp("parted") / "x.vec"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compaction, "SEGMENT_ROWS_MAX", 2_300)
         patch.setattr(faiss_segment, "PQ_MIN_ROWS", 1_000)
-        add(path, range(ROWS), rows(ROWS))
+        add(path, range(ROWS), make_rows(ROWS))
     return path
 
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_what_codes_of_several_segments_propose_is_looked_at_together(
-    parted: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    segmented_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(list((parted / "index").glob("*.codes.faiss"))) >= 5
+    assert len(list((segmented_path / "index").glob("*.codes.faiss"))) >= 5
     monkeypatch.setattr(faiss_segment, "PARALLEL_ROWS", 1_000)
     monkeypatch.setattr(parallel, "count_cores", lambda: 2)
-    check_against_brute_force(parted, name)
+    check_against_brute_force(segmented_path, name)
 
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_codes_find_what_brute_force_finds(large: Path, name: str) -> None:
-    assert index_of(large)["kind"] == "compressed"
+    assert get_index(large)["kind"] == "compressed"
     check_against_brute_force(large, name)
 
 
 def check_against_brute_force(path: Path, name: str) -> None:
     where, holds = FILTERS[name]
-    stored = rows(ROWS).astype(np.float16).astype(np.float32)
+    stored = make_rows(ROWS).astype(np.float16).astype(np.float32)
     allowed = np.array([n for n in range(ROWS) if holds(n)])
-    found, expected = 0, 0
+    found_count, expected = 0, 0
     with vecsearch.open(path) as collection:
-        for query in rows(50, seed=7):
+        for query in make_rows(50, seed=7):
             hits = collection.search(query, limit=10, where=where)
             best = sorted(allowed, key=lambda n: -float(stored[n] @ query))[:10]
             assert len(hits) == len(best)
@@ -99,9 +99,9 @@ def check_against_brute_force(path: Path, name: str) -> None:
             assert [hit.similarity for hit in hits] == pytest.approx(
                 [stored[hit.metadata["n"]] @ query for hit in hits], abs=1e-5
             )
-            found += len({hit.metadata["n"] for hit in hits} & set(best))
+            found_count += len({hit.metadata["n"] for hit in hits} & set(best))
             expected += len(best)
-    assert found / expected >= 0.99
+    assert found_count / expected >= 0.99
 
 
 def test_halves_are_made_single_bit_by_bit_alike() -> None:
@@ -115,28 +115,31 @@ def test_halves_are_made_single_bit_by_bit_alike() -> None:
 
 def test_a_filter_against_the_query_still_gives_k(tmp_path: Path) -> None:
     """What matches lies in another corner than the query: codes alone would propose too little of it."""
-    stored = rows(ROWS)
+    stored = make_rows(ROWS)
     query = stored[0]
-    far = {int(n) for n in np.argsort(stored @ query)[:2_500]}
+    far_rows = {int(n) for n in np.argsort(stored @ query)[:2_500]}
     with vecsearch.open(tmp_path / "x.vec") as collection:
         collection.add(
-            ["x"] * ROWS, ids=[str(n) for n in range(ROWS)], vectors=stored, metadatas=[{"far": n in far} for n in range(ROWS)]
+            ["x"] * ROWS,
+            ids=[str(n) for n in range(ROWS)],
+            vectors=stored,
+            metadatas=[{"far": n in far_rows} for n in range(ROWS)],
         )
         hits = collection.search(query, limit=20, where={"far": True})
-    best = sorted(far, key=lambda n: -float(stored[n] @ query))[:20]
+    best = sorted(far_rows, key=lambda n: -float(stored[n] @ query))[:20]
     assert len(hits) == 20
     assert len(set(best) & {int(hit.id) for hit in hits}) >= 19
 
 
 def test_segments_grow_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, all_rows = tmp_path / "x.vec", rows(2_000)
+    path, all_rows = tmp_path / "x.vec", make_rows(2_000)
     monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 50)
     monkeypatch.setattr(faiss_segment, "PQ_MIN_ROWS", 400)
     for start in range(0, 2_000, 100):
         add(path, range(start, start + 100), all_rows)
-    found = index_of(path)
-    assert 1 < int(str(found["segments"])) <= 8
-    assert (found["rows"], found["unindexed"]) == (2_000, 0)
+    index = get_index(path)
+    assert 1 < int(str(index["segments"])) <= 8
+    assert (index["rows"], index["unindexed"]) == (2_000, 0)
     assert is_sound(path)
     with vecsearch.open(path) as collection:
         assert [hit.id for hit in collection.search(all_rows[1_234], limit=1)] == ["d1234"]
@@ -144,13 +147,13 @@ def test_segments_grow_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert [hit.id for hit in collection.search(all_rows[17], limit=1)] != ["d17"]
         collection.optimize(full=True)
         assert [hit.id for hit in collection.search(all_rows[1_234], limit=1)] == ["d1234"]
-    assert (index_of(path)["segments"], index_of(path)["rows"]) == (1, 1_700)
+    assert (get_index(path)["segments"], get_index(path)["rows"]) == (1, 1_700)
     assert len(list((path / "index").glob("*-*.faiss"))) == 2  # its rows and its codes
     assert is_sound(path)
 
 
 def test_a_segment_has_a_largest_size_and_several_are_searched_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, all_rows = tmp_path / "x.vec", rows(2_000)
+    path, all_rows = tmp_path / "x.vec", make_rows(2_000)
     monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 50)
     monkeypatch.setattr(compaction, "SEGMENT_ROWS_MAX", 450)
     monkeypatch.setattr(faiss_segment, "PARALLEL_ROWS", 1_000)
@@ -161,17 +164,17 @@ def test_a_segment_has_a_largest_size_and_several_are_searched_at_once(tmp_path:
         stored = all_rows.astype(np.float16).astype(np.float32)
         expected = [f"d{n}" for n in np.argsort(-(stored @ all_rows[3]), kind="stable")[:20]]
         assert [hit.id for hit in collection.search(all_rows[3], limit=20)] == expected
-        assert index_of(path)["segments"] == 6
+        assert get_index(path)["segments"] == 6
         collection.optimize(full=True)
         assert [hit.id for hit in collection.search(all_rows[3], limit=20)] == expected
-        index_version = index_of(path)["index_version"]
+        index_version = get_index(path)["index_version"]
         collection.optimize(full=True)  # there is nothing left to do
-    assert (index_of(path)["segments"], index_of(path)["rows"], index_of(path)["index_version"]) == (5, 2_000, index_version)
+    assert (get_index(path)["segments"], get_index(path)["rows"], get_index(path)["index_version"]) == (5, 2_000, index_version)
     assert is_sound(path)
 
 
 def test_a_reader_goes_on_while_segments_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, all_rows = tmp_path / "x.vec", rows(600)
+    path, all_rows = tmp_path / "x.vec", make_rows(600)
     monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 50)
     add(path, range(200), all_rows)
     with vecsearch.open(path, readonly=True) as reader:
@@ -185,7 +188,7 @@ def test_a_reader_goes_on_while_segments_are_merged(tmp_path: Path, monkeypatch:
 
 
 def test_damaged_codes_are_never_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, all_rows = tmp_path / "x.vec", rows(600)
+    path, all_rows = tmp_path / "x.vec", make_rows(600)
     monkeypatch.setattr(faiss_segment, "PQ_MIN_ROWS", 400)
     add(path, range(600), all_rows)
     with vecsearch.open(path) as collection:
