@@ -74,7 +74,7 @@ def compare(folder: Path, args: argparse.Namespace) -> None:
 
 
 def read_chunk_texts(collection: vecsearch.Collection) -> list[str]:
-    """What the encoder saw for each chunk, as near as the public interface tells: title and span."""
+    """Return what the encoder saw of each chunk, as near as the public interface tells: title and span."""
     documents = collection.get([summary.id for summary in collection.list_documents(limit=1_000_000)])
     return [f"{document.title}\n{document.text[span.start : span.end]}" for document in documents for span in document.chunks]
 

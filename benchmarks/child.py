@@ -27,7 +27,7 @@ MIN_QUERIES = 20  # queries asked, however long they take
 
 
 def build(peer: Peer, data: Path, folder: Path) -> dict[str, Any]:
-    """Seconds until everything is on disk, `fsync` of every file included."""
+    """Measure the seconds until everything is on disk, `fsync` of every file included."""
     rows = corpus.load_corpus(data)
     for place in (get_rehearsal_folder(folder), folder):
         place.mkdir(parents=True)
@@ -41,7 +41,7 @@ def build(peer: Peer, data: Path, folder: Path) -> dict[str, Any]:
 
 
 def search(peer: Peer, data: Path, folder: Path, seconds: float) -> dict[str, Any]:
-    """Times of single searches in turn, and what they found; each kind of search ends after so many seconds."""
+    """Time single searches in turn, and return what they found; each kind of search ends after so many seconds."""
     queries: Matrix = np.load(data / "queries.npy")
     warm = np.array(np.load(data / "vectors.npy", mmap_mode="r")[:WARM_UP])
     rehearse(peer, folder, warm[0])

@@ -42,7 +42,7 @@ WORDS: Final = "keel mast sail rope anchor tide harbour lantern compass storm gu
 
 
 def run_writer(folder: Path) -> None:
-    """Until killed: every round is a batch of replaced, deleted, added and changed documents."""
+    """Write until killed: every round is a batch of replaced, deleted, added and changed documents."""
     draw, rows = random.Random(1), np.random.default_rng(1)
     with vecsearch.open(folder, lock_timeout=600) as collection:
         print("ready", flush=True)
@@ -57,7 +57,7 @@ def run_writer(folder: Path) -> None:
 
 
 def run_reader(folder: Path) -> None:
-    """Until killed: questions of every kind; each answer is as long as it must be, and in order."""
+    """Search until killed, in every way; each answer must be complete and in order."""
     draw = random.Random(2)
     with vecsearch.open(folder, readonly=True) as collection:
         print("ready", flush=True)
@@ -84,7 +84,7 @@ class Churn:
         return self.work_folder / "db"
 
     def run(self, seconds: float) -> None:
-        """All of it, for so long."""
+        """Run everything for so many seconds."""
         with vecsearch.open(self.folder) as collection:
             texts = [f"{' '.join(words)} stays" for words in pairwise(WORDS)]
             collection.add(texts, ids=[f"kept{n}" for n in range(len(texts))])
@@ -169,7 +169,7 @@ class Churn:
                 self.problems.append(f"{name} grew from {early:.0f} to {late:.0f} MB")
 
     def compute_growth(self) -> dict[str, tuple[float, float]]:
-        """The median MB of the second quarter and of the last, for all that was measured."""
+        """Return the median MB of the second quarter and of the last, for all that was measured."""
         quarter = len(self.samples) // 4
         parts = self.samples[quarter : 2 * quarter], self.samples[-quarter:]
         names = [name for name in self.samples[0] if name != "minutes"] if quarter else []
@@ -179,7 +179,7 @@ class Churn:
         return "".join((self.work_folder / f"{name}.txt").read_text().splitlines(keepends=True)[-3:])
 
     def count_answers(self) -> int:
-        """Rounds of questions that the readers had answered."""
+        """Count the rounds of questions that the readers had answered."""
         return sum((self.work_folder / f"{name}.txt").read_text().count("answered") for name in ("reader", "reader 2"))
 
 
@@ -203,7 +203,7 @@ def _median(samples: Sequence[dict[str, float]], name: str) -> float:
 
 
 def main() -> int:
-    """The command; gives 1 where something did not hold."""
+    """Run the command; return 1 where something did not hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--out", type=Path, default=Path("benchmarks"))
@@ -222,7 +222,7 @@ def main() -> int:
 
 
 def write_report(churn: Churn, out: Path) -> None:
-    """The figures, the picture, and what did not hold."""
+    """Write the figures and the picture, and print what did not hold."""
     figures: dict[str, Any] = {
         "answers": churn.count_answers(),
         "growth_mb": churn.compute_growth(),

@@ -107,7 +107,7 @@ def build_commands(folder: Path, question: str, names: list[str]) -> dict[str, l
 
 
 def time_commands(sides: dict[str, list[str]], rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Seconds and megabytes of each run."""
+    """Measure the seconds and megabytes of each run."""
     for name, command in sides.items():  # not timed: fills the system's cache, and proves that there is an answer
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         assert len(output.splitlines()) >= 10, f"{name} printed {output!r}"

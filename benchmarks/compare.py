@@ -72,7 +72,7 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 def _load_earlier_results(out: Path) -> list[dict[str, Any]]:
-    """What was measured on this machine; figures of another cannot stand beside."""
+    """Load what was measured on this machine; figures of another machine cannot be compared."""
     path = out / "compare.json"
     if not path.exists():
         return []
@@ -97,7 +97,7 @@ def _parse_names(text: str) -> list[str]:
 
 
 def _measure_peer(name: str, data: Path, exact: ExactSearch, args: argparse.Namespace) -> dict[str, Any]:
-    """One peer at one size: all that the report shows, or why it is missing."""
+    """Measure one peer at one size: all that the report shows, or why it is missing."""
     folder = data.parent / name
     result: dict[str, Any] = {"peer": name, "version": get_version(name), "note": PEERS[name].note, "rows": exact.rows}
     print(f"{name}, {exact.rows:,} rows …", file=sys.stderr, flush=True)

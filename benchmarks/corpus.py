@@ -70,7 +70,7 @@ class CorpusRows:
 
 
 def iterate_texts(files: Sequence[Path] = TEXT_FILES, characters: int = TEXT_MAX_CHARS) -> Iterator[str]:
-    """Title and text of each line of JSON, other files' lines as they are; cut to so many characters."""
+    """Yield the title and text of each line of JSON, or the lines of other files as they are, cut to so many characters."""
     for path in files:
         with _open_text(path) as lines:
             for line in lines:
@@ -86,7 +86,7 @@ def _open_text(path: Path) -> IO[str]:
 
 
 def load_vectors(needed_texts: Sequence[str], vectors_file: Path | None) -> NDArray[np.float16 | np.float32]:
-    """One row a text: the first of a .npy file, or encoded by the default encoder and kept in the user's cache."""
+    """Load one row a text: the first of a .npy file, or those of the default encoder, kept in the user's cache."""
     if vectors_file is not None:
         rows: NDArray[np.float16 | np.float32] = np.load(vectors_file, mmap_mode="r")[: len(needed_texts)]
         if len(rows) < len(needed_texts) or not rows[-1].any():
@@ -120,7 +120,7 @@ def _hash_texts(needed_texts: Sequence[str]) -> str:
 
 
 def make_metadatas(count: int) -> list[Metadata]:
-    """A language, of which one has 19 % of the rows, a mark that 0.6 % have, and the row's number; independent of the text."""
+    """Make a language (one has 19 % of the rows), a mark that 0.6 % have, and the row's number, independent of the text."""
     draws = np.random.default_rng(5).random((count, 2))
     languages = np.searchsorted(np.cumsum(LANGUAGE_SHARES)[:-1], draws[:, 0], side="right")
     return [
@@ -138,7 +138,7 @@ def normalize_rows(rows: NDArray[np.float16 | np.float32]) -> Matrix:
 def write_corpus(
     folder: Path, count: int, queries: int, *, files: Sequence[Path] = TEXT_FILES, vectors_file: Path | None = None
 ) -> None:
-    """Lay the data of a collection of `count` rows into `folder`, every so many-th text being taken out as a query."""
+    """Write the data of a collection of `count` rows into `folder`; every so many-th text is taken out as a query."""
     drawn_texts = list(islice(iterate_texts(files), count + queries))
     if len(drawn_texts) < count + queries:
         raise SystemExit(f"there are only {len(drawn_texts):,} texts, {count + queries:,} are needed")
@@ -160,7 +160,7 @@ def write_corpus(
 
 
 def load_corpus(folder: Path, count: int | None = None) -> CorpusRows:
-    """The data that `write` laid down, or its first rows, which then is all that memory holds of it."""
+    """Load the data that `write_corpus` wrote, or its first rows, which then are all that is in memory."""
     texts = load_texts(folder, count)
     return CorpusRows(texts, np.array(np.load(folder / "vectors.npy", mmap_mode="r")[: len(texts)]), make_metadatas(len(texts)))
 
@@ -188,12 +188,12 @@ class ExactSearch:
         return len(self._rows)
 
     def is_complete(self, answer: Sequence[tuple[int, str | None, Metadata | None]]) -> bool:
-        """Whether these hits are complete: each with its own text and metadata."""
+        """Return whether these hits are complete: each with its own text and metadata."""
         texts, metadatas = self._data
         return bool(answer) and all(text == texts[key] and metadata == metadatas[key] for key, text, metadata in answer)
 
     def _compute_min_cosines(self) -> dict[str, Matrix]:
-        """For each query the cosine that a hit must reach; equally near rows are equally right."""
+        """Compute for each query the cosine that a hit must reach; equally near rows are equally right."""
         best = {name: np.full((len(self._queries), TOP_K), -np.inf, np.float32) for name in FILTERS}
         for start in range(0, len(self._rows), BLOCK_ROWS):
             cosines = self._queries @ self._rows[start : start + BLOCK_ROWS].T
@@ -203,7 +203,7 @@ class ExactSearch:
         return {name: rows.min(axis=1) for name, rows in best.items()}
 
     def recall(self, name: str, found_ids: Sequence[Sequence[int]]) -> float:
-        """Of the ten nearest (or of all that match, where those are fewer), the share that was found; a mean over the queries."""
+        """Return the share that was found of the ten nearest (or of all that match, if fewer); a mean over the queries."""
         relevant_count = min(TOP_K, int(self._matches[name].sum()))
         right = 0
         for query, min_cosine, ids in zip(self._queries, self._min_cosines[name], found_ids, strict=False):

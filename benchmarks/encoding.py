@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def sample_texts(lengths: range, count: int) -> tuple[list[str], int]:
-    """Real texts of so many tokens, and how many tokens they have in all."""
+    """Sample real texts of so many tokens, and count their tokens."""
     encoder = registry.load(None)
     files = [DATA_FOLDER / "scale_pypi/corpus.jsonl.gz"] if lengths is SHORT_TOKENS else [DATA_FOLDER / "scifact/corpus.jsonl"]
     characters = corpus.TEXT_MAX_CHARS if lengths is SHORT_TOKENS else 5_000
@@ -66,7 +66,7 @@ def sample_texts(lengths: range, count: int) -> tuple[list[str], int]:
 
 
 def measure_batch_effect(encode: Encode, short: Sequence[str], long: Sequence[str]) -> float:
-    """The least cosine between a text's vectors: encoded alone, among short texts, among long ones."""
+    """Return the least cosine between a text's vectors: encoded alone, among short texts, among long ones."""
     min_cosine = 1.0
     for text in [*short[-8:], *long[-8:]]:
         rows = [encode(batch)[-1] for batch in ([text], [*short[: BATCH_SIZE - 1], text], [*long[: BATCH_SIZE - 1], text])]
@@ -85,7 +85,7 @@ class EncoderProcess:
         context.Process(target=serve, args=(name, child_connection), daemon=True).start()
 
     def encode(self, texts: Sequence[str]) -> tuple[float, Matrix]:
-        """Seconds it took, and the rows."""
+        """Encode the texts; return the seconds it took, and the rows."""
         self._connection.send(list(texts))
         seconds, rows = self._connection.recv()
         return seconds, rows

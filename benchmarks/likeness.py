@@ -78,7 +78,7 @@ def measure_synonyms(wordnet: Path) -> None:
 
 
 def build_word_forms(word: str) -> list[str]:
-    """Regular ones, as an index of running text would hold."""
+    """Build the regular forms of a word, as an index of running text would hold them."""
     stem = word.removesuffix("e")
     return [f"{word}s", f"{stem}ing", f"{stem}ed"]
 
@@ -106,7 +106,7 @@ def compute_answered_share(collection: vecsearch.Collection, questions: list[str
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a JSON lines file, packed or not."""
+    """Read the lines of a JSON lines file, packed or not."""
     with path.open("rb") if path.exists() else gzip.open(f"{path}.gz") as file:
         yield from map(json.loads, file)
 

@@ -12,7 +12,7 @@ MEGABYTE = 1_000_000
 
 
 def measure_peak_mb() -> float:
-    """Most memory resident at once, of this process and of those that it has started and that still run, added up.
+    """Return the peak resident memory of this process and of its children that still run, added up.
 
     Pages of mapped files count. `ru_maxrss` alone would hand on the peak of whoever started this process.
     """
@@ -22,7 +22,7 @@ def measure_peak_mb() -> float:
 
 
 def measure_resident_mb(process: int) -> float:
-    """Memory resident now, of a process and of those that it has started, added up. Linux only."""
+    """Return the resident memory of a process and of its descendants now, added up. Linux only."""
     return sum(_read_status(pid, "VmRSS:") for pid in [str(process), *_list_descendants(str(process))]) / MEGABYTE
 
 
@@ -31,7 +31,7 @@ def _read_peak(process: str) -> float:
 
 
 def _read_status(process: str, name: str) -> float:
-    """Bytes, by the kernel's own name."""
+    """Read a figure in bytes, by the kernel's own name."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
@@ -55,7 +55,7 @@ def measure_size_mb(folder: Path) -> float:
 
 
 def make_durable(folder: Path) -> None:
-    """What `fsync` of every file and folder does: nothing where a database has done so itself."""
+    """Call `fsync` on every file and folder: does nothing where a database has done so itself."""
     for path in [folder, *folder.rglob("*")]:
         if path.is_file() or path.is_dir():
             descriptor = os.open(path, os.O_RDONLY)

@@ -50,7 +50,7 @@ def draw_charts(results: Sequence[Result]) -> str:
 
 
 def draw_timeline(samples: Sequence[Result]) -> str:
-    """How much of everything there is as minutes go by: memory and disk, MB, both axes linear."""
+    """Draw memory and disk in MB over the minutes, both axes linear."""
     names = [name for name in samples[0] if name != "minutes"] if samples else []
     groups = {"memory (MB)": [name for name in names if name.startswith("memory")]}
     groups["disk (MB)"] = [name for name in names if name not in groups["memory (MB)"]]

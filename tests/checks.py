@@ -13,7 +13,7 @@ UNIT = np.eye(384, dtype=np.float32)
 
 
 def read_collection(folder):
-    """All that a collection holds, and what a question finds in it, in a form to compare."""
+    """Return all that a collection holds, and what a search finds in it, in a form to compare."""
     with vecsearch.open(folder, readonly=True) as collection:
         hits = collection.search("seals that leap", limit=50)
         assert {hit.id for hit in hits} == {document.id for document in collection.list_documents(limit=1000)}
@@ -26,7 +26,7 @@ def is_sound(folder):
 
 @contextmanager
 def expect_nothing_lost(folder):
-    """What is asked in here fails, and leaves the database as it was."""
+    """Check that the block, which must fail, leaves the database as it was."""
     before = read_collection(folder)
     yield
     assert read_collection(folder) == before
@@ -34,7 +34,7 @@ def expect_nothing_lost(folder):
 
 
 def get_error(result, status=1):
-    """The one line that says what was wrong."""
+    """Return the one line that says what was wrong."""
     assert result.status == status, result
     assert "Traceback" not in result.err
     last = result.err.splitlines()[-1]

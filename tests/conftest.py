@@ -64,7 +64,7 @@ class CountingEncoder:
 
 @pytest.fixture(scope="session")
 def encoder() -> TextEncoder:
-    """The default encoder, loaded once a test process."""
+    """Load the default encoder once a test process."""
     return registry.load(None)
 
 
@@ -75,7 +75,7 @@ def counting_encoder(encoder: TextEncoder) -> CountingEncoder:
 
 @pytest.fixture
 def shared() -> Callable[[str], Path]:
-    """A folder of the evaluation data beside the project; skips the test where it is absent."""
+    """Find a folder of the evaluation data beside the project; skip the test where it is absent."""
 
     def find(name: str) -> Path:
         path = SHARED_DATA / name
@@ -122,7 +122,7 @@ def process(tmp_path: Path) -> Callable[..., CommandResult]:
 
 @pytest.fixture(scope="session")
 def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a database: two documents added from code, two of files."""
+    """Make a folder with a database: two documents added from code, two of files."""
     place = tmp_path_factory.mktemp("made")
     (place / "old").mkdir()
     (place / "old/sea.txt").write_text("the harbour seals rest on the sandbank")
@@ -135,6 +135,6 @@ def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def notes(database_template: Path, tmp_path: Path) -> Path:
-    """The test's own copy of that database, in the folder that the shell works in."""
+    """Copy that database for the test, into the folder that the shell works in."""
     shutil.copytree(database_template, tmp_path, dirs_exist_ok=True)
     return tmp_path / DATABASE_FOLDER

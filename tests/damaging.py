@@ -30,7 +30,7 @@ ENCODER = FakeEncoder()
 
 
 def make(folder: Path) -> None:
-    """A database with two collections, files, deleted rows, several index files, and a log that was not yet taken in."""
+    """Make a database with two collections, files, deleted rows, several index files, and a log not yet checkpointed."""
     chance = random.Random(0)
     texts = [" ".join(chance.choices(WORDS, k=6)) for _ in range(ROWS)]
     metadatas = [{"n": n, "tags": [WORDS[n % 7], n], "deep": {"n": -n}} for n in range(ROWS)]
@@ -169,7 +169,7 @@ def list_uses(folder: Path) -> list[Callable[[], object]]:
 
 
 def run_uses(folder: Path) -> bool:
-    """Everything once. False for an error that is none of ours."""
+    """Use everything once. Return False for an error that is none of ours."""
     is_right = True
     for number, action in enumerate(list_uses(folder)):
         try:
@@ -185,7 +185,7 @@ def run_uses(folder: Path) -> bool:
 
 
 def collect_answers(folder: Path) -> object:
-    """What a sound database says, for any damage to what is derived."""
+    """Return what a sound database says, for any damage to what is derived."""
     with vecsearch.open(folder, model=ENCODER, readonly=True) as notes:
         rows = ENCODER.encode_queries(["harbour seal", "moon dust on the sand"])
         return [
@@ -246,7 +246,7 @@ def run_case(folder: Path, target: str, number: int) -> bool:
 
 
 def open_log(folder: Path, target_folder: Path) -> None:
-    """The copy of a database in use: with a log that was not taken in."""
+    """Copy a database in use: with a log that was not checkpointed."""
     with TemporaryDirectory() as place:
         live_folder = copy(folder, Path(place) / "db")
         notes = vecsearch.open(live_folder, model=ENCODER)

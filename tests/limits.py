@@ -17,7 +17,7 @@ _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
 
 def drop_privileges() -> None:
-    """The modes of files hold from here on, for root as for anyone."""
+    """Make the modes of files hold from here on, for root as for anyone."""
     if sys.platform == "linux" and os.geteuid() == 0:
         libc = ctypes.CDLL(None, use_errno=True)
         for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
@@ -27,7 +27,7 @@ def drop_privileges() -> None:
 
 @cache
 def can_be_powerless() -> bool:
-    """Whether a child of this process can be refused a file by its mode."""
+    """Return whether a child of this process can be refused a file by its mode."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "file"
         file.touch(mode=0)
@@ -39,7 +39,7 @@ def can_be_powerless() -> bool:
 
 @cache
 def can_mount() -> bool:
-    """Whether a child may mount file systems that nobody else sees."""
+    """Return whether a child may mount file systems that nobody else sees."""
     try:
         result = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
     except OSError:
@@ -48,5 +48,5 @@ def can_mount() -> bool:
 
 
 def limit_file_size(size: int) -> Callable[[], None]:
-    """No file may grow beyond so many bytes, as on a disk that is full."""
+    """Return a function that lets no file grow beyond so many bytes, as on a disk that is full."""
     return partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))

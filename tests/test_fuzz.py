@@ -50,7 +50,7 @@ def filtered(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
 
 
 def check_filter(collection: vecsearch.Collection, where: Any) -> None:
-    """What a filter finds is what the plain reading of its rules says; FilterError for what is none."""
+    """Check a filter's answers against the plain reading of its rules; FilterError for what is none."""
     try:
         count = collection.count(where)
     except vecsearch.FilterError as error:
@@ -413,7 +413,7 @@ def test_a_document_comes_back_as_it_was_or_is_refused(
 
 
 def is_refusable(key: str, text: str, title: str | None, metadata: dict[str, Any]) -> bool:
-    """Whether a document has what none may have: no id, no words, a NUL, half a surrogate pair, what is no JSON."""
+    """Return whether a document has what none may have: no id, no words, a NUL, half a surrogate pair, what is no JSON."""
     if not key.strip() or not (text.strip() or (title or "").strip()):
         return True
     pending: list[Any] = [key, text, title, metadata]

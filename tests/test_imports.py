@@ -18,7 +18,7 @@ TELL = "print('LOADED', *sys.modules, file=sys.stderr); sys.exit(status)"
 
 
 def list_loaded_modules(code: str, *arguments: object, full_names: bool = False) -> set[str]:
-    """The top-level modules that a process of its own has loaded, or the whole names."""
+    """List the top-level modules that a process of its own has loaded, or the full names."""
     result = subprocess.run(
         [sys.executable, "-c", code + TELL, *map(str, arguments)], capture_output=True, text=True, check=False
     )

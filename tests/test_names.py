@@ -57,7 +57,7 @@ def iterate_modules() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def iterate_functions() -> Iterator[tuple[str, str, list[str]]]:
-    """(place, name, decorators) of every function that is no dunder."""
+    """Yield (place, name, decorators) of every function that is no dunder."""
     for path, tree in iterate_modules():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("__"):
@@ -80,7 +80,7 @@ def is_participle(word: str) -> bool:
 
 
 def is_noun_by_design(name: str, decorators: list[str]) -> bool:
-    """A property is named by its noun, a click command as the shell spells it."""
+    """Return whether a function may be a noun: a property, or a click command as the shell spells it."""
     return name.strip("_") in NOUNS or any(
         "property" in decorator or ".command" in decorator or ".group" in decorator or ".setter" in decorator
         for decorator in decorators

@@ -84,7 +84,7 @@ def run_child(code: str, *arguments: str, cwd: Path, env: dict[str, str] | None 
 
 
 def list_visible_to_others(folder: Path) -> list[str]:
-    """Files and folders below, and the folder itself, that anyone but their owner may do anything with."""
+    """List files and folders below, and the folder itself, that anyone but their owner may do anything with."""
     return sorted(
         f"{path.relative_to(folder.parent)} {stat.S_IMODE(path.stat().st_mode):o}"
         for path in (folder, *folder.rglob("*"))
@@ -207,7 +207,7 @@ def iterate_sources(*folders: Path) -> Iterator[tuple[Path, ast.Module]]:
 
 
 def list_imports(tree: ast.AST) -> set[str]:
-    """Top-level names of the packages that a module imports, in whatever way."""
+    """List the top-level names of the packages that a module imports, in whatever way."""
     packages: set[str] = set()
     for node in ast.walk(tree):
         match node:
@@ -306,7 +306,7 @@ def get_called_name(node: ast.Call) -> str:
 
 
 def find_sql_texts(path: Path, node: ast.AST) -> list[ast.expr]:
-    """What is SQL: text that begins so, and the arguments of calls that take text, or expressions and text too."""
+    """Find what is SQL: text that begins so, and the arguments of calls that take text, or expressions and text too."""
     if isinstance(node, ast.JoinedStr) and ast.unparse(node).lstrip("f\"' \\n").startswith(BEGINNINGS):
         return [node]
     if not isinstance(node, ast.Call) or get_called_name(node) not in TAKING_SQL:
@@ -323,7 +323,7 @@ def find_sql_texts(path: Path, node: ast.AST) -> list[ast.expr]:
 
 
 def find_holes(argument: ast.expr) -> list[ast.expr]:
-    """What is put into a text."""
+    """Find what is put into a text."""
     match argument:
         case ast.Constant():
             return []
@@ -342,7 +342,7 @@ def find_holes(argument: ast.expr) -> list[ast.expr]:
 
 
 def copy_model(folder: Path) -> Path:
-    """The default model's files as a folder of the user's, weights linked."""
+    """Copy the default model's files as a folder of the user's, weights linked."""
     source = model_files.find_model_folder(model_files.BUNDLED_MODEL)
 
     def copy(original: str, target: str) -> None:

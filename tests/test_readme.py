@@ -38,7 +38,7 @@ NEAR_TIE = 0.01  # 8-bit arithmetic differs that much between processors, and so
 
 
 def assert_alike(actual: str, expected: str) -> None:
-    """Equal but for seconds, small differences of scores, the order of near ties, and which of them come last."""
+    """Check for equality but for seconds, small differences of scores, the order of near ties, and the last ones."""
     seconds = re.compile(r"\d+\.\d s$", re.MULTILINE)
     actual_hits, expected_hits = (parse_hits(seconds.sub("… s", text)) for text in (actual, expected))
     assert len(actual_hits) == len(expected_hits)
@@ -50,7 +50,7 @@ def assert_alike(actual: str, expected: str) -> None:
 
 
 def parse_hits(output: str) -> dict[str, float]:
-    """Each hit's text and its score; what is no answer is one text without a score."""
+    """Parse each hit's text and its score; what is no answer is one text without a score."""
     parts = re.split(r"^ ?(-?\d\.\d{3})  ", output, flags=re.MULTILINE)
     hits = {text.strip(): float(score) for score, text in zip(parts[1::2], parts[2::2], strict=True)}
     return hits or {output: 0.0}
@@ -76,7 +76,7 @@ def test_the_command_reference_is_that_of_help() -> None:
 
 
 def build_reference(group: click.Group, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """(usage, options, help) of every command, from what `--help` is made of."""
+    """Yield (usage, options, help) of every command, from what `--help` is made of."""
     context = click.Context(group)
     for name in group.commands:
         command = group.get_command(context, name)

@@ -103,7 +103,7 @@ def test_brought_vectors_are_committed_in_batches_and_keep_every_promise(tmp_pat
 
 
 def chunk_rows(folder: Path) -> dict[str, tuple[int, int]]:
-    """By id, the rows of documents of one chunk, and of that."""
+    """Return by id the rows of documents of one chunk, and of that chunk."""
     connection = sqlite3.connect(folder / DATABASE_FILE)
     query = "SELECT d.external_id, d.id, c.id FROM documents d JOIN chunks c ON c.document_id = d.id"
     rows = connection.execute(query).fetchall()

@@ -387,7 +387,7 @@ class Machine(RuleBasedStateMachine):
     # -- asking
 
     def ask_collection(self, ask: Callable[[], list[Any]]) -> list[Any]:
-        """What is answered; nothing by a collection that is not there, which says so."""
+        """Return what is answered; nothing by a collection that does not exist, which must say so."""
         if self.name in maintenance.collections(self.folder):
             return ask()
         with pytest.raises(vecsearch.CollectionNotFoundError, match="no collection named"):
@@ -395,7 +395,7 @@ class Machine(RuleBasedStateMachine):
         return []
 
     def list_rows(self) -> tuple[list[str], Any]:
-        """Each chunk's document, oldest first, and its vector as it is stored; only where chunks are cut is taken on trust."""
+        """List each chunk's document and its vector as stored, oldest first; only the chunk boundaries are taken on trust."""
         documents = {document.id: document for document in self.ask_collection(lambda: self.notes.get(where={}))}
         owners, inputs = [], []
         for key, document in sorted(self.documents.items(), key=lambda item: item[1].age):
@@ -406,7 +406,7 @@ class Machine(RuleBasedStateMachine):
         return owners, ENCODER.encode_documents(inputs).astype(np.float16).astype(np.float32)
 
     def check_near(self, hits: Any, row: Any, limit: int, *, allowed_keys: set[str]) -> None:
-        """The best `limit` of all chunks, by cosine, then by age."""
+        """Check that the hits are the best `limit` of all chunks, by cosine, then by age."""
         owners, rows = self.list_rows()
         scores = np.vecdot(rows, row) if len(rows) else np.empty(0)
         expected = [place for place in np.lexsort((np.arange(len(owners)), -scores)) if owners[place] in allowed_keys][:limit]

@@ -151,7 +151,7 @@ def test_a_library_s_own_error_costs_one_member(monkeypatch):
 
 
 def rename_member(data, name, stored):
-    """A zip whose member has another name of the same length in bytes, not marked as UTF-8."""
+    """Make a zip whose member has another name of the same length in bytes, not marked as UTF-8."""
     assert len(name) == len(stored)
     return data.replace(name, stored)
 

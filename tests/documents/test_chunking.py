@@ -42,7 +42,7 @@ texts = st.lists(st.sampled_from(PIECES + SPACES), max_size=60).map("".join) | s
 
 
 def find_word_spans(text):
-    """A tokenizer for tests about cutting: a word is a token."""
+    """Tokenize for tests about cutting: a word is a token."""
     return [match.span() for match in re.finditer(r"\S+", text)]
 
 
@@ -54,7 +54,7 @@ def token_spans():
 
 
 def check_spans(text, spans, *, budget, tokens, unit=Split.TOKENS):
-    """What every cut must keep to."""
+    """Check what every cut must keep to."""
     assert spans == sorted(spans, key=lambda span: span.start)
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
     assert all(left.end <= right.start for left, right in pairwise(spans))
@@ -180,7 +180,7 @@ places = st.fixed_dictionaries({}, optional={"page": st.integers(1, 9), "lines":
 
 @st.composite
 def draw_structure(draw):
-    """A text with sections anywhere, even inside words and runs of white space."""
+    """Draw a text with sections anywhere, even inside words and runs of white space."""
     text = draw(texts)
     starts = sorted({0, *draw(st.lists(st.integers(0, max(0, len(text) - 1)), max_size=8))})
     levels = st.none() | st.integers(1, 3)

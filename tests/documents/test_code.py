@@ -17,7 +17,7 @@ def load(text, suffix=".py"):
 
 
 def find_context(draft, words):
-    """The lines that enclose the line that some words stand on."""
+    """Find the lines that enclose the line that some words stand on."""
     place = draft.text.rindex("\n", 0, draft.text.index(words)) + 1
     section = [section for section in draft.sections if section.start <= place][-1]
     assert section.location["lines"] == 1 + draft.text.count("\n", 0, section.start)
@@ -25,7 +25,7 @@ def find_context(draft, words):
 
 
 def find_cuts(draft):
-    """The lines to cut before, and how good a place each is."""
+    """Find the lines to cut before, and how good a place each is."""
     return [
         (draft.text[section.start :].partition("\n")[0].strip(), section.split_priority)
         for section in draft.sections

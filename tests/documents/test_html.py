@@ -21,7 +21,7 @@ def page(source):
 
 
 def find_section(draft, words):
-    """Of the section that some words stand in: the path of headings, and the context."""
+    """Find the section that some words stand in: the path of headings, and the context."""
     section = [section for section in draft.sections if section.start <= draft.text.index(words)][-1]
     return section.location.get("heading", []), section.context
 

@@ -40,7 +40,7 @@ def list_reasons(scan_result, base):
 
 
 def list_entries(folder):
-    """Everything below a folder that is not hidden."""
+    """List everything below a folder that is not hidden."""
     names = (path.relative_to(folder) for path in folder.rglob("*"))
     return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
@@ -238,7 +238,7 @@ def test_a_root_within_a_repository_is_read_with_the_ignore_files_above_it(tmp_p
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """A few names at each of three levels: folders `a` and `b`, files `ab`, `ba` and `b.a`."""
+    """Make a few names at each of three levels: folders `a` and `b`, files `ab`, `ba` and `b.a`."""
     base = tmp_path_factory.mktemp("repository")
     run_git(base, "init", "-q")
     folders = ["", "a/", "b/", "a/a/", "a/b/", "b/a/", "b/b/", "a/b/a/"]

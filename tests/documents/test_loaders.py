@@ -314,7 +314,7 @@ def test_a_real_file_gives_text_or_says_why_not(path):
 
 
 def read_converted_text(path):
-    """The text that another converter found in a real file."""
+    """Read the text that another converter found in a real file."""
     return DATA / "expected" / f"{path.name}.md"
 
 

@@ -261,7 +261,7 @@ def read_real_file(name):
 
 
 def make_outlook_message(kind, content):
-    """A real message whose body is of another kind."""
+    """Make a real message whose body is of another kind."""
     data = read_real_file("docling__msg_simple.msg")
     body = "Hello Bob,\n\nThis is a simple email body.".encode("utf-16-le")
     assert data.count(body) == 1

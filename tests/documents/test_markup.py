@@ -20,7 +20,7 @@ def load(text, suffix=".md"):
 
 
 def find_section(draft, words):
-    """Of the section that some words stand in: the path of headings, and the context; and the number of the words' line."""
+    """Find the section that some words stand in: the path of headings, the context, and the number of the words' line."""
     place = draft.text.index(words)
     section = [section for section in draft.sections if section.start <= place][-1]
     line = section.location["lines"] + draft.text.count("\n", section.start, place)

@@ -35,7 +35,7 @@ def make_printed_output(text):
 
 
 def describe_sections(draft):
-    """What stands in each section, where, and below what."""
+    """Return what stands in each section, where, and below what."""
     ends = [*(section.start for section in draft.sections[1:]), None]
     return [
         (draft.text[section.start : end].strip(), dict(section.location), section.context)

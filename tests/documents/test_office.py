@@ -30,7 +30,7 @@ def make_zip(parts):
 
 
 def make_relations(**targets):
-    """Kind of relation to the part it leads to; a digit at the end of the kind tells several of one apart."""
+    """Make relations, by kind, to the parts they lead to; a digit at the end of a kind tells several of one kind apart."""
     relationships = "".join(
         f'<Relationship Id="{kind}" Type="{RELATION}/{kind.rstrip("0123456789")}" Target="{target}"/>'
         for kind, target in targets.items()
@@ -39,7 +39,7 @@ def make_relations(**targets):
 
 
 def make_docx(body, *, parts=None, **relations):
-    """A Word document of a body's XML; `related` are kinds of relations and the XML of their parts."""
+    """Make a Word document of a body's XML; `relations` are kinds of relations and the XML of their parts."""
     return make_zip(
         {
             "[Content_Types].xml": "<Types/>",

@@ -22,7 +22,7 @@ from vecsearch.documents.parser_process import ParseRequest, ParserProcess
 
 
 def read(parser, *paths, known=None):
-    """(name, items or the error) of each file."""
+    """Yield (name, items or the error) of each file."""
     for reading in parser.read(
         ParseRequest(path, path.name, path.stat().st_size if path.exists() else 0, known) for path in paths
     ):
@@ -34,7 +34,7 @@ def read(parser, *paths, known=None):
 
 @pytest.fixture
 def hostile(monkeypatch, tmp_path):
-    """A loader that does what a file says, as the worst of parsers would: `.evil` holds Python."""
+    """Register a loader that does what a file says, as the worst of parsers would: `.evil` holds Python."""
     package = tmp_path / "with-evil"
     package.mkdir()
     (package / "sitecustomize.py").write_text(

@@ -14,7 +14,7 @@ DATA = Path(__file__).parents[3] / "shared" / "data" / "files"
 
 
 def make_pdf(*pages, info="", catalog="", extra=()):
-    """A PDF of pages, each given as its lines of text; `extra` are objects with numbers from 100 on."""
+    """Make a PDF of pages, each given as its lines of text; `extra` are objects with numbers from 100 on."""
     kids = " ".join(f"{10 + 2 * number} 0 R" for number in range(len(pages)))
     objects = {
         1: f"<</Type/Catalog/Pages 2 0 R{catalog}>>",

@@ -26,7 +26,7 @@ WITHOUT_TEXT = {".mp3", ".wav", ".ogg", ".m4a", ".flac", ".jpg", ".tif", ".bmp",
 
 
 def read(folder: Path) -> Iterator[tuple[Path, str | UnreadableFileError]]:
-    """All the text that each file gives, or why it gives none."""
+    """Yield all the text that each file gives, or why it gives none."""
     files = sorted(folder.iterdir())
     with ParserProcess() as parser:
         for reading in parser.read(ParseRequest(path, path.name, path.stat().st_size) for path in files):
@@ -42,7 +42,7 @@ def count_words(text: str) -> Counter[str]:
 
 
 def count_expected_words(markdown: str) -> Counter[str]:
-    """Those of the document, without what the conversion to Markdown added: comments, link targets, picture marks, escapes."""
+    """Count the words of the document without comments, link targets, picture marks and escapes that Markdown added."""
     text = re.sub(r"<!--.*?-->|!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|</?\w+[^>]*>|&\w+;", " ", markdown, flags=re.DOTALL)
     return count_words(text.replace("\\_", "_").replace("\\", ""))
 
@@ -68,7 +68,7 @@ def test_every_good_file_with_text_gives_it_and_the_others_say_why_not(shared: C
 
 
 def measure_peak_memory(process: subprocess.Popen[str]) -> int:
-    """The most that a process and its children held at once, in bytes, looked at until it ends."""
+    """Return the most bytes that a process and its children held at once, sampled until it ends."""
     peak = 0
     while process.poll() is None:
         parents, sizes = {}, {}

@@ -16,7 +16,7 @@ from vecsearch.documents.scan import scan
 
 @pytest.fixture
 def docs(tmp_path):
-    """docs/{a.md, b/{c.txt, d/e.txt}}"""
+    """Make docs/{a.md, b/{c.txt, d/e.txt}}."""
     (tmp_path / "docs/b/d").mkdir(parents=True)
     for name in ("a.md", "b/c.txt", "b/d/e.txt"):
         (tmp_path / "docs" / name).write_text(name)

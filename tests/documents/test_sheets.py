@@ -36,7 +36,7 @@ def make_cell(place, value):
 
 
 def make_xlsx(sheets, *, parts=None, relations=()):
-    """Names of sheets to cells by their places; `beside` are relations of the first sheet."""
+    """Make a workbook of sheets, by name, with cells by their places; `relations` are those of the first sheet."""
     stream = io.BytesIO()
     numbers = range(1, len(sheets) + 1)
     sheet_list = "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in enumerate(sheets, start=1))

@@ -26,7 +26,7 @@ def load_srt(text):
 
 
 def list_cues(draft):
-    """Each cue's time and line."""
+    """List each cue's time and line."""
     starts = [section.start for section in draft.sections]
     lines = [draft.text[start:end].rstrip("\n") for start, end in zip(starts, [*starts[1:], None], strict=True)]
     return [(*section.location["time"], line) for section, line in zip(draft.sections, lines, strict=True)]

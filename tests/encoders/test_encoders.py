@@ -32,7 +32,7 @@ from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
 
 @pytest.fixture
 def other_model(tmp_path: Path) -> Path:
-    """The bundled model as a local folder, with prompts that its own does not have."""
+    """Copy the bundled model into a local folder, with prompts that its own does not have."""
     folder = tmp_path / "prompted-model"
     shutil.copytree(model_files.find_model_folder(model_files.BUNDLED_MODEL), folder)
     settings = folder / "config_sentence_transformers.json"

@@ -57,7 +57,7 @@ QRELS = {
 
 
 def write(folder: Path, *, documents: Mapping[str, str] = DOCUMENTS, qrels: Mapping[str, Mapping[str, int]] = QRELS) -> Path:
-    """The data set in BEIR's layout, with the long document."""
+    """Write the data set in BEIR's layout, with the long document."""
     folder.mkdir(exist_ok=True)
     texts = {**documents, "glacier": LONG}
     write_lines(folder / "corpus.jsonl", (json.dumps({"_id": key, "title": "", "text": text}) for key, text in texts.items()))
@@ -98,7 +98,7 @@ def parse_json(result: CommandResult) -> Any:
 
 
 def compute_by_hand(ranking: Sequence[str], grades: Mapping[str, int]) -> dict[Measure, float]:
-    """The formulas of the papers, written down once more."""
+    """Compute the formulas of the papers, written down once more."""
     gains = [grades.get(key, 0) for key in ranking]
     ideal = sorted(grades.values(), reverse=True)
     relevant = sum(grade > 0 for grade in grades.values())
@@ -278,7 +278,7 @@ def test_documents_that_cannot_be_indexed_are_said_in_one_line_each_time(dataset
 
 @pytest.fixture
 def eval_options(tmp_path: Path, collection: vecsearch.Collection) -> list[object]:
-    """The options for the collection at own/, with the files of the data set."""
+    """Return the options for the collection at own/, with the files of the data set."""
     folder = write(tmp_path / "judged")
     return ["--queries", folder / "queries.jsonl", "--qrels", folder / "qrels.tsv", "--db", tmp_path / "own"]
 

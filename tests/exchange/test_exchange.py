@@ -43,7 +43,7 @@ def suffix(request):
 
 
 def read_everything(folder, name="default"):
-    """All that a collection holds, vectors bit for bit, but for row numbers and times."""
+    """Return all that a collection holds, vectors bit for bit, but for row numbers and times."""
     with closing(SQLiteStore(folder, readonly=True)) as store, store.open_snapshot(name) as snapshot:
         assert snapshot is not None
         info = snapshot.info

@@ -28,7 +28,7 @@ LEAP = {"lang": "en", "tags": ["run", "jump"], "seen": {"when": "2024-05-01", "b
 
 
 def make(place: Path) -> None:
-    """A database with deletes, updates, an index file and rows after it, and the files that it was made from."""
+    """Make a database with deletes, updates, an index file and rows after it, and the files that it was made from."""
     (place / "notes").mkdir(parents=True)
     for name, text in NOTES.items():
         (place / "notes" / name).write_text(text, encoding="utf-8")

@@ -103,7 +103,7 @@ def test_an_import_overwrites_what_came_meanwhile_only_where_it_was_told_to(db, 
 
 
 def write_records(file: Path, **texts: str) -> None:
-    """Each with metadata that says the same."""
+    """Write records, each with metadata that says the same as its text."""
     file.write_text("".join(json.dumps({"id": id, "text": text, "said": text}) + "\n" for id, text in texts.items()))
 
 

@@ -29,7 +29,7 @@ Shell = Callable[..., CommandResult]
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    """Files in two folders."""
+    """Write files in two folders."""
     for name, text in (("a.txt", "a keel"), ("inner/b.txt", "a mast"), ("inner/c.jsonl", '{"id": "sail", "text": "a sail"}\n')):
         (tmp_path / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "docs" / name).write_text(text)

@@ -275,7 +275,7 @@ def test_what_stands_above_a_chunk_is_searched_with_it(tmp_path: Path, shell: Sh
 
 @pytest.fixture
 def watch_process(docs: Path):
-    """A running `watch`."""
+    """Start `watch`."""
     command = [sys.executable, "-u", "-m", "vecsearch", "watch", "docs"]
     child = subprocess.Popen(command, cwd=docs.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout is not None and child.stderr is not None

@@ -61,7 +61,7 @@ def make_texts(count, words=6):
 
 @pytest.fixture
 def varied_database(tmp_path):
-    """Documents of every kind, by the old encoder; a file that failed, one that is half read, others deleted and updated."""
+    """Make documents of every kind with the old encoder; one file failed, one is half read, some are deleted or updated."""
     (tmp_path / "files").mkdir()
     (tmp_path / "files/log.md").write_text("# Log\n\n" + "\n".join(f"The {word} was seen at noon." for word in WORDS * 3))
     (tmp_path / "files/twin.md").write_text((tmp_path / "files/log.md").read_text())
@@ -85,7 +85,7 @@ def varied_database(tmp_path):
 
 @pytest.fixture
 def plain(tmp_path):
-    """Forty short documents."""
+    """Make a database of forty short documents."""
     with vecsearch.open(tmp_path / "x.vec", model=OLD) as collection:
         collection.add(make_texts(40), ids=[f"d{n}" for n in range(40)])
     return tmp_path / "x.vec"
@@ -93,7 +93,7 @@ def plain(tmp_path):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Batches small enough for many of them."""
+    """Make batches small enough for many of them."""
     for module in ("vecsearch.indexing.batch_writer", "vecsearch.stores.sqlite.write.replacement"):
         for name in ("BATCH_CHUNKS", "READ_DOCUMENTS"):
             if hasattr(sys.modules[module], name):
@@ -109,7 +109,7 @@ def fetch_rows(folder, query):
 
 
 def read_documents(folder):
-    """All but the rows' own numbers and the mark of brought vectors."""
+    """Read everything but the rows' own numbers and the mark of provided vectors."""
     return fetch_rows(
         folder,
         "SELECT d.external_id, d.title, d.text, d.metadata, d.digest, d.indexed_at, s.path "
@@ -124,7 +124,7 @@ def read_sources(folder):
 
 
 def rank_by_brute_force(collection, encoder, query):
-    """(id, ordinal) of every chunk, the nearest first, from its text, title and context."""
+    """Rank every chunk as (id, ordinal), the nearest first, from its text, title and context."""
     chunk_rows = fetch_rows(
         collection.path,
         "SELECT d.external_id, c.ordinal, d.title, c.context, substr(d.text, c.start + 1, c.end - c.start) FROM chunks c "
@@ -388,7 +388,7 @@ def test_who_asked_for_the_old_encoder_is_told_and_no_vector_of_it_is_taken_in(p
 
 @pytest.fixture
 def other_model(tmp_path):
-    """The bundled model as a local folder, with prompts that its own does not have."""
+    """Copy the bundled model into a local folder, with prompts that its own does not have."""
     folder = tmp_path / "prompted model"
     shutil.copytree(model_files.find_model_folder(model_files.BUNDLED_MODEL), folder)
     config = folder / "config_sentence_transformers.json"
@@ -524,7 +524,7 @@ def test_killed_at_any_point_it_answers_by_one_encoder_and_goes_on(plain, point,
 
 
 def rank_texts_by_brute_force(encoder, query):
-    """The documents of `plain`, nearest first."""
+    """Rank the documents of `plain`, nearest first."""
     scores = encoder.encode_documents(make_texts(40)) @ encoder.encode_queries([query])[0]
     return [(f"d{position}", 0) for position in np.argsort(-scores, kind="stable")]
 

@@ -32,7 +32,7 @@ class InterruptingEncoder(FakeEncoder):
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """Twenty files, each a batch of its own."""
+    """Write twenty files, each a batch of its own."""
     (tmp_path / "files").mkdir()
     for n in range(20):
         (tmp_path / f"files/{n:02}.txt").write_text(f"a note about the sea, number {n}")

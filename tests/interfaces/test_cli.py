@@ -224,7 +224,7 @@ def test_progress_shows_on_a_terminal_only(tmp_path: Path) -> None:
 
 
 def run_on_terminal(command: list[str], folder: Path) -> tuple[str, str]:
-    """What a command writes to a terminal on stderr, and to a pipe on stdout."""
+    """Return what a command writes to a terminal on stderr, and to a pipe on stdout."""
     controller, terminal = pty.openpty()
     with subprocess.Popen(command, cwd=folder, stderr=terminal, stdout=subprocess.PIPE, text=True) as child:
         os.close(terminal)

@@ -324,7 +324,7 @@ def test_a_cross_encoder_from_a_folder(mixed: vecsearch.Collection, tiny_cross_e
 
 @pytest.fixture(scope="module")
 def tiny_cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cross-encoder's folder with random weights: what is tested is that one is read and asked."""
+    """Make a cross-encoder's folder with random weights: what is tested is that one is read and asked."""
     from sentence_transformers import CrossEncoder
     from transformers import BertConfig, BertForSequenceClassification
     from transformers.models.bert.tokenization_bert import BertTokenizer

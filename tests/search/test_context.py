@@ -190,7 +190,7 @@ SENTENCES = (
 
 @st.composite
 def draw_hits(draw):
-    """Hits as a search gives them: chunks of a few documents, and stray or overlapping stretches of them."""
+    """Draw hits as a search gives them: chunks of a few documents, and stray or overlapping stretches of them."""
     hits = []
     for name in ("a", "b", "c"):
         text = draw(st.sampled_from([" ", "", "\n"])).join(draw(st.lists(st.sampled_from(SENTENCES), max_size=9)))

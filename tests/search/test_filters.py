@@ -98,7 +98,7 @@ def holds_operator(name: str, operand: Any, exists: bool, value: Any) -> bool:  
 
 
 def parse_times(value: Any, operand: Any) -> tuple[Any, Any]:
-    """Both as days, or as moments, where the operand is one and the value can be read as a time; else as they are."""
+    """Parse both as days or moments, where the operand is one and the value can be read as a time; else leave them."""
     moments = [parse_moment(side) for side in (value, operand)]
     if None in moments:
         return value, operand
@@ -250,7 +250,7 @@ def test_a_filter_takes_thousands_of_values(collection: vecsearch.Collection) ->
 
 
 def time_texts() -> st.SearchStrategy[str]:
-    """Days and moments of a few weeks, with every offset that SQLite and Python both read."""
+    """Draw days and moments of a few weeks, with every offset that SQLite and Python both read."""
     moments = st.builds(
         lambda day, minute: datetime(2024, 2, 20) + timedelta(day, minutes=minute), st.integers(0, 25), st.integers(0, 1439)
     )
@@ -270,7 +270,7 @@ def time_texts() -> st.SearchStrategy[str]:
 
 @pytest.fixture(scope="module")
 def dated_collection(tmp_path_factory: pytest.TempPathFactory) -> tuple[vecsearch.Collection, list[str]]:
-    """A collection of documents with a time each."""
+    """Make a collection of documents with a time each."""
     texts: list[str] = []
 
     @settings(max_examples=400, deadline=None, database=None, derandomize=True)

@@ -38,7 +38,7 @@ TINY_QUERIES = {
 def make_candidates(
     cosines: dict[int, float], bm25: dict[int, float], *, max_bm25: float = 8.0, identifier_share: float = 0.0
 ) -> Candidates:
-    """Chunks that both sides gave as they stand here: `bm25` those that the words found, all others the vectors."""
+    """Make the candidates of both sides: `bm25` are those that the words found, all others those of the vectors."""
     ids = np.array(sorted(cosines), np.int64)
     return Candidates(
         ids, np.array([cosines[i] for i in ids]), np.array([bm25.get(int(i), 0.0) for i in ids]),

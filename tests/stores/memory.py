@@ -53,7 +53,7 @@ class MemoryStore:
 
     @contextmanager
     def hold_lock(self) -> Iterator[None]:
-        """Be the one writer; the thread that is may enter again."""
+        """Hold the lock of the one writer; the thread that holds it may enter again."""
         if self.readonly:
             raise ReadOnlyError(f"{self.location} was opened to be read only")
         if not self._lock.acquire(timeout=self._lock_timeout):
@@ -98,7 +98,7 @@ class MemoryStore:
         }  # fmt: skip
 
     def upgrade(self) -> bool:
-        """There is no older format."""
+        """Return False: there is no older format."""
         return False
 
     def close(self) -> None:

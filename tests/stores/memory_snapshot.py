@@ -125,7 +125,7 @@ class MemoryState:
 
     @cached_property
     def chunks(self) -> dict[ChunkId, MemoryChunk]:
-        """Every chunk by its id, ascending."""
+        """Return every chunk by its id, ascending."""
         chunks = (
             MemoryChunk(chunk, document, ordinal)
             for document in self.documents.values()
@@ -367,7 +367,7 @@ class MemorySnapshot:
 
 
 def _rank(scores: Mapping[ChunkId, float]) -> tuple[ScoredChunk, ...]:
-    """Best first; equal scores go to the chunk stored first."""
+    """Rank best first; of equal scores the chunk stored first comes first."""
     return tuple(ScoredChunk(*item) for item in sorted(scores.items(), key=lambda item: (-item[1], item[0])))
 
 

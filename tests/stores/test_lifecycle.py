@@ -33,7 +33,7 @@ MODES = ("dense", "lexical", "hybrid")
 
 
 def make_texts(numbers: Sequence[int], *, version: str = "") -> list[str]:
-    """Distinct short texts; some share all their words with others, so that scores tie."""
+    """Make distinct short texts; some share all their words with others, so that scores tie."""
     return [
         f"{TOPICS[n % 6]} {'and bats ' * (n % 3)}{'in the evening' if n % 5 == 0 else ''} {version} {n // 12}" for n in numbers
     ]
@@ -99,7 +99,7 @@ def fold_segments(path: Path) -> None:
 
 
 def kill_before_publish(path: Path) -> None:
-    """The rows are committed, the process dies before the index file is written."""
+    """Commit the rows, and kill the process before the index file is written."""
     delete_documents(path)
     script = (
         "import os, signal, vecsearch\n"
@@ -114,7 +114,7 @@ def kill_before_publish(path: Path) -> None:
 
 
 def kill_while_naming(path: Path) -> None:
-    """The next index file lies in place, and SQLite does not name it yet."""
+    """Leave what a killed process leaves: the next index file is written, and SQLite does not name it yet."""
     delete_documents(path)
     file = find_newest_file(path)
     collection, segment = file.stem.split("-")
@@ -141,7 +141,7 @@ def flip_one_byte(path: Path) -> None:
 
 
 def restore_older_generation(path: Path) -> None:
-    """A restored copy of the file of before lies where the current one should."""
+    """Put a copy of the previous index file where the current one should be."""
     publish_first_documents(path)
     old = find_newest_file(path).read_bytes()
     add(path, range(300, 330))
@@ -182,13 +182,13 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def stem_texts(texts: Sequence[str]) -> list[list[str]]:
-    """Snowball's English stems, one list a text."""
+    """Stem words with Snowball's English stemmer, one list a text."""
     stemmer = Stemmer.Stemmer("english")
     return [stemmer.stemWords(re.findall(r"[a-z0-9]+", text.lower())) for text in texts]
 
 
 def bm25(rows: Sequence[Row], query: str) -> tuple[dict[int, float], float]:
-    """Robertson's formula over every row, and the sum's upper bound."""
+    """Compute Robertson's formula over every row, and the sum's upper bound."""
     words = dict.fromkeys(word for word in re.findall(r"\w+", query.lower()) if word not in load_function_words("en"))
     bags = [Counter(tokens) for tokens in stem_texts([f"{row.title} {row.text}" for row in rows])]
     mean = sum(bag.total() for bag in bags) / max(1, len(bags))
@@ -204,12 +204,12 @@ def bm25(rows: Sequence[Row], query: str) -> tuple[dict[int, float], float]:
 
 
 def count_trigrams(text: str) -> Counter[str]:
-    """Three letters, or two and an end of their word."""
+    """Count three letters, or two and an end of their word."""
     return Counter(f" {word} "[start : start + 3] for word in re.findall(r"\w+", text.lower()) for start in range(len(word)))
 
 
 def add_trigram_scores(rows: Sequence[Row], query: str, candidates: dict[str, tuple[Row, float, float]]) -> dict[str, float]:
-    """The scores of the best 50 by both sides, half of the words' part given to that of their trigrams."""
+    """Rescore the best 50 by both sides, half of the words' part given to that of their trigrams."""
     step = next(2**n for n in range(20) if len(rows) <= 128 * 2**n)
     sample = [count_trigrams(f"{row.title} {row.text}") for row in rows[::step]]
     mean = sum(bag.total() for bag in sample) / max(1, len(sample))
@@ -231,7 +231,7 @@ def add_trigram_scores(rows: Sequence[Row], query: str, candidates: dict[str, tu
 def search_by_brute_force(
     rows: Sequence[Row], encoder: TextEncoder, query: str, mode: str, keep: Callable[[Row], bool]
 ) -> dict[str, float]:
-    """Every row that matches, with its score."""
+    """Score every row that matches."""
     vector = encoder.encode_queries([query])[0]
     cosine = {row.id: float(row.vector @ vector) for row in rows}
     words, max_score = bm25(rows, query)
@@ -270,7 +270,7 @@ def assert_right(collection: vecsearch.Collection, path: Path, encoder: TextEnco
 
 
 def assert_same_ranking(hits: Sequence[vecsearch.Hit], expected: dict[str, float]) -> None:
-    """The same scores in the same order; between equal scores, that of the earlier row first."""
+    """Check for the same scores in the same order; between equal scores, that of the earlier row first."""
     assert len(hits) == min(10, len(expected))
     best = sorted(expected.values(), reverse=True)[: len(hits)]
     assert [hit.score for hit in hits] == pytest.approx(best, abs=2e-5)
@@ -311,7 +311,7 @@ def test_top_ten_equals_brute_force_while_another_process_writes(path: Path, enc
 
 
 def run_steps(script: str) -> Iterator[str]:
-    """Runs a script that prints a line after each step and waits for one."""
+    """Run a script that prints a line after each step and waits for one."""
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin and child.stdout
         for line in child.stdout:

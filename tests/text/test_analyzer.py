@@ -18,7 +18,7 @@ LONG = st.builds(
 
 
 def analyze(language: str, text: str) -> AnalyzedText:
-    """What is indexed, token by token."""
+    """Return what is indexed, token by token."""
     tokens = list(get_analyzer(language).tokenize(unicodedata.normalize("NFC", text)))
     forms = {form for token in tokens for form in (*token.forms, *([token.compound_form] if token.compound_form else []))}
     return AnalyzedText([term for token in tokens for term in token.terms], forms)

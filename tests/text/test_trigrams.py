@@ -28,7 +28,7 @@ def count_trigrams(text: str) -> Counter[str]:
 
 
 def score(question: str, text: str, known: Sequence[str]) -> float:
-    """BM25 over its bound."""
+    """Compute BM25 over its bound."""
     bags = [count_trigrams(text) for text in known]
     mean = max(sum(bag.total() for bag in bags) / len(bags), 1.0)
     bag, question_trigrams = count_trigrams(text), count_trigrams(question)

@@ -39,7 +39,7 @@ def make_segmented_sqlite_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def make_memory_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
-    """There is nothing to open again: a second time gives the store itself, or a view of it that cannot be written."""
+    """Make a store, or give the same one a second time, or a view of it that cannot be written: there is nothing to open."""
     stores: list[MemoryStore] = []
 
     def open_store(**options: Any) -> Store:

@@ -27,7 +27,7 @@ A_TXT, B_TXT, OUTSIDE = "notes/a.txt", "notes/deep/b.txt", "/elsewhere/c.txt"
 
 @pytest.fixture
 def filled_store(store: Store) -> Store:
-    """Two documents of one file, one of another, one of a file outside, one of none, and a file that gave none."""
+    """Store two documents of one file, one of another, one of a file outside, one of none, and a file that gave none."""
     write(
         store,
         [

@@ -62,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def memory_collection(folder: Path, tmp_path: Path) -> Collection:
-    """The same collection in memory."""
+    """Make the same collection in memory."""
     collection = open_collection(MemoryStore(tmp_path))
     fill(collection, folder)
     write_files(folder)

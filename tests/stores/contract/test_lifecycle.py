@@ -64,7 +64,7 @@ class Oracle:
 
 
 def make_documents(numbers: range, *, version: str = "") -> list[NewDocument]:
-    """Texts of a few words, some of which are equal, so that scores tie."""
+    """Make texts of a few words, some of which are equal, so that scores tie."""
     documents = []
     for n in numbers:
         lines = [f"{WORDS[n % 8]} {WORDS[n // 2 % 8]} {version}".strip(), f"{WORDS[n % 3]} bat {'dusk ' * (n % 3)}".strip()]
@@ -137,7 +137,7 @@ def rename_and_rename_back(oracle: Oracle) -> None:
 
 
 def replace_vectors(oracle: Oracle) -> None:
-    """Its vectors are made again, in single precision and another order; the order of the chunks is then that of the new ones."""
+    """Make the vectors anew, in single precision and another order, which the chunks then have too."""
     delete_documents(oracle)
     replacement = oracle.store.get_replacement(COLLECTION)
     replacement.begin(SPEC, Precision.FLOAT32)
@@ -163,7 +163,7 @@ STATES = [
 
 
 def rank(scores: dict[Place, float], order: Sequence[Place]) -> list[tuple[Place, float]]:
-    """Best first, those of equal scores (but for rounding) in the order in which they are stored."""
+    """Rank best first, those of equal scores (but for rounding) in the order in which they are stored."""
     numbers = {place: n for n, place in enumerate(order)}
     return sorted(scores.items(), key=lambda item: (-round(item[1], 6), numbers[item[0]]))
 
@@ -177,7 +177,7 @@ def compute_cosines(oracle: Oracle, query: np.ndarray, keep: Callable[[NewDocume
 
 
 def compute_bm25(oracle: Oracle, query: str, keep: Callable[[NewDocument], bool]) -> dict[Place, float]:
-    """Robertson's formula over every chunk."""
+    """Compute Robertson's formula over every chunk."""
     chunks = oracle.list_chunks()
     bags = {place: Counter(document.text.split("\n")[place[1]].split()) for place, document in chunks}
     mean = sum(bag.total() for bag in bags.values()) / max(1, len(bags))

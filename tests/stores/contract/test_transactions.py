@@ -125,14 +125,14 @@ def test_a_collection_made_again_is_another(filled_store: Store) -> None:
 
 
 def fail_on_vectors(writer: Writer) -> None:
-    """The last of the batch has a vector that no array can be made of: all is taken back, whatever went in before."""
+    """Commit a batch whose last vector no array can be made of: all is rolled back, whatever was written before."""
     bad_document = replace(make_document("bad", "spring"), vectors=np.array([["no vector"] * 16]))
     new = [make_document("new", "dusk"), make_document("a", "other"), bad_document]
     writer.commit(new, [make_file("new.txt")], clear_pending=[hash_text("waits")])
 
 
 def fail_on_metadata(writer: Writer) -> None:
-    """What is no JSON cannot be stored, and what came before it in the same transaction is not."""
+    """Store what is no JSON: it fails, and takes back what came before it in the same transaction."""
     writer.commit([make_document("new", "dusk")], metadata={"a": {"n": 5}, "b": {"n": float("nan")}})
 
 

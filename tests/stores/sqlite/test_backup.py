@@ -29,7 +29,7 @@ GROUP = 40  # documents of one version
 
 
 def put(folder, version, *, count=GROUP):
-    """A collection whose documents all are of one version; deletes, updates and index files have left their traces."""
+    """Make a collection whose documents all are of one version, with traces of deletes, updates and index files."""
     with vecsearch.open(folder, model=ENCODER) as notes:
         notes.delete(where={})
         texts = [f"anchor {n} of the ship {version} {'knot ' * (n % 5)}" for n in range(count)]
@@ -40,7 +40,7 @@ def put(folder, version, *, count=GROUP):
 
 
 def read_versions(collection):
-    """The version that each kind of answer is of; one answer is of one."""
+    """Return the version of each kind of answer; one answer is of one version."""
     answers = [
         collection.search("anchor of the ship", mode="dense", limit=100),
         collection.search("anchor", mode="lexical", limit=100),
@@ -56,7 +56,7 @@ def read_versions(collection):
 
 
 def is_clean(folder):
-    """Whether the doctor finds nothing at all."""
+    """Return whether the doctor finds nothing at all."""
     return maintenance.check(folder, model=ENCODER) == []
 
 
@@ -67,7 +67,7 @@ def read(folder):
 
 @pytest.fixture
 def database_and_backup(tmp_path):
-    """A database that holds the new version, and a backup of the old one that it held before."""
+    """Make a database that holds the new version, and a backup of the old one that it held before."""
     put(tmp_path / "db", "old")
     maintenance.backup(tmp_path / "db", tmp_path / "old.backup")
     put(tmp_path / "db", "new")
@@ -290,7 +290,7 @@ def test_a_damaged_database_is_replaced_and_kept_beside(database_and_backup):
 
 
 def make_backup(file, content, **claims):
-    """A backup made by hand."""
+    """Make a backup by hand."""
     import hashlib
 
     manifest = {
@@ -306,7 +306,7 @@ def make_backup(file, content, **claims):
 
 
 def alter_database(database, place, *statements):
-    """The content of a database in which something was done."""
+    """Return the content of a database after some statements."""
     shutil.copy(database, place)
     with closing(sqlite3.connect(place, isolation_level=None)) as raw:
         for statement in statements:
@@ -316,7 +316,7 @@ def alter_database(database, place, *statements):
 
 @pytest.fixture
 def plain(notes, tmp_path):
-    """The SQLite file of a sound backup, alone."""
+    """Extract the SQLite file of a sound backup."""
     maintenance.backup(notes, tmp_path / "sound.backup")
     with zipfile.ZipFile(tmp_path / "sound.backup") as archive:
         archive.extract(DATABASE_FILE, tmp_path / "plain")
@@ -377,7 +377,7 @@ def test_a_bad_backup_is_refused_before_anything_is_touched(kind, plain, notes, 
 
 
 def list_lasting_files(folder):
-    """Its files, but for those that SQLite keeps while somebody has a database open."""
+    """List the files, but for those that SQLite keeps while somebody has a database open."""
     return [name for name in list_files(folder) if not name.endswith(("-wal", "-shm"))]
 
 

@@ -410,7 +410,7 @@ def test_a_damaged_file_is_found_out_by_doctor_and_never_ends_in_a_traceback(she
 
 
 def make_altered_model(folder):
-    """The default model's files with another prompt: another encoder."""
+    """Copy the default model's files with another prompt: another encoder."""
     model = model_files.find_model_folder(model_files.BUNDLED_MODEL)
     shutil.copytree(model, folder, copy_function=lambda source, target: Path(target).symlink_to(source))
     config = folder / "config_sentence_transformers.json"

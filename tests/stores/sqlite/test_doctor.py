@@ -38,7 +38,7 @@ SIZE = 2 * ENCODER.dimension  # of a vector, in bytes
 
 @pytest.fixture(scope="session")
 def sound_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with two collections, a file, long documents, index files, rows after them and deleted ones."""
+    """Make two collections with a file, long documents, index files, rows after them and deleted ones."""
     place = tmp_path_factory.mktemp("sound")
     draw = random.Random(0)
     (place / "lines.jsonl").write_text(
@@ -59,13 +59,13 @@ def sound_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def db(sound_database: Path, tmp_path: Path) -> Path:
-    """The test's own copy."""
+    """Copy the database for the test."""
     return copy_database(sound_database, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def before(sound_database: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What it answers."""
+    """Return what the sound database answers."""
     return collect_answers(copy_database(sound_database, tmp_path_factory.mktemp("asked")))
 
 
@@ -86,7 +86,7 @@ def fetch_value(folder: Path, query: str) -> object:
 
 
 def collect_answers(folder: Path) -> dict[str, object]:
-    """By meaning, by words and by filters, with no regard to the numbers of rows, which decide between equal scores."""
+    """Search by meaning, words and filters; ignore the numbers of rows, which decide between equal scores."""
     with vecsearch.open(folder, model=ENCODER, readonly=True) as notes:
         rows: Any = ENCODER.encode_queries(["harbour seal", "moon dust"])
         results: dict[str, list[Any]] = {
@@ -116,7 +116,7 @@ def list_errors(findings: object) -> list[Finding]:
 
 
 def hide_row_from_index(folder: Path) -> None:
-    """A row is changed while SQLite does not know of the index."""
+    """Change a row while SQLite does not know of the index."""
     with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as connection:
         connection.execute("UPDATE chunks SET collection_id = 2 WHERE id = 7")
         query = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master WHERE name = 'chunks_of_collection'"
@@ -130,7 +130,7 @@ def hide_row_from_index(folder: Path) -> None:
 
 
 def replace_words(folder: Path) -> None:
-    """As many rows, and each of the right length: one word is another."""
+    """Index another word for one: as many rows, and each of the right length."""
     text = str(fetch_value(folder, "SELECT text FROM documents WHERE external_id = 'late1'"))
     row = fetch_value(folder, "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.external_id = 'late1'")
     execute_sql(
@@ -149,7 +149,7 @@ def find_newest_file(folder: Path) -> Path:
 
 
 def replace_index_file(folder: Path) -> None:
-    """A sound file with the right name, checksum and number of rows, and the vectors of others."""
+    """Write a sound file with the right name, checksum and number of rows, and the vectors of other chunks."""
     file = find_newest_file(folder)
     segment = faiss_segment.Segment.build(
         32,
@@ -287,7 +287,7 @@ def test_what_is_derived_is_found_wrong_and_mended(db: Path, before: dict[str, o
 
 
 def assert_it_goes_on(folder: Path) -> None:
-    """What comes next is written and found, and every document can be changed and taken out."""
+    """Check that new documents are written and found, and that every document can be changed and deleted."""
     with vecsearch.open(folder, model=ENCODER) as notes:
         notes.add(["a quokka"], ids=["last"])
         assert notes.search("quokka", mode="lexical")[0].id == "last"

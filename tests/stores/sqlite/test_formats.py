@@ -65,7 +65,7 @@ def upgrade():
 
 
 def use_next_format(scripts: Path, patch: Any) -> None:
-    """Let this process be a program of the next format, whose migrations lie in a folder of their own."""
+    """Make this process a program of the next format, whose migrations lie in a folder of their own."""
     from vecsearch.stores.sqlite.backup import backup_file
     from vecsearch.stores.sqlite.engine import database_folder, migration
     from vecsearch.stores.sqlite.integrity import schema_checks
@@ -82,7 +82,7 @@ def use_next_format(scripts: Path, patch: Any) -> None:
 
 @pytest.fixture
 def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A database of this format, in the hands of a program of the next one."""
+    """Make a database of this format, in the hands of a program of the next one."""
     shutil.copytree(FORMATS / str(SCHEMA_VERSION), tmp_path / "old")
     use_next_format(tmp_path / "scripts", monkeypatch.setattr)
     return tmp_path / "old/database"
@@ -94,7 +94,7 @@ def read_version(folder: Path) -> int:
 
 
 def check_answers(folder: Path) -> None:
-    """All that the kept database holds is there, and found by meaning, by words and by metadata."""
+    """Check that all that the stored database holds is there, and found by meaning, by words and by metadata."""
     with vecsearch.open(folder) as collection:
         assert [document.id for document in collection.list_documents()] == KEPT_IDS
         assert collection.search("tie a rope to a rail", limit=1)[0].id == "notes/knots.md"
@@ -333,7 +333,7 @@ def test_a_backup_of_an_older_format_is_upgraded_by_the_restore(tmp_path: Path, 
 
 
 def read_truth(file: Path) -> dict[str, list[Any]]:
-    """What an upgrade has to keep, of a database of this format or of the next."""
+    """Read what an upgrade has to keep, of a database of this format or of the next."""
     columns = {
         "collections": "id, name, role, model, fingerprint, dimension, precision, created_at, stemmer, metadata",
         "documents": "id, collection_id, source_id, external_id, title, text, metadata, digest, provided_vectors, indexed_at",
@@ -377,7 +377,7 @@ def test_a_newer_format_is_refused(current_database: Path) -> None:
 
 @pytest.fixture
 def current_database(tmp_path: Path) -> Iterator[Path]:
-    """A copy of the database that is kept of this format."""
+    """Copy the stored database of this format."""
     shutil.copytree(FORMATS / str(SCHEMA_VERSION), tmp_path, dirs_exist_ok=True)
     yield tmp_path / "database"
 
@@ -413,7 +413,7 @@ def test_the_script_makes_what_is_kept(current_database: Path, tmp_path: Path) -
 
 
 def read_schema(folder: Path) -> tuple[Any, ...]:
-    """The tables with their columns, the indexes, and the version."""
+    """Read the tables with their columns, the indexes, and the version."""
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
         table_rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         names = [name for (name,) in table_rows]

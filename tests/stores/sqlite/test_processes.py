@@ -51,7 +51,7 @@ with vecsearch.open(sys.argv[1], model=FakeEncoder()) as collection:
 
 
 def put(collection, version):
-    """Every document of the group, in one transaction."""
+    """Replace every document of the group, in one transaction."""
     texts = [f"anchor {n} of version{version}" for n in range(GROUP)]
     collection.add(
         texts, ids=[f"g{n}" for n in range(GROUP)], metadatas=[{"version": version}] * GROUP, on_conflict="replace",
@@ -60,7 +60,7 @@ def put(collection, version):
 
 
 def read_versions(collection):
-    """The version in each kind of answer; all documents of an answer are of one."""
+    """Return the version in each kind of answer; all documents of an answer are of one version."""
     answers = [
         collection.search("anchor of a ship", mode="dense", limit=GROUP, where={"version": {"$gte": 0}}),
         collection.search("anchor", mode="lexical", limit=GROUP),
@@ -76,7 +76,7 @@ def read_versions(collection):
 
 @contextmanager
 def run_processes(*scripts):
-    """Processes of these (script, arguments), which have begun."""
+    """Run processes of these (script, arguments), and wait until each is ready."""
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     processes = [
@@ -94,7 +94,7 @@ def run_processes(*scripts):
 
 
 def stop_process(process):
-    """What a process says when it is asked to end."""
+    """Ask a process to end, and return what it prints."""
     out, err = process.communicate("enough\n", timeout=60)
     assert process.returncode == 0, err
     return out.split()
@@ -102,7 +102,7 @@ def stop_process(process):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Few rows pass through all that thousands would."""
+    """Lower the limits, so that few rows pass through all that thousands would."""
     for module in ("write.compaction", "vectors.faiss_segment"):
         for name, value in {"INDEX_FLUSH_ROWS": 20, "PQ_MIN_ROWS": 50, "SEGMENT_ROWS_MAX": 120, "RESCORE_MIN": 20}.items():
             monkeypatch.setattr(f"vecsearch.stores.sqlite.{module}.{name}", value, raising=False)
@@ -110,7 +110,7 @@ def small(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path, small):
-    """A database with the group and a crowd around it."""
+    """Make a database with the group and a crowd around it."""
     with vecsearch.open(tmp_path / "db", model=ENCODER) as collection:
         collection.add([f"a gull {n}" for n in range(150)], ids=[f"x{n}" for n in range(150)])
         put(collection, 0)
@@ -285,7 +285,7 @@ with database.hold_write_lock():
 
 
 def check_refusal(folder, holder):
-    """Who reads is not kept waiting, who writes is told who holds the lock."""
+    """Check that a reader does not wait, and that a writer is told who holds the lock."""
     with vecsearch.open(folder, model=ENCODER, lock_timeout=0.1) as collection:
         assert len(collection.search("gull")) == 10
         with pytest.raises(vecsearch.DatabaseLockedError, match=f"process {holder.pid} "):

@@ -37,7 +37,7 @@ BEGINNINGS = ("zqv", "xke", "鯨", "魚", "jwm")
 
 
 def find_marks(folder: Path) -> set[str]:
-    """Which of the marks stand in the bytes of any file, or among the terms of a text index."""
+    """Find the marks that stand in the bytes of any file, or among the terms of a text index."""
     data = b"\0".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
     marks = [*OF_TEXT, *OF_TITLE, *OF_METADATA, "the-secret-id"]
     found_marks = {mark for mark in marks if mark.encode() in data}
@@ -47,7 +47,7 @@ def find_marks(folder: Path) -> set[str]:
 
 
 def read_terms(folder: Path) -> set[str]:
-    """The vocabulary of every text index, in a copy, as FTS5 tells it."""
+    """Read the vocabulary of every text index, in a copy, as FTS5 tells it."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
         with closing(sqlite3.connect(f"file:{folder / DATABASE_FILE}?mode=ro", uri=True)) as source:
             source.backup(copy)
@@ -63,7 +63,7 @@ def read_terms(folder: Path) -> set[str]:
 
 
 def fill(folder: Path, *, other_count: int = 400) -> None:
-    """A secret among other documents, in SQLite and in an index file."""
+    """Add a secret among other documents, in SQLite and in an index file."""
     with vecsearch.open(folder, model=ENCODER) as notes:
         rows = np.random.default_rng(1).normal(size=(other_count, 32))
         notes.add(
@@ -111,7 +111,7 @@ def replace_document(folder: Path) -> None:
 
 
 def delete_and_repair(folder: Path) -> None:
-    """By the doctor, who makes the text index anew, and whose backup is removed as he says."""
+    """Delete, repair with the doctor, who makes the text index anew, and remove the backup as he says."""
     with vecsearch.open(folder, model=ENCODER) as notes:
         notes.delete("the-secret-id")
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
@@ -207,7 +207,7 @@ sys.stdin.read()
 
 @contextmanager
 def run_reader(folder: Path) -> Iterator[int]:
-    """Another process that reads the database as it is now."""
+    """Run another process that reads the database as it is now."""
     command = [sys.executable, "-c", READ, str(folder / DATABASE_FILE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout

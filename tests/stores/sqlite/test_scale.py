@@ -52,7 +52,7 @@ def run(*arguments: object) -> subprocess.Popen[str]:
 
 
 def write_corpus(shared: Callable[[str], Path], folder: Path, count: int) -> Path:
-    """The first documents of a real corpus as one .jsonl file."""
+    """Write the first documents of a real corpus as one .jsonl file."""
     path = folder / f"{count}.jsonl"
     with gzip.open(shared("scale_debian") / "corpus.jsonl.gz", "rt") as lines, path.open("w") as out:
         for _, line in zip(range(count), lines, strict=False):
@@ -61,7 +61,7 @@ def write_corpus(shared: Callable[[str], Path], folder: Path, count: int) -> Pat
 
 
 def read_contents(database: Path) -> list[tuple[object, ...]]:
-    """Everything that two runs must agree on."""
+    """Read everything that two runs must agree on."""
     with sqlite3.connect(database / DATABASE_FILE) as connection:
         return connection.execute(
             'SELECT d.external_id, d.title, d.text, d.metadata, d.digest, s.path, s.digest, c.ordinal, c.start, c."end", '

@@ -22,7 +22,7 @@ ROWS = 12_000
 
 
 def make_rows(count: int, seed: int = 0) -> np.ndarray:
-    """Unit vectors in a hundred clusters of unlike size, as texts have topics."""
+    """Make unit vectors in a hundred clusters of unlike size, as texts have topics."""
     random = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(size=(100, DIMENSION))
     near = centres[np.minimum(random.geometric(0.03, size=count), 99)] + 0.7 * random.normal(size=(count, DIMENSION))
@@ -60,7 +60,7 @@ FILTERS = {
 
 @pytest.fixture(scope="module")
 def segmented_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same in several segments, of which five or more have codes."""
+    """Make the same in several segments, of which five or more have codes."""
     path = tmp_path_factory.mktemp("parted") / "x.vec"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compaction, "SEGMENT_ROWS_MAX", 2_300)
