@@ -1,4 +1,4 @@
-"""One file can neither hang, crash nor exhaust the program that reads it."""
+"""No file can hang or crash the program that reads it, or exhaust its memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def hostile(monkeypatch, tmp_path):
         "import types\n"
         "module = types.ModuleType('vecsearch.documents.loaders.evil')\n"
         "def load(raw):\n"
-        "    from vecsearch.core.types import ParsedDocument\n"
+        "    from vecsearch.core.parsed import ParsedDocument\n"
         "    space = {'raw': raw, 'ParsedDocument': ParsedDocument}\n"
         "    exec(raw.data.decode(), space)\n"
         "    return space['items']\n"
@@ -184,10 +184,10 @@ def test_a_file_whose_bytes_are_known_is_not_read(tmp_path):
     digest = reading[0].digest
     assert digest is not None and len(digest) == 64
     with ParserProcess() as parser:
-        ((request, items),) = [
-            (request, list(request.read_items())) for request in parser.read([ParseRequest(file, "a.txt", known_digest=digest)])
+        ((reading, items),) = [
+            (reading, list(reading.read_items())) for reading in parser.read([ParseRequest(file, "a.txt", known_digest=digest)])
         ]
-    assert (request.unchanged, request.digest, items) == (True, None, [])
+    assert (reading.unchanged, reading.digest, items) == (True, None, [])
 
 
 def test_what_is_wrong_with_a_file_keeps_its_kind(tmp_path):
