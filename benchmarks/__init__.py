@@ -1,1 +1,1 @@
-"""How quick, how right and how big, beside the others: each module is a command, `python -m benchmarks.NAME --help`."""
+"""Benchmarks of speed, quality and size, next to other tools: each module is a command, `python -m benchmarks.NAME --help`."""

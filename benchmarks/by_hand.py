@@ -1,4 +1,4 @@
-"""vecsearch beside sentence-transformers + faiss by hand: the same texts, each side a process of its own, taking turns.
+"""vecsearch compared with sentence-transformers + faiss by hand: the same texts, each side in its own process, in turns.
 
     python benchmarks/by_hand.py ../shared/data/scifact/corpus.jsonl --documents 1000 --rounds 3
 

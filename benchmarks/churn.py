@@ -1,4 +1,4 @@
-"""Half an hour of everything at once: does memory, disk and the log level off, and is every answer right in the end?
+"""Half an hour of reads and writes at once: do memory, disk and the log level off, and is every answer right at the end?
 
     make churn        or: python -m benchmarks.churn --minutes 30 --out FOLDER
 
@@ -72,7 +72,7 @@ def run_reader(folder: Path) -> None:
 
 @dataclass
 class Churn:
-    """What runs, and what was measured."""
+    """The run: its processes, its samples, and the problems that were found."""
 
     work_folder: Path
     start_time: float = field(default_factory=time.monotonic)
@@ -193,7 +193,7 @@ def _measure_size(paths: Sequence[Path]) -> float:
     for path in paths:
         try:
             total += path.stat().st_size
-        except OSError:  # gone by now
+        except OSError:  # deleted in the meantime
             continue
     return total / MEGABYTE
 

@@ -1,4 +1,4 @@
-"""A question from a cold shell: seconds from start to end, and most memory, for vecsearch and for the same done with others.
+"""One search from a cold shell: seconds from start to end and peak memory, for vecsearch and for other tools.
 
     python -m benchmarks.cold --chunks 100000 --vectors FILE.npy --keep build/cold
 

@@ -1,4 +1,4 @@
-"""vecsearch beside other databases: the same texts, vectors and metadata, each peer and step in a process of its own.
+"""vecsearch compared with other databases: the same texts, vectors and metadata, each peer and step in its own process.
 
     python -m benchmarks.compare --rows 10000,100000 --out build/compare
 
@@ -45,7 +45,7 @@ def main() -> None:
             exact = ExactSearch(data)
             for name in pending:
                 if any(result["peer"] == name and "failed" in result for result in results):
-                    continue  # what was too much for it already is no better with more
+                    continue  # a peer that failed with fewer rows will fail with more
                 results.append(_measure_peer(name, data, exact, args))
                 _write_results(results, args.out)
             shutil.rmtree(data)
@@ -116,7 +116,7 @@ def _measure_peer(name: str, data: Path, exact: ExactSearch, args: argparse.Name
 
 
 def _run_step(step: str, name: str, data: Path, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
-    os.sync()  # what the one before left to be written is not this one's affair
+    os.sync()  # what the previous step left to be written must not slow this one down
     result_file = data.parent / "result.json"
     command = [sys.executable, "-m", "benchmarks.child", step, name, *map(str, [data, folder, result_file, args.series])]
     with (args.out / f"{name}.log").open("w") as log:

@@ -1,4 +1,4 @@
-"""The default encoder beside sentence-transformers in float32: tokens a second, likeness, what a batch does to a vector.
+"""The default encoder and sentence-transformers in float32: tokens a second, similarity, how a batch changes a vector.
 
     python -m benchmarks.encoding --rounds 5
 

@@ -1,4 +1,4 @@
-"""What the encoder and a collection can tell: likeness of sentences, synonyms, and that a question has no answer here.
+"""What the encoder and a collection can tell: similar sentences, synonyms, and questions that have no answer here.
 
     python benchmarks/likeness.py ../shared/data
 

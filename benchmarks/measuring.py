@@ -1,4 +1,4 @@
-"""Clocks and gauges: how much memory a process took at most, how much room a folder takes, files made to last."""
+"""Measure the peak memory of a process and the size of a folder, and flush files to disk."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _list_descendants(process: str) -> Iterator[str]:
     for path in Path(f"/proc/{process}/task").glob("*/children"):
         try:
             children = path.read_text().split()
-        except OSError:  # ended meanwhile
+        except OSError:  # the process has ended in the meantime
             continue
         for child in children:
             yield child

@@ -25,7 +25,7 @@ TEXTS = ("The harbour seals rest on the sandbank.", "A central bank lends to the
 
 
 class MoveCounter:
-    """The modules that were entered, and the moves between them."""
+    """Count the modules that are entered, and the moves between them."""
 
     def __init__(self) -> None:
         """Start at nothing."""

@@ -1,4 +1,4 @@
-"""Where the time of a search goes: each stage in a collection of many chunks, and the cost of the second look.
+"""Where the time of a search goes: each stage in a collection of many chunks, and the cost of reranking.
 
     python benchmarks/stages.py ../shared/data/scale_pypi/corpus.jsonl.gz --chunks 100000
 

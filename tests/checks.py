@@ -1,4 +1,4 @@
-"""What the tests of bad input and bad places ask of a command and of a database."""
+"""Checks shared by tests: the error of a command, the contents of a database, and that nothing was lost."""
 
 from __future__ import annotations
 

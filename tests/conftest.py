@@ -1,4 +1,4 @@
-"""What the tests share: the real encoder, the sample data, the shell in this process and in one of its own."""
+"""Shared fixtures: the real encoder, the sample data, the shell in this process and in its own process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import vecsearch
 if threading.current_thread() is threading.main_thread():
     # a shell starts what it runs in the background with Ctrl-C ignored, and so would every command be that a test interrupts
     signal.signal(signal.SIGINT, signal.default_int_handler)
-os.environ["HF_HUB_OFFLINE"] = "1"  # whoever asks the network in a test has failed
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test that uses the network fails
 os.environ.pop("VECSEARCH_DB", None)
 
 from vecsearch.core.settings import DATABASE_FOLDER
@@ -40,7 +40,7 @@ SHARED_DATA = PROJECT.parent / "shared" / "data"
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command left behind."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str
@@ -48,7 +48,7 @@ class CommandResult:
 
 
 class CountingEncoder:
-    """The real encoder, which notes every text that it encodes."""
+    """The real encoder, which records every text that it encodes."""
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder

@@ -1,4 +1,4 @@
-"""A small deterministic encoder, for tests that are about something else than meaning."""
+"""A small deterministic encoder, for tests that do not depend on meaning."""
 
 from __future__ import annotations
 

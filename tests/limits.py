@@ -1,4 +1,4 @@
-"""What a child process has to do without: the rights of root, room on the disk. For `preexec_fn=` of subprocess."""
+"""Limits for a child process: no rights of root, no room on the disk. For `preexec_fn=` of subprocess."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `vecsearch.Database` offers, a database opened for each call: tests look at folders that others hold open."""
+"""The methods of `vecsearch.Database`, opened anew for each call: tests look at folders that others hold open."""
 
 from __future__ import annotations
 

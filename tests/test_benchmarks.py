@@ -1,4 +1,4 @@
-"""The benchmarks' harness measures the right thing and writes what it measured. How quick anything is, is no test."""
+"""The harness of the benchmarks measures the right thing and writes what it measured. Speed itself is not tested."""
 
 from __future__ import annotations
 

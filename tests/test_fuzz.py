@@ -1,4 +1,4 @@
-"""Input that nobody means well with: every way in takes it or says in one line why not; whatever comes in comes out as it was.
+"""Hostile input: every entry point accepts it or reports one line why not; what is accepted comes back unchanged.
 
 `VECSEARCH_FUZZ=100` runs a hundred times as many examples.
 """

@@ -1,4 +1,4 @@
-"""What is loaded, and when: no command that needs no model waits for one; and what the package offers is all there."""
+"""What is imported, and when: no command that needs no model waits for one; and every export of the package exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is a user's stays with that user: modes of files, no network unasked, and nothing executed of what is read."""
+"""The user's data stays private: modes of files, no network unless asked for, and no code of a read file is executed."""
 
 from __future__ import annotations
 

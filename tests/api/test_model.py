@@ -1,4 +1,4 @@
-"""The whole API, in any order, against a dictionary and brute force; with low thresholds, a little goes through all there is.
+"""The whole API, in any order, against a dictionary and brute force; low thresholds let little data reach every code path.
 
 `VECSEARCH_FUZZ=100` runs a hundred times as many examples.
 """

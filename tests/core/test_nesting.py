@@ -1,4 +1,4 @@
-"""What is nested is measured, not run into: whatever the recursion limit of the process, and however deep."""
+"""Nesting is measured before it is followed, whatever the recursion limit of the process, and however deep it is."""
 
 from __future__ import annotations
 

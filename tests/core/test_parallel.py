@@ -1,4 +1,4 @@
-"""Work that is done on all cores: its order, its errors, and what a forked child has of it."""
+"""Work that is done on all cores: its order, its errors, and that it works in a forked child."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every real file beside the project: text from what has text, a reason from what has none, and no harm from what means harm."""
+"""Every real file beside the project: text from files with text, a reason from the others, no harm from hostile files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is exported comes back as it was, and what other programs hold comes in as they say it is."""
+"""An export is imported unchanged, and the data of other programs is imported as they store it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the small databases of Chroma and txtai beside this file: `python tests/foreign/make.py`, where both are installed.
+"""Make the small databases of Chroma and txtai beside this file: `python tests/foreign/make.py`, where both are installed.
 
 Made with chromadb 1.5.9 and txtai 9.14.0. Only what holds documents is kept, and of txtai a whole archive.
 `expected.json` is what they say themselves of what they hold.
@@ -31,7 +31,7 @@ BIRDS = [
 
 
 class Lengths(chromadb.EmbeddingFunction):  # type: ignore[misc]
-    """Vectors that need no model."""
+    """An encoder that needs no model."""
 
     def __init__(self) -> None:
         pass

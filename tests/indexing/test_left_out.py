@@ -1,4 +1,4 @@
-"""What others store between a plan and its commit is never lost, and what is left out for it is not forgotten."""
+"""Documents that others store between a plan and its commit are never lost; those left out for them are indexed later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class InterruptionError(Exception):
 
 
 class ActingEncoder(FakeEncoder):
-    """A model that does something once, when it has encoded so many texts."""
+    """A model that runs an action once, when it has encoded so many texts."""
 
     def __init__(self, seed: int, act: Callable[[], None], *, after: int = 0, dimension: int = 32) -> None:
         super().__init__(seed, dimension=dimension)

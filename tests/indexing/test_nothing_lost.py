@@ -1,4 +1,4 @@
-"""What happens to files, folders, drives and processes costs nothing that was indexed before."""
+"""Whatever happens to files, folders, drives and processes, nothing that was indexed before is lost."""
 
 from __future__ import annotations
 

@@ -213,7 +213,8 @@ def test_contents_that_change_places_keep_their_own_vectors(docs: Path, counting
 
 
 def test_a_vector_that_a_caller_made_up_is_not_given_to_a_file(docs: Path) -> None:
-    counting_encoder = CountingEncoder(registry.load(None, ComputePrecision.FLOAT32))  # what brought vectors are taken as
+    # Provided vectors are taken to be of this precision.
+    counting_encoder = CountingEncoder(registry.load(None, ComputePrecision.FLOAT32))
     with vecsearch.open(docs.parent / DATABASE_FOLDER) as collection:
         collection.add(["a keel"], ids=["mine"], vectors=[[1.0] * 384])
     index_counted(docs.parent, counting_encoder, docs)

@@ -1,4 +1,4 @@
-"""All vectors anew by another encoder: what is kept, what is answered meanwhile, and what a kill leaves."""
+"""Re-embedding with another encoder: what is kept, what is answered in the meantime, and what a kill leaves."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ WORDS = "keel mast sail rope anchor tide harbour lantern compass storm gull reef
 
 
 class InterruptedRunError(Exception):
-    """What stands for a kill inside this process."""
+    """Stands for a kill inside this process."""
 
 
 class MeddlingEncoder(CountingEncoder):
-    """Does something, once, when it has encoded so many texts."""
+    """An encoder that runs an action once, when it has encoded so many texts."""
 
     def __init__(self, encoder, after, action):
         super().__init__(encoder)
@@ -175,7 +175,7 @@ def test_chunks_that_fit_the_new_window_stay_as_they_are(varied_database):
     with vecsearch.open(varied_database, model=OLD) as collection:
         before = {
             row for row in fetch_rows(varied_database, query) if row[0] != "b0"
-        }  # brought with one vector for more than a window
+        }  # added with one vector for more than a window
         collection.reembed(FakeEncoder(3, max_tokens=400))
         assert {row for row in fetch_rows(varied_database, query) if row[0] != "b0"} == before
         collection.reembed(FakeEncoder(3, max_tokens=9))

@@ -17,7 +17,7 @@ MODEL = FakeEncoder(1)
 
 
 class InterruptingEncoder(FakeEncoder):
-    """A model that lets somebody else come in while it encodes its second batch."""
+    """A model that lets another writer in while it encodes its second batch."""
 
     def __init__(self, seed: int, act: Callable[[], object]) -> None:
         super().__init__(seed)

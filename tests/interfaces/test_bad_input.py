@@ -1,4 +1,4 @@
-"""Whatever is wrong with what a user gives: it is said in a line, the exit status tells, and nothing is lost or half-made."""
+"""Bad input is reported in one line and by the exit status, and nothing is lost or half written."""
 
 from __future__ import annotations
 

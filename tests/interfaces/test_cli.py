@@ -1,4 +1,4 @@
-"""The shell as its users meet it: commands, their JSON, their manners."""
+"""The command line as its users see it: commands, their JSON, and their progress output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer can be besides a list: grouped, without duplicates, varied, widened, by examples, with reasons, or empty."""
+"""Options applied after retrieval: grouping, deduplication, diversity, windows, examples, explanations, no answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good answers are on real, judged data: minutes long but for the first, run by `make test-slow`, skipped without data."""
+"""The quality of answers on real, judged data: most take minutes, run with `make test-slow`, and are skipped without data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second store, in memory and by brute force: it proves that the seam is whole.
+"""A second store, in memory and by brute force: it proves that the store interface is complete.
 
 A collection is one frozen state; a write makes the next one beside it and then puts it in place, so that a snapshot goes on
 seeing the state that it was opened on, and a write that fails leaves nothing behind.
@@ -29,7 +29,7 @@ Key: TypeAlias = tuple[str, bool]  # a collection's name; whether its replacemen
 
 
 class MemoryStore:
-    """A database that is gone with the process; see `stores.base.Store`."""
+    """A database that ends with the process; see `stores.base.Store`."""
 
     def __init__(self, root: Path, *, readonly: bool = False, lock_timeout: float = 30.0) -> None:
         self.location, self.source_root, self.readonly = f"memory:{root}", root, readonly

@@ -1,4 +1,4 @@
-"""Text → terms: the quick way gives what the tokens, one by one, say."""
+"""Text → terms: the fast way gives what the tokens give one by one."""
 
 from __future__ import annotations
 

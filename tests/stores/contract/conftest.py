@@ -16,7 +16,7 @@ from vecsearch.stores.sqlite.write import compaction
 
 
 class StoreMaker(Protocol):
-    """Opens the database of a test, which is created the first time; called again, it opens the same as another process would."""
+    """Open the database of a test, which is created the first time; called again, it opens the same as another process would."""
 
     def __call__(self, *, readonly: bool = False, lock_timeout: float = 30.0) -> Store: ...
 

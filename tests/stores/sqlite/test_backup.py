@@ -1,4 +1,4 @@
-"""A backup is whole whatever happens meanwhile, and a restore gives the old database or the new one, never anything between."""
+"""A backup is complete whatever is written meanwhile, and a restore gives the old database or the new one, nothing between."""
 
 from __future__ import annotations
 

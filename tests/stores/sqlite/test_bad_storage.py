@@ -1,4 +1,4 @@
-"""Whatever is wrong with the place: not a database, not writable, full, held, damaged. Said in a line, and nothing is lost."""
+"""Bad storage: not a database, not writable, full, locked, damaged. It is reported in one line, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -267,22 +267,22 @@ disk = sys.argv[1]
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", disk], check=True)
 with vecsearch.open(f"{disk}/db") as notes:
     notes.add(["harbour seals", "banked turns"], ids=["seal", "turn"])
-    kept = []
+    added_ids = []
     try:
         for n in range(1000):
-            kept += notes.add([f"number {n} " + "padding " * 20_000], ids=[f"n{n}"])
+            added_ids += notes.add([f"number {n} " + "padding " * 20_000], ids=[f"n{n}"])
     except DiskFullError as error:
         print(error)
-    assert 0 < len(kept) < 1000
-    assert notes.count() == 2 + len(kept)
+    assert 0 < len(added_ids) < 1000
+    assert notes.count() == 2 + len(added_ids)
 with vecsearch.open(f"{disk}/db", readonly=True) as notes:
-    assert {hit.id for hit in notes.search("harbour seals", limit=10**6)} == {"seal", "turn", *kept}
+    assert {hit.id for hit in notes.search("harbour seals", limit=10**6)} == {"seal", "turn", *added_ids}
 assert maintenance.check(f"{disk}/db")[0].severity == "note", maintenance.check(f"{disk}/db")
 subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
 with vecsearch.open(f"{disk}/db") as notes:
     notes.add(["there is room again"], ids=["room"])
     notes.optimize()
-    assert {hit.id for hit in notes.search("harbour seals", limit=10**6)} == {"seal", "turn", "room", *kept}
+    assert {hit.id for hit in notes.search("harbour seals", limit=10**6)} == {"seal", "turn", "room", *added_ids}
 assert maintenance.check(f"{disk}/db") == []
 """
 

@@ -1,4 +1,4 @@
-"""Each damage that `doctor` knows is planted, found, said, and mended where it can be: then the answers are those of before."""
+"""Each damage that `doctor` knows is planted, found, reported, and repaired where it can be: the answers are as before."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def make_halves(number: float) -> bytes:
 
 @dataclass(frozen=True)
 class Damage:
-    """How it is planted, and what doctor says of it."""
+    """How a damage is planted, and what the doctor reports."""
 
     plant: Callable[[Path], None]
     message: str
@@ -308,12 +308,7 @@ def test_damages_that_come_together_are_mended_together(
     for name in sorted(names):
         try:
             MENDED[name].plant(db)
-        except (
-            sqlite3.Error,
-            ValueError,
-            FileNotFoundError,
-            AssertionError,
-        ):  # another damage took away what this one is done to
+        except (sqlite3.Error, ValueError, FileNotFoundError, AssertionError):  # another damage removed what this one changes
             continue
     assert look(db)
     report = maintenance.repair(db, model=ENCODER)

@@ -229,7 +229,7 @@ def test_each_batch_is_committed_and_its_progress_reported(old: Path, monkeypatc
 
 
 class Recorder:
-    """Keeps what is logged."""
+    """A logger that keeps what is logged."""
 
     def __init__(self, reports: list[Any]) -> None:
         self._reports = reports
@@ -268,7 +268,7 @@ def test_a_rebuild_that_is_interrupted_is_gone_on_with_by_the_next_writer(
         collection.delete(where={"year": 1})
     assert (
         len(reports) == len({(progress.collection, progress.structure, progress.done) for progress in reports}) + 4
-    )  # nothing twice
+    )  # nothing is encoded twice
     assert [copy.name for copy in old.glob("backup-*")] == [f"backup-of-format-{SCHEMA_VERSION}.db"]
     check_answers(old)
 

@@ -1,4 +1,4 @@
-"""What was deleted is in no file of the database any more, its space is given back, and the log does not grow for ever."""
+"""Deleted data is in no file of the database any more, its space is given back, and the log does not grow for ever."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def read_contents(database: Path) -> list[tuple[object, ...]]:
 
 def test_memory_does_not_grow_with_the_number_of_documents(shared: Callable[[str], Path], tmp_path: Path) -> None:
     peaks = {}
-    for count in (30_000, 60_000):  # by the first, the caches of fixed size are full
+    for count in (30_000, 60_000):  # the first run fills the caches of fixed size
         child = run(write_corpus(shared, tmp_path, count), tmp_path / f"{count}.vec", tmp_path / "log")
         documents, added, peaks[count] = map(int, child.communicate(timeout=3600)[0].split())
         assert (documents, added) == (count, count)
