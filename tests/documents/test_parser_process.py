@@ -184,10 +184,10 @@ def test_a_file_whose_bytes_are_known_is_not_read(tmp_path):
     digest = reading[0].digest
     assert digest is not None and len(digest) == 64
     with ParserProcess() as parser:
-        ((reading, items),) = [
+        ((second_reading, items),) = [
             (reading, list(reading.read_items())) for reading in parser.read([ParseRequest(file, "a.txt", known_digest=digest)])
         ]
-    assert (reading.unchanged, reading.digest, items) == (True, None, [])
+    assert (second_reading.unchanged, second_reading.digest, items) == (True, None, [])
 
 
 def test_what_is_wrong_with_a_file_keeps_its_kind(tmp_path):

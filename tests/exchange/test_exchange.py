@@ -155,12 +155,12 @@ def test_an_export_is_one_snapshot(tmp_path):
         before = read_everything(tmp_path / "a.vec")
 
         class SlowFile(BytesIO):
-            def write(self, texts):
+            def write(self, data):
                 first = not self.tell()
                 collection.add(["meanwhile"])
                 if first:
                     collection.delete("d40")
-                return super().write(texts)
+                return super().write(data)
 
         target = SlowFile()
         collection.export_documents(target)

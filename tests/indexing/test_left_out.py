@@ -204,21 +204,21 @@ def test_each_document_is_counted_once_where_two_runs_read_the_same_files(tmp_pa
 
 @pytest.mark.parametrize("options", [{"mode": "dense"}, {"mode": "hybrid"}, {"explain": True}])
 def test_no_snapshot_is_held_while_a_model_is_loaded_whatever_was_asked_before(db, monkeypatch, options):
-    opened_count, handles = 0, []
+    open_count, open_counts = 0, []
     open_snapshot = SQLiteStore.open_snapshot
 
     @contextmanager
     def count(self: SQLiteStore, name: str) -> Iterator[object]:
-        nonlocal opened_count
+        nonlocal open_count
         with open_snapshot(self, name) as snapshot:
-            opened_count += 1
+            open_count += 1
             try:
                 yield snapshot
             finally:
-                opened_count -= 1
+                open_count -= 1
 
     def load(*_args: object, **_options: object) -> FakeEncoder:
-        handles.append(opened_count)
+        open_counts.append(open_count)
         return OLD
 
     with vecsearch.open(db) as collection:
@@ -226,8 +226,8 @@ def test_no_snapshot_is_held_while_a_model_is_loaded_whatever_was_asked_before(d
         monkeypatch.setattr(registry, "load_matching", load)
         collection.search("seed", mode="lexical")
         collection.search("seed", **options)
-    assert handles
-    assert set(handles) == {0}
+    assert open_counts
+    assert set(open_counts) == {0}
 
 
 def test_vectors_are_not_mixed_where_another_run_creates_the_collection_meanwhile(tmp_path, file):
