@@ -90,8 +90,8 @@ def test_more_of_the_words_never_lowers_a_chunk(fusion: Fusion, cosines: dict[in
     """Of those that the words found, all else being equal."""
     cosines = {chunk: round(cosine, 3) for chunk, cosine in cosines.items()}
     chunk = data.draw(st.sampled_from(sorted(cosines)))
-    less, larger = sorted(data.draw(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10))))
-    places = [order(fusion, make_candidates(cosines, {chunk: score}, max_bm25=10.0)).index(chunk) for score in (less, larger)]
+    smaller, larger = sorted(data.draw(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10))))
+    places = [order(fusion, make_candidates(cosines, {chunk: score}, max_bm25=10.0)).index(chunk) for score in (smaller, larger)]
     assert places[1] <= places[0]
 
 
