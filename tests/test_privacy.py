@@ -268,7 +268,7 @@ HOLES = {
         "_BUSY_TIMEOUT.format(self.timeout * 1000)", "_CHECKPOINT_WAL", "statement",
     },
     "stores/sqlite/engine/migration.py": {"-SCHEMA_VERSION if waiting else SCHEMA_VERSION"},
-    "stores/sqlite/filters/filter_sql.py": {"_join_all(tests)", "first", "found", "holds", "joined", "self._bind(key)"},
+    "stores/sqlite/filters/filter_sql.py": {"_join_all(tests)", "first", "holds", "joined", "query", "self._bind(key)"},
     "stores/sqlite/fulltext/bm25.py": {
         "get_terms_table(state)", "name", "score", "number", "among", "best", "also",
         "', '.join((f'{name} AS MATERIALIZED ({part})' for name, part in parts.items()))",
