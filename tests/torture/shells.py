@@ -76,6 +76,8 @@ class Shells:
             raise UnopenableError(str(errors))
         encoder = registry.load(None)
         with vecsearch.open(folder, readonly=True) as collection:
+            if not len(collection):  # killed before anything was stored, perhaps before the collection was made
+                return
             documents = collection.get(where={})
             lines = [(each.id, chunk, each.text[chunk.start : chunk.end]) for each in documents for chunk in each.chunks]
             if extra := [text for _, _, text in lines if text.strip() not in self._known]:
