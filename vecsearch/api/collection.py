@@ -94,6 +94,9 @@ class Collection(CollectionSearcher):
         rows = None if vectors is None else arguments.parse_vectors(vectors, len(documents))
         if not documents:
             return []
+        if rows is None:
+            self._store.upgrade()
+            self._load_encoder()  # before the lock: that may take as long as a download
         with self._store.open_writer(self.name):
             stored = self._find_existing_ids([document.id for document in documents], policy)
             positions = [n for n, document in enumerate(documents) if not (document.id in stored and policy is OnConflict.SKIP)]
