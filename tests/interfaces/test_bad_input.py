@@ -29,6 +29,16 @@ def test_an_unknown_path_is_named_and_nothing_is_made(shell, tmp_path):
     assert list_files(tmp_path) == []
 
 
+def test_a_path_that_is_not_there_is_not_watched(shell, tmp_path):
+    assert "nothing to watch: no file or folder named nowhere" in get_error(shell("watch", "nowhere"))
+    assert list_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("command", ["doctor", "status", "optimize"])
+def test_a_collection_that_is_not_there_is_named_by_what_looks_at_all_of_them(shell, notes, command):
+    assert "no collection named 'nowhere' (existing: default)" in get_error(shell(command, "-c", "nowhere"))
+
+
 def test_an_unknown_path_beside_a_good_one_costs_only_itself(shell, notes, tmp_path):
     (tmp_path / "new.txt").write_text("a brand new note")
     result = shell("index", "nowhere.txt", "new.txt", "--json")

@@ -113,7 +113,8 @@ def _fetch_snapshot(name: str) -> Path:
     except Exception as error:
         raise UnavailableError(
             f"cannot load the model {name!r}: no such folder, and not on the model hub or the hub is out of reach "
-            f"({type(error).__name__}: {shorten_repr(str(error))}); give a local folder, or leave it out for {BUNDLED_MODEL}"
+            f"({type(error).__name__}: {shorten_repr(str(error))}); "
+            f"give the path of a local folder, a name from the hub, or {BUNDLED_MODEL!r}"
         ) from error
 
 

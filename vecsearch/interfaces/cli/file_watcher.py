@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from vecsearch.core.errors import VecsearchError
+from vecsearch.core.errors import InputError, VecsearchError
 from vecsearch.core.types import format_count
 from vecsearch.interfaces.cli import index_commands
 from vecsearch.interfaces.cli.options import CliContext
@@ -26,6 +26,8 @@ _MTIME_RESOLUTION_S: Final = 2.0  # as coarse as the times of files are anywhere
 
 def watch(options: CliContext, paths: Sequence[str], run: index_commands.IndexOptions) -> None:
     """Index the paths, then every change to them, until interrupted."""
+    if not _find_roots(paths):
+        raise InputError(f"nothing to watch: no file or folder named {' or '.join(paths)}; make it first, or name another")
     started = time.time() - _MTIME_RESOLUTION_S
     _print_report(options, index_commands.index_paths(options, paths, run), first=True)
     waiting = _PendingChanges(changed_after=started)
@@ -67,7 +69,7 @@ def _watch_changes(options: CliContext, paths: Sequence[str]) -> Iterator[set[Pa
     """Yield paths that changed together; at first, perhaps, none: then the watch has begun."""
     from watchfiles import watch as changes
 
-    roots = [path for path in (Path(name).expanduser().absolute() for name in paths) if path.exists()]
+    roots = _find_roots(paths)
     database = options.choose_database().absolute()
     if not options.quiet:
         click.echo(f"watching {format_count(len(roots), 'path')}; Ctrl-C stops it", err=True)
@@ -84,6 +86,10 @@ def _watch_changes(options: CliContext, paths: Sequence[str]) -> Iterator[set[Pa
         if changed or not begun:
             yield changed
         begun = True
+
+
+def _find_roots(paths: Sequence[str]) -> list[Path]:
+    return [path for path in (Path(name).expanduser().absolute() for name in paths) if path.exists()]
 
 
 def _print_report(options: CliContext, report: IndexReport, *, first: bool = False) -> None:

@@ -13,7 +13,14 @@ from typing import Any, Final
 import click
 
 import vecsearch
-from vecsearch.core.errors import DatabaseCorruptedError, NotADatabaseError, UsageError, VecsearchError, VecsearchWarning
+from vecsearch.core.errors import (
+    CollectionNotFoundError,
+    DatabaseCorruptedError,
+    NotADatabaseError,
+    UsageError,
+    VecsearchError,
+    VecsearchWarning,
+)
 from vecsearch.core.settings import LIST_LIMIT_DEFAULT
 from vecsearch.core.types import Finding, Severity
 from vecsearch.interfaces.cli import index_commands, search_commands
@@ -280,6 +287,8 @@ def doctor(options: CliContext, fix: bool) -> int:
 
     try:
         with options.connect(writable=fix) as database:
+            if options.collection is not None and options.collection not in (names := database.collections()):
+                raise CollectionNotFoundError(options.collection, names)
             done = database.repair() if fix else None
             findings: Sequence[Finding] = database.check() if done is None else done.findings
     except DatabaseCorruptedError as error:

@@ -147,7 +147,12 @@ def add_common_options(command: _F) -> _F:
     for option in (
         click.option("-q", "--quiet", is_flag=True, help="Print only data and errors: no progress, summary or warnings."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON value."),
-        click.option("-c", "--collection", metavar="NAME", help=f"The collection.  [default: {COLLECTION_DEFAULT}]"),
+        click.option(
+            "-c",
+            "--collection",
+            metavar="NAME",
+            help=f"The collection.  [default: {COLLECTION_DEFAULT}; of status, optimize, doctor: all]",
+        ),
         click.option(
             "--db", metavar="DIR", help="The database folder.  [default: $VECSEARCH_DB, else the nearest .vecsearch/ upward]"
         ),
