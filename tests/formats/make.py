@@ -1,4 +1,4 @@
-"""Make the database that is kept of a format: python tests/formats/make.py tests/formats/5
+"""Make the database that is kept of a format: python tests/formats/make.py tests/formats/6
 
 It is run once, by the program of that format: from the folder of a checkout of it, with PYTHONPATH=. before the command.
 `4` is the last format before the first that is read, to be refused.

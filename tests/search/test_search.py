@@ -136,7 +136,7 @@ def test_with_four_documents_each_query_finds_its_own_first(tiny: vecsearch.Coll
 
 
 def test_bm25_in_a_collection_of_four_is_the_formula_s(tiny: vecsearch.Collection) -> None:
-    """ "model" is in two rows of four, where FTS5's own idf is nought."""
+    """ "model" is in two rows of four, where a plain Robertson idf is nought."""
     first, second = tiny.search("model", mode="lexical")
     lengths = {key: len(text.replace(",", "").split()) for key, text in TINY.items()}
     mean = sum(lengths.values()) / 4

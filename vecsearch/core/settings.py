@@ -34,6 +34,7 @@ QUERY_TERMS_COUNTED_MAX: Final = 1_000  # … among so many of its first
 COMPOUND_PARTS_MAX: Final = 8  # words that signs join, which are one thing to look up …
 COMPOUND_LENGTH_MAX: Final = 64  # … of at most so many characters
 COMPOUND_WEIGHT: Final = 0.3  # of its words standing together, beside their own
+TERM_CACHE_BYTES: Final = 32_000_000  # of postings, and of positions, that are kept in memory for the next question
 EXACT_FILTER_ROWS_MAX: Final = 1_000  # up to this many matching rows a filter is answered row by row, above by the index
 
 FILTER_CACHE_SIZE: Final = 16  # filters whose chunks are remembered as long as nothing changes …
@@ -83,7 +84,7 @@ MAX_FILE_BYTES: Final = 256_000_000  # a larger file is left out unless requeste
 LOADER_VERSION: Final = 2  # goes up when a loader gives something else for the same bytes: files are then read again
 SNIFF_BYTES: Final = 65_536
 APPLICATION_ID: Final = 0x76656373  # "vecs"
-SCHEMA_VERSION: Final = 5  # the newest migration
+SCHEMA_VERSION: Final = 6  # the newest migration
 SCHEMA_VERSION_MIN: Final = 5  # the oldest format that can still be upgraded: the first migration
 DATABASE_FILE: Final = "vecsearch.db"
 DATABASE_FOLDER: Final = ".vecsearch"

@@ -27,12 +27,13 @@ from tests.conftest import CommandResult
 from tests.fakes import FakeEncoder
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.core.types import Finding
+from vecsearch.stores.sqlite.fulltext import term_blocks, term_rows, term_segment
 from vecsearch.stores.sqlite.integrity import folder as folder_check
 from vecsearch.stores.sqlite.integrity import index_files as index_file_check
 from vecsearch.stores.sqlite.vectors import faiss_segment
 
 ENCODER = FakeEncoder()
-WORDS = "harbour seal bank river jump leap fence model runway train plane turn sand ice ring dust planet moon".split()
+WORDS = "harbour add_checksum bank river jump leap fence model runway train plane turn sand ice ring dust planet moon".split()
 SIZE = 2 * ENCODER.dimension  # of a vector, in bytes
 
 
@@ -51,7 +52,7 @@ def sound_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         notes.optimize()
         notes.delete(["d5", "d20"])
         notes.add(["a late harbour", "a late river"], ids=["late1", "late2"])
-        notes.add(["seal and moon"], ids=["mine"], vectors=np.eye(1, 32))
+        notes.add(["add_checksum and moon"], ids=["mine"], vectors=np.eye(1, 32))
     with vecsearch.open(place / "db", model=ENCODER, collection="second") as notes:
         notes.add(["a harbour elsewhere", "ice elsewhere"], ids=["x", "y"])
     return place / "db"
@@ -88,11 +89,11 @@ def fetch_value(folder: Path, query: str) -> object:
 def collect_answers(folder: Path) -> dict[str, object]:
     """Search by meaning, words and filters; ignore the numbers of rows, which decide between equal scores."""
     with vecsearch.open(folder, model=ENCODER, readonly=True) as notes:
-        rows: Any = ENCODER.encode_queries(["harbour seal", "moon dust"])
+        rows: Any = ENCODER.encode_queries(["harbour add_checksum", "moon dust"])
         results: dict[str, list[Any]] = {
             "dense": [[*map(describe_hit, hits)] for hits in notes.search(rows, limit=500)],
             "lexical": [*map(describe_hit, notes.search("harbour moon*", mode="lexical", limit=500))],
-            "filtered": [*map(describe_hit, notes.search("river", where={"deep.tag": "seal"}, limit=500))],
+            "filtered": [*map(describe_hit, notes.search("river", where={"deep.tag": "add_checksum"}, limit=500))],
         }
         return {
             **{key: sorted(hits) for key, hits in results.items()},
@@ -129,19 +130,66 @@ def hide_row_from_index(folder: Path) -> None:
         connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", row)
 
 
-def replace_words(folder: Path) -> None:
-    """Index another word for one: as many rows, and each of the right length."""
-    text = str(fetch_value(folder, "SELECT text FROM documents WHERE external_id = 'late1'"))
-    row = fetch_value(folder, "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.external_id = 'late1'")
-    execute_sql(
-        folder,
-        f"INSERT INTO terms_fts_1 (terms_fts_1, rowid, title, body) VALUES ('delete', {row}, '', '{text}')",
-        f"INSERT INTO terms_fts_1 (rowid, title, body) VALUES ({row}, '', '{text.replace('late', 'moon')}')",
-    )
+NOT_THE_TEXTS = "the text index is not what the texts say"
 
 
-def add_form(folder: Path) -> None:
-    execute_sql(folder, "INSERT INTO forms_fts_1 (rowid, forms) VALUES (3, 'c++')")
+def change_postings(folder: Path, change: Callable[[term_segment.TermSegment], object]) -> None:
+    """Write the blocks of the text index again after a change that leaves as many of them."""
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
+        try:
+            head = term_rows.list_heads(connection, 1)[0]
+            segment = term_rows.load_segment(connection, head)
+        except (IndexError, vecsearch.DatabaseCorruptedError):  # damaged already
+            return
+        change(segment)
+        for number, block in enumerate(term_blocks.encode_blocks(segment), head.first_block):
+            connection.execute("UPDATE term_blocks SET data = ? WHERE id = ?", (term_rows.add_checksum(block.postings), number))
+            connection.execute(
+                "UPDATE position_blocks SET data = ? WHERE id = ?", (term_rows.add_checksum(block.positions), number)
+            )
+        connection.commit()
+
+
+def move_posting(segment: term_segment.TermSegment) -> None:
+    """A term stands in another chunk than it does."""
+    last = next(end - 1 for end in segment.starts[1:] if segment.ordinals[end - 1] + 1 < len(segment.ids))
+    segment.ordinals[last] += 1
+
+
+def repeat_posting(segment: term_segment.TermSegment) -> None:
+    """A form is said to stand twice in a chunk."""
+    form = next(rank for rank, term in enumerate(segment.terms) if term.startswith(term_segment.FORM_MARK))
+    segment.frequencies[segment.starts[form]] += 1
+
+
+def move_word(segment: term_segment.TermSegment) -> None:
+    """A word stands a place further on."""
+    segment.positions[-1] += 1
+
+
+def take_words_out(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
+        row = (1, term_rows.add_checksum(np.array([7], "<i8").tobytes()))
+        connection.execute("INSERT INTO term_tombstones (collection_id, chunks) VALUES (?, ?)", row)
+        connection.commit()
+
+
+def flip_posting(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
+        number, data = connection.execute("SELECT id, data FROM term_blocks").fetchone() or (0, bytes(61))
+        flipped = data[:60] + bytes([data[60] ^ 1]) + data[61:]
+        connection.execute("UPDATE term_blocks SET data = ? WHERE id = ?", (flipped, number))
+        connection.commit()
+
+
+def index_no_chunk(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
+        head = term_rows.SegmentHead(0, 5000, 5000, 1, 9_000, 0)
+        lengths = term_rows.add_checksum(np.array([1], "<u2").tobytes(), term_rows.describe_head(head, None, ""))
+        row = (1, 5000, 5000, 1, None, lengths, 9_000, 0, "")
+        names = "collection_id, first_chunk, last_chunk, rows, ids, lengths, first_block, blocks, block_terms"
+        connection.execute(f"INSERT INTO term_segments ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        connection.commit()
 
 
 def find_newest_file(folder: Path) -> Path:
@@ -219,15 +267,21 @@ MENDED = {
     "NaN": Damage(lambda folder: set_vector(folder, 7, make_halves(np.nan)), "1 chunk with a vector that is not finite"),
     "infinity": Damage(lambda folder: set_vector(folder, 7, make_halves(np.inf)), "1 chunk with a vector that is not finite"),
     "no unit vector": Damage(lambda folder: set_vector(folder, 7, make_halves(0.17)), "not finite or not of length 1"),
-    "other words": Damage(replace_words, "the text index is not what the texts say"),
-    "words of no chunk": Damage(
-        run("INSERT INTO terms_fts_1 (rowid, title, body) VALUES (5000, '', 'moon')"), "the text index holds"
+    "other words": Damage(lambda folder: change_postings(folder, move_posting), NOT_THE_TEXTS),
+    "a form twice": Damage(lambda folder: change_postings(folder, repeat_posting), NOT_THE_TEXTS),
+    "a word elsewhere": Damage(lambda folder: change_postings(folder, move_word), NOT_THE_TEXTS),
+    "words of no chunk": Damage(index_no_chunk, "the text index holds"),
+    "words of a chunk taken out": Damage(take_words_out, "the text index holds"),
+    "a flipped posting": Damage(flip_posting, NOT_THE_TEXTS),
+    "half a block of words": Damage(run("UPDATE term_blocks SET data = substr(data, 1, 100)"), NOT_THE_TEXTS),
+    "a torn text index": Damage(run("DELETE FROM term_blocks WHERE id % 2"), NOT_THE_TEXTS),
+    "a text index without places": Damage(run("DELETE FROM position_blocks"), NOT_THE_TEXTS),
+    "other lengths of texts": Damage(run("UPDATE term_segments SET lengths = zeroblob(length(lengths))"), NOT_THE_TEXTS),
+    "a text for a length": Damage(run("UPDATE term_segments SET lengths = 'x'"), NOT_THE_TEXTS),
+    "a text for deleted words": Damage(
+        run("INSERT INTO term_tombstones (collection_id, chunks) VALUES (1, 'x')"), "the text index holds 0 rows"
     ),
-    "a form more": Damage(add_form, "the text index is not what the texts say"),
-    "a torn text index": Damage(run("DELETE FROM terms_fts_1_data WHERE id > 10"), "the text index is not what the texts say"),
-    "a text index without its version": Damage(run("DELETE FROM forms_fts_1_config"), "the text index is not what"),
-    "a text index without a part": Damage(run("DROP TABLE terms_fts_1_idx"), "the text index is not what the texts say"),
-    "no text index": Damage(run("DROP TABLE terms_fts_1"), "the text index holds 0 rows"),
+    "no text index": Damage(run("DELETE FROM term_segments"), "the text index holds 0 rows"),
     "other facts": Damage(
         run("UPDATE metadata_index SET value = 99 WHERE document_id = 3 AND key = 'n'"), "not the metadata of 1"
     ),
@@ -569,7 +623,7 @@ from vecsearch.stores.sqlite.integrity import repair_steps
 at = sys.argv[2]
 die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 home, name = {
-    "words": (term_tables, "rebuild_damaged"), "vectors": (repair_steps, "replace_vectors"), "backup": (atomic_files, "sync")
+    "words": (term_tables, "rebuild"), "vectors": (repair_steps, "replace_vectors"), "backup": (atomic_files, "sync")
 }[at]
 assert hasattr(home, name)
 setattr(home, name, die)
@@ -623,7 +677,7 @@ def test_nothing_is_mended_while_another_process_writes(db: Path, writer: int, m
 
 
 def test_a_reader_that_is_open_sees_what_was_mended(db: Path, before: dict[str, object]) -> None:
-    row = ENCODER.encode_queries(["harbour seal"])[0]
+    row = ENCODER.encode_queries(["harbour add_checksum"])[0]
     late = fetch_value(db, f"SELECT {CHUNK_OF.format('late1')}")
     assert isinstance(late, int)
     set_vector(db, late, (4 * row).astype(np.float16).tobytes())  # it is in no index file yet

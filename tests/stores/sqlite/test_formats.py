@@ -1,7 +1,7 @@
 """Formats of the database: an older one is upgraded by the first write and keeps all that it holds; others are refused.
 
-Format 5 is the first that is read, so a throw-away format 6 stands for the next: its migration changes a table and marks all that
-is derived as absent.
+Besides the formats that are kept, a throw-away one stands for the next: its migration changes a table and marks all that is
+derived as absent.
 """
 
 from __future__ import annotations
@@ -106,6 +106,30 @@ def check_answers(folder: Path) -> None:
 
 
 # -- older ones that can be upgraded
+
+
+@pytest.mark.parametrize("version", range(SCHEMA_VERSION_MIN, SCHEMA_VERSION))
+def test_what_is_kept_of_an_older_format_is_upgraded_by_the_first_write(tmp_path: Path, version: int) -> None:
+    shutil.copytree(FORMATS / str(version), tmp_path / "old")
+    folder = tmp_path / "old/database"
+    with vecsearch.open(folder) as collection:
+        collection.add(["written by the new program"], ids=["new"])
+        assert [hit.id for hit in collection.search("program", mode="lexical")] == ["new"]
+        collection.delete(["new"])
+    assert read_version(folder) == SCHEMA_VERSION
+    assert len(list(folder.glob("backup-*"))) == 1
+    check_answers(folder)
+    with vecsearch.open(folder) as collection, vecsearch.open(copy_format(tmp_path)) as current:
+        for question in ("knots hitch", "rail", '"sand eels"', "est*", "naive"):
+            hits, expected = (opened.search(question, mode="lexical") for opened in (collection, current))
+            assert [hit.id for hit in hits] == [hit.id for hit in expected]
+            assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in expected])
+
+
+def copy_format(tmp_path: Path) -> Path:
+    """Copy what is kept of this format."""
+    shutil.copytree(FORMATS / str(SCHEMA_VERSION), tmp_path / "current")
+    return tmp_path / "current/database"
 
 
 def test_a_plain_open_upgrades_nothing_and_reading_names_the_command(old: Path) -> None:
@@ -266,9 +290,8 @@ def test_a_rebuild_that_is_interrupted_is_gone_on_with_by_the_next_writer(
             collection.search("knots")
         monkeypatch.setattr(upgrade.rebuild_derived, "__kwdefaults__", {"report": reports.append})
         collection.delete(where={"year": 1})
-    assert (
-        len(reports) == len({(progress.collection, progress.structure, progress.done) for progress in reports}) + 4
-    )  # nothing is encoded twice
+    steps = {(progress.collection, progress.structure, progress.done) for progress in reports}
+    assert len(reports) - len(steps) <= 1  # nothing is rebuilt twice: at most the end of one structure is reported again
     assert [copy.name for copy in old.glob("backup-*")] == [f"backup-of-format-{SCHEMA_VERSION}.db"]
     check_answers(old)
 

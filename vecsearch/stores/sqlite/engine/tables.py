@@ -1,6 +1,6 @@
 """The format of the truth, column by column. A change here is a new migration, whose number `settings.SCHEMA_VERSION` is.
 
-Not here: two contentless FTS5 tables a collection (`fulltext`), so that term statistics belong to the collection.
+The text index lies in tables for all collections together: its terms are counted for each collection alone all the same.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ Index("documents_of_content", documents.c.collection_id, func.substr(documents.c
 chunks = Table(
     "chunks",
     metadata,
-    Column("id", Integer, primary_key=True),  # also the row of its vector and of its FTS5 entry; never reused
+    Column("id", Integer, primary_key=True),  # also the row of its vector; never reused
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
     Column("document_id", ForeignKey("documents.id"), nullable=False),
     Column("ordinal", Integer, nullable=False),
@@ -143,6 +143,47 @@ tombstones = Table(  # chunks deleted since the segment that holds them was writ
     metadata,
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
     Column("chunk_id", Integer, primary_key=True, autoincrement=False),
+)
+
+term_segments = Table(  # the text index: postings of adjacent chunks; see `fulltext.term_segment`. Never changed once written
+    "term_segments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("first_chunk", Integer, nullable=False),  # the segments of a collection are disjoint ranges of chunks
+    Column("last_chunk", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),  # chunks
+    Column("ids", LargeBinary),  # of the chunks, ascending, int64; NULL where they follow each other without a gap
+    Column("lengths", LargeBinary, nullable=False),  # stems of each chunk, uint16 or uint32; sealed with the row
+    Column("first_block", Integer, nullable=False),  # its blocks, of postings and of positions, have consecutive ids
+    Column("blocks", Integer, nullable=False),
+    Column("block_terms", Text, nullable=False),  # the first term of each block, a line break between
+    Index("term_segments_of_collection", "collection_id", "first_chunk"),
+    sqlite_autoincrement=True,
+)
+
+term_blocks = Table(  # postings, some terms a row; see `fulltext.term_blocks`
+    "term_blocks",
+    metadata,
+    Column("id", Integer, primary_key=True),  # never used again, so that what was read of a block stays right
+    Column("data", LargeBinary, nullable=False),  # sealed: a checksum at its end
+    sqlite_autoincrement=True,
+)
+
+position_blocks = Table(  # where the terms of the block of the same id stand: phrases and merges alone read that
+    "position_blocks",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+term_tombstones = Table(  # chunks deleted since the term segment that holds them was written
+    "term_tombstones",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("chunks", LargeBinary, nullable=False),  # their ids, ascending, int64
+    sqlite_autoincrement=True,
 )
 
 staged_vectors = Table(  # vectors of a document longer than a batch, kept until its last chunk is encoded

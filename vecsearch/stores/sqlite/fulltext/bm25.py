@@ -1,28 +1,51 @@
-"""Words: which chunks hold those of a query, and how far that tells them from the others. See `fulltext` for the tables."""
+"""Which chunks hold the terms of a query, and how far that tells them from the others.
+
+The score is Robertson's BM25 with k1 = 1.2, b = 0.75 and Lucene's idf, ln(1 + (N - n + ½) / (n + ½)), which is positive for every
+term: the sum over the query's clauses of weight × idf × tf × (k1 + 1) / (tf + k1 × (1 - b + b × length / average length)). A form
+or a beginning counts its idf wherever it stands. N, n and the average length are those of the chunks that are there, exactly.
+"""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, Final
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vecsearch.core.settings import QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
 from vecsearch.core.types import ScoredChunk
 from vecsearch.stores.base import Ids, LexicalHits
-from vecsearch.stores.sqlite.engine.collections import CollectionState
-from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
+from vecsearch.stores.sqlite.engine.connections import AnyConnection
+from vecsearch.stores.sqlite.fulltext.term_segment import FORM_MARK, Ints, Mask
+from vecsearch.stores.sqlite.fulltext.term_view import TermLookup, TermPlace, TermView
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
-_RANKED: Final = frozenset({ClauseKind.WORD, ClauseKind.PHRASE})  # those that the table of stems answers
-_K1: Final = 1.2  # FTS5's, fixed
-_MIN_IDF: Final = 1e-6  # what FTS5's bm25() puts in place of an idf that is not positive
+Scores: TypeAlias = NDArray[np.float64]
+
+_RANKED: Final = frozenset({ClauseKind.WORD, ClauseKind.PHRASE})  # those whose frequency counts
+_K1: Final = 1.2
+_B: Final = 0.75
+_LONG_LIST: Final = 1_000  # postings from which on a look at the best so far may save work
+_SLACK: Final = 1e-9  # of a score, for what rounding may take
+_SCRATCH: Final = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class _ClauseMatch:
+    """What a clause finds: the chunks (ordinals, ascending), its score in each, and the most that it can score."""
+
+    ordinals: Ints
+    scores: Scores
+    bound: float
 
 
 def search_bm25(
     connection: AnyConnection,
-    state: CollectionState,
+    view: TermView,
     query: LexicalQuery,
     *,
     limit: int,
@@ -31,80 +54,175 @@ def search_bm25(
 ) -> LexicalHits:
     """Return up to `limit` chunks that hold a term of the query, best first; ties go to the lower id.
 
-    The score is Robertson's BM25 with k1 = 1.2, b = 0.75 and Lucene's idf,
-    ln(1 + (N - n + ½) / (n + ½)), which is positive for every word; FTS5's own gives none to a word of half the rows. A form
-    counts its idf wherever it stands. `allowed` are the chunk ids that may be found; those of `also` that hold a word are scored
-    even where `limit` better ones are found.
+    `allowed` are the chunk ids that may be found; those of `extra_ids` that hold a term are scored even where `limit` better ones
+    are found. Both ascend.
     """
-    total = count_indexed_chunks(connection, state)
     clauses = query[:QUERY_TERMS_COUNTED_MAX]
-    counts = {clause: _count_matches(connection, state, clause) for clause in clauses}
-    most = sum(
-        _compute_max_score(each, _idf(total, count)) * (1 if count else UNSEEN_TERM_WEIGHT) for each, count in counts.items()
+    finder = _ClauseFinder(connection, view, clauses)
+    counts = {clause: finder.count(clause) for clause in clauses}
+    max_score = sum(
+        _compute_max_score(clause, _idf(view.count, count)) * (1 if count else UNSEEN_TERM_WEIGHT)
+        for clause, count in counts.items()
     )
-    named = _compute_identifier_share(counts, total)
-    rarest = sorted(((each, count) for each, count in counts.items() if count), key=lambda each: each[1])[:QUERY_TERMS_MAX]
+    identifier_share = _compute_identifier_share(counts, view.count)
+    rarest = sorted((clause for clause, count in counts.items() if count), key=counts.__getitem__)[:QUERY_TERMS_MAX]
     if not rarest:
-        return LexicalHits((), most, named)
-    arms = tuple((_choose_table(state, each), each.kind in _RANKED) for each, _ in rarest)
-    values: dict[str, Any] = {"limit": limit, "allowed": _dump_ids(allowed), "also": _dump_ids(extra_ids)}
-    for at, (each, count) in enumerate(rarest):
-        factor = _compute_idf_correction(total, count) if each.kind in _RANKED else _idf(total, count)
-        values |= {f"said_{at}": _format_expression(each), f"factor_{at}": factor * each.weight}
-    text = _build_ranking_sql(arms, selective=allowed is not None, with_extra=extra_ids is not None)
-    rows = get_driver(connection).execute(text, values)
-    found = sorted((ScoredChunk(chunk, float(score)) for chunk, score in rows), key=lambda each: (-each.score, each.chunk_id))
-    return LexicalHits(tuple(found[:limit]), most, named, tuple(found[limit:]))
+        return LexicalHits((), max_score, identifier_share)
+    matches = [finder.match(clause, _idf(view.count, counts[clause])) for clause in rarest]
+    extra = np.empty(0, np.int64) if extra_ids is None else view.find_ordinals(np.sort(extra_ids))
+    mask = None if allowed is None else _make_mask(view, allowed)
+    ordinals, scores = _sum_scores(view, matches, limit, mask, extra if mask is None else extra[mask[extra]])
+    best = _select_best(ordinals, scores, limit)
+    others = np.isin(ordinals, extra, assume_unique=True) & ~np.isin(ordinals, ordinals[best], assume_unique=True)
+    ranked = _make_scored(view, ordinals[best], scores[best])
+    beyond = np.flatnonzero(others)[np.lexsort((ordinals[others], -scores[others]))]
+    return LexicalHits(ranked, max_score, identifier_share, _make_scored(view, ordinals[beyond], scores[beyond]))
 
 
-@lru_cache(maxsize=128)
-def _build_ranking_sql(arms: tuple[tuple[str, bool], ...], *, selective: bool, with_extra: bool) -> str:
-    """(chunk, score): the best by the sum of what each arm gives; an arm looks something up in one of the tables.
+def compute_term_idfs(connection: AnyConnection, view: TermView, query: LexicalQuery) -> dict[str, float]:
+    """Return the idf of each single word of a query, by its stem."""
+    words = [clause for clause in query if clause.kind is ClauseKind.WORD][:QUERY_TERMS_COUNTED_MAX]
+    finder = _ClauseFinder(connection, view, words)
+    return {clause.text: _idf(view.count, finder.count(clause)) for clause in words}
 
-    Each part is worked out once and first: bm25() refuses to run inside an aggregate that SQLite has merged it into.
+
+class _ClauseFinder:
+    """Finds what the clauses of one query look up."""
+
+    def __init__(self, connection: AnyConnection, view: TermView, clauses: Sequence[QueryClause]) -> None:
+        self._view = view
+        terms = {term for clause in clauses for term in _list_terms(clause)}
+        prefixes = [FORM_MARK + clause.text for clause in clauses if clause.kind is ClauseKind.PREFIX]
+        self._lookup = TermLookup(connection, view, terms, prefixes)
+        self._places: dict[QueryClause, list[TermPlace]] = {}
+        self._found: dict[QueryClause, tuple[Ints, Ints]] = {}
+
+    def count(self, clause: QueryClause) -> int:
+        """Return how many chunks a clause finds."""
+        if clause.kind in (ClauseKind.WORD, ClauseKind.FORM):
+            (term,) = _list_terms(clause)
+            self._places[clause] = self._lookup.find(term)
+            return self._lookup.count(self._places[clause])
+        if clause.kind is ClauseKind.PHRASE:
+            self._found[clause] = self._lookup.load_phrase(clause.text.split(" "))
+        else:
+            ordinals = self._lookup.load_beginning(FORM_MARK + clause.text)
+            self._found[clause] = ordinals, ordinals
+        return len(self._found[clause][0])
+
+    def match(self, clause: QueryClause, idf: float) -> _ClauseMatch:
+        """Return the scores of a clause that was counted."""
+        ordinals, frequencies = self._found.get(clause) or self._lookup.load(self._places[clause])
+        weight = clause.weight * idf
+        if clause.kind not in _RANKED:
+            return _ClauseMatch(ordinals, np.full(len(ordinals), weight), weight)
+        norms = _K1 * (1 - _B + _B * self._view.lengths[ordinals] / (self._view.average_length or 1.0))
+        scores = weight * (_K1 + 1) * frequencies / (frequencies + norms)
+        return _ClauseMatch(ordinals, scores, float(scores.max()))
+
+
+def _list_terms(clause: QueryClause) -> list[str]:
+    """Return the terms whose postings a clause needs."""
+    match clause.kind:
+        case ClauseKind.WORD:
+            return [clause.text]
+        case ClauseKind.PHRASE:
+            return clause.text.split(" ")
+        case ClauseKind.FORM:
+            return [FORM_MARK + clause.text]
+        case _:
+            return []
+
+
+def _sum_scores(
+    view: TermView, matches: Sequence[_ClauseMatch], limit: int, mask: Mask | None, extra: Ints
+) -> tuple[Ints, Scores]:
+    """Return chunks (ordinals) with their scores: the best `limit`, those of `extra` that hold a term, and perhaps more.
+
+    Clause after clause, those that can score most first. As soon as all that are left cannot bring a new chunk among the best,
+    only the chunks that still can be are looked up (MaxScore: Turtle and Flood, "Query evaluation", 1995).
     """
-    parts = {"arms": "\nUNION ALL ".join(_build_arm_sql(at, name, ranked, selective) for at, (name, ranked) in enumerate(arms))}
-    if selective:
-        parts = {"allowed": "SELECT value AS id FROM json_each(:allowed)", **parts}
-    parts["totals"] = "SELECT chunk, sum(score) AS score FROM arms GROUP BY chunk"
-    best = "SELECT chunk, score FROM totals ORDER BY score DESC, chunk LIMIT :limit"
-    if with_extra:
-        also = "SELECT chunk, score FROM totals WHERE chunk IN (SELECT value FROM json_each(:also))"
-        best = f"SELECT chunk, score FROM ({best})\nUNION {also}"
-    return f"WITH {', '.join(f'{name} AS MATERIALIZED ({part})' for name, part in parts.items())}\n{best}"
+    try:
+        return _add_clauses(_get_scratch(len(view.ids)), matches, limit, mask, extra)
+    except BaseException:
+        _SCRATCH.totals = None  # it may hold what nobody will take out
+        raise
 
 
-def _build_arm_sql(number: int, name: str, ranked: bool, selective: bool) -> str:
-    """(chunk, score) of every row that has what is looked up."""
-    score = f"-bm25({name}) * :factor_{number}" if ranked else f":factor_{number}"
-    # the plus keeps SQLite from looking the term up once for every allowed id
-    among = " AND +rowid IN (SELECT id FROM allowed)" if selective else ""
-    return f"SELECT rowid AS chunk, {score} AS score FROM {name} WHERE {name} MATCH :said_{number}{among}"
+def _add_clauses(
+    total: Scores, matches: Sequence[_ClauseMatch], limit: int, mask: Mask | None, extra: Ints
+) -> tuple[Ints, Scores]:
+    """See `_sum_scores`; `total` is zero, and is so again at the end."""
+    parts: list[Ints] = []
+    count, candidates = 0, None
+    ordered = sorted(matches, key=lambda match: -match.bound)
+    left = sum(match.bound for match in ordered)
+    for match in ordered:
+        if candidates is None and len(match.ordinals) > _LONG_LIST and count >= limit:
+            seen = np.concatenate(parts)
+            scores = total[seen]
+            least = np.partition(scores, len(seen) - limit)[len(seen) - limit] - _SLACK
+            if left < least:
+                candidates = np.union1d(seen[scores + left >= least], extra)
+        left -= match.bound
+        if candidates is not None:
+            places, known = _find_positions(match.ordinals, candidates)
+            total[candidates[known]] += match.scores[places[known]]
+            continue
+        ordinals, scores = match.ordinals, match.scores
+        if mask is not None:
+            within = mask[ordinals]
+            ordinals, scores = ordinals[within], scores[within]
+        fresh = ordinals[total[ordinals] == 0]
+        total[ordinals] += scores
+        parts.append(fresh)
+        count += len(fresh)
+    touched = np.concatenate(parts)
+    if candidates is None:
+        chosen, chosen_scores = touched, total[touched]
+    else:
+        chosen, chosen_scores = candidates, total[candidates]
+        total[candidates] = 0.0
+    total[touched] = 0.0
+    holds = chosen_scores > 0
+    return chosen[holds], chosen_scores[holds]
 
 
-def _dump_ids(ids: Ids | None) -> str:
-    """Ids as one text: they were found once, which costs more than to hand them over."""
-    return json.dumps([] if ids is None else ids.tolist())
+def _find_positions(ordinals: Ints, wanted: Ints) -> tuple[Ints, Mask]:
+    """Return where ordinals stand among ascending ones, and a mask of those that do."""
+    places = np.searchsorted(ordinals, wanted)
+    known = places < len(ordinals)
+    known[known] = ordinals[places[known]] == wanted[known]
+    return places, known
 
 
-def compute_term_idfs(connection: AnyConnection, state: CollectionState, query: LexicalQuery) -> dict[str, float]:
-    """The idf of each single word of a query, by its stem."""
-    total = count_indexed_chunks(connection, state)
-    words = [clause for clause in query if clause.kind is ClauseKind.WORD]
-    return {each.text: _idf(total, _count_matches(connection, state, each)) for each in words[:QUERY_TERMS_COUNTED_MAX]}
+def _get_scratch(rows: int) -> Scores:
+    """Return zeros, one a row: an array of the thread's own that is kept, as new ones are paid for page by page."""
+    kept: Scores | None = getattr(_SCRATCH, "totals", None)
+    if kept is None or len(kept) < rows:
+        kept = _SCRATCH.totals = np.zeros(max(rows, 1), np.float64)
+    return kept
 
 
-def _count_matches(connection: AnyConnection, state: CollectionState, clause: QueryClause) -> int:
-    name = _choose_table(state, clause)
-    cursor = get_driver(connection).execute(
-        f"SELECT count(*) FROM {name} WHERE {name} MATCH :said", {"said": _format_expression(clause)}
-    )
-    return int(cursor.fetchone()[0])
+def _select_best(ordinals: Ints, scores: Scores, limit: int) -> Ints:
+    """Return the places of the best, best first; ties go to the lower ordinal."""
+    places = np.arange(len(scores))
+    if len(scores) > limit:
+        least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        places = np.flatnonzero(scores >= least)
+    order = np.lexsort((ordinals[places], -scores[places]))[:limit]
+    best: Ints = places[order]
+    return best
 
 
-def _format_expression(clause: QueryClause) -> str:
-    """Return a clause in the syntax of FTS5; its text holds no quotes."""
-    return f'"{clause.text}"*' if clause.kind is ClauseKind.PREFIX else f'"{clause.text}"'
+def _make_mask(view: TermView, allowed: Ids) -> Mask:
+    mask = np.zeros(len(view.ids), bool)
+    mask[view.find_ordinals(allowed)] = True
+    return mask
+
+
+def _make_scored(view: TermView, ordinals: Ints, scores: Scores) -> tuple[ScoredChunk, ...]:
+    return tuple(map(ScoredChunk, view.ids[ordinals].tolist(), scores.tolist()))
 
 
 def _compute_max_score(clause: QueryClause, idf: float) -> float:
@@ -112,34 +230,9 @@ def _compute_max_score(clause: QueryClause, idf: float) -> float:
 
 
 def _compute_identifier_share(counts: Mapping[QueryClause, int], total: int) -> float:
-    single = {each: _idf(total, count) for each, count in counts.items() if each.kind in (ClauseKind.WORD, ClauseKind.FORM)}
-    return sum(idf for each, idf in single.items() if each.is_identifier) / (sum(single.values()) or 1.0)
-
-
-def _compute_idf_correction(total: int, count: int) -> float:
-    """Lucene's idf over the one that bm25() has multiplied in."""
-    theirs = math.log((total - count + 0.5) / (count + 0.5))
-    return _idf(total, count) / (theirs if theirs > 0 else _MIN_IDF)
+    single = {clause: _idf(total, count) for clause, count in counts.items() if clause.kind in (ClauseKind.WORD, ClauseKind.FORM)}
+    return sum(idf for clause, idf in single.items() if clause.is_identifier) / (sum(single.values()) or 1.0)
 
 
 def _idf(total: int, count: int) -> float:
     return math.log1p((total - count + 0.5) / (count + 0.5))
-
-
-def _choose_table(state: CollectionState, clause: QueryClause) -> str:
-    return get_terms_table(state) if clause.kind in _RANKED else get_forms_table(state)
-
-
-def count_indexed_chunks(connection: AnyConnection, state: CollectionState) -> int:
-    """How many chunks the tables hold."""
-    return int(get_driver(connection).execute(f"SELECT count(*) FROM {get_terms_table(state)}_docsize").fetchone()[0])
-
-
-def get_terms_table(state: CollectionState) -> str:
-    """The table of stems of a collection, ranked by BM25."""
-    return f"terms_fts_{state.id}"
-
-
-def get_forms_table(state: CollectionState) -> str:
-    """The table of the words of a collection as they are written."""
-    return f"forms_fts_{state.id}"

@@ -92,7 +92,7 @@ def _rebuild_metadata_index(database: DatabaseFolder, states: Sequence[Collectio
 def _rebuild_text_index(database: DatabaseFolder, states: Sequence[CollectionState]) -> None:
     for state in states:
         with database.begin_write() as connection:
-            term_tables.rebuild_damaged(connection, state)
+            term_tables.rebuild(connection, state)
             _increase_data_version(connection, state)
 
 

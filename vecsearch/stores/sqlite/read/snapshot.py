@@ -28,6 +28,7 @@ from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
 from vecsearch.stores.sqlite.filters.filter_cache import FilterCache
 from vecsearch.stores.sqlite.fulltext import bm25
+from vecsearch.stores.sqlite.fulltext.term_view import TermView, TermViewCache
 from vecsearch.stores.sqlite.vectors.faiss_segment import to_float32
 from vecsearch.stores.sqlite.vectors.vector_view import VectorView, ViewCache
 from vecsearch.text.query_parser import LexicalQuery
@@ -53,6 +54,7 @@ class _Caches:
     """What this process remembers of a collection. Safe to share between threads."""
 
     views: ViewCache
+    terms: TermViewCache = field(default_factory=TermViewCache)
     filters: FilterCache = field(default_factory=FilterCache)
     derived: dict[str, Any] = field(default_factory=dict)
     derived_from: int = 0  # the collection's row
@@ -129,6 +131,11 @@ class SQLiteSnapshot:
         """Return the vectors."""
         return self._caches.views.get_view(self._driver, self.state)
 
+    @cached_property
+    def terms(self) -> TermView:
+        """The text index."""
+        return self._caches.terms.get(self._driver, self.state)
+
     def select(self, where: Filter) -> SelectedChunks:
         """Return the chunks of the documents that a filter holds for."""
         return SelectedChunks(self._caches.filters.get(self.state, where, lambda: self._find_matching_chunks(where)))
@@ -144,7 +151,7 @@ class SQLiteSnapshot:
 
     def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None, also: Ids | None = None) -> LexicalHits:
         """Return up to k chunks that hold a term of the query, by BM25, best first, and those of `also`."""
-        return bm25.search_bm25(self._driver, self.state, query, limit=k, allowed=_get_ids(within), extra_ids=also)
+        return bm25.search_bm25(self._driver, self.terms, query, limit=k, allowed=_get_ids(within), extra_ids=also)
 
     def compute_similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
         """Return the cosine of each of these chunks; one that is not there is left out."""
@@ -157,7 +164,7 @@ class SQLiteSnapshot:
 
     def idf(self, query: LexicalQuery) -> dict[str, float]:
         """Return the inverse document frequency of each single word of a query, by its stem."""
-        return bm25.compute_term_idfs(self._driver, self.state, query)
+        return bm25.compute_term_idfs(self._driver, self.terms, query)
 
     def sample_chunks(self, most: int, *, steady: bool = False) -> Ids:
         """Return at most `most` chunks, evenly spread; a steady sample takes every 2^n-th, so that it changes seldom."""
@@ -168,7 +175,7 @@ class SQLiteSnapshot:
 
     def count_chunks(self) -> int:
         """Return how many chunks there are: known with the vectors, else sooner counted in the text index than in its table."""
-        return len(self.view) if "view" in self.__dict__ else bm25.count_indexed_chunks(self._driver, self.state)
+        return len(self.view) if "view" in self.__dict__ else self.terms.count
 
     def count_documents(self) -> int:
         """Return how many documents there are."""

@@ -201,7 +201,7 @@ def compact(database: DatabaseFolder, name: str | None, *, full: bool = False) -
     """
     if name is not None:
         with database.begin_write() as connection:
-            _tidy(connection, get_state(connection, name), full=full)
+            _tidy(connection, get_state(connection, name))
     if full:  # the copy that VACUUM makes would else be held in memory
         database.run_outside_transaction("PRAGMA temp_store = FILE", "VACUUM", "PRAGMA temp_store = MEMORY")
     else:
@@ -214,10 +214,8 @@ def compact(database: DatabaseFolder, name: str | None, *, full: bool = False) -
         warnings.warn(message, VecsearchWarning, stacklevel=2)
 
 
-def _tidy(connection: Connection, state: CollectionState, *, full: bool) -> None:
+def _tidy(connection: Connection, state: CollectionState) -> None:
     """Delete what nobody needs: staged vectors that no run waits for, marks of rows that no index file holds."""
-    if full:
-        term_tables.rebuild(connection, state)  # a merge alone leaves what it merged to SQLite's free pages
     term_tables.optimize(connection, state)
     unfinished = exists().where(sources.c.collection_id == state.id, sources.c.digest.is_(None))
     connection.execute(delete(staged_vectors).where(staged_vectors.c.collection_id == state.id, ~unfinished))

@@ -56,11 +56,13 @@ def rebuild_derived(database: DatabaseFolder, *, report: Callable[[RebuildProgre
     """Rebuild all that waits for it, each batch in a transaction of its own. Only inside the write lock."""
     progress: RebuildProgress | None = None
     while True:
+        before = progress
         with database.begin_upgrade() as connection:
             progress = rebuild_batch(connection)
         if progress is None:
             return
-        report(progress)
+        if progress != before:  # the last batch of a structure finds nothing more
+            report(progress)
 
 
 def rebuild_batch(connection: Connection) -> RebuildProgress | None:

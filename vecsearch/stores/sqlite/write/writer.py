@@ -85,7 +85,6 @@ class SQLiteWriter:
                     )
                 )  # fmt: skip
                 state = get_state(connection, self._name)
-                term_tables.create(connection, state)
             return describe_collection(state)
 
     def commit(
@@ -203,10 +202,10 @@ def drop(connection: Connection, state: CollectionState) -> None:
     of = select(chunks.c.id).where(chunks.c.collection_id == state.id)
     connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
     metadata_index.drop(connection, state.id)
+    term_tables.drop(connection, state)
     for table in (chunks, documents, sources):
         connection.execute(delete(table).where(table.c.collection_id == state.id))
     connection.execute(delete(collections).where(collections.c.id == state.id))
-    term_tables.drop(connection, state)
 
 
 def rename_collection(database: DatabaseFolder, old: str, new: str) -> None:
@@ -306,9 +305,10 @@ def _delete_documents(connection: Connection, state: CollectionState, rows: Sequ
 
 
 def _delete_chunks(connection: Connection, state: CollectionState, rows: Sequence[int]) -> None:
-    """Delete with index entries, which go first: that needs the texts and the metadata that the documents still hold."""
+    """Delete with index entries, which go first: that needs the metadata that the documents still hold."""
     _delete_metadata_entries(connection, state, rows)
-    term_tables.remove_documents(connection, state, rows)
+    ids = connection.scalars(select(chunks.c.id).where(chunks.c.document_id.in_(rows)).order_by(chunks.c.id)).all()
+    term_tables.remove(connection, state, np.array(ids, np.int64))
     of = select(chunks.c.id).where(chunks.c.document_id.in_(rows))
     marks = select(chunks.c.collection_id, chunks.c.id).where(chunks.c.document_id.in_(rows))
     connection.execute(insert(tombstones).from_select(["collection_id", "chunk_id"], marks))

@@ -1,0 +1,129 @@
+"""Segments of the text index: built, written as blocks, read and merged, each against plain Python; and when they are merged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.stores.sqlite.fulltext.merge_policy import FAN, find_due_merge, pack_segments
+from vecsearch.stores.sqlite.fulltext.term_blocks import BLOCK_BYTES, PositionBlock, PostingBlock, decode_segment, encode_blocks
+from vecsearch.stores.sqlite.fulltext.term_segment import (
+    FORM_MARK,
+    SEGMENT_ROWS_MAX,
+    ChunkTerms,
+    TermSegment,
+    build_segment,
+    merge_segments,
+)
+
+terms = st.text(st.sampled_from("abé京1"), min_size=1, max_size=3)
+term_lists = st.lists(terms, max_size=6)
+
+
+@st.composite
+def chunk_lists(draw: st.DrawFn) -> list[ChunkTerms]:
+    """Chunks whose ids ascend, with gaps or without."""
+    count, gap = draw(st.integers(1, 12)), draw(st.integers(1, 3))
+    return [
+        ChunkTerms(5 + gap * n, draw(term_lists), draw(term_lists), sorted(draw(st.sets(terms, max_size=4))))
+        for n in range(count)
+    ]
+
+
+def list_postings(chunks: Sequence[ChunkTerms]) -> dict[tuple[str, int], list[int]]:
+    """List where each term stands in each chunk, in plain Python; a form stands nowhere."""
+    postings: dict[tuple[str, int], list[int]] = {}
+    for chunk in chunks:
+        for place, term in [*enumerate(chunk.above), *enumerate(chunk.body, len(chunk.above) + 1)]:
+            postings.setdefault((term, chunk.id), []).append(place)
+        postings |= {(FORM_MARK + form, chunk.id): [] for form in chunk.forms}
+    return postings
+
+
+def read_postings(segment: TermSegment) -> dict[tuple[str, int], list[int]]:
+    postings = {}
+    for rank, term in enumerate(segment.terms):
+        places = segment.positions[segment.position_starts[rank] : segment.position_starts[rank + 1]].tolist()
+        for at in range(segment.starts[rank], segment.starts[rank + 1]):
+            count = 0 if term.startswith(FORM_MARK) else int(segment.frequencies[at])
+            postings[term, int(segment.ids[segment.ordinals[at]])] = places[:count]
+            places = places[count:]
+        assert places == []
+    return postings
+
+
+@given(chunk_lists())
+def test_a_segment_holds_each_posting_with_its_places(chunks: list[ChunkTerms]) -> None:
+    segment = build_segment(chunks)
+    assert read_postings(segment) == list_postings(chunks)
+    assert segment.terms == sorted(segment.terms)
+    assert segment.lengths.tolist() == [len(chunk.above) + len(chunk.body) for chunk in chunks]
+    blocks = [(block.postings, block.positions) for block in encode_blocks(segment)]
+    assert decode_segment(segment.ids, segment.lengths, blocks).is_same(segment)
+
+
+@given(chunk_lists(), st.data())
+def test_segments_are_merged_as_if_they_had_been_one(chunks: list[ChunkTerms], data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(chunks)), max_size=3)))
+    parts = [part for begin, end in zip([0, *cuts], [*cuts, len(chunks)], strict=True) if (part := chunks[begin:end])]
+    deleted = data.draw(st.sets(st.sampled_from([chunk.id for chunk in chunks])))
+    living = [np.array([chunk.id not in deleted for chunk in part]) for part in parts]
+    merged = merge_segments([build_segment(part) for part in parts], living)
+    assert merged.is_same(build_segment([chunk for chunk in chunks if chunk.id not in deleted]))
+    assert merge_segments([build_segment(part) for part in parts], [None] * len(parts)).is_same(build_segment(chunks))
+
+
+def test_a_frequent_word_has_a_block_of_its_own_and_a_long_text_wide_numbers() -> None:
+    chunks = [ChunkTerms(n, (), ["frequent", f"w{n}"], ()) for n in range(2 * BLOCK_BYTES)]
+    long = ChunkTerms(len(chunks), (), ["x"] * 70_000 + ["end"], ())
+    segment = build_segment([*chunks, long])
+    blocks = list(encode_blocks(segment))
+    read = [PostingBlock(block.postings) for block in blocks]
+    (alone,) = [block for block in read if "frequent" in block.terms]
+    assert alone.terms == ["frequent"]
+    assert [block.terms[0] for block in read] == [block.first_term for block in blocks]
+    (at,) = [number for number, block in enumerate(read) if "end" in block.terms]
+    begin, end = read[at].find_positions(read[at].terms.index("end"))
+    assert PositionBlock(blocks[at].positions).load(begin, end).tolist() == [70_001]
+    (holder,) = [block for block in read if "x" in block.terms]
+    assert holder.load(holder.terms.index("x")).frequencies.tolist() == [70_000]
+
+
+@pytest.mark.parametrize("cut", [0, 5, 12, 40, -1])
+def test_a_block_that_is_not_whole_is_told(cut: int) -> None:
+    (block,) = encode_blocks(build_segment([ChunkTerms(1, ["a"], ["b", "b", "c"], ["b"])]))
+    with pytest.raises(DatabaseCorruptedError, match="not whole"):
+        decode_segment(np.array([1]), np.array([4]), [(block.postings[:cut], block.positions)])
+
+
+@given(st.lists(st.tuples(st.integers(1, 70), st.booleans()), max_size=400))
+def test_as_many_segments_stay_as_the_policy_says(batches: list[tuple[int, bool]]) -> None:
+    """However chunks come and go, few segments are left, none has many deleted chunks, and merging ends."""
+    rows: list[int] = []
+    deleted: list[int] = []
+    for count, deletes in batches:
+        rows.append(count)
+        deleted.append(0)
+        if deletes:
+            deleted[len(rows) // 2] += min(7, rows[len(rows) // 2] - deleted[len(rows) // 2])
+        while (group := find_due_merge(rows, deleted)) is not None:
+            left = sum(rows[group.start : group.stop]) - sum(deleted[group.start : group.stop])
+            assert left <= SEGMENT_ROWS_MAX
+            rows[group.start : group.stop], deleted[group.start : group.stop] = ([left], [0]) if left else ([], [])
+    assert Counter(gone > count / 10 for count, gone in zip(rows, deleted, strict=True))[True] == 0
+    assert len(rows) <= 6 * FAN
+
+
+def test_full_segments_are_left_alone_and_neighbours_that_fit_are_packed() -> None:
+    full = SEGMENT_ROWS_MAX
+    assert find_due_merge([full] * 30, [0] * 30) is None
+    assert find_due_merge([full, 40_000, 40_000], [0] * 3) is None
+    assert pack_segments([full, 40_000, 20_000, 5_000, 60_000], [0] * 5) == [range(1, 4)]
+    assert pack_segments([full, full], [0, 1]) == [range(1, 2)]
+    assert pack_segments([10], [0]) == []

@@ -1,0 +1,224 @@
+"""A segment's postings as blocks of bytes: some terms with all that belongs to them, the unit that is read, cached and written.
+
+A posting block is, little-endian: uint32 n, uint32 bytes of text, uint32 bytes of an offset (2 or 4); offsets of postings, n + 1;
+offsets of repeats, n + 1; uint32 frequencies of the repeats (postings of a frequency above 1); uint16 ordinals; uint16 indexes of
+the repeats in their term's postings; the terms in order, a line break between. The position block of the same terms is the uint32
+bytes of a position (2 or 4) and the positions, as many of a stem as its frequencies say, all of it compressed by zlib.
+"""
+
+from __future__ import annotations
+
+import zlib
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.stores.base import Ids
+from vecsearch.stores.sqlite.fulltext.term_segment import AFTER_FORMS, FORM_MARK, Ints, TermSegment
+
+BLOCK_BYTES: Final = 6_000  # of postings: a block ends there, or after one term
+_HEADER: Final = 3  # numbers
+_COMPRESSION: Final = 1  # the quickest: positions shrink to a third, and only phrases and merges read them
+_WIDE: Final = np.dtype("<u4")
+_NARROW: Final = np.dtype("<u2")
+
+
+class Postings(NamedTuple):
+    """Of one term in one segment: ordinals of chunks, ascending, and how often it stands in each."""
+
+    ordinals: Ints
+    frequencies: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBlock:
+    """A block ready to store."""
+
+    first_term: str
+    postings: bytes
+    positions: bytes
+
+
+class PostingBlock:
+    """A posting block that was read."""
+
+    def __init__(self, data: bytes) -> None:
+        """Raise DatabaseCorruptedError where this is no such block."""
+        try:
+            count, text_bytes, width = np.frombuffer(data, _WIDE, _HEADER).tolist()
+            self._starts, at = _read(data, _HEADER * _WIDE.itemsize, _get_type(width), count + 1)
+            self._repeat_starts, at = _read(data, at, _get_type(width), count + 1)
+            repeats = int(self._repeat_starts[-1])
+            self._repeated, at = _read(data, at, _WIDE, repeats)
+            self._ordinals, at = _read(data, at, _NARROW, int(self._starts[-1]))
+            self._repeat_indexes, at = _read(data, at, _NARROW, repeats)
+            self.terms = data[at:].decode().split("\n")
+        except (ValueError, IndexError) as error:
+            raise _make_damage_error() from error
+        if len(data) - at != text_bytes or len(self.terms) != count:
+            raise _make_damage_error()
+
+    @cached_property
+    def size(self) -> int:
+        """About how much memory it takes, in bytes."""
+        return 4 * len(self._starts) + 2 * len(self._ordinals) + 60 * len(self.terms)
+
+    def find(self, term: str) -> int | None:
+        """Return the index of a term; None where it is not here."""
+        at = bisect_left(self.terms, term)
+        return at if at < len(self.terms) and self.terms[at] == term else None
+
+    def find_beginning(self, prefix: str) -> range:
+        """Return the indexes of the terms that begin so."""
+        first = bisect_left(self.terms, prefix)
+        last = first
+        while last < len(self.terms) and self.terms[last].startswith(prefix):
+            last += 1
+        return range(first, last)
+
+    def count(self, index: int) -> int:
+        """Return how many chunks have a term."""
+        return int(self._starts[index + 1] - self._starts[index])
+
+    def find_positions(self, index: int) -> tuple[int, int]:
+        """Return where the positions of a term begin and end in the position block."""
+        return int(self._position_starts[index]), int(self._position_starts[index + 1])
+
+    @cached_property
+    def _position_starts(self) -> Ints:
+        return np.concatenate([[0], np.cumsum(self.count_positions())])
+
+    def count_positions(self) -> Ints:
+        """Return how many positions each term has: those of a stem its frequencies, a form none."""
+        more = np.concatenate([[0], np.cumsum(self._repeated.astype(np.int64) - 1)])
+        counts = _count(self._starts) + _count(more[self._repeat_starts])
+        counts[bisect_left(self.terms, FORM_MARK) : bisect_left(self.terms, AFTER_FORMS)] = 0
+        return counts
+
+    def get_ordinals(self, indexes: range) -> NDArray[np.uint16]:
+        """Return the ordinals of terms that follow each other, term after term."""
+        return self._ordinals[self._starts[indexes.start] : self._starts[indexes.stop]]
+
+    def load(self, index: int) -> Postings:
+        """Return the postings of a term."""
+        ordinals = self._ordinals[self._starts[index] : self._starts[index + 1]].astype(np.int64)
+        frequencies = np.ones(len(ordinals), np.int64)
+        repeats = slice(self._repeat_starts[index], self._repeat_starts[index + 1])
+        frequencies[self._repeat_indexes[repeats]] = self._repeated[repeats]
+        return Postings(ordinals, frequencies)
+
+    def load_all(self) -> tuple[Ints, Ints, Ints]:
+        """Return how many postings each term has, and the ordinals and frequencies of all, term after term."""
+        starts = self._starts.astype(np.int64)
+        frequencies = np.ones(len(self._ordinals), np.int64)
+        owners = np.repeat(np.arange(len(self.terms)), _count(self._repeat_starts))
+        frequencies[starts[owners] + self._repeat_indexes] = self._repeated
+        return _count(self._starts), self._ordinals.astype(np.int64), frequencies
+
+
+class PositionBlock:
+    """A position block that was read."""
+
+    def __init__(self, data: bytes) -> None:
+        """Raise DatabaseCorruptedError where this is no such block."""
+        try:
+            plain = zlib.decompress(data)
+            (width,) = np.frombuffer(plain, _WIDE, 1).tolist()
+            self._positions = np.frombuffer(plain, _get_type(width), -1, _WIDE.itemsize)
+        except (ValueError, IndexError, zlib.error) as error:
+            raise _make_damage_error() from error
+
+    @cached_property
+    def size(self) -> int:
+        """About how much memory it takes, in bytes."""
+        return self._positions.nbytes
+
+    def load(self, begin: int, end: int) -> Ints:
+        """Return the positions of a term, chunk after chunk; see `PostingBlock.find_positions`."""
+        return self._positions[begin:end].astype(np.int64)
+
+    def load_all(self) -> Ints:
+        """Return all positions, term after term."""
+        return self._positions.astype(np.int64)
+
+
+def encode_blocks(segment: TermSegment) -> Iterator[EncodedBlock]:
+    """Yield the blocks of a segment, in order."""
+    repeated = segment.frequencies > 1
+    repeat_starts = np.concatenate([[0], np.cumsum(repeated)])[segment.starts]
+    sizes = 2 * np.diff(segment.starts) + 6 * np.diff(repeat_starts) + 8
+    ends = np.cumsum(sizes + np.fromiter(map(len, segment.terms), np.int64, len(segment.terms)) + 1)
+    first = 0
+    while first < len(segment.terms):
+        begin = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, begin + BLOCK_BYTES, side="right")))
+        yield _encode_block(segment, first, last, repeated, repeat_starts)
+        first = last
+
+
+def _encode_block(segment: TermSegment, first: int, last: int, repeated: NDArray[np.bool_], repeat_starts: Ints) -> EncodedBlock:
+    terms = segment.terms[first:last]
+    begin, end = segment.starts[first], segment.starts[last]
+    where = np.flatnonzero(repeated[begin:end]) + begin
+    of_term = np.searchsorted(segment.starts, where, side="right") - 1
+    text = "\n".join(terms).encode()
+    offset = _choose_type(int(end - begin))
+    postings = b"".join((
+        _pack(_WIDE, (len(terms), len(text), offset.itemsize)), _pack(offset, segment.starts[first : last + 1] - begin),
+        _pack(offset, repeat_starts[first : last + 1] - repeat_starts[first]), _pack(_WIDE, segment.frequencies[where]),
+        _pack(_NARROW, segment.ordinals[begin:end]), _pack(_NARROW, where - segment.starts[of_term]), text,
+    ))  # fmt: skip
+    positions = segment.positions[segment.position_starts[first] : segment.position_starts[last]]
+    place = _choose_type(int(positions.max(initial=0)))
+    places = zlib.compress(_pack(_WIDE, place.itemsize) + _pack(place, positions), _COMPRESSION)
+    return EncodedBlock(terms[0], postings, places)
+
+
+def decode_segment(ids: Ids, lengths: Ints, blocks: Sequence[tuple[bytes, bytes]]) -> TermSegment:
+    """Return the segment whose blocks, of postings and of positions, these are. Raises DatabaseCorruptedError."""
+    terms: list[str] = []
+    parts: list[tuple[Ints, ...]] = []
+    for posting_data, position_data in blocks:
+        postings, positions = PostingBlock(posting_data), PositionBlock(position_data)
+        terms += postings.terms
+        parts.append((*postings.load_all(), postings.count_positions(), positions.load_all()))
+    empty = np.empty(0, np.int64)
+    counts, ordinals, frequencies, place_counts, places = (
+        np.concatenate([empty, *column]) for column in (zip(*parts, strict=True) if parts else ((),) * 5)
+    )
+    if int(place_counts.sum()) != len(places):
+        raise _make_damage_error()
+    starts, place_starts = (np.concatenate([[0], np.cumsum(column)]) for column in (counts, place_counts))
+    return TermSegment(ids, lengths, terms, starts, ordinals, frequencies, place_starts, places)
+
+
+def _count(starts: NDArray[Any]) -> Ints:
+    """Return how much lies between offsets, each less the one before."""
+    numbers = starts.astype(np.int64)
+    return numbers[1:] - numbers[:-1]
+
+
+def _choose_type(largest: int) -> np.dtype[Any]:
+    return _WIDE if largest >= 1 << 16 else _NARROW
+
+
+def _get_type(width: int) -> np.dtype[Any]:
+    return _WIDE if width == _WIDE.itemsize else _NARROW
+
+
+def _pack(dtype: np.dtype[Any], values: Any) -> bytes:
+    return np.asarray(values).astype(dtype).tobytes()
+
+
+def _read(data: bytes, at: int, dtype: np.dtype[Any], count: int) -> tuple[NDArray[Any], int]:
+    return np.frombuffer(data, dtype, count, at), at + count * dtype.itemsize
+
+
+def _make_damage_error() -> DatabaseCorruptedError:
+    return DatabaseCorruptedError("the database is damaged: a block of the text index is not whole; see `vecsearch doctor`")

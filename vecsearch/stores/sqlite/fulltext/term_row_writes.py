@@ -1,0 +1,82 @@
+"""Term segments in SQLite, as they are written and dropped. Apart from `term_rows`, which a search loads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from sqlalchemy import Connection, delete, exists, insert, select
+
+from vecsearch.stores.base import Ids
+from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
+from vecsearch.stores.sqlite.engine.sequences import get_last_number
+from vecsearch.stores.sqlite.engine.tables import position_blocks, term_blocks, term_segments, term_tombstones
+from vecsearch.stores.sqlite.fulltext.term_blocks import encode_blocks
+from vecsearch.stores.sqlite.fulltext.term_rows import ID_TYPE, NARROW, WIDE, SegmentHead, add_checksum, describe_head, list_heads
+from vecsearch.stores.sqlite.fulltext.term_segment import TermSegment
+
+
+def insert_segment(connection: Connection, collection: int, segment: TermSegment) -> None:
+    """Store a segment that has chunks."""
+    blocks = list(encode_blocks(segment))
+    first = 1 + (get_last_number(connection, term_blocks) or 0)
+    numbers = range(first, first + len(blocks))
+    _ADD_BLOCK.run_many(connection, list(zip(numbers, (add_checksum(block.postings) for block in blocks), strict=True)))
+    _ADD_POSITIONS.run_many(connection, list(zip(numbers, (add_checksum(block.positions) for block in blocks), strict=True)))
+    ids, lengths = segment.ids, segment.lengths
+    head = SegmentHead(0, int(ids[0]), int(ids[-1]), len(ids), first, len(blocks))
+    gaps = None if head.last_chunk - head.first_chunk + 1 == head.rows else ids.astype(ID_TYPE).tobytes()
+    block_terms = "\n".join(block.first_term for block in blocks)
+    data = lengths.astype(WIDE if int(lengths.max()) >= 1 << 16 else NARROW).tobytes()
+    connection.execute(
+        insert(term_segments).values(
+            collection_id=collection, first_chunk=head.first_chunk, last_chunk=head.last_chunk, rows=head.rows, ids=gaps,
+            lengths=add_checksum(data, describe_head(head, gaps, block_terms)), first_block=first, blocks=len(blocks),
+            block_terms=block_terms,
+        )
+    )  # fmt: skip
+
+
+def delete_segments(connection: Connection, heads: Iterable[SegmentHead]) -> None:
+    """Drop segments with their blocks."""
+    for head in heads:
+        for table in (term_blocks, position_blocks):
+            connection.execute(delete(table).where(table.c.id.between(head.first_block, head.first_block + head.blocks - 1)))
+        connection.execute(delete(term_segments).where(term_segments.c.id == head.id))
+
+
+def insert_tombstones(connection: Connection, collection: int, chunk_ids: Ids) -> None:
+    """Note chunks as deleted; their ids ascend."""
+    if len(chunk_ids):
+        connection.execute(
+            insert(term_tombstones).values(collection_id=collection, chunks=add_checksum(chunk_ids.astype(ID_TYPE).tobytes()))
+        )
+
+
+def replace_tombstones(connection: Connection, collection: int, chunk_ids: Ids) -> None:
+    """Note these chunks as deleted, and no others."""
+    connection.execute(delete(term_tombstones).where(term_tombstones.c.collection_id == collection))
+    insert_tombstones(connection, collection, chunk_ids)
+
+
+def delete_orphan_blocks(connection: Connection) -> None:
+    """Drop the blocks of segments that are not there, in a damaged database."""
+    last = term_segments.c.first_block + term_segments.c.blocks - 1
+    for table in (term_blocks, position_blocks):
+        owned = exists().where(table.c.id.between(term_segments.c.first_block, last))
+        connection.execute(delete(table).where(~owned))
+
+
+def count_tombstone_rows(connection: Connection, collection: int) -> int:
+    """Return in how many rows the deleted chunks are noted."""
+    return len(connection.execute(select(term_tombstones.c.id).where(term_tombstones.c.collection_id == collection)).all())
+
+
+def drop(connection: Connection, collection: int) -> None:
+    """Drop all that belongs to a collection."""
+    delete_segments(connection, list_heads(connection, collection))
+    connection.execute(delete(term_tombstones).where(term_tombstones.c.collection_id == collection))
+
+
+_ADD_BLOCK: Final = PreparedStatement(insert(term_blocks))
+_ADD_POSITIONS: Final = PreparedStatement(insert(position_blocks))

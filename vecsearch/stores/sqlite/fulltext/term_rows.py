@@ -1,0 +1,127 @@
+"""Term segments in SQLite, as they are read. Each row ends in a checksum: a flipped bit must not become another answer."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.stores.base import Ids
+from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
+from vecsearch.stores.sqlite.fulltext.term_blocks import decode_segment
+from vecsearch.stores.sqlite.fulltext.term_segment import Ints, TermSegment
+
+ID_TYPE: Final = np.dtype("<i8")
+WIDE: Final = np.dtype("<u4")
+NARROW: Final = np.dtype("<u2")
+_HEADS: Final = """
+    SELECT id, first_chunk, last_chunk, rows, first_block, blocks FROM term_segments WHERE collection_id = ? ORDER BY first_chunk
+"""
+_CHUNKS: Final = "SELECT ids, lengths, block_terms FROM term_segments WHERE id = ?"
+_TOMBSTONES: Final = "SELECT chunks FROM term_tombstones WHERE collection_id = ?"
+_BLOCKS: Final = """
+    SELECT term_blocks.data, position_blocks.data FROM term_blocks JOIN position_blocks ON position_blocks.id = term_blocks.id
+    WHERE term_blocks.id BETWEEN ? AND ? ORDER BY term_blocks.id
+"""
+
+
+class SegmentHead(NamedTuple):
+    """What tells a stored segment from the others: chunks from `first_chunk` to `last_chunk`, `rows` of them; its blocks."""
+
+    id: int
+    first_chunk: int
+    last_chunk: int
+    rows: int
+    first_block: int
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentChunks:
+    """The ids and lengths of a segment's chunks, in the order of their ordinals, and the first term of each of its blocks."""
+
+    ids: Ids
+    lengths: Ints
+    block_terms: Sequence[str]
+
+
+def list_heads(connection: AnyConnection, collection: int) -> list[SegmentHead]:
+    """Return the segments of a collection, in the order of their chunks."""
+    return [SegmentHead(*row) for row in get_driver(connection).execute(_HEADS, (collection,))]
+
+
+def load_chunks(connection: AnyConnection, head: SegmentHead) -> SegmentChunks:
+    """Return which chunks a segment holds. Raises DatabaseCorruptedError."""
+    row = get_driver(connection).execute(_CHUNKS, (head.id,)).fetchone()
+    try:
+        ids, sealed, text = row
+        lengths = verify_checksum(sealed, describe_head(head, ids, text))
+        width = NARROW if len(lengths) == head.rows * NARROW.itemsize else WIDE
+        numbers = np.frombuffer(lengths, width).astype(np.int64)
+        chunk_ids = np.arange(head.first_chunk, head.last_chunk + 1) if ids is None else np.frombuffer(ids, ID_TYPE)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise make_damage_error() from error
+    return SegmentChunks(chunk_ids.astype(np.int64), numbers, text.split("\n") if text else [])
+
+
+def add_checksum(data: bytes, also: bytes = b"") -> bytes:
+    """Return bytes with a checksum of them, and of others, at their end."""
+    return data + zlib.crc32(also, zlib.crc32(data)).to_bytes(4, "little")
+
+
+def verify_checksum(sealed: bytes, also: bytes = b"") -> bytes:
+    """Return the bytes that were sealed. Raises DatabaseCorruptedError where they, or the others, are not the same."""
+    if not isinstance(sealed, bytes) or add_checksum(sealed[:-4], also) != sealed:
+        raise make_damage_error()
+    return sealed[:-4]
+
+
+def describe_head(head: SegmentHead, ids: bytes | None, block_terms: str) -> bytes:
+    """Return what of a segment's row is sealed together with the lengths; its id is not known when it is written."""
+    return repr(tuple(head[1:])).encode() + (ids or b"") + block_terms.encode()
+
+
+def load_segment(connection: AnyConnection, head: SegmentHead) -> TermSegment:
+    """Return all of a segment. Raises DatabaseCorruptedError."""
+    chunks = load_chunks(connection, head)
+    last = head.first_block + head.blocks - 1
+    blocks = get_driver(connection).execute(_BLOCKS, (head.first_block, last)).fetchall() if head.blocks else []
+    if len(blocks) != head.blocks:
+        raise make_damage_error()
+    return decode_segment(
+        chunks.ids, chunks.lengths, [(verify_checksum(postings), verify_checksum(positions)) for postings, positions in blocks]
+    )
+
+
+def load_tombstones(connection: AnyConnection, collection: int) -> Ids:
+    """Return the deleted chunks that segments still hold, ascending. Raises DatabaseCorruptedError."""
+    try:
+        blobs = [
+            np.frombuffer(verify_checksum(blob), ID_TYPE)
+            for (blob,) in get_driver(connection).execute(_TOMBSTONES, (collection,))
+        ]
+    except (TypeError, ValueError) as error:
+        raise make_damage_error() from error
+    return np.sort(np.concatenate(blobs)).astype(np.int64) if blobs else np.empty(0, np.int64)
+
+
+def make_damage_error() -> DatabaseCorruptedError:
+    """Return the error for rows that are not what was written."""
+    return DatabaseCorruptedError("the database is damaged: a segment of the text index is not whole; see `vecsearch doctor`")
+
+
+def find_positions(chunk_ids: Ids, wanted: Ids) -> tuple[Ints, Any]:
+    """Return where ids would stand among ascending ones, and a mask of those that do."""
+    places = np.searchsorted(chunk_ids, wanted)
+    inside = places < len(chunk_ids)
+    inside[inside] = chunk_ids[places[inside]] == wanted[inside]
+    return places, inside
+
+
+def count_chunks(heads: Sequence[SegmentHead], tombstones: Ids) -> int:
+    """Return how many living chunks segments hold."""
+    return sum(head.rows for head in heads) - len(tombstones)

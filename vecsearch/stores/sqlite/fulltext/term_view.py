@@ -1,0 +1,252 @@
+"""The text index as one snapshot sees it, in memory: which chunks there are, and the blocks of postings that questions have read.
+
+Segments and blocks are never changed once written, and their ids never used again: what was read of them serves every later
+snapshot. All chunks of a collection, the deleted ones included, are numbered 0 ... rows - 1 (ordinals), segment after segment.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.settings import TERM_CACHE_BYTES
+from vecsearch.stores.base import Ids
+from vecsearch.stores.sqlite.engine.collections import CollectionState
+from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
+from vecsearch.stores.sqlite.fulltext import term_rows
+from vecsearch.stores.sqlite.fulltext.term_blocks import PositionBlock, PostingBlock
+from vecsearch.stores.sqlite.fulltext.term_rows import SegmentChunks, SegmentHead
+from vecsearch.stores.sqlite.fulltext.term_segment import Ints, Mask
+
+_Block = TypeVar("_Block", PostingBlock, PositionBlock)
+_READ: Final = "SELECT id, data FROM {table} WHERE id IN (SELECT value FROM json_each(?))"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentView:
+    """A segment, and the ordinal of its first chunk."""
+
+    head: SegmentHead
+    base: int
+    chunks: SegmentChunks
+
+    def find_block(self, term: str) -> int | None:
+        """Return the id of the block that a term is in, if it is in any."""
+        place = bisect_right(self.chunks.block_terms, term) - 1
+        return self.head.first_block + place if place >= 0 else None
+
+    def find_blocks_beginning(self, prefix: str) -> range:
+        """Return the ids of the blocks that terms with this beginning are in, if there are any."""
+        first = max(bisect_right(self.chunks.block_terms, prefix) - 1, 0)
+        last = first + 1
+        while last < len(self.chunks.block_terms) and self.chunks.block_terms[last].startswith(prefix):
+            last += 1
+        return range(self.head.first_block + first, self.head.first_block + min(last, len(self.chunks.block_terms)))
+
+
+class BlockCache(Generic[_Block]):
+    """Blocks that were read, the ones used last up to so many bytes. Safe to share between threads."""
+
+    def __init__(self, table: str, parse: type[_Block], capacity: int = TERM_CACHE_BYTES) -> None:
+        self._statement, self._capacity = _READ.format(table=table), capacity
+        self._parse: type[_Block] = parse
+        self._blocks: OrderedDict[int, _Block] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def read(self, connection: AnyConnection, block_ids: Iterable[int]) -> dict[int, _Block]:
+        """Return blocks by id, in one statement where some are to be read. Raises DatabaseCorruptedError."""
+        wanted = set(block_ids)
+        with self._lock:
+            known = {key: self._blocks[key] for key in wanted if key in self._blocks}
+            for key in known:
+                self._blocks.move_to_end(key)
+        missing = sorted(wanted - known.keys())
+        if missing:
+            rows = get_driver(connection).execute(self._statement, (json.dumps(missing),))
+            fresh = {key: self._parse(term_rows.verify_checksum(data)) for key, data in rows}
+            if len(fresh) != len(missing):
+                raise term_rows.make_damage_error()
+            self._keep(fresh)
+            known |= fresh
+        return known
+
+    def _keep(self, blocks: Mapping[int, _Block]) -> None:
+        with self._lock:
+            for key, block in blocks.items():
+                if key not in self._blocks:
+                    self._blocks[key] = block
+                    self._bytes += block.size
+            while self._bytes > self._capacity:
+                self._bytes -= self._blocks.popitem(last=False)[1].size
+
+
+class TermBlocks:
+    """The blocks of a collection that were read."""
+
+    def __init__(self) -> None:
+        self.postings = BlockCache("term_blocks", PostingBlock)
+        self.positions = BlockCache("position_blocks", PositionBlock)
+
+
+class TermView:
+    """All chunks that are indexed at one version of a collection.
+
+    `ids` ascend, shape (rows,), `lengths` are their stems; `dead` marks the deleted ones, None where there are none.
+    `average_length` and `count` are those of the others.
+    """
+
+    def __init__(self, version: tuple[int, ...], segments: Sequence[SegmentView], tombstones: Ids, blocks: TermBlocks) -> None:
+        self.version, self.segments, self.blocks = version, segments, blocks
+        empty = np.empty(0, np.int64)
+        self.ids = np.concatenate([empty, *(segment.chunks.ids for segment in segments)])
+        self.lengths = np.concatenate([empty, *(segment.chunks.lengths for segment in segments)])
+        self.dead: Mask | None = None
+        if len(tombstones):
+            self.dead = np.zeros(len(self.ids), bool)
+            places, known = term_rows.find_positions(self.ids, tombstones)
+            self.dead[places[known]] = True
+        self.count = len(self.ids) - (0 if self.dead is None else int(np.count_nonzero(self.dead)))
+        total = int(self.lengths.sum() if self.dead is None else self.lengths[~self.dead].sum())
+        self.average_length = total / self.count if self.count else 0.0
+
+    def find_ordinals(self, chunk_ids: Ids) -> Ints:
+        """Return the ordinals of chunks by their ids, ascending as they do, without those that are not indexed."""
+        places, known = term_rows.find_positions(self.ids, chunk_ids)
+        ordinals: Ints = places[known]
+        return ordinals if self.dead is None else ordinals[~self.dead[ordinals]]
+
+
+class TermViewCache:
+    """The newest view that this process made of a collection. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._view: TermView | None = None
+        self._lock = Lock()
+
+    def get(self, connection: AnyConnection, state: CollectionState) -> TermView:
+        """Return the view of the snapshot that the connection reads."""
+        version = (state.id, state.restored_version, state.data_version)
+        view = self._view
+        if view is not None and view.version == version:
+            return view
+        with self._lock:
+            loaded = self._load(connection, state, version)
+            if self._view is None or version >= self._view.version:
+                self._view = loaded
+            return loaded
+
+    def _load(self, connection: AnyConnection, state: CollectionState, version: tuple[int, ...]) -> TermView:
+        """Read what is not known from an earlier view of the same collection."""
+        known: dict[int, SegmentView] = {}
+        blocks = TermBlocks()
+        if self._view is not None and self._view.version[:2] == version[:2]:  # else ids may mean something else
+            known, blocks = {segment.head.id: segment for segment in self._view.segments}, self._view.blocks
+        segments, base = [], 0
+        for head in term_rows.list_heads(connection, state.id):
+            segment = known.get(head.id)
+            if segment is None:
+                segment = SegmentView(head, base, term_rows.load_chunks(connection, head))
+            elif segment.base != base:
+                segment = SegmentView(head, base, segment.chunks)
+            segments.append(segment)
+            base += head.rows
+        return TermView(version, segments, term_rows.load_tombstones(connection, state.id), blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class TermPlace:
+    """Where a term's postings of one segment are: the block, and the term's index there."""
+
+    segment: SegmentView
+    block_id: int
+    block: PostingBlock
+    index: int
+
+
+class TermLookup:
+    """Finds terms for one question: what it needs is read at once, before the first is asked for."""
+
+    def __init__(self, connection: AnyConnection, view: TermView, terms: Iterable[str], prefixes: Iterable[str] = ()) -> None:
+        self._connection, self.view = connection, view
+        wanted = {block for term in terms for segment in view.segments if (block := segment.find_block(term)) is not None}
+        for prefix in prefixes:
+            wanted.update(*(segment.find_blocks_beginning(prefix) for segment in view.segments))
+        self._blocks = view.blocks.postings.read(connection, wanted)
+
+    def find(self, term: str) -> list[TermPlace]:
+        """Return where a term is, segment after segment."""
+        places = []
+        for segment in self.view.segments:
+            block_id = segment.find_block(term)
+            if block_id is not None and (index := self._blocks[block_id].find(term)) is not None:
+                places.append(TermPlace(segment, block_id, self._blocks[block_id], index))
+        return places
+
+    def count(self, places: Sequence[TermPlace]) -> int:
+        """Return how many living chunks have a term."""
+        dead = self.view.dead
+        if dead is None:
+            return sum(place.block.count(place.index) for place in places)
+        return sum(int(np.count_nonzero(~dead[self._get_ordinals(place)])) for place in places)
+
+    def load(self, places: Sequence[TermPlace]) -> tuple[Ints, Ints]:
+        """Return the ordinals of the living chunks that have a term, ascending, and how often each has it."""
+        if not places:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        parts = [(place.segment.base, place.block.load(place.index)) for place in places]
+        ordinals = np.concatenate([postings.ordinals + base for base, postings in parts])
+        frequencies = np.concatenate([postings.frequencies for _, postings in parts])
+        return self._drop_dead(ordinals, frequencies)
+
+    def load_beginning(self, prefix: str) -> Ints:
+        """Return the ordinals of the living chunks that have a term with this beginning, ascending."""
+        mask = np.zeros(len(self.view.ids), bool)
+        for segment in self.view.segments:
+            for block_id in segment.find_blocks_beginning(prefix):
+                block = self._blocks[block_id]
+                mask[block.get_ordinals(block.find_beginning(prefix)).astype(np.int64) + segment.base] = True
+        if self.view.dead is not None:
+            mask &= ~self.view.dead
+        return np.flatnonzero(mask)
+
+    def load_phrase(self, terms: Sequence[str]) -> tuple[Ints, Ints]:
+        """Return the living chunks (ordinals, ascending) where terms follow each other, and how often they do in each."""
+        found = [{place.segment.base: place for place in self.find(term)} for term in terms]
+        bases = sorted(set.intersection(*(set(places) for places in found)))
+        wanted = {places[base].block_id for places in found for base in bases}
+        positions = self.view.blocks.positions.read(self._connection, wanted)
+        parts = [_match_phrase([places[base] for places in found], positions) + np.int64(base) for base in bases]
+        ordinals, counts = np.unique(np.concatenate([np.empty(0, np.int64), *parts]), return_counts=True)
+        return self._drop_dead(ordinals, counts)
+
+    def _get_ordinals(self, place: TermPlace) -> Ints:
+        return place.block.get_ordinals(range(place.index, place.index + 1)).astype(np.int64) + place.segment.base
+
+    def _drop_dead(self, ordinals: Ints, frequencies: NDArray[Any]) -> tuple[Ints, Ints]:
+        if self.view.dead is None:
+            return ordinals, frequencies
+        alive = ~self.view.dead[ordinals]
+        return ordinals[alive], frequencies[alive]
+
+
+def _match_phrase(places: Sequence[TermPlace], positions: Mapping[int, PositionBlock]) -> Ints:
+    """Return the chunk of each place, in one segment, where terms follow each other, ascending."""
+    begins: Ints | None = None
+    for offset, place in sorted(enumerate(places), key=lambda pair: pair[1].block.count(pair[1].index)):
+        postings = place.block.load(place.index)
+        owners = np.repeat(postings.ordinals, postings.frequencies)
+        keys = (owners << 32) + positions[place.block_id].load(*place.block.find_positions(place.index)) - offset
+        begins = keys if begins is None else np.intersect1d(begins, keys, assume_unique=True)
+        if not len(begins):
+            break
+    assert begins is not None
+    return begins >> 32
