@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final, TypeAlias
@@ -69,26 +69,27 @@ class TermSegment:
 
 def build_segment(chunks: Sequence[ChunkTerms]) -> TermSegment:
     """Return the segment of at most SEGMENT_ROWS_MAX chunks, whose ids ascend."""
-    numbers: defaultdict[str, int] = defaultdict()
-    numbers.default_factory = numbers.__len__
-    stems = _number_terms(numbers, [[*chunk.above, *chunk.body] for chunk in chunks])
-    forms = _number_terms(numbers, [[FORM_MARK + form for form in chunk.forms] for chunk in chunks])
+    stem_numbers, stems = _number_terms(chain.from_iterable((chunk.above, chunk.body) for chunk in chunks))
+    form_numbers, forms = _number_terms(chunk.forms for chunk in chunks)
     above = np.fromiter((len(chunk.above) for chunk in chunks), np.int64, len(chunks))
     lengths = np.fromiter((len(chunk.above) + len(chunk.body) for chunk in chunks), np.int64, len(chunks))
     counts = np.fromiter((len(chunk.forms) for chunk in chunks), np.int64, len(chunks))
-    terms = sorted(numbers)
-    ranks = np.empty(len(terms), np.int64)
-    ranks[np.fromiter(map(numbers.__getitem__, terms), np.int64, len(terms))] = np.arange(len(terms))
+    marked = {FORM_MARK + form: number for form, number in form_numbers.items()}
+    terms = sorted([*stem_numbers, *marked])
+    rank_of = {term: rank for rank, term in enumerate(terms)}
+    stem_ranks = np.fromiter(map(rank_of.__getitem__, stem_numbers), np.int64, len(stem_numbers))[stems]
+    form_ranks = np.fromiter(map(rank_of.__getitem__, marked), np.int64, len(marked))[forms]
 
     rows = np.arange(len(chunks))
-    keys = ranks[stems] * SEGMENT_ROWS_MAX + np.repeat(rows, lengths)
     places = np.arange(len(stems)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     places += places >= np.repeat(above, lengths)  # a gap, so that no phrase runs from the title into the text
-    order = np.argsort(keys, kind="stable")
-    stem_keys, frequencies = np.unique(keys[order], return_counts=True)
-    all_keys = np.concatenate([stem_keys, ranks[forms] * SEGMENT_ROWS_MAX + np.repeat(rows, counts)])
+    order = _sort_ranks(stem_ranks, len(terms))
+    keys = stem_ranks[order] * SEGMENT_ROWS_MAX + np.repeat(rows, lengths)[order]
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    frequencies = np.diff(first, append=len(keys))
+    all_keys = np.concatenate([keys[first], form_ranks * SEGMENT_ROWS_MAX + np.repeat(rows, counts)])
     all_frequencies = np.concatenate([frequencies, np.ones(len(forms), np.int64)])
-    by_key = np.argsort(all_keys, kind="stable")
+    by_key = _sort_ranks(all_keys // SEGMENT_ROWS_MAX, len(terms))
     ids = np.fromiter((chunk.id for chunk in chunks), np.int64, len(chunks))
     return _assemble(ids, lengths, terms, all_keys[by_key], all_frequencies[by_key], places[order])
 
@@ -113,7 +114,7 @@ def merge_segments(segments: Sequence[TermSegment], living: Sequence[Mask | None
         lengths.append(segment.lengths[rows])
         base += int(np.count_nonzero(rows))
     key, frequency, place = map(np.concatenate, (keys, frequencies, places))
-    order = np.argsort(key, kind="stable")
+    order = _sort_ranks(key // SEGMENT_ROWS_MAX, len(terms))
     place = place[_order_places(key, frequency, order, terms)]
     return _assemble(np.concatenate(ids), np.concatenate(lengths), terms, key[order], frequency[order], place)
 
@@ -130,8 +131,17 @@ def _are_forms(ranks: Ints, terms: Sequence[str]) -> Mask:
     return (ranks >= first) & (ranks < end)
 
 
-def _number_terms(numbers: defaultdict[str, int], terms: Sequence[Sequence[str]]) -> Ints:
-    return np.fromiter(map(numbers.__getitem__, chain.from_iterable(terms)), np.int64)
+def _number_terms(lists: Iterable[Sequence[str]]) -> tuple[dict[str, int], Ints]:
+    """Number the different terms as they come; returns the number of each, and those of all the terms, one after the other."""
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    return numbers, np.fromiter(map(numbers.__getitem__, chain.from_iterable(lists)), np.int64)
+
+
+def _sort_ranks(ranks: Ints, terms: int) -> Ints:
+    """Return the order of the ranks, those of a term as they come, since chunks ascend already: 16 bits at a time, linear."""
+    order = np.argsort(ranks.astype(np.uint16), kind="stable")
+    return order if terms <= 1 << 16 else order[np.argsort((ranks[order] >> 16).astype(np.uint16), kind="stable")]
 
 
 def _assemble(ids: Ids, lengths: Ints, terms: list[str], keys: Ints, frequencies: Ints, positions: Ints) -> TermSegment:
