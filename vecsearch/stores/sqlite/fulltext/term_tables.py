@@ -169,7 +169,8 @@ def _analyze(state: CollectionState, entries: Iterable[IndexEntry]) -> TermSegme
     analyzed = []
     for chunk, title, context, text in entries:
         above, body = analyzer.analyze(f"{title or ''} {context}".strip()), analyzer.analyze(text)
-        analyzed.append(ChunkTerms(chunk, above.terms, body.terms, tuple(above.forms | body.forms)))
+        forms = tuple(above.forms | body.forms if above.forms else body.forms)
+        analyzed.append(ChunkTerms(chunk, tuple(above.terms), tuple(body.terms), forms))  # tuples: the collector forgets them
     return build_segment(analyzed)
 
 
