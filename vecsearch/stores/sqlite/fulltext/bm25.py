@@ -22,6 +22,7 @@ from vecsearch.stores.base import Ids, LexicalHits
 from vecsearch.stores.sqlite.engine.connections import AnyConnection
 from vecsearch.stores.sqlite.fulltext.term_segment import FORM_MARK, Ints, Mask
 from vecsearch.stores.sqlite.fulltext.term_view import TermLookup, TermPlace, TermView
+from vecsearch.stores.sqlite.sorted_ids import find_positions
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
 Scores: TypeAlias = NDArray[np.float64]
@@ -166,7 +167,7 @@ def _add_clauses(
                 candidates = np.union1d(seen[scores + left >= least], extra)
         left -= match.bound
         if candidates is not None:
-            places, known = _find_positions(match.ordinals, candidates)
+            places, known = find_positions(match.ordinals, candidates)
             total[candidates[known]] += match.scores[places[known]]
             continue
         ordinals, scores = match.ordinals, match.scores
@@ -186,14 +187,6 @@ def _add_clauses(
     total[touched] = 0.0
     holds = chosen_scores > 0
     return chosen[holds], chosen_scores[holds]
-
-
-def _find_positions(ordinals: Ints, wanted: Ints) -> tuple[Ints, Mask]:
-    """Return where ordinals stand among ascending ones, and a mask of those that do."""
-    places = np.searchsorted(ordinals, wanted)
-    known = places < len(ordinals)
-    known[known] = ordinals[places[known]] == wanted[known]
-    return places, known
 
 
 def _get_scratch(rows: int) -> Scores:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import Connection, delete, exists, insert, select
+from sqlalchemy import Connection, delete, exists, func, insert, select
 
 from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
@@ -69,7 +69,7 @@ def delete_orphan_blocks(connection: Connection) -> None:
 
 def count_tombstone_rows(connection: Connection, collection: int) -> int:
     """Return in how many rows the deleted chunks are noted."""
-    return len(connection.execute(select(term_tombstones.c.id).where(term_tombstones.c.collection_id == collection)).all())
+    return connection.scalar(select(func.count()).where(term_tombstones.c.collection_id == collection)) or 0
 
 
 def drop(connection: Connection, collection: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -112,14 +112,6 @@ def load_tombstones(connection: AnyConnection, collection: int) -> Ids:
 def make_damage_error() -> DatabaseCorruptedError:
     """Return the error for rows that are not what was written."""
     return DatabaseCorruptedError("the database is damaged: a segment of the text index is not whole; see `vecsearch doctor`")
-
-
-def find_positions(chunk_ids: Ids, wanted: Ids) -> tuple[Ints, Any]:
-    """Return where ids would stand among ascending ones, and a mask of those that do."""
-    places = np.searchsorted(chunk_ids, wanted)
-    inside = places < len(chunk_ids)
-    inside[inside] = chunk_ids[places[inside]] == wanted[inside]
-    return places, inside
 
 
 def count_chunks(heads: Sequence[SegmentHead], tombstones: Ids) -> int:

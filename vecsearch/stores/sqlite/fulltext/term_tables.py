@@ -11,13 +11,14 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, func, select
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.settings import READ_ROWS
 from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.collections import CollectionState
-from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, chunks, collections, documents
+from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, chunks, documents
+from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.fulltext import term_row_writes, term_rows
 from vecsearch.stores.sqlite.fulltext.merge_policy import find_due_merge, pack_segments
 from vecsearch.stores.sqlite.fulltext.term_rows import SegmentHead
@@ -42,7 +43,7 @@ def add(connection: Connection, state: CollectionState, entries: Iterable[IndexE
     while batch := list(islice(following, SEGMENT_ROWS_MAX)):
         term_row_writes.insert_segment(connection, state.id, _analyze(state, batch))
     _merge_due(connection, state.id)
-    _note_change(connection, state)
+    increase_data_version(connection, state)
 
 
 def remove(connection: Connection, state: CollectionState, chunk_ids: Ids) -> None:
@@ -51,7 +52,7 @@ def remove(connection: Connection, state: CollectionState, chunk_ids: Ids) -> No
     if term_row_writes.count_tombstone_rows(connection, state.id) > _TOMBSTONE_ROWS_MAX:
         term_row_writes.replace_tombstones(connection, state.id, term_rows.load_tombstones(connection, state.id))
     _merge_due(connection, state.id)
-    _note_change(connection, state)
+    increase_data_version(connection, state)
 
 
 def drop(connection: Connection, state: CollectionState) -> None:
@@ -61,7 +62,6 @@ def drop(connection: Connection, state: CollectionState) -> None:
 
 def rebuild(connection: Connection, state: CollectionState) -> None:
     """Index every text anew, in the collection's language; what a damaged index has left goes."""
-    drop(connection, state)
     term_row_writes.delete_orphan_blocks(connection)
     after: int | None = 0
     while after is not None:
@@ -87,7 +87,7 @@ def optimize(connection: Connection, state: CollectionState) -> None:
         _merge(connection, state.id, heads[group.start : group.stop], tombstones)
     if groups or len(tombstones):
         term_row_writes.replace_tombstones(connection, state.id, np.empty(0, np.int64))
-        _note_change(connection, state)
+        increase_data_version(connection, state)
 
 
 def try_count_chunks(connection: Connection, state: CollectionState) -> int:
@@ -115,12 +115,6 @@ def is_exact(connection: Connection, state: CollectionState) -> bool:
         return False
     count = select(func.count()).where(chunks.c.collection_id == state.id)
     return connection.scalar(count) == term_rows.count_chunks(heads, tombstones)
-
-
-def _note_change(connection: Connection, state: CollectionState) -> None:
-    """Say that what was read of the index before is no longer all of it."""
-    values = {"data_version": collections.c.data_version + 1}
-    connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
 
 
 def _expect(connection: Connection, state: CollectionState, head: SegmentHead) -> TermSegment:

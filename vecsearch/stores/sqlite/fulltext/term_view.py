@@ -25,6 +25,7 @@ from vecsearch.stores.sqlite.fulltext import term_rows
 from vecsearch.stores.sqlite.fulltext.term_blocks import PositionBlock, PostingBlock
 from vecsearch.stores.sqlite.fulltext.term_rows import SegmentChunks, SegmentHead
 from vecsearch.stores.sqlite.fulltext.term_segment import Ints, Mask
+from vecsearch.stores.sqlite.sorted_ids import find_positions
 
 _Block = TypeVar("_Block", PostingBlock, PositionBlock)
 _READ: Final = "SELECT id, data FROM {table} WHERE id IN (SELECT value FROM json_each(?))"
@@ -112,7 +113,7 @@ class TermView:
         self.dead: Mask | None = None
         if len(tombstones):
             self.dead = np.zeros(len(self.ids), bool)
-            places, known = term_rows.find_positions(self.ids, tombstones)
+            places, known = find_positions(self.ids, tombstones)
             self.dead[places[known]] = True
         self.count = len(self.ids) - (0 if self.dead is None else int(np.count_nonzero(self.dead)))
         total = int(self.lengths.sum() if self.dead is None else self.lengths[~self.dead].sum())
@@ -120,7 +121,7 @@ class TermView:
 
     def find_ordinals(self, chunk_ids: Ids) -> Ints:
         """Return the ordinals of chunks by their ids, ascending as they do, without those that are not indexed."""
-        places, known = term_rows.find_positions(self.ids, chunk_ids)
+        places, known = find_positions(self.ids, chunk_ids)
         ordinals: Ints = places[known]
         return ordinals if self.dead is None else ordinals[~self.dead[ordinals]]
 

@@ -32,6 +32,7 @@ from vecsearch.stores.sqlite.engine.tables import (
     tombstones,
     vectors,
 )
+from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.integrity import folder
@@ -86,14 +87,13 @@ def _rebuild_metadata_index(database: DatabaseFolder, states: Sequence[Collectio
             metadata_index.drop(connection, state.id)
             unreadable = metadata_index.find_unreadable(connection, state.id)
             metadata_index.rebuild(connection, state.id, without=unreadable)
-            _increase_data_version(connection, state)
+            increase_data_version(connection, state)
 
 
 def _rebuild_text_index(database: DatabaseFolder, states: Sequence[CollectionState]) -> None:
     for state in states:
         with database.begin_write() as connection:
             term_tables.rebuild(connection, state)
-            _increase_data_version(connection, state)
 
 
 def _forget_index_files(database: DatabaseFolder, states: Sequence[CollectionState]) -> None:
@@ -153,12 +153,6 @@ def _delete_segments(connection: Connection, states: Iterable[CollectionState]) 
             "data_version": collections.c.data_version + 1,
         }
         connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
-
-
-def _increase_data_version(connection: Connection, state: CollectionState) -> None:
-    """Let what others remember of the collection be out of date."""
-    values = {"data_version": collections.c.data_version + 1}
-    connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
 
 
 STEPS: Final[Mapping[ProblemKind, Step]] = {

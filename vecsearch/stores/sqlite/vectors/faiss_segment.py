@@ -32,6 +32,7 @@ from vecsearch.core.settings import (
     RESCORE_SHARE_MAX,
 )
 from vecsearch.core.types import Precision
+from vecsearch.stores.sqlite.sorted_ids import find_positions
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -187,7 +188,7 @@ class Segment:
 
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
         """Return those of the ids that the segment has, and their rows."""
-        places, is_present = _find_positions(self.ids, ids)
+        places, is_present = find_positions(self.ids, ids)
         return ids[is_present], self.rows.take(places[is_present], axis=0)  # a third quicker than by brackets
 
     def _clip_ids(self, ids: Ids) -> Ids:
@@ -210,9 +211,9 @@ class Segment:
             (scores,), (places,) = self._codes.search(query[np.newaxis], looked_at)
         ids, is_allowed = self.ids[places], places >= 0
         if allowed is not None:
-            is_allowed &= _find_positions(allowed, ids)[1]
+            is_allowed &= find_positions(allowed, ids)[1]
         elif len(excluded):
-            is_allowed &= ~_find_positions(excluded, ids)[1]
+            is_allowed &= ~find_positions(excluded, ids)[1]
         if np.count_nonzero(is_allowed) < candidate_count // 4:  # what the filter leaves lies far from the query
             return None
         return SegmentCandidates(ids[is_allowed], scores[is_allowed], places[is_allowed])
@@ -311,13 +312,6 @@ def _train_codes(rows: Rows) -> Any | None:
 def _count_candidates(k: int) -> int:
     """Return how many rows to score exactly for the k best to be among them."""
     return max(RESCORE_MIN, RESCORE_FACTOR * k)
-
-
-def _find_positions(sorted_ids: Ids, ids: Ids) -> tuple[Ids, NDArray[np.bool_]]:
-    """Return where each id stands among the ascending ones, and whether it does."""
-    places = np.searchsorted(sorted_ids, ids)
-    places[places == len(sorted_ids)] = 0
-    return places, sorted_ids[places] == ids if len(sorted_ids) else np.zeros(len(ids), bool)
 
 
 def _write_index(index: Any, path: Path) -> None:

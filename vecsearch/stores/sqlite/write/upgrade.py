@@ -21,7 +21,8 @@ from sqlalchemy import Connection, delete, func, select, update
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.stores.sqlite.engine.collections import CollectionState, list_states
 from vecsearch.stores.sqlite.engine.migration import record_version
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, rebuilds
+from vecsearch.stores.sqlite.engine.tables import chunks, documents, rebuilds
+from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 
@@ -78,8 +79,7 @@ def rebuild_batch(connection: Connection) -> RebuildProgress | None:
     this = (rebuilds.c.collection_id == state.id) & (rebuilds.c.structure == structure.value)
     if last is None:
         connection.execute(delete(rebuilds).where(this))
-        values = {"data_version": collections.c.data_version + 1}  # what others remember of the collection is out of date
-        connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
+        increase_data_version(connection, state)
         record_version(connection)
     else:
         connection.execute(update(rebuilds).where(this).values(progress=last))

@@ -34,6 +34,7 @@ from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources, staged_vectors, tombstones, vectors
+from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
@@ -173,9 +174,7 @@ class SQLiteWriter:
         with self._database.begin_write() as connection:
             state = get_state(connection, self._name)
             yield connection, state
-            connection.execute(
-                update(collections).where(collections.c.id == state.id).values(data_version=collections.c.data_version + 1)
-            )
+            increase_data_version(connection, state)
         self._note_change()
 
 
