@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import vecsearch
 from tests.conftest import SAMPLE_DATA
 from vecsearch.core.types import Fusion
-from vecsearch.search.fusion import FUSIONS, Candidates, rank_by_score
+from vecsearch.search.fusion import FUSIONS, Candidates
+from vecsearch.stores.base import ScoredChunks
 
 TINY = {
     "fashion": "A fashion model walks the runway in a dress that nobody has worn before.",
@@ -47,7 +48,8 @@ def make_candidates(
 
 
 def order(fusion: Fusion, candidates: Candidates) -> list[int]:
-    return [chunk.chunk_id for chunk in rank_by_score(candidates.ids, FUSIONS[fusion](candidates))]
+    ids: list[int] = ScoredChunks.rank(candidates.ids, FUSIONS[fusion](candidates)).ids.tolist()
+    return ids
 
 
 TINY_RUN = make_candidates({1: 0.5, 2: 0.75, 3: -0.25}, {3: 6.0, 1: 2.0})

@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
 from vecsearch.core.settings import LOADER_VERSION, QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, ScoredChunk, Source, SourceState, Split
+from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Source, SourceState, Split
 from vecsearch.stores.base import (
     NO_IDS,
     ChunkSet,
@@ -30,6 +30,8 @@ from vecsearch.stores.base import (
     Ids,
     LexicalHits,
     Matrix,
+    ScoredChunks,
+    Scores,
     StoredDocument,
     StoredSource,
     StoredVector,
@@ -147,6 +149,22 @@ class MemoryState:
         return IndexedChunk(tuple(heading.terms), tuple(body.terms), frozenset(heading.forms | body.forms))
 
 
+@dataclass(frozen=True)
+class MemoryHits:
+    """The BM25 of every chunk that holds a term; see `stores.base.LexicalHits`."""
+
+    scores: Mapping[ChunkId, float]
+    max_score: float
+    identifier_share: float
+    ranked: ScoredChunks
+
+    def score(self, ids: Ids) -> Scores:
+        return np.array([self.scores.get(chunk, 0.0) for chunk in ids.tolist()])
+
+    def extend(self, k: int) -> MemoryHits:
+        return replace(self, ranked=_rank(self.scores)[:k])
+
+
 class MemorySnapshot:
     """A collection as one state has it; see `stores.base.Snapshot`."""
 
@@ -167,10 +185,11 @@ class MemorySnapshot:
     def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
         hidden = set(exclude.tolist())
         ids = [chunk for chunk in self._state.chunks if chunk not in hidden and _is_within(chunk, within)]
-        ranked_chunks = _rank(self.compute_similarities(query, np.array(ids, np.int64)))
+        cosines = self.compute_similarities(query, np.array(ids, np.int64))
+        ranked_chunks = ScoredChunks.rank(cosines.ids, cosines.scores)
         return VectorHits(ranked_chunks[:k], len(ranked_chunks) <= k, VectorAccess.INDEX if within is None else VectorAccess.ROWS)
 
-    def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None, also: Ids | None = None) -> LexicalHits:
+    def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None) -> LexicalHits:
         index, counts = self._state.text_index, self._count_matches(query)
         idfs = {clause: self._compute_idf(count) for clause, count in counts.items()}
         max_score = sum(
@@ -187,11 +206,7 @@ class MemorySnapshot:
                 length = len(index[chunk].above) + len(index[chunk].body)
                 saturation = count * (_K1 + 1) / (count + _K1 * (1 - _B + _B * length / mean)) if clause.kind in _RANKED else 1.0
                 scores[chunk] = scores.get(chunk, 0.0) + clause.weight * idfs[clause] * saturation
-        ranked_chunks = _rank(scores)
-        extra_ids = set() if also is None else set(also.tolist())
-        return LexicalHits(
-            ranked_chunks[:k], max_score, share, tuple(chunk for chunk in ranked_chunks[k:] if chunk.chunk_id in extra_ids)
-        )
+        return MemoryHits(scores, max_score, share, _rank(scores)[:k])
 
     def _count_matches(self, query: LexicalQuery) -> dict[QueryClause, int]:
         chunks = self._state.text_index.values()
@@ -204,10 +219,9 @@ class MemorySnapshot:
         words = [clause for clause in query if clause.kind is ClauseKind.WORD]
         return {clause.text: self._compute_idf(count) for clause, count in self._count_matches(words).items()}
 
-    def compute_similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
+    def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
         stored = [chunk for chunk in ids.tolist() if chunk in self._state.chunks]
-        cosines = (self.load_vectors(stored) * query).sum(axis=1, dtype=np.float64)
-        return dict(zip(stored, cosines.tolist(), strict=True))
+        return ScoredChunks(np.array(stored, np.int64), (self.load_vectors(stored) * query).sum(axis=1, dtype=np.float64))
 
     def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
         chunks = [self._state.chunks[chunk] for chunk in ids]
@@ -228,14 +242,15 @@ class MemorySnapshot:
 
     # -- what answers show
 
-    def load_hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
-        return [self._make_hit(chunk, similarities.get(chunk.chunk_id)) for chunk in ranked]
+    def load_hits(self, ranked: ScoredChunks, similarities: Scores | None) -> list[Hit]:
+        cosines = itertools.repeat(None) if similarities is None else similarities.tolist()
+        return [self._make_hit(*scores) for scores in zip(ranked.ids.tolist(), ranked.scores.tolist(), cosines, strict=False)]
 
-    def _make_hit(self, scored_chunk: ScoredChunk, similarity: float | None) -> Hit:
-        chunk = self._state.chunks[scored_chunk.chunk_id]
+    def _make_hit(self, id: ChunkId, score: float, similarity: float | None) -> Hit:
+        chunk = self._state.chunks[id]
         document, span = chunk.document, chunk.document.spans[chunk.ordinal]
         return Hit(
-            id=document.id, chunk_index=chunk.ordinal, score=scored_chunk.score, similarity=similarity, text=chunk.text.text,
+            id=document.id, chunk_index=chunk.ordinal, score=score, similarity=similarity, text=chunk.text.text,
             title=document.title, source=self._resolve(document.source), start=span.start, end=span.end,
             metadata=json.loads(document.metadata), location=dict(span.location),
         )  # fmt: skip
@@ -366,9 +381,9 @@ class MemorySnapshot:
         return {digest: self._state.pending[digest] for digest in digests if digest in self._state.pending}
 
 
-def _rank(scores: Mapping[ChunkId, float]) -> tuple[ScoredChunk, ...]:
+def _rank(scores: Mapping[ChunkId, float]) -> ScoredChunks:
     """Rank best first; of equal scores the chunk stored first comes first."""
-    return tuple(ScoredChunk(*item) for item in sorted(scores.items(), key=lambda item: (-item[1], item[0])))
+    return ScoredChunks.rank(np.array([*scores], np.int64), np.array([*scores.values()], np.float64))
 
 
 def _is_within(chunk: ChunkId, chunks: ChunkSet | None) -> bool:

@@ -34,6 +34,8 @@ QUERY_TERMS_COUNTED_MAX: Final = 1_000  # … among so many of its first
 COMPOUND_PARTS_MAX: Final = 8  # words that signs join, which are one thing to look up …
 COMPOUND_LENGTH_MAX: Final = 64  # … of at most so many characters
 COMPOUND_WEIGHT: Final = 0.3  # of its words standing together, beside their own
+BM25_K1: Final = 1.2  # how soon another occurrence of a term counts no more …
+BM25_B: Final = 0.75  # … and how far that hangs on the length of its text
 TERM_CACHE_BYTES: Final = 32_000_000  # of postings, and of positions, that are kept in memory for the next question
 EXACT_FILTER_ROWS_MAX: Final = 1_000  # up to this many matching rows a filter is answered row by row, above by the index
 

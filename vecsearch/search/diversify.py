@@ -9,7 +9,7 @@ import numpy as np
 
 from vecsearch.core.settings import MMR_POOL_FACTOR, MMR_POOL_MIN, NEAR_DUPLICATE_JACCARD
 from vecsearch.core.types import ChunkId, ScoredChunk
-from vecsearch.stores.base import Snapshot
+from vecsearch.stores.base import ScoredChunks, Snapshot
 from vecsearch.text.analyzer import get_analyzer
 
 
@@ -45,15 +45,17 @@ class _Groups:
     stems: list[tuple[frozenset[str], SelectedHit]] = field(default_factory=list)
 
 
-def diversify(snapshot: Snapshot, ranked: Sequence[ScoredChunk], options: DiversityOptions) -> list[SelectedHit]:
+def diversify(snapshot: Snapshot, ranked: ScoredChunks, options: DiversityOptions) -> list[SelectedHit]:
     """Return at most `options.limit` picks, fewer where the ranking gives no more."""
     picks = _group(snapshot, ranked, options)
     return picks if options.mmr is None else _select_by_mmr(snapshot, picks, options.limit, options.mmr)
 
 
-def _group(snapshot: Snapshot, ranked: Sequence[ScoredChunk], options: DiversityOptions) -> list[SelectedHit]:
+def _group(snapshot: Snapshot, ranked: ScoredChunks, options: DiversityOptions) -> list[SelectedHit]:
     """Return the picks, best first; a chunk that falls behind an earlier pick is counted there, down to the last pick's rank."""
-    ids = [scored.chunk_id for scored in ranked]
+    if not options.group_by_document and not options.dedupe:
+        return [SelectedHit(scored) for scored in ranked[: options.pool_size]]
+    ids = ranked.ids.tolist()
     documents = snapshot.find_document_rows(ids) if options.group_by_document else {}
     stems = _iterate_stems(snapshot, ids) if options.dedupe else None
     shelf = _Groups()

@@ -6,6 +6,7 @@ Each sees the filter before it counts to k, so that k rows come back whenever k 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -20,7 +21,7 @@ from vecsearch.encoders.base import TokenEncoder
 from vecsearch.search.diversify import DiversityOptions, SelectedHit, diversify
 from vecsearch.search.recommend import PreferenceProfile, rank_by_preference
 from vecsearch.search.retrieval import Query, Ranking, parse_terms, retrieve
-from vecsearch.stores.base import ChunkSet, Matrix, Snapshot, Vector
+from vecsearch.stores.base import ChunkSet, Matrix, ScoredChunks, Snapshot, Vector
 
 if TYPE_CHECKING:
     from vecsearch.search.rerank import Reranker
@@ -73,8 +74,11 @@ def build_answer(snapshot: Snapshot, query: Query, options: ResultOptions, rank:
     within = None if query.where is None else snapshot.select(query.where)
     timer.record("filter")
     ranking, selected = _select_hits(snapshot, query, options, lambda depth: rank(within, depth), timer)
-    ids = [hit.scored.chunk_id for hit in selected]
-    hits = snapshot.load_hits([hit.scored for hit in selected], ranking.similarities)
+    chosen = ScoredChunks(
+        np.array([hit.scored.chunk_id for hit in selected], np.int64), np.array([hit.scored.score for hit in selected])
+    )
+    ids = chosen.ids.tolist()
+    hits = snapshot.load_hits(chosen, ranking.similarities.look_up(chosen.ids) if len(ranking.similarities) else None)
     hits = [replace(hit, group_size=of.group_size) if of.group_size else hit for hit, of in zip(hits, selected, strict=True)]
     if options.window:
         windows = snapshot.load_windows(ids, options.window)
@@ -126,18 +130,16 @@ def _explain_hits(
 
 def _collect_scores(ids: Sequence[ChunkId], ranking: Ranking) -> list[Explanation]:
     """Return what each component says of these chunks."""
-    dense = {chunk: rank for rank, chunk in enumerate(ranking.dense, 1)}
-    lexical = {chunk: rank for rank, chunk in enumerate(ranking.lexical, 1)}
-    components = [("dense", ranking.similarities, dense), ("lexical", ranking.bm25, lexical)]
-    for name, best in (("trigrams", ranking.by_trigrams), ("rerank", ranking.reranked)):
-        ranks = {scored.chunk_id: rank for rank, scored in enumerate(best, 1)}
-        components.append((name, {scored.chunk_id: scored.score for scored in best}, ranks))
-    return [
-        Explanation(
-            {name: ComponentScore(scores[chunk], ranks.get(chunk)) for name, scores, ranks in components if chunk in scores}
-        )
-        for chunk in ids
-    ]
+    sides = {"dense": (ranking.similarities, ranking.dense), "lexical": (ranking.bm25, ranking.lexical)}
+    best = {"trigrams": ranking.by_trigrams, "rerank": ranking.reranked}
+    sides |= {name: (scored.sort_by_id(), scored.ids) for name, scored in best.items()}
+    components: list[dict[str, ComponentScore]] = [{} for _ in ids]
+    for name, (scores, order) in sides.items():
+        ranks = {chunk: rank for rank, chunk in enumerate(order.tolist(), 1)}
+        for chunk, score, of_chunk in zip(ids, scores.look_up(np.array(ids, np.int64)).tolist(), components, strict=True):
+            if not math.isnan(score):
+                of_chunk[name] = ComponentScore(score, ranks.get(chunk))
+    return [Explanation(of_chunk) for of_chunk in components]
 
 
 def compute_centroid(rows: Matrix) -> Vector:

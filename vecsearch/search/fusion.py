@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.settings import IDENTIFIER_DENSE_DISCOUNT
-from vecsearch.core.types import Fusion, ScoredChunk
+from vecsearch.core.types import Fusion
 
 Numbers: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -32,11 +32,6 @@ class Candidates:
     from_lexical: Mask
     max_bm25: float
     identifier_share: float
-
-
-def rank_by_score(ids: NDArray[np.int64], scores: Numbers) -> list[ScoredChunk]:
-    """Rank chunks by score, best first; ties go to the lower id."""
-    return [ScoredChunk(int(ids[at]), float(scores[at])) for at in np.lexsort((ids, -scores))]
 
 
 def theoretical_min_max(candidates: Candidates) -> Numbers:

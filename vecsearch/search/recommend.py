@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.settings import FUSION_DEPTH
-from vecsearch.core.types import ChunkId, ScoredChunk
 from vecsearch.search.retrieval import Ranking
-from vecsearch.stores.base import ChunkSet, Ids, Matrix, Snapshot
+from vecsearch.stores.base import NO_CHUNKS, NO_IDS, ChunkSet, Ids, Matrix, ScoredChunks, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +46,15 @@ def rank_by_preference(
     depth_each = max(depth, FUSION_DEPTH)
     while True:
         near = [snapshot.find_nearest(example, depth_each, within=within, exclude=exclude) for example in profile.positive]
-        ids = sorted({scored.chunk_id for side in near for scored in side.ranked})
+        ids = np.unique(np.concatenate([side.ranked.ids for side in near]))
         complete = any(side.exhausted for side in near)
-        scores, likeness = profile.score(snapshot.load_vectors(ids)) if ids else (np.empty(0), np.empty(0))
-        similarities: dict[ChunkId, float] = dict(zip(ids, map(float, likeness), strict=True))
-        scored_chunks = [ScoredChunk(ids[row], float(scores[row])) for row in np.lexsort((np.array(ids), -scores))]
-        ranked = tuple(
-            scored for scored in scored_chunks if min_similarity is None or similarities[scored.chunk_id] >= min_similarity
-        )
+        scores, likeness = profile.score(snapshot.load_vectors(ids.tolist())) if len(ids) else (np.empty(0), np.empty(0))
+        similarities = ScoredChunks(ids, likeness)
+        every = ScoredChunks.rank(ids, scores)
+        ranked = every if min_similarity is None else every[similarities.look_up(every.ids) >= min_similarity]
         # an unseen chunk is at most as similar to a positive example as the last one seen from there
-        unseen = max((side.ranked[-1].score for side in near if side.ranked), default=-1.0)
-        settled = len(ranked) >= depth and ranked[depth - 1].score > unseen
+        unseen = max((float(side.ranked.scores[-1]) for side in near if len(side.ranked)), default=-1.0)
+        settled = len(ranked) >= depth and ranked.scores[depth - 1] > unseen
         if complete or settled or (min_similarity is not None and unseen < min_similarity):
-            dense = tuple(scored.chunk_id for scored in scored_chunks)
-            return Ranking(ranked, similarities, {}, dense, (), complete or not settled, near[0].access)
+            return Ranking(ranked, similarities, NO_CHUNKS, every.ids, NO_IDS, complete or not settled, near[0].access)
         depth_each *= 4

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.settings import FEEDBACK_PASSAGES, FEEDBACK_WEIGHT, MAXSIM_WEIGHT, MIN_TOKEN_IDF_SHARE
-from vecsearch.core.types import ScoredChunk
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import CrossEncoder, TokenEncoder, TokenRows
 from vecsearch.search.retrieval import Query, Ranking, parse_terms
-from vecsearch.stores.base import ChunkText, Snapshot
+from vecsearch.stores.base import ChunkText, ScoredChunks, Snapshot
 from vecsearch.text.analyzer import get_analyzer
 
 Numbers = NDArray[np.float64]
@@ -23,7 +22,7 @@ Numbers = NDArray[np.float64]
 class Reranker(Protocol):
     """Gives passages new scores by the question that they are to answer."""
 
-    def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
+    def score(self, snapshot: Snapshot, query: str, ranked: ScoredChunks) -> Numbers:
         """Return a score for each of the candidates, which come with their scores so far, best first; larger is better."""
         ...
 
@@ -32,7 +31,7 @@ def rerank(snapshot: Snapshot, query: Query, ranking: Ranking, reranker: Reranke
     """Put the best of a ranking into the reranker's order, the others after them as they were."""
     assert query.text is not None
     looked = ranking.top
-    if not looked:
+    if not len(looked):
         return ranking
     again = ranking.reorder(reranker.score(snapshot, query.text, looked))
     return replace(again, reranked=again.top)
@@ -50,14 +49,12 @@ class MaxSimReranker:
 
     encoder: TokenEncoder
 
-    def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
+    def score(self, snapshot: Snapshot, query: str, ranked: ScoredChunks) -> Numbers:
         """Return score so far + MAXSIM_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
-        ids = [scored.chunk_id for scored in ranked]
-        late = np.array([scored.score for scored in ranked]) + MAXSIM_WEIGHT * self._score_late_interaction(
-            snapshot, query, snapshot.load_chunk_texts(ids)
-        )
+        ids = ranked.ids.tolist()
+        late = ranked.scores + MAXSIM_WEIGHT * self._score_late_interaction(snapshot, query, snapshot.load_chunk_texts(ids))
         rows = snapshot.load_vectors(ids)
-        best = rows[np.lexsort((np.array(ids), -late))[:FEEDBACK_PASSAGES]].mean(axis=0)
+        best = rows[np.lexsort((ranked.ids, -late))[:FEEDBACK_PASSAGES]].mean(axis=0)
         likeness = (rows @ best).astype(np.float64) / max(float(np.linalg.norm(best)), 1e-12)
         return np.asarray(late + FEEDBACK_WEIGHT * likeness, np.float64)
 
@@ -76,9 +73,9 @@ class CrossEncoderReranker:
 
     model: CrossEncoder
 
-    def score(self, snapshot: Snapshot, query: str, ranked: Sequence[ScoredChunk]) -> Numbers:
+    def score(self, snapshot: Snapshot, query: str, ranked: ScoredChunks) -> Numbers:
         """Return the model's scores."""
-        passages = snapshot.load_chunk_texts([scored.chunk_id for scored in ranked])
+        passages = snapshot.load_chunk_texts(ranked.ids.tolist())
         return self.model.scores(
             query, [format_encoder_input(passage.title, passage.context, passage.text) for passage in passages]
         )

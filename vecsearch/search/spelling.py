@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vecsearch.core.settings import TRIGRAM_MAX_CHARS, TRIGRAM_SAMPLE_CHUNKS
 from vecsearch.core.types import ChunkId
-from vecsearch.stores.base import Snapshot
+from vecsearch.stores.base import Scores, Snapshot
 from vecsearch.text.trigrams import TrigramCache
 
 
-def score_trigrams(snapshot: Snapshot, query: str, ids: Sequence[ChunkId]) -> NDArray[np.float64]:
+def score_trigrams(snapshot: Snapshot, query: str, ids: Sequence[ChunkId]) -> Scores:
     """Return a score in [0, 1] for each of these chunks; see `text.trigrams.TrigramStatistics`."""
     cache: TrigramCache = snapshot.cache.setdefault("trigrams", TrigramCache())
     statistics = cache.get(

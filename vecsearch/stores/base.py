@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vecsearch.core.results import ChunkWindow, Hit
-from vecsearch.core.types import ChunkId, Document, DocumentSummary, Finding, Metadata, Precision, ScoredChunk, Source
+from vecsearch.core.types import ChunkId, Document, DocumentSummary, Finding, Metadata, Precision, Source
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.stores.values import (
+    NO_CHUNKS,
     NO_IDS,
     RESTORE_HINT,
     ChunkSet,
@@ -31,6 +32,8 @@ from vecsearch.stores.values import (
     Ids,
     LexicalHits,
     Matrix,
+    ScoredChunks,
+    Scores,
     Vector,
     VectorHits,
 )
@@ -52,9 +55,10 @@ if TYPE_CHECKING:  # what a plain search needs nothing of
     )
 
 __all__ = [
-    "NO_IDS", "RESTORE_HINT", "ChunkSet", "ChunkText", "CollectionInfo", "EncodedChunks", "FullDocument", "Ids",
+    "NO_CHUNKS", "NO_IDS", "RESTORE_HINT", "ChunkSet", "ChunkText", "CollectionInfo", "EncodedChunks", "FullDocument", "Ids",
     "IndexedFile", "LexicalHits", "MaintainedStore", "Matrix", "NewDocument", "OutdatedDocument", "PreservedFields",
-    "RepairReport", "Replacement", "Snapshot", "Store", "StoredDocument", "StoredSource", "StoredVector", "Vector",
+    "RepairReport", "Replacement", "ScoredChunks", "Scores", "Snapshot", "Store",
+    "StoredDocument", "StoredSource", "StoredVector", "Vector",
     "VectorHits", "Writer",
 ]  # fmt: skip
 
@@ -91,12 +95,11 @@ class Snapshot(Protocol):
     def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
         """Return up to k chunks by cosine with the query, k whenever that many are `within` and not excluded."""
 
-    def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None, also: Ids | None = None) -> LexicalHits:
-        """Return up to k chunks that hold a term of the query, by BM25 (k1 = 1.2, b = 0.75, idf ln(1 + (N - n + ½) / (n + ½)));
-        those of `also` that hold a term are scored even where k better ones are found."""
+    def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None) -> LexicalHits:
+        """Return up to k chunks that hold a term of the query, by BM25 with the idf ln(1 + (N - n + ½) / (n + ½))."""
 
-    def compute_similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
-        """Return the cosine of each of these chunks; one that is not there is left out."""
+    def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
+        """Return the cosines of chunks, whose ids ascend, as they do; one that is not there is left out."""
 
     def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
         """Load the unit float32 vectors of chunks that are there, in the order given."""
@@ -116,8 +119,8 @@ class Snapshot(Protocol):
 
     # what answers show
 
-    def load_hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
-        """Load the text and location of each chunk, in the order given."""
+    def load_hits(self, ranked: ScoredChunks, similarities: Scores | None) -> list[Hit]:
+        """Load the text and location of each chunk, in the order given; `similarities` are their cosines, if known."""
 
     def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
         """Load the text of each chunk, in the order given."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.results import VectorAccess
+from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.types import Metadata, Precision, ScoredChunk
 from vecsearch.encoders.base import EncoderSpec
 
 Ids: TypeAlias = NDArray[np.int64]  # numbers of chunks
+Scores: TypeAlias = NDArray[np.float64]
+Rows: TypeAlias = slice | NDArray[np.int64] | NDArray[np.bool_]  # which of an array's
 Vector: TypeAlias = NDArray[np.float32]  # (dimension,), length 1
 Matrix: TypeAlias = NDArray[np.float32]  # (rows, dimension), each row of length 1
 NO_IDS: Final[Ids] = np.empty(0, np.int64)
@@ -48,28 +51,75 @@ class ChunkSet(Protocol):
         """Return how many chunks there are."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredChunks:
+    """Chunks, each once, with a score each: `ids` and `scores` are of one length, in an order that whoever gives them says."""
+
+    ids: Ids
+    scores: Scores
+
+    @classmethod
+    def rank(cls, ids: Ids, scores: Scores) -> ScoredChunks:
+        """Put chunks in order, best first; ties go to the lower id."""
+        order = np.lexsort((ids, -scores))
+        return cls(ids[order], scores[order])
+
+    def __len__(self) -> int:
+        """Return how many chunks there are."""
+        return len(self.ids)
+
+    def __getitem__(self, rows: Rows) -> ScoredChunks:
+        """Return some of them: a slice, those of a mask, or those at places."""
+        return ScoredChunks(self.ids[rows], self.scores[rows])
+
+    def __iter__(self) -> Iterator[ScoredChunk]:
+        """Yield each chunk with its score."""
+        return map(ScoredChunk, self.ids.tolist(), self.scores.tolist())
+
+    def sort_by_id(self) -> ScoredChunks:
+        """Return the same by ascending id, as `look_up` needs them."""
+        return self[np.argsort(self.ids)]
+
+    def look_up(self, ids: Ids) -> Scores:
+        """Return the score of each of these chunks, NaN for one that is not here. The chunks here must ascend."""
+        places, known = find_positions(self.ids, ids)
+        found = np.full(len(ids), np.nan)
+        found[known] = self.scores[places[known]]
+        return found
+
+
+NO_CHUNKS: Final = ScoredChunks(NO_IDS, np.empty(0))
+
+
 @dataclass(frozen=True, slots=True)
 class VectorHits:
     """Chunks by cosine in [-1, 1], best first. `exhausted`: there are no further ones. `access`: how they were found."""
 
-    ranked: tuple[ScoredChunk, ...]
+    ranked: ScoredChunks
     exhausted: bool
     access: VectorAccess
 
 
-@dataclass(frozen=True, slots=True)
-class LexicalHits:
-    """Chunks by BM25, best first.
+class LexicalHits(Protocol):
+    """What a lexical query finds, of any depth. Use it while the snapshot is open that gave it."""
 
-    `max_score`: the score that no text can reach for this query, where a term that no chunk has counts UNSEEN_TERM_WEIGHT.
-    `identifier_share`: the share, in [0, 1], of the query's idf that lies in identifiers, versions and the like.
-    `extra`: the chunks that were requested by number (`also`) and hold a term, beyond the best.
-    """
+    @property
+    def ranked(self) -> ScoredChunks:
+        """Return the chunks that were asked for, by BM25, best first."""
 
-    ranked: tuple[ScoredChunk, ...]
-    max_score: float
-    identifier_share: float = 0.0
-    extra: tuple[ScoredChunk, ...] = ()
+    @property
+    def max_score(self) -> float:
+        """Return the score that no text can reach for this query; a term that no chunk has counts UNSEEN_TERM_WEIGHT."""
+
+    @property
+    def identifier_share(self) -> float:
+        """Return the share, in [0, 1], of the query's idf that lies in identifiers, versions and the like."""
+
+    def score(self, ids: Ids) -> Scores:
+        """Return the BM25 of each of these chunks, 0 for one that holds no term or may not be found."""
+
+    def extend(self, k: int) -> LexicalHits:
+        """Return the same with up to k chunks ranked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
@@ -11,9 +11,9 @@ import numpy as np
 import xxhash
 
 from vecsearch.core.parsed import ChunkSpan
-from vecsearch.core.types import Precision, ScoredChunk, Split
+from vecsearch.core.types import Precision, Split
 from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.base import IndexedFile, Matrix, NewDocument, PreservedFields, Snapshot, Store, Vector
+from vecsearch.stores.base import IndexedFile, Matrix, NewDocument, PreservedFields, ScoredChunks, Snapshot, Store, Vector
 from vecsearch.text.analyzer import get_analyzer
 from vecsearch.text.query_parser import LexicalQuery, parse_query
 
@@ -97,9 +97,9 @@ def open_snapshot(store: Store, collection: str = COLLECTION) -> Iterator[Snapsh
         yield snapshot
 
 
-def locate(snapshot: Snapshot, chunks: Iterable[ScoredChunk]) -> list[Place]:
+def locate(snapshot: Snapshot, chunks: ScoredChunks) -> list[Place]:
     """Return which chunk of which document each is."""
-    return [(hit.id, hit.chunk_index) for hit in snapshot.load_hits(list(chunks), {})]
+    return [(hit.id, hit.chunk_index) for hit in snapshot.load_hits(chunks, None)]
 
 
 def find_chunk(snapshot: Snapshot, id: str, ordinal: int = 0) -> int:

@@ -20,8 +20,7 @@ from tests.stores.contract.documents import (
 )
 from vecsearch.core.filters import Exists
 from vecsearch.core.settings import UNSEEN_TERM_WEIGHT
-from vecsearch.core.types import ScoredChunk
-from vecsearch.stores.base import NO_IDS, ChunkText, Store
+from vecsearch.stores.base import NO_CHUNKS, NO_IDS, ChunkText, ScoredChunks, Store
 from vecsearch.text.query_parser import ClauseKind, QueryClause
 
 
@@ -48,12 +47,12 @@ def test_excluded_chunks_make_room_for_others(store: Store) -> None:
     query = make_vector("query")
     with open_snapshot(store) as snapshot:
         all_chunks = snapshot.find_nearest(query, 60).ranked
-        exclude = np.array([all_chunks[position].chunk_id for position in (0, 1, 4)], np.int64)
+        exclude = all_chunks.ids[[0, 1, 4]]
         expected = [chunk.chunk_id for position, chunk in enumerate(all_chunks) if position not in (0, 1, 4)]
         rest = snapshot.find_nearest(query, 10, exclude=exclude)
         assert [chunk.chunk_id for chunk in rest.ranked] == expected[:10] and not rest.exhausted
         hits = snapshot.find_nearest(query, 100, exclude=exclude, within=snapshot.select(Exists("missing")))
-        assert hits.ranked == () and hits.exhausted
+        assert len(hits.ranked) == 0 and hits.exhausted
         assert len(snapshot.find_nearest(query, 100, exclude=exclude).ranked) == 57
 
 
@@ -67,9 +66,10 @@ def test_similarities_and_vectors_of_chosen_chunks(store: Store) -> None:
         rows = snapshot.load_vectors(chunks)
         assert rows.dtype == np.float32 and np.array_equal(rows, expected)
         missing = max(find_chunk(snapshot, f"{n:02}", 1) for n in range(20)) + 1
-        cosines = snapshot.compute_similarities(query, np.array([*chunks, missing], np.int64))
-        assert cosines == pytest.approx(dict(zip(chunks, (expected @ query).tolist(), strict=True)), abs=1e-3)
-        assert snapshot.compute_similarities(query, NO_IDS) == {}
+        cosines = snapshot.compute_similarities(query, np.sort([*chunks, missing]))
+        assert cosines.ids.tolist() == sorted(chunks)
+        assert dict(cosines) == pytest.approx(dict(zip(chunks, (expected @ query).tolist(), strict=True)), abs=1e-3)
+        assert len(snapshot.compute_similarities(query, NO_IDS)) == 0
 
 
 def test_bm25_by_hand(store: Store) -> None:
@@ -100,7 +100,7 @@ def test_bm25_by_hand(store: Store) -> None:
             ('"river bank of"', {}),  # across the border between a title and a text
         ):
             hits = snapshot.match(parse(query), 9)
-            scores = {snapshot.load_hits([chunk], {})[0].id: chunk.score for chunk in hits.ranked}
+            scores = {hit.id: hit.score for hit in snapshot.load_hits(hits.ranked, None)}
             assert scores == pytest.approx(expected, rel=1e-6)
             assert [chunk.score for chunk in hits.ranked] == sorted(scores.values(), reverse=True)
 
@@ -111,7 +111,7 @@ def test_a_form_or_prefix_counts_its_idf(store: Store) -> None:
     form = QueryClause(ClauseKind.FORM, "rivers", is_identifier=True)
     with open_snapshot(store) as snapshot:
         hits = snapshot.match([prefix, form], 9)
-        scores = {snapshot.load_hits([chunk], {})[0].id: chunk.score for chunk in hits.ranked}
+        scores = {hit.id: hit.score for hit in snapshot.load_hits(hits.ranked, None)}
     assert scores == pytest.approx({"a": 0.5 * compute_idf(3, 2), "b": 0.5 * compute_idf(3, 2) + compute_idf(3, 1)})
     assert hits.max_score == pytest.approx(0.5 * compute_idf(3, 2) + compute_idf(3, 1))
     assert hits.identifier_share == 1.0
@@ -132,20 +132,21 @@ def test_the_highest_score_and_the_share_of_identifiers(store: Store) -> None:
         assert snapshot.idf(query) == pytest.approx({"river": river, "bank": bank, "nowhere": nowhere})
         assert snapshot.idf(parse('"river bank" riv* nowhere')) == pytest.approx({"nowhere": nowhere})
         no_hits = snapshot.match(parse("nowhere"), 9)
-        assert no_hits.ranked == () and no_hits.max_score == pytest.approx(2.2 * nowhere * UNSEEN_TERM_WEIGHT)
+        assert len(no_hits.ranked) == 0 and no_hits.max_score == pytest.approx(2.2 * nowhere * UNSEEN_TERM_WEIGHT)
 
 
-def test_chunks_asked_for_are_scored_beyond_the_best(store: Store) -> None:
+def test_a_match_scores_any_chunk_and_can_be_extended(store: Store) -> None:
     write(store, [make_document(f"{n}", "river " * (6 - n) + "bank " * n) for n in range(6)])
     write(store, [make_document("other", "spring")])
     with open_snapshot(store) as snapshot:
         all_chunks = snapshot.match(parse("river"), 9).ranked
         assert [id for id, _ in locate(snapshot, all_chunks)] == ["0", "1", "2", "3", "4", "5"]
-        extra_ids = np.array([find_chunk(snapshot, id) for id in ("5", "0", "other", "3")], np.int64)
-        hits = snapshot.match(parse("river"), 2, also=extra_ids)
-        assert hits.ranked == all_chunks[:2]
-        assert hits.extra == (all_chunks[3], all_chunks[5])
-        assert snapshot.match(parse("river"), 2).extra == ()
+        ids = np.array([*(find_chunk(snapshot, id) for id in ("5", "0", "other", "3")), 10**9], np.int64)
+        hits = snapshot.match(parse("river"), 2)
+        assert list(hits.ranked) == list(all_chunks[:2])
+        assert hits.score(ids).tolist() == [*all_chunks.scores[[5, 0]], 0.0, all_chunks.scores[3], 0.0]
+        assert list(hits.extend(5).ranked) == list(all_chunks[:5])
+        assert hits.score(NO_IDS).tolist() == []
 
 
 def test_stems_follow_the_stemmer(store: Store) -> None:
@@ -191,10 +192,12 @@ def test_hits_show_what_was_stored(store: Store) -> None:
     )  # fmt: skip
     with open_snapshot(store) as snapshot:
         second, plain = find_chunk(snapshot, "ünïcode", 1), find_chunk(snapshot, "plain")
-        hits = snapshot.load_hits([ScoredChunk(second, 0.5), ScoredChunk(plain, 7.0), ScoredChunk(second, 0.1)], {second: 0.25})
+        ranked = ScoredChunks(np.array([second, plain, second]), np.array([0.5, 7.0, 0.1]))
+        hits = snapshot.load_hits(ranked, np.array([0.25, 0.5, 0.25]))
         assert [(hit.id, hit.chunk_index, hit.score, hit.similarity) for hit in hits] == [
-            ("ünïcode", 1, 0.5, 0.25), ("plain", 0, 7.0, None), ("ünïcode", 1, 0.1, 0.25),
+            ("ünïcode", 1, 0.5, 0.25), ("plain", 0, 7.0, 0.5), ("ünïcode", 1, 0.1, 0.25),
         ]  # fmt: skip
+        assert [hit.similarity for hit in snapshot.load_hits(ranked, None)] == [None] * 3
         hit = hits[0]
         assert (hit.text, hit.start, hit.end, hit.title) == ("the second", 15, 25, "Title")
         assert hit.source == (store.source_root / "notes/a.txt").as_posix()
@@ -203,7 +206,7 @@ def test_hits_show_what_was_stored(store: Store) -> None:
         assert snapshot.load_chunk_texts([second, plain]) == [
             ChunkText("Title", "Part › One", "the second", 15), ChunkText(None, "", "one line", 0),
         ]  # fmt: skip
-        assert snapshot.load_hits([], {}) == [] and snapshot.load_chunk_texts([]) == []
+        assert snapshot.load_hits(NO_CHUNKS, None) == [] and snapshot.load_chunk_texts([]) == []
 
 
 def test_windows_end_with_their_document(store: Store) -> None:
@@ -225,7 +228,7 @@ def test_chunks_know_their_document(store: Store) -> None:
         assert set(chunks) == {"a", "b"}
         assert [len(chunks["a"]), len(chunks["b"])] == [3, 2]
         assert chunks["a"].tolist() == sorted(chunks["a"].tolist())
-        assert locate(snapshot, [ScoredChunk(int(chunk), 0.0) for chunk in chunks["a"]]) == [("a", 0), ("a", 1), ("a", 2)]
+        assert locate(snapshot, ScoredChunks(chunks["a"], np.zeros(3))) == [("a", 0), ("a", 1), ("a", 2)]
         rows = snapshot.find_document_rows([*chunks["a"].tolist(), *chunks["b"].tolist()])
         assert len({rows[int(chunk)] for chunk in chunks["a"]}) == 1
         assert len(set(rows.values())) == 2

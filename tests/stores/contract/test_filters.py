@@ -198,5 +198,5 @@ def test_k_chunks_whenever_k_match(store: Store) -> None:
         assert snapshot.find_nearest(query, 8, within=rare).exhausted
         no_chunks = snapshot.select(Exists("missing"))
         assert len(no_chunks) == 0
-        assert snapshot.find_nearest(query, 8, within=no_chunks).ranked == ()
-        assert snapshot.match(parse("river"), 8, within=no_chunks).ranked == ()
+        assert snapshot.find_nearest(query, 8, within=no_chunks).ranked.ids.tolist() == []
+        assert snapshot.match(parse("river"), 8, within=no_chunks).ranked.ids.tolist() == []

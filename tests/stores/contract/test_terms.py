@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -110,7 +109,7 @@ def apply(store: Store, oracle: ChunkOracle, step: object) -> None:
 
 
 def check(snapshot: Snapshot, oracle: ChunkOracle, question: str) -> None:
-    """Compare all scores, the best few, those within a filter, and those that are asked for by number."""
+    """Compare all scores, the best few, those within a filter, and those of chosen chunks."""
     query = parse(question)
     scores = oracle.compute(query)
     best = sorted(scores.values(), reverse=True)
@@ -120,14 +119,12 @@ def check(snapshot: Snapshot, oracle: ChunkOracle, question: str) -> None:
     within = snapshot.match(query, 1_000, within=snapshot.select(Compare("odd", Comparison.EQUAL, True))).ranked
     expected: Mapping[Place, float] = {place: score for place, score in scores.items() if place[0] in odd}
     assert dict(zip(locate(snapshot, within), (hit.score for hit in within), strict=True)) == pytest.approx(expected, abs=1e-9)
-    chunk_ids = np.array([hit.chunk_id for hit in every][::-2], np.int64)
+    chunk_ids = every.ids[::-2]
     for limit in (1, 3):
-        hits = snapshot.match(query, limit, also=chunk_ids)
-        assert [hit.score for hit in hits.ranked] == pytest.approx(best[:limit], abs=1e-9)
-        shown = {hit.chunk_id: hit.score for hit in (*hits.ranked, *hits.extra)}
-        assert shown.keys() >= set(chunk_ids.tolist())
-        by_number = {hit.chunk_id: hit.score for hit in every}
-        assert shown == pytest.approx({key: by_number[key] for key in shown}, abs=1e-9)
+        hits = snapshot.match(query, limit)
+        assert hits.ranked.scores.tolist() == pytest.approx(best[:limit], abs=1e-9)
+        assert hits.score(chunk_ids).tolist() == every.sort_by_id().look_up(chunk_ids).tolist()
+        assert list(hits.extend(1_000).ranked) == list(every)
 
 
 @pytest.mark.usefixtures("small_segments")

@@ -217,6 +217,6 @@ def test_an_older_snapshot_sees_what_was_deleted_since_though_the_file_is_gone(t
             with reader.open_snapshot() as new:
                 assert new is not None and len(new.view) == 2
             assert old is not None and len(old.view) == 3
-            assert old.view.find_nearest(np.eye(3, 384, dtype=np.float32)[1], 1).ranked[0].score == pytest.approx(1, abs=1e-3)
+            assert old.view.find_nearest(np.eye(3, 384, dtype=np.float32)[1], 1).ranked.scores[0] == pytest.approx(1, abs=1e-3)
         with reader.open_snapshot() as new:
             assert new is not None and len(new.view) == 2

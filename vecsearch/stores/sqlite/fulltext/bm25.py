@@ -1,8 +1,8 @@
 """Which chunks hold the terms of a query, and how far that tells them from the others.
 
-The score is Robertson's BM25 with k1 = 1.2, b = 0.75 and Lucene's idf, ln(1 + (N - n + ½) / (n + ½)), which is positive for every
-term: the sum over the query's clauses of weight × idf × tf × (k1 + 1) / (tf + k1 × (1 - b + b × length / average length)). A form
-or a beginning counts its idf wherever it stands. N, n and the average length are those of the chunks that are there, exactly.
+The score is Robertson's BM25 with Lucene's idf, ln(1 + (N - n + ½) / (n + ½)), which is positive for every term: the sum over the
+query's clauses of weight × idf × tf × (k1 + 1) / (tf + k1 × (1 - b + b × length / average length)). A form or a beginning counts
+its idf wherever it stands. N, n and the average length are those of the chunks that are there, exactly.
 """
 
 from __future__ import annotations
@@ -10,53 +10,104 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vecsearch.core.settings import QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
-from vecsearch.core.types import ScoredChunk
-from vecsearch.stores.base import Ids, LexicalHits
+from vecsearch.core.settings import BM25_K1, QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
+from vecsearch.core.sorted_ids import find_positions
+from vecsearch.stores.base import NO_CHUNKS, Ids, ScoredChunks, Scores
 from vecsearch.stores.sqlite.engine.connections import AnyConnection
 from vecsearch.stores.sqlite.fulltext.term_segment import FORM_MARK, Ints, Mask
 from vecsearch.stores.sqlite.fulltext.term_view import TermLookup, TermPlace, TermView
-from vecsearch.stores.sqlite.sorted_ids import find_positions
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
-Scores: TypeAlias = NDArray[np.float64]
-
 _RANKED: Final = frozenset({ClauseKind.WORD, ClauseKind.PHRASE})  # those whose frequency counts
-_K1: Final = 1.2
-_B: Final = 0.75
 _LONG_LIST: Final = 1_000  # postings from which on a look at the best so far may save work
+_FEW_ALLOWED: Final = 4  # times as many postings as chunks that may be found: these are then looked up one by one
 _SLACK: Final = 1e-9  # of a score, for what rounding may take
 _SCRATCH: Final = threading.local()
+NO_ORDINALS: Final = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class _ClauseMatch:
-    """What a clause finds: the chunks (ordinals, ascending), its score in each, and the most that it can score."""
+    """What a clause finds: the chunks (ordinals, ascending) and how often it stands in each, None where that does not count.
 
+    `weight` is the clause's times its idf, `bound` the most that it can score.
+    """
+
+    view: TermView
     ordinals: Ints
-    scores: Scores
+    frequencies: Ints | None
+    weight: float
     bound: float
+
+    def score(self, places: slice | Ints) -> Scores:
+        """Return the scores of some of the chunks."""
+        if self.frequencies is None:
+            return np.full(len(self.ordinals[places]), self.weight)
+        frequencies = self.frequencies[places]
+        norms = self.view.get_length_norms(self.ordinals[places])
+        scores: Scores = frequencies / (norms + frequencies)
+        scores *= self.weight * (BM25_K1 + 1)
+        return scores
+
+    def add_to(self, totals: Scores, ordinals: Ints) -> None:
+        """Add the scores of chunks (ordinals, each once) to their totals."""
+        places, known = find_positions(self.ordinals, ordinals)
+        totals[ordinals[known]] += self.score(places[known])
+
+
+@dataclass(frozen=True, slots=True)
+class BM25Hits:
+    """What the clauses of a query find, those that can score most first; see `stores.base.LexicalHits`."""
+
+    view: TermView
+    matches: tuple[_ClauseMatch, ...]
+    allowed: Ids | None
+    max_score: float
+    identifier_share: float
+    ranked: ScoredChunks = NO_CHUNKS
+
+    def extend(self, k: int) -> BM25Hits:
+        """Return the same with up to k chunks ranked; ties go to the lower id."""
+        if not self.matches:
+            return self
+        allowed = None if self.allowed is None else self.view.find_ordinals(self.allowed)
+        try:
+            ordinals, scores = _sum_scores(self.view, self.matches, k, allowed)
+        except BaseException:
+            _SCRATCH.totals = None  # it may hold what nobody will take out
+            raise
+        best = _select_best(ordinals, scores, k)
+        return replace(self, ranked=ScoredChunks(self.view.ids[ordinals[best]], scores[best]))
+
+    def score(self, ids: Ids) -> Scores:
+        """Return the BM25 of each of these chunks, 0 for one that holds no term or may not be found."""
+        places, known = find_positions(self.view.ids, ids)
+        if self.view.dead is not None:
+            known &= ~self.view.dead[places]
+        if self.allowed is not None:
+            known &= find_positions(self.allowed, ids)[1]
+        order = np.argsort(places[known])
+        ordinals = places[known][order]
+        totals = np.zeros(len(ordinals))
+        for match in self.matches:
+            at, holds = find_positions(match.ordinals, ordinals)
+            totals[holds] += match.score(at[holds])
+        scores = np.zeros(len(ids))
+        scores[np.flatnonzero(known)[order]] = totals
+        return scores
 
 
 def search_bm25(
-    connection: AnyConnection,
-    view: TermView,
-    query: LexicalQuery,
-    *,
-    limit: int,
-    allowed: Ids | None = None,
-    extra_ids: Ids | None = None,
-) -> LexicalHits:
+    connection: AnyConnection, view: TermView, query: LexicalQuery, *, limit: int, allowed: Ids | None = None
+) -> BM25Hits:
     """Return up to `limit` chunks that hold a term of the query, best first; ties go to the lower id.
 
-    `allowed` are the chunk ids that may be found; those of `extra_ids` that hold a term are scored even where `limit` better ones
-    are found. Both ascend.
+    `allowed`, ascending, are the chunk ids that may be found.
     """
     clauses = query[:QUERY_TERMS_COUNTED_MAX]
     finder = _ClauseFinder(connection, view, clauses)
@@ -65,19 +116,10 @@ def search_bm25(
         _compute_max_score(clause, _idf(view.count, count)) * (1 if count else UNSEEN_TERM_WEIGHT)
         for clause, count in counts.items()
     )
-    identifier_share = _compute_identifier_share(counts, view.count)
     rarest = sorted((clause for clause, count in counts.items() if count), key=counts.__getitem__)[:QUERY_TERMS_MAX]
-    if not rarest:
-        return LexicalHits((), max_score, identifier_share)
     matches = [finder.match(clause, _idf(view.count, counts[clause])) for clause in rarest]
-    extra = np.empty(0, np.int64) if extra_ids is None else view.find_ordinals(np.sort(extra_ids))
-    mask = None if allowed is None else _make_mask(view, allowed)
-    ordinals, scores = _sum_scores(view, matches, limit, mask, extra if mask is None else extra[mask[extra]])
-    best = _select_best(ordinals, scores, limit)
-    others = np.isin(ordinals, extra, assume_unique=True) & ~np.isin(ordinals, ordinals[best], assume_unique=True)
-    ranked = _make_scored(view, ordinals[best], scores[best])
-    beyond = np.flatnonzero(others)[np.lexsort((ordinals[others], -scores[others]))]
-    return LexicalHits(ranked, max_score, identifier_share, _make_scored(view, ordinals[beyond], scores[beyond]))
+    best_first = tuple(sorted(matches, key=lambda match: -match.bound))  # one order for all, so that equal texts score the same
+    return BM25Hits(view, best_first, allowed, max_score, _compute_identifier_share(counts, view.count)).extend(limit)
 
 
 def compute_term_idfs(connection: AnyConnection, view: TermView, query: LexicalQuery) -> dict[str, float]:
@@ -112,14 +154,14 @@ class _ClauseFinder:
         return len(self._found[clause][0])
 
     def match(self, clause: QueryClause, idf: float) -> _ClauseMatch:
-        """Return the scores of a clause that was counted."""
+        """Return what a clause finds that was counted."""
         ordinals, frequencies = self._found.get(clause) or self._lookup.load(self._places[clause])
         weight = clause.weight * idf
         if clause.kind not in _RANKED:
-            return _ClauseMatch(ordinals, np.full(len(ordinals), weight), weight)
-        norms = _K1 * (1 - _B + _B * self._view.lengths[ordinals] / (self._view.average_length or 1.0))
-        scores = weight * (_K1 + 1) * frequencies / (frequencies + norms)
-        return _ClauseMatch(ordinals, scores, float(scores.max()))
+            return _ClauseMatch(self._view, ordinals, None, weight, weight)
+        most = int(frequencies.max())
+        bound = weight * (BM25_K1 + 1) * most / (most + self._view.least_length_norm)
+        return _ClauseMatch(self._view, ordinals, frequencies, weight, bound)
 
 
 def _list_terms(clause: QueryClause) -> list[str]:
@@ -135,58 +177,53 @@ def _list_terms(clause: QueryClause) -> list[str]:
             return []
 
 
-def _sum_scores(
-    view: TermView, matches: Sequence[_ClauseMatch], limit: int, mask: Mask | None, extra: Ints
-) -> tuple[Ints, Scores]:
-    """Return chunks (ordinals) with their scores: the best `limit`, those of `extra` that hold a term, and perhaps more.
+def _sum_scores(view: TermView, matches: Sequence[_ClauseMatch], limit: int, allowed: Ints | None) -> tuple[Ints, Scores]:
+    """Return chunks (ordinals) with their scores: the best `limit`, and perhaps more.
 
     Clause after clause, those that can score most first. As soon as all that are left cannot bring a new chunk among the best,
     only the chunks that still can be are looked up (MaxScore: Turtle and Flood, "Query evaluation", 1995).
     """
-    try:
-        return _add_clauses(_get_scratch(len(view.ids)), matches, limit, mask, extra)
-    except BaseException:
-        _SCRATCH.totals = None  # it may hold what nobody will take out
-        raise
-
-
-def _add_clauses(
-    total: Scores, matches: Sequence[_ClauseMatch], limit: int, mask: Mask | None, extra: Ints
-) -> tuple[Ints, Scores]:
-    """See `_sum_scores`; `total` is zero, and is so again at the end."""
-    parts: list[Ints] = []
-    count, candidates = 0, None
-    ordered = sorted(matches, key=lambda match: -match.bound)
-    left = sum(match.bound for match in ordered)
-    for match in ordered:
+    totals = _get_scratch(len(view.ids))
+    mask = None if allowed is None else view.make_mask(allowed)
+    candidates = None
+    if allowed is not None and len(allowed) * _FEW_ALLOWED < sum(len(match.ordinals) for match in matches):
+        candidates = allowed
+    touched: list[Ints] = []
+    count, left = 0, sum(match.bound for match in matches)
+    for match in matches:
         if candidates is None and len(match.ordinals) > _LONG_LIST and count >= limit:
-            seen = np.concatenate(parts)
-            scores = total[seen]
-            least = np.partition(scores, len(seen) - limit)[len(seen) - limit] - _SLACK
-            if left < least:
-                candidates = np.union1d(seen[scores + left >= least], extra)
+            candidates = _find_candidates(totals, touched, limit, left)
         left -= match.bound
         if candidates is not None:
-            places, known = find_positions(match.ordinals, candidates)
-            total[candidates[known]] += match.scores[places[known]]
+            match.add_to(totals, candidates)
             continue
-        ordinals, scores = match.ordinals, match.scores
-        if mask is not None:
-            within = mask[ordinals]
-            ordinals, scores = ordinals[within], scores[within]
-        fresh = ordinals[total[ordinals] == 0]
-        total[ordinals] += scores
-        parts.append(fresh)
+        fresh = _add_list(totals, match, mask)
+        touched.append(fresh)
         count += len(fresh)
-    touched = np.concatenate(parts)
-    if candidates is None:
-        chosen, chosen_scores = touched, total[touched]
-    else:
-        chosen, chosen_scores = candidates, total[candidates]
-        total[candidates] = 0.0
-    total[touched] = 0.0
-    holds = chosen_scores > 0
-    return chosen[holds], chosen_scores[holds]
+    seen = np.concatenate([NO_ORDINALS, *touched])
+    chosen = seen if candidates is None else candidates
+    scores = totals[chosen]
+    totals[seen] = 0.0
+    totals[chosen] = 0.0
+    return chosen[scores > 0], scores[scores > 0]
+
+
+def _add_list(totals: Scores, match: _ClauseMatch, mask: Mask | None) -> Ints:
+    """Add all scores of a clause; returns the chunks (ordinals) that had none before."""
+    places = slice(None) if mask is None else np.flatnonzero(mask[match.ordinals])
+    ordinals = match.ordinals[places]
+    before = totals[ordinals]
+    totals[ordinals] = before + match.score(places)
+    fresh: Ints = ordinals[before == 0]
+    return fresh
+
+
+def _find_candidates(totals: Scores, touched: Sequence[Ints], limit: int, left: float) -> Ints | None:
+    """Return the chunks (ordinals) that can be among the best, if others cannot; `left` is what a chunk can still get."""
+    seen = np.concatenate(touched)
+    scores = totals[seen]
+    least = np.partition(scores, len(seen) - limit)[len(seen) - limit] - _SLACK
+    return np.sort(seen[scores + left >= least]) if left < least else None
 
 
 def _get_scratch(rows: int) -> Scores:
@@ -208,18 +245,8 @@ def _select_best(ordinals: Ints, scores: Scores, limit: int) -> Ints:
     return best
 
 
-def _make_mask(view: TermView, allowed: Ids) -> Mask:
-    mask = np.zeros(len(view.ids), bool)
-    mask[view.find_ordinals(allowed)] = True
-    return mask
-
-
-def _make_scored(view: TermView, ordinals: Ints, scores: Scores) -> tuple[ScoredChunk, ...]:
-    return tuple(map(ScoredChunk, view.ids[ordinals].tolist(), scores.tolist()))
-
-
 def _compute_max_score(clause: QueryClause, idf: float) -> float:
-    return clause.weight * idf * (_K1 + 1 if clause.kind in _RANKED else 1)
+    return clause.weight * idf * (BM25_K1 + 1 if clause.kind in _RANKED else 1)
 
 
 def _compute_identifier_share(counts: Mapping[QueryClause, int], total: int) -> float:

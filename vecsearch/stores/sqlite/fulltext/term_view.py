@@ -17,15 +17,15 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.settings import TERM_CACHE_BYTES
-from vecsearch.stores.base import Ids
+from vecsearch.core.settings import BM25_B, BM25_K1, TERM_CACHE_BYTES
+from vecsearch.core.sorted_ids import find_positions
+from vecsearch.stores.base import NO_IDS, Ids, Scores
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
 from vecsearch.stores.sqlite.fulltext import term_rows
 from vecsearch.stores.sqlite.fulltext.term_blocks import PositionBlock, PostingBlock
 from vecsearch.stores.sqlite.fulltext.term_rows import SegmentChunks, SegmentHead
 from vecsearch.stores.sqlite.fulltext.term_segment import Ints, Mask
-from vecsearch.stores.sqlite.sorted_ids import find_positions
 
 _Block = TypeVar("_Block", PostingBlock, PositionBlock)
 _READ: Final = "SELECT id, data FROM {table} WHERE id IN (SELECT value FROM json_each(?))"
@@ -101,29 +101,42 @@ class TermBlocks:
 class TermView:
     """All chunks that are indexed at one version of a collection.
 
-    `ids` ascend, shape (rows,), `lengths` are their stems; `dead` marks the deleted ones, None where there are none.
-    `average_length` and `count` are those of the others.
+    `ids` ascend, shape (rows,); `dead` marks the deleted ones, None where there are none, `count` is that of the others.
     """
 
     def __init__(self, version: tuple[int, ...], segments: Sequence[SegmentView], tombstones: Ids, blocks: TermBlocks) -> None:
         self.version, self.segments, self.blocks = version, segments, blocks
-        empty = np.empty(0, np.int64)
-        self.ids = np.concatenate([empty, *(segment.chunks.ids for segment in segments)])
-        self.lengths = np.concatenate([empty, *(segment.chunks.lengths for segment in segments)])
+        self.ids = np.concatenate([NO_IDS, *(segment.chunks.ids for segment in segments)])
+        lengths = np.concatenate([NO_IDS, *(segment.chunks.lengths for segment in segments)])
         self.dead: Mask | None = None
         if len(tombstones):
             self.dead = np.zeros(len(self.ids), bool)
             places, known = find_positions(self.ids, tombstones)
             self.dead[places[known]] = True
         self.count = len(self.ids) - (0 if self.dead is None else int(np.count_nonzero(self.dead)))
-        total = int(self.lengths.sum() if self.dead is None else self.lengths[~self.dead].sum())
-        self.average_length = total / self.count if self.count else 0.0
+        total = int(lengths.sum() if self.dead is None else lengths[~self.dead].sum())
+        average = total / self.count if self.count else 1.0
+        longest = int(lengths.max(initial=0))
+        self._lengths = lengths.astype(np.min_scalar_type(longest))  # small, so that they stay in the processor's cache
+        self._norms = BM25_K1 * (1 - BM25_B + BM25_B * np.arange(longest + 1) / (average or 1.0))
+        self.least_length_norm = float(self._norms[lengths.min(initial=longest)])
+
+    def get_length_norms(self, ordinals: Ints) -> Scores:
+        """Return BM25's k1 × (1 - b + b × length / average length) of chunks."""
+        norms: Scores = self._norms[self._lengths[ordinals]]
+        return norms
 
     def find_ordinals(self, chunk_ids: Ids) -> Ints:
         """Return the ordinals of chunks by their ids, ascending as they do, without those that are not indexed."""
         places, known = find_positions(self.ids, chunk_ids)
         ordinals: Ints = places[known]
         return ordinals if self.dead is None else ordinals[~self.dead[ordinals]]
+
+    def make_mask(self, ordinals: Ints) -> Mask:
+        """Return a mask of all chunks with these set."""
+        mask = np.zeros(len(self.ids), bool)
+        mask[ordinals] = True
+        return mask
 
 
 class TermViewCache:

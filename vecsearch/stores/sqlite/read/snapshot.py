@@ -19,9 +19,21 @@ import numpy as np
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkId, Document, DocumentSummary, ScoredChunk, Source
+from vecsearch.core.types import ChunkId, Document, DocumentSummary, Source
 from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.base import NO_IDS, ChunkSet, ChunkText, CollectionInfo, Ids, LexicalHits, Matrix, Vector, VectorHits
+from vecsearch.stores.base import (
+    NO_IDS,
+    ChunkSet,
+    ChunkText,
+    CollectionInfo,
+    Ids,
+    LexicalHits,
+    Matrix,
+    ScoredChunks,
+    Scores,
+    Vector,
+    VectorHits,
+)
 from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state
 from vecsearch.stores.sqlite.engine.connections import PooledConnection
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
@@ -149,12 +161,12 @@ class SQLiteSnapshot:
         """Return up to k chunks by cosine, best first."""
         return self.view.find_nearest(query, k, allowed=_get_ids(within), excluded=exclude)
 
-    def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None, also: Ids | None = None) -> LexicalHits:
-        """Return up to k chunks that hold a term of the query, by BM25, best first, and those of `also`."""
-        return bm25.search_bm25(self._driver, self.terms, query, limit=k, allowed=_get_ids(within), extra_ids=also)
+    def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None) -> LexicalHits:
+        """Return up to k chunks that hold a term of the query, by BM25, best first."""
+        return bm25.search_bm25(self._driver, self.terms, query, limit=k, allowed=_get_ids(within))
 
-    def compute_similarities(self, query: Vector, ids: Ids) -> dict[ChunkId, float]:
-        """Return the cosine of each of these chunks; one that is not there is left out."""
+    def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
+        """Return the cosines of chunks, whose ids ascend, as they do; one that is not there is left out."""
         return self.view.compute_similarities(query, ids)
 
     def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
@@ -183,17 +195,19 @@ class SQLiteSnapshot:
 
     # -- what answers show
 
-    def load_hits(self, ranked: Sequence[ScoredChunk], similarities: Mapping[ChunkId, float]) -> list[Hit]:
+    def load_hits(self, ranked: ScoredChunks, similarities: Scores | None) -> list[Hit]:
         """Return the text and location of each chunk, in the order given."""
-        ids = [scored.chunk_id for scored in ranked]
+        ids = ranked.ids.tolist()
         rows = {row[0]: row for row in self._driver.execute(_HITS, {"ids": json.dumps(ids)})}
         _check_rows_exist(rows, ids)
-        return [self._build_hit(rows[scored.chunk_id], scored, similarities.get(scored.chunk_id)) for scored in ranked]
+        cosines = [None] * len(ids) if similarities is None else similarities.tolist()
+        columns = zip(ids, ranked.scores.tolist(), cosines, strict=True)
+        return [self._build_hit(rows[chunk], score, cosine) for chunk, score, cosine in columns]
 
-    def _build_hit(self, row: Any, scored: ScoredChunk, similarity: float | None) -> Hit:
+    def _build_hit(self, row: Any, score: float, similarity: float | None) -> Hit:
         _, key, ordinal, text, title, path, start, end, metadata, location = row
         return Hit(
-            id=key, chunk_index=ordinal, score=scored.score, similarity=similarity, text=text, title=title,
+            id=key, chunk_index=ordinal, score=score, similarity=similarity, text=text, title=title,
             source=None if path is None else to_absolute_path(self._parent, path).as_posix(),
             start=start, end=end, metadata=parse_stored_json(metadata), location=parse_location(location),
         )  # fmt: skip

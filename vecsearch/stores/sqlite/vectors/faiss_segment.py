@@ -31,8 +31,8 @@ from vecsearch.core.settings import (
     RESCORE_MIN,
     RESCORE_SHARE_MAX,
 )
+from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.types import Precision
-from vecsearch.stores.sqlite.sorted_ids import find_positions
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")

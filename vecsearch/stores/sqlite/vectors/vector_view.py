@@ -17,8 +17,7 @@ import numpy as np
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.results import VectorAccess
 from vecsearch.core.settings import READ_ROWS
-from vecsearch.core.types import ScoredChunk
-from vecsearch.stores.base import VectorHits
+from vecsearch.stores.base import ScoredChunks, VectorHits
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
 from vecsearch.stores.sqlite.vectors.faiss_segment import (
@@ -64,8 +63,7 @@ class VectorView:
         if len(self.unindexed):
             new, of_new = self._score_unindexed(query, allowed, excluded)
             ids, scores = select_best(np.concatenate([ids, new]), np.concatenate([scores, of_new]), k)
-        ranked = tuple(ScoredChunk(i, s) for i, s in zip(ids.tolist(), scores.tolist(), strict=True))
-        return VectorHits(ranked, len(ranked) < k, self._describe_access(allowed, k))
+        return VectorHits(ScoredChunks(ids, scores.astype(np.float64)), len(ids) < k, self._describe_access(allowed, k))
 
     @property
     def _row_count(self) -> int:
@@ -99,11 +97,10 @@ class VectorView:
         rows = all(segment.should_score_exactly(len(allowed), k) for segment in self.segments)  # of which each holds a part
         return VectorAccess.ROWS if rows else VectorAccess.INDEX
 
-    def compute_similarities(self, query: Vector, ids: Ids) -> dict[int, float]:
-        """Return the cosine of each of these chunks; an id that is not there is left out."""
+    def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
+        """Return the cosines of these chunks, whose ids ascend, as they do; an id that is not there is left out."""
         present_ids, rows = self.fetch(ids)
-        scores: Scores = compute_cosines(rows, query)
-        return {int(i): float(s) for i, s in zip(present_ids, scores, strict=True)}
+        return ScoredChunks(present_ids, compute_cosines(rows, query).astype(np.float64))
 
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
         """Return those of the ids, ascending, that are there, and their rows."""
