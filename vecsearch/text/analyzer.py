@@ -100,14 +100,18 @@ class Analyzer:
 
     def analyze(self, text: str) -> AnalyzedText:
         """All that is indexed of a text: what its `tokens` say."""
-        if not text:
-            return AnalyzedText([], set())
-        stretches = _find_token_texts(_blank_possessives(unicodedata.normalize("NFC", text)))
-        said = [
-            self._analyze_cached(each) if len(each) <= COMPOUND_LENGTH_MAX else self._analyze_token_text(each)
-            for each in stretches
-        ]
-        return AnalyzedText([term for terms, _ in said for term in terms], {form for _, forms in said for form in forms})
+        analyzed = [self.analyze_token(token_text) for token_text in self.split(text)]
+        return AnalyzedText([term for terms, _ in analyzed for term in terms], {form for _, forms in analyzed for form in forms})
+
+    def split(self, text: str) -> list[str]:
+        """What each token of a text is made of, in order: `analyze` is what `analyze_token` says of them."""
+        return _find_token_texts(_blank_possessives(unicodedata.normalize("NFC", text))) if text else []
+
+    def analyze_token(self, token_text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Terms and forms of one of the stretches of `split`, which are the same wherever it stands."""
+        return (
+            self._analyze_cached(token_text) if len(token_text) <= COMPOUND_LENGTH_MAX else self._analyze_token_text(token_text)
+        )
 
     def _analyze_token_text(self, token_text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Terms and forms of a stretch that is one token wherever it stands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pytest
@@ -16,33 +17,58 @@ from vecsearch.stores.sqlite.fulltext.term_blocks import BLOCK_BYTES, PositionBl
 from vecsearch.stores.sqlite.fulltext.term_segment import (
     FORM_MARK,
     SEGMENT_ROWS_MAX,
-    ChunkTerms,
+    ChunkTokens,
     TermSegment,
     build_segment,
     merge_segments,
 )
 
 terms = st.text(st.sampled_from("abé京1"), min_size=1, max_size=3)
-term_lists = st.lists(terms, max_size=6)
+tokens = st.tuples(st.lists(terms, max_size=2).map(tuple), st.lists(terms, max_size=2).map(tuple))  # stems, forms
+Token: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+class Chunk(NamedTuple):
+    """The tokens of what stands above a text, and of the text."""
+
+    id: int
+    above: Sequence[Token]
+    body: Sequence[Token]
 
 
 @st.composite
-def chunk_lists(draw: st.DrawFn) -> list[ChunkTerms]:
+def chunk_lists(draw: st.DrawFn) -> list[Chunk]:
     """Chunks whose ids ascend, with gaps or without."""
     count, gap = draw(st.integers(1, 12)), draw(st.integers(1, 3))
-    return [
-        ChunkTerms(5 + gap * n, draw(term_lists), draw(term_lists), sorted(draw(st.sets(terms, max_size=4))))
-        for n in range(count)
-    ]
+    token_lists = st.lists(tokens, max_size=5)
+    return [Chunk(5 + gap * n, draw(token_lists), draw(token_lists)) for n in range(count)]
 
 
-def list_postings(chunks: Sequence[ChunkTerms]) -> dict[tuple[str, int], list[int]]:
+def build(chunks: Sequence[Chunk]) -> TermSegment:
+    number_of: dict[Token, int] = {}
+    numbers = [number_of.setdefault(token, len(number_of)) for chunk in chunks for token in (*chunk.above, *chunk.body)]
+    counts = np.array([len(chunk.above) + len(chunk.body) for chunk in chunks], np.int64)
+    above = np.array([len(chunk.above) for chunk in chunks], np.int64)
+    ids = np.array([chunk.id for chunk in chunks], np.int64)
+    return build_segment(ChunkTokens(ids, counts, above, np.array(numbers, np.int64), list(number_of)))
+
+
+def make_words(*words: str) -> list[Token]:
+    return [((word,), ()) for word in words]
+
+
+def list_stems(listed: Sequence[Token]) -> list[str]:
+    return [stem for stems, _ in listed for stem in stems]
+
+
+def list_postings(chunks: Sequence[Chunk]) -> dict[tuple[str, int], list[int]]:
     """List where each term stands in each chunk, in plain Python; a form stands nowhere."""
     postings: dict[tuple[str, int], list[int]] = {}
     for chunk in chunks:
-        for place, term in [*enumerate(chunk.above), *enumerate(chunk.body, len(chunk.above) + 1)]:
+        above, body = list_stems(chunk.above), list_stems(chunk.body)
+        for place, term in [*enumerate(above), *enumerate(body, len(above) + 1)]:
             postings.setdefault((term, chunk.id), []).append(place)
-        postings |= {(FORM_MARK + form, chunk.id): [] for form in chunk.forms}
+        postings |= {(FORM_MARK + form, chunk.id): [] for _, forms in (*chunk.above, *chunk.body) for form in forms}
     return postings
 
 
@@ -59,30 +85,30 @@ def read_postings(segment: TermSegment) -> dict[tuple[str, int], list[int]]:
 
 
 @given(chunk_lists())
-def test_a_segment_holds_each_posting_with_its_places(chunks: list[ChunkTerms]) -> None:
-    segment = build_segment(chunks)
+def test_a_segment_holds_each_posting_with_its_places(chunks: list[Chunk]) -> None:
+    segment = build(chunks)
     assert read_postings(segment) == list_postings(chunks)
     assert segment.terms == sorted(segment.terms)
-    assert segment.lengths.tolist() == [len(chunk.above) + len(chunk.body) for chunk in chunks]
+    assert segment.lengths.tolist() == [len(list_stems((*chunk.above, *chunk.body))) for chunk in chunks]
     blocks = [(block.postings, block.positions) for block in encode_blocks(segment)]
     assert decode_segment(segment.ids, segment.lengths, blocks).is_same(segment)
 
 
 @given(chunk_lists(), st.data())
-def test_segments_are_merged_as_if_they_had_been_one(chunks: list[ChunkTerms], data: st.DataObject) -> None:
+def test_segments_are_merged_as_if_they_had_been_one(chunks: list[Chunk], data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(1, len(chunks)), max_size=3)))
     parts = [part for begin, end in zip([0, *cuts], [*cuts, len(chunks)], strict=True) if (part := chunks[begin:end])]
     deleted = data.draw(st.sets(st.sampled_from([chunk.id for chunk in chunks])))
     living = [np.array([chunk.id not in deleted for chunk in part]) for part in parts]
-    merged = merge_segments([build_segment(part) for part in parts], living)
-    assert merged.is_same(build_segment([chunk for chunk in chunks if chunk.id not in deleted]))
-    assert merge_segments([build_segment(part) for part in parts], [None] * len(parts)).is_same(build_segment(chunks))
+    merged = merge_segments([build(part) for part in parts], living)
+    assert merged.is_same(build([chunk for chunk in chunks if chunk.id not in deleted]))
+    assert merge_segments([build(part) for part in parts], [None] * len(parts)).is_same(build(chunks))
 
 
 def test_a_frequent_word_has_a_block_of_its_own_and_a_long_text_wide_numbers() -> None:
-    chunks = [ChunkTerms(n, (), ["frequent", f"w{n}"], ()) for n in range(2 * BLOCK_BYTES)]
-    long = ChunkTerms(len(chunks), (), ["x"] * 70_000 + ["end"], ())
-    segment = build_segment([*chunks, long])
+    chunks = [Chunk(n, (), make_words("frequent", f"w{n}")) for n in range(2 * BLOCK_BYTES)]
+    long = Chunk(len(chunks), (), make_words(*["x"] * 70_000, "end"))
+    segment = build([*chunks, long])
     blocks = list(encode_blocks(segment))
     read = [PostingBlock(block.postings) for block in blocks]
     (alone,) = [block for block in read if "frequent" in block.terms]
@@ -97,7 +123,7 @@ def test_a_frequent_word_has_a_block_of_its_own_and_a_long_text_wide_numbers() -
 
 @pytest.mark.parametrize("cut", [0, 5, 12, 40, -1])
 def test_a_block_that_is_not_whole_is_told(cut: int) -> None:
-    (block,) = encode_blocks(build_segment([ChunkTerms(1, ["a"], ["b", "b", "c"], ["b"])]))
+    (block,) = encode_blocks(build([Chunk(1, make_words("a"), [*make_words("b", "b"), (("c",), ("b",))])]))
     with pytest.raises(DatabaseCorruptedError, match="not whole"):
         decode_segment(np.array([1]), np.array([4]), [(block.postings[:cut], block.positions)])
 

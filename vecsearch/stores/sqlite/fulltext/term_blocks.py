@@ -20,13 +20,16 @@ from numpy.typing import NDArray
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.stores.base import Ids
-from vecsearch.stores.sqlite.fulltext.term_segment import AFTER_FORMS, FORM_MARK, Ints, TermSegment
+from vecsearch.stores.sqlite.fulltext.term_segment import AFTER_FORMS, FORM_MARK, Ints, Numbers, Ordinals, TermSegment
 
 BLOCK_BYTES: Final = 6_000  # of postings: a block ends there, or after one term
 _HEADER: Final = 3  # numbers
 _COMPRESSION: Final = 1  # the quickest: positions shrink to a third, and only phrases and merges read them
 _WIDE: Final = np.dtype("<u4")
 _NARROW: Final = np.dtype("<u2")
+_NOTHING: Final = tuple(
+    np.empty(0, kind) for kind in (np.int64, np.uint16, np.uint32, np.int64, np.uint32)
+)  # of `decode_segment`
 
 
 class Postings(NamedTuple):
@@ -34,6 +37,14 @@ class Postings(NamedTuple):
 
     ordinals: Ints
     frequencies: Ints
+
+
+class _Repeats(NamedTuple):
+    """The postings of a frequency above 1: where those of each term begin, their frequencies, their indexes in their term's."""
+
+    starts: Ints
+    frequencies: NDArray[np.uint32]
+    indexes: NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +124,13 @@ class PostingBlock:
         frequencies[self._repeat_indexes[repeats]] = self._repeated[repeats]
         return Postings(ordinals, frequencies)
 
-    def load_all(self) -> tuple[Ints, Ints, Ints]:
+    def load_all(self) -> tuple[Ints, Ordinals, Numbers]:
         """Return how many postings each term has, and the ordinals and frequencies of all, term after term."""
         starts = self._starts.astype(np.int64)
-        frequencies = np.ones(len(self._ordinals), np.int64)
+        frequencies = np.ones(len(self._ordinals), np.uint32)
         owners = np.repeat(np.arange(len(self.terms)), _count(self._repeat_starts))
         frequencies[starts[owners] + self._repeat_indexes] = self._repeated
-        return _count(self._starts), self._ordinals.astype(np.int64), frequencies
+        return _count(self._starts), self._ordinals, frequencies
 
 
 class PositionBlock:
@@ -143,36 +154,42 @@ class PositionBlock:
         """Return the positions of a term, chunk after chunk; see `PostingBlock.find_positions`."""
         return self._positions[begin:end].astype(np.int64)
 
-    def load_all(self) -> Ints:
+    def load_all(self) -> Numbers:
         """Return all positions, term after term."""
-        return self._positions.astype(np.int64)
+        return self._positions.astype(np.uint32)
 
 
 def encode_blocks(segment: TermSegment) -> Iterator[EncodedBlock]:
     """Yield the blocks of a segment, in order."""
-    repeated = segment.frequencies > 1
-    repeat_starts = np.concatenate([[0], np.cumsum(repeated)])[segment.starts]
-    sizes = 2 * np.diff(segment.starts) + 6 * np.diff(repeat_starts) + 8
+    repeats = _find_repeats(segment)
+    sizes = 2 * np.diff(segment.starts) + 6 * np.diff(repeats.starts) + 8
     ends = np.cumsum(sizes + np.fromiter(map(len, segment.terms), np.int64, len(segment.terms)) + 1)
     first = 0
     while first < len(segment.terms):
         begin = ends[first - 1] if first else 0
         last = max(first + 1, int(np.searchsorted(ends, begin + BLOCK_BYTES, side="right")))
-        yield _encode_block(segment, first, last, repeated, repeat_starts)
+        yield _encode_block(segment, first, last, repeats)
         first = last
 
 
-def _encode_block(segment: TermSegment, first: int, last: int, repeated: NDArray[np.bool_], repeat_starts: Ints) -> EncodedBlock:
+def _find_repeats(segment: TermSegment) -> _Repeats:
+    repeated = segment.frequencies > 1
+    starts = np.concatenate([[0], np.cumsum(repeated)])[segment.starts]
+    where = np.flatnonzero(repeated)
+    indexes = where - np.repeat(segment.starts[:-1], np.diff(starts))
+    return _Repeats(starts, segment.frequencies[where].astype(_WIDE), indexes.astype(_NARROW))
+
+
+def _encode_block(segment: TermSegment, first: int, last: int, repeats: _Repeats) -> EncodedBlock:
     terms = segment.terms[first:last]
-    begin, end = segment.starts[first], segment.starts[last]
-    where = np.flatnonzero(repeated[begin:end]) + begin
-    of_term = np.searchsorted(segment.starts, where, side="right") - 1
+    starts, repeat_starts = segment.starts[first : last + 1], repeats.starts[first : last + 1]
     text = "\n".join(terms).encode()
-    offset = _choose_type(int(end - begin))
+    offset = _choose_type(int(starts[-1] - starts[0]))
+    repeated = slice(repeat_starts[0], repeat_starts[-1])
     postings = b"".join((
-        _pack(_WIDE, (len(terms), len(text), offset.itemsize)), _pack(offset, segment.starts[first : last + 1] - begin),
-        _pack(offset, repeat_starts[first : last + 1] - repeat_starts[first]), _pack(_WIDE, segment.frequencies[where]),
-        _pack(_NARROW, segment.ordinals[begin:end]), _pack(_NARROW, where - segment.starts[of_term]), text,
+        _pack(_WIDE, (len(terms), len(text), offset.itemsize)), _pack(offset, starts - starts[0]),
+        _pack(offset, repeat_starts - repeat_starts[0]), _pack(_WIDE, repeats.frequencies[repeated]),
+        _pack(_NARROW, segment.ordinals[starts[0] : starts[-1]]), _pack(_NARROW, repeats.indexes[repeated]), text,
     ))  # fmt: skip
     positions = segment.positions[segment.position_starts[first] : segment.position_starts[last]]
     place = _choose_type(int(positions.max(initial=0)))
@@ -183,15 +200,12 @@ def _encode_block(segment: TermSegment, first: int, last: int, repeated: NDArray
 def decode_segment(ids: Ids, lengths: Ints, blocks: Sequence[tuple[bytes, bytes]]) -> TermSegment:
     """Return the segment whose blocks, of postings and of positions, these are. Raises DatabaseCorruptedError."""
     terms: list[str] = []
-    parts: list[tuple[Ints, ...]] = []
+    parts: list[tuple[NDArray[Any], ...]] = [_NOTHING]
     for posting_data, position_data in blocks:
         postings, positions = PostingBlock(posting_data), PositionBlock(position_data)
         terms += postings.terms
         parts.append((*postings.load_all(), postings.count_positions(), positions.load_all()))
-    empty = np.empty(0, np.int64)
-    counts, ordinals, frequencies, place_counts, places = (
-        np.concatenate([empty, *column]) for column in (zip(*parts, strict=True) if parts else ((),) * 5)
-    )
+    counts, ordinals, frequencies, place_counts, places = (np.concatenate(column) for column in zip(*parts, strict=True))
     if int(place_counts.sum()) != len(places):
         raise _make_damage_error()
     starts, place_starts = (np.concatenate([[0], np.cumsum(column)]) for column in (counts, place_counts))
@@ -213,7 +227,7 @@ def _get_type(width: int) -> np.dtype[Any]:
 
 
 def _pack(dtype: np.dtype[Any], values: Any) -> bytes:
-    return np.asarray(values).astype(dtype).tobytes()
+    return np.asarray(values).astype(dtype, copy=False).tobytes()
 
 
 def _read(data: bytes, at: int, dtype: np.dtype[Any], count: int) -> tuple[NDArray[Any], int]:

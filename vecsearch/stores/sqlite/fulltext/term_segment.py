@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from vecsearch.stores.base import Ids
 
 Ints: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
+Ordinals: TypeAlias = NDArray[np.uint16]
+Numbers: TypeAlias = NDArray[np.uint32]  # frequencies, positions
 
 SEGMENT_ROWS_MAX: Final = 65_536  # chunks: an ordinal is a uint16
 FORM_MARK: Final = "="  # no stem begins with a sign
@@ -27,13 +29,18 @@ AFTER_FORMS: Final = chr(ord(FORM_MARK) + 1)  # all that begins with the mark co
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkTerms:
-    """A chunk as analysis gives it: the stems of what stands above it and of its text, in order, and its forms."""
+class ChunkTokens:
+    """Chunks as analysis gives them: tokens by number, so that each that differs from the others is looked at once.
 
-    id: int
-    above: Sequence[str]
-    body: Sequence[str]
-    forms: Sequence[str]
+    `ids`, ascending, and `counts` are those of the chunks, shape (rows,): how many of the `tokens` are a chunk's, of which the
+    first `above` stand in what is above its text. `analyzed`: the stems and the forms of each number.
+    """
+
+    ids: Ids
+    counts: Ints
+    above: Ints
+    tokens: Ints
+    analyzed: Sequence[tuple[Sequence[str], Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +56,10 @@ class TermSegment:
     lengths: Ints
     terms: list[str]
     starts: Ints
-    ordinals: Ints
-    frequencies: Ints
+    ordinals: Ordinals
+    frequencies: Numbers
     position_starts: Ints
-    positions: Ints
+    positions: Numbers
 
     def is_same(self, other: TermSegment) -> bool:
         """Return whether another holds the same."""
@@ -61,95 +68,147 @@ class TermSegment:
         mine, theirs = self._list_arrays(), other._list_arrays()
         return all(np.array_equal(one, two) for one, two in zip(mine, theirs, strict=True))
 
-    def _list_arrays(self) -> tuple[Ints, ...]:
+    def _list_arrays(self) -> tuple[NDArray[Any], ...]:
         return (
             self.ids, self.lengths, self.starts, self.ordinals, self.frequencies, self.position_starts, self.positions,
         )  # fmt: skip
 
 
-def build_segment(chunks: Sequence[ChunkTerms]) -> TermSegment:
-    """Return the segment of at most SEGMENT_ROWS_MAX chunks, whose ids ascend."""
-    stem_numbers, stems = _number_terms(chain.from_iterable((chunk.above, chunk.body) for chunk in chunks))
-    form_numbers, forms = _number_terms(chunk.forms for chunk in chunks)
-    above = np.fromiter((len(chunk.above) for chunk in chunks), np.int64, len(chunks))
-    lengths = np.fromiter((len(chunk.above) + len(chunk.body) for chunk in chunks), np.int64, len(chunks))
-    counts = np.fromiter((len(chunk.forms) for chunk in chunks), np.int64, len(chunks))
-    marked = {FORM_MARK + form: number for form, number in form_numbers.items()}
-    terms = sorted([*stem_numbers, *marked])
-    rank_of = {term: rank for rank, term in enumerate(terms)}
-    stem_ranks = np.fromiter(map(rank_of.__getitem__, stem_numbers), np.int64, len(stem_numbers))[stems]
-    form_ranks = np.fromiter(map(rank_of.__getitem__, marked), np.int64, len(marked))[forms]
+class _Inverted(NamedTuple):
+    """How many postings each term has; all of them, term after term; the order in which the occurrences stand there."""
 
-    rows = np.arange(len(chunks))
-    places = np.arange(len(stems)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    places += places >= np.repeat(above, lengths)  # a gap, so that no phrase runs from the title into the text
-    order = _sort_ranks(stem_ranks, len(terms))
-    keys = stem_ranks[order] * SEGMENT_ROWS_MAX + np.repeat(rows, lengths)[order]
-    first = np.flatnonzero(np.diff(keys, prepend=-1))
-    frequencies = np.diff(first, append=len(keys))
-    all_keys = np.concatenate([keys[first], form_ranks * SEGMENT_ROWS_MAX + np.repeat(rows, counts)])
-    all_frequencies = np.concatenate([frequencies, np.ones(len(forms), np.int64)])
-    by_key = _sort_ranks(all_keys // SEGMENT_ROWS_MAX, len(terms))
-    ids = np.fromiter((chunk.id for chunk in chunks), np.int64, len(chunks))
-    return _assemble(ids, lengths, terms, all_keys[by_key], all_frequencies[by_key], places[order])
+    counts: Ints
+    ordinals: Ordinals
+    frequencies: Numbers
+    order: Ints
+
+
+def build_segment(chunks: ChunkTokens) -> TermSegment:
+    """Return the segment of at most SEGMENT_ROWS_MAX chunks."""
+    rows = np.repeat(np.arange(len(chunks.ids)), chunks.counts)
+    stems, stem_ranks, stem_counts = _rank_terms([stems for stems, _ in chunks.analyzed], chunks.tokens)
+    forms, form_ranks, form_counts = _rank_terms([forms for _, forms in chunks.analyzed], chunks.tokens)
+    of_stems = _invert(stem_ranks, np.repeat(rows, stem_counts), len(stems))
+    of_forms = _invert(form_ranks, np.repeat(rows, form_counts), len(forms))
+
+    bounds, firsts = _accumulate(stem_counts), _accumulate(chunks.counts)[:-1]
+    begins, texts = bounds[firsts], bounds[firsts + chunks.above]
+    lengths = np.diff(begins, append=bounds[-1])
+    places = np.arange(bounds[-1]) - np.repeat(begins, lengths)
+    places += places >= np.repeat(texts - begins, lengths)  # a gap, so that no phrase runs from the title into the text
+    positions = places.astype(np.uint32)[of_stems.order]
+
+    split = bisect_left(stems, FORM_MARK)  # terms: the forms stand there …
+    at = int(of_stems.counts[:split].sum())  # … and their postings here; positions they have none
+    starts = _accumulate(np.insert(of_stems.counts, split, of_forms.counts))
+    ordinals = np.insert(of_stems.ordinals, at, of_forms.ordinals)
+    frequencies = np.insert(of_stems.frequencies, at, np.ones(len(of_forms.ordinals), np.uint32))
+    position_starts = _accumulate(np.insert(np.bincount(stem_ranks, minlength=len(stems)), split, np.zeros(len(forms), np.int64)))
+    terms = [*stems[:split], *(FORM_MARK + form for form in forms), *stems[split:]]
+    return TermSegment(chunks.ids, lengths, terms, starts, ordinals, frequencies, position_starts, positions)
 
 
 def merge_segments(segments: Sequence[TermSegment], living: Sequence[Mask | None]) -> TermSegment:
     """Return adjacent segments as one, without the chunks that are not `living` (a mask a segment, None for all of it)."""
-    terms = list(dict.fromkeys(sorted(chain.from_iterable(segment.terms for segment in segments))))  # of runs in order: quick
-    rank_of = {term: rank for rank, term in enumerate(terms)}
-    keys, frequencies, places, ids, lengths = [], [], [], [], []
-    base = 0
-    for segment, mask in zip(segments, living, strict=True):
-        rows = np.ones(len(segment.ids), bool) if mask is None else mask
-        ordinals = base + np.cumsum(rows) - 1
-        postings = np.diff(segment.starts)
-        ranks = np.repeat(np.fromiter(map(rank_of.__getitem__, segment.terms), np.int64, len(segment.terms)), postings)
-        alive = rows[segment.ordinals]
-        has_places = np.repeat(np.diff(segment.position_starts) > 0, postings)
-        keys.append((ranks * SEGMENT_ROWS_MAX + ordinals[segment.ordinals])[alive])
-        frequencies.append(segment.frequencies[alive])
-        places.append(segment.positions[np.repeat(alive, np.where(has_places, segment.frequencies, 0))])
-        ids.append(segment.ids[rows])
-        lengths.append(segment.lengths[rows])
-        base += int(np.count_nonzero(rows))
-    key, frequency, place = map(np.concatenate, (keys, frequencies, places))
-    order = _sort_ranks(key // SEGMENT_ROWS_MAX, len(terms))
-    place = place[_order_places(key, frequency, order, terms)]
-    return _assemble(np.concatenate(ids), np.concatenate(lengths), terms, key[order], frequency[order], place)
+    parts = [segment if mask is None else _drop_chunks(segment, mask) for segment, mask in zip(segments, living, strict=True)]
+    terms, ranks = _unite([part.terms for part in parts])
+    starts = _accumulate(_add_up([np.diff(part.starts) for part in parts], ranks, len(terms)))
+    position_starts = _accumulate(_add_up([np.diff(part.position_starts) for part in parts], ranks, len(terms)))
+    ordinals, frequencies = np.empty(starts[-1], np.uint16), np.empty(starts[-1], np.uint32)
+    positions = np.empty(position_starts[-1], np.uint32)
+    free, free_positions, base = starts[:-1].copy(), position_starts[:-1].copy(), 0
+    for part, of_part in zip(parts, ranks, strict=True):  # the chunks of a later one come after those of an earlier one
+        places = _take_places(free, of_part, part.starts)
+        ordinals[places] = np.add(part.ordinals, base, dtype=np.uint32)
+        frequencies[places] = part.frequencies
+        positions[_take_places(free_positions, of_part, part.position_starts)] = part.positions
+        base += len(part.ids)
+    ids, lengths = (np.concatenate(column) for column in zip(*((part.ids, part.lengths) for part in parts), strict=True))
+    return TermSegment(ids, lengths, terms, starts, ordinals, frequencies, position_starts, positions)
 
 
-def _order_places(keys: Ints, frequencies: Ints, order: Ints, terms: Sequence[str]) -> Ints:
-    """Return where the positions of each posting lie before they are put in order."""
-    counts = np.where(_are_forms(keys // SEGMENT_ROWS_MAX, terms), 0, frequencies)
-    starts, counts = (np.cumsum(counts) - counts)[order], counts[order]
-    return np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+def _drop_chunks(segment: TermSegment, living: Mask) -> TermSegment:
+    """Return a segment without some chunks, and without the terms that stand in no other."""
+    alive = living[segment.ordinals]
+    counts = np.where(np.repeat(np.diff(segment.position_starts) > 0, np.diff(segment.starts)), segment.frequencies, 0)
+    positions_alive = np.repeat(alive, counts)
+    starts, position_starts = _accumulate(alive)[segment.starts], _accumulate(positions_alive)[segment.position_starts]
+    used = np.diff(starts) > 0
+    terms = [term for term, is_used in zip(segment.terms, used.tolist(), strict=True) if is_used]
+    kept = np.append(used, True)  # with where the last one ends
+    ordinals = (np.cumsum(living) - 1).astype(np.uint16)[segment.ordinals[alive]]
+    return TermSegment(
+        segment.ids[living], segment.lengths[living], terms, starts[kept], ordinals, segment.frequencies[alive],
+        position_starts[kept], segment.positions[positions_alive],
+    )  # fmt: skip
 
 
-def _are_forms(ranks: Ints, terms: Sequence[str]) -> Mask:
-    first, end = bisect_left(terms, FORM_MARK), bisect_left(terms, AFTER_FORMS)
-    return (ranks >= first) & (ranks < end)
+def _unite(dictionaries: Sequence[list[str]]) -> tuple[list[str], list[Ints]]:
+    """Return the terms of several dictionaries in one, and the ranks there of those of each."""
+    numbers = _make_numbers()
+    numbered = [_look_up(numbers, terms) for terms in dictionaries]
+    terms, ranks = _sort_terms(numbers)
+    return terms, [ranks[of_dictionary] for of_dictionary in numbered]
 
 
-def _number_terms(lists: Iterable[Sequence[str]]) -> tuple[dict[str, int], Ints]:
-    """Number the different terms as they come; returns the number of each, and those of all the terms, one after the other."""
+def _rank_terms(lists: Sequence[Sequence[str]], tokens: Ints) -> tuple[list[str], Ints, Ints]:
+    """Return the different terms, sorted; the ranks of those of all tokens, one after the other; how many each token has."""
+    numbers = _make_numbers()
+    of_lists = _look_up(numbers, chain.from_iterable(lists))
+    terms, ranks = _sort_terms(numbers)
+    counts = np.fromiter(map(len, lists), np.int64, len(lists))
+    starts, counts = (np.cumsum(counts) - counts)[tokens], counts[tokens]
+    places = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+    return terms, ranks[of_lists][places], counts
+
+
+def _make_numbers() -> defaultdict[str, int]:
+    """Return a dictionary that numbers terms as they are looked up."""
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
-    return numbers, np.fromiter(map(numbers.__getitem__, chain.from_iterable(lists)), np.int64)
+    return numbers
 
 
-def _sort_ranks(ranks: Ints, terms: int) -> Ints:
-    """Return the order of the ranks, those of a term as they come, since chunks ascend already: 16 bits at a time, linear."""
-    order = np.argsort(ranks.astype(np.uint16), kind="stable")
-    return order if terms <= 1 << 16 else order[np.argsort((ranks[order] >> 16).astype(np.uint16), kind="stable")]
+def _look_up(numbers: Mapping[str, int], terms: Iterable[str]) -> Ints:
+    return np.fromiter(map(numbers.__getitem__, terms), np.int64)
 
 
-def _assemble(ids: Ids, lengths: Ints, terms: list[str], keys: Ints, frequencies: Ints, positions: Ints) -> TermSegment:
-    """Return the segment of postings in order, without the terms that have none left."""
-    ranks = keys // SEGMENT_ROWS_MAX
-    used = np.zeros(len(terms), bool)
-    used[ranks] = True
-    starts = np.append(np.searchsorted(ranks, np.flatnonzero(used)), len(ranks))
-    ends = np.concatenate([[0], np.cumsum(np.where(_are_forms(ranks, terms), 0, frequencies))])
-    kept = terms if used.all() else [term for term, is_used in zip(terms, used.tolist(), strict=True) if is_used]
-    return TermSegment(ids, lengths, kept, starts, keys % SEGMENT_ROWS_MAX, frequencies, ends[starts], positions)
+def _sort_terms(numbers: Mapping[str, int]) -> tuple[list[str], Ints]:
+    """Return the terms in order, and the rank of each number."""
+    terms = sorted(numbers)  # of dictionaries one after the other they are runs in order: quick
+    ranks = np.empty(len(terms), np.int64)
+    ranks[_look_up(numbers, terms)] = np.arange(len(terms))
+    return terms, ranks
+
+
+def _invert(ranks: Ints, rows: Ints, terms: int) -> _Inverted:
+    """Return the postings of occurrences: of the term of a rank in a row each; the rows ascend."""
+    order = np.argsort(ranks.astype(np.uint16), kind="stable")  # 16 bits at a time: linear
+    if terms > 1 << 16:
+        order = order[np.argsort((ranks[order] >> 16).astype(np.uint16), kind="stable")]
+    keys = ranks[order] * SEGMENT_ROWS_MAX + rows[order]
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    frequencies = np.diff(first, append=len(keys)).astype(np.uint32)
+    counts = np.bincount(keys[first] // SEGMENT_ROWS_MAX, minlength=terms)
+    return _Inverted(counts, (keys[first] % SEGMENT_ROWS_MAX).astype(np.uint16), frequencies, order)
+
+
+def _accumulate(counts: NDArray[Any]) -> Ints:
+    """Return where each of adjacent runs of such lengths begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(counts)])
+
+
+def _add_up(counts: Sequence[Ints], ranks: Sequence[Ints], terms: int) -> Ints:
+    """Return how much terms have in several dictionaries together."""
+    total = np.zeros(terms, np.int64)
+    for of_one, where in zip(counts, ranks, strict=True):
+        total[where] += of_one
+    return total
+
+
+def _take_places(free: Ints, ranks: Ints, starts: Ints) -> Ints:
+    """Return where what lies between `starts` goes, term after term: to the next places that are `free`, which move on."""
+    counts = np.diff(starts)
+    places = np.repeat(free[ranks] - starts[:-1], counts) + np.arange(starts[-1])
+    free[ranks] += counts
+    return places

@@ -6,6 +6,8 @@ goes with the next merge. All of it follows from the texts.
 
 from __future__ import annotations
 
+from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
@@ -24,13 +26,13 @@ from vecsearch.stores.sqlite.fulltext.merge_policy import find_due_merge, pack_s
 from vecsearch.stores.sqlite.fulltext.term_rows import SegmentHead
 from vecsearch.stores.sqlite.fulltext.term_segment import (
     SEGMENT_ROWS_MAX,
-    ChunkTerms,
+    ChunkTokens,
     Mask,
     TermSegment,
     build_segment,
     merge_segments,
 )
-from vecsearch.text.analyzer import get_analyzer
+from vecsearch.text.analyzer import Analyzer, get_analyzer
 
 IndexEntry: TypeAlias = tuple[int, str | None, str, str]  # chunk id, document title, chunk context, chunk text
 
@@ -159,13 +161,23 @@ def _find_living(ids: Ids, tombstones: Ids) -> Mask | None:
 
 
 def _analyze(state: CollectionState, entries: Iterable[IndexEntry]) -> TermSegment:
-    analyzer = get_analyzer(state.stemmer)
-    analyzed = []
+    return build_segment(_number_tokens(get_analyzer(state.stemmer), entries))
+
+
+def _number_tokens(analyzer: Analyzer, entries: Iterable[IndexEntry]) -> ChunkTokens:
+    """Take texts apart. Numbers alone are kept of each: as objects their tokens would keep Python's collector busy."""
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    ids, ends, texts, tokens = array("q"), array("q", [0]), array("q"), array("q")
     for chunk, title, context, text in entries:
-        above, body = analyzer.analyze(f"{title or ''} {context}".strip()), analyzer.analyze(text)
-        forms = tuple(above.forms | body.forms if above.forms else body.forms)
-        analyzed.append(ChunkTerms(chunk, tuple(above.terms), tuple(body.terms), forms))  # tuples: the collector forgets them
-    return build_segment(analyzed)
+        ids.append(chunk)
+        tokens.extend(map(numbers.__getitem__, analyzer.split(f"{title or ''} {context}".strip())))
+        texts.append(len(tokens))
+        tokens.extend(map(numbers.__getitem__, analyzer.split(text)))
+        ends.append(len(tokens))
+    bounds = np.array(ends)
+    analyzed = [analyzer.analyze_token(token) for token in numbers]
+    return ChunkTokens(np.array(ids), np.diff(bounds), np.array(texts) - bounds[:-1], np.array(tokens), analyzed)
 
 
 def _select_texts() -> Select[Any]:
