@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import corpus
-from benchmarks.peers import INSTALL_HINT, is_installed
+from benchmarks.peers import INSTALL_HINT, PEERS, is_installed
 from vecsearch.encoders.model_files import BUNDLED_MODEL, find_model_folder
 
 LAUNCH_SCRIPT = """
@@ -75,7 +75,8 @@ def main() -> None:
     parser.add_argument("--question", default="asynchronous client for a message queue")
     args = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
-    names = [name for name in BUILDERS if name == "by hand" or is_installed(name)]
+    corpus.find_text_files()
+    names = [name for name in BUILDERS if name == "by hand" or is_installed(PEERS[name])]
     for name in BUILDERS.keys() - set(names):
         print(f"{name} is not installed and left out; {INSTALL_HINT}", file=sys.stderr)
     folder = args.keep.resolve() / str(args.chunks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -26,11 +27,15 @@ TEXT_FILES = (
     DATA_FOLDER / "wordnet/synsets.tsv.gz",
     DATA_FOLDER / "scale_debian/corpus.jsonl.gz",
 )
+MADE_TEXTS = (
+    Path(__file__).parents[1] / "build" / "texts" / "docstrings.jsonl.gz"
+)  # by benchmarks.docstrings, where those are not
 TEXT_MAX_CHARS = 300  # a text is cut to
-SHARD_ROWS = 20_000  # vectors in one file of the cache
+SHARD_ROWS = 5_000  # vectors in one file of the cache, hence what a run that was cut off encodes again
 BLOCK_ROWS = 50_000  # vectors compared at once
 TOP_K = 10  # hits asked for
 COSINE_TOLERANCE = 1e-6  # of a float32 cosine
+PERTURBATION = 0.5  # length of what is added to a vector of length 1 where vectors are multiplied: a cosine of 0.89 to its origin
 LANGUAGES, LANGUAGE_SHARES = ("en", "de", "fr", "es", "it"), (0.45, 0.19, 0.16, 0.12, 0.08)
 RARE_SHARE = 0.006
 
@@ -69,10 +74,19 @@ class CorpusRows:
         return CorpusRows(self.texts[start:stop], self.vectors[start:stop], self.metadatas[start:stop], self.first_id + start)
 
 
-def iterate_texts(files: Sequence[Path] = TEXT_FILES, characters: int = TEXT_MAX_CHARS) -> Iterator[str]:
+def find_text_files(*preferred: Path) -> list[Path]:
+    """Return the files of texts that are here: the preferred ones, else those made of docstrings; exits where there are none."""
+    wanted = preferred or TEXT_FILES
+    files = [path for path in wanted if path.exists()] or [path for path in [MADE_TEXTS] if path.exists()]
+    if not files:
+        raise SystemExit(f"{wanted[0]} is not there; `python -m benchmarks.docstrings` makes texts to use in its place")
+    return files
+
+
+def iterate_texts(files: Sequence[Path] | None = None, characters: int = TEXT_MAX_CHARS) -> Iterator[str]:
     """Yield the title and text of each line of JSON, or the lines of other files as they are, cut to so many characters."""
-    for path in files:
-        with _open_text(path) as lines:
+    for path in find_text_files() if files is None else files:
+        with open_text(path) as lines:
             for line in lines:
                 if ".jsonl" in path.name:
                     record = json.loads(line)
@@ -81,17 +95,27 @@ def iterate_texts(files: Sequence[Path] = TEXT_FILES, characters: int = TEXT_MAX
                     yield line.strip()[:characters]
 
 
-def _open_text(path: Path) -> IO[str]:
+def open_text(path: Path) -> IO[str]:
+    """Open a text file, packed or not; exits where it is not there."""
+    if not path.exists():
+        raise SystemExit(f"{path} is not there")
     return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
 
 
-def load_vectors(needed_texts: Sequence[str], vectors_file: Path | None) -> NDArray[np.float16 | np.float32]:
-    """Load one row a text: the first of a .npy file, or those of the default encoder, kept in the user's cache."""
+def load_vectors(
+    needed_texts: Sequence[str], vectors_file: Path | None, encoded: int | None = None
+) -> NDArray[np.float16 | np.float32]:
+    """Load one row a text: the first of a .npy file, or those of the default encoder, kept in the user's cache.
+
+    Where only the first `encoded` texts are to be encoded, the others get perturbed copies of their vectors.
+    """
     if vectors_file is not None:
         rows: NDArray[np.float16 | np.float32] = np.load(vectors_file, mmap_mode="r")[: len(needed_texts)]
         if len(rows) < len(needed_texts) or not rows[-1].any():
             raise SystemExit(f"{vectors_file} holds fewer than the {len(needed_texts):,} vectors needed")
         return rows
+    if encoded is not None and encoded < len(needed_texts):
+        return extend_rows(load_vectors(needed_texts[:encoded], None), len(needed_texts))
     encoder = registry.load(None)
     folder = Path(platformdirs.user_cache_dir("vecsearch")) / "benchmarks" / encoder.fingerprint[:16]
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,10 +127,22 @@ def load_vectors(needed_texts: Sequence[str], vectors_file: Path | None) -> NDAr
     )
 
 
+def extend_rows(rows: NDArray[np.float16 | np.float32], count: int) -> NDArray[np.float16 | np.float32]:
+    """Return so many rows: those given, then copies of them in turn, each perturbed by a random vector of its own."""
+    extended = np.empty((count, rows.shape[1]), np.float16)
+    extended[: len(rows)] = rows
+    draws = np.random.default_rng(11)
+    for start in range(len(rows), count, len(rows)):
+        size = min(len(rows), count - start)
+        noise = normalize_rows(draws.normal(size=(size, rows.shape[1])).astype(np.float32))
+        extended[start : start + size] = normalize_rows(normalize_rows(rows[:size]) + PERTURBATION * noise)
+    return extended
+
+
 def _load_shard(folder: Path, needed_texts: Sequence[str], start: int) -> NDArray[np.float16]:
     path = folder / f"{start:07}-{_hash_texts(needed_texts)}.npy"
     if not path.exists():
-        print(f"encoding texts {start:,} to {start + len(needed_texts):,}", flush=True)
+        print(f"encoding texts {start:,} to {start + len(needed_texts):,}", file=sys.stderr, flush=True)
         rows = registry.load(None).encode_documents(needed_texts).astype(np.float16)
         with path.with_suffix(".part").open("wb") as file:
             np.save(file, rows)
@@ -136,7 +172,13 @@ def normalize_rows(rows: NDArray[np.float16 | np.float32]) -> Matrix:
 
 
 def write_corpus(
-    folder: Path, count: int, queries: int, *, files: Sequence[Path] = TEXT_FILES, vectors_file: Path | None = None
+    folder: Path,
+    count: int,
+    queries: int,
+    *,
+    files: Sequence[Path] | None = None,
+    vectors_file: Path | None = None,
+    encoded: int | None = None,
 ) -> None:
     """Write the data of a collection of `count` rows into `folder`; every so many-th text is taken out as a query."""
     drawn_texts = list(islice(iterate_texts(files), count + queries))
@@ -145,7 +187,7 @@ def write_corpus(
     asking = np.zeros(len(drawn_texts), bool)
     asking[:: len(drawn_texts) // queries] = True
     asking[np.flatnonzero(asking)[queries:]] = False
-    rows = load_vectors(drawn_texts, vectors_file)
+    rows = load_vectors(drawn_texts, vectors_file, encoded)
     folder.mkdir(parents=True)
     np.save(folder / "queries.npy", normalize_rows(rows[asking]))
     stored_rows = np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (count, rows.shape[1]))
@@ -155,8 +197,9 @@ def write_corpus(
         stored_rows[position : position + len(block)] = block
         position += len(block)
     stored_rows.flush()
-    remaining_texts = [text for text, asks in zip(drawn_texts, asking, strict=True) if not asks]
-    (folder / "texts.jsonl").write_text("".join(f"{json.dumps(text)}\n" for text in remaining_texts), encoding="utf-8")
+    for name, chosen in (("texts.jsonl", ~asking), ("queries.jsonl", asking)):
+        lines = (f"{json.dumps(text)}\n" for text, is_chosen in zip(drawn_texts, chosen, strict=True) if is_chosen)
+        (folder / name).write_text("".join(lines), encoding="utf-8")
 
 
 def load_corpus(folder: Path, count: int | None = None) -> CorpusRows:
@@ -165,17 +208,18 @@ def load_corpus(folder: Path, count: int | None = None) -> CorpusRows:
     return CorpusRows(texts, np.array(np.load(folder / "vectors.npy", mmap_mode="r")[: len(texts)]), make_metadatas(len(texts)))
 
 
-def load_texts(folder: Path, count: int | None = None) -> list[str]:
-    with (folder / "texts.jsonl").open(encoding="utf-8") as lines:
+def load_texts(folder: Path, count: int | None = None, name: str = "texts.jsonl") -> list[str]:
+    with (folder / name).open(encoding="utf-8") as lines:
         return [json.loads(line) for line in islice(lines, count)]
 
 
 class ExactSearch:
     """Brute force over float32: which ids are among the nearest that a filter leaves."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, queries: Matrix | None = None) -> None:
+        """Compare with the queries given, else with those held out."""
         self._rows: Matrix = np.load(folder / "vectors.npy", mmap_mode="r")
-        self._queries: Matrix = np.load(folder / "queries.npy")
+        self._queries: Matrix = np.load(folder / "queries.npy") if queries is None else queries
         self._data = load_texts(folder), make_metadatas(len(self._rows))
         self._matches = {
             name: np.array([row_filter is None or metadata[row_filter.key] == row_filter.value for metadata in self._data[1]])

@@ -23,7 +23,7 @@ from time import perf_counter
 
 from benchmarks import corpus
 from benchmarks.measuring import make_durable
-from benchmarks.peers import INSTALL_HINT, is_installed
+from benchmarks.peers import INSTALL_HINT, PEERS, is_installed
 from vecsearch.encoders.model_files import BUNDLED_MODEL, find_model_folder
 
 WARM_UP = ["A text to warm up with.", "Another, somewhat longer text to warm up with, about nothing."]
@@ -36,7 +36,7 @@ def main() -> None:
     args = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
     texts = list(islice(corpus.iterate_texts(), args.documents))
-    sides = {name: side for name, side in SIDES.items() if is_installed(name)}
+    sides = {name: side for name, side in SIDES.items() if is_installed(PEERS[name])}
     for name in SIDES.keys() - sides.keys():
         print(f"{name} is not installed and left out; {INSTALL_HINT}", file=sys.stderr)
     times: dict[str, list[float]] = {name: [] for name in sides}

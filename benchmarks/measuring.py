@@ -1,14 +1,42 @@
-"""Measure the peak memory of a process and the size of a folder, and flush files to disk."""
+"""Time calls one after another, measure the peak memory of a process and the size of a folder, and flush files to disk."""
 
 from __future__ import annotations
 
 import os
 import resource
+import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from time import perf_counter
+from typing import TypeVar
 
 MEGABYTE = 1_000_000
+MIN_CALLS = 20  # timed, however long they take
+
+Argument = TypeVar("Argument")
+Answer = TypeVar("Answer")
+
+
+def time_calls(
+    call: Callable[[Argument], Answer], arguments: Sequence[Argument], seconds: float
+) -> tuple[list[float], list[Answer]]:
+    """Time one call after another, until the arguments or the seconds are used up; return milliseconds and what came back."""
+    times: list[float] = []
+    answers: list[Answer] = []
+    for argument in arguments:
+        start_time = perf_counter()
+        answers.append(call(argument))
+        times.append((perf_counter() - start_time) * 1000)
+        if sum(times) > seconds * 1000 and len(times) >= MIN_CALLS:
+            break
+    return times, answers
+
+
+def summarize_times(times: Sequence[float]) -> dict[str, float]:
+    """Return the median, the 95th percentile and the greatest of some milliseconds, and how many there are."""
+    p95 = sorted(times)[int(len(times) * 0.95)]
+    return {"p50_ms": statistics.median(times), "p95_ms": p95, "max_ms": max(times), "queries": len(times)}
 
 
 def measure_peak_mb() -> float:

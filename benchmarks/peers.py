@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchmarks.corpus import TOP_K, CorpusRows, Metadata, RowFilter
 
 Vector = NDArray[np.float32]
-INSTALL_HINT = "pip install 'vecsearch[peers]'"
+INSTALL_HINT = "pip install -c requirements.lock -c benchmarks/peers.lock -e '.[peers]'"
 
 
 class PeerHit(NamedTuple):
@@ -28,17 +28,23 @@ class PeerHit(NamedTuple):
     metadata: Metadata | None = None
 
 
-class Peer(Protocol):
+class AnyPeer(Protocol):
     """A database in a folder. `build` leaves all of it on disk and closed; `open` is called in another process."""
 
     packages: ClassVar[Sequence[str]]
     note: ClassVar[str]
-    filters: ClassVar[bool]
 
     def build(self, folder: Path, rows: CorpusRows) -> None: ...
     def open(self, folder: Path) -> None: ...
-    def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]: ...
     def close(self) -> None: ...
+
+
+class Peer(AnyPeer, Protocol):
+    """A database that is asked with vectors."""
+
+    filters: ClassVar[bool]
+
+    def search(self, vector: Vector, row_filter: RowFilter | None) -> list[PeerHit]: ...
 
 
 class Vecsearch(Peer):
@@ -166,31 +172,36 @@ class Txtai(Peer):
 
 
 class Milvus(Peer):
-    packages = ("pymilvus", "milvus_lite")
+    packages = ("milvus_lite", "pymilvus")
     note = "text and metadata; AUTOINDEX, cosine; client and server talk over gRPC within the process"
     filters = True
     fields: ClassVar = ["text", "lang", "rare", "n"]
+    text_options: ClassVar[dict[str, Any]] = {}
 
     def __init__(self) -> None:
         self._milvus: Any = import_module("pymilvus")
 
     def build(self, folder: Path, rows: CorpusRows) -> None:
-        kinds, client = self._milvus.DataType, self._milvus.MilvusClient(str(folder / "c.db"))
-        schema = client.create_schema(auto_id=False)
-        schema.add_field("id", kinds.INT64, is_primary=True)
-        schema.add_field("vector", kinds.FLOAT_VECTOR, dim=rows.vectors.shape[1])
-        schema.add_field("text", kinds.VARCHAR, max_length=2_000)
-        schema.add_field("lang", kinds.VARCHAR, max_length=8)
-        schema.add_field("rare", kinds.BOOL)
-        schema.add_field("n", kinds.INT64)
-        index_params = client.prepare_index_params()
-        index_params.add_index("vector", index_type="AUTOINDEX", metric_type="COSINE")
+        client = self._milvus.MilvusClient(str(folder / "c.db"))
+        schema, index_params = self._define_table(client, rows.vectors.shape[1])
         client.create_collection("c", schema=schema, index_params=index_params)
         for batch in rows.split_batches(5_000):
             columns = zip(batch.ids, batch.vectors, batch.texts, batch.metadatas, strict=True)
             client.insert("c", [{"id": key, "vector": row, "text": text, **metadata} for key, row, text, metadata in columns])
         client.flush("c")
         client.close()
+
+    def _define_table(self, client: Any, dimension: int) -> tuple[Any, Any]:
+        kinds, schema = self._milvus.DataType, client.create_schema(auto_id=False)
+        schema.add_field("id", kinds.INT64, is_primary=True)
+        schema.add_field("vector", kinds.FLOAT_VECTOR, dim=dimension)
+        schema.add_field("text", kinds.VARCHAR, max_length=2_000, **self.text_options)
+        schema.add_field("lang", kinds.VARCHAR, max_length=8)
+        schema.add_field("rare", kinds.BOOL)
+        schema.add_field("n", kinds.INT64)
+        index_params = client.prepare_index_params()
+        index_params.add_index("vector", index_type="AUTOINDEX", metric_type="COSINE")
+        return schema, index_params
 
     def open(self, folder: Path) -> None:
         self._client = self._milvus.MilvusClient(str(folder / "c.db"))
@@ -285,10 +296,10 @@ PEERS: dict[str, type[Peer]] = {
 _DISTRIBUTIONS = {"milvus_lite": "milvus-lite", "qdrant_client": "qdrant-client", "faiss": "faiss-cpu"}
 
 
-def is_installed(name: str) -> bool:
-    return all(util.find_spec(package) is not None for package in PEERS[name].packages)
+def is_installed(peer: type[AnyPeer]) -> bool:
+    return all(util.find_spec(package) is not None for package in peer.packages)
 
 
-def get_version(name: str) -> str:
-    package = "milvus_lite" if name == "milvus" else PEERS[name].packages[0]
-    return version(_DISTRIBUTIONS.get(package, package))
+def get_version(peer: type[AnyPeer]) -> str:
+    """Return the version of a peer's first package."""
+    return version(_DISTRIBUTIONS.get(peer.packages[0], peer.packages[0]))

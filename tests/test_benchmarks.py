@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from benchmarks import corpus, plot, report
+from benchmarks import asking, corpus, plot, questions, report, text_report
+from benchmarks.questions import Question
 from tests.conftest import PROJECT, SAMPLE_DATA
 
 ROWS, QUERIES = 400, 20
@@ -55,14 +56,75 @@ def test_compare_writes_a_table_a_plot_and_figures(data_template: Path, tmp_path
     assert len(pictures.findall("{http://www.w3.org/2000/svg}g")) == len(plot.CHARTS)
 
 
+def test_compare_asks_in_words_too(data_template: Path, tmp_path: Path) -> None:
+    words = {"--queries": QUERIES, "--vectors": data_template, "--out": tmp_path, "--texts": SAMPLE_DATA / "words.jsonl"}
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.compare",
+        "--ask",
+        "texts",
+        *(str(word) for pair in words.items() for word in pair),
+    ]
+    arguments = [*command, "--peers", "vecsearch,vecsearch-deletes", "--rows", "200"]
+    subprocess.run(arguments, check=True, cwd=PROJECT, capture_output=True)
+    whole, after_deletes = json.loads((tmp_path / "texts.json").read_text())["measured"]
+    assert whole.keys() >= asking.SERIES.keys() - {"hybrid_given"} | {"encoding"}
+    assert all(whole[name]["p50_ms"] <= whole[name]["p95_ms"] <= whole[name]["max_ms"] for name in whole.keys() & asking.SERIES)
+    assert whole["lexical"]["found_share"] >= 0.95
+    assert after_deletes["lexical"]["found_share"] >= 0.95
+    assert whole["dense"]["recall"] >= 0.99
+    assert "recall" not in after_deletes["dense"]
+    table = (tmp_path / "texts.md").read_text()
+    assert table.count("| vecsearch ") == table.count("| vecsearch-deletes ") == 2
+
+
+def test_questions_are_the_same_each_time_and_of_their_kind(data: Path, tmp_path: Path) -> None:
+    held_out, texts = corpus.load_texts(data, name="queries.jsonl"), corpus.load_texts(data)
+    sets = questions.write_questions(data)
+    assert sets == questions.make_questions(held_out, texts) == questions.load_questions(data)
+    for question in sets["short"]:
+        if question.sought_id is None:
+            assert any(text.endswith(question.text) for text in held_out)
+        else:
+            assert question.sought_id % questions.DELETED_INTERVAL != 0
+            assert set(question.text.split()) <= set(questions.list_words(texts[question.sought_id]))
+    assert all(question.text.strip('"') in texts[question.sought_id or 0] for question in sets["phrases"])
+    assert all(question.text.endswith("*") for question in sets["beginnings"])
+    joined = list(questions.iterate_long_texts(held_out * 10, tmp_path / "absent"))
+    assert joined
+    assert all(len(text.split()) in questions.LONG_WORDS for text in joined)
+
+
+def test_a_row_counts_as_found_for_the_questions_made_of_it() -> None:
+    asked = [Question("a"), Question("b", 3), Question("c", 4)]
+    assert asking.compute_found_share(asked, [[3], [1, 3], [1, 3]]) == 0.5
+    assert asking.compute_found_share(asked[:1], [[3]]) is None
+
+
+def test_vectors_beyond_the_encoded_ones_are_perturbed_copies_of_them() -> None:
+    rows = corpus.normalize_rows(np.random.default_rng(2).normal(size=(20, 384)).astype(np.float32))
+    extended = corpus.normalize_rows(corpus.extend_rows(rows, 50))
+    assert extended[:20] == pytest.approx(rows, abs=1e-3)
+    cosines = extended @ rows.T
+    assert list(cosines.argmax(axis=1)) == [place % 20 for place in range(50)]
+    assert 0.8 < cosines[20:].max(axis=1).min() < cosines[20:].max(axis=1).max() < 0.95
+    report_line = report.describe_size([{"rows": 50, "vectors": "vectors: 20 encoded"}])
+    assert "50 rows" in report_line
+    assert "20 encoded" in report_line
+
+
 def test_a_peer_that_is_not_installed_is_left_out_with_the_cure(tmp_path: Path, monkeypatch, capsys) -> None:
     from benchmarks import compare
 
-    monkeypatch.setattr(compare, "is_installed", lambda name: False)
+    monkeypatch.setattr(compare, "is_installed", lambda peer: False)
     monkeypatch.setattr(sys, "argv", ["compare", "--peers", "chroma", "--out", str(tmp_path)])
     with pytest.raises(SystemExit, match="none"):
         compare.main()
-    assert "chroma is not installed and left out; pip install 'vecsearch[peers]'" in capsys.readouterr().err
+    assert (
+        "chroma is not installed and left out; pip install -c requirements.lock -c benchmarks/peers.lock -e '.[peers]'"
+        in capsys.readouterr().err
+    )
 
 
 def test_queries_are_no_rows_of_the_collection(data: Path) -> None:
@@ -113,3 +175,7 @@ def test_what_failed_is_said() -> None:
     )
     assert "x, 5 rows: not done after 3 s" in table
     assert "| x 1 | – | – |" in table
+    text_table = text_report.build_text_table(
+        [{"peer": "x", "version": "1", "note": "n", "rows": 5, "failed": "not done after 3 s"}], report.describe_machine()
+    )
+    assert "x, 5 rows: not done after 3 s" in text_table
