@@ -1,6 +1,6 @@
 """vecsearch compared with sentence-transformers + faiss by hand: the same texts, each side in its own process, in turns.
 
-    python benchmarks/by_hand.py ../shared/data/scifact/corpus.jsonl --documents 1000 --rounds 3
+    python -m benchmarks.by_hand --documents 1000 --rounds 3
 
 Indexing: vecsearch reads, splits, encodes, stores text, vectors and words; by hand encodes the same chunks and writes a flat
 index. Asking: one query from a cold shell. Prints seconds, start-up included, and vecsearch's share of the other side's time.
@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import vecsearch
+from benchmarks import corpus
 from vecsearch.encoders.model_files import BUNDLED_MODEL, find_model_folder
 
 INDEX_SCRIPT = """
@@ -44,20 +45,23 @@ for place in faiss.read_index(sys.argv[2]).search(row, 10)[1][0]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path, help="a .jsonl file of documents")
+    parser.add_argument(
+        "corpus", type=Path, nargs="?", help=".jsonl of documents, .gz or not (default: scifact, else docstrings)"
+    )
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--query", default="vitamin D and the risk of heart disease")
     args = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
+    args.corpus = args.corpus or corpus.find_text_files(corpus.DATA_FOLDER / "scifact/corpus.jsonl")[0]
     with TemporaryDirectory() as folder:
         compare(Path(folder), args)
 
 
 def compare(folder: Path, args: argparse.Namespace) -> None:
     lines, chunks, flat = folder / "some.jsonl", folder / "chunks.json", folder / "flat.faiss"
-    with args.corpus.open(encoding="utf-8") as corpus:
-        lines.write_text("".join(islice(corpus, args.documents)), encoding="utf-8")
+    with corpus.open_text(args.corpus) as documents:
+        lines.write_text("".join(islice(documents, args.documents)), encoding="utf-8")
     with vecsearch.open(folder / "first.vec") as first:  # not timed: gives the chunks, and warms the disk for both sides
         report = first.index([lines])
         chunks.write_text(json.dumps(read_chunk_texts(first)), encoding="utf-8")

@@ -223,6 +223,7 @@ def main() -> int:
 
 def write_report(churn: Churn, out: Path) -> None:
     """Write the figures and the picture, and print what did not hold."""
+    out.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Any] = {
         "answers": churn.count_answers(),
         "growth_mb": churn.compute_growth(),

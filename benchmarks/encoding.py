@@ -58,7 +58,8 @@ def main() -> None:
 def sample_texts(lengths: range, count: int) -> tuple[list[str], int]:
     """Sample real texts of so many tokens, and count their tokens."""
     encoder = registry.load(None)
-    files = [DATA_FOLDER / "scale_pypi/corpus.jsonl.gz"] if lengths is SHORT_TOKENS else [DATA_FOLDER / "scifact/corpus.jsonl"]
+    name = "scale_pypi/corpus.jsonl.gz" if lengths is SHORT_TOKENS else "scifact/corpus.jsonl"
+    files = corpus.find_text_files(DATA_FOLDER / name)
     characters = corpus.TEXT_MAX_CHARS if lengths is SHORT_TOKENS else 5_000
     sized = ((text, len(encoder.token_spans(text)) + 2) for text in corpus.iterate_texts(files, characters))
     pairs = list(islice(((text, size) for text, size in sized if size in lengths), count))

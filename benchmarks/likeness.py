@@ -1,6 +1,6 @@
 """What the encoder and a collection can tell: similar sentences, synonyms, and questions that have no answer here.
 
-    python benchmarks/likeness.py ../shared/data
+    python -m benchmarks.likeness ../shared/data
 
 - sts: Spearman's correlation of the cosine with people's judgement (STS benchmark, test).
 - synonyms: of the first 10 words found for a word of WordNet's probe, among all words of its synonym groups, the share of the
@@ -24,6 +24,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import vecsearch
+from benchmarks.corpus import DATA_FOLDER
 from vecsearch.encoders import registry
 from vecsearch.evaluation.cache import CachedCollection
 from vecsearch.evaluation.datasets import Dataset
@@ -33,12 +34,20 @@ DATASETS = ("xquad_en", "xquad_de", "cranfield", "coarsewsd20_retrieval", "scifa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="?", default=DATA_FOLDER)
     data = parser.parse_args().data
+    require_data(data)
     print(f"sts: Spearman {measure_sts(data / 'sts_benchmark' / 'pairs.tsv'):.4f}", flush=True)
     measure_synonyms(data / "wordnet")
     for name in DATASETS:
         measure_no_answer(data, name)
+
+
+def require_data(data: Path) -> None:
+    """Exit where a data set is absent: people's judgements cannot be made by a command."""
+    folders = ("sts_benchmark", "wordnet", "banking77", *DATASETS)
+    if absent := [name for name in folders if not (data / name).is_dir()]:
+        raise SystemExit(f"{data} lacks {', '.join(absent)}: these hold judgements by people, and no command makes them")
 
 
 def measure_sts(pairs: Path) -> float:

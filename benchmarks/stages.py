@@ -1,6 +1,6 @@
 """Where the time of a search goes: each stage in a collection of many chunks, and the cost of reranking.
 
-    python benchmarks/stages.py ../shared/data/scale_pypi/corpus.jsonl.gz --chunks 100000
+    python -m benchmarks.stages --chunks 100000
 
 The texts are real, their vectors random: what a stage costs depends on how many there are, and encoding so many would take the
 better part of an hour. The figures are medians of milliseconds over the queries, the model being loaded.
@@ -9,8 +9,6 @@ better part of an hour. The figures are medians of milliseconds over the queries
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import statistics
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 
 import vecsearch
+from benchmarks import corpus
 
 BATCH_SIZE = 10_000
 QUERIES = [
@@ -38,27 +37,27 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path)
+    parser.add_argument("corpus", type=Path, nargs="?", help=".jsonl of title and text, .gz or not (default: as for compare)")
     parser.add_argument("--chunks", type=int, default=100_000)
     args = parser.parse_args()
+    files = [args.corpus] if args.corpus else corpus.find_text_files()
     with TemporaryDirectory() as folder, vecsearch.open(f"{folder}/db") as collection:
-        fill(collection, args.corpus, args.chunks)
+        fill(collection, files, args.chunks)
         collection.search("warm up", rerank=True)
         print(f"{collection.count():,} documents; milliseconds, median of {len(QUERIES)} queries")
         for way, options in VARIANTS.items():
             print(f"{way:26} {format_timings(collection, options)}", flush=True)
 
 
-def fill(collection: vecsearch.Collection, corpus: Path, count: int) -> None:
+def fill(collection: vecsearch.Collection, files: Sequence[Path], count: int) -> None:
     random = np.random.default_rng(0)
-    with gzip.open(corpus) as lines:
-        texts = (f"{line['title']}: {line['text']}" for line in map(json.loads, lines) if line["text"].strip())
-        numbered_texts = enumerate(islice(texts, count))
-        while batch := list(islice(numbered_texts, BATCH_SIZE)):
-            collection.add(
-                [text for _, text in batch], ids=[str(n) for n, _ in batch], vectors=random.normal(size=(len(batch), 384)),
-                metadatas=[{"n": n % 1000, "even": n % 2 == 0} for n, _ in batch],
-            )  # fmt: skip
+    texts = (text.replace("\n", ": ", 1) for text in corpus.iterate_texts(files) if "\n" in text)
+    numbered_texts = enumerate(islice(texts, count))
+    while batch := list(islice(numbered_texts, BATCH_SIZE)):
+        collection.add(
+            [text for _, text in batch], ids=[str(n) for n, _ in batch], vectors=random.normal(size=(len(batch), 384)),
+            metadatas=[{"n": n % 1000, "even": n % 2 == 0} for n, _ in batch],
+        )  # fmt: skip
     collection.optimize()
 
 

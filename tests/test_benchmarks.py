@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from benchmarks import asking, corpus, plot, questions, report, text_report
+from benchmarks import asking, corpus, docstrings, plot, questions, report, text_report
 from benchmarks.questions import Question
 from tests.conftest import PROJECT, SAMPLE_DATA
 
@@ -112,6 +113,37 @@ def test_vectors_beyond_the_encoded_ones_are_perturbed_copies_of_them() -> None:
     report_line = report.describe_size([{"rows": 50, "vectors": "vectors: 20 encoded"}])
     assert "50 rows" in report_line
     assert "20 encoded" in report_line
+
+
+def test_docstrings_become_texts_once_each(tmp_path: Path) -> None:
+    (tmp_path / "tide.py").write_text('"""How high the water stands."""\ndef rise():\n    """Let the water come in."""\n')
+    (tmp_path / "copy.py").write_text('"""How high the water stands."""\n"""No."""\n')
+    (tmp_path / "broken.py").write_text("def (")
+    out = tmp_path / "made" / "texts.jsonl.gz"
+    assert docstrings.write_docstrings([tmp_path], out) == 2
+    texts = list(corpus.iterate_texts([out]))
+    assert "tide.rise\nLet the water come in." in texts
+    assert len(texts) == 2
+
+
+@pytest.mark.parametrize("module", ["compare", "cold", "indexing", "encoding", "by_hand", "stages", "likeness"])
+def test_a_benchmark_whose_data_is_absent_says_so_in_one_line(module: str, tmp_path: Path) -> None:
+    script = f"""if 1:
+        import sys, runpy
+        from pathlib import Path
+        from benchmarks import corpus
+        corpus.DATA_FOLDER = corpus.MADE_TEXTS = Path("absent")
+        corpus.TEXT_FILES = (Path("absent/corpus.jsonl"),)
+        sys.argv = ["{module}"]
+        runpy.run_module("benchmarks.{module}", run_name="__main__")
+    """
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert len(run.stderr.splitlines()) == 1 + run.stderr.count("is not installed")
+    assert "is not there; `python -m benchmarks.docstrings` makes texts" in run.stderr or "lacks sts_benchmark" in run.stderr
 
 
 def test_a_peer_that_is_not_installed_is_left_out_with_the_cure(tmp_path: Path, monkeypatch, capsys) -> None:
