@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import vecsearch
 from tests.checks import is_sound
-from vecsearch.text.analyzer import STEMMERS, fold, get_analyzer
+from vecsearch.text.analyzer import STEMMERS, get_analyzer
+from vecsearch.text.normalization import fold
 from vecsearch.text.query_parser import ClauseKind, parse_query
 
 TEXTS = {

@@ -38,7 +38,7 @@ from vecsearch.stores.base import (
     Vector,
     VectorHits,
 )
-from vecsearch.text.analyzer import AnalyzedText, get_analyzer
+from vecsearch.text.analyzer import AnalyzedText, Analyzer, get_analyzer, is_unspaced
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
 _K1, _B = 1.2, 0.75  # of BM25
@@ -104,15 +104,28 @@ class IndexedChunk(NamedTuple):
     body: tuple[str, ...]
     forms: frozenset[str]
 
-    def count(self, clause: QueryClause) -> int:
-        """Return how often a clause matches; a form or a prefix once."""
+    def count_matches(self, clause: QueryClause, analyzer: Analyzer) -> int:
+        """Return how often a clause matches; a form or a beginning once."""
         if clause.kind is ClauseKind.FORM:
             return clause.text in self.forms
         if clause.kind is ClauseKind.PREFIX:
             return any(form.startswith(clause.text) for form in self.forms)
         terms = tuple(clause.text.split(" "))
+        if clause.kind is ClauseKind.PHRASE_PREFIX:
+            return self._is_continued(terms[:-1], terms[-1], analyzer)
+        return self._count_phrase(terms)
+
+    def _count_phrase(self, terms: tuple[str, ...]) -> int:
         starts = ((part, position) for part in (self.above, self.body) for position in range(len(part)))
         return sum(part[position : position + len(terms)] == terms for part, position in starts)
+
+    def _is_continued(self, terms: tuple[str, ...], beginning: str, analyzer: Analyzer) -> bool:
+        """Return whether terms stand before a pair of characters, or the stem of a form, with a beginning."""
+        if is_unspaced(beginning):
+            endings = {term for term in (*self.above, *self.body) if term.startswith(beginning)}
+        else:
+            endings = {analyzer.find_stem(form) for form in self.forms if form.startswith(beginning)}
+        return any(self._count_phrase((*terms, ending)) for ending in endings)
 
 
 @dataclass(frozen=True)
@@ -190,7 +203,7 @@ class MemorySnapshot:
         return VectorHits(ranked_chunks[:k], len(ranked_chunks) <= k, VectorAccess.INDEX if within is None else VectorAccess.ROWS)
 
     def match(self, query: LexicalQuery, k: int, *, within: ChunkSet | None = None) -> LexicalHits:
-        index, counts = self._state.text_index, self._count_matches(query)
+        index, counts, analyzer = self._state.text_index, self._count_matches(query), get_analyzer(self.info.stemmer)
         idfs = {clause: self._compute_idf(count) for clause, count in counts.items()}
         max_score = sum(
             clause.weight * idf * (_K1 + 1 if clause.kind in _RANKED else 1) * (1 if counts[clause] else UNSEEN_TERM_WEIGHT)
@@ -202,15 +215,18 @@ class MemorySnapshot:
         mean = sum(len(chunk.above) + len(chunk.body) for chunk in index.values()) / max(1, len(index))
         scores: dict[ChunkId, float] = {}
         for clause, chunk in itertools.product(rarest, index):
-            if _is_within(chunk, within) and (count := index[chunk].count(clause)):
+            if _is_within(chunk, within) and (count := index[chunk].count_matches(clause, analyzer)):
                 length = len(index[chunk].above) + len(index[chunk].body)
                 saturation = count * (_K1 + 1) / (count + _K1 * (1 - _B + _B * length / mean)) if clause.kind in _RANKED else 1.0
                 scores[chunk] = scores.get(chunk, 0.0) + clause.weight * idfs[clause] * saturation
         return MemoryHits(scores, max_score, share, _rank(scores)[:k])
 
     def _count_matches(self, query: LexicalQuery) -> dict[QueryClause, int]:
-        chunks = self._state.text_index.values()
-        return {clause: sum(chunk.count(clause) > 0 for chunk in chunks) for clause in query[:QUERY_TERMS_COUNTED_MAX]}
+        chunks, analyzer = self._state.text_index.values(), get_analyzer(self.info.stemmer)
+        return {
+            clause: sum(chunk.count_matches(clause, analyzer) > 0 for chunk in chunks)
+            for clause in query[:QUERY_TERMS_COUNTED_MAX]
+        }
 
     def _compute_idf(self, count: int) -> float:
         return math.log1p((len(self._state.chunks) - count + 0.5) / (count + 0.5))

@@ -9,16 +9,18 @@ characters. Stemmers: Snowball (Porter, "Snowball: A language for stemming algor
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
+from itertools import chain
+from operator import itemgetter
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 import regex
 
 from vecsearch.core.settings import COMPOUND_LENGTH_MAX, COMPOUND_PARTS_MAX
+from vecsearch.text.normalization import align, fold, normalize
 
 UNSTEMMED: Final = "none"
 STEMMER_DEFAULT: Final = "en"
@@ -30,23 +32,38 @@ STEMMERS: Final = {  # ISO 639-1 → the name of its stemmer
     "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
 }  # fmt: skip
 
-_UNSPACED: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー"
-_LETTER: Final = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]"
-_SIGN: Final = r"[._/@:&+#~\-\u2010]{1,2}"
-_TOKEN: Final = regex.compile(
-    rf"(?P<pairs>[{_UNSPACED}]+)|(?P<word>{_LETTER}+(?:{_SIGN}{_LETTER}+)*)(?P<tail>\+\+|\+|#)?(?!{_LETTER})", regex.V1
+# written without spaces; Korean has some, but its words end in particles that nobody asks for
+_UNSPACED: Final = (
+    r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Hangul}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}\p{New_Tai_Lue}"
+    r"\p{Tai_Tham}\p{Javanese}\p{Balinese}ー"
 )
+_RUN: Final = rf"(?:[[{_UNSPACED}]--\p{{P}}]\p{{M}}*)+"
+_FIRST: Final = rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]"
+_LETTER: Final = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]"
+_WORD: Final = rf"{_FIRST}{_LETTER}*"
+_SIGN: Final = r"[._/@:&+#~\-]{1,2}"
+_TOKEN: Final = regex.compile(rf"(?P<run>{_RUN})|(?P<word>{_WORD}(?:{_SIGN}{_WORD})*)(?P<tail>\+\+|\+|#)?(?!{_LETTER})", regex.V1)
 _PLAIN_TOKEN: Final = re.compile(  # the same where every character is ASCII, which is most of what there is: four times as quick
     r"[A-Za-z0-9]+(?:[._/@:&+#~\-]{1,2}[A-Za-z0-9]+)*(?:\+\+|\+|#)?(?![A-Za-z0-9])"
 )
+_SIMPLE_TOKEN: Final = re.compile(  # and where no character is a mark or of a script without spaces
+    r"[^\W_]+(?:[._/@:&+#~\-]{1,2}[^\W_]+)*(?:\+\+|\+|#)?(?![^\W_])"
+)
+_NOT_SIMPLE: Final = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u0530-\u1cff\u1dc0-\u1dff\u208f\u209d-\u209f\u20d0-\u20ff\u2c00-\U0010ffff]"
+)
 _SIGNS: Final = re.compile(r"[^\w]|_")
-_PART: Final = regex.compile(rf"{_LETTER}+", regex.V1)
+_PART: Final = regex.compile(_WORD, regex.V1)
 _PLAIN_PART: Final = re.compile(r"[A-Za-z0-9]+")  # the same where every character is ASCII
 _CAMEL: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+|[0-9]+")
 _IS_CAMEL: Final = re.compile(r"[a-z]{2}[A-Z][a-z]")
-_POSSESSIVE: Final = re.compile(r"['’]s\b", re.IGNORECASE)
-_VERSION: Final = re.compile(r"[vV](?=\d+\.\d)")
-_ACCENTS: Final = re.compile(r"[\u0300-\u036f]")
+_POSSESSIVE: Final = re.compile(r"'s\b", re.IGNORECASE)
+_VERSION: Final = re.compile(r"(?<![^\W_])([vV])(\d+)(?=\.\d)")
+_HANGUL: Final = regex.compile(r"\p{Hangul}")
+_UNSPACED_FIRST: Final = regex.compile(_RUN, regex.V1)
+_MEMORY_SIZE: Final = 60_000  # texts
+_STEM_MARK: Final = ">"  # between a form and its stem, where the form alone does not tell it
+_Value = TypeVar("_Value")
 
 
 def is_known_stemmer(stemmer: str | None) -> bool:
@@ -58,8 +75,8 @@ def is_known_stemmer(stemmer: str | None) -> bool:
 class Token:
     """A stretch of text that a reader takes for one thing.
 
-    `terms` are its words in order, stemmed; `forms` the same as written, without case and accents; `whole` the form of all of
-    it where that is none of its words alone, else None.
+    `terms` are its words in order, stemmed; `forms` the same as written, without case and accents; `compound_form` the form of
+    all of it where that is none of its words alone, else None. `other_forms` are indexed beside these.
     """
 
     terms: tuple[str, ...]
@@ -67,7 +84,12 @@ class Token:
     compound_form: str | None
     start: int
     end: int
-    unspaced: bool = False  # of a script without spaces: its terms are pairs of characters, the last one alone
+    unspaced: bool = False  # of a script without spaces: its terms are pairs of characters, the last one alone; it has no forms
+    other_forms: tuple[str, ...] = ()
+
+    def list_forms(self) -> tuple[str, ...]:
+        """Return all forms that are indexed for it."""
+        return (*self.forms, *(() if self.compound_form is None else (self.compound_form,)), *self.other_forms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,76 +100,97 @@ class AnalyzedText:
     forms: set[str]
 
 
+TokenAnalysis: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]  # the terms of a token and its indexed forms
+
+
 class Analyzer:
     """Takes texts of one language apart. `language` is a key of LANGUAGES, or UNSTEMMED."""
 
     def __init__(self, stemmer: str) -> None:
         self.stemmer = stemmer
         stem = _load_stemmer(stemmer)
-        self._stem = lru_cache(maxsize=100_000)(lambda form: fold(stem(form)))
-        self._analyze_cached = lru_cache(maxsize=50_000)(self._analyze_token_text)
+        self._fold_case = _fold_turkish_case if stemmer == "tr" else str.casefold
+        self._stems: _Memory[str] = _Memory(lambda form: fold(stem(form)))
+        self._tokens: _Memory[TokenAnalysis] = _Memory(self._analyze_token_text)
 
     def tokenize(self, text: str) -> Iterator[Token]:
-        """The tokens of a text, in order; positions are those of the text in NFC."""
-        text = _blank_possessives(text)
-        for match in _TOKEN.finditer(text):
-            if match["pairs"]:
-                pairs = tuple(_make_pairs(unicodedata.normalize("NFKC", match["pairs"])))
-                yield Token(pairs, pairs, None, match.start(), match.end(), unspaced=True)
-            else:
-                terms, forms, whole = self._split_word(match["word"], match["tail"] or "")
-                yield Token(terms, forms, whole, match.start(), match.end())
+        """The tokens of a text, in order; positions are those of the text given."""
+        normalized, places = align(text)
+        for match in _TOKEN.finditer(_blank_possessives(normalized)):
+            end = match.end()
+            while end < len(normalized) and places[end] == places[end - 1]:  # inside of what one character stands for
+                end += 1
+            yield self._make_token(match, places[match.start()], places[end])
 
     def analyze(self, text: str) -> AnalyzedText:
         """All that is indexed of a text: what its `tokens` say."""
-        analyzed = [self.analyze_token(token_text) for token_text in self.split(text)]
-        return AnalyzedText([term for terms, _ in analyzed for term in terms], {form for _, forms in analyzed for form in forms})
+        analyses = list(map(self._tokens.__getitem__, self.split(text)))
+        terms, forms = (chain.from_iterable(map(itemgetter(part), analyses)) for part in (0, 1))
+        return AnalyzedText(list(terms), set(forms))
 
     def split(self, text: str) -> list[str]:
         """What each token of a text is made of, in order: `analyze` is what `analyze_token` says of them."""
-        return _find_token_texts(_blank_possessives(unicodedata.normalize("NFC", text))) if text else []
+        return _find_token_texts(text)
 
-    def analyze_token(self, token_text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def analyze_token(self, token_text: str) -> TokenAnalysis:
         """Terms and forms of one of the stretches of `split`, which are the same wherever it stands."""
-        return (
-            self._analyze_cached(token_text) if len(token_text) <= COMPOUND_LENGTH_MAX else self._analyze_token_text(token_text)
-        )
+        return self._tokens[token_text]
 
-    def _analyze_token_text(self, token_text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def find_stem(self, indexed_form: str) -> str:
+        """Return the stem that stands where a form of a text does."""
+        return indexed_form.partition(_STEM_MARK)[2] or self._stems[indexed_form]
+
+    def _analyze_token_text(self, token_text: str) -> TokenAnalysis:
         """Terms and forms of a stretch that is one token wherever it stands."""
-        if not token_text.isascii():
-            (token,) = self.tokenize(token_text)
-            return token.terms, token.forms if token.compound_form is None else (*token.forms, token.compound_form)
-        if token_text.isalpha() and not _IS_CAMEL.search(token_text):  # a plain word: it need not be taken apart
-            form = token_text.lower()
-            return (self._stem(form),), (form,)
-        word = token_text.rstrip("+#")  # a token ends in no other signs
-        terms, forms, whole = self._split_word(word, token_text[len(word) :])
-        return terms, forms if whole is None else (*forms, whole)
+        if token_text.isalpha() and token_text.isascii() and self._fold_case is str.casefold and not _IS_CAMEL.search(token_text):
+            form = token_text.lower()  # a plain word: it need not be taken apart
+            return (self._stems[form],), (form,)
+        match = _TOKEN.fullmatch(token_text)
+        token = self._make_token(match, 0, 0)
+        return token.terms, token.list_forms()
 
-    def _split_word(self, word: str, tail: str) -> tuple[tuple[str, ...], tuple[str, ...], str | None]:
-        """Terms, forms and the form of the whole of a word and the signs at its end."""
-        word = _VERSION.sub("", word)
-        if word.isascii():
-            plain = forms = [piece.lower() for part in _PLAIN_PART.findall(word) for piece in _split_camel_case(part)]
-        else:
-            parts = [piece for part in _PART.findall(word) for piece in _split_camel_case(part)]
-            plain = [unicodedata.normalize("NFKC", part).casefold() for part in parts]
-            forms = [fold(part) for part in plain]
+    def _make_token(self, match: Any, start: int, end: int) -> Token:
+        if match["run"]:
+            run = match["run"]
+            has_words = len(run) <= COMPOUND_LENGTH_MAX and _HANGUL.search(run)
+            return Token(tuple(_make_pairs(run)), (), fold(run) if has_words else None, start, end, unspaced=True)
+        return self._make_word(match["word"], match["tail"] or "", start, end)
+
+    def _make_word(self, written: str, tail: str, start: int, end: int) -> Token:
+        """The token of a word and the signs at its end."""
+        word = _VERSION.sub(r"\2", written)
+        finder = _PLAIN_PART if word.isascii() else _PART
+        plain = [self._fold_case(piece) for part in finder.findall(word) for piece in _split_camel_case(part)]
+        forms = list(map(fold, plain))
         joined = fold(word) + tail
-        compound = (len(plain) > 1 or tail) and len(plain) <= COMPOUND_PARTS_MAX and len(joined) <= COMPOUND_LENGTH_MAX
-        terms = [self._stem(part) for part in plain]
-        if compound and len(plain) > 1 and not _SIGNS.search(word):  # getUserName is asked for as getusername too
-            terms.append(self._stem(joined))
-        return tuple(terms), tuple(forms), joined if compound else None
+        is_compound = (len(plain) > 1 or tail) and len(plain) <= COMPOUND_PARTS_MAX and len(joined) <= COMPOUND_LENGTH_MAX
+        terms = [self._stems[part] for part in plain]
+        others = [f"{form}{_STEM_MARK}{term}" for form, term in zip(forms, terms, strict=True) if self._stems[form] != term]
+        if is_compound and len(plain) > 1 and not _SIGNS.search(word):  # getUserName is asked for as getusername too
+            terms.append(self._stems[joined])
+        if word != written:  # v1* and v1.* find v1.0, as 1* does
+            others += [f"v{number}{_STEM_MARK}{number}" for _, number in _VERSION.findall(written)]
+            others += [fold(written) + tail] if is_compound else []
+        return Token(tuple(terms), tuple(forms), joined if is_compound else None, start, end, other_forms=tuple(others))
 
 
-def fold(text: str) -> str:
-    """Without case and without the accents of Latin, Greek and Cyrillic letters."""
-    if text.isascii():
-        return text.lower()
-    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return unicodedata.normalize("NFC", _ACCENTS.sub("", apart))
+class _Memory(dict[str, _Value]):
+    """What a function returns for a text, kept for those that are short; it forgets all when it is full.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, compute: Callable[[str], _Value]) -> None:
+        super().__init__()
+        self._compute = compute
+
+    def __missing__(self, text: str) -> _Value:
+        value = self._compute(text)
+        if len(text) <= COMPOUND_LENGTH_MAX:
+            if len(self) >= _MEMORY_SIZE:
+                self.clear()
+            self[text] = value
+        return value
 
 
 @cache
@@ -156,14 +199,22 @@ def get_analyzer(stemmer: str) -> Analyzer:
     return Analyzer(stemmer)
 
 
+def is_unspaced(text: str) -> bool:
+    """Whether a text begins with a script that is written without spaces."""
+    return _UNSPACED_FIRST.match(text) is not None
+
+
 def _blank_possessives(text: str) -> str:
-    return _POSSESSIVE.sub(lambda match: " " * len(match[0]), text) if "'" in text or "’" in text else text
+    return _POSSESSIVE.sub("  ", text) if "'" in text else text
 
 
 def _find_token_texts(text: str) -> list[str]:
     """What each token of a text is made of."""
+    text = _blank_possessives(normalize(text))
     if text.isascii():
         return _PLAIN_TOKEN.findall(text)
+    if not _NOT_SIMPLE.search(text):
+        return _SIMPLE_TOKEN.findall(text)
     return ["".join(groups) for groups in _TOKEN.findall(text)]  # of its groups, which follow each other
 
 
@@ -175,6 +226,10 @@ def _make_pairs(run: str) -> Iterator[str]:
     """Each character with the next, and the last alone: so one character is the beginning of some term wherever it stands."""
     for at in range(len(run)):
         yield run[at : at + 2]
+
+
+def _fold_turkish_case(text: str) -> str:
+    return text.replace("I", "ı").replace("İ", "i").casefold()
 
 
 def _load_stemmer(stemmer: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,10 +10,9 @@ from functools import cache
 from itertools import zip_longest
 from typing import Final, TypeAlias
 
-import regex
-
 from vecsearch.core.settings import COMPOUND_WEIGHT
-from vecsearch.text.analyzer import Analyzer, Token, fold
+from vecsearch.text.analyzer import Analyzer, Token
+from vecsearch.text.normalization import fold, normalize
 
 # Words that say nothing about a subject. In a collection of four documents even "that" looks rare, so rarity alone cannot tell.
 # Shorter than the usual lists, whose longer ones take words with a meaning (measured: nDCG@10 of short texts falls by 0.03).
@@ -24,18 +23,23 @@ _ENGLISH_FUNCTION_WORDS: Final = frozenset(
     was we were what when where which who whom whose why will with would you your
     """.split()
 )
-_PIECE: Final = regex.compile(
-    r'"(?P<phrase>[^"]+)"|(?P<prefix>[\p{L}\p{M}\p{N}]{2,}(?:[._:/@+#&~\-]+[\p{L}\p{M}\p{N}]+)*)\*|(?P<rest>[^"\s]+)'
-)
+_QUOTES: Final = re.compile("[“”„‟]")
+_PIECE: Final = re.compile(r'"(?P<phrase>[^"]+)"|(?P<beginning>[^"\s*]+)\*+|(?P<rest>[^"\s]+)')
+_JOINING_SIGNS: Final = re.compile(r"[._/@:&~\-]{1,2}")
 
 
 class ClauseKind(StrEnum):
-    """What is looked up: a stem, stems that follow each other, a word as it is written, the beginning of such a word."""
+    """What is looked up.
+
+    A stem; stems that follow each other; a word as it is written; the beginning of such a word; stems, if any, and after them
+    the beginning of a word, or of a pair of characters of a script without spaces.
+    """
 
     WORD = "word"
     PHRASE = "phrase"
     FORM = "form"
     PREFIX = "prefix"
+    PHRASE_PREFIX = "phrase prefix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +58,26 @@ LexicalQuery: TypeAlias = Sequence[QueryClause]  # what `parse_query` gives
 def parse_query(query: str, analyzer: Analyzer) -> list[QueryClause]:
     """What to look up, each once.
 
-    `"several words"` must follow each other, `"one"` is meant as it is written, `begin*` is the beginning of a word; what signs
-    join is looked up word by word and, with less weight, as a phrase. Function words count only when there are no others.
+    `"several words"` must follow each other, `"one"` is meant as it is written, `begin*` is the beginning of a word, in quotes as
+    well: of what the analysis cuts, as `https://exam*`, the last word may go on and those before it are whole. What signs join
+    is looked up word by word and, with less weight, as a phrase. Function words count only when there are no others.
     """
     found: list[QueryClause] = []
     function: list[QueryClause] = []
-    for piece in _PIECE.finditer(unicodedata.normalize("NFC", query)):
+    for piece in _PIECE.finditer(_QUOTES.sub('"', normalize(query))):
         if piece["phrase"]:
-            found += _parse_quoted(list(analyzer.tokenize(piece["phrase"])))
-        elif piece["prefix"]:
-            found.append(QueryClause(ClauseKind.PREFIX, fold(piece["prefix"])))
-        else:
-            for token in analyzer.tokenize(piece["rest"]):
-                for each, form in _parse_token(token):
-                    (function if form in load_function_words(analyzer.stemmer) else found).append(each)
+            found += _parse_quoted(piece["phrase"], analyzer)
+            continue
+        written = piece["beginning"] or piece["rest"]
+        tokens = list(analyzer.tokenize(written))
+        if piece["beginning"] and (clauses := _parse_beginning(written, tokens)):
+            found += clauses
+            continue
+        if piece["beginning"] and tokens and _JOINING_SIGNS.fullmatch(written, tokens[-1].end):
+            found.append(QueryClause(ClauseKind.PREFIX, fold(written[tokens[-1].start :])))
+        for token in tokens:
+            for each, form in _parse_token(token):
+                (function if form in load_function_words(analyzer.stemmer) else found).append(each)
     unique: dict[tuple[ClauseKind, str], QueryClause] = {}
     for each in found or function:
         unique.setdefault((each.kind, each.text), each)
@@ -84,17 +94,52 @@ def load_function_words(language: str) -> frozenset[str]:
     return frozenset(map(fold, stopwordsiso.stopwords(language))) if stopwordsiso.has_lang(language) else frozenset()
 
 
-def _parse_quoted(tokens: list[Token]) -> list[QueryClause]:
+def _parse_quoted(phrase: str, analyzer: Analyzer) -> list[QueryClause]:
+    written = phrase.rstrip()
+    tokens = list(analyzer.tokenize(written))
+    if written.endswith("*") and (clauses := _parse_beginning(written.rstrip("*"), tokens)):
+        return clauses
+    if not tokens:
+        return []
+    last = tokens[-1]
+    if last.unspaced:
+        return _parse_unspaced_end(tokens)
     terms = [term for token in tokens for term in token.terms]
     if len(terms) == 1:
-        return [QueryClause(ClauseKind.FORM, tokens[0].compound_form or tokens[0].forms[0])]
-    return [QueryClause(ClauseKind.PHRASE, " ".join(terms))] if terms else []
+        return [QueryClause(ClauseKind.FORM, last.compound_form or last.forms[0])]
+    return [QueryClause(ClauseKind.PHRASE, " ".join(terms))]
+
+
+def _parse_beginning(written: str, tokens: Sequence[Token]) -> list[QueryClause]:
+    """What the beginning of a word is looked up by; nothing where it does not end in a word, or in one letter alone."""
+    if not tokens or tokens[-1].end != len(written):
+        return []
+    last = tokens[-1]
+    if last.unspaced and last.compound_form and len(tokens) == 1:  # Korean: where a word begins is known
+        return [QueryClause(ClauseKind.PREFIX, last.compound_form)]
+    if last.unspaced:
+        return _parse_unspaced_end(tokens)
+    if last.compound_form and last.compound_form[-1] in "+#":  # C+: a form alone tells what it begins
+        return [QueryClause(ClauseKind.PREFIX, last.compound_form)]
+    words = [term for token in tokens[:-1] for term in token.terms] + list(last.terms[: len(last.forms) - 1])
+    if words:
+        return [QueryClause(ClauseKind.PHRASE_PREFIX, " ".join([*words, last.forms[-1]]))]
+    return [QueryClause(ClauseKind.PREFIX, last.forms[0])] if len(last.forms[0]) > 1 else []
+
+
+def _parse_unspaced_end(tokens: Sequence[Token]) -> list[QueryClause]:
+    """What words are looked up by the last of which goes on, as any run of characters does that is not all of a text's."""
+    *before, last = tokens
+    terms = [term for token in before for term in token.terms] + list(last.terms[:-1] or last.terms)
+    if len(last.terms) == 1:
+        return [QueryClause(ClauseKind.PHRASE_PREFIX, " ".join(terms))]
+    return [QueryClause(ClauseKind.WORD if len(terms) == 1 else ClauseKind.PHRASE, " ".join(terms))]
 
 
 def _parse_token(token: Token) -> list[tuple[QueryClause, str]]:
     """What to look up of a token, each with the form that it stands for."""
     if token.unspaced and len(token.terms) == 1:
-        return [(QueryClause(ClauseKind.PREFIX, token.terms[0]), token.terms[0])]
+        return [(QueryClause(ClauseKind.PHRASE_PREFIX, token.terms[0]), token.terms[0])]
     if token.unspaced:
         return [(QueryClause(ClauseKind.WORD, pair), pair) for pair in token.terms[:-1]]
     if token.compound_form and len(token.terms) == 1:  # C++: the letter alone is something else

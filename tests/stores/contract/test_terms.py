@@ -13,14 +13,30 @@ from tests.stores.contract.documents import COLLECTION, Place, locate, make_docu
 from vecsearch.core.filters import Compare, Comparison
 from vecsearch.stores.base import NewDocument, Snapshot, Store
 from vecsearch.stores.sqlite.fulltext import bm25, merge_policy, term_tables
-from vecsearch.text.analyzer import get_analyzer
+from vecsearch.text.analyzer import get_analyzer, is_unspaced
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
 K1, B = 1.2, 0.75
 ANALYZER = get_analyzer("none")
 
 words = st.sampled_from(
-    ["river", "rivers", "bank", "banks", "café", "C++", "foo_bar", "foo", "bar", "v1.0.2", "getUserName", "東京都", "京都"]
+    [
+        "river",
+        "rivers",
+        "bank",
+        "banks",
+        "café",
+        "C++",
+        "foo_bar",
+        "foo",
+        "bar",
+        "v1.0.2",
+        "getUserName",
+        "東京都",
+        "京都",
+        "서울은",
+        "résumé",
+    ]
 )
 lines = st.lists(words, max_size=6).map(" ".join)
 texts = st.lists(lines, min_size=1, max_size=3).map("\n".join)
@@ -36,6 +52,10 @@ questions = st.one_of(
     st.lists(words, min_size=2, max_size=3).map(lambda phrase: f'"{" ".join(phrase)}"'),
     words.map(lambda word: f'"{word}" river'),
     st.sampled_from(["riv*", "ba* foo", "get*", "1*", "zz*", "東", "missing", "the", "", '"river bank" bank*']),
+    st.builds(
+        lambda word, more: f'"{word} {more}*"', words, st.sampled_from(["ri", "b", "foo_b", "1.0", "東", "京都", "서", "res"])
+    ),
+    st.sampled_from(["foo_b*", "getUserNa*", "v1*", "1.0.2*", "C+*", "foo_*", "서울*", "東京*", '"京"', '"東京"', "résu*"]),
 )
 
 
@@ -88,9 +108,19 @@ def count_clause(clause: QueryClause, columns: Sequence[Sequence[str]], forms: s
             return int(clause.text in forms)
         case ClauseKind.PREFIX:
             return int(any(form.startswith(clause.text) for form in forms))
+        case ClauseKind.PHRASE_PREFIX:
+            *before, beginning = clause.text.split(" ")
+            stems = {ANALYZER.find_stem(form) for form in forms if form.startswith(beginning)}
+            if is_unspaced(beginning):
+                stems = {term for column in columns for term in column if term.startswith(beginning)}
+            return int(any(count_phrase([*before, stem], columns) for stem in stems))
         case _:
-            terms = clause.text.split(" ")
-            return sum(list(column[start : start + len(terms)]) == terms for column in columns for start in range(len(column)))
+            return count_phrase(clause.text.split(" "), columns)
+
+
+def count_phrase(terms: Sequence[str], columns: Sequence[Sequence[str]]) -> int:
+    """Count how often terms follow each other."""
+    return sum(list(column[start : start + len(terms)]) == terms for column in columns for start in range(len(column)))
 
 
 def apply(store: Store, oracle: ChunkOracle, step: object) -> None:

@@ -21,6 +21,7 @@ from vecsearch.stores.base import NO_CHUNKS, Ids, ScoredChunks, Scores
 from vecsearch.stores.sqlite.engine.connections import AnyConnection
 from vecsearch.stores.sqlite.fulltext.term_segment import FORM_MARK, Ints, Mask
 from vecsearch.stores.sqlite.fulltext.term_view import TermLookup, TermPlace, TermView
+from vecsearch.text.analyzer import is_unspaced
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
 _RANKED: Final = frozenset({ClauseKind.WORD, ClauseKind.PHRASE})  # those whose frequency counts
@@ -135,7 +136,7 @@ class _ClauseFinder:
     def __init__(self, connection: AnyConnection, view: TermView, clauses: Sequence[QueryClause]) -> None:
         self._view = view
         terms = {term for clause in clauses for term in _list_terms(clause)}
-        prefixes = [FORM_MARK + clause.text for clause in clauses if clause.kind is ClauseKind.PREFIX]
+        prefixes = [prefix for clause in clauses if (prefix := _get_prefix(clause)) is not None]
         self._lookup = TermLookup(connection, view, terms, prefixes)
         self._places: dict[QueryClause, list[TermPlace]] = {}
         self._found: dict[QueryClause, tuple[Ints, Ints]] = {}
@@ -146,10 +147,13 @@ class _ClauseFinder:
             (term,) = _list_terms(clause)
             self._places[clause] = self._lookup.find(term)
             return self._lookup.count(self._places[clause])
-        if clause.kind is ClauseKind.PHRASE:
-            self._found[clause] = self._lookup.load_phrase(clause.text.split(" "))
+        prefix = _get_prefix(clause)
+        if prefix is None:
+            self._found[clause] = self._lookup.load_phrase(_list_terms(clause))
+        elif words := _list_terms(clause):
+            self._found[clause] = self._lookup.load_phrase(words, prefix)
         else:
-            ordinals = self._lookup.load_beginning(FORM_MARK + clause.text)
+            ordinals = self._lookup.load_beginning(prefix)
             self._found[clause] = ordinals, ordinals
         return len(self._found[clause][0])
 
@@ -165,16 +169,26 @@ class _ClauseFinder:
 
 
 def _list_terms(clause: QueryClause) -> list[str]:
-    """Return the terms whose postings a clause needs."""
+    """Return the whole terms whose postings a clause needs."""
     match clause.kind:
         case ClauseKind.WORD:
             return [clause.text]
         case ClauseKind.PHRASE:
             return clause.text.split(" ")
+        case ClauseKind.PHRASE_PREFIX:
+            return clause.text.split(" ")[:-1]
         case ClauseKind.FORM:
             return [FORM_MARK + clause.text]
         case _:
             return []
+
+
+def _get_prefix(clause: QueryClause) -> str | None:
+    """Return what a clause's last term begins with in the dictionary; None where that term is whole."""
+    if clause.kind not in (ClauseKind.PREFIX, ClauseKind.PHRASE_PREFIX):
+        return None
+    beginning = clause.text.rpartition(" ")[2]
+    return beginning if is_unspaced(beginning) and clause.kind is ClauseKind.PHRASE_PREFIX else FORM_MARK + beginning
 
 
 def _sum_scores(view: TermView, matches: Sequence[_ClauseMatch], limit: int, allowed: Ints | None) -> tuple[Ints, Scores]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
@@ -25,7 +25,8 @@ from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
 from vecsearch.stores.sqlite.fulltext import term_rows
 from vecsearch.stores.sqlite.fulltext.term_blocks import PositionBlock, PostingBlock
 from vecsearch.stores.sqlite.fulltext.term_rows import SegmentChunks, SegmentHead
-from vecsearch.stores.sqlite.fulltext.term_segment import Ints, Mask
+from vecsearch.stores.sqlite.fulltext.term_segment import FORM_MARK, Ints, Mask
+from vecsearch.text.analyzer import Analyzer, get_analyzer
 
 _Block = TypeVar("_Block", PostingBlock, PositionBlock)
 _READ: Final = "SELECT id, data FROM {table} WHERE id IN (SELECT value FROM json_each(?))"
@@ -102,10 +103,13 @@ class TermView:
     """All chunks that are indexed at one version of a collection.
 
     `ids` ascend, shape (rows,); `dead` marks the deleted ones, None where there are none, `count` is that of the others.
+    `analyzer` made the terms.
     """
 
-    def __init__(self, version: tuple[int, ...], segments: Sequence[SegmentView], tombstones: Ids, blocks: TermBlocks) -> None:
-        self.version, self.segments, self.blocks = version, segments, blocks
+    def __init__(
+        self, version: tuple[int, ...], segments: Sequence[SegmentView], tombstones: Ids, blocks: TermBlocks, analyzer: Analyzer
+    ) -> None:
+        self.version, self.segments, self.blocks, self.analyzer = version, segments, blocks, analyzer
         self.ids = np.concatenate([NO_IDS, *(segment.chunks.ids for segment in segments)])
         lengths = np.concatenate([NO_IDS, *(segment.chunks.lengths for segment in segments)])
         self.dead: Mask | None = None
@@ -173,7 +177,8 @@ class TermViewCache:
                 segment = SegmentView(head, base, segment.chunks)
             segments.append(segment)
             base += head.rows
-        return TermView(version, segments, term_rows.load_tombstones(connection, state.id), blocks)
+        tombstones = term_rows.load_tombstones(connection, state.id)
+        return TermView(version, segments, tombstones, blocks, get_analyzer(state.stemmer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +203,14 @@ class TermLookup:
 
     def find(self, term: str) -> list[TermPlace]:
         """Return where a term is, segment after segment."""
-        places = []
-        for segment in self.view.segments:
-            block_id = segment.find_block(term)
-            if block_id is not None and (index := self._blocks[block_id].find(term)) is not None:
-                places.append(TermPlace(segment, block_id, self._blocks[block_id], index))
-        return places
+        places = (self._find_in(segment, term) for segment in self.view.segments)
+        return [place for place in places if place is not None]
+
+    def _find_in(self, segment: SegmentView, term: str) -> TermPlace | None:
+        block_id = segment.find_block(term)
+        if block_id is None or (index := self._blocks[block_id].find(term)) is None:
+            return None
+        return TermPlace(segment, block_id, self._blocks[block_id], index)
 
     def count(self, places: Sequence[TermPlace]) -> int:
         """Return how many living chunks have a term."""
@@ -232,15 +239,53 @@ class TermLookup:
             mask &= ~self.view.dead
         return np.flatnonzero(mask)
 
-    def load_phrase(self, terms: Sequence[str]) -> tuple[Ints, Ints]:
-        """Return the living chunks (ordinals, ascending) where terms follow each other, and how often they do in each."""
+    def load_phrase(self, terms: Sequence[str], prefix: str | None = None) -> tuple[Ints, Ints]:
+        """Return the living chunks (ordinals, ascending) where terms follow each other, and how often they do in each.
+
+        After them comes a term with the beginning `prefix`, where that is given: see `_keep_followed`.
+        """
         found = [{place.segment.base: place for place in self.find(term)} for term in terms]
         bases = sorted(set.intersection(*(set(places) for places in found)))
-        wanted = {places[base].block_id for places in found for base in bases}
-        positions = self.view.blocks.positions.read(self._connection, wanted)
-        parts = [_match_phrase([places[base] for places in found], positions) + np.int64(base) for base in bases]
+        positions = self._read_positions(places[base] for places in found for base in bases)
+        parts = []
+        for base in bases:
+            begins = _match_phrase([places[base] for places in found], positions)
+            if prefix is not None:
+                begins = self._keep_followed(begins, found[0][base].segment, prefix, len(terms))
+            parts.append((begins >> 32) + np.int64(base))
         ordinals, counts = np.unique(np.concatenate([np.empty(0, np.int64), *parts]), return_counts=True)
         return self._drop_dead(ordinals, counts)
+
+    def _keep_followed(self, begins: Ints, segment: SegmentView, prefix: str, offset: int) -> Ints:
+        """Return the beginnings of a phrase (see `_match_phrase`) with such a term `offset` positions later.
+
+        Forms have no positions: where a chunk has a form with this beginning, the form's stem stands for it.
+        """
+        endings: dict[str, list[Ints]] = {}
+        for term, ordinals in self._find_terms_beginning(segment, prefix, begins >> 32):
+            ending = self.view.analyzer.find_stem(term.removeprefix(FORM_MARK)) if term.startswith(FORM_MARK) else term
+            endings.setdefault(ending, []).append(ordinals)
+        block_ids = {block for ending in endings if (block := segment.find_block(ending)) is not None}
+        self._blocks |= self.view.blocks.postings.read(self._connection, block_ids)
+        places = {ending: place for ending in endings if (place := self._find_in(segment, ending)) is not None}
+        positions = self._read_positions(places.values())
+        followed = [np.empty(0, np.int64)]
+        for ending, place in places.items():
+            keys = _load_keys(place, positions)
+            followed.append(keys[np.isin(keys >> 32, np.concatenate(endings[ending]))] - offset)
+        return np.intersect1d(begins, np.concatenate(followed))
+
+    def _find_terms_beginning(self, segment: SegmentView, prefix: str, within: Ints) -> Iterator[tuple[str, Ints]]:
+        """Yield the terms of a segment with this beginning that some of these chunks have, each with all that have it."""
+        for block_id in segment.find_blocks_beginning(prefix):
+            block = self._blocks[block_id]
+            terms = block.find_beginning(prefix)
+            owners = np.repeat(np.arange(terms.start, terms.stop), [block.count(index) for index in terms])
+            for index in np.unique(owners[np.isin(block.get_ordinals(terms), within)]).tolist():
+                yield block.terms[index], block.get_ordinals(range(index, index + 1)).astype(np.int64)
+
+    def _read_positions(self, places: Iterable[TermPlace]) -> dict[int, PositionBlock]:
+        return self.view.blocks.positions.read(self._connection, {place.block_id for place in places})
 
     def _get_ordinals(self, place: TermPlace) -> Ints:
         return place.block.get_ordinals(range(place.index, place.index + 1)).astype(np.int64) + place.segment.base
@@ -253,14 +298,19 @@ class TermLookup:
 
 
 def _match_phrase(places: Sequence[TermPlace], positions: Mapping[int, PositionBlock]) -> Ints:
-    """Return the chunk of each place, in one segment, where terms follow each other, ascending."""
+    """Return where terms follow each other in one segment: chunk << 32 | position of the first term, ascending."""
     begins: Ints | None = None
     for offset, place in sorted(enumerate(places), key=lambda pair: pair[1].block.count(pair[1].index)):
-        postings = place.block.load(place.index)
-        owners = np.repeat(postings.ordinals, postings.frequencies)
-        keys = (owners << 32) + positions[place.block_id].load(*place.block.find_positions(place.index)) - offset
+        keys = _load_keys(place, positions) - offset
         begins = keys if begins is None else np.intersect1d(begins, keys, assume_unique=True)
         if not len(begins):
             break
     assert begins is not None
-    return begins >> 32
+    return begins
+
+
+def _load_keys(place: TermPlace, positions: Mapping[int, PositionBlock]) -> Ints:
+    """Return where a term stands: chunk << 32 | position, ascending."""
+    postings = place.block.load(place.index)
+    owners = np.repeat(postings.ordinals, postings.frequencies)
+    return (owners << 32) + positions[place.block_id].load(*place.block.find_positions(place.index))
