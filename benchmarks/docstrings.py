@@ -67,7 +67,7 @@ def read_docstrings(path: Path) -> list[NamedText]:
 def _iterate_docstrings(tree: ast.Module, module: str) -> Iterator[NamedText]:
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED):
-            text = (ast.get_docstring(node) or "")[:TEXT_CHARS].encode(errors="ignore").decode()
+            text = (ast.get_docstring(node) or "")[:TEXT_CHARS].encode(errors="ignore").decode().replace("\0", "")
             if len(text.split()) >= MIN_WORDS:
                 yield f"{module}.{node.name}" if hasattr(node, "name") else module, text
 

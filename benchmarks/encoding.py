@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import statistics
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection
 from time import perf_counter
@@ -94,11 +95,12 @@ class EncoderProcess:
 
 def serve(name: str, connection: Connection) -> None:
     encode = registry.load(None).encode_documents if name == "vecsearch" else _load_reference()
-    while True:
-        texts = connection.recv()
-        start_time = perf_counter()
-        rows = encode(texts)
-        connection.send((perf_counter() - start_time, rows))
+    with suppress(EOFError):  # the other end has finished
+        while True:
+            texts = connection.recv()
+            start_time = perf_counter()
+            rows = encode(texts)
+            connection.send((perf_counter() - start_time, rows))
 
 
 def _load_reference() -> Encode:

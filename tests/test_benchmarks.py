@@ -116,7 +116,7 @@ def test_vectors_beyond_the_encoded_ones_are_perturbed_copies_of_them() -> None:
 
 
 def test_docstrings_become_texts_once_each(tmp_path: Path) -> None:
-    (tmp_path / "tide.py").write_text('"""How high the water stands."""\ndef rise():\n    """Let the water come in."""\n')
+    (tmp_path / "tide.py").write_text('"""How high the water stands."""\ndef rise():\n    """Let the \\0water come in."""\n')
     (tmp_path / "copy.py").write_text('"""How high the water stands."""\n"""No."""\n')
     (tmp_path / "broken.py").write_text("def (")
     out = tmp_path / "made" / "texts.jsonl.gz"
