@@ -71,6 +71,38 @@ def test_a_vector_does_not_depend_on_its_batch(encoder: TextEncoder) -> None:
     assert np.linalg.norm(batch_rows, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-5)
 
 
+@pytest.mark.parametrize("arithmetic", ComputePrecision)
+def test_a_text_alone_on_all_cores_gets_the_vector_that_it_gets_among_others(
+    arithmetic: ComputePrecision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    encoder = registry.load(None, arithmetic)
+    words = "a fox and an ox jump over bound volumes of 1,024 tables in Zürich 跳躍 while nobody leaps".split()
+    texts = [" ".join((words * 20)[:length]) for length in [*range(1, 34), 63, 64, 65, 129, 250]]
+    among_others = encoder.encode_documents(texts)
+    alone = np.vstack([encoder.encode_documents([text]) for text in texts])
+    assert np.array_equal(alone, among_others)
+
+
+FORKING = """
+import os, sys
+from vecsearch.encoders import registry
+
+encoder = registry.load(None)
+before = encoder.encode_documents(["jump"])
+child = os.fork()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+assert (encoder.encode_documents(["jump"]) == before).all()
+"""
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_forked_child_encodes_and_ends_as_its_parent_does(threads: str) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": threads}
+    subprocess.run([sys.executable, "-c", FORKING], env=environment, timeout=240, check=True)
+
+
 def test_both_arithmetics_have_names_of_their_own_and_make_one_kind_of_token(encoder: TextEncoder) -> None:
     quick, full = (registry.load(None, precision) for precision in ComputePrecision)
     assert quick.fingerprint == encoder.fingerprint != full.fingerprint

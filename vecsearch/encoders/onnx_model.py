@@ -6,6 +6,7 @@ on the texts beside it, which dynamic 8-bit arithmetic would otherwise make it d
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.parallel import map_parallel
+from vecsearch.core.parallel import count_cores, map_parallel
 from vecsearch.encoders.base import Matrix, TokenRows
 from vecsearch.encoders.model_config import ModelConfig, Pooling
 from vecsearch.encoders.onnx_session import create_session
@@ -30,6 +31,7 @@ class OnnxModel:
     def __init__(self, folder: Path, config: ModelConfig) -> None:
         """Set up the model; nothing is loaded yet."""
         self._folder, self.config = folder, config
+        self._wide_session: tuple[int, Any] | None = None  # with the process that made it
 
     @property
     def dimension(self) -> int:
@@ -64,43 +66,63 @@ class OnnxModel:
     def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
         """Encode the tokens of texts, with the prompt of that side, whose tokens stand for no character of the text."""
         prompt = self.config.query_prompt if is_query else self.config.document_prompt
-        return self._map_texts(texts, lambda text: self._encode_token_rows(prompt, text))
+        return self._map_texts(texts, lambda text, session: self._encode_token_rows(prompt, text, session))
 
     def get_token_ids(self, text: str) -> NDArray[np.int64]:
         """Return the graph's input for a text: shape (1, tokens)."""
         return np.array([self._tokenizer_at_window.encode(text).ids], np.int64)
 
-    def _encode_token_rows(self, prompt: str, text: str) -> TokenRows:
-        encoding, rows = self._run_model(prompt + text)
+    def _encode_token_rows(self, prompt: str, text: str, session: Any) -> TokenRows:
+        encoding, rows = self._run_model(prompt + text, session)
         spans = np.array(encoding.offsets, np.int64).reshape(-1, 2)
         special = np.array(encoding.special_tokens_mask, bool)
         spans[special] = 0
         return TokenRows(np.maximum(spans - np.where(special, 0, len(prompt))[:, np.newaxis], 0), rows)
 
     def _encode(self, prompt: str, texts: Sequence[str]) -> Matrix:
-        rows = self._map_texts(texts, lambda text: self._pool_rows(self._run_model(prompt + text)[1]))
+        rows = self._map_texts(texts, lambda text, session: self._pool_rows(self._run_model(prompt + text, session)[1]))
         return np.array(rows, np.float32).reshape(len(texts), self.dimension)
 
-    def _map_texts(self, texts: Sequence[str], work: Callable[[str], _T]) -> list[_T]:
-        """Map `work` over the texts, one at a time on each core; results keep the order of the texts."""
-        self._session, self._tokenizer_at_window  # noqa: B018 - made once, before several threads ask for them
+    def _map_texts(self, texts: Sequence[str], work: Callable[[str, Any], _T]) -> list[_T]:
+        """Map `work` over the texts; results keep the order of the texts.
+
+        One text has all cores for itself, several are done one at a time on each. The vectors are the same: what runs on several
+        threads is split by rows and columns of a product, never within one of its sums.
+        """
+        if len(texts) == 1:
+            return [work(texts[0], self._get_wide_session())]
+        session, _ = self._session, self._tokenizer_at_window  # made once, before several threads ask for them
         longest_first = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
-        results = dict(zip(longest_first, map_parallel(lambda place: work(texts[place]), longest_first), strict=True))
+        done = map_parallel(lambda place: work(texts[place], session), longest_first)
+        results = dict(zip(longest_first, done, strict=True))
         return [results[place] for place in range(len(texts))]
 
     def _pool_rows(self, rows: Matrix) -> NDArray[np.float32]:
         vector = rows.mean(axis=0) if self.pools_by_mean else rows[0]
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
 
-    def _run_model(self, text: str) -> tuple[Any, Matrix]:
+    def _run_model(self, text: str, session: Any) -> tuple[Any, Matrix]:
         """Return the tokens of a text, cut at the window, and a row for each."""
         encoding = self._tokenizer_at_window.encode_batch([text])[0]  # unlike `encode`, lets other threads run
-        rows = self._session.run(None, {"input_ids": np.array([encoding.ids], np.int64)})[0][0]
+        rows = session.run(None, {"input_ids": np.array([encoding.ids], np.int64)})[0][0]
         return encoding, rows
 
     @cached_property
     def _session(self) -> Any:
         return create_session(str(self._folder / MODEL_FILE), optimized=True)
+
+    def _get_wide_session(self) -> Any:
+        """Return the session for one text at a time; a process that only asks questions has none but this.
+
+        A forked child makes its own, as it has none of the threads of its parent's.
+        """
+        threads = count_cores()
+        if threads == 1:
+            return self._session
+        if self._wide_session is None or self._wide_session[0] != os.getpid():
+            session = create_session(str(self._folder / MODEL_FILE), optimized=True, threads=threads)
+            self._wide_session = os.getpid(), session
+        return self._wide_session[1]
 
     @cached_property
     def _full_tokenizer(self) -> Any:

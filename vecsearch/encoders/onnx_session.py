@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from importlib import import_module
 from typing import Any, Final
+from weakref import WeakSet
 
 from vecsearch.core.errors import UnavailableError
 
 _NO_TELEMETRY: Final = "ORT_DISABLE_TELEMETRY"
 _ERRORS_ONLY: Final = 3  # in its count of severities
+_SPIN_US: Final = "1000"  # a thread waits so long for the next step before it sleeps: enough within a run, little after one
+
+_THREADED: Final[WeakSet[Any]] = WeakSet()  # sessions with threads of their own
 
 
 def load_runtime() -> Any:
@@ -34,14 +39,33 @@ def load_runtime() -> Any:
             os.environ[_NO_TELEMETRY] = before
 
 
-def create_session(path: str, *, optimized: bool, save_to: str | None = None) -> Any:
-    """Return a session on the processor; an `optimized` file is taken as it stands."""
+def create_session(path: str, *, optimized: bool, save_to: str | None = None, threads: int = 1) -> Any:
+    """Return a session on the processor, each run on so many threads; an `optimized` file is taken as it stands."""
     ort = load_runtime()
     options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # several texts share the cores
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    if threads > 1:
+        options.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_US)
     options.log_severity_level = _ERRORS_ONLY
     level = ort.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_DISABLE_ALL if optimized else level.ORT_ENABLE_EXTENDED
     if save_to is not None:
         options.optimized_model_filepath = save_to
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    if threads > 1:
+        _THREADED.add(session)
+        _prepare_for_forks()
+    return session
+
+
+@cache
+def _prepare_for_forks() -> None:
+    os.register_at_fork(after_in_child=_keep_sessions)
+
+
+def _keep_sessions() -> None:
+    """Keep a parent's sessions for as long as this child lives: taking one down would wait for threads that it does not have."""
+    import ctypes
+
+    for session in list(_THREADED):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))

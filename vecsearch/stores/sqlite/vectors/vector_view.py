@@ -99,8 +99,13 @@ class VectorView:
 
     def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
         """Return the cosines of these chunks, whose ids ascend, as they do; an id that is not there is left out."""
-        present_ids, rows = self.fetch(ids)
-        return ScoredChunks(present_ids, compute_cosines(rows, query).astype(np.float64))
+        live_ids = np.setdiff1d(ids, self.deleted) if len(self.deleted) else ids
+        new = np.isin(self.unindexed, ids)
+        parts = [segment.score(live_ids, query) for segment in self.segments]
+        parts.append((self.unindexed[new], compute_cosines(self.unindexed_rows[new], query)))
+        return ScoredChunks(
+            np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts], dtype=np.float64)
+        )
 
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
         """Return those of the ids, ascending, that are there, and their rows."""
