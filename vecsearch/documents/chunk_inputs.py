@@ -94,11 +94,11 @@ def hash_encoder_input(text: str) -> str:
 
 def hash_content(document: ParsedDocument, split: Split) -> str:
     """Return a sha256 that changes with anything that changes a document's chunks, their locations or their vectors."""
-    sections = (
-        json.dumps([section.start, section.location, section.context, section.hard_boundary, section.split_priority])
-        for section in document.sections
-    )
-    return hashlib.sha256("\0".join((document.title or "", split.value, document.text, *sections)).encode()).hexdigest()
+    content = [document.title or "", split.value, document.text]
+    for section in document.sections:
+        fields = [section.start, section.location, section.context, section.hard_boundary, section.split_priority]
+        content.append(json.dumps(fields))
+    return hashlib.sha256("\0".join(content).encode()).hexdigest()
 
 
 def _truncate_title(document: ParsedDocument, window: TokenWindow) -> str:

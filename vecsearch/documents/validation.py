@@ -41,6 +41,8 @@ def validate_metadata(metadata: Any) -> Metadata:
     """Return a JSON object that comes back as it went in: string keys at every level, finite numbers. Raises InputError."""
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
         raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
+    if not metadata:
+        return metadata
     validate_depth(metadata, "metadata")
     try:
         encoded = _ENCODER.encode(metadata)

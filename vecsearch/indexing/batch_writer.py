@@ -12,8 +12,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
@@ -181,8 +179,8 @@ class BatchWriter:
 
     def commit_with_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix) -> None:
         """Commit documents of one chunk each whose vectors the caller brings, thousands at a time."""
-        for batch in batched(zip(documents, rows, strict=True), BATCH_PROVIDED_VECTORS):
-            new = [_make_document_with_vector(document, row) for document, row in batch]
+        for batch in batched(enumerate(documents), BATCH_PROVIDED_VECTORS):
+            new = [_make_document_with_vector(document, rows[n : n + 1]) for n, document in batch]
             self._commit(new, _Batch(sources={document.id: None for document in new}))
 
     # -- committing
@@ -330,10 +328,10 @@ def _describe_change(before: CollectionInfo, now: CollectionInfo | None) -> str:
     return f"embedded again by the model {now.encoder.model}"
 
 
-def _make_document_with_vector(document: ParsedDocument, vector: Matrix) -> NewDocument:
+def _make_document_with_vector(document: ParsedDocument, vectors: Matrix) -> NewDocument:
     span = ChunkSpan(0, len(document.text))
     digest = hash_content(document, Split.TOKENS)
     return NewDocument(
-        document.id, None, document.text, document.title, document.metadata, digest, (span,), vector[np.newaxis],
+        document.id, None, document.text, document.title, document.metadata, digest, (span,), vectors,
         provided_vectors=True,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
@@ -143,7 +144,22 @@ def test_as_many_segments_stay_as_the_policy_says(batches: list[tuple[int, bool]
             assert left <= SEGMENT_ROWS_MAX
             rows[group.start : group.stop], deleted[group.start : group.stop] = ([left], [0]) if left else ([], [])
     assert Counter(gone > count / 10 for count, gone in zip(rows, deleted, strict=True))[True] == 0
-    assert len(rows) <= 6 * FAN
+    assert len(rows) <= 9 * FAN
+
+
+@pytest.mark.parametrize("batch", [1, 10, 100, 256, 4_096])
+def test_a_chunk_is_written_about_once_a_tier_however_small_the_batches_are(batch: int) -> None:
+    rows: list[int] = []
+    written = most = 0
+    for _ in range(200_000 // batch if batch > 1 else 20_000):
+        rows.append(batch)
+        while (group := find_due_merge(rows, [0] * len(rows))) is not None:
+            left = sum(rows[group.start : group.stop])
+            rows[group.start : group.stop], written = [left], written + left
+        most = max(most, len(rows))
+    full = sum(rows) // SEGMENT_ROWS_MAX
+    assert written <= sum(rows) * (1 + math.log(SEGMENT_ROWS_MAX / batch, FAN))
+    assert most <= full + 1 + FAN * math.log(SEGMENT_ROWS_MAX / batch, FAN)
 
 
 def test_full_segments_are_left_alone_and_neighbours_that_fit_are_packed() -> None:

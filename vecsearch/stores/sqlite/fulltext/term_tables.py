@@ -42,8 +42,8 @@ _TOMBSTONE_ROWS_MAX = 64  # deletes noted one by one; then they are joined
 def add(connection: Connection, state: CollectionState, entries: Iterable[IndexEntry]) -> None:
     """Index chunks, whose ids ascend and are above those of every chunk that is indexed."""
     following = iter(entries)
-    while batch := list(islice(following, SEGMENT_ROWS_MAX)):
-        term_row_writes.insert_segment(connection, state.id, _analyze(state, batch))
+    while len((segment := _analyze(state, islice(following, SEGMENT_ROWS_MAX))).ids):
+        term_row_writes.insert_segment(connection, state.id, segment)
     _merge_due(connection, state.id)
     increase_data_version(connection, state)
 

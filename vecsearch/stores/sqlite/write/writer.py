@@ -10,13 +10,15 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Integer, Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.batched import batched
+from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.types import Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
@@ -42,6 +44,7 @@ from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 from vecsearch.stores.sqlite.write import compaction
 
 _IN_VALUES_MAX: Final = 10_000
+_VECTORS_AT_ONCE: Final = 256  # documents whose vectors are converted together
 _JSON_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -228,53 +231,72 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
     metadatas = [
         _dump_json(document.metadata) if document.preserved is None else document.preserved.metadata for document in new_documents
     ]
-    now = _get_timestamp()
-    added, replaced = [], []
-    for row, document, metadata in zip(rows, new_documents, metadatas, strict=True):
-        source = None if document.source is None else source_ids[document.source]
-        rest = (
-            document.title,
-            document.text,
-            metadata,
-            document.digest,
-            document.provided_vectors,
-            now if document.preserved is None else document.preserved.indexed_at,
-        )
-        if document.id in existing_rows:
-            replaced.append((source, *rest, row))
-        else:
-            added.append((row, state.id, source, document.id, *rest))
-    _ADD_DOCUMENT.run_many(connection, added)
-    _REPLACE_DOCUMENT.run_many(connection, replaced)
+    entries = list(zip(rows, new_documents, metadatas, strict=True))
+    written = partial(_iterate_values, entries, source_ids, _get_timestamp())
+    _ADD_DOCUMENT.run_many(
+        connection,
+        (
+            (row, state.id, source, document.id, *rest)
+            for row, document, (source, *rest) in written()
+            if document.id not in existing_rows
+        ),
+    )
+    _REPLACE_DOCUMENT.run_many(
+        connection, ((*values, row) for row, document, values in written() if document.id in existing_rows)
+    )
     metadata_index.add(connection, state.id, zip(rows, metadatas, strict=True))
     _add_chunks(connection, state, rows, new_documents)
+
+
+def _iterate_values(
+    entries: Iterable[tuple[int, NewDocument, str]], source_ids: Mapping[str, int], now: str
+) -> Iterator[tuple[int, NewDocument, tuple[Any, ...]]]:
+    """Yield what is written of each document, new or not, in the order of _REPLACED_COLUMNS.
+
+    One by one: thousands of tuples that live as long as their batch would keep Python's collector busy.
+    """
+    for row, document, metadata in entries:
+        source = None if document.source is None else source_ids[document.source]
+        indexed_at = now if document.preserved is None else document.preserved.indexed_at
+        values = (source, document.title, document.text, metadata, document.digest, document.provided_vectors, indexed_at)
+        yield row, document, values
 
 
 def _add_chunks(
     connection: Connection, state: CollectionState, rows: Sequence[int], new_documents: Sequence[NewDocument]
 ) -> None:
-    cuts = [
-        (row, document, n, cut) for row, document in zip(rows, new_documents, strict=True) for n, cut in enumerate(document.spans)
-    ]
-    ids = _allocate_ids(connection, chunks, len(cuts))
+    ids = _allocate_ids(connection, chunks, sum(len(document.spans) for document in new_documents))
     _ADD_CHUNK.run_many(
         connection,
-        [
+        (
             (i, state.id, row, n, cut.start, cut.end, _dump_json(cut.location) if cut.location else None, cut.context or None)
-            for i, (row, _, n, cut) in zip(ids, cuts, strict=True)
-        ],
+            for i, (row, _, n, cut) in zip(ids, _iterate_spans(rows, new_documents), strict=True)
+        ),
     )
-    blobs = (
-        vector.tobytes()
-        for document in new_documents
-        for vector in np.ascontiguousarray(document.vectors, get_dtype(state.precision))
-    )
-    _ADD_VECTOR.run_many(connection, list(zip(ids, blobs, strict=True)))
+    _ADD_VECTOR.run_many(connection, zip(ids, _iterate_vectors(new_documents, state.precision), strict=True))
     bodies = (
         (i, document.title, cut.context, document.text[cut.start : cut.end])
-        for i, (_, document, _, cut) in zip(ids, cuts, strict=True)
+        for i, (_, document, _, cut) in zip(ids, _iterate_spans(rows, new_documents), strict=True)
     )
     term_tables.add(connection, state, bodies)
+
+
+def _iterate_spans(
+    rows: Sequence[int], new_documents: Sequence[NewDocument]
+) -> Iterator[tuple[int, NewDocument, int, ChunkSpan]]:
+    """Yield the chunks of documents: (row of the document, document, ordinal, span)."""
+    for row, document in zip(rows, new_documents, strict=True):
+        for ordinal, span in enumerate(document.spans):
+            yield row, document, ordinal, span
+
+
+def _iterate_vectors(new_documents: Sequence[NewDocument], precision: Precision) -> Iterator[bytes]:
+    """Yield the vectors of the chunks of documents as they are stored."""
+    for batch in batched((document.vectors for document in new_documents if len(document.spans)), _VECTORS_AT_ONCE):
+        matrix = np.concatenate(batch).astype(get_dtype(precision))
+        width, data = matrix.itemsize * matrix.shape[1], matrix.tobytes()
+        for start in range(0, len(data), width):
+            yield data[start : start + width]
 
 
 def _allocate_ids(connection: Connection, table: Table, count: int) -> range:
@@ -289,10 +311,8 @@ def _find_document_rows(
     """Return the rows of documents by id, of one source where that is given: by now another may have taken the id over."""
     rows: dict[str, int] = {}
     for batch in batched(dict.fromkeys(keys), _IN_VALUES_MAX):
-        within = documents.c.external_id.in_(batch)
-        query = select(documents.c.external_id, documents.c.id).where(documents.c.collection_id == state.id, within)
-        query = query if source is None else query.where(documents.c.source_id == source)
-        rows.update((key, row) for key, row in connection.execute(query))
+        found = _FIND_DOCUMENTS.run(connection, collection=state.id, keys=json.dumps(batch), source=source)
+        rows.update((key, row) for key, row in found)
     return rows
 
 
@@ -353,13 +373,21 @@ def _mark_indexed(connection: Connection, state: CollectionState, indexed_file: 
 
 
 def _dump_json(metadata: Metadata) -> str:
-    return _JSON_ENCODER.encode(dict(metadata))
+    return _JSON_ENCODER.encode(dict(metadata)) if metadata else "{}"
 
 
 def _get_timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+_SOURCE: Final = bindparam("source", type_=Integer)
+_FIND_DOCUMENTS: Final = PreparedStatement(
+    select(documents.c.external_id, documents.c.id).where(
+        documents.c.collection_id == bindparam("collection"),
+        documents.c.external_id.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value)),
+        or_(_SOURCE.is_(None), documents.c.source_id == _SOURCE),
+    )
+)
 _ADD_DOCUMENT: Final = PreparedStatement(insert(documents))
 _REPLACED_COLUMNS: Final = ("source_id", "title", "text", "metadata", "digest", "provided_vectors", "indexed_at")
 _REPLACE_DOCUMENT: Final = PreparedStatement(
