@@ -9,13 +9,13 @@ characters. Stemmers: Snowball (Porter, "Snowball: A language for stemming algor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from operator import itemgetter
 from threading import Lock
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import regex
 
@@ -54,14 +54,15 @@ _NOT_SIMPLE: Final = re.compile(
 )
 _SIGNS: Final = re.compile(r"[^\w]|_")
 _PART: Final = regex.compile(_WORD, regex.V1)
-_PLAIN_PART: Final = re.compile(r"[A-Za-z0-9]+")  # the same where every character is ASCII
+_SIMPLE_PART: Final = re.compile(r"[^\W_]+")  # the same where no character is a mark
 _CAMEL: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+|[0-9]+")
 _IS_CAMEL: Final = re.compile(r"[a-z]{2}[A-Z][a-z]")
 _POSSESSIVE: Final = re.compile(r"'s\b", re.IGNORECASE)
-_VERSION: Final = re.compile(r"(?<![^\W_])([vV])(\d+)(?=\.\d)")
+_VERSION: Final = re.compile(r"(?<![^\W_])[vV](\d+)(?=\.\d)")
 _HANGUL: Final = regex.compile(r"\p{Hangul}")
 _UNSPACED_FIRST: Final = regex.compile(_RUN, regex.V1)
 _MEMORY_SIZE: Final = 60_000  # texts
+_COMPUTED_TOGETHER: Final = 10_000
 _STEM_MARK: Final = ">"  # between a form and its stem, where the form alone does not tell it
 _Value = TypeVar("_Value")
 
@@ -100,7 +101,8 @@ class AnalyzedText:
     forms: set[str]
 
 
-TokenAnalysis: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]  # the terms of a token and its indexed forms
+Texts: TypeAlias = tuple[str, ...]
+TokenAnalysis: TypeAlias = tuple[Texts, Texts]  # the terms of a token and its indexed forms
 
 
 class Analyzer:
@@ -108,10 +110,9 @@ class Analyzer:
 
     def __init__(self, stemmer: str) -> None:
         self.stemmer = stemmer
-        stem = _load_stemmer(stemmer)
         self._fold_case = _fold_turkish_case if stemmer == "tr" else str.casefold
-        self._stems: _Memory[str] = _Memory(lambda form: fold(stem(form)))
-        self._tokens: _Memory[TokenAnalysis] = _Memory(self._analyze_token_text)
+        self._stems = _Memory(_load_stemmer(stemmer))
+        self._tokens = _Memory(self._analyze_token_texts)
 
     def tokenize(self, text: str) -> Iterator[Token]:
         """The tokens of a text, in order; positions are those of the text given."""
@@ -120,7 +121,8 @@ class Analyzer:
             end = match.end()
             while end < len(normalized) and places[end] == places[end - 1]:  # inside of what one character stands for
                 end += 1
-            yield self._make_token(match, places[match.start()], places[end])
+            parts = self._take_apart(match["run"], match["word"], match["tail"] or "")
+            yield Token(*parts[:3], places[match.start()], places[end], match["run"] is not None, parts[3])
 
     def analyze(self, text: str) -> AnalyzedText:
         """All that is indexed of a text: what its `tokens` say."""
@@ -129,68 +131,96 @@ class Analyzer:
         return AnalyzedText(list(terms), set(forms))
 
     def split(self, text: str) -> list[str]:
-        """What each token of a text is made of, in order: `analyze` is what `analyze_token` says of them."""
+        """What each token of a text is made of, in order: `analyze` is what `analyze_tokens` says of them."""
         return _find_token_texts(text)
 
-    def analyze_token(self, token_text: str) -> TokenAnalysis:
-        """Terms and forms of one of the stretches of `split`, which are the same wherever it stands."""
-        return self._tokens[token_text]
+    def analyze_tokens(self, token_texts: Iterable[str]) -> list[TokenAnalysis]:
+        """Terms and forms of some of the stretches of `split`, which are the same wherever they stand."""
+        return self._tokens.load(token_texts)
 
-    def find_stem(self, indexed_form: str) -> str:
+    def find_stem(self, form: str) -> str:
         """Return the stem that stands where a form of a text does."""
-        return indexed_form.partition(_STEM_MARK)[2] or self._stems[indexed_form]
+        return form.partition(_STEM_MARK)[2] or self._stems[form]
+
+    def _analyze_token_texts(self, token_texts: Sequence[str]) -> list[TokenAnalysis]:
+        if len(token_texts) > 1:  # the stems of most of them, together
+            self._stems.load(set(_SIMPLE_PART.findall(self._fold_case("\n".join(token_texts)))))
+        return list(map(self._analyze_token_text, token_texts))
 
     def _analyze_token_text(self, token_text: str) -> TokenAnalysis:
         """Terms and forms of a stretch that is one token wherever it stands."""
-        if token_text.isalpha() and token_text.isascii() and self._fold_case is str.casefold and not _IS_CAMEL.search(token_text):
-            form = token_text.lower()  # a plain word: it need not be taken apart
+        run, word, tail = None, token_text.rstrip("+#"), ""  # a token ends in no other signs
+        if not token_text.isascii():
+            run, word, tail = _TOKEN.fullmatch(token_text).group("run", "word", "tail")
+        elif len(word) < len(token_text):
+            tail = token_text[len(word) :]
+        elif word.isalpha() and self._fold_case is str.casefold and not _IS_CAMEL.search(word):
+            form = word.lower()  # a plain word: it need not be taken apart
             return (self._stems[form],), (form,)
-        match = _TOKEN.fullmatch(token_text)
-        token = self._make_token(match, 0, 0)
-        return token.terms, token.list_forms()
+        terms, forms, compound_form, other_forms = self._take_apart(run, word, tail or "")
+        return terms, (*forms, *other_forms) if compound_form is None else (*forms, compound_form, *other_forms)
 
-    def _make_token(self, match: Any, start: int, end: int) -> Token:
-        if match["run"]:
-            run = match["run"]
-            has_words = len(run) <= COMPOUND_LENGTH_MAX and _HANGUL.search(run)
-            return Token(tuple(_make_pairs(run)), (), fold(run) if has_words else None, start, end, unspaced=True)
-        return self._make_word(match["word"], match["tail"] or "", start, end)
+    def _take_apart(self, run: str | None, word: str, tail: str) -> tuple[Texts, Texts, str | None, Texts]:
+        """Terms, forms, the compound form and other forms of what a token is made of: a run, or a word and signs at its end."""
+        if run is None:
+            return self._take_word_apart(word, tail)
+        has_words = len(run) <= COMPOUND_LENGTH_MAX and _HANGUL.search(run)
+        return tuple(_make_pairs(run)), (), fold(run) if has_words else None, ()
 
-    def _make_word(self, written: str, tail: str, start: int, end: int) -> Token:
-        """The token of a word and the signs at its end."""
-        word = _VERSION.sub(r"\2", written)
-        finder = _PLAIN_PART if word.isascii() else _PART
-        plain = [self._fold_case(piece) for part in finder.findall(word) for piece in _split_camel_case(part)]
+    def _take_word_apart(self, written: str, tail: str) -> tuple[Texts, Texts, str | None, Texts]:
+        word = _VERSION.sub(r"\1", written) if "v" in written or "V" in written else written
+        pieces = (_SIMPLE_PART if word.isascii() else _PART).findall(word)
+        is_camel = _IS_CAMEL.search(word) is not None
+        plain = [self._fold_case(piece) for part in pieces for piece in (_split_camel_case(part) if is_camel else (part,))]
         forms = list(map(fold, plain))
-        joined = fold(word) + tail
-        is_compound = (len(plain) > 1 or tail) and len(plain) <= COMPOUND_PARTS_MAX and len(joined) <= COMPOUND_LENGTH_MAX
         terms = [self._stems[part] for part in plain]
-        others = [f"{form}{_STEM_MARK}{term}" for form, term in zip(forms, terms, strict=True) if self._stems[form] != term]
-        if is_compound and len(plain) > 1 and not _SIGNS.search(word):  # getUserName is asked for as getusername too
+        others = []
+        if forms != plain:
+            others = [f"{form}{_STEM_MARK}{term}" for form, term in zip(forms, terms, strict=True) if self._stems[form] != term]
+        if len(plain) == 1 and not tail:
+            return tuple(terms), tuple(forms), None, tuple(others)
+        joined = fold(word) + tail
+        if len(plain) > COMPOUND_PARTS_MAX or len(joined) > COMPOUND_LENGTH_MAX:
+            return tuple(terms), tuple(forms), None, tuple(others)
+        if is_camel and len(plain) > 1 and not _SIGNS.search(word):  # getUserName is asked for as getusername too
             terms.append(self._stems[joined])
         if word != written:  # v1* and v1.* find v1.0, as 1* does
-            others += [f"v{number}{_STEM_MARK}{number}" for _, number in _VERSION.findall(written)]
-            others += [fold(written) + tail] if is_compound else []
-        return Token(tuple(terms), tuple(forms), joined if is_compound else None, start, end, other_forms=tuple(others))
+            others += [f"v{number}{_STEM_MARK}{number}" for number in _VERSION.findall(written)] + [fold(written) + tail]
+        return tuple(terms), tuple(forms), joined, tuple(others)
 
 
 class _Memory(dict[str, _Value]):
-    """What a function returns for a text, kept for those that are short; it forgets all when it is full.
+    """What a function returns for texts, kept for those that are short; it forgets all when it is full.
 
     Safe to share between threads.
     """
 
-    def __init__(self, compute: Callable[[str], _Value]) -> None:
+    def __init__(self, compute: Callable[[Sequence[str]], Sequence[_Value]]) -> None:
         super().__init__()
         self._compute = compute
 
     def __missing__(self, text: str) -> _Value:
-        value = self._compute(text)
-        if len(text) <= COMPOUND_LENGTH_MAX:
-            if len(self) >= _MEMORY_SIZE:
-                self.clear()
-            self[text] = value
+        (value,) = self._compute((text,))
+        self._keep({text: value})
         return value
+
+    def load(self, texts: Iterable[str]) -> list[_Value]:
+        """Return what there is for each text; what is not known is computed together, some thousands at a time."""
+        listed = list(texts)
+        known = list(map(self.get, listed))
+        missing = list(dict.fromkeys(text for text, value in zip(listed, known, strict=True) if value is None))
+        computed: dict[str, _Value] = {}
+        for start in range(0, len(missing), _COMPUTED_TOGETHER):
+            part = missing[start : start + _COMPUTED_TOGETHER]
+            values = dict(zip(part, self._compute(part), strict=True))
+            self._keep(values)
+            computed |= values
+        return [computed[text] if value is None else value for text, value in zip(listed, known, strict=True)]
+
+    def _keep(self, values: Mapping[str, _Value]) -> None:
+        if len(self) + len(values) > _MEMORY_SIZE:
+            self.clear()
+        self.update({text: value for text, value in values.items() if len(text) <= COMPOUND_LENGTH_MAX})
 
 
 @cache
@@ -232,15 +262,17 @@ def _fold_turkish_case(text: str) -> str:
     return text.replace("I", "ı").replace("İ", "i").casefold()
 
 
-def _load_stemmer(stemmer: str) -> Any:
+def _load_stemmer(stemmer: str) -> Callable[[Sequence[str]], list[str]]:
+    """Return what gives the stems of words, without accents."""
     if stemmer == UNSTEMMED:
-        return lambda form: form
+        return lambda words: list(map(fold, words))
     import Stemmer
 
     snowball, lock = Stemmer.Stemmer(STEMMERS[stemmer], 0), Lock()
 
-    def stem(form: str) -> str:
+    def stem(words: Sequence[str]) -> list[str]:
         with lock:  # a stemmer works for one thread at a time
-            return str(snowball.stemWord(form))
+            stems = snowball.stemWords(words)
+        return [stem if stem.isascii() else fold(stem) for stem in stems]
 
     return stem

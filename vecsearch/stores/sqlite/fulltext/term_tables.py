@@ -176,7 +176,7 @@ def _number_tokens(analyzer: Analyzer, entries: Iterable[IndexEntry]) -> ChunkTo
         tokens.extend(map(numbers.__getitem__, analyzer.split(text)))
         ends.append(len(tokens))
     bounds = np.array(ends)
-    analyzed = [analyzer.analyze_token(token) for token in numbers]
+    analyzed = analyzer.analyze_tokens(numbers)
     return ChunkTokens(np.array(ids), np.diff(bounds), np.array(texts) - bounds[:-1], np.array(tokens), analyzed)
 
 
