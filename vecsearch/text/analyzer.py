@@ -59,6 +59,7 @@ _CAMEL: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+|[0-9]+"
 _IS_CAMEL: Final = re.compile(r"[a-z]{2}[A-Z][a-z]")
 _POSSESSIVE: Final = re.compile(r"'s\b", re.IGNORECASE)
 _VERSION: Final = re.compile(r"(?<![^\W_])[vV](\d+)(?=\.\d)")
+_HAS_CAPITALS_OR_VERSION: Final = re.compile(rf"{_IS_CAMEL.pattern}|{_VERSION.pattern}")
 _HANGUL: Final = regex.compile(r"\p{Hangul}")
 _UNSPACED_FIRST: Final = regex.compile(_RUN, regex.V1)
 _MEMORY_SIZE: Final = 60_000  # texts
@@ -149,17 +150,22 @@ class Analyzer:
 
     def _analyze_token_text(self, token_text: str) -> TokenAnalysis:
         """Terms and forms of a stretch that is one token wherever it stands."""
-        if not token_text.isascii():
-            run, word, tail = _TOKEN.fullmatch(token_text).group("run", "word", "tail")
-            terms, forms, compound_form, other_forms = self._take_apart(run, word, tail or "")
-        elif token_text.isalpha() and self._fold_case is str.casefold and not _IS_CAMEL.search(token_text):
-            form = token_text.lower()  # a plain word: it need not be taken apart
+        if token_text.isascii() and self._fold_case is str.casefold and not _HAS_CAPITALS_OR_VERSION.search(token_text):
+            return self._analyze_plain(token_text.lower())
+        run, word, tail = _TOKEN.fullmatch(token_text).group("run", "word", "tail")
+        terms, forms, compound_form, other_forms = self._take_apart(run, word, tail or "")
+        return terms, (*forms, *other_forms) if compound_form is None else (*forms, compound_form, *other_forms)
+
+    def _analyze_plain(self, form: str) -> TokenAnalysis:
+        """Terms and forms of a word, or of words that signs join, which needs no further look."""
+        if form.isalpha():
             stem, forms = self._stems[form], (form,)
             return (forms if stem == form else (stem,)), forms
-        else:
-            word = token_text.rstrip("+#")  # a token ends in no other signs
-            terms, forms, compound_form, other_forms = self._take_word_apart(word, token_text[len(word) :])
-        return terms, (*forms, *other_forms) if compound_form is None else (*forms, compound_form, *other_forms)
+        parts = _SIMPLE_PART.findall(form)
+        terms = tuple(map(self._stems.__getitem__, parts))
+        if parts[0] != form and len(parts) <= COMPOUND_PARTS_MAX and len(form) <= COMPOUND_LENGTH_MAX:
+            parts.append(form)
+        return terms, tuple(parts)
 
     def _take_apart(self, run: str | None, word: str, tail: str) -> tuple[Texts, Texts, str | None, Texts]:
         """Terms, forms, the compound form and other forms of what a token is made of: a run, or a word and signs at its end."""
