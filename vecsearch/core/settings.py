@@ -33,6 +33,7 @@ QUERY_TERMS_MAX: Final = 64  # the rarest words of a query that the lexical sear
 QUERY_TERMS_COUNTED_MAX: Final = 1_000  # … among so many of its first
 COMPOUND_PARTS_MAX: Final = 8  # words that signs join, which are one thing to look up …
 COMPOUND_LENGTH_MAX: Final = 64  # … of at most so many characters
+REPEATED_TERM_K3: Final = 8.0  # how soon a word said again and again in a query stops counting more
 COMPOUND_WEIGHT: Final = 0.3  # of its words standing together, beside their own
 BM25_K1: Final = 1.2  # how soon another occurrence of a term counts no more …
 BM25_B: Final = 0.75  # … and how far that hangs on the length of its text

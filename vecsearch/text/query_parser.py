@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from itertools import zip_longest
 from typing import Final, TypeAlias
 
-from vecsearch.core.settings import COMPOUND_WEIGHT
+from vecsearch.core.settings import COMPOUND_WEIGHT, REPEATED_TERM_K3
 from vecsearch.text.analyzer import Analyzer, Token
 from vecsearch.text.normalization import fold, normalize
 
@@ -56,7 +57,7 @@ LexicalQuery: TypeAlias = Sequence[QueryClause]  # what `parse_query` gives
 
 
 def parse_query(query: str, analyzer: Analyzer) -> list[QueryClause]:
-    """What to look up, each once.
+    """What to look up, each once, with more weight the more often it is said.
 
     `"several words"` must follow each other, `"one"` is meant as it is written, `begin*` is the beginning of a word, in quotes as
     well: of what the analysis cuts, as `https://exam*`, the last word may go on and those before it are whole. What signs join
@@ -78,10 +79,19 @@ def parse_query(query: str, analyzer: Analyzer) -> list[QueryClause]:
         for token in tokens:
             for each, form in _parse_token(token):
                 (function if form in load_function_words(analyzer.stemmer) else found).append(each)
-    unique: dict[tuple[ClauseKind, str], QueryClause] = {}
-    for each in found or function:
-        unique.setdefault((each.kind, each.text), each)
-    return list(unique.values())
+    clauses = found or function
+    counts = Counter((clause.kind, clause.text) for clause in clauses)
+    unique = {(clause.kind, clause.text): clause for clause in reversed(clauses)}  # as it stands first
+    return [replace(unique[key], weight=unique[key].weight * weigh_repetition(count)) for key, count in counts.items()]
+
+
+def weigh_repetition(count: int) -> float:
+    """Return the weight of a term that a query says so often: count × (k3 + 1) / (count + k3), in [1, k3 + 1).
+
+    Robertson, Walker, Jones, Hancock-Beaulieu and Gatford, "Okapi at TREC-3", 1995. A question of a paragraph says again what it
+    is about.
+    """
+    return count * (REPEATED_TERM_K3 + 1) / (count + REPEATED_TERM_K3)
 
 
 @cache

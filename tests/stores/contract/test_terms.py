@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
@@ -175,3 +176,26 @@ def test_every_clause_scores_what_the_formula_says(
     with open_snapshot(make_store()) as snapshot:  # as another process finds it
         for question in asked:
             check(snapshot, oracle, question)
+
+
+@given(counts=st.lists(st.integers(1, 30), min_size=3, max_size=3), order=st.randoms(use_true_random=False))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_word_said_again_counts_more_but_less_each_time(
+    make_store: Callable[[], Store], counts: list[int], order: random.Random
+) -> None:
+    """By Robertson's (k3 + 1) × qtf / (k3 + qtf), in the scores and in the most that there could be."""
+    store = make_store()
+    write(store, [make_document("d0", "river bank\nriver"), make_document("d1", "café café river"), make_document("d2", "bank")])
+    said = [word for word, count in zip(("river", "bank", "missing"), counts, strict=True) for _ in range(count)]
+    order.shuffle(said)
+    with open_snapshot(store) as snapshot:
+        asked = snapshot.match(parse(" ".join(said)), 10)
+        scores, most = dict.fromkeys(asked.ranked.ids.tolist(), 0.0), 0.0
+        for word, count in zip(("river", "bank", "missing"), counts, strict=True):
+            alone = snapshot.match(parse(word), 10)
+            weight = (8 + 1) * count / (8 + count)
+            most += weight * alone.max_score
+            for hit in alone.ranked:
+                scores[hit.chunk_id] += weight * hit.score
+        assert dict(zip(asked.ranked.ids.tolist(), asked.ranked.scores.tolist(), strict=True)) == pytest.approx(scores, abs=1e-9)
+        assert asked.max_score == pytest.approx(most)
