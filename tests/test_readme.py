@@ -34,7 +34,7 @@ def test_make_demo_prints_what_the_readme_shows(
     assert [command for command, _ in steps] == list_demo_commands()
 
 
-NEAR_TIE = 0.01  # 8-bit arithmetic differs that much between processors, and so does the order of what is that close
+NEAR_TIE = 0.02  # 8-bit arithmetic differs that much between processors, and so does the order of what is that close
 
 
 def assert_alike(actual: str, expected: str) -> None:

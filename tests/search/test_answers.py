@@ -149,7 +149,7 @@ def test_expanded_hits_have_their_neighbours(mixed: vecsearch.Collection) -> Non
 
 @settings(max_examples=60, deadline=None)
 @given(
-    mode=st.sampled_from(["dense", "lexical", "hybrid"]), limit=st.integers(1, 30), bound=st.integers(0, 11), odd=st.booleans(),
+    mode=st.sampled_from(["dense", "lexical"]), limit=st.integers(1, 30), bound=st.integers(0, 11), odd=st.booleans(),
     group=st.sampled_from([None, "document"]), query=st.sampled_from(["jump", "the bank of the river", "lease of house 12"]),
 )  # fmt: skip
 def test_a_filter_takes_rows_away_and_changes_nothing_else(
@@ -160,6 +160,25 @@ def test_a_filter_takes_rows_away_and_changes_nothing_else(
     expected = [hit for hit in all_hits if hit.metadata["n"] < bound and hit.metadata["odd"] == odd][:limit]
     hits = mixed.search(query, mode=mode, limit=limit, group_by=group, where=where)
     assert [(hit.id, hit.chunk_index, hit.score) for hit in hits] == [(hit.id, hit.chunk_index, hit.score) for hit in expected]
+
+
+@given(bound=st.integers(0, 11), odd=st.booleans(), query=st.sampled_from(["jump", "the bank of the river", "lease of house 12"]))
+def test_under_a_filter_each_side_says_the_same_and_feedback_comes_from_what_is_left(
+    mixed: vecsearch.Collection, bound: int, odd: bool, query: str
+) -> None:
+    where = {"n": {"$lt": bound}, "odd": odd}
+    every, hits = (mixed.search(query, limit=1000, where=condition, explain=True) for condition in (None, where))
+    sides = {
+        (hit.id, hit.chunk_index): get_sides(hit) for hit in every if hit.metadata["n"] < bound and hit.metadata["odd"] == odd
+    }
+    assert {(hit.id, hit.chunk_index): get_sides(hit) for hit in hits} == sides
+    if hits:
+        assert hits[0].explanation is not None and hits[0].explanation.components["feedback"].score > 0
+
+
+def get_sides(hit: vecsearch.Hit) -> dict[str, float]:
+    assert hit.explanation is not None
+    return {name: part.score for name, part in hit.explanation.components.items() if name in ("dense", "lexical")}
 
 
 # -- examples
@@ -298,12 +317,13 @@ def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: A
     weights[2], weights[5] = rarity["bank"], rarity["river"]  # [CLS] the bank of the river [SEP]
     unit = lambda matrix: matrix / np.linalg.norm(matrix, axis=-1, keepdims=True)  # noqa: E731
     late = {
-        key: before[key].score + float((weights / weights.sum()) @ (unit(question_rows) @ unit(row).T).max(axis=1).clip(0) ** 2)
+        key: before[key].score
+        + 2 * float((weights / weights.sum()) @ (unit(question_rows) @ unit(row).T).max(axis=1).clip(0) ** 2)
         for key, row in zip(before, rows, strict=True)
     }
     pooled = {key: unit(row.mean(axis=0)) for key, row in zip(before, rows, strict=True)}
     first = unit(np.mean([pooled[key] for key in sorted(late, key=lambda key: -late[key])[:2]], axis=0))
-    assert scores == pytest.approx({key: late[key] + 0.4 * float(pooled[key] @ first) for key in late}, abs=2e-3)
+    assert scores == pytest.approx({key: late[key] + 0.8 * float(pooled[key] @ first) for key in late}, abs=2e-3)
 
 
 def test_a_reranker_that_is_not_there_is_named(mixed: vecsearch.Collection, shell: Any, tmp_path: Path) -> None:

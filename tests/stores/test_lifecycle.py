@@ -208,8 +208,27 @@ def count_trigrams(text: str) -> Counter[str]:
     return Counter(f" {word} "[start : start + 3] for word in re.findall(r"\w+", text.lower()) for start in range(len(word)))
 
 
-def add_trigram_scores(rows: Sequence[Row], query: str, candidates: dict[str, tuple[Row, float, float]]) -> dict[str, float]:
-    """Rescore the best 50 by both sides, half of the words' part given to that of their trigrams."""
+def rescore_best(rows: Sequence[Row], query: str, candidates: Sequence[tuple[Row, float, float]]) -> dict[str, float]:
+    """Rescore the best 50 by both sides: half of the words' part is replaced by their trigrams, then the best five count."""
+    best = sorted(candidates, key=lambda candidate: (-candidate[1], candidate[0].id))[:50]
+    trigrams = score_trigrams(rows, query, [row for row, _, _ in best])
+    most = max(trigrams, default=0.0) or 1.0
+    spelled = [(row, score - words / 2 + 0.3 * own / most) for (row, score, words), own in zip(best, trigrams, strict=True)]
+    return {row.key: score + 0.8 * feedback for (row, score), feedback in zip(spelled, score_feedback(spelled), strict=True)}
+
+
+def score_feedback(scored: Sequence[tuple[Row, float]]) -> list[float]:
+    """Compute each row's mean cosine with the best five, those behind the first counting less."""
+    first = sorted(scored, key=lambda pair: (-pair[1], pair[0].id))[:5]
+    weights = [math.exp(20 * (score - first[0][1])) for _, score in first]
+    return [
+        sum(weight * float(row.vector @ other.vector) for weight, (other, _) in zip(weights, first, strict=True)) / sum(weights)
+        for row, _ in scored
+    ]
+
+
+def score_trigrams(rows: Sequence[Row], query: str, best: Sequence[Row]) -> list[float]:
+    """Compute BM25 of the question's trigrams in some rows, as a share of what none can reach."""
     step = next(2**n for n in range(20) if len(rows) <= 128 * 2**n)
     sample = [count_trigrams(f"{row.title} {row.text}") for row in rows[::step]]
     mean = sum(bag.total() for bag in sample) / max(1, len(sample))
@@ -218,13 +237,11 @@ def add_trigram_scores(rows: Sequence[Row], query: str, candidates: dict[str, tu
         for gram in count_trigrams(query)
         for have in [sum(gram in bag for bag in sample)]
     }
-    best = sorted(candidates.values(), key=lambda candidate: (-candidate[1], candidate[0].id))[:50]
-    scores = {}
-    for row, score, words in best:
+    scores = []
+    for row in best:
         bag = count_trigrams(f"{row.title} {row.text}")
         usual = 1.2 * (0.25 + 0.75 * bag.total() / mean)
-        trigram_score = sum(idf[gram] * bag[gram] / (bag[gram] + usual) for gram in idf) / sum(idf.values())
-        scores[row.key] = score + (trigram_score - words) / 2
+        scores.append(sum(idf[gram] * bag[gram] / (bag[gram] + usual) for gram in idf) / sum(idf.values()))
     return scores
 
 
@@ -240,10 +257,11 @@ def search_by_brute_force(
         return {row.key: cosine[row.id] for row in matching_rows}
     if mode == "lexical":
         return {row.key: words[row.id] for row in matching_rows if row.id in words}
-    hybrid_scores = {row.key: cosine[row.id] + words.get(row.id, 0.0) / max_score for row in matching_rows}
-    return hybrid_scores | add_trigram_scores(
-        rows, query, {row.key: (row, hybrid_scores[row.key], words.get(row.id, 0.0) / max_score) for row in matching_rows}
-    )
+    candidates = []
+    for row in matching_rows:
+        share = words.get(row.id, 0.0) / max_score
+        candidates.append((row, cosine[row.id] + share + 0.5 * math.sqrt(max(cosine[row.id], 0.0) * share), share))
+    return {row.key: score for row, score, _ in candidates} | rescore_best(rows, query, candidates)
 
 
 def make_predicate(where: Mapping[str, Any] | None) -> Callable[[Row], bool]:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.settings import IDENTIFIER_DENSE_DISCOUNT
+from vecsearch.core.settings import AGREEMENT_WEIGHT, IDENTIFIER_DENSE_DISCOUNT
 from vecsearch.core.types import Fusion
 
 Numbers: TypeAlias = NDArray[np.float64]
@@ -35,18 +35,25 @@ class Candidates:
 
 
 def theoretical_min_max(candidates: Candidates) -> Numbers:
-    """Return cosine + BM25 / `max_bm25`, in [-1, 2].
+    """Return `add_shares` of the cosines and of BM25 as a share of `max_bm25`."""
+    return add_shares(candidates.cosine, candidates.bm25 / (candidates.max_bm25 or 1.0), candidates.identifier_share)
+
+
+def add_shares(cosine: Numbers, share: Numbers, identifier_share: float) -> Numbers:
+    """Return cosine + share + AGREEMENT_WEIGHT × √(cosine × share), in [-1, 2.5]; more of either is never less.
 
     A convex combination of scores normalised by theoretical bounds (Bruch, Gai and Ingber, "An Analysis of Fusion Functions for
     Hybrid Retrieval", TOIS 2023), both weights equal. Bounds of the query, not of the answer, keep a chance match small: in a
-    collection of four, one shared word is not yet the best possible answer. What the encoder makes of identifiers and versions
-    is little, so its weight sinks with their share of the query.
+    collection of four, one shared word is not yet the best possible answer. The geometric mean beside the sum favours what both
+    sides find (the thought of Fox and Shaw's CombMNZ, TREC-2, 1994), and lifts small shares: of a long question no text says
+    much. What the encoder makes of identifiers and versions is little, so its weight sinks with their share of the query.
     """
-    return candidates.cosine * dense_weight(candidates.identifier_share) + candidates.bm25 / (candidates.max_bm25 or 1.0)
+    agreement = np.sqrt(np.maximum(cosine, 0.0) * share)
+    return np.asarray(cosine * dense_weight(identifier_share) + share + AGREEMENT_WEIGHT * agreement, np.float64)
 
 
 def dense_weight(identifier_share: float) -> float:
-    """Return the weight of the cosine in `theoretical_min_max`, in (0, 1]."""
+    """Return the weight of the cosine in `add_shares`, and of the feedback, in (0, 1]."""
     return 1.0 - IDENTIFIER_DENSE_DISCOUNT * identifier_share
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.settings import FEEDBACK_PASSAGES, FEEDBACK_WEIGHT, MAXSIM_WEIGHT, MIN_TOKEN_IDF_SHARE
+from vecsearch.core.settings import MAXSIM_WEIGHT, MIN_TOKEN_IDF_SHARE, RERANK_FEEDBACK_PASSAGES, RERANK_FEEDBACK_WEIGHT
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import CrossEncoder, TokenEncoder, TokenRows
 from vecsearch.search.retrieval import Query, Ranking, parse_terms
@@ -50,13 +50,13 @@ class MaxSimReranker:
     encoder: TokenEncoder
 
     def score(self, snapshot: Snapshot, query: str, ranked: ScoredChunks) -> Numbers:
-        """Return score so far + MAXSIM_WEIGHT × MaxSim + FEEDBACK_WEIGHT × likeness to the best."""
+        """Return score so far + MAXSIM_WEIGHT × MaxSim + RERANK_FEEDBACK_WEIGHT × likeness to the best."""
         ids = ranked.ids.tolist()
         late = ranked.scores + MAXSIM_WEIGHT * self._score_late_interaction(snapshot, query, snapshot.load_chunk_texts(ids))
         rows = snapshot.load_vectors(ids)
-        best = rows[np.lexsort((ranked.ids, -late))[:FEEDBACK_PASSAGES]].mean(axis=0)
+        best = rows[np.lexsort((ranked.ids, -late))[:RERANK_FEEDBACK_PASSAGES]].mean(axis=0)
         likeness = (rows @ best).astype(np.float64) / max(float(np.linalg.norm(best)), 1e-12)
-        return np.asarray(late + FEEDBACK_WEIGHT * likeness, np.float64)
+        return np.asarray(late + RERANK_FEEDBACK_WEIGHT * likeness, np.float64)
 
     def _score_late_interaction(self, snapshot: Snapshot, query: str, chunks: Sequence[ChunkText]) -> Numbers:
         """Return the weighted mean over the query's tokens of their best cosine in each passage, squared, in [0, 1]."""

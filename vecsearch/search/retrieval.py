@@ -1,4 +1,4 @@
-"""Query → ranking: dense and lexical candidates, fused, those too far away left out, the best reordered by their trigrams."""
+"""Query → ranking: dense and lexical candidates, fused, those too far away left out, the best by trigrams and feedback."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.results import VectorAccess
-from vecsearch.core.settings import FUSION_DEPTH, MIN_BM25_SHARE, RERANK_DEPTH, TRIGRAM_WEIGHT
+from vecsearch.core.settings import (
+    FEEDBACK_WEIGHT,
+    FUSION_DEPTH,
+    MIN_BM25_SHARE,
+    RERANK_DEPTH,
+    TRIGRAM_TERM_SHARE,
+    TRIGRAM_WEIGHT,
+)
 from vecsearch.core.types import Fusion, Mode
-from vecsearch.search.fusion import FUSIONS, Candidates, dense_weight
+from vecsearch.search.feedback import score_feedback
+from vecsearch.search.fusion import FUSIONS, Candidates, add_shares, dense_weight
 from vecsearch.search.spelling import score_trigrams
 from vecsearch.stores.base import (
     NO_CHUNKS,
@@ -55,8 +63,8 @@ class Ranking:
     """Chunks best first, and what each component says: cosines of all but in lexical mode, BM25 of all that hold a term.
 
     `similarities` and `bm25` are by ascending id. `dense` and `lexical` are the ids that each side has found, in its order;
-    `by_trigrams` and `reranked` the best as their trigrams and the reranker have them. `complete`: there is no further chunk.
-    `access`: how the vectors were read.
+    `by_trigrams`, `by_feedback` and `reranked` the best as their trigrams, feedback and the reranker have them. `complete`:
+    there is no further chunk. `access`: how the vectors were read.
     """
 
     ranked: ScoredChunks
@@ -67,6 +75,7 @@ class Ranking:
     complete: bool
     access: VectorAccess = VectorAccess.NONE
     by_trigrams: ScoredChunks = NO_CHUNKS
+    by_feedback: ScoredChunks = NO_CHUNKS
     reranked: ScoredChunks = NO_CHUNKS
 
     @property
@@ -124,13 +133,13 @@ def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, 
         ranking = _fuse(query, near, matches, candidates)
         if query.fusion is not Fusion.TMM:
             return ranking
-        unseen_bm25 = matches.ranked.scores[-1] / matches.max_score if len(matches.ranked) >= depth else 0.0
+        unseen_bm25 = float(matches.ranked.scores[-1]) / matches.max_score if len(matches.ranked) >= depth else 0.0
         if ranking.complete or _is_out_of_reach(query, near.ranked.scores[-1], unseen_bm25):
-            return _apply_trigrams(snapshot, query, replace(ranking, complete=True), matches.max_score)
+            return _rescore_best(snapshot, query, replace(ranking, complete=True), matches)
         # the best that an unseen chunk could get is too little: the stopping rule of Fagin's threshold algorithm
-        unseen = near.ranked.scores[-1] * dense_weight(matches.identifier_share) + unseen_bm25
+        unseen = add_shares(near.ranked.scores[-1:], np.array([unseen_bm25]), matches.identifier_share)[0]
         if len(ranking.ranked) >= min_depth and ranking.ranked.scores[min_depth - 1] > unseen:
-            return _apply_trigrams(snapshot, query, replace(ranking, ranked=ranking.ranked[:min_depth]), matches.max_score)
+            return _rescore_best(snapshot, query, replace(ranking, ranked=ranking.ranked[:min_depth]), matches)
         depth *= 4
         matches, known = matches.extend(depth), ranking.similarities
 
@@ -176,16 +185,30 @@ def _fuse(query: Query, near: VectorHits, matches: LexicalHits, candidates: Cand
     )
 
 
-def _apply_trigrams(snapshot: Snapshot, query: Query, ranking: Ranking, max_score: float) -> Ranking:
-    """Move a share of the terms' weight to the trigrams of the best: a third signal in `fusion.theoretical_min_max`."""
-    top = ranking.top
-    if not len(top):
+def _rescore_best(snapshot: Snapshot, query: Query, ranking: Ranking, matches: LexicalHits) -> Ranking:
+    """Reorder the best by two further signals: first their trigrams, then feedback from those that are best by then."""
+    if not len(ranking.ranked):
         return ranking
+    spelled = _apply_trigrams(snapshot, query, ranking, matches.max_score)
+    return _apply_feedback(snapshot, spelled, FEEDBACK_WEIGHT * dense_weight(matches.identifier_share))
+
+
+def _apply_trigrams(snapshot: Snapshot, query: Query, ranking: Ranking, max_score: float) -> Ranking:
+    """Replace a share of the terms by the trigrams of the best, as a share of the most that one of them has."""
     assert query.text is not None
+    top = ranking.top
     trigrams = score_trigrams(snapshot, query.text, top.ids.tolist())
     terms = np.nan_to_num(ranking.bm25.look_up(top.ids)) / (max_score or 1.0)
-    reordered = ranking.reorder(top.scores + TRIGRAM_WEIGHT * (trigrams - terms))
+    share = trigrams / (trigrams.max() or 1.0)
+    reordered = ranking.reorder(top.scores - TRIGRAM_TERM_SHARE * terms + TRIGRAM_WEIGHT * share)
     return replace(reordered, by_trigrams=ScoredChunks.rank(top.ids, trigrams))
+
+
+def _apply_feedback(snapshot: Snapshot, ranking: Ranking, weight: float) -> Ranking:
+    """Add to the best what their vectors have in common with those of the first few."""
+    top = ranking.top
+    feedback = score_feedback(snapshot, top)
+    return replace(ranking.reorder(top.scores + weight * feedback), by_feedback=ScoredChunks.rank(top.ids, feedback))
 
 
 def _is_out_of_reach(query: Query, similarity: float, bm25_share: float) -> bool:
