@@ -261,28 +261,37 @@ class TermLookup:
 
         Forms have no positions: where a chunk has a form with this beginning, the form's stem stands for it.
         """
-        endings: dict[str, list[Ints]] = {}
-        for term, ordinals in self._find_terms_beginning(segment, prefix, begins >> 32):
+        endings: dict[str, list[tuple[PostingBlock, int]]] = {}
+        for block, index in self._find_terms_beginning(segment, prefix, begins >> 32):
+            term = block.terms[index]
             ending = self.view.analyzer.find_stem(term.removeprefix(FORM_MARK)) if term.startswith(FORM_MARK) else term
-            endings.setdefault(ending, []).append(ordinals)
-        block_ids = {block for ending in endings if (block := segment.find_block(ending)) is not None}
+            endings.setdefault(ending, []).append((block, index))
+        block_ids = {block_id for ending in endings if (block_id := segment.find_block(ending)) is not None}
         self._blocks |= self.view.blocks.postings.read(self._connection, block_ids)
         places = {ending: place for ending in endings if (place := self._find_in(segment, ending)) is not None}
         positions = self._read_positions(places.values())
-        followed = [np.empty(0, np.int64)]
-        for ending, place in places.items():
-            keys = _load_keys(place, positions)
-            followed.append(keys[np.isin(keys >> 32, np.concatenate(endings[ending]))] - offset)
-        return np.intersect1d(begins, np.concatenate(followed))
+        keys = [_load_keys(place, positions) - offset for place in places.values()]
+        owners = np.repeat(np.arange(len(keys)), list(map(len, keys)))
+        followed = np.concatenate([NO_IDS, *keys])
+        known = find_positions(begins, followed)[1]
+        owners, followed = owners[known], followed[known]
+        starts = np.searchsorted(owners, np.arange(len(keys) + 1)).tolist()
+        parts = [NO_IDS]
+        for ending, start, end in zip(places, starts[:-1], starts[1:], strict=True):
+            if end > start:
+                ordinals = np.concatenate([block.get_ordinals(range(index, index + 1)) for block, index in endings[ending]])
+                part = followed[start:end]
+                parts.append(part[np.isin(part >> 32, ordinals)])
+        return np.unique(np.concatenate(parts))
 
-    def _find_terms_beginning(self, segment: SegmentView, prefix: str, within: Ints) -> Iterator[tuple[str, Ints]]:
-        """Yield the terms of a segment with this beginning that some of these chunks have, each with all that have it."""
+    def _find_terms_beginning(self, segment: SegmentView, prefix: str, within: Ints) -> Iterator[tuple[PostingBlock, int]]:
+        """Yield the terms of a segment with this beginning that some of these chunks have: the block, and the index there."""
         for block_id in segment.find_blocks_beginning(prefix):
             block = self._blocks[block_id]
             terms = block.find_beginning(prefix)
             owners = np.repeat(np.arange(terms.start, terms.stop), [block.count(index) for index in terms])
             for index in np.unique(owners[np.isin(block.get_ordinals(terms), within)]).tolist():
-                yield block.terms[index], block.get_ordinals(range(index, index + 1)).astype(np.int64)
+                yield block, index
 
     def _read_positions(self, places: Iterable[TermPlace]) -> dict[int, PositionBlock]:
         return self.view.blocks.positions.read(self._connection, {place.block_id for place in places})
