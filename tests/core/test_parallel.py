@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from vecsearch.core.parallel import count_cores, map_parallel
+from vecsearch.core.parallel import count_cores, map_parallel, start
 
 
 @pytest.fixture(params=[1, 2], autouse=True)
@@ -25,6 +25,24 @@ def test_results_stand_in_the_order_asked_for() -> None:
 def test_as_many_at_a_time_as_there_are_cores(cores: int) -> None:
     barrier = threading.Barrier(cores)
     assert map_parallel(lambda n: barrier.wait(timeout=30) >= 0, range(cores)) == [True] * cores
+
+
+def test_work_that_is_begun_is_done_once_beside_the_caller(cores: int) -> None:
+    threads: list[int] = []
+
+    def work() -> int:
+        threads.append(threading.get_ident())
+        return 7
+
+    wait = start(work)
+    assert (wait(), wait()) == (7, 7)
+    assert len(threads) == 1 and (threads[0] == threading.get_ident()) == (cores == 1)
+
+
+def test_an_error_of_work_that_was_begun_is_raised_where_its_result_is_needed() -> None:
+    wait = start(lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError, match="by zero"):
+        wait()
 
 
 def test_the_first_error_is_raised_and_none_is_left_running() -> None:

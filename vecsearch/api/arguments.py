@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vecsearch.core.checks import check_limit, check_query, check_whole_number, shorten_repr
 from vecsearch.core.errors import DimensionMismatchError, InputError, UnreadableFileError, UsageError, VecsearchWarning
 from vecsearch.core.nesting import NESTING_MAX
+from vecsearch.core.parallel import start
 from vecsearch.core.settings import WINDOW_MAX
 from vecsearch.core.types import AnyPath, Mode, Where
 from vecsearch.encoders.base import TextEncoder
@@ -224,9 +225,18 @@ def parse_queries(query: Any) -> tuple[list[str] | None, Any, bool]:
 
 
 def embed_queries(
-    texts: list[str] | None, matrix: Any, mode: Mode, *, dimension: int, get_encoder: Callable[[], TextEncoder]
-) -> Sequence[Vector | None]:
-    """Return a unit vector for each query, None where the mode needs none. Warns of a text that is longer than the window."""
+    texts: list[str] | None,
+    matrix: Any,
+    mode: Mode,
+    *,
+    dimension: int,
+    get_encoder: Callable[[], TextEncoder],
+    is_loaded: bool = False,
+) -> Sequence[Vector | Callable[[], Vector] | None]:
+    """Return a unit vector for each query, None where the mode needs none. Warns of a text that is longer than the window.
+
+    One text for a model that `is_loaded` is encoded while the caller goes on: for its vector there is what waits for it.
+    """
     if texts is None:
         if matrix.shape[1] != dimension:
             raise DimensionMismatchError(dimension, matrix.shape[1])
@@ -242,10 +252,14 @@ def embed_queries(
                 VecsearchWarning,
                 stacklevel=3,
             )
-    rows = encoder.encode_queries(texts)
-    if rows.shape[1] != dimension:  # a collection of vectors that the caller brought
-        raise DimensionMismatchError(dimension, rows.shape[1])
-    return list(rows)
+
+    def encode() -> list[Vector]:
+        rows = encoder.encode_queries(texts)
+        if rows.shape[1] != dimension:  # a collection of vectors that the caller brought
+            raise DimensionMismatchError(dimension, rows.shape[1])
+        return list(rows)
+
+    return [start(lambda: encode()[0])] if is_loaded and len(texts) == 1 and mode is Mode.HYBRID else encode()
 
 
 def read_document(path: Path) -> ParsedDocument:

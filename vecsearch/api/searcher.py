@@ -141,6 +141,7 @@ class CollectionSearcher(CollectionReader):
         if texts is None:
             chosen_mode = Mode.DENSE
         arguments.check_mode(chosen_mode, options)
+        kind = (texts is None, chosen_mode, rerank, explain)
 
         def prepare(info: CollectionInfo) -> tuple[Any, ResultOptions]:
             if texts is None:
@@ -149,8 +150,9 @@ class CollectionSearcher(CollectionReader):
             wish = _build_result_options(
                 options, load, tokens=chosen_mode is not Mode.LEXICAL, reranker=_load_reranker(rerank, load)
             )
-            dimension = info.encoder.dimension
-            return arguments.embed_queries(texts, matrix, chosen_mode, dimension=dimension, get_encoder=load), wish
+            dimension, is_loaded = info.encoder.dimension, (info.encoder.fingerprint, kind) in self._loaded
+            rows = arguments.embed_queries(texts, matrix, chosen_mode, dimension=dimension, get_encoder=load, is_loaded=is_loaded)
+            return rows, wish
 
         def answer(snapshot: Snapshot, prepared: tuple[Any, ResultOptions]) -> list[Hits]:
             rows, wish = prepared
@@ -160,7 +162,7 @@ class CollectionSearcher(CollectionReader):
                 for text, row in zip(texts or repeat(None, len(rows)), rows, strict=True)
             ]
 
-        answers = self._ask(prepare, answer, kind=(texts is None, chosen_mode, rerank, explain))
+        answers = self._ask(prepare, answer, kind=kind)
         return answers if many else answers[0]
 
     def similar(

@@ -70,6 +70,11 @@ def map_parallel(work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
     return [done[place] for place in range(len(items))]
 
 
+def start(work: Callable[[], _R]) -> Callable[[], _R]:
+    """Begin work beside the caller's; returns what waits for its result. On one core it is done when its result is asked for."""
+    return _get_helper_pool().submit(work).result if count_cores() > 1 else cache(work)
+
+
 @cache
 def _get_helper_pool() -> ThreadPoolExecutor:
     """Return the pool of helper threads, which is kept: a thread takes longer to start than a search may last."""

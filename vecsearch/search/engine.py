@@ -121,7 +121,7 @@ def _explain_hits(
 
     explanations, texts = _collect_scores(ids, ranking), snapshot.load_chunk_texts(ids)
     if options.encoder is not None and query.vector is not None and ids:
-        explanations = explain.attribute_to_tokens(explanations, texts, options.encoder, query.vector)
+        explanations = explain.attribute_to_tokens(explanations, texts, options.encoder, query.get_vector())
     elif query.text is not None:
         idf = snapshot.idf(parse_terms(snapshot, query.text))
         explanations = explain.attribute_to_terms(explanations, texts, idf, snapshot.info.stemmer)

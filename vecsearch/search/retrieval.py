@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
@@ -42,20 +43,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is searched for. `vector` is a unit vector, needed unless the mode is lexical; `text` unless it is dense.
+    """What is searched for. `vector` is a unit vector, or what waits for it, needed unless the mode is lexical; `text` unless it
+    is dense.
 
     `min_similarity` is the similarity below which a chunk is no answer; with `keep_lexical`, one that has half of the best
     possible BM25 is one all the same. Chunks in `exclude` are not found.
     """
 
     text: str | None
-    vector: Vector | None
+    vector: Vector | Callable[[], Vector] | None
     mode: Mode
     where: Filter | None = None
     min_similarity: float | None = None
     keep_lexical: bool = False
     fusion: Fusion = Fusion.TMM
     exclude: Ids = field(default_factory=lambda: NO_IDS)
+
+    def get_vector(self) -> Vector:
+        """Return the vector, where there is one."""
+        assert self.vector is not None
+        return self.vector() if callable(self.vector) else self.vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +158,7 @@ def _collect_candidates(
     only_lexical = np.setdiff1d(matches.ranked.ids, near.ranked.ids, assume_unique=True)
     cosines = known.look_up(only_lexical)
     is_new = np.isnan(cosines)
-    fresh = snapshot.compute_similarities(_get_vector(query), only_lexical[is_new]) if is_new.any() else NO_CHUNKS
+    fresh = snapshot.compute_similarities(query.get_vector(), only_lexical[is_new]) if is_new.any() else NO_CHUNKS
     ids = np.concatenate([near.ranked.ids, only_lexical[~is_new], fresh.ids])
     order = np.argsort(ids)
     by_id = ids[order]
@@ -229,14 +236,9 @@ def _find_answers(query: Query, candidates: Candidates) -> slice | NDArray[np.bo
 
 
 def _find_nearest(snapshot: Snapshot, query: Query, within: ChunkSet | None, depth: int) -> VectorHits:
-    return snapshot.find_nearest(_get_vector(query), depth, within=within, exclude=query.exclude)
+    return snapshot.find_nearest(query.get_vector(), depth, within=within, exclude=query.exclude)
 
 
 def _parse_text(snapshot: Snapshot, query: Query) -> LexicalQuery:
     assert query.text is not None
     return parse_terms(snapshot, query.text)
-
-
-def _get_vector(query: Query) -> Vector:
-    assert query.vector is not None
-    return query.vector

@@ -20,7 +20,7 @@ from vecsearch.core.sorted_ids import find_positions
 from vecsearch.stores.base import NO_CHUNKS, Ids, ScoredChunks, Scores
 from vecsearch.stores.sqlite.engine.connections import AnyConnection
 from vecsearch.stores.sqlite.fulltext.term_segment import FORM_MARK, Ints, Mask
-from vecsearch.stores.sqlite.fulltext.term_view import TermLookup, TermPlace, TermView
+from vecsearch.stores.sqlite.fulltext.term_view import SelectedRows, TermLookup, TermPlace, TermView
 from vecsearch.text.analyzer import is_unspaced
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
@@ -67,7 +67,7 @@ class BM25Hits:
 
     view: TermView
     matches: tuple[_ClauseMatch, ...]
-    allowed: Ids | None
+    selected: SelectedRows | None
     max_score: float
     identifier_share: float
     ranked: ScoredChunks = NO_CHUNKS
@@ -76,9 +76,8 @@ class BM25Hits:
         """Return the same with up to k chunks ranked; ties go to the lower id."""
         if not self.matches:
             return self
-        allowed = None if self.allowed is None else self.view.find_ordinals(self.allowed)
         try:
-            ordinals, scores = _sum_scores(self.view, self.matches, k, allowed)
+            ordinals, scores = _sum_scores(self.view, self.matches, k, self.selected)
         except BaseException:
             _SCRATCH.totals = None  # it may hold what nobody will take out
             raise
@@ -90,8 +89,8 @@ class BM25Hits:
         places, known = find_positions(self.view.ids, ids)
         if self.view.dead is not None:
             known &= ~self.view.dead[places]
-        if self.allowed is not None:
-            known &= find_positions(self.allowed, ids)[1]
+        if self.selected is not None:
+            known &= self.selected.mask[places]
         order = np.argsort(places[known])
         ordinals = places[known][order]
         totals = np.zeros(len(ordinals))
@@ -120,7 +119,8 @@ def search_bm25(
     rarest = sorted((clause for clause, count in counts.items() if count), key=counts.__getitem__)[:QUERY_TERMS_MAX]
     matches = [finder.match(clause, _idf(view.count, counts[clause])) for clause in rarest]
     best_first = tuple(sorted(matches, key=lambda match: -match.bound))  # one order for all, so that equal texts score the same
-    return BM25Hits(view, best_first, allowed, max_score, _compute_identifier_share(counts, view.count)).extend(limit)
+    selected = None if allowed is None else view.select(allowed)
+    return BM25Hits(view, best_first, selected, max_score, _compute_identifier_share(counts, view.count)).extend(limit)
 
 
 def compute_term_idfs(connection: AnyConnection, view: TermView, query: LexicalQuery) -> dict[str, float]:
@@ -191,17 +191,19 @@ def _get_prefix(clause: QueryClause) -> str | None:
     return beginning if is_unspaced(beginning) and clause.kind is ClauseKind.PHRASE_PREFIX else FORM_MARK + beginning
 
 
-def _sum_scores(view: TermView, matches: Sequence[_ClauseMatch], limit: int, allowed: Ints | None) -> tuple[Ints, Scores]:
+def _sum_scores(
+    view: TermView, matches: Sequence[_ClauseMatch], limit: int, selected: SelectedRows | None
+) -> tuple[Ints, Scores]:
     """Return chunks (ordinals) with their scores: the best `limit`, and perhaps more.
 
     Clause after clause, those that can score most first. As soon as all that are left cannot bring a new chunk among the best,
     only the chunks that still can be are looked up (MaxScore: Turtle and Flood, "Query evaluation", 1995).
     """
     totals = _get_scratch(len(view.ids))
-    mask = None if allowed is None else view.make_mask(allowed)
+    mask = None if selected is None else selected.mask
     candidates = None
-    if allowed is not None and len(allowed) * _FEW_ALLOWED < sum(len(match.ordinals) for match in matches):
-        candidates = allowed
+    if selected is not None and len(selected.ordinals) * _FEW_ALLOWED < sum(len(match.ordinals) for match in matches):
+        candidates = selected.ordinals
     touched: list[Ints] = []
     count, left = 0, sum(match.bound for match in matches)
     for match in matches:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,14 @@ class TermBlocks:
         self.positions = BlockCache("position_blocks", PositionBlock)
 
 
+class SelectedRows(NamedTuple):
+    """Chunks that may be found: their ids and ordinals, both ascending, and a mask of all chunks with these set."""
+
+    chunk_ids: Ids
+    ordinals: Ints
+    mask: Mask
+
+
 class TermView:
     """All chunks that are indexed at one version of a collection.
 
@@ -123,6 +131,7 @@ class TermView:
         longest = int(lengths.max(initial=0))
         self._lengths = lengths.astype(np.min_scalar_type(longest))  # small, so that they stay in the processor's cache
         self._norms = BM25_K1 * (1 - BM25_B + BM25_B * np.arange(longest + 1) / (average or 1.0))
+        self._selected: SelectedRows | None = None
         self.least_length_norm = float(self._norms[lengths.min(initial=longest)])
 
     def get_length_norms(self, ordinals: Ints) -> Scores:
@@ -136,11 +145,14 @@ class TermView:
         ordinals: Ints = places[known]
         return ordinals if self.dead is None else ordinals[~self.dead[ordinals]]
 
-    def make_mask(self, ordinals: Ints) -> Mask:
-        """Return a mask of all chunks with these set."""
-        mask = np.zeros(len(self.ids), bool)
-        mask[ordinals] = True
-        return mask
+    def select(self, chunk_ids: Ids) -> SelectedRows:
+        """Return the rows of these chunks, which ascend; those of the array that was given last are remembered."""
+        selected = self._selected
+        if selected is None or selected.chunk_ids is not chunk_ids:
+            ordinals, mask = self.find_ordinals(chunk_ids), np.zeros(len(self.ids), bool)
+            mask[ordinals] = True
+            selected = self._selected = SelectedRows(chunk_ids, ordinals, mask)
+        return selected
 
 
 class TermViewCache:
