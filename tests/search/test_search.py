@@ -79,6 +79,13 @@ def test_a_query_of_identifiers_is_answered_by_its_words() -> None:
     assert order(Fusion.TMM, make_candidates(cosines, bm25, identifier_share=1.0)) == [2, 1]
 
 
+def test_of_identifiers_what_both_sides_find_counts_as_little_as_the_meaning() -> None:
+    cosines, bm25 = {1: 0.64}, {1: 2.0}
+    for share, weight in ((0.0, 1.0), (0.5, 0.55), (1.0, 0.1)):
+        candidates = make_candidates(cosines, bm25, identifier_share=share)
+        assert FUSIONS[Fusion.TMM](candidates) == pytest.approx([weight * (0.64 + 0.5 * 0.4) + 0.25])
+
+
 @pytest.mark.parametrize("fusion", Fusion)
 @given(cosines=st.dictionaries(st.integers(1, 30), st.floats(-1, 1), min_size=1, max_size=20))
 def test_without_a_word_found_every_fusion_is_the_dense_ranking(fusion: Fusion, cosines: dict[int, float]) -> None:

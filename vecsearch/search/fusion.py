@@ -40,16 +40,17 @@ def theoretical_min_max(candidates: Candidates) -> Numbers:
 
 
 def add_shares(cosine: Numbers, share: Numbers, identifier_share: float) -> Numbers:
-    """Return cosine + share + AGREEMENT_WEIGHT × √(cosine × share), in [-1, 2.5]; more of either is never less.
+    """Return cosine + AGREEMENT_WEIGHT × √(cosine × share) + share, in [-1, 2.5]; more of either is never less.
 
     A convex combination of scores normalised by theoretical bounds (Bruch, Gai and Ingber, "An Analysis of Fusion Functions for
     Hybrid Retrieval", TOIS 2023), both weights equal. Bounds of the query, not of the answer, keep a chance match small: in a
     collection of four, one shared word is not yet the best possible answer. The geometric mean beside the sum favours what both
     sides find (the thought of Fox and Shaw's CombMNZ, TREC-2, 1994), and lifts small shares: of a long question no text says
-    much. What the encoder makes of identifiers and versions is little, so its weight sinks with their share of the query.
+    much. What the encoder makes of identifiers and versions is little, so the weight of all but the share sinks with theirs of
+    the query.
     """
-    agreement = np.sqrt(np.maximum(cosine, 0.0) * share)
-    return np.asarray(cosine * dense_weight(identifier_share) + share + AGREEMENT_WEIGHT * agreement, np.float64)
+    agreement = AGREEMENT_WEIGHT * np.sqrt(np.maximum(cosine, 0.0) * share)
+    return np.asarray((cosine + agreement) * dense_weight(identifier_share) + share, np.float64)
 
 
 def dense_weight(identifier_share: float) -> float:

@@ -196,18 +196,19 @@ def _rescore_best(snapshot: Snapshot, query: Query, ranking: Ranking, matches: L
     """Reorder the best by two further signals: first their trigrams, then feedback from those that are best by then."""
     if not len(ranking.ranked):
         return ranking
-    spelled = _apply_trigrams(snapshot, query, ranking, matches.max_score)
-    return _apply_feedback(snapshot, spelled, FEEDBACK_WEIGHT * dense_weight(matches.identifier_share))
+    dense = dense_weight(matches.identifier_share)
+    spelled = _apply_trigrams(snapshot, query, ranking, matches.max_score, TRIGRAM_TERM_SHARE * (1 + dense) / 2)
+    return _apply_feedback(snapshot, spelled, FEEDBACK_WEIGHT * dense)
 
 
-def _apply_trigrams(snapshot: Snapshot, query: Query, ranking: Ranking, max_score: float) -> Ranking:
+def _apply_trigrams(snapshot: Snapshot, query: Query, ranking: Ranking, max_score: float, term_share: float) -> Ranking:
     """Replace a share of the terms by the trigrams of the best, as a share of the most that one of them has."""
     assert query.text is not None
     top = ranking.top
     trigrams = score_trigrams(snapshot, query.text, top.ids.tolist())
     terms = np.nan_to_num(ranking.bm25.look_up(top.ids)) / (max_score or 1.0)
     share = trigrams / (trigrams.max() or 1.0)
-    reordered = ranking.reorder(top.scores - TRIGRAM_TERM_SHARE * terms + TRIGRAM_WEIGHT * share)
+    reordered = ranking.reorder(top.scores - term_share * terms + TRIGRAM_WEIGHT * share)
     return replace(reordered, by_trigrams=ScoredChunks.rank(top.ids, trigrams))
 
 
