@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from operator import itemgetter
 from threading import Lock
@@ -63,6 +63,7 @@ _HAS_CAPITALS_OR_VERSION: Final = re.compile(rf"{_IS_CAMEL.pattern}|{_VERSION.pa
 _HANGUL: Final = regex.compile(r"\p{Hangul}")
 _UNSPACED_FIRST: Final = regex.compile(_RUN, regex.V1)
 _MEMORY_SIZE: Final = 60_000  # texts
+_PARTS_KEPT: Final = 10_000  # of questions, taken apart
 _COMPUTED_TOGETHER: Final = 10_000
 _STEM_MARK: Final = ">"  # between a form and its stem, where the form alone does not tell it
 _Value = TypeVar("_Value")
@@ -114,6 +115,7 @@ class Analyzer:
         self._fold_case = _fold_turkish_case if stemmer == "tr" else str.casefold
         self._stems = _Memory(_load_stemmer(stemmer))
         self._tokens = _Memory(self._analyze_token_texts)
+        self._take_apart = lru_cache(maxsize=_PARTS_KEPT)(self._take_token_apart)
 
     def tokenize(self, text: str) -> Iterator[Token]:
         """The tokens of a text, in order; positions are those of the text given."""
@@ -167,7 +169,7 @@ class Analyzer:
             parts.append(form)
         return terms, tuple(parts)
 
-    def _take_apart(self, run: str | None, word: str, tail: str) -> tuple[Texts, Texts, str | None, Texts]:
+    def _take_token_apart(self, run: str | None, word: str, tail: str) -> tuple[Texts, Texts, str | None, Texts]:
         """Terms, forms, the compound form and other forms of what a token is made of: a run, or a word and signs at its end."""
         if run is None:
             return self._take_word_apart(word, tail)

@@ -25,7 +25,9 @@ _ENGLISH_FUNCTION_WORDS: Final = frozenset(
     """.split()
 )
 _QUOTES: Final = re.compile("[“”„‟]")
-_PIECE: Final = re.compile(r'"(?P<phrase>[^"]+)"|(?P<beginning>[^"\s*]+)\*+|(?P<rest>[^"\s]+)')
+_PIECE: Final = re.compile(  # the last: words up to the next quote or star
+    r'"(?P<phrase>[^"]+)"|(?P<beginning>[^"\s*]+)\*+|(?P<rest>[^"\s*]++(?!\S)(?:\s+[^"\s*]++(?!\S))*|[^"\s]+)'
+)
 _JOINING_SIGNS: Final = re.compile(r"[._/@:&~\-]{1,2}")
 
 
@@ -65,6 +67,7 @@ def parse_query(query: str, analyzer: Analyzer) -> list[QueryClause]:
     """
     found: list[QueryClause] = []
     function: list[QueryClause] = []
+    functions = load_function_words(analyzer.stemmer)
     for piece in _PIECE.finditer(_QUOTES.sub('"', normalize(query))):
         if piece["phrase"]:
             found += _parse_quoted(piece["phrase"], analyzer)
@@ -78,7 +81,7 @@ def parse_query(query: str, analyzer: Analyzer) -> list[QueryClause]:
             found.append(QueryClause(ClauseKind.PREFIX, fold(written[tokens[-1].start :])))
         for token in tokens:
             for each, form in _parse_token(token):
-                (function if form in load_function_words(analyzer.stemmer) else found).append(each)
+                (function if form in functions else found).append(each)
     clauses = found or function
     counts = Counter((clause.kind, clause.text) for clause in clauses)
     unique = {(clause.kind, clause.text): clause for clause in reversed(clauses)}  # as it stands first

@@ -27,6 +27,7 @@ from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 _RANKED: Final = frozenset({ClauseKind.WORD, ClauseKind.PHRASE})  # those whose frequency counts
 _LONG_LIST: Final = 1_000  # postings from which on a look at the best so far may save work
 _FEW_ALLOWED: Final = 4  # times as many postings as chunks that may be found: these are then looked up one by one
+_MANY_CANDIDATES: Final = 2  # times as many as are wanted: fewer of them may be left to look up
 _SLACK: Final = 1e-9  # of a score, for what rounding may take
 _SCRATCH: Final = threading.local()
 NO_ORDINALS: Final = np.empty(0, np.int64)
@@ -204,14 +205,17 @@ def _sum_scores(
     candidates = None
     if selected is not None and len(selected.ordinals) * _FEW_ALLOWED < sum(len(match.ordinals) for match in matches):
         candidates = selected.ordinals
-    touched: list[Ints] = []
-    count, left = 0, sum(match.bound for match in matches)
+    touched: list[Ints] = [] if candidates is None else [candidates]
+    count, left, most = 0, sum(match.bound for match in matches), 0.0  # what a chunk can still get, and may have at the limit
     for match in matches:
-        if candidates is None and len(match.ordinals) > _LONG_LIST and count >= limit:
-            candidates = _find_candidates(totals, touched, limit, left)
+        if candidates is None and left < most and len(match.ordinals) > _LONG_LIST and count >= limit:
+            candidates, most = _find_candidates(totals, touched, limit, left)
         left -= match.bound
+        most += match.bound / 2  # about as much as the score at the limit grows: looked at again when that may be enough
         if candidates is not None:
             match.add_to(totals, candidates)
+            if len(candidates) > _MANY_CANDIDATES * limit:
+                candidates = _drop_hopeless(totals, candidates, limit, left)
             continue
         fresh = _add_list(totals, match, mask)
         touched.append(fresh)
@@ -220,7 +224,6 @@ def _sum_scores(
     chosen = seen if candidates is None else candidates
     scores = totals[chosen]
     totals[seen] = 0.0
-    totals[chosen] = 0.0
     return chosen[scores > 0], scores[scores > 0]
 
 
@@ -234,12 +237,23 @@ def _add_list(totals: Scores, match: _ClauseMatch, mask: Mask | None) -> Ints:
     return fresh
 
 
-def _find_candidates(totals: Scores, touched: Sequence[Ints], limit: int, left: float) -> Ints | None:
-    """Return the chunks (ordinals) that can be among the best, if others cannot; `left` is what a chunk can still get."""
+def _drop_hopeless(totals: Scores, candidates: Ints, limit: int, left: float) -> Ints:
+    """Return the candidates that can still be among the best."""
+    scores = totals[candidates]
+    least = np.partition(scores, len(scores) - limit)[len(scores) - limit] - _SLACK
+    left_over: Ints = candidates[scores + left >= least]
+    return left_over
+
+
+def _find_candidates(totals: Scores, touched: Sequence[Ints], limit: int, left: float) -> tuple[Ints | None, float]:
+    """Return the chunks (ordinals) that can be among the best, if others cannot, and the score at the limit.
+
+    `left` is what a chunk can still get.
+    """
     seen = np.concatenate(touched)
     scores = totals[seen]
-    least = np.partition(scores, len(seen) - limit)[len(seen) - limit] - _SLACK
-    return np.sort(seen[scores + left >= least]) if left < least else None
+    least = float(np.partition(scores, len(seen) - limit)[len(seen) - limit]) - _SLACK
+    return (np.sort(seen[scores + left >= least]) if left < least else None), least
 
 
 def _get_scratch(rows: int) -> Scores:

@@ -116,12 +116,13 @@ class PostingBlock:
         """Return the ordinals of terms that follow each other, term after term."""
         return self._ordinals[self._starts[indexes.start] : self._starts[indexes.stop]]
 
-    def load(self, index: int) -> Postings:
-        """Return the postings of a term."""
-        ordinals = self._ordinals[self._starts[index] : self._starts[index + 1]].astype(np.int64)
+    def load(self, index: int, base: int = 0) -> Postings:
+        """Return the postings of a term, with ordinals that count from `base` on."""
+        ordinals = self._ordinals[self._starts[index] : self._starts[index + 1]] + np.int64(base)
         frequencies = np.ones(len(ordinals), np.int64)
-        repeats = slice(self._repeat_starts[index], self._repeat_starts[index + 1])
-        frequencies[self._repeat_indexes[repeats]] = self._repeated[repeats]
+        first, end = self._repeat_starts[index], self._repeat_starts[index + 1]
+        if first < end:
+            frequencies[self._repeat_indexes[first:end]] = self._repeated[first:end]
         return Postings(ordinals, frequencies)
 
     def load_all(self) -> tuple[Ints, Ordinals, Numbers]:

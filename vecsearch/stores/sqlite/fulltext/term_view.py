@@ -233,12 +233,11 @@ class TermLookup:
 
     def load(self, places: Sequence[TermPlace]) -> tuple[Ints, Ints]:
         """Return the ordinals of the living chunks that have a term, ascending, and how often each has it."""
-        if not places:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        parts = [(place.segment.base, place.block.load(place.index)) for place in places]
-        ordinals = np.concatenate([postings.ordinals + base for base, postings in parts])
-        frequencies = np.concatenate([postings.frequencies for _, postings in parts])
-        return self._drop_dead(ordinals, frequencies)
+        parts = [place.block.load(place.index, place.segment.base) for place in places]
+        if len(parts) == 1:
+            return self._drop_dead(*parts[0])
+        ordinals = np.concatenate([NO_IDS, *(postings.ordinals for postings in parts)])
+        return self._drop_dead(ordinals, np.concatenate([NO_IDS, *(postings.frequencies for postings in parts)]))
 
     def load_beginning(self, prefix: str) -> Ints:
         """Return the ordinals of the living chunks that have a term with this beginning, ascending."""
