@@ -13,7 +13,7 @@ from vecsearch.encoders.base import TextEncoder
 from vecsearch.evaluation import CachedCollection, Dataset, Measure, Run, evaluate, read_judgements
 
 BARS = {  # nDCG@10 of dense and of the default, a little under what was measured
-    "xquad_de": (0.685, 0.93), "xquad_en": (0.94, 0.975), "cranfield": (0.39, 0.43), "coarsewsd20_retrieval": (0.46, 0.50),
+    "xquad_de": (0.685, 0.95), "xquad_en": (0.94, 0.975), "cranfield": (0.39, 0.45), "coarsewsd20_retrieval": (0.46, 0.545),
     "scifact": (0.65, 0.74),
 }  # fmt: skip
 
