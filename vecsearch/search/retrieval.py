@@ -147,7 +147,7 @@ def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, 
         unseen = add_shares(near.ranked.scores[-1:], np.array([unseen_bm25]), matches.identifier_share)[0]
         if len(ranking.ranked) >= min_depth and ranking.ranked.scores[min_depth - 1] > unseen:
             return _rescore_best(snapshot, query, replace(ranking, ranked=ranking.ranked[:min_depth]), matches)
-        depth *= 4
+        depth *= 2  # nearly always enough
         matches, known = matches.extend(depth), ranking.similarities
 
 
@@ -155,22 +155,21 @@ def _collect_candidates(
     snapshot: Snapshot, query: Query, near: VectorHits, matches: LexicalHits, known: ScoredChunks
 ) -> Candidates:
     """Return all that either side has found, with the scores of both; `known` are cosines of an earlier round."""
-    only_lexical = np.setdiff1d(matches.ranked.ids, near.ranked.ids, assume_unique=True)
+    by_vector, by_terms = near.ranked.sort_by_id(), matches.ranked.sort_by_id()
+    only_lexical = by_terms.ids[np.isnan(by_vector.look_up(by_terms.ids))]
     cosines = known.look_up(only_lexical)
     is_new = np.isnan(cosines)
     fresh = snapshot.compute_similarities(query.get_vector(), only_lexical[is_new]) if is_new.any() else NO_CHUNKS
-    ids = np.concatenate([near.ranked.ids, only_lexical[~is_new], fresh.ids])
+    ids = np.concatenate([by_vector.ids, only_lexical[~is_new], fresh.ids])
     order = np.argsort(ids)
-    by_id = ids[order]
-    from_lexical = np.isin(by_id, matches.ranked.ids, assume_unique=True)
-    bm25 = np.empty(len(ids))
-    bm25[from_lexical] = matches.ranked.sort_by_id().look_up(by_id[from_lexical])
-    bm25[~from_lexical] = matches.score(by_id[~from_lexical])
+    bm25 = by_terms.look_up(ids[order])
+    from_lexical = ~np.isnan(bm25)
+    bm25[~from_lexical] = matches.score(ids[order][~from_lexical])
     return Candidates(
-        ids=by_id,
-        cosine=np.concatenate([near.ranked.scores, cosines[~is_new], fresh.scores])[order],
+        ids=ids[order],
+        cosine=np.concatenate([by_vector.scores, cosines[~is_new], fresh.scores])[order],
         bm25=bm25,
-        from_dense=(np.arange(len(ids)) < len(near.ranked))[order],
+        from_dense=order < len(by_vector),
         from_lexical=from_lexical,
         max_bm25=matches.max_score,
         identifier_share=matches.identifier_share,

@@ -93,6 +93,9 @@ def to_float32(rows: Rows) -> Vector:
 
 def select_best(ids: Ids, scores: Scores, k: int) -> tuple[Ids, Scores]:
     """Return the k largest scores, best first, ties to the lower id."""
+    if 0 < k < len(scores):
+        contenders = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]  # quicker than to sort all
+        ids, scores = ids[contenders], scores[contenders]
     order = np.lexsort((ids, -scores))[:k]
     return ids[order], scores[order]
 

@@ -17,6 +17,7 @@ import numpy as np
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.results import VectorAccess
 from vecsearch.core.settings import READ_ROWS
+from vecsearch.core.sorted_ids import find_positions
 from vecsearch.stores.base import ScoredChunks, VectorHits
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
@@ -100,17 +101,22 @@ class VectorView:
     def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
         """Return the cosines of these chunks, whose ids ascend, as they do; an id that is not there is left out."""
         live_ids = np.setdiff1d(ids, self.deleted) if len(self.deleted) else ids
-        new = np.isin(self.unindexed, ids)
+        new = self._find_unindexed(ids)
         parts = [segment.score(live_ids, query) for segment in self.segments]
-        parts.append((self.unindexed[new], compute_cosines(self.unindexed_rows[new], query)))
+        parts.append((self.unindexed[new], compute_cosines(self.unindexed_rows, query, new)))
         return ScoredChunks(
             np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts], dtype=np.float64)
         )
 
+    def _find_unindexed(self, ids: Ids) -> Ids:
+        """Return where those of the ids stand that are not in a segment yet."""
+        places, known = find_positions(self.unindexed, ids)
+        return places[known]
+
     def fetch(self, ids: Ids) -> tuple[Ids, Rows]:
         """Return those of the ids, ascending, that are there, and their rows."""
         live_ids = np.setdiff1d(ids, self.deleted) if len(self.deleted) else ids
-        new = np.isin(self.unindexed, ids)
+        new = self._find_unindexed(ids)
         parts = [*(segment.fetch(live_ids) for segment in self.segments), (self.unindexed[new], self.unindexed_rows[new])]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
