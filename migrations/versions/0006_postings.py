@@ -33,6 +33,7 @@ STATEMENTS = (
         collection_id INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
         chunks BLOB NOT NULL)""",
     "CREATE INDEX ix_term_tombstones_collection_id ON term_tombstones (collection_id)",
+    "CREATE INDEX hidden_collections ON collections (role) WHERE role <> 'live'",
     "INSERT OR REPLACE INTO rebuilds (collection_id, structure, progress) SELECT id, 'text_index', 0 FROM collections",
 )
 

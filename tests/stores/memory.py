@@ -40,6 +40,9 @@ class MemoryStore:
     def list_collections(self) -> list[CollectionInfo]:
         return [state.info for (_, is_replacement), state in sorted(self.states.items()) if not is_replacement]
 
+    def list_names(self) -> list[str]:
+        return [info.name for info in self.list_collections()]
+
     def find(self, key: Key) -> MemoryState:
         """Return the newest state. Raises CollectionNotFoundError."""
         if key not in self.states:

@@ -53,7 +53,7 @@ class Database:
 
     def collections(self) -> list[str]:
         """Return the names of the collections, ascending."""
-        return [info.name for info in self._store.list_collections()]
+        return self._store.list_names()
 
     def collection(
         self, name: str, *, model: str | TextEncoder | None = None, precision: str = Precision.FLOAT16, stemmer: str | None = None

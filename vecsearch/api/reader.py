@@ -163,7 +163,7 @@ class CollectionReader:
             if snapshot is not None:
                 yield snapshot
                 return
-        raise CollectionNotFoundError(self.name, [info.name for info in self._store.list_collections()])
+        raise CollectionNotFoundError(self.name, self._store.list_names())
 
     def _read_info(self) -> CollectionInfo | None:
         with self._store.open_snapshot(self.name) as snapshot:

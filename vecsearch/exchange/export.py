@@ -83,7 +83,7 @@ def export_to_stream(store: Store, name: str, target: BinaryIO, *, kind: ExportF
     """Write a collection to an open file. Raises CollectionNotFoundError, OSError."""
     with store.open_snapshot(name) as snapshot:
         if snapshot is None:
-            raise CollectionNotFoundError(name, [info.name for info in store.list_collections()])
+            raise CollectionNotFoundError(name, store.list_names())
         header, counted = ExportHeader.from_info(snapshot.info) if vectors else None, _CountingIterator(snapshot.export())
         if kind is ExportFormat.PARQUET:
             parquet.write(target, header, counted)

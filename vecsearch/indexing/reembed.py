@@ -171,4 +171,4 @@ def _read_live(store: Store, name: str) -> CollectionInfo:
     with store.open_snapshot(name) as snapshot:
         if snapshot is not None:
             return snapshot.info
-    raise CollectionNotFoundError(name, [info.name for info in store.list_collections()])
+    raise CollectionNotFoundError(name, store.list_names())

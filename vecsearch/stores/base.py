@@ -289,6 +289,9 @@ class Store(Protocol):
     def list_collections(self) -> list[CollectionInfo]:
         """List every collection, by name."""
 
+    def list_names(self) -> list[str]:
+        """List the names of the collections, ascending."""
+
     def open_snapshot(self, collection: str) -> AbstractContextManager[Snapshot | None]:
         """Open the collection as it is now; None while it is not there."""
 

@@ -14,7 +14,13 @@ from vecsearch.core.settings import LOCK_TIMEOUT_S
 from vecsearch.core.types import Finding, Precision
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.stores.base import CollectionInfo
-from vecsearch.stores.sqlite.engine.collections import CollectionName, find_state, get_replacement_ref, list_visible_states
+from vecsearch.stores.sqlite.engine.collections import (
+    CollectionName,
+    find_state,
+    get_replacement_ref,
+    list_names,
+    list_visible_states,
+)
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder, is_database
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
 
@@ -53,6 +59,11 @@ class SQLiteStore:
         """Return every collection, by name."""
         with self.database.begin_driver_read() as opened:
             return [describe_collection(state) for state in list_visible_states(opened.driver)]
+
+    def list_names(self) -> list[str]:
+        """Return the names of the collections, ascending."""
+        with self.database.begin_driver_read() as opened:
+            return list_names(opened.driver)
 
     def open_snapshot(self, collection: CollectionName) -> AbstractContextManager[SQLiteSnapshot | None]:
         """Open the collection as it is now; None while it is not there."""
@@ -102,7 +113,7 @@ class SQLiteStore:
         from vecsearch.stores.sqlite.write.writer import rename_collection
 
         with self.hold_lock():
-            if any(info.name == new for info in self.list_collections()):
+            if new in self.list_names():
                 raise InputError(f"there is a collection named {new!r} already; delete it first or choose another name")
             rename_collection(self.database, old, new)
 

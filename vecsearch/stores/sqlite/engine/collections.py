@@ -62,14 +62,25 @@ class CollectionState:
 
 _COLUMN_NAMES: Final = [field.name for field in fields(CollectionState)]
 _SELECT_COLLECTIONS: Final = f"SELECT {', '.join(_COLUMN_NAMES)} FROM collections"
-_SELECT_BY_NAME: Final = f"{_SELECT_COLLECTIONS} WHERE name = :name AND role = :role"
+_SELECT_REPLACED: Final = f"{_SELECT_COLLECTIONS} WHERE name = :name AND role = :role"
+_SELECT_BY_NAME: Final = (
+    f"{_SELECT_REPLACED} AND role <> '{CollectionRole.REPLACED}'"  # as the index says: else all are looked at
+)
+_SELECT_LEFTOVERS: Final = f"""
+    {_SELECT_COLLECTIONS} AS hidden WHERE role <> '{CollectionRole.LIVE}' AND (role = '{CollectionRole.REPLACED}'
+    OR NOT EXISTS (SELECT 1 FROM collections WHERE name = hidden.name AND role = '{CollectionRole.LIVE}'))
+"""
+_SELECT_NAMES: Final = f"""
+    SELECT name FROM collections WHERE role <> '{CollectionRole.REPLACED}' AND role = '{CollectionRole.LIVE}' ORDER BY name
+"""
 _SELECT_ALL: Final = f"{_SELECT_COLLECTIONS} ORDER BY name, role, id"
 
 
 def find_state(connection: AnyConnection, name: CollectionName) -> CollectionState | None:
     """Return the collection of a name, None where there is none."""
     ref = get_ref(name)
-    row = get_driver(connection).execute(_SELECT_BY_NAME, {"name": ref.name, "role": ref.role.value}).fetchone()
+    query = _SELECT_REPLACED if ref.role is CollectionRole.REPLACED else _SELECT_BY_NAME
+    row = get_driver(connection).execute(query, {"name": ref.name, "role": ref.role.value}).fetchone()
     return None if row is None else _parse_state(row)
 
 
@@ -77,7 +88,7 @@ def get_state(connection: AnyConnection, name: CollectionName) -> CollectionStat
     """Return the collection of a name. Raises CollectionNotFoundError."""
     state = find_state(connection, name)
     if state is None:
-        raise CollectionNotFoundError(get_ref(name).name, [state.name for state in list_visible_states(connection)])
+        raise CollectionNotFoundError(get_ref(name).name, list_names(connection))
     return state
 
 
@@ -91,6 +102,16 @@ def list_visible_states(connection: AnyConnection) -> list[CollectionState]:
     return [state for state in list_states(connection) if not state.is_hidden]
 
 
+def list_names(connection: AnyConnection) -> list[str]:
+    """Return the names of the collections that users know of, ascending."""
+    return [name for (name,) in get_driver(connection).execute(_SELECT_NAMES)]
+
+
+def list_leftovers(connection: AnyConnection) -> list[CollectionState]:
+    """Return the collections that were replaced, and those that were to replace one that is gone."""
+    return [_parse_state(row) for row in get_driver(connection).execute(_SELECT_LEFTOVERS)]
+
+
 def get_ref(name: CollectionName) -> CollectionRef:
     """Return what a name means."""
     return name if isinstance(name, CollectionRef) else CollectionRef(name, CollectionRole.LIVE)
@@ -102,11 +123,11 @@ def get_replacement_ref(name: str) -> CollectionRef:
 
 
 def _parse_state(row: Sequence[Any]) -> CollectionState:
-    values = dict(zip(_COLUMN_NAMES, row, strict=True))
+    number, name, role, model, fingerprint, dimension, precision, data, index, indexed, stemmer, metadata, restored = row
     try:
-        role, precision = CollectionRole(values["role"]), Precision(values["precision"])
         return CollectionState(
-            **{**values, "role": role, "precision": precision, "metadata": parse_stored_json(values["metadata"])}
-        )
+            number, name, CollectionRole(role), model, fingerprint, dimension, Precision(precision), data, index, indexed,
+            stemmer, {} if metadata == "{}" else parse_stored_json(metadata), restored,
+        )  # fmt: skip
     except ValueError as error:
         raise DatabaseCorruptedError(f"the database is damaged: {error}; see `vecsearch doctor`") from error

@@ -20,6 +20,12 @@ def get_last_number(connection: Connection, target: Table) -> Any:
     return connection.scalar(select(_SEQUENCE.c.seq).where(_SEQUENCE.c.name == target.name))
 
 
+def allocate_numbers(connection: Connection, target: Table, count: int) -> range:
+    """Return row numbers that no row has had, ascending."""
+    first = 1 + (get_last_number(connection, target) or 0)
+    return range(first, first + count)
+
+
 def set_last_number(connection: Connection, target: Table, number: int) -> None:
     """Let a table continue after a number."""
     connection.execute(delete(_SEQUENCE).where(_SEQUENCE.c.name == target.name))

@@ -1,10 +1,21 @@
-"""Parse values that SQLite holds: SQLite checks no page, so what a damaged file gives may be anything."""
+"""JSON values that SQLite holds, written and parsed: SQLite checks no page, so what a damaged file gives may be anything."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.nesting import load_json
 from vecsearch.core.types import JSON, Location
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def format_stored_json(value: Mapping[str, Any]) -> str:
+    """Return a JSON object as it is stored."""
+    return _ENCODER.encode(dict(value)) if value else "{}"
 
 
 def parse_stored_json(text: str) -> JSON:

@@ -43,6 +43,7 @@ collections = Table(
     Column("metadata", Text, nullable=False, server_default="{}"),  # a JSON object of the user's
     Column("restored_version", Integer, nullable=False, server_default="0"),  # the data_version that a restore began with
     Index("collections_by_name", "name", "role", unique=True, sqlite_where=text("role <> 'replaced'")),
+    Index("hidden_collections", "role", sqlite_where=text("role <> 'live'")),  # each writer looks for those
     sqlite_autoincrement=True,
 )
 

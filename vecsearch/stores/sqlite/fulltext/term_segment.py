@@ -74,7 +74,7 @@ class TermSegment:
         )  # fmt: skip
 
 
-class _Inverted(NamedTuple):
+class _GroupedPostings(NamedTuple):
     """How many postings each term has; all of them, term after term; the order in which the occurrences stand there."""
 
     counts: Ints
@@ -88,10 +88,10 @@ def build_segment(chunks: ChunkTokens) -> TermSegment:
     rows = np.repeat(np.arange(len(chunks.ids)), chunks.counts)
     stems, stem_ranks, stem_counts = _rank_terms([stems for stems, _ in chunks.analyzed], chunks.tokens)
     forms, form_ranks, form_counts = _rank_terms([forms for _, forms in chunks.analyzed], chunks.tokens)
-    of_stems = _invert(stem_ranks, np.repeat(rows, stem_counts), len(stems))
-    of_forms = _invert(form_ranks, np.repeat(rows, form_counts), len(forms))
+    of_stems = _group_postings(stem_ranks, np.repeat(rows, stem_counts), len(stems))
+    of_forms = _group_postings(form_ranks, np.repeat(rows, form_counts), len(forms))
 
-    bounds, firsts = _accumulate(stem_counts), _accumulate(chunks.counts)[:-1]
+    bounds, firsts = _compute_starts(stem_counts), _compute_starts(chunks.counts)[:-1]
     begins, texts = bounds[firsts], bounds[firsts + chunks.above]
     lengths = np.diff(begins, append=bounds[-1])
     places = np.arange(bounds[-1]) - np.repeat(begins, lengths)
@@ -100,10 +100,12 @@ def build_segment(chunks: ChunkTokens) -> TermSegment:
 
     split = bisect_left(stems, FORM_MARK)  # terms: the forms stand there …
     at = int(of_stems.counts[:split].sum())  # … and their postings here; positions they have none
-    starts = _accumulate(np.insert(of_stems.counts, split, of_forms.counts))
+    starts = _compute_starts(np.insert(of_stems.counts, split, of_forms.counts))
     ordinals = np.insert(of_stems.ordinals, at, of_forms.ordinals)
     frequencies = np.insert(of_stems.frequencies, at, np.ones(len(of_forms.ordinals), np.uint32))
-    position_starts = _accumulate(np.insert(np.bincount(stem_ranks, minlength=len(stems)), split, np.zeros(len(forms), np.int64)))
+    position_starts = _compute_starts(
+        np.insert(np.bincount(stem_ranks, minlength=len(stems)), split, np.zeros(len(forms), np.int64))
+    )
     terms = [*stems[:split], *(FORM_MARK + form for form in forms), *stems[split:]]
     return TermSegment(chunks.ids, lengths, terms, starts, ordinals, frequencies, position_starts, positions)
 
@@ -111,9 +113,9 @@ def build_segment(chunks: ChunkTokens) -> TermSegment:
 def merge_segments(segments: Sequence[TermSegment], living: Sequence[Mask | None]) -> TermSegment:
     """Return adjacent segments as one, without the chunks that are not `living` (a mask a segment, None for all of it)."""
     parts = [segment if mask is None else _drop_chunks(segment, mask) for segment, mask in zip(segments, living, strict=True)]
-    terms, ranks = _unite([part.terms for part in parts])
-    starts = _accumulate(_add_up([np.diff(part.starts) for part in parts], ranks, len(terms)))
-    position_starts = _accumulate(_add_up([np.diff(part.position_starts) for part in parts], ranks, len(terms)))
+    terms, ranks = _merge_terms([part.terms for part in parts])
+    starts = _compute_starts(_add_up([np.diff(part.starts) for part in parts], ranks, len(terms)))
+    position_starts = _compute_starts(_add_up([np.diff(part.position_starts) for part in parts], ranks, len(terms)))
     ordinals, frequencies = np.empty(starts[-1], np.uint16), np.empty(starts[-1], np.uint32)
     positions = np.empty(position_starts[-1], np.uint32)
     free, free_positions, base = starts[:-1].copy(), position_starts[:-1].copy(), 0
@@ -132,7 +134,7 @@ def _drop_chunks(segment: TermSegment, living: Mask) -> TermSegment:
     alive = living[segment.ordinals]
     counts = np.where(np.repeat(np.diff(segment.position_starts) > 0, np.diff(segment.starts)), segment.frequencies, 0)
     positions_alive = np.repeat(alive, counts)
-    starts, position_starts = _accumulate(alive)[segment.starts], _accumulate(positions_alive)[segment.position_starts]
+    starts, position_starts = _compute_starts(alive)[segment.starts], _compute_starts(positions_alive)[segment.position_starts]
     used = np.diff(starts) > 0
     terms = [term for term, is_used in zip(segment.terms, used.tolist(), strict=True) if is_used]
     kept = np.append(used, True)  # with where the last one ends
@@ -143,7 +145,7 @@ def _drop_chunks(segment: TermSegment, living: Mask) -> TermSegment:
     )  # fmt: skip
 
 
-def _unite(dictionaries: Sequence[list[str]]) -> tuple[list[str], list[Ints]]:
+def _merge_terms(dictionaries: Sequence[list[str]]) -> tuple[list[str], list[Ints]]:
     """Return the terms of several dictionaries in one, and the ranks there of those of each."""
     numbers = _make_numbers()
     numbered = [_look_up(numbers, terms) for terms in dictionaries]
@@ -181,7 +183,7 @@ def _sort_terms(numbers: Mapping[str, int]) -> tuple[list[str], Ints]:
     return terms, ranks
 
 
-def _invert(ranks: Ints, rows: Ints, terms: int) -> _Inverted:
+def _group_postings(ranks: Ints, rows: Ints, terms: int) -> _GroupedPostings:
     """Return the postings of occurrences: of the term of a rank in a row each; the rows ascend."""
     order = np.argsort(ranks.astype(np.uint16), kind="stable")  # 16 bits at a time: linear
     if terms > 1 << 16:
@@ -190,10 +192,10 @@ def _invert(ranks: Ints, rows: Ints, terms: int) -> _Inverted:
     first = np.flatnonzero(np.diff(keys, prepend=-1))
     frequencies = np.diff(first, append=len(keys)).astype(np.uint32)
     counts = np.bincount(keys[first] // SEGMENT_ROWS_MAX, minlength=terms)
-    return _Inverted(counts, (keys[first] % SEGMENT_ROWS_MAX).astype(np.uint16), frequencies, order)
+    return _GroupedPostings(counts, (keys[first] % SEGMENT_ROWS_MAX).astype(np.uint16), frequencies, order)
 
 
-def _accumulate(counts: NDArray[Any]) -> Ints:
+def _compute_starts(counts: NDArray[Any]) -> Ints:
     """Return where each of adjacent runs of such lengths begins, and where the last one ends."""
     return np.concatenate([[0], np.cumsum(counts)])
 

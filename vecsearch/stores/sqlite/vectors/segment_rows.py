@@ -41,11 +41,18 @@ class StoredSegment:
 _SELECT_SEGMENTS: Final = (
     "SELECT id, after_id, last_id, rows, checksum FROM segments WHERE collection_id = :collection ORDER BY after_id"
 )
+_SELECT_ALL_SEGMENTS: Final = "SELECT collection_id, id, after_id, last_id, rows, checksum FROM segments"
 
 
 def list_segments(connection: AnyConnection, state: CollectionState) -> list[StoredSegment]:
     """List the segments in ascending order of their chunks."""
     return [StoredSegment(*row) for row in get_driver(connection).execute(_SELECT_SEGMENTS, {"collection": state.id})]
+
+
+def list_all_segments(connection: AnyConnection) -> list[tuple[int, StoredSegment]]:
+    """List the segments of all collections, each with the row of its collection."""
+    rows = get_driver(connection).execute(_SELECT_ALL_SEGMENTS)
+    return [(collection, StoredSegment(*segment)) for collection, *segment in rows]
 
 
 def get_segment_path(index_folder: Path, collection: int, segment: int) -> Path:

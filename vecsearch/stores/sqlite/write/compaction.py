@@ -16,14 +16,14 @@ from sqlalchemy import Connection, delete, exists, func, insert, select, update
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import StorageError, VecsearchWarning, wrap_write_error
 from vecsearch.core.settings import INDEX_FLUSH_ROWS, MERGE_RATIO, SEGMENT_DELETED_RATIO, SEGMENT_ROWS_MAX
-from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state, get_state, list_states
+from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state, get_state
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, segments, sources, staged_vectors, tombstones
 from vecsearch.stores.sqlite.engine.wal_readers import describe_holders
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.vectors.faiss_segment import Ids
-from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, get_segment_path, list_segments
+from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, get_segment_path, list_all_segments, list_segments
 from vecsearch.stores.sqlite.vectors.vector_view import build_segment, read_deleted_ids
 
 
@@ -187,9 +187,8 @@ def list_index_files(connection: Connection, database: DatabaseFolder) -> set[ob
     """Return the index files of all collections."""
     return {
         path
-        for state in list_states(connection)
-        for segment in list_segments(connection, state)
-        for path in segment.list_files(database.index_folder, state.id)
+        for collection, segment in list_all_segments(connection)
+        for path in segment.list_files(database.index_folder, collection)
     }
 
 

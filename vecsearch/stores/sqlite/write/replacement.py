@@ -24,7 +24,7 @@ from vecsearch.stores.sqlite.engine.collections import (
     find_state,
     get_replacement_ref,
     get_state,
-    list_states,
+    list_leftovers,
 )
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
@@ -174,9 +174,7 @@ def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
 def drop_leftovers(database: DatabaseFolder) -> None:
     """Drop collections that were replaced, and what was to replace one that is gone, with their index files."""
     with database.begin_read() as connection:
-        states = list_states(connection)
-    needed_refs = {ref for state in states if not state.is_hidden for ref in (state.ref, get_replacement_ref(state.name))}
-    gone = [state for state in states if state.ref not in needed_refs]
+        gone = list_leftovers(connection)
     for state in gone:
         with database.begin_write() as connection:
             drop(connection, state)

@@ -14,11 +14,10 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, Integer, Table, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.batched import batched
-from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.types import Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
@@ -34,7 +33,8 @@ from vecsearch.stores.sqlite.engine.collections import (
 )
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.sequences import get_last_number
+from vecsearch.stores.sqlite.engine.sequences import allocate_numbers
+from vecsearch.stores.sqlite.engine.stored_values import format_stored_json
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources, staged_vectors, tombstones, vectors
 from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
@@ -42,10 +42,9 @@ from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 from vecsearch.stores.sqlite.write import compaction
+from vecsearch.stores.sqlite.write.chunk_rows import add_chunks
 
 _IN_VALUES_MAX: Final = 10_000
-_VECTORS_AT_ONCE: Final = 256  # documents whose vectors are converted together
-_JSON_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 class SQLiteWriter:
@@ -85,7 +84,7 @@ class SQLiteWriter:
                     insert(collections).values(
                         name=ref.name, role=ref.role.value, model=encoder.model, fingerprint=encoder.fingerprint,
                         dimension=encoder.dimension, precision=precision.value, created_at=_get_timestamp(), stemmer=stemmer,
-                        metadata=_dump_json(metadata or {}),
+                        metadata=format_stored_json(metadata or {}),
                     )
                 )  # fmt: skip
                 state = get_state(connection, self._name)
@@ -185,7 +184,7 @@ def _set_metadata(connection: Connection, state: CollectionState, metadata: Mapp
     for batch in batched(metadata, _IN_VALUES_MAX):
         rows = _find_document_rows(connection, state, batch)
         _delete_metadata_entries(connection, state, rows.values())
-        changed = [(rows[key], _dump_json(metadata[key])) for key in batch if key in rows]
+        changed = [(rows[key], format_stored_json(metadata[key])) for key in batch if key in rows]
         now = _get_timestamp()
         _UPDATE_METADATA.run_many(connection, [(stored, now, row) for row, stored in changed])
         metadata_index.add(connection, state.id, changed)
@@ -223,13 +222,14 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
     existing_rows = _find_document_rows(connection, state, [document.id for document in new_documents])
     for batch in batched(existing_rows.values(), _IN_VALUES_MAX):
         _delete_chunks(connection, state, batch)
-    fresh = iter(_allocate_ids(connection, documents, len(new_documents) - len(existing_rows)))
+    fresh = iter(allocate_numbers(connection, documents, len(new_documents) - len(existing_rows)))
     rows = [existing_rows[document.id] if document.id in existing_rows else next(fresh) for document in new_documents]
     source_ids = _ensure_source_rows(
         connection, state, {document.source for document in new_documents if document.source is not None}
     )
     metadatas = [
-        _dump_json(document.metadata) if document.preserved is None else document.preserved.metadata for document in new_documents
+        format_stored_json(document.metadata) if document.preserved is None else document.preserved.metadata
+        for document in new_documents
     ]
     entries = list(zip(rows, new_documents, metadatas, strict=True))
     written = partial(_iterate_values, entries, source_ids, _get_timestamp())
@@ -245,7 +245,7 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
         connection, ((*values, row) for row, document, values in written() if document.id in existing_rows)
     )
     metadata_index.add(connection, state.id, zip(rows, metadatas, strict=True))
-    _add_chunks(connection, state, rows, new_documents)
+    add_chunks(connection, state, rows, new_documents)
 
 
 def _iterate_values(
@@ -260,49 +260,6 @@ def _iterate_values(
         indexed_at = now if document.preserved is None else document.preserved.indexed_at
         values = (source, document.title, document.text, metadata, document.digest, document.provided_vectors, indexed_at)
         yield row, document, values
-
-
-def _add_chunks(
-    connection: Connection, state: CollectionState, rows: Sequence[int], new_documents: Sequence[NewDocument]
-) -> None:
-    ids = _allocate_ids(connection, chunks, sum(len(document.spans) for document in new_documents))
-    _ADD_CHUNK.run_many(
-        connection,
-        (
-            (i, state.id, row, n, cut.start, cut.end, _dump_json(cut.location) if cut.location else None, cut.context or None)
-            for i, (row, _, n, cut) in zip(ids, _iterate_spans(rows, new_documents), strict=True)
-        ),
-    )
-    _ADD_VECTOR.run_many(connection, zip(ids, _iterate_vectors(new_documents, state.precision), strict=True))
-    bodies = (
-        (i, document.title, cut.context, document.text[cut.start : cut.end])
-        for i, (_, document, _, cut) in zip(ids, _iterate_spans(rows, new_documents), strict=True)
-    )
-    term_tables.add(connection, state, bodies)
-
-
-def _iterate_spans(
-    rows: Sequence[int], new_documents: Sequence[NewDocument]
-) -> Iterator[tuple[int, NewDocument, int, ChunkSpan]]:
-    """Yield the chunks of documents: (row of the document, document, ordinal, span)."""
-    for row, document in zip(rows, new_documents, strict=True):
-        for ordinal, span in enumerate(document.spans):
-            yield row, document, ordinal, span
-
-
-def _iterate_vectors(new_documents: Sequence[NewDocument], precision: Precision) -> Iterator[bytes]:
-    """Yield the vectors of the chunks of documents as they are stored."""
-    for batch in batched((document.vectors for document in new_documents if len(document.spans)), _VECTORS_AT_ONCE):
-        matrix = np.concatenate(batch).astype(get_dtype(precision))
-        width, data = matrix.itemsize * matrix.shape[1], matrix.tobytes()
-        for start in range(0, len(data), width):
-            yield data[start : start + width]
-
-
-def _allocate_ids(connection: Connection, table: Table, count: int) -> range:
-    """Return row ids that no row has had, ascending."""
-    first = 1 + (get_last_number(connection, table) or 0)
-    return range(first, first + count)
 
 
 def _find_document_rows(
@@ -372,10 +329,6 @@ def _mark_indexed(connection: Connection, state: CollectionState, indexed_file: 
     connection.execute(statement.on_conflict_do_update(index_elements=["collection_id", "path"], set_=values))
 
 
-def _dump_json(metadata: Metadata) -> str:
-    return _JSON_ENCODER.encode(dict(metadata)) if metadata else "{}"
-
-
 def _get_timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -400,5 +353,3 @@ _UPDATE_METADATA: Final = PreparedStatement(
     .where(documents.c.id == bindparam("row"))
     .values(metadata=bindparam("new_metadata"), indexed_at=bindparam("now"))
 )
-_ADD_CHUNK: Final = PreparedStatement(insert(chunks))
-_ADD_VECTOR: Final = PreparedStatement(insert(vectors))
