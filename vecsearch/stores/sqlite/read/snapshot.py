@@ -221,9 +221,9 @@ class SQLiteSnapshot:
 
     def load_windows(self, ids: Sequence[ChunkId], neighbours: int) -> list[ChunkWindow]:
         """Return each chunk with so many before and after it in its document, as far as there are any."""
-        return [
-            ChunkWindow(*self._driver.execute(_WINDOW, {"chunk": chunk, "neighbours": neighbours}).fetchone()) for chunk in ids
-        ]
+        rows = self._driver.execute(_WINDOWS, {"ids": json.dumps(list(ids)), "neighbours": neighbours})
+        windows = {row[0]: ChunkWindow(*row[1:]) for row in rows}
+        return [windows[chunk] for chunk in ids]
 
     def find_document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
         """Return the row of each chunk's document."""
@@ -331,13 +331,14 @@ _DOCUMENT_CHUNKS: Final = """
     WHERE documents.collection_id = :collection AND documents.external_id IN (SELECT value FROM json_each(:keys))
     ORDER BY chunks.id
 """
-_WINDOW: Final = """
-    WITH one AS (SELECT document_id, ordinal FROM chunks WHERE id = :chunk),
-    near AS (
-        SELECT chunks.document_id, min(chunks.start) AS first, max(chunks."end") AS last FROM chunks JOIN one
-        ON chunks.document_id = one.document_id AND chunks.ordinal BETWEEN one.ordinal - :neighbours AND one.ordinal + :neighbours
+_WINDOWS: Final = """
+    WITH near AS (
+        SELECT hits.id, chunks.document_id, min(chunks.start) AS first, max(chunks."end") AS last
+        FROM chunks AS hits JOIN chunks ON chunks.document_id = hits.document_id
+            AND chunks.ordinal BETWEEN hits.ordinal - :neighbours AND hits.ordinal + :neighbours
+        WHERE hits.id IN (SELECT value FROM json_each(:ids)) GROUP BY hits.id
     )
-    SELECT substr(documents.text, first + 1, last - first), first, last
+    SELECT near.id, substr(documents.text, first + 1, last - first), first, last
     FROM near JOIN documents ON documents.id = near.document_id
 """
 _DOCUMENT_COUNT: Final = "SELECT count(*) FROM documents WHERE collection_id = :collection"
