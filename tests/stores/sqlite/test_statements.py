@@ -16,8 +16,8 @@ QUESTION = "the river runs past the old mill"
 def collection(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
     folder: Path = tmp_path_factory.mktemp("statements")
     collection = vecsearch.open(folder / "db")
-    texts = [f"text {n}: the river {n % 7} runs past mill {n} and the town of {n * 7}" for n in range(80)]
-    collection.add(texts, ids=[f"{n}" for n in range(80)], metadatas=[{"odd": bool(n % 2)} for n in range(80)])
+    texts = [f"text {n}: the river {n % 7} runs past mill {n} and the town of {n * 7}" for n in range(60)]
+    collection.add(texts, ids=[f"{n}" for n in range(60)], metadatas=[{"odd": bool(n % 2)} for n in range(60)])
     return collection
 
 
@@ -28,7 +28,6 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection
         ({"mode": "lexical"}, 5),
         ({"mode": "dense"}, 5),
         ({"where": {"odd": True}}, 6),
-        ({"min_similarity": "auto"}, 6),
         ({"explain": True}, 7),
         ({"group_by": "document"}, 7),
         ({"dedupe": True}, 7),
