@@ -163,13 +163,10 @@ class MemoryState:
 
 
 @dataclass(frozen=True)
-class MemoryHits:
+class MemoryHits(LexicalHits):
     """The BM25 of every chunk that holds a term; see `stores.base.LexicalHits`."""
 
     scores: Mapping[ChunkId, float]
-    max_score: float
-    identifier_share: float
-    ranked: ScoredChunks
 
     def score(self, ids: Ids) -> Scores:
         return np.array([self.scores.get(chunk, 0.0) for chunk in ids.tolist()])
@@ -219,7 +216,7 @@ class MemorySnapshot:
                 length = len(index[chunk].above) + len(index[chunk].body)
                 saturation = count * (_K1 + 1) / (count + _K1 * (1 - _B + _B * length / mean)) if clause.kind in _RANKED else 1.0
                 scores[chunk] = scores.get(chunk, 0.0) + clause.weight * idfs[clause] * saturation
-        return MemoryHits(scores, max_score, share, _rank(scores)[:k])
+        return MemoryHits(_rank(scores)[:k], max_score, share, scores)
 
     def _count_matches(self, query: LexicalQuery) -> dict[QueryClause, int]:
         chunks, analyzer = self._state.text_index.values(), get_analyzer(self.info.stemmer)

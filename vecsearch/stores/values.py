@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
@@ -100,24 +101,24 @@ class VectorHits:
     access: VectorAccess
 
 
-class LexicalHits(Protocol):
-    """What a lexical query finds, of any depth. Use it while the snapshot is open that gave it."""
+@dataclass(frozen=True, slots=True)
+class LexicalHits(ABC):
+    """What a lexical query finds, of any depth. Use it while the snapshot is open that gave it.
 
-    @property
-    def ranked(self) -> ScoredChunks:
-        """Return the chunks that were asked for, by BM25, best first."""
+    `ranked` are the chunks that were asked for, by BM25, best first. `max_score`: the score that no text can reach for this query,
+    where a term that no chunk has counts UNSEEN_TERM_WEIGHT. `identifier_share`: the share, in [0, 1], of the query's idf that lies
+    in identifiers, versions and the like.
+    """
 
-    @property
-    def max_score(self) -> float:
-        """Return the score that no text can reach for this query; a term that no chunk has counts UNSEEN_TERM_WEIGHT."""
+    ranked: ScoredChunks
+    max_score: float
+    identifier_share: float
 
-    @property
-    def identifier_share(self) -> float:
-        """Return the share, in [0, 1], of the query's idf that lies in identifiers, versions and the like."""
-
+    @abstractmethod
     def score(self, ids: Ids) -> Scores:
         """Return the BM25 of each of these chunks, 0 for one that holds no term or may not be found."""
 
+    @abstractmethod
     def extend(self, k: int) -> LexicalHits:
         """Return the same with up to k chunks ranked."""
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from vecsearch.core.settings import BM25_K1, QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
 from vecsearch.core.sorted_ids import find_positions
-from vecsearch.stores.base import NO_CHUNKS, Ids, ScoredChunks, Scores
+from vecsearch.stores.base import NO_CHUNKS, Ids, LexicalHits, ScoredChunks, Scores
 from vecsearch.stores.sqlite.engine.connections import AnyConnection
 from vecsearch.stores.sqlite.fulltext.term_segment import FORM_MARK, Ints, Mask
 from vecsearch.stores.sqlite.fulltext.term_view import SelectedRows, TermLookup, TermPlace, TermView
@@ -63,15 +63,12 @@ class _ClauseMatch:
 
 
 @dataclass(frozen=True, slots=True)
-class BM25Hits:
+class BM25Hits(LexicalHits):
     """What the clauses of a query find, those that can score most first; see `stores.base.LexicalHits`."""
 
     view: TermView
     matches: tuple[_ClauseMatch, ...]
     selected: SelectedRows | None
-    max_score: float
-    identifier_share: float
-    ranked: ScoredChunks = NO_CHUNKS
 
     def extend(self, k: int) -> BM25Hits:
         """Return the same with up to k chunks ranked; ties go to the lower id."""
@@ -121,7 +118,7 @@ def search_bm25(
     matches = [finder.match(clause, _idf(view.count, counts[clause])) for clause in rarest]
     best_first = tuple(sorted(matches, key=lambda match: -match.bound))  # one order for all, so that equal texts score the same
     selected = None if allowed is None else view.select(allowed)
-    return BM25Hits(view, best_first, selected, max_score, _compute_identifier_share(counts, view.count)).extend(limit)
+    return BM25Hits(NO_CHUNKS, max_score, _compute_identifier_share(counts, view.count), view, best_first, selected).extend(limit)
 
 
 def compute_term_idfs(connection: AnyConnection, view: TermView, query: LexicalQuery) -> dict[str, float]:
