@@ -105,9 +105,9 @@ class VectorHits:
 class LexicalHits(ABC):
     """What a lexical query finds, of any depth. Use it while the snapshot is open that gave it.
 
-    `ranked` are the chunks that were asked for, by BM25, best first. `max_score`: the score that no text can reach for this query,
-    where a term that no chunk has counts UNSEEN_TERM_WEIGHT. `identifier_share`: the share, in [0, 1], of the query's idf that lies
-    in identifiers, versions and the like.
+    `ranked` are the chunks that were asked for, by BM25, best first. `max_score`: the score that no text can reach for this
+    query, where a term that no chunk has counts UNSEEN_TERM_WEIGHT. `identifier_share`: the share, in [0, 1], of the query's idf
+    that lies in identifiers, versions and the like.
     """
 
     ranked: ScoredChunks
