@@ -261,7 +261,9 @@ def test_modules_are_imported_by_constant_names_alone() -> None:
 # What stands in SQL that is written as text: names of our own tables and PRAGMAs, integers, a quoted path. All else is bound.
 HOLES = {
     "stores/sqlite/backup/backup_file.py": {"name", "_CHECKPOINT_WAIT_MS"},
-    "stores/sqlite/engine/collections.py": {"', '.join(_COLUMN_NAMES)"},
+    "stores/sqlite/engine/collections.py": {
+        "', '.join(_COLUMN_NAMES)", "CollectionRole.LIVE", "CollectionRole.REPLACED",
+    },
     "stores/sqlite/engine/creation.py": {"APPLICATION_ID"},
     "stores/sqlite/engine/database_folder.py": {
         "name", "quoted", "_BUSY_TIMEOUT.format(WAL_CHECKPOINT_WAIT_MS)",
