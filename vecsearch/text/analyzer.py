@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain
 from operator import itemgetter
-from threading import Lock
+from threading import local
 from typing import Final, TypeAlias, TypeVar
 
 import regex
@@ -50,7 +50,7 @@ _SIMPLE_TOKEN: Final = re.compile(  # and where no character is a mark or of a s
     r"[^\W_]++(?:[._/@:&+#~\-]{1,2}[^\W_]++)*+(?:\+\+|\+|#)?+"
 )
 _NOT_SIMPLE: Final = re.compile(
-    "[\u0300-\u036f\u0483-\u0489\u0530-\u1cff\u1dc0-\u1dff\u208f\u209d-\u209f\u20d0-\u20ff\u2c00-\U0010ffff]"
+    "[\u02ea\u02eb\u0300-\u036f\u0483-\u0489\u0530-\u1cff\u1dc0-\u1dff\u208f\u209d-\u209f\u20d0-\u20ff\u2c00-\U0010ffff]"
 )
 _SIGNS: Final = re.compile(r"[^\w]|_")
 _PART: Final = regex.compile(_WORD, regex.V1)
@@ -115,7 +115,7 @@ class Analyzer:
         self._fold_case = _fold_turkish_case if stemmer == "tr" else str.casefold
         self._stems = _Memory(_load_stemmer(stemmer))
         self._tokens = _Memory(self._analyze_token_texts)
-        self._take_apart = lru_cache(maxsize=_PARTS_KEPT)(self._take_token_apart)
+        self._take_short_token_apart = lru_cache(maxsize=_PARTS_KEPT)(self._take_token_apart)
 
     def tokenize(self, text: str) -> Iterator[Token]:
         """The tokens of a text, in order; positions are those of the text given."""
@@ -124,7 +124,9 @@ class Analyzer:
             end = match.end()
             while end < len(normalized) and places[end] == places[end - 1]:  # inside of what one character stands for
                 end += 1
-            parts = self._take_apart(match["run"], match["word"], match["tail"] or "")
+            is_short = match.end() - match.start() <= COMPOUND_LENGTH_MAX  # of long ones thousands would fill the memory
+            take_apart = self._take_short_token_apart if is_short else self._take_token_apart
+            parts = take_apart(match["run"], match["word"], match["tail"] or "")
             yield Token(*parts[:3], places[match.start()], places[end], match["run"] is not None, parts[3])
 
     def analyze(self, text: str) -> AnalyzedText:
@@ -155,7 +157,7 @@ class Analyzer:
         if token_text.isascii() and self._fold_case is str.casefold and not _HAS_CAPITALS_OR_VERSION.search(token_text):
             return self._analyze_plain(token_text.lower())
         run, word, tail = _TOKEN.fullmatch(token_text).group("run", "word", "tail")
-        terms, forms, compound_form, other_forms = self._take_apart(run, word, tail or "")
+        terms, forms, compound_form, other_forms = self._take_token_apart(run, word, tail or "")
         return terms, (*forms, *other_forms) if compound_form is None else (*forms, compound_form, *other_forms)
 
     def _analyze_plain(self, form: str) -> TokenAnalysis:
@@ -281,11 +283,11 @@ def _load_stemmer(stemmer: str) -> Callable[[Sequence[str]], list[str]]:
         return lambda words: list(map(fold, words))
     import Stemmer
 
-    snowball, lock = Stemmer.Stemmer(STEMMERS[stemmer], 0), Lock()
+    of_thread = local()  # a stemmer works for one thread at a time; a lock might be held while another thread forks
 
     def stem(words: Sequence[str]) -> list[str]:
-        with lock:  # a stemmer works for one thread at a time
-            stems = snowball.stemWords(words)
-        return [stem if stem.isascii() else fold(stem) for stem in stems]
+        if not hasattr(of_thread, "stemmer"):
+            of_thread.stemmer = Stemmer.Stemmer(STEMMERS[stemmer], 0)
+        return [stem if stem.isascii() else fold(stem) for stem in of_thread.stemmer.stemWords(words)]
 
     return stem
