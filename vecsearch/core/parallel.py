@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+_BEGIN_WAIT_S: Final = 0.002  # for a helper, all of whom may be busy
 _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of work in each period
 
 
@@ -71,8 +73,21 @@ def map_parallel(work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
 
 
 def start(work: Callable[[], _R]) -> Callable[[], _R]:
-    """Begin work beside the caller's; returns what waits for its result. On one core it is done when its result is asked for."""
-    return _get_helper_pool().submit(work).result if count_cores() > 1 else cache(work)
+    """Begin work beside the caller's; returns what waits for its result. On one core it is done when its result is asked for.
+
+    It should soon come to where other threads can run: the caller, who may not let others run for long, waits until it has begun.
+    """
+    if count_cores() == 1:
+        return cache(work)
+    begun = Event()
+
+    def run() -> _R:
+        begun.set()
+        return work()
+
+    waiting = _get_helper_pool().submit(run)
+    begun.wait(_BEGIN_WAIT_S)
+    return waiting.result
 
 
 @cache

@@ -103,7 +103,9 @@ class OnnxModel:
 
     def _run_model(self, text: str, session: Any) -> tuple[Any, Matrix]:
         """Return the tokens of a text, cut at the window, and a row for each."""
-        encoding = self._tokenizer_at_window.encode_batch([text])[0]  # unlike `encode`, lets other threads run
+        # of several texts at once, unlike `encode`, lets other threads run; one alone is not to wait until they let it go on
+        tokenizer, is_alone = self._tokenizer_at_window, self._wide_session is not None and session is self._wide_session[1]
+        encoding = tokenizer.encode(text) if is_alone else tokenizer.encode_batch([text])[0]
         rows = session.run(None, {"input_ids": np.array([encoding.ids], np.int64)})[0][0]
         return encoding, rows
 

@@ -205,7 +205,7 @@ def _apply_trigrams(snapshot: Snapshot, query: Query, ranking: Ranking, max_scor
     assert query.text is not None
     top = ranking.top
     trigrams = score_trigrams(snapshot, query.text, top.ids.tolist())
-    terms = np.nan_to_num(ranking.bm25.look_up(top.ids)) / (max_score or 1.0)
+    terms = ranking.bm25.look_up(top.ids, missing=0.0) / (max_score or 1.0)
     share = trigrams / (trigrams.max() or 1.0)
     reordered = ranking.reorder(top.scores - term_share * terms + TRIGRAM_WEIGHT * share)
     return replace(reordered, by_trigrams=ScoredChunks.rank(top.ids, trigrams))

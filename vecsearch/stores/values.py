@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -81,10 +82,10 @@ class ScoredChunks:
         """Return the same by ascending id, as `look_up` needs them."""
         return self[np.argsort(self.ids)]
 
-    def look_up(self, ids: Ids) -> Scores:
-        """Return the score of each of these chunks, NaN for one that is not here. The chunks here must ascend."""
+    def look_up(self, ids: Ids, *, missing: float = math.nan) -> Scores:
+        """Return the score of each of these chunks, `missing` for one that is not here. The chunks here must ascend."""
         places, known = find_positions(self.ids, ids)
-        found = np.full(len(ids), np.nan)
+        found = np.full(len(ids), missing)
         found[known] = self.scores[places[known]]
         return found
 
