@@ -81,9 +81,15 @@ def test_a_query_of_identifiers_is_answered_by_its_words() -> None:
 
 def test_of_identifiers_what_both_sides_find_counts_as_little_as_the_meaning() -> None:
     cosines, bm25 = {1: 0.64}, {1: 2.0}
-    for share, weight in ((0.0, 1.0), (0.5, 0.55), (1.0, 0.1)):
+    for share, weight in ((0.0, 1.0), (0.2, 0.9064), (0.5, 0.55), (0.8, 0.1936), (1.0, 0.1)):
         candidates = make_candidates(cosines, bm25, identifier_share=share)
         assert FUSIONS[Fusion.TMM](candidates) == pytest.approx([weight * (0.64 + 0.5 * 0.4) + 0.25])
+
+
+@given(shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
+def test_the_more_of_a_query_is_identifiers_the_less_its_meaning_counts(shares: tuple[float, float]) -> None:
+    less, more = (FUSIONS[Fusion.TMM](make_candidates({1: 0.5}, {}, identifier_share=share))[0] for share in sorted(shares))
+    assert 0.05 - 1e-12 <= more <= less + 1e-12 <= 0.5 + 2e-12
 
 
 @pytest.mark.parametrize("fusion", Fusion)
