@@ -25,7 +25,6 @@ from vecsearch.text.analyzer import is_unspaced
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
 _RANKED: Final = frozenset({ClauseKind.WORD, ClauseKind.PHRASE})  # those whose frequency counts
-_LONG_LIST: Final = 1_000  # postings from which on a look at the best so far may save work
 _FEW_ALLOWED: Final = 4  # times as many postings as chunks that may be found: these are then looked up one by one
 _MANY_CANDIDATES: Final = 2  # times as many as are wanted: fewer of them may be left to look up
 _SLACK: Final = 1e-9  # of a score, for what rounding may take
@@ -204,11 +203,13 @@ def _sum_scores(
         candidates = selected.ordinals
     touched: list[Ints] = [] if candidates is None else [candidates]
     count, left, most = 0, sum(match.bound for match in matches), 0.0  # what a chunk can still get, and may have at the limit
+    unread = sum(len(match.ordinals) for match in matches)
     for match in matches:
-        if candidates is None and left < most and len(match.ordinals) > _LONG_LIST and count >= limit:
+        if candidates is None and left < most and unread > count >= limit:  # else a look at all so far costs more than it saves
             candidates, most = _find_candidates(totals, touched, limit, left)
         left -= match.bound
-        most += match.bound / 2  # about as much as the score at the limit grows: looked at again when that may be enough
+        unread -= len(match.ordinals)
+        most += match.bound / 3  # about as much as the score at the limit grows: looked at again when that may be enough
         if candidates is not None:
             match.add_to(totals, candidates)
             if len(candidates) > _MANY_CANDIDATES * limit:

@@ -322,7 +322,7 @@ def _match_phrase(places: Sequence[TermPlace], positions: Mapping[int, PositionB
     begins: Ints | None = None
     for offset, place in sorted(enumerate(places), key=lambda pair: pair[1].block.count(pair[1].index)):
         keys = _load_keys(place, positions) - offset
-        begins = keys if begins is None else np.intersect1d(begins, keys, assume_unique=True)
+        begins = keys if begins is None else begins[find_positions(keys, begins)[1]]
         if not len(begins):
             break
     assert begins is not None
