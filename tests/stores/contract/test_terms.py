@@ -62,9 +62,9 @@ questions = st.one_of(
 
 @pytest.fixture
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A few chunks fill a segment, two segments make a merge, and any list of chunks is long."""
+    """A few chunks fill a segment, two segments make a merge, and hopeless candidates are dropped early."""
     monkeypatch.setattr(merge_policy, "FAN", 2)
-    monkeypatch.setattr(bm25, "_LONG_LIST", 0)
+    monkeypatch.setattr(bm25, "_MANY_CANDIDATES", 1)
     for module in (merge_policy, term_tables):
         monkeypatch.setattr(module, "SEGMENT_ROWS_MAX", 7)
     yield
