@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from itertools import chain
 from operator import itemgetter
 from threading import local
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import regex
 
@@ -49,7 +49,7 @@ _PLAIN_TOKEN: Final = re.compile(  # the same where every character is ASCII, wh
 _SIMPLE_TOKEN: Final = re.compile(  # and where no character is a mark or of a script without spaces
     r"[^\W_]++(?:[._/@:&+#~\-]{1,2}[^\W_]++)*+(?:\+\+|\+|#)?+"
 )
-_NOT_SIMPLE: Final = re.compile(
+_NOT_SIMPLE: Final = (
     "[\u02ea\u02eb\u0300-\u036f\u0483-\u0489\u0530-\u1cff\u1dc0-\u1dff\u208f\u209d-\u209f\u20d0-\u20ff\u2c00-\U0010ffff]"
 )
 _SIGNS: Final = re.compile(r"[^\w]|_")
@@ -95,8 +95,7 @@ class Token:
         return (*self.forms, *(() if self.compound_form is None else (self.compound_form,)), *self.other_forms)
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzedText:
+class AnalyzedText(NamedTuple):
     """A text's stems, one a position, and everything in it that can be asked for as it is written."""
 
     terms: list[str]
@@ -254,9 +253,15 @@ def _find_token_texts(text: str) -> list[str]:
     text = _blank_possessives(normalize(text))
     if text.isascii():
         return _PLAIN_TOKEN.findall(text)
-    if not _NOT_SIMPLE.search(text):
+    if not _find_not_simple()(text):
         return _SIMPLE_TOKEN.findall(text)
     return ["".join(groups) for groups in _TOKEN.findall(text)]  # of its groups, which follow each other
+
+
+@cache
+def _find_not_simple() -> Callable[[str], object]:
+    """Compiled when a text needs it, as that takes longer than all the other patterns together."""
+    return re.compile(_NOT_SIMPLE).search
 
 
 def _split_word(word: str, is_camel: bool) -> list[str]:

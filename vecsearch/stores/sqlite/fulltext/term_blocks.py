@@ -11,7 +11,6 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -56,8 +55,7 @@ class _Repeats(NamedTuple):
     indexes: NDArray[np.uint16]
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedBlock:
+class EncodedBlock(NamedTuple):
     """A block ready to store."""
 
     first_term: str

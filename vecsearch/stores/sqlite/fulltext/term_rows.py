@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -40,8 +39,7 @@ class SegmentHead(NamedTuple):
     blocks: int
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentChunks:
+class SegmentChunks(NamedTuple):
     """The ids and lengths of a segment's chunks, in the order of their ordinals, and the first term of each of its blocks."""
 
     ids: Ids

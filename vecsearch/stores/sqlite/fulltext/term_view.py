@@ -32,8 +32,7 @@ _Block = TypeVar("_Block", PostingBlock, PositionBlock)
 _READ: Final = "SELECT id, data FROM {table} WHERE id IN (SELECT value FROM json_each(?))"
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentView:
+class SegmentView(NamedTuple):
     """A segment, and the ordinal of its first chunk."""
 
     head: SegmentHead
