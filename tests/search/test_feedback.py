@@ -108,6 +108,15 @@ def test_how_many_are_asked_for_changes_no_score(tmp_path: Path) -> None:
             assert [(hit.id, hit.score) for hit in collection.search("zzz bank", limit=limit)] == every[:limit]
 
 
+def test_what_follows_the_best_is_below_them(tmp_path: Path) -> None:
+    rows = make_rows(np.linspace(0.1, 0.9, 70).tolist(), kin=[0, 1])  # those that are stored last are the best
+    with make_collection(tmp_path, rows) as collection:
+        hits = collection.search(QUESTION, limit=70)
+    ranks = [(-hit.score, int(hit.id)) for hit in hits]
+    assert ranks == sorted(ranks)
+    assert hits[RERANK_DEPTH - 1].score > hits[RERANK_DEPTH].score
+
+
 @pytest.mark.parametrize("mode", ["dense", "lexical"])
 def test_one_side_alone_has_no_feedback(tmp_path: Path, mode: str) -> None:
     with make_collection(tmp_path, make_rows([0.5, 0.4], kin=[0])) as collection:

@@ -91,11 +91,11 @@ class Ranking:
         return self.ranked[:RERANK_DEPTH]
 
     def reorder(self, scores: Scores) -> Ranking:
-        """Return the ranking with new scores of the top; ties go to the lower id, and the others follow, moved below."""
+        """Return the ranking with new scores of the top; ties go to the lower id, and the others follow, moved below them all."""
         best, others = ScoredChunks.rank(self.top.ids, scores), self.ranked[RERANK_DEPTH:]
-        shift = best.scores[-1] - others.scores[0] if len(others) else 0.0
-        ids, every = np.concatenate([best.ids, others.ids]), np.concatenate([best.scores, others.scores + shift])
-        return replace(self, ranked=ScoredChunks(ids, every))
+        last = best.scores[-1]
+        moved = np.minimum(others.scores + (last - self.top.scores[-1]), np.nextafter(last, -np.inf))  # a tie would go by id
+        return replace(self, ranked=ScoredChunks(np.concatenate([best.ids, others.ids]), np.concatenate([best.scores, moved])))
 
 
 def retrieve(snapshot: Snapshot, query: Query, *, within: ChunkSet | None, depth: int) -> Ranking:
