@@ -19,22 +19,13 @@ from numpy.typing import NDArray
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.stores.base import Ids
-from vecsearch.stores.sqlite.fulltext.term_segment import (
-    AFTER_FORMS,
-    FORM_MARK,
-    SEGMENT_ROWS_MAX,
-    Ints,
-    Numbers,
-    Ordinals,
-    TermSegment,
-)
+from vecsearch.stores.sqlite.fulltext.term_segment import AFTER_FORMS, FORM_MARK, Ints, Numbers, Ordinals, TermSegment
 
 BLOCK_BYTES: Final = 6_000  # of postings: a block ends there, or after one term
 _HEADER: Final = 3  # numbers
 _COMPRESSION: Final = 1  # the quickest: positions shrink to a third, and only phrases and merges read them
 _WIDE: Final = np.dtype("<u4")
 _NARROW: Final = np.dtype("<u2")
-_ONES: Final = np.ones(SEGMENT_ROWS_MAX, np.int64)
 _NOTHING: Final = tuple(
     np.empty(0, kind) for kind in (np.int64, np.uint16, np.uint32, np.int64, np.uint32)
 )  # of `decode_segment`
@@ -127,7 +118,7 @@ class PostingBlock:
         """Return the postings of a term, with ordinals that count from `base` on."""
         ordinals = self._ordinals[self._starts[index] : self._starts[index + 1]].astype(np.int64)
         ordinals += base
-        frequencies = _ONES[: len(ordinals)].copy()
+        frequencies = np.ones(len(ordinals), np.int64)
         first, end = self._repeat_starts[index], self._repeat_starts[index + 1]
         if first < end:
             frequencies[self._repeat_indexes[first:end]] = self._repeated[first:end]

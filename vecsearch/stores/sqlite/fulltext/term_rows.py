@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
 from vecsearch.stores.sqlite.fulltext.term_blocks import decode_segment
-from vecsearch.stores.sqlite.fulltext.term_segment import Ints, TermSegment
+from vecsearch.stores.sqlite.fulltext.term_segment import TermSegment
 
 ID_TYPE: Final = np.dtype("<i8")
 WIDE: Final = np.dtype("<u4")
@@ -43,7 +44,7 @@ class SegmentChunks(NamedTuple):
     """The ids and lengths of a segment's chunks, in the order of their ordinals, and the first term of each of its blocks."""
 
     ids: Ids
-    lengths: Ints
+    lengths: NDArray[Any]  # uint16 or uint32
     block_terms: Sequence[str]
 
 
@@ -59,7 +60,7 @@ def load_chunks(connection: AnyConnection, head: SegmentHead) -> SegmentChunks:
         ids, sealed, text = row
         lengths = verify_checksum(sealed, describe_head(head, ids, text))
         width = NARROW if len(lengths) == head.rows * NARROW.itemsize else WIDE
-        numbers = np.frombuffer(lengths, width).astype(np.int64)
+        numbers = np.frombuffer(lengths, width)
         chunk_ids = np.arange(head.first_chunk, head.last_chunk + 1) if ids is None else np.frombuffer(ids, ID_TYPE)
     except (AttributeError, TypeError, ValueError) as error:
         raise make_damage_error() from error

@@ -118,7 +118,7 @@ class TermView:
     ) -> None:
         self.version, self.segments, self.blocks, self.analyzer = version, segments, blocks, analyzer
         self.ids = np.concatenate([NO_IDS, *(segment.chunks.ids for segment in segments)])
-        lengths = np.concatenate([NO_IDS, *(segment.chunks.lengths for segment in segments)])
+        lengths = np.concatenate([np.empty(0, np.uint16), *(segment.chunks.lengths for segment in segments)])
         self.dead: Mask | None = None
         if len(tombstones):
             self.dead = np.zeros(len(self.ids), bool)
@@ -128,7 +128,7 @@ class TermView:
         total = int(lengths.sum() if self.dead is None else lengths[~self.dead].sum())
         average = total / self.count if self.count else 1.0
         longest = int(lengths.max(initial=0))
-        self._lengths = lengths.astype(np.min_scalar_type(longest))  # small, so that they stay in the processor's cache
+        self._lengths = lengths  # small numbers, so that they stay in the processor's cache
         self._norms = BM25_K1 * (1 - BM25_B + BM25_B * np.arange(longest + 1) / (average or 1.0))
         self._selected: SelectedRows | None = None
         self.least_length_norm = float(self._norms[lengths.min(initial=longest)])
