@@ -150,7 +150,7 @@ class CollectionSearcher(CollectionReader):
             wish = _build_result_options(
                 options, load, tokens=chosen_mode is not Mode.LEXICAL, reranker=_load_reranker(rerank, load)
             )
-            dimension, is_loaded = info.encoder.dimension, (info.encoder.fingerprint, kind) in self._loaded
+            dimension, is_loaded = info.encoder.dimension, self._is_loaded(info, kind)
             rows = arguments.embed_queries(texts, matrix, chosen_mode, dimension=dimension, get_encoder=load, is_loaded=is_loaded)
             return rows, wish
 
@@ -298,6 +298,10 @@ class CollectionSearcher(CollectionReader):
 
     # -- inside
 
+    def _is_loaded(self, info: CollectionInfo, kind: Hashable) -> bool:
+        """Return whether the models that questions of a kind need are loaded."""
+        return (info.encoder.fingerprint, kind) in self._loaded
+
     def _ask(self, prepare: Callable[[CollectionInfo], _T], answer: Callable[[Snapshot, _T], _A], kind: Hashable) -> _A:
         """Return an answer. No snapshot is held while a model is loaded, which may take long.
 
@@ -308,7 +312,7 @@ class CollectionSearcher(CollectionReader):
         for _ in range(_ATTEMPTS):
             with self._open_snapshot() as snapshot:
                 info = snapshot.info
-                if (info.encoder.fingerprint, kind) in self._loaded:
+                if self._is_loaded(info, kind):
                     return answer(snapshot, prepare(info))
             prepared = prepare(info)
             self._loaded |= {(info.encoder.fingerprint, kind)}

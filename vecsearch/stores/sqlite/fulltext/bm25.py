@@ -17,7 +17,7 @@ import numpy as np
 
 from vecsearch.core.settings import BM25_K1, QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
 from vecsearch.core.sorted_ids import find_positions
-from vecsearch.stores.base import NO_CHUNKS, Ids, LexicalHits, ScoredChunks, Scores
+from vecsearch.stores.base import NO_CHUNKS, NO_IDS, Ids, LexicalHits, ScoredChunks, Scores
 from vecsearch.stores.sqlite.engine.connections import AnyConnection
 from vecsearch.stores.sqlite.fulltext.term_segment import FORM_MARK, Ints, Mask
 from vecsearch.stores.sqlite.fulltext.term_view import SelectedRows, TermLookup, TermPlace, TermView
@@ -29,7 +29,6 @@ _FEW_ALLOWED: Final = 4  # times as many postings as chunks that may be found: t
 _MANY_CANDIDATES: Final = 2  # times as many as are wanted: fewer of them may be left to look up
 _SLACK: Final = 1e-9  # of a score, for what rounding may take
 _SCRATCH: Final = threading.local()
-NO_ORDINALS: Final = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +198,11 @@ def _sum_scores(
     totals = _get_scratch(len(view.ids))
     mask = None if selected is None else selected.mask
     candidates = None
-    if selected is not None and len(selected.ordinals) * _FEW_ALLOWED < sum(len(match.ordinals) for match in matches):
+    unread = sum(len(match.ordinals) for match in matches)
+    if selected is not None and len(selected.ordinals) * _FEW_ALLOWED < unread:
         candidates = selected.ordinals
     touched: list[Ints] = [] if candidates is None else [candidates]
     count, left, most = 0, sum(match.bound for match in matches), 0.0  # what a chunk can still get, and may have at the limit
-    unread = sum(len(match.ordinals) for match in matches)
     for match in matches:
         if candidates is None and left < most and unread > count >= limit:  # else a look at all so far costs more than it saves
             candidates, most = _find_candidates(totals, touched, limit, left)
@@ -218,7 +217,7 @@ def _sum_scores(
         fresh = _add_list(totals, match, mask)
         touched.append(fresh)
         count += len(fresh)
-    seen = np.concatenate([NO_ORDINALS, *touched])
+    seen = np.concatenate([NO_IDS, *touched])
     chosen = seen if candidates is None else candidates
     scores = totals[chosen]
     totals[seen] = 0.0
@@ -238,7 +237,7 @@ def _add_list(totals: Scores, match: _ClauseMatch, mask: Mask | None) -> Ints:
 def _drop_hopeless(totals: Scores, candidates: Ints, limit: int, left: float) -> Ints:
     """Return the candidates that can still be among the best."""
     scores = totals[candidates]
-    least = np.partition(scores, len(scores) - limit)[len(scores) - limit] - _SLACK
+    least = _find_score_at(scores, limit) - _SLACK
     left_over: Ints = candidates[scores + left >= least]
     return left_over
 
@@ -250,7 +249,7 @@ def _find_candidates(totals: Scores, touched: Sequence[Ints], limit: int, left: 
     """
     seen = np.concatenate(touched)
     scores = totals[seen]
-    least = float(np.partition(scores, len(seen) - limit)[len(seen) - limit]) - _SLACK
+    least = _find_score_at(scores, limit) - _SLACK
     return (np.sort(seen[scores + left >= least]) if left < least else None), least
 
 
@@ -266,11 +265,15 @@ def _select_best(ordinals: Ints, scores: Scores, limit: int) -> Ints:
     """Return the places of the best, best first; ties go to the lower ordinal."""
     places = np.arange(len(scores))
     if len(scores) > limit:
-        least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
-        places = np.flatnonzero(scores >= least)
+        places = np.flatnonzero(scores >= _find_score_at(scores, limit))
     order = np.lexsort((ordinals[places], -scores[places]))[:limit]
     best: Ints = places[order]
     return best
+
+
+def _find_score_at(scores: Scores, limit: int) -> float:
+    """Return the score of the last of the best `limit`; there are as many."""
+    return float(np.partition(scores, len(scores) - limit)[len(scores) - limit])
 
 
 def _compute_max_score(clause: QueryClause, idf: float) -> float:

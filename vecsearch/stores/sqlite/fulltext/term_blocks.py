@@ -19,13 +19,21 @@ from numpy.typing import NDArray
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.stores.base import Ids
-from vecsearch.stores.sqlite.fulltext.term_segment import AFTER_FORMS, FORM_MARK, Ints, Numbers, Ordinals, TermSegment
+from vecsearch.stores.sqlite.fulltext.term_segment import (
+    AFTER_FORMS,
+    FORM_MARK,
+    Ints,
+    Numbers,
+    Ordinals,
+    TermSegment,
+    compute_starts,
+)
 
 BLOCK_BYTES: Final = 6_000  # of postings: a block ends there, or after one term
 _HEADER: Final = 3  # numbers
 _COMPRESSION: Final = 1  # the quickest: positions shrink to a third, and only phrases and merges read them
-_WIDE: Final = np.dtype("<u4")
-_NARROW: Final = np.dtype("<u2")
+WIDE: Final = np.dtype("<u4")
+NARROW: Final = np.dtype("<u2")
 _NOTHING: Final = tuple(
     np.empty(0, kind) for kind in (np.int64, np.uint16, np.uint32, np.int64, np.uint32)
 )  # of `decode_segment`
@@ -60,13 +68,13 @@ class PostingBlock:
     def __init__(self, data: bytes) -> None:
         """Raise DatabaseCorruptedError where this is no such block."""
         try:
-            count, text_bytes, width = np.frombuffer(data, _WIDE, _HEADER).tolist()
-            self._starts, at = _read(data, _HEADER * _WIDE.itemsize, _get_type(width), count + 1)
+            count, text_bytes, width = np.frombuffer(data, WIDE, _HEADER).tolist()
+            self._starts, at = _read(data, _HEADER * WIDE.itemsize, _get_type(width), count + 1)
             self._repeat_starts, at = _read(data, at, _get_type(width), count + 1)
             repeats = int(self._repeat_starts[-1])
-            self._repeated, at = _read(data, at, _WIDE, repeats)
-            self._ordinals, at = _read(data, at, _NARROW, int(self._starts[-1]))
-            self._repeat_indexes, at = _read(data, at, _NARROW, repeats)
+            self._repeated, at = _read(data, at, WIDE, repeats)
+            self._ordinals, at = _read(data, at, NARROW, int(self._starts[-1]))
+            self._repeat_indexes, at = _read(data, at, NARROW, repeats)
             self.terms = data[at:].decode().split("\n")
         except (ValueError, IndexError) as error:
             raise _make_damage_error() from error
@@ -101,11 +109,11 @@ class PostingBlock:
 
     @cached_property
     def _position_starts(self) -> Ints:
-        return np.concatenate([[0], np.cumsum(self.count_positions())])
+        return compute_starts(self.count_positions())
 
     def count_positions(self) -> Ints:
         """Return how many positions each term has: those of a stem its frequencies, a form none."""
-        more = np.concatenate([[0], np.cumsum(self._repeated.astype(np.int64) - 1)])
+        more = compute_starts(self._repeated.astype(np.int64) - 1)
         counts = _count(self._starts) + _count(more[self._repeat_starts])
         counts[bisect_left(self.terms, FORM_MARK) : bisect_left(self.terms, AFTER_FORMS)] = 0
         return counts
@@ -140,8 +148,8 @@ class PositionBlock:
         """Raise DatabaseCorruptedError where this is no such block."""
         try:
             plain = zlib.decompress(data)
-            (width,) = np.frombuffer(plain, _WIDE, 1).tolist()
-            self._positions = np.frombuffer(plain, _get_type(width), -1, _WIDE.itemsize)
+            (width,) = np.frombuffer(plain, WIDE, 1).tolist()
+            self._positions = np.frombuffer(plain, _get_type(width), -1, WIDE.itemsize)
         except (ValueError, IndexError, zlib.error) as error:
             raise _make_damage_error() from error
 
@@ -174,26 +182,26 @@ def encode_blocks(segment: TermSegment) -> Iterator[EncodedBlock]:
 
 def _find_repeats(segment: TermSegment) -> _Repeats:
     repeated = segment.frequencies > 1
-    starts = np.concatenate([[0], np.cumsum(repeated)])[segment.starts]
+    starts = compute_starts(repeated)[segment.starts]
     where = np.flatnonzero(repeated)
     indexes = where - np.repeat(segment.starts[:-1], np.diff(starts))
-    return _Repeats(starts, segment.frequencies[where].astype(_WIDE), indexes.astype(_NARROW))
+    return _Repeats(starts, segment.frequencies[where].astype(WIDE), indexes.astype(NARROW))
 
 
 def _encode_block(segment: TermSegment, first: int, last: int, repeats: _Repeats) -> EncodedBlock:
     terms = segment.terms[first:last]
     starts, repeat_starts = segment.starts[first : last + 1], repeats.starts[first : last + 1]
     text = "\n".join(terms).encode()
-    offset = _choose_type(int(starts[-1] - starts[0]))
+    offset = choose_type(int(starts[-1] - starts[0]))
     repeated = slice(repeat_starts[0], repeat_starts[-1])
     postings = b"".join((
-        _pack(_WIDE, (len(terms), len(text), offset.itemsize)), _pack(offset, starts - starts[0]),
-        _pack(offset, repeat_starts - repeat_starts[0]), _pack(_WIDE, repeats.frequencies[repeated]),
-        _pack(_NARROW, segment.ordinals[starts[0] : starts[-1]]), _pack(_NARROW, repeats.indexes[repeated]), text,
+        _pack(WIDE, (len(terms), len(text), offset.itemsize)), _pack(offset, starts - starts[0]),
+        _pack(offset, repeat_starts - repeat_starts[0]), _pack(WIDE, repeats.frequencies[repeated]),
+        _pack(NARROW, segment.ordinals[starts[0] : starts[-1]]), _pack(NARROW, repeats.indexes[repeated]), text,
     ))  # fmt: skip
     positions = segment.positions[segment.position_starts[first] : segment.position_starts[last]]
-    place = _choose_type(int(positions.max(initial=0)))
-    places = zlib.compress(_pack(_WIDE, place.itemsize) + _pack(place, positions), _COMPRESSION)
+    place = choose_type(int(positions.max(initial=0)))
+    places = zlib.compress(_pack(WIDE, place.itemsize) + _pack(place, positions), _COMPRESSION)
     return EncodedBlock(terms[0], postings, places)
 
 
@@ -208,8 +216,7 @@ def decode_segment(ids: Ids, lengths: Ints, blocks: Sequence[tuple[bytes, bytes]
     counts, ordinals, frequencies, place_counts, places = (np.concatenate(column) for column in zip(*parts, strict=True))
     if int(place_counts.sum()) != len(places):
         raise _make_damage_error()
-    starts, place_starts = (np.concatenate([[0], np.cumsum(column)]) for column in (counts, place_counts))
-    return TermSegment(ids, lengths, terms, starts, ordinals, frequencies, place_starts, places)
+    return TermSegment(ids, lengths, terms, compute_starts(counts), ordinals, frequencies, compute_starts(place_counts), places)
 
 
 def _count(starts: NDArray[Any]) -> Ints:
@@ -218,12 +225,13 @@ def _count(starts: NDArray[Any]) -> Ints:
     return numbers[1:] - numbers[:-1]
 
 
-def _choose_type(largest: int) -> np.dtype[Any]:
-    return _WIDE if largest >= 1 << 16 else _NARROW
+def choose_type(largest: int) -> np.dtype[Any]:
+    """Return the type in which numbers up to `largest` are stored."""
+    return WIDE if largest >= 1 << 16 else NARROW
 
 
 def _get_type(width: int) -> np.dtype[Any]:
-    return _WIDE if width == _WIDE.itemsize else _NARROW
+    return WIDE if width == WIDE.itemsize else NARROW
 
 
 def _pack(dtype: np.dtype[Any], values: Any) -> bytes:

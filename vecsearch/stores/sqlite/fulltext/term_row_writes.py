@@ -11,8 +11,8 @@ from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
 from vecsearch.stores.sqlite.engine.tables import position_blocks, term_blocks, term_segments, term_tombstones
-from vecsearch.stores.sqlite.fulltext.term_blocks import encode_blocks
-from vecsearch.stores.sqlite.fulltext.term_rows import ID_TYPE, NARROW, WIDE, SegmentHead, add_checksum, describe_head, list_heads
+from vecsearch.stores.sqlite.fulltext.term_blocks import choose_type, encode_blocks
+from vecsearch.stores.sqlite.fulltext.term_rows import ID_TYPE, SegmentHead, add_checksum, describe_head, list_heads
 from vecsearch.stores.sqlite.fulltext.term_segment import TermSegment
 
 
@@ -27,7 +27,7 @@ def insert_segment(connection: Connection, collection: int, segment: TermSegment
     head = SegmentHead(0, int(ids[0]), int(ids[-1]), len(ids), first, len(blocks))
     gaps = None if head.last_chunk - head.first_chunk + 1 == head.rows else ids.astype(ID_TYPE).tobytes()
     block_terms = "\n".join(block.first_term for block in blocks)
-    data = lengths.astype(WIDE if int(lengths.max()) >= 1 << 16 else NARROW).tobytes()
+    data = lengths.astype(choose_type(int(lengths.max()))).tobytes()
     connection.execute(
         insert(term_segments).values(
             collection_id=collection, first_chunk=head.first_chunk, last_chunk=head.last_chunk, rows=head.rows, ids=gaps,

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
-from vecsearch.stores.sqlite.fulltext.term_blocks import decode_segment
+from vecsearch.stores.sqlite.fulltext.term_blocks import NARROW, WIDE, decode_segment
 from vecsearch.stores.sqlite.fulltext.term_segment import TermSegment
 
 ID_TYPE: Final = np.dtype("<i8")
-WIDE: Final = np.dtype("<u4")
-NARROW: Final = np.dtype("<u2")
 _HEADS: Final = """
     SELECT id, first_chunk, last_chunk, rows, first_block, blocks FROM term_segments WHERE collection_id = ? ORDER BY first_chunk
 """

@@ -91,7 +91,7 @@ def build_segment(chunks: ChunkTokens) -> TermSegment:
     of_stems = _group_postings(stem_ranks, np.repeat(rows, stem_counts), len(stems))
     of_forms = _group_postings(form_ranks, np.repeat(rows, form_counts), len(forms))
 
-    bounds, firsts = _compute_starts(stem_counts), _compute_starts(chunks.counts)[:-1]
+    bounds, firsts = compute_starts(stem_counts), compute_starts(chunks.counts)[:-1]
     begins, texts = bounds[firsts], bounds[firsts + chunks.above]
     lengths = np.diff(begins, append=bounds[-1])
     places = np.arange(bounds[-1]) - np.repeat(begins, lengths)
@@ -100,10 +100,10 @@ def build_segment(chunks: ChunkTokens) -> TermSegment:
 
     split = bisect_left(stems, FORM_MARK)  # terms: the forms stand there …
     at = int(of_stems.counts[:split].sum())  # … and their postings here; positions they have none
-    starts = _compute_starts(np.insert(of_stems.counts, split, of_forms.counts))
+    starts = compute_starts(np.insert(of_stems.counts, split, of_forms.counts))
     ordinals = np.insert(of_stems.ordinals, at, of_forms.ordinals)
     frequencies = np.insert(of_stems.frequencies, at, np.ones(len(of_forms.ordinals), np.uint32))
-    position_starts = _compute_starts(
+    position_starts = compute_starts(
         np.insert(np.bincount(stem_ranks, minlength=len(stems)), split, np.zeros(len(forms), np.int64))
     )
     terms = [*stems[:split], *(FORM_MARK + form for form in forms), *stems[split:]]
@@ -114,8 +114,8 @@ def merge_segments(segments: Sequence[TermSegment], living: Sequence[Mask | None
     """Return adjacent segments as one, without the chunks that are not `living` (a mask a segment, None for all of it)."""
     parts = [segment if mask is None else _drop_chunks(segment, mask) for segment, mask in zip(segments, living, strict=True)]
     terms, ranks = _merge_terms([part.terms for part in parts])
-    starts = _compute_starts(_add_up([np.diff(part.starts) for part in parts], ranks, len(terms)))
-    position_starts = _compute_starts(_add_up([np.diff(part.position_starts) for part in parts], ranks, len(terms)))
+    starts = compute_starts(_add_up([np.diff(part.starts) for part in parts], ranks, len(terms)))
+    position_starts = compute_starts(_add_up([np.diff(part.position_starts) for part in parts], ranks, len(terms)))
     ordinals, frequencies = np.empty(starts[-1], np.uint16), np.empty(starts[-1], np.uint32)
     positions = np.empty(position_starts[-1], np.uint32)
     free, free_positions, base = starts[:-1].copy(), position_starts[:-1].copy(), 0
@@ -134,7 +134,7 @@ def _drop_chunks(segment: TermSegment, living: Mask) -> TermSegment:
     alive = living[segment.ordinals]
     counts = np.where(np.repeat(np.diff(segment.position_starts) > 0, np.diff(segment.starts)), segment.frequencies, 0)
     positions_alive = np.repeat(alive, counts)
-    starts, position_starts = _compute_starts(alive)[segment.starts], _compute_starts(positions_alive)[segment.position_starts]
+    starts, position_starts = compute_starts(alive)[segment.starts], compute_starts(positions_alive)[segment.position_starts]
     used = np.diff(starts) > 0
     terms = [term for term, is_used in zip(segment.terms, used.tolist(), strict=True) if is_used]
     kept = np.append(used, True)  # with where the last one ends
@@ -195,7 +195,7 @@ def _group_postings(ranks: Ints, rows: Ints, terms: int) -> _GroupedPostings:
     return _GroupedPostings(counts, (keys[first] % SEGMENT_ROWS_MAX).astype(np.uint16), frequencies, order)
 
 
-def _compute_starts(counts: NDArray[Any]) -> Ints:
+def compute_starts(counts: NDArray[Any]) -> Ints:
     """Return where each of adjacent runs of such lengths begins, and where the last one ends."""
     return np.concatenate([[0], np.cumsum(counts)])
 
