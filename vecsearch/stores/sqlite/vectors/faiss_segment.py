@@ -50,7 +50,7 @@ _CODE_WIDTHS: Final = (4, 3, 2)  # numbers that one 4-bit code stands for
 _CODES: Final = 64  # in a row, if its length allows for so many; fewer tell too little apart
 _CODES_MIN: Final = 16  # shorter rows are scanned as they are
 _TRAINING_ROWS: Final = 8_192  # sixteen centroids a part need no more
-_TRAINING_ROUNDS: Final = 10
+_TRAINING_ROUNDS: Final = 5  # ten find no more
 _WRITE_BUFFER_BYTES: Final = 1 << 20  # handed to the file at a time
 _SCORE_BLOCK_ROWS: Final = 256  # at once: they stay in the processor's cache, and their memory is not given back to the system
 _SIGN_AND_NUMBER: Final = np.uint32(0x8FFFFFFF).view(np.int32)
@@ -309,8 +309,9 @@ def _train_codes(rows: Rows) -> Any | None:
     codes = faiss.IndexPQFastScan(dimension, enough, 4, faiss.METRIC_INNER_PRODUCT)
     codes.pq.cp.niter = _TRAINING_ROUNDS
     sample = np.random.default_rng(0).choice(len(rows), min(len(rows), _TRAINING_ROWS), replace=False)
-    with _use_safe_threads():
+    with _use_one_thread():  # of several each waits for all, thousands of times: where others compute too, for seconds
         codes.train(to_float32(rows[np.sort(sample)]))
+    with _use_safe_threads():
         for start in range(0, len(rows), READ_ROWS):
             codes.add(to_float32(rows[start : start + READ_ROWS]))
     return codes
