@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from time import perf_counter
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from benchmarks import asking, corpus, docstrings, plot, questions, report, text_report
+from benchmarks import asking, corpus, docstrings, ingest, plot, questions, report, text_report
 from benchmarks.questions import Question
 from tests.conftest import PROJECT, SAMPLE_DATA
 
@@ -55,6 +56,17 @@ def test_compare_writes_a_table_a_plot_and_figures(data_template: Path, tmp_path
     assert len([line for line in table if line.startswith("| faiss") and line.count("–") == 2]) == 2
     pictures = ElementTree.parse(tmp_path / "compare.svg").getroot()
     assert len(pictures.findall("{http://www.w3.org/2000/svg}g")) == len(plot.CHARTS)
+
+
+def test_the_stages_of_ingest_are_all_timed() -> None:
+    texts = [f"the {n}th text, about a subject" for n in range(6_000)]
+    start_time = perf_counter()
+    stages = ingest.measure_ingest(texts, ingest.make_vectors(len(texts)), 4_500)
+    whole = perf_counter() - start_time
+
+    assert all(seconds.wall > 0 and seconds.cpu >= 0 for seconds in stages.values())
+    assert stages.keys() == {*ingest.STAGES, "all else"}
+    assert sum(seconds.wall for seconds in stages.values()) < whole
 
 
 def test_compare_asks_in_words_too(data_template: Path, tmp_path: Path) -> None:
