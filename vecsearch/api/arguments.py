@@ -52,6 +52,7 @@ class SearchOptions:
 
 
 AUTO: Final = "auto"
+_PLAIN_TYPES: Final = frozenset((str, int, float, bool, type(None)))  # of most values, told at once
 Example: TypeAlias = str | Mapping[str, str]
 
 
@@ -186,7 +187,7 @@ def to_plain_json(value: Any, label: str) -> Any:
     """
 
     def convert(part: Any, levels_left: int) -> Any:
-        if isinstance(part, str) or not isinstance(part, Mapping | Sequence) or isinstance(part, bytes | bytearray):
+        if type(part) in _PLAIN_TYPES or not isinstance(part, Mapping | Sequence) or isinstance(part, str | bytes | bytearray):
             return part
         if not levels_left:
             raise InputError(f"{label} is nested too deeply; at most {NESTING_MAX} levels can be stored")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any, Final
 
-from vecsearch.core.checks import shorten_repr
+from vecsearch.core.checks import is_unicode, shorten_repr
 from vecsearch.core.errors import InputError
 from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply
 from vecsearch.core.parsed import ParsedDocument
@@ -13,6 +14,7 @@ from vecsearch.core.settings import ID_LENGTH_MAX
 from vecsearch.core.types import JSON, Metadata
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_INTEGER_BITS_MAX: Final = 64  # of one that is sound at a glance
 
 
 def validate_id(identifier: Any) -> str:
@@ -41,7 +43,7 @@ def validate_metadata(metadata: Any) -> Metadata:
     """Return a JSON object that comes back as it went in: string keys at every level, finite numbers. Raises InputError."""
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
         raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
-    if not metadata:
+    if _is_plainly_sound(metadata):
         return metadata
     validate_depth(metadata, "metadata")
     try:
@@ -65,13 +67,33 @@ def validate_depth(value: JSON, label: str) -> None:
 def validate_document(document: ParsedDocument) -> ParsedDocument:
     """Return the document itself. Raises InputError."""
     validate_id(document.id)
-    validate_text(document.text, f"the text of {shorten_repr(document.id)}")
+    if not _is_plain_text(document.text):  # what to call it takes longer to say than to check it
+        validate_text(document.text, f"the text of {shorten_repr(document.id)}")
     if document.title is not None:
         validate_text(document.title, f"the title of {shorten_repr(document.id)}")
     validate_metadata(document.metadata)
     if not document.text.strip() and not (document.title or "").strip():
         raise InputError(f"document {shorten_repr(document.id)} has neither text nor a title")
     return document
+
+
+def _is_plain_text(text: Any) -> bool:
+    """Return whether it is a string that SQLite and every encoder can hold."""
+    return type(text) is str and "\0" not in text and (text.isascii() or is_unicode(text))
+
+
+def _is_plainly_sound(metadata: Metadata) -> bool:
+    """Return whether metadata without a list or a mapping in it, as most are, is sound; False says nothing."""
+    return all(_is_plain_text(key) and _is_plain_value(value) for key, value in metadata.items())
+
+
+def _is_plain_value(value: Any) -> bool:
+    kind = type(value)
+    if kind is str:
+        return _is_plain_text(value)
+    if kind is float:
+        return isfinite(value)
+    return kind is bool or value is None or (kind is int and value.bit_length() <= _INTEGER_BITS_MAX)
 
 
 def _check_keys(metadata: Metadata) -> None:

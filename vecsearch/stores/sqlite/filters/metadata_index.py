@@ -79,8 +79,12 @@ def _read_documents(connection: Connection, collection: int) -> Iterator[list[tu
 
 
 def _build_rows(collection: int, stored: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str, int, Any, int]]:
+    known: dict[str, dict[MetadataEntry, None]] = {}  # documents with the same metadata are many
     for document, metadata in stored:
-        for key, kind, value in list_entries(metadata):
+        entries = known.get(metadata)
+        if entries is None:
+            entries = known[metadata] = list_entries(metadata)
+        for key, kind, value in entries:
             yield collection, key, kind, value, document
 
 
