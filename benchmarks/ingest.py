@@ -12,7 +12,7 @@ import argparse
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -68,7 +68,7 @@ class Stopwatch:
         """Return a function that does the same and is timed."""
 
         @functools.wraps(function)
-        def timed(*args: Any, **options: Any) -> Any:
+        def run_timed(*args: Any, **options: Any) -> Any:
             wall, cpu = perf_counter(), process_time()
             self._inner.append(Seconds(0, 0))
             try:
@@ -78,7 +78,7 @@ class Stopwatch:
                 self._totals[stage] = _add(self._totals[stage], _subtract(taken, self._inner.pop()))
                 self._inner[-1] = _add(self._inner[-1], taken)
 
-        return timed
+        return run_timed
 
     def list_stages(self) -> dict[str, Seconds]:
         """Return the time of each stage, and of all else that was timed as a whole."""
@@ -134,13 +134,10 @@ def measure_ingest(texts: list[str], vectors: Matrix, batch_size: int) -> dict[s
 def _time_stages(stopwatch: Stopwatch) -> Iterator[None]:
     """Time every function of STAGES while the block runs."""
     patches = [patch(name, stopwatch.wrap(stage, _get_function(name))) for stage, names in STAGES.items() for name in names]
-    for each in patches:
-        each.start()
-    try:
+    with ExitStack() as stack:
+        for patched in patches:
+            stack.enter_context(patched)
         yield
-    finally:
-        for each in patches:
-            each.stop()
 
 
 def _get_function(name: str) -> Function:

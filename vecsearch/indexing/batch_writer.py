@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import lru_cache
+from typing import Final, Protocol
 
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
@@ -34,6 +35,8 @@ from vecsearch.stores.base import (
 )
 from vecsearch.text.analyzer import STEMMER_DEFAULT, is_known_stemmer
 from vecsearch.text.language import detect_language
+
+_SPANS_KEPT: Final = 1_000
 
 
 class WriteTarget(Protocol):
@@ -329,9 +332,14 @@ def _describe_change(before: CollectionInfo, now: CollectionInfo | None) -> str:
 
 
 def _make_document_with_vector(document: ParsedDocument, vectors: Matrix) -> NewDocument:
-    span = ChunkSpan(0, len(document.text))
+    spans = _make_whole_span(len(document.text))
     digest = hash_content(document, Split.TOKENS)
     return NewDocument(
-        document.id, None, document.text, document.title, document.metadata, digest, (span,), vectors,
-        provided_vectors=True,
-    )  # fmt: skip
+        document.id, None, document.text, document.title, document.metadata, digest, spans, vectors, provided_vectors=True
+    )
+
+
+@lru_cache(_SPANS_KEPT)
+def _make_whole_span(length: int) -> tuple[ChunkSpan]:
+    """Return the one chunk of a text; the same for all of its length, since many objects keep Python's collector busy."""
+    return (ChunkSpan(0, length),)
