@@ -171,8 +171,8 @@ class MemoryHits(LexicalHits):
     def score(self, ids: Ids) -> Scores:
         return np.array([self.scores.get(chunk, 0.0) for chunk in ids.tolist()])
 
-    def extend(self, k: int) -> MemoryHits:
-        return replace(self, ranked=_rank(self.scores)[:k])
+    def extend(self, k: int, *, least: float = 0.0) -> MemoryHits:
+        return replace(self, ranked=_rank({chunk: score for chunk, score in self.scores.items() if score >= least})[:k])
 
 
 class MemorySnapshot:

@@ -120,8 +120,8 @@ class LexicalHits(ABC):
         """Return the BM25 of each of these chunks, 0 for one that holds no term or may not be found."""
 
     @abstractmethod
-    def extend(self, k: int) -> LexicalHits:
-        """Return the same with up to k chunks ranked."""
+    def extend(self, k: int, *, least: float = 0.0) -> LexicalHits:
+        """Return the same with up to k chunks ranked, all that score `least` or more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,10 @@ def test_a_match_scores_any_chunk_and_can_be_extended(store: Store) -> None:
         assert list(hits.ranked) == list(all_chunks[:2])
         assert hits.score(ids).tolist() == [*all_chunks.scores[[5, 0]], 0.0, all_chunks.scores[3], 0.0]
         assert list(hits.extend(5).ranked) == list(all_chunks[:5])
+        for k, least in ((9, 3), (2, 3), (9, 5)):  # what scores as much, and no more than k of it
+            ranked = hits.extend(k, least=float(all_chunks.scores[least])).ranked
+            assert list(ranked) == list(all_chunks[: min(k, least + 1)])
+        assert len(hits.extend(9, least=float(np.nextafter(all_chunks.scores[0], 9))).ranked) == 0
         assert hits.score(NO_IDS).tolist() == []
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 _RANKED: Final = frozenset({ClauseKind.WORD, ClauseKind.PHRASE})  # those whose frequency counts
 _FEW_ALLOWED: Final = 4  # times as many postings as chunks that may be found: these are then looked up one by one
 _MANY_CANDIDATES: Final = 2  # times as many as are wanted: fewer of them may be left to look up
+_SAMPLE: Final = 16  # one score in so many tells which of them cannot be among the best
 _SLACK: Final = 1e-9  # of a score, for what rounding may take
 _SCRATCH: Final = threading.local()
 
@@ -40,7 +41,7 @@ class _ClauseMatch:
 
     view: TermView
     ordinals: Ints
-    frequencies: Ints | None
+    frequencies: Scores | None
     weight: float
     bound: float
 
@@ -68,16 +69,16 @@ class BM25Hits(LexicalHits):
     matches: tuple[_ClauseMatch, ...]
     selected: SelectedRows | None
 
-    def extend(self, k: int) -> BM25Hits:
-        """Return the same with up to k chunks ranked; ties go to the lower id."""
+    def extend(self, k: int, *, least: float = 0.0) -> BM25Hits:
+        """Return the same with up to k chunks ranked, all that score `least` or more; ties go to the lower id."""
         if not self.matches:
             return self
         try:
-            ordinals, scores = _sum_scores(self.view, self.matches, k, self.selected)
+            ordinals, scores = _sum_scores(self.view, self.matches, k, least, self.selected)
         except BaseException:
             _SCRATCH.totals = None  # it may hold what nobody will take out
             raise
-        best = _select_best(ordinals, scores, k)
+        best = _select_best(ordinals, scores, k, least)
         return replace(self, ranked=ScoredChunks(self.view.ids[ordinals[best]], scores[best]))
 
     def score(self, ids: Ids) -> Scores:
@@ -107,23 +108,30 @@ def search_bm25(
     """
     clauses = query[:QUERY_TERMS_COUNTED_MAX]
     finder = _ClauseFinder(connection, view, clauses)
-    counts = {clause: finder.count(clause) for clause in clauses}
-    max_score = sum(
-        _compute_max_score(clause, _idf(view.count, count)) * (1 if count else UNSEEN_TERM_WEIGHT)
-        for clause, count in counts.items()
-    )
-    rarest = sorted((clause for clause, count in counts.items() if count), key=counts.__getitem__)[:QUERY_TERMS_MAX]
-    matches = [finder.match(clause, _idf(view.count, counts[clause])) for clause in rarest]
+    found = [finder.find(clause) for clause in clauses]
+    max_score = sum(_compute_max_score(each) * (1 if each.chunk_count else UNSEEN_TERM_WEIGHT) for each in found)
+    rarest = sorted((each for each in found if each.chunk_count), key=lambda each: each.chunk_count)[:QUERY_TERMS_MAX]
+    matches = map(finder.match, rarest)
     best_first = tuple(sorted(matches, key=lambda match: -match.bound))  # one order for all, so that equal texts score the same
     selected = None if allowed is None else view.select(allowed)
-    return BM25Hits(NO_CHUNKS, max_score, _compute_identifier_share(counts, view.count), view, best_first, selected).extend(limit)
+    return BM25Hits(NO_CHUNKS, max_score, _compute_identifier_share(found), view, best_first, selected).extend(limit)
 
 
 def compute_term_idfs(connection: AnyConnection, view: TermView, query: LexicalQuery) -> dict[str, float]:
     """Return the idf of each single word of a query, by its stem."""
     words = [clause for clause in query if clause.kind is ClauseKind.WORD][:QUERY_TERMS_COUNTED_MAX]
     finder = _ClauseFinder(connection, view, words)
-    return {clause.text: _idf(view.count, finder.count(clause)) for clause in words}
+    return {clause.text: finder.find(clause).idf for clause in words}
+
+
+class _FoundClause(NamedTuple):
+    """A clause, how many chunks it finds and its idf; the `places` where they are listed, or the `lists`."""
+
+    clause: QueryClause
+    chunk_count: int
+    idf: float
+    places: Sequence[TermPlace]
+    lists: tuple[Ints, Scores | None] | None
 
 
 class _ClauseFinder:
@@ -134,34 +142,32 @@ class _ClauseFinder:
         terms = {term for clause in clauses for term in _list_terms(clause)}
         prefixes = [prefix for clause in clauses if (prefix := _get_prefix(clause)) is not None]
         self._lookup = TermLookup(connection, view, terms, prefixes)
-        self._places: dict[QueryClause, list[TermPlace]] = {}
-        self._found: dict[QueryClause, tuple[Ints, Ints]] = {}
 
-    def count(self, clause: QueryClause) -> int:
-        """Return how many chunks a clause finds."""
+    def find(self, clause: QueryClause) -> _FoundClause:
+        """Return what a clause finds; the lists of a single word are not loaded yet."""
         if clause.kind in (ClauseKind.WORD, ClauseKind.FORM):
-            (term,) = _list_terms(clause)
-            self._places[clause] = self._lookup.find(term)
-            return self._lookup.count(self._places[clause])
-        prefix = _get_prefix(clause)
-        if prefix is None:
-            self._found[clause] = self._lookup.load_phrase(_list_terms(clause))
-        elif words := _list_terms(clause):
-            self._found[clause] = self._lookup.load_phrase(words, prefix)
-        else:
-            ordinals = self._lookup.load_beginning(prefix)
-            self._found[clause] = ordinals, ordinals
-        return len(self._found[clause][0])
+            places = self._lookup.find(*_list_terms(clause))
+            count = self._lookup.count(places)
+            return _FoundClause(clause, count, _idf(self._view.count, count), places, None)
+        lists = self._load(clause)
+        return _FoundClause(clause, len(lists[0]), _idf(self._view.count, len(lists[0])), (), lists)
 
-    def match(self, clause: QueryClause, idf: float) -> _ClauseMatch:
-        """Return what a clause finds that was counted."""
-        ordinals, frequencies = self._found.get(clause) or self._lookup.load(self._places[clause])
-        weight = clause.weight * idf
-        if clause.kind not in _RANKED:
+    def match(self, found: _FoundClause) -> _ClauseMatch:
+        """Return what a clause finds, with all that scores it."""
+        ordinals, frequencies = found.lists or self._lookup.load(found.places)
+        weight = found.clause.weight * found.idf
+        if frequencies is None or found.clause.kind not in _RANKED:
             return _ClauseMatch(self._view, ordinals, None, weight, weight)
-        most = int(frequencies.max())
+        most = float(frequencies.max())
         bound = weight * (BM25_K1 + 1) * most / (most + self._view.least_length_norm)
         return _ClauseMatch(self._view, ordinals, frequencies, weight, bound)
+
+    def _load(self, clause: QueryClause) -> tuple[Ints, Scores | None]:
+        """Return the chunks (ordinals) that hold a phrase or a beginning, and how often each has it where that counts."""
+        prefix, words = _get_prefix(clause), _list_terms(clause)
+        if words or prefix is None:
+            return self._lookup.load_phrase(words, prefix)
+        return self._lookup.load_beginning(prefix), None
 
 
 def _list_terms(clause: QueryClause) -> list[str]:
@@ -188,9 +194,9 @@ def _get_prefix(clause: QueryClause) -> str | None:
 
 
 def _sum_scores(
-    view: TermView, matches: Sequence[_ClauseMatch], limit: int, selected: SelectedRows | None
+    view: TermView, matches: Sequence[_ClauseMatch], limit: int, least: float, selected: SelectedRows | None
 ) -> tuple[Ints, Scores]:
-    """Return chunks (ordinals) with their scores: the best `limit`, and perhaps more.
+    """Return chunks (ordinals) with their scores: of those that score `least` or more the best `limit`, and perhaps others.
 
     Clause after clause, those that can score most first. As soon as all that are left cannot bring a new chunk among the best,
     only the chunks that still can be are looked up (MaxScore: Turtle and Flood, "Query evaluation", 1995).
@@ -204,15 +210,16 @@ def _sum_scores(
     touched: list[Ints] = [] if candidates is None else [candidates]
     count, left, most = 0, sum(match.bound for match in matches), 0.0  # what a chunk can still get, and may have at the limit
     for match in matches:
-        if candidates is None and left < most and unread > count >= limit:  # else a look at all so far costs more than it saves
-            candidates, most = _find_candidates(totals, touched, limit, left)
+        is_near = left < most and unread > count >= limit  # else a look at all so far costs more than it saves
+        if candidates is None and (is_near or left < least - _SLACK):
+            candidates, most = _find_candidates(totals, touched, limit, least, left)
         left -= match.bound
         unread -= len(match.ordinals)
         most += match.bound / 3  # about as much as the score at the limit grows: looked at again when that may be enough
         if candidates is not None:
             match.add_to(totals, candidates)
             if len(candidates) > _MANY_CANDIDATES * limit:
-                candidates = _drop_hopeless(totals, candidates, limit, left)
+                candidates = _drop_hopeless(totals, candidates, limit, least, left)
             continue
         fresh = _add_list(totals, match, mask)
         touched.append(fresh)
@@ -221,7 +228,10 @@ def _sum_scores(
     chosen = seen if candidates is None else candidates
     scores = totals[chosen]
     totals[seen] = 0.0
-    return chosen[scores > 0], scores[scores > 0]
+    if candidates is None:
+        return chosen, scores
+    holds = scores > 0
+    return chosen[holds], scores[holds]
 
 
 def _add_list(totals: Scores, match: _ClauseMatch, mask: Mask | None) -> Ints:
@@ -234,22 +244,23 @@ def _add_list(totals: Scores, match: _ClauseMatch, mask: Mask | None) -> Ints:
     return fresh
 
 
-def _drop_hopeless(totals: Scores, candidates: Ints, limit: int, left: float) -> Ints:
+def _drop_hopeless(totals: Scores, candidates: Ints, limit: int, least: float, left: float) -> Ints:
     """Return the candidates that can still be among the best."""
     scores = totals[candidates]
-    least = _find_score_at(scores, limit) - _SLACK
-    left_over: Ints = candidates[scores + left >= least]
+    left_over: Ints = candidates[scores + left >= max(_find_score_at(scores, limit), least) - _SLACK]
     return left_over
 
 
-def _find_candidates(totals: Scores, touched: Sequence[Ints], limit: int, left: float) -> tuple[Ints | None, float]:
-    """Return the chunks (ordinals) that can be among the best, if others cannot, and the score at the limit.
+def _find_candidates(totals: Scores, touched: Sequence[Ints], limit: int, least: float, left: float) -> tuple[Ints | None, float]:
+    """Return the chunks (ordinals) that can be among the best, if others cannot, and what these must score.
 
     `left` is what a chunk can still get.
     """
     seen = np.concatenate(touched)
     scores = totals[seen]
-    least = _find_score_at(scores, limit) - _SLACK
+    if len(scores) >= limit:
+        least = max(_find_score_at(scores, limit), least)
+    least -= _SLACK
     return (np.sort(seen[scores + left >= least]) if left < least else None), least
 
 
@@ -261,11 +272,11 @@ def _get_scratch(rows: int) -> Scores:
     return kept
 
 
-def _select_best(ordinals: Ints, scores: Scores, limit: int) -> Ints:
-    """Return the places of the best, best first; ties go to the lower ordinal."""
-    places = np.arange(len(scores))
+def _select_best(ordinals: Ints, scores: Scores, limit: int, least: float) -> Ints:
+    """Return the places of the best that score `least` or more, best first; ties go to the lower ordinal."""
     if len(scores) > limit:
-        places = np.flatnonzero(scores >= _find_score_at(scores, limit))
+        least = max(_find_score_at(scores, limit), least)
+    places = np.flatnonzero(scores >= least)
     order = np.lexsort((ordinals[places], -scores[places]))[:limit]
     best: Ints = places[order]
     return best
@@ -273,16 +284,19 @@ def _select_best(ordinals: Ints, scores: Scores, limit: int) -> Ints:
 
 def _find_score_at(scores: Scores, limit: int) -> float:
     """Return the score of the last of the best `limit`; there are as many."""
+    sample = scores[::_SAMPLE]
+    if len(sample) > limit:  # the best of some are not above the best of all
+        scores = scores[scores >= np.partition(sample, len(sample) - limit)[len(sample) - limit]]
     return float(np.partition(scores, len(scores) - limit)[len(scores) - limit])
 
 
-def _compute_max_score(clause: QueryClause, idf: float) -> float:
-    return clause.weight * idf * (BM25_K1 + 1 if clause.kind in _RANKED else 1)
+def _compute_max_score(found: _FoundClause) -> float:
+    return found.clause.weight * found.idf * (BM25_K1 + 1 if found.clause.kind in _RANKED else 1)
 
 
-def _compute_identifier_share(counts: Mapping[QueryClause, int], total: int) -> float:
-    single = {clause: _idf(total, count) for clause, count in counts.items() if clause.kind in (ClauseKind.WORD, ClauseKind.FORM)}
-    return sum(idf for clause, idf in single.items() if clause.is_identifier) / (sum(single.values()) or 1.0)
+def _compute_identifier_share(found: Sequence[_FoundClause]) -> float:
+    single = [each for each in found if each.clause.kind in (ClauseKind.WORD, ClauseKind.FORM)]
+    return sum(each.idf for each in single if each.clause.is_identifier) / (sum(each.idf for each in single) or 1.0)
 
 
 def _idf(total: int, count: int) -> float:

@@ -122,15 +122,18 @@ class PostingBlock:
         """Return the ordinals of terms that follow each other, term after term."""
         return self._ordinals[self._starts[indexes.start] : self._starts[indexes.stop]]
 
-    def load(self, index: int, base: int = 0) -> Postings:
-        """Return the postings of a term, with ordinals that count from `base` on."""
+    def load(self, index: int) -> Postings:
+        """Return the postings of a term."""
         ordinals = self._ordinals[self._starts[index] : self._starts[index + 1]].astype(np.int64)
-        ordinals += base
         frequencies = np.ones(len(ordinals), np.int64)
-        first, end = self._repeat_starts[index], self._repeat_starts[index + 1]
-        if first < end:
-            frequencies[self._repeat_indexes[first:end]] = self._repeated[first:end]
+        indexes, repeated = self.get_repeats(index)
+        frequencies[indexes] = repeated
         return Postings(ordinals, frequencies)
+
+    def get_repeats(self, index: int) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+        """Return which of a term's postings have a frequency above 1, and these frequencies."""
+        repeats = slice(self._repeat_starts[index], self._repeat_starts[index + 1])
+        return self._repeat_indexes[repeats], self._repeated[repeats]
 
     def load_all(self) -> tuple[Ints, Ordinals, Numbers]:
         """Return how many postings each term has, and the ordinals and frequencies of all, term after term."""

@@ -10,12 +10,10 @@ import json
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsearch.core.settings import BM25_B, BM25_K1, TERM_CACHE_BYTES
 from vecsearch.core.sorted_ids import find_positions
@@ -192,14 +190,13 @@ class TermViewCache:
         return TermView(version, segments, tombstones, blocks, get_analyzer(state.stemmer))
 
 
-@dataclass(frozen=True, slots=True)
-class TermPlace:
-    """Where a term's postings of one segment are: the block, and the term's index there."""
+class TermPlace(NamedTuple):
+    """Where a term's postings of one segment are: the block, and the index of the term there."""
 
     segment: SegmentView
     block_id: int
     block: PostingBlock
-    index: int
+    term_index: int
 
 
 class TermLookup:
@@ -207,18 +204,18 @@ class TermLookup:
 
     def __init__(self, connection: AnyConnection, view: TermView, terms: Iterable[str], prefixes: Iterable[str] = ()) -> None:
         self._connection, self.view = connection, view
-        wanted = {block for term in terms for segment in view.segments if (block := segment.find_block(term)) is not None}
+        self._block_ids = {term: [segment.find_block(term) for segment in view.segments] for term in terms}
+        wanted = {block for blocks in self._block_ids.values() for block in blocks if block is not None}
         for prefix in prefixes:
             wanted.update(*(segment.find_blocks_beginning(prefix) for segment in view.segments))
         self._blocks = view.blocks.postings.read(connection, wanted)
 
     def find(self, term: str) -> list[TermPlace]:
-        """Return where a term is, segment after segment."""
-        places = (self._find_in(segment, term) for segment in self.view.segments)
-        return [place for place in places if place is not None]
+        """Return where one of the terms is, segment after segment."""
+        pairs = zip(self.view.segments, self._block_ids[term], strict=True)
+        return [place for segment, block_id in pairs if (place := self._find_in(segment, block_id, term)) is not None]
 
-    def _find_in(self, segment: SegmentView, term: str) -> TermPlace | None:
-        block_id = segment.find_block(term)
+    def _find_in(self, segment: SegmentView, block_id: int | None, term: str) -> TermPlace | None:
         if block_id is None or (index := self._blocks[block_id].find(term)) is None:
             return None
         return TermPlace(segment, block_id, self._blocks[block_id], index)
@@ -227,16 +224,24 @@ class TermLookup:
         """Return how many living chunks have a term."""
         dead = self.view.dead
         if dead is None:
-            return sum(place.block.count(place.index) for place in places)
+            return sum(place.block.count(place.term_index) for place in places)
         return sum(int(np.count_nonzero(~dead[self._get_ordinals(place)])) for place in places)
 
-    def load(self, places: Sequence[TermPlace]) -> tuple[Ints, Ints]:
-        """Return the ordinals of the living chunks that have a term, ascending, and how often each has it."""
-        parts = [place.block.load(place.index, place.segment.base) for place in places]
-        if len(parts) == 1:
-            return self._drop_dead(*parts[0])
-        ordinals = np.concatenate([NO_IDS, *(postings.ordinals for postings in parts)])
-        return self._drop_dead(ordinals, np.concatenate([NO_IDS, *(postings.frequencies for postings in parts)]))
+    def load(self, places: Sequence[TermPlace]) -> tuple[Ints, Scores]:
+        """Return the ordinals of the living chunks that have a term, ascending, and how often each has it.
+
+        As the sums need them: whole numbers would be made floating ones at every turn.
+        """
+        parts = [place.block.get_ordinals(range(place.term_index, place.term_index + 1)) for place in places]
+        total = sum(map(len, parts))
+        ordinals, frequencies, end = np.empty(total, np.int64), np.ones(total), 0
+        for place, part in zip(places, parts, strict=True):
+            begin, end = end, end + len(part)
+            np.add(part, np.int64(place.segment.base), out=ordinals[begin:end])
+            indexes, repeated = place.block.get_repeats(place.term_index)
+            if len(indexes):
+                frequencies[begin:end][indexes] = repeated
+        return self._drop_dead(ordinals, frequencies)
 
     def load_beginning(self, prefix: str) -> Ints:
         """Return the ordinals of the living chunks that have a term with this beginning, ascending."""
@@ -249,7 +254,7 @@ class TermLookup:
             mask &= ~self.view.dead
         return np.flatnonzero(mask)
 
-    def load_phrase(self, terms: Sequence[str], prefix: str | None = None) -> tuple[Ints, Ints]:
+    def load_phrase(self, terms: Sequence[str], prefix: str | None = None) -> tuple[Ints, Scores]:
         """Return the living chunks (ordinals, ascending) where terms follow each other, and how often they do in each.
 
         After them comes a term with the beginning `prefix`, where that is given: see `_keep_followed`.
@@ -264,7 +269,7 @@ class TermLookup:
                 begins = self._keep_followed(begins, found[0][base].segment, prefix, len(terms))
             parts.append((begins >> 32) + np.int64(base))
         ordinals, counts = np.unique(np.concatenate([np.empty(0, np.int64), *parts]), return_counts=True)
-        return self._drop_dead(ordinals, counts)
+        return self._drop_dead(ordinals, counts.astype(np.float64))
 
     def _keep_followed(self, begins: Ints, segment: SegmentView, prefix: str, offset: int) -> Ints:
         """Return the beginnings of a phrase (see `_match_phrase`) with such a term `offset` positions later.
@@ -276,9 +281,10 @@ class TermLookup:
             term = block.terms[index]
             ending = self.view.analyzer.find_stem(term.removeprefix(FORM_MARK)) if term.startswith(FORM_MARK) else term
             endings.setdefault(ending, []).append((block, index))
-        block_ids = {block_id for ending in endings if (block_id := segment.find_block(ending)) is not None}
-        self._blocks |= self.view.blocks.postings.read(self._connection, block_ids)
-        places = {ending: place for ending in endings if (place := self._find_in(segment, ending)) is not None}
+        block_ids = {ending: block_id for ending in endings if (block_id := segment.find_block(ending)) is not None}
+        self._blocks |= self.view.blocks.postings.read(self._connection, block_ids.values())
+        found = ((ending, self._find_in(segment, block_id, ending)) for ending, block_id in block_ids.items())
+        places = {ending: place for ending, place in found if place is not None}
         positions = self._read_positions(places.values())
         keys = [_load_keys(place, positions) - offset for place in places.values()]
         owners = np.repeat(np.arange(len(keys)), list(map(len, keys)))
@@ -307,9 +313,9 @@ class TermLookup:
         return self.view.blocks.positions.read(self._connection, {place.block_id for place in places})
 
     def _get_ordinals(self, place: TermPlace) -> Ints:
-        return place.block.get_ordinals(range(place.index, place.index + 1)).astype(np.int64) + place.segment.base
+        return place.block.get_ordinals(range(place.term_index, place.term_index + 1)).astype(np.int64) + place.segment.base
 
-    def _drop_dead(self, ordinals: Ints, frequencies: NDArray[Any]) -> tuple[Ints, Ints]:
+    def _drop_dead(self, ordinals: Ints, frequencies: Scores) -> tuple[Ints, Scores]:
         if self.view.dead is None:
             return ordinals, frequencies
         alive = ~self.view.dead[ordinals]
@@ -319,7 +325,7 @@ class TermLookup:
 def _match_phrase(places: Sequence[TermPlace], positions: Mapping[int, PositionBlock]) -> Ints:
     """Return where terms follow each other in one segment: chunk << 32 | position of the first term, ascending."""
     begins: Ints | None = None
-    for offset, place in sorted(enumerate(places), key=lambda pair: pair[1].block.count(pair[1].index)):
+    for offset, place in sorted(enumerate(places), key=lambda pair: pair[1].block.count(pair[1].term_index)):
         keys = _load_keys(place, positions) - offset
         begins = keys if begins is None else begins[find_positions(keys, begins)[1]]
         if not len(begins):
@@ -330,6 +336,6 @@ def _match_phrase(places: Sequence[TermPlace], positions: Mapping[int, PositionB
 
 def _load_keys(place: TermPlace, positions: Mapping[int, PositionBlock]) -> Ints:
     """Return where a term stands: chunk << 32 | position, ascending."""
-    postings = place.block.load(place.index)
+    postings = place.block.load(place.term_index)
     owners = np.repeat(postings.ordinals, postings.frequencies)
-    return (owners << 32) + positions[place.block_id].load(*place.block.find_positions(place.index))
+    return (owners << 32) + positions[place.block_id].load(*place.block.find_positions(place.term_index))
