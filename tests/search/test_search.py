@@ -7,18 +7,18 @@ import gzip
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecsearch
 from tests.conftest import SAMPLE_DATA
 from vecsearch.core.types import Fusion
-from vecsearch.search.fusion import FUSIONS, Candidates
+from vecsearch.search.fusion import FUSIONS, Candidates, add_shares, compute_share_limit
 from vecsearch.stores.base import ScoredChunks
 
 TINY = {
@@ -110,6 +110,16 @@ def test_more_of_the_words_never_lowers_a_chunk(fusion: Fusion, cosines: dict[in
     assert places[1] <= places[0]
 
 
+@given(score=st.floats(-1, 2.5), cosine=st.floats(-1, 1), identifier_share=st.floats(0, 1))
+def test_the_share_that_is_solved_for_is_the_last_to_stay_below(score: float, cosine: float, identifier_share: float) -> None:
+    share = compute_share_limit(score, cosine, identifier_share)
+    of_solution, of_more = (
+        add_shares(np.array([cosine]), np.array([max(each, 0.0)]), identifier_share)[0] for each in (share, share + 1e-9)
+    )
+    assert of_solution < score if share >= 0 else of_more > score - 1e-4
+    assert of_more > score - 1e-4
+
+
 # -- words
 
 
@@ -177,6 +187,30 @@ def test_the_first_answers_do_not_depend_on_how_many_are_asked_for(tmp_path: Pat
         assert len(all_ids) == 700
         for limit in (1, 10, 99, 100, 101, 500):
             assert [hit.id for hit in collection.search("a crane at the bank", limit=limit)] == all_ids[:limit]
+
+
+WORDS = ("bat", "bank", "spring", "model", "crane", "e-mail", "x86_64", "river", "lease", "jump")
+
+
+@pytest.fixture(scope="module")
+def unlike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[vecsearch.Collection]:
+    """Make a collection whose vectors say nothing of its texts, so that either side alone is a bad guide to both."""
+    random = np.random.default_rng(3)
+    texts = [" ".join(random.choice(WORDS, size=random.integers(1, 12))) for _ in range(6_000)]
+    rows = random.normal(size=(6_000, 384)).astype(np.float32)
+    with vecsearch.open(tmp_path_factory.mktemp("unlike") / "u.vec") as collection:
+        collection.add(texts, ids=[str(n) for n in range(6_000)], vectors=rows)
+        yield collection
+
+
+@settings(max_examples=25, deadline=None)
+@given(words=st.lists(st.sampled_from([*WORDS, "nowhere", '"bat crane"']), min_size=1, max_size=5), data=st.data())
+def test_the_best_are_those_of_the_whole_ranking(unlike: vecsearch.Collection, words: list[str], data: st.DataObject) -> None:
+    """However deep either side had to be searched for them."""
+    least = data.draw(st.sampled_from([None, -0.1, 0.05, 0.12]))
+    all_ids = [hit.id for hit in unlike.search(" ".join(words), limit=6_000, min_similarity=least)]
+    for limit in (10, 60, 300):
+        assert [hit.id for hit in unlike.search(" ".join(words), limit=limit, min_similarity=least)] == all_ids[:limit]
 
 
 def test_what_one_side_found_first_counts_in_full_on_the_other(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ LIMIT_MIN: Final = 1
 LIMIT_DEFAULT: Final = 10
 LIST_LIMIT_DEFAULT: Final = 20
 FUSION_DEPTH: Final = 200  # candidates that each retriever gives at first to a fused answer, or `limit` where that is more
+FUSION_LEXICAL_FACTOR: Final = 20  # times as many that the terms give where that decides, which costs less than nearer vectors do
 IDENTIFIER_DENSE_DISCOUNT: Final = 0.9  # how far the words replace the meaning where a query is nothing but identifiers
 AGREEMENT_WEIGHT: Final = 0.5  # of the geometric mean of both sides, beside their sum: what both find counts more
 UNSEEN_TERM_WEIGHT: Final = 0.5  # in the best possible BM25, of a word that no chunk has

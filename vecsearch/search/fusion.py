@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -14,6 +15,8 @@ from vecsearch.core.types import Fusion
 
 Numbers: TypeAlias = NDArray[np.float64]
 Mask: TypeAlias = NDArray[np.bool_]
+
+_SLACK: Final = 1e-12  # of a score, for what rounding may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,17 @@ def add_shares(cosine: Numbers, share: Numbers, identifier_share: float) -> Numb
     """
     agreement = AGREEMENT_WEIGHT * np.sqrt(np.maximum(cosine, 0.0) * share)
     return np.asarray((cosine + agreement) * dense_weight(identifier_share) + share, np.float64)
+
+
+def compute_share_limit(score: float, cosine: float, identifier_share: float) -> float:
+    """Return the share at which `add_shares` of this cosine just stays below a score; negative where it does at none."""
+    weight = dense_weight(identifier_share)
+    missing = score - weight * cosine - _SLACK
+    if missing <= 0:
+        return -1.0
+    half = weight * AGREEMENT_WEIGHT * math.sqrt(max(cosine, 0.0)) / 2  # root² + 2 × half × root = missing
+    root = missing / (half + math.sqrt(half * half + missing))
+    return root * root
 
 
 def dense_weight(identifier_share: float) -> float:

@@ -13,6 +13,7 @@ from vecsearch.core.results import VectorAccess
 from vecsearch.core.settings import (
     FEEDBACK_WEIGHT,
     FUSION_DEPTH,
+    FUSION_LEXICAL_FACTOR,
     MIN_BM25_SHARE,
     RERANK_DEPTH,
     TRIGRAM_TERM_SHARE,
@@ -20,7 +21,7 @@ from vecsearch.core.settings import (
 )
 from vecsearch.core.types import Fusion, Mode
 from vecsearch.search.feedback import score_feedback
-from vecsearch.search.fusion import FUSIONS, Candidates, add_shares, dense_weight
+from vecsearch.search.fusion import FUSIONS, Candidates, compute_share_limit, dense_weight
 from vecsearch.search.spelling import score_trigrams
 from vecsearch.stores.base import (
     NO_CHUNKS,
@@ -130,25 +131,51 @@ def _retrieve_dense(snapshot: Snapshot, query: Query, within: ChunkSet | None, d
 
 
 def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, min_depth: int) -> Ranking:
-    """Search both sides deeper until no chunk that neither has shown could still come in."""
+    """Search either side deeper until no chunk that neither has shown could still come in: Fagin's threshold algorithm.
+
+    What neither has shown is no nearer than the last that the vectors have shown. That leaves a share of the best possible BM25
+    up to which it cannot come in, and so a score down to which the terms are searched, once: cheaper than to go through the
+    vectors again, which is done where even so many that the terms find are not enough.
+    """
     min_depth = max(min_depth, RERANK_DEPTH)
     depth = max(min_depth, FUSION_DEPTH)
-    matches, known = snapshot.match(_parse_text(snapshot, query), depth, within=within), NO_CHUNKS
+    matches = snapshot.match(_parse_text(snapshot, query), depth, within=within)
+    near, known = _find_nearest(snapshot, query, within, depth), NO_CHUNKS
+    unseen_bm25, is_extended = _find_unseen_share(matches, depth), False  # the most that a chunk has that was not shown
     while True:
-        near = _find_nearest(snapshot, query, within, depth)
-        candidates = _collect_candidates(snapshot, query, near, matches, known)
-        ranking = _fuse(query, near, matches, candidates)
+        ranking = _fuse(query, near, matches, _collect_candidates(snapshot, query, near, matches, known))
         if query.fusion is not Fusion.TMM:
             return ranking
-        unseen_bm25 = float(matches.ranked.scores[-1]) / matches.max_score if len(matches.ranked) >= depth else 0.0
         if ranking.complete or _is_out_of_reach(query, near.ranked.scores[-1], unseen_bm25):
             return _rescore_best(snapshot, query, replace(ranking, complete=True), matches)
-        # the best that an unseen chunk could get is too little: the stopping rule of Fagin's threshold algorithm
-        unseen = add_shares(near.ranked.scores[-1:], np.array([unseen_bm25]), matches.identifier_share)[0]
-        if len(ranking.ranked) >= min_depth and ranking.ranked.scores[min_depth - 1] > unseen:
+        similarity = float(near.ranked.scores[-1])
+        harmless = _find_harmless_share(query, ranking.ranked, min_depth, similarity, matches.identifier_share)
+        if len(ranking.ranked) >= min_depth and unseen_bm25 <= harmless:
             return _rescore_best(snapshot, query, replace(ranking, ranked=ranking.ranked[:min_depth]), matches)
-        depth *= 2  # nearly always enough
-        matches, known = matches.extend(depth), ranking.similarities
+        known = ranking.similarities
+        if harmless > 0 and not is_extended:
+            most, is_extended = FUSION_LEXICAL_FACTOR * depth, True
+            matches = matches.extend(most, least=harmless * matches.max_score)
+            unseen_bm25 = max(_find_unseen_share(matches, most), harmless)
+        else:
+            depth, is_extended = depth * 2, False
+            near = _find_nearest(snapshot, query, within, depth)
+
+
+def _find_unseen_share(matches: LexicalHits, depth: int) -> float:
+    """Return the share of the best possible BM25 that no chunk exceeds which is not among the first `depth`."""
+    return float(matches.ranked.scores[-1]) / matches.max_score if len(matches.ranked) >= depth else 0.0
+
+
+def _find_harmless_share(query: Query, ranked: ScoredChunks, count: int, similarity: float, identifier_share: float) -> float:
+    """Return the share of the best possible BM25 up to which no chunk comes among the first `count` that is no nearer than this.
+
+    Or is no answer at all; negative where one comes in with any share.
+    """
+    share = compute_share_limit(float(ranked.scores[count - 1]), similarity, identifier_share) if len(ranked) >= count else -1.0
+    if query.min_similarity is not None and similarity < query.min_similarity:
+        return max(share, float(np.nextafter(MIN_BM25_SHARE, 0.0)))
+    return share
 
 
 def _collect_candidates(
