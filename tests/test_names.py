@@ -102,7 +102,9 @@ def test_three_fifths_of_all_functions_begin_with_a_verb_whatever_else_is_allowe
 
 def test_no_participle_pronoun_or_adverb_is_a_function() -> None:
     names = {
-        f"{place} {name}" for place, name, _ in iterate_functions() if is_participle(get_first_word(name)) and name != "batched"
+        f"{place} {name}"
+        for place, name, _ in iterate_functions()
+        if is_participle(get_first_word(name)) and name not in {"batched", "pending_vectors"}
     }
     pronouns = {
         f"{place} {name}" for place, name, _ in iterate_functions() if name.strip("_") in {"each", "some", "there", "here", "of"}

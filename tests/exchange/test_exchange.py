@@ -48,7 +48,8 @@ def read_everything(folder, name="default"):
         assert snapshot is not None
         info = snapshot.info
         return (info.encoder, info.precision, info.stemmer), [
-            {**asdict(document), "vectors": document.vectors.tobytes()} for document in snapshot.export()
+            {**asdict(document), "vectors": None if document.vectors is None else document.vectors.tobytes()}
+            for document in snapshot.export()
         ]
 
 

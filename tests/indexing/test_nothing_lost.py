@@ -187,23 +187,27 @@ def test_metadata_alone_changes_without_encoding(docs: Path, shell: Shell, count
 # -- processes
 
 
-# The signal comes when the first batch is committed, however busy the machine is.
+# The signal comes when the first batch is committed, of texts or of vectors, however busy the machine is.
 STOPPED_AFTER_A_BATCH = """
 import os, sys
 from vecsearch.__main__ import main
-from vecsearch.indexing.batch_writer import BatchWriter
-stop, commit = int(sys.argv.pop(1)), BatchWriter._commit
+from vecsearch.indexing import batch_writer, vector_filler
+batch_writer.BATCH_TEXT_CHUNKS = 256
+stop, of_texts = int(sys.argv.pop(1)), sys.argv.pop(1) == "texts"
+home, name = (batch_writer.BatchWriter, "_commit") if of_texts else (vector_filler.VectorFiller, "_attach")
+commit = getattr(home, name)
 def commit_and_stop(*arguments, **options):
     commit(*arguments, **options)
     os.kill(os.getpid(), stop)
-BatchWriter._commit = commit_and_stop
+setattr(home, name, commit_and_stop)
 main()
 """
 
 
+@pytest.mark.parametrize("batch", ["texts", "vectors"])
 @pytest.mark.parametrize(("stop", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
-    tmp_path: Path, counting_encoder: CountingEncoder, stop: signal.Signals, status: int
+    tmp_path: Path, counting_encoder: CountingEncoder, stop: signal.Signals, status: int, batch: str
 ) -> None:
     lines = [
         f"The {n}th entry of the log: " + "wind from the west, sea calm, all sails set. " * 2 for n in range(PARTS * BATCH_CHUNKS)
@@ -214,27 +218,29 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
                 json.dumps({"id": str(n), "text": lines[n]}) + "\n" for n in range(part * BATCH_CHUNKS, (part + 1) * BATCH_CHUNKS)
             )
         )
-    command = [sys.executable, "-c", STOPPED_AFTER_A_BATCH, str(int(stop)), "index", str(tmp_path), "--db", str(tmp_path / "db")]
+    arguments = [str(int(stop)), batch, "index", str(tmp_path), "--db", str(tmp_path / "db")]
+    command = [sys.executable, "-c", STOPPED_AFTER_A_BATCH, *arguments]
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     error_output = child.communicate(timeout=120)[1]
     assert child.returncode == status, error_output
     assert "Traceback" not in error_output
-    document_count = count(tmp_path / "db")
-    assert BATCH_CHUNKS <= document_count < len(lines)
+    document_count, vector_count = count(tmp_path / "db")
+    if batch == "texts":
+        assert (BATCH_CHUNKS <= document_count < len(lines), vector_count) == (True, 0)
+    else:
+        assert (document_count, BATCH_CHUNKS <= vector_count < len(lines)) == (len(lines), True)
     with vecsearch.open(tmp_path / "db", model=counting_encoder) as collection:
         collection.index([tmp_path])
         assert collection.count() == len(lines)
         assert collection.get("7")[0].text == lines[7]
-    assert len(counting_encoder.documents) == len(lines) - document_count
+    assert len(counting_encoder.documents) == len(lines) - vector_count
     assert maintenance.check(tmp_path / "db") == []
 
 
-def count(folder: Path) -> int:
-    try:
-        with vecsearch.open(folder, readonly=True) as collection:
-            return collection.count()
-    except vecsearch.NotADatabaseError:
-        return 0
+def count(folder: Path) -> tuple[int, int]:
+    """Count the documents, of one chunk each, and the vectors."""
+    with vecsearch.open(folder, readonly=True) as collection:
+        return len(collection), len(collection) - collection.pending_vectors
 
 
 def test_a_batch_of_brought_vectors_that_fails_leaves_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,8 +94,9 @@ def plain(tmp_path):
 @pytest.fixture
 def small(monkeypatch):
     """Make batches small enough for many of them."""
-    for module in ("vecsearch.indexing.batch_writer", "vecsearch.stores.sqlite.write.replacement"):
-        for name in ("BATCH_CHUNKS", "READ_DOCUMENTS"):
+    homes = ("vecsearch.indexing.batch_writer", "vecsearch.indexing.vector_filler", "vecsearch.stores.sqlite.write.replacement")
+    for module in homes:
+        for name in ("BATCH_CHUNKS", "BATCH_TEXT_CHUNKS", "READ_DOCUMENTS"):
             if hasattr(sys.modules[module], name):
                 monkeypatch.setattr(f"{module}.{name}", 8)
 
@@ -244,7 +245,7 @@ def test_the_chunks_of_a_long_document_are_not_encoded_again(tmp_path, small):
         assert not set(first.documents) & set(second.documents)
         assert len(first.documents) >= 40
         assert collection.search("number77", mode="lexical")
-    assert fetch_rows(tmp_path / "x.vec", "SELECT count(*) FROM staged_vectors") == [(0,)]
+    assert fetch_rows(tmp_path / "x.vec", "SELECT count(*) FROM pending_vectors WHERE filled IS NULL") == [(0,)]
 
 
 def test_one_begun_with_another_encoder_is_begun_anew(plain, small):
@@ -453,12 +454,12 @@ import os, signal, sys
 from pathlib import Path
 import vecsearch
 from tests.fakes import FakeEncoder
-from vecsearch.indexing import batch_writer
+from vecsearch.indexing import batch_writer, vector_filler
 from vecsearch.stores.sqlite.write import compaction, replacement
 from vecsearch.stores.sqlite.write.writer import SQLiteWriter
 
 folder, point, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-batch_writer.BATCH_CHUNKS = replacement.READ_DOCUMENTS = 8
+batch_writer.BATCH_TEXT_CHUNKS = vector_filler.BATCH_CHUNKS = replacement.READ_DOCUMENTS = 8
 
 def die_at(home, name, *, before):
     real, left = getattr(home, name), [count]
@@ -482,6 +483,9 @@ POINTS = [
     ("writer commit before", 1),
     ("writer commit after", 1),
     ("writer commit before", 3),
+    ("writer attach_vectors before", 1),
+    ("writer attach_vectors after", 1),
+    ("writer attach_vectors before", 3),
     ("replacement drop_surplus before", 1),
     ("replacement _copy_sources after", 1),
     ("replacement _check_counts after", 1),
@@ -531,7 +535,7 @@ def rank_texts_by_brute_force(encoder, query):
 
 def test_progress_is_told_of_all_characters(plain):
     class RecordingProgress:
-        total = done = 0
+        total = done = vectors = made = 0
 
         def begin(self, total):
             self.total = total
@@ -539,10 +543,17 @@ def test_progress_is_told_of_all_characters(plain):
         def advance(self, amount, chunks):
             self.done += amount
 
+        def begin_vectors(self, total):
+            self.vectors += total
+
+        def advance_vectors(self, count):
+            self.made += count
+
     progress = RecordingProgress()
     with vecsearch.open(plain, model=OLD) as collection:
         collection.reembed(NEW, progress=progress)
         assert progress.done == pytest.approx(progress.total) == sum(map(len, make_texts(40)))
+        assert progress.made == progress.vectors == 40
 
 
 def test_a_reembed_of_nothing_there_says_so(tmp_path):

@@ -11,21 +11,28 @@ import pytest
 
 import vecsearch
 from tests.fakes import FakeEncoder
-from vecsearch.indexing import batch_writer
+from vecsearch.indexing import batch_writer, vector_filler
 
 MODEL = FakeEncoder(1)
 
 
 class InterruptingEncoder(FakeEncoder):
-    """A model that lets another writer in while it encodes its second batch."""
+    """A model that lets another writer in while the sixth text is chunked, or the second batch is encoded."""
 
-    def __init__(self, seed: int, act: Callable[[], object]) -> None:
+    def __init__(self, seed: int, act: Callable[[], object], *, at: str = "texts") -> None:
         super().__init__(seed)
-        self._act, self._calls = act, 0
+        self._act, self._at, self._batches, self._texts = act, at, 0, set[str]()
+
+    def token_spans(self, text):
+        if self._at == "texts" and text not in self._texts:
+            self._texts |= {text}
+            if len(self._texts) == 6:
+                self._act()
+        return super().token_spans(text)
 
     def encode_documents(self, texts):
-        self._calls += 1
-        if self._calls == 2:
+        self._batches += 1
+        if self._at == "vectors" and self._batches == 2:
             self._act()
         return super().encode_documents(texts)
 
@@ -41,7 +48,8 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(batch_writer, "BATCH_CHUNKS", 4)
+    monkeypatch.setattr(batch_writer, "BATCH_TEXT_CHUNKS", 4)
+    monkeypatch.setattr(vector_filler, "BATCH_CHUNKS", 4)
     with vecsearch.open(tmp_path / "x.vec", model=MODEL) as collection:
         collection.add(["an old note"], ids=["old"])
     return tmp_path / "x.vec"
@@ -95,8 +103,21 @@ def test_a_run_ends_when_its_collection_is_no_longer_the_one_it_began_with(db, f
         assert all(finding.severity is not vecsearch.Severity.ERROR for finding in database.check(model=MODEL))
 
 
+@pytest.mark.parametrize("change", [drop, rename, drop_and_create, reembed, restore])
+def test_a_run_that_makes_vectors_ends_when_its_collection_is_no_longer_the_one_it_began_with(db, files, change):
+    with vecsearch.connect(db) as database:
+        database.backup(db.parent / "backup.zip")
+    with (
+        vecsearch.open(db, model=InterruptingEncoder(1, lambda: change(db), at="vectors")) as collection,
+        pytest.raises(vecsearch.CollectionChangedError, match="while its vectors were made"),
+    ):
+        collection.index([files])
+    with vecsearch.connect(db) as database:
+        assert all(finding.severity is not vecsearch.Severity.ERROR for finding in database.check(model=MODEL))
+
+
 def test_two_runs_take_turns_and_both_complete(db, files):
-    """The second begins and ends while the first encodes: it need not wait for all of it."""
+    """The second begins and ends while the first reads: it need not wait for all of it."""
     other = files.parent / "more"
     other.mkdir()
     (other / "one.txt").write_text("a note of the other run")

@@ -47,6 +47,7 @@ def test_index_reports_what_it_did(corpus: Path, shell: Shell) -> None:
     report = parse_json(shell("index", "docs", "--json"))
     assert list(report) == [
         "added", "updated", "unchanged", "removed", "failed", "skipped", "documents", "chunks", "seconds",
+        "pending_vectors",
     ]  # fmt: skip
     assert [report[key] for key in ("added", "updated", "unchanged", "removed", "failed")] == [1, 1, 2, 1, []]
     assert report["skipped"][0]["source"] == str(corpus / "picture.png")
@@ -56,7 +57,7 @@ def test_index_reports_what_it_did(corpus: Path, shell: Shell) -> None:
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
 def test_search_gives_exactly_the_agreed_fields(corpus: Path, shell: Shell, mode: str) -> None:
     answer = parse_json(shell("search", "flying", "mammals", "--mode", mode, "-n", 2, "--json"))
-    assert list(answer) == ["query", "mode", "took_ms", "hits"]
+    assert list(answer) == ["query", "mode", "took_ms", "hits", "pending_vectors"]
     assert (answer["query"], answer["mode"]) == ("flying mammals", mode)
     hit = answer["hits"][0]
     assert list(hit) == HIT

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ import numpy as np
 from tests.stores.memory_snapshot import MemoryDocument, MemoryFile, MemorySnapshot, MemoryState
 from vecsearch.core.errors import CollectionNotFoundError, DatabaseLockedError, InputError, ReadOnlyError, StorageError
 from vecsearch.core.settings import READ_DOCUMENTS
-from vecsearch.core.types import Metadata, Precision
+from vecsearch.core.types import ChunkId, Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, OutdatedDocument, PreservedFields, Vector
 
@@ -36,6 +36,7 @@ class MemoryStore:
         self.states: dict[Key, MemoryState] = {}  # never changed in place
         self.numbers = itertools.count(1)
         self._lock, self._lock_timeout = RLock(), lock_timeout
+        self._claims: set[Key] = set()
 
     def list_collections(self) -> list[CollectionInfo]:
         return [state.info for (_, is_replacement), state in sorted(self.states.items()) if not is_replacement]
@@ -73,6 +74,16 @@ class MemoryStore:
 
     def get_replacement(self, collection: str) -> MemoryReplacement:
         return MemoryReplacement(self, collection)
+
+    @contextmanager
+    def claim_filling(self, collection: str, *, is_replacement: bool = False) -> Iterator[bool]:
+        key = (collection, is_replacement)
+        claimed = key not in self._claims
+        self._claims |= {key}
+        try:
+            yield claimed
+        finally:
+            self._claims -= {key} if claimed else set()
 
     def rename_collection(self, old: str, new: str) -> None:
         with self.hold_lock():
@@ -127,8 +138,10 @@ class MemoryWriter:
         """Yield a copy to change, which is put in place when nothing was raised."""
         old = self._store.find(self._key)
         info = replace(old.info, version=(old.info.identity, next(self._store.numbers)))
-        new = replace(old, info=info, documents=dict(old.documents), files=dict(old.files), pending=dict(old.pending))
+        new = replace(old, info=info, documents=dict(old.documents), files=dict(old.files))
         yield new
+        waiting = sum(len(document.pending) for document in new.documents.values())
+        new = replace(new, info=replace(new.info, pending_vectors=waiting))
         self._store.states = {**self._store.states, self._key: new}
 
     def ensure(
@@ -137,7 +150,7 @@ class MemoryWriter:
         if self.info is None:
             number = next(self._store.numbers)
             info = CollectionInfo(self._key[0], encoder, precision, stemmer, dict(metadata or {}), number, (number, number))
-            self._store.states = {**self._store.states, self._key: MemoryState(info, {}, {}, {}, {})}
+            self._store.states = {**self._store.states, self._key: MemoryState(info, {}, {}, {})}
         return self._store.find(self._key).info
 
     def commit(
@@ -146,7 +159,6 @@ class MemoryWriter:
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
-        clear_pending: Collection[str] = (),
     ) -> None:
         with self._change() as state:
             for document in {document.id: document for document in documents}.values():
@@ -159,16 +171,17 @@ class MemoryWriter:
                 for key in file.removed_ids:
                     if key in state.documents and state.documents[key].source == file.path:
                         del state.documents[key]
-            for digest in clear_pending:
-                state.pending.pop(digest, None)
 
     def _make_document(self, state: MemoryState, new: NewDocument) -> MemoryDocument:
         numbers, old = self._store.numbers, state.documents.get(new.id)
         preserved = new.preserved or PreservedFields(_dump(new.metadata), _get_timestamp())
-        vectors = _round(new.vectors, state.info.precision)
+        rows = np.zeros((len(new.spans), state.info.encoder.dimension), np.float32)
+        rows[[n for n in range(len(new.spans)) if n not in new.pending]] = new.vectors
+        vectors = _round(rows, state.info.precision)
         return MemoryDocument(
             next(numbers) if old is None else old.number, new.id, new.source, new.title, new.text, preserved.metadata, new.digest,
             new.provided_vectors, preserved.indexed_at, new.spans, tuple(next(numbers) for _ in new.spans), vectors,
+            frozenset(new.pending),
         )  # fmt: skip
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
@@ -202,10 +215,17 @@ class MemoryWriter:
             for path, error in errors.items():
                 state.files[path] = replace(state.files.get(path, MemoryFile(indexed_at=_get_timestamp())), error=error)
 
-    def attach_vectors(self, vectors: Mapping[str, Vector]) -> None:
+    def attach_vectors(self, vectors: Mapping[ChunkId, Vector]) -> int:
+        count = 0
         with self._change() as state:
-            for digest, vector in vectors.items():
-                state.pending.setdefault(digest, _round(vector, state.info.precision).astype(np.float32))
+            for document in list(state.documents.values()):
+                made = {n: vectors[document.chunk_ids[n]] for n in document.pending if document.chunk_ids[n] in vectors}
+                rows = document.vectors.copy()
+                for ordinal, vector in made.items():
+                    rows[ordinal] = _round(vector, state.info.precision)
+                state.documents[document.id] = replace(document, vectors=rows, pending=document.pending - made.keys())
+                count += len(made)
+        return count
 
     def refresh_indexes(self) -> None:
         """Do nothing: there are no indexes."""
@@ -245,6 +265,9 @@ class MemoryReplacement:
             self._check_begun()
             yield MemoryWriter(self._store, self._key)
 
+    def claim_filling(self) -> AbstractContextManager[bool]:
+        return self._store.claim_filling(self._name, is_replacement=True)
+
     def _check_begun(self) -> None:
         info = self.info
         if info is None or self._begun is None or info.identity != self._begun.identity:
@@ -276,7 +299,7 @@ class MemoryReplacement:
     def swap(self) -> None:
         with self._store.hold_lock():
             self._check_begun()
-            if self._list_outdated():
+            if self._list_outdated() or self._store.states[self._key].info.pending_vectors:
                 raise StorageError(f"the new vectors of collection {self._name!r} are not complete")
             live_state, built = self._store.find((self._name, False)), self._store.states[self._key]
             info = replace(

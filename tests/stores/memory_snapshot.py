@@ -30,6 +30,7 @@ from vecsearch.stores.base import (
     Ids,
     LexicalHits,
     Matrix,
+    PendingChunk,
     ScoredChunks,
     Scores,
     StoredDocument,
@@ -60,7 +61,8 @@ class MemoryDocument:
     indexed_at: str
     spans: tuple[ChunkSpan, ...]
     chunk_ids: tuple[ChunkId, ...]
-    vectors: Any  # in the collection's precision
+    vectors: Any  # in the collection's precision; zeros where they are still to be made
+    pending: frozenset[int] = frozenset()  # the numbers of the chunks for which they are
 
     def get_fields(self) -> tuple[Any, ...]:
         """Return all that a replacement copies."""
@@ -91,6 +93,10 @@ class MemoryChunk(NamedTuple):
     id: ChunkId
     document: MemoryDocument
     ordinal: int
+
+    @property
+    def is_pending(self) -> bool:
+        return self.ordinal in self.document.pending
 
     @property
     def text(self) -> ChunkText:
@@ -135,7 +141,6 @@ class MemoryState:
     info: CollectionInfo
     documents: dict[str, MemoryDocument]
     files: dict[str, MemoryFile]
-    pending: dict[str, Vector]
     cache: dict[str, Any]
 
     @cached_property
@@ -151,6 +156,10 @@ class MemoryState:
     @cached_property
     def ids(self) -> Ids:
         return np.fromiter(self.chunks, np.int64)
+
+    @cached_property
+    def ids_with_vector(self) -> Ids:
+        return np.array([chunk.id for chunk in self.chunks.values() if not chunk.is_pending], np.int64)
 
     @cached_property
     def text_index(self) -> dict[ChunkId, IndexedChunk]:
@@ -233,7 +242,8 @@ class MemorySnapshot:
         return {clause.text: self._compute_idf(count) for clause, count in self._count_matches(words).items()}
 
     def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
-        stored = [chunk for chunk in ids.tolist() if chunk in self._state.chunks]
+        known = self._state.chunks
+        stored = [chunk for chunk in ids.tolist() if chunk in known and not known[chunk].is_pending]
         return ScoredChunks(np.array(stored, np.int64), (self.load_vectors(stored) * query).sum(axis=1, dtype=np.float64))
 
     def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
@@ -242,7 +252,7 @@ class MemorySnapshot:
         return np.array(rows, np.float32).reshape(len(rows), self.info.encoder.dimension)
 
     def sample_chunks(self, most: int, *, steady: bool = False) -> Ids:
-        ids = self._state.ids
+        ids = self._state.ids if steady else self._state.ids_with_vector
         if steady:
             return ids[:: 1 << ((max(len(ids), 1) - 1) // most).bit_length()]
         return ids if len(ids) <= most else ids[np.linspace(0, len(ids) - 1, most).astype(np.int64)]
@@ -256,7 +266,8 @@ class MemorySnapshot:
     # -- what answers show
 
     def load_hits(self, ranked: ScoredChunks, similarities: Scores | None) -> list[Hit]:
-        cosines = itertools.repeat(None) if similarities is None else similarities.tolist()
+        known = itertools.repeat(math.nan) if similarities is None else similarities.tolist()
+        cosines = (None if math.isnan(cosine) else cosine for cosine in known)
         return [self._make_hit(*scores) for scores in zip(ranked.ids.tolist(), ranked.scores.tolist(), cosines, strict=False)]
 
     def _make_hit(self, id: ChunkId, score: float, similarity: float | None) -> Hit:
@@ -342,7 +353,7 @@ class MemorySnapshot:
         for document in sorted(self._state.documents.values(), key=lambda document: document.chunk_ids):
             yield FullDocument(
                 document.id, document.source, document.title, document.text, json.loads(document.metadata), document.digest,
-                document.provided_vectors, document.spans, document.vectors,
+                document.provided_vectors, document.spans, None if document.pending else document.vectors,
             )  # fmt: skip
 
     # -- what a write compares with
@@ -371,7 +382,7 @@ class MemorySnapshot:
         return {path: {document.id for document in self._list_documents_of(path)} for path in paths if path in self._state.files}
 
     def _list_encoded(self) -> list[MemoryDocument]:
-        return [document for document in self._state.documents.values() if not document.provided_vectors]
+        return [document for document in self._state.documents.values() if not (document.provided_vectors or document.pending)]
 
     def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
         return {document.digest: document.id for document in self._list_encoded() if document.digest in set(digests)}
@@ -384,14 +395,21 @@ class MemorySnapshot:
         }
 
     def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
-        for document in self._list_encoded():
-            if document.id in ids:
-                for span, vector in zip(document.spans, document.vectors.astype(np.float32), strict=True):
+        for document in self._find(ids):
+            for ordinal, (span, vector) in enumerate(zip(document.spans, document.vectors.astype(np.float32), strict=True)):
+                if not document.provided_vectors and ordinal not in document.pending:
                     text = document.get_chunk_text(span)
                     yield StoredVector(text.title, text.context, text.text, vector)
 
-    def load_pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
-        return {digest: self._state.pending[digest] for digest in digests if digest in self._state.pending}
+    def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
+        waiting = [chunk for chunk in reversed(self._state.chunks.values()) if chunk.is_pending]
+        return [
+            PendingChunk(
+                chunk.id, chunk.document.id, chunk.document.digest, chunk.ordinal, chunk.text.title, chunk.text.context,
+                chunk.text.text,
+            )
+            for chunk in waiting[:limit]
+        ]  # fmt: skip
 
 
 def _rank(scores: Mapping[ChunkId, float]) -> ScoredChunks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from os.path import abspath
 from pathlib import Path
@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # loaded with the first write, so that a search does not wait
     from vecsearch.indexing.pipeline import IndexPipeline
     from vecsearch.indexing.progress import Progress
     from vecsearch.indexing.reembed import ReembedReport
+    from vecsearch.indexing.vector_filler import FillReport
 
 
 class Collection(CollectionSearcher):
@@ -129,9 +130,13 @@ class Collection(CollectionSearcher):
         passwords: Sequence[str] = (),
         allow_empty: bool = False,
         dry_run: bool = False,
+        vectors: bool = True,
         progress: Progress | None = None,
     ) -> IndexReport:
         """Add, refresh and remove documents so that the collection holds what the files, folders and globs at `paths` hold.
+
+        Texts are found by their words as soon as they are read; then vectors are made of all that waits for one, the newest
+        first, unless `vectors` is False. Interrupted, the next run or `fill_vectors` goes on.
 
         Never raises for a file that cannot be read: it stands in the report's `failed`, and what it gave before is kept. Files
         that vanished are removed only below folders that were read completely. `include` and `exclude` are patterns as in
@@ -146,14 +151,31 @@ class Collection(CollectionSearcher):
         )  # fmt: skip
         if not dry_run:
             self._store.upgrade()
-        return self._make_pipeline(split, progress, passwords, dry_run).run(files, allow_empty=allow_empty)
+        pipeline = self._make_pipeline(split, progress, passwords, dry_run=dry_run, vectors=vectors)
+        return pipeline.run(files, allow_empty=allow_empty)
 
-    def _index_json_lines(self, lines: RawFile, *, split: str = Split.TOKENS, progress: Progress | None = None) -> IndexReport:
+    def fill_vectors(self, *, progress: Progress | None = None, should_stop: Callable[[], bool] = lambda: False) -> FillReport:
+        """Make the vectors of all chunks that wait for one, the newest first, until it `should_stop`, which is asked often.
+
+        Where another process makes them, waits for it. Raises CollectionChangedError, UnavailableError, DatabaseLockedError,
+        DiskFullError.
+        """
+        from vecsearch.indexing.batch_writer import CollectionTarget
+        from vecsearch.indexing.vector_filler import VectorFiller
+
+        self._store.upgrade()
+        target = CollectionTarget(self._store, self.name)
+        return VectorFiller(target, get_encoder=self._load_encoder, progress=progress, should_stop=should_stop).run()
+
+    def _index_json_lines(
+        self, lines: RawFile, *, split: str = Split.TOKENS, vectors: bool = True, progress: Progress | None = None
+    ) -> IndexReport:
         """Add or replace documents given as JSON lines that are no file of the user's. Raises UnreadableFileError."""
         from vecsearch.documents import loaders
 
         self._store.upgrade()
-        return self._make_pipeline(split, progress).upsert(loaders.load(lines), origin=lines.name, size=lines.size)
+        pipeline = self._make_pipeline(split, progress, vectors=vectors)
+        return pipeline.upsert(loaders.load(lines), origin=lines.name, size=lines.size)
 
     def update(
         self, id: str, *, text: str | None = None, title: str | None = None, metadata: Mapping[str, Any] | None = None
@@ -267,14 +289,15 @@ class Collection(CollectionSearcher):
         *,
         on_conflict: str = OnConflict.ERROR,
         from_collection: str | None = None,
+        vectors: bool = True,
         progress: Progress | None = None,
     ) -> ImportReport:
         """Store the documents of an export, of others' JSON lines or Parquet, of a Chroma folder, of a txtai index with content.
 
         Vectors that the collection's own model made are taken as they are and no model is loaded; a new collection becomes what
-        the exported one was. Other texts are encoded. `on_conflict` is that of `add`; `from_collection` chooses one of Chroma's.
-        What cannot be stored stands in the report's `failed`. Raises InputError, UnreadableFileError, UnavailableError,
-        DatabaseLockedError, DiskFullError.
+        the exported one was. Other texts are found by their words at once and then encoded, unless `vectors` is False.
+        `on_conflict` is that of `add`; `from_collection` chooses one of Chroma's. What cannot be stored stands in the report's
+        `failed`. Raises InputError, UnreadableFileError, UnavailableError, DatabaseLockedError, DiskFullError.
         """
         from vecsearch.exchange import detect_format, import_
 
@@ -283,7 +306,7 @@ class Collection(CollectionSearcher):
         with detect_format.open_source(path, only=from_collection) as source:
             run = import_.ImportRun(
                 self._store, self.name, requested_model=self._requested_model, get_encoder=self._load_encoder, spec=self._spec,
-                policy=policy, progress=progress,
+                policy=policy, progress=progress, fill=vectors,
             )  # fmt: skip
             return run.run(source, path.as_posix())
 
@@ -339,7 +362,7 @@ class Collection(CollectionSearcher):
                 writer.delete_sources(paths)
 
     def _make_pipeline(
-        self, split: str, progress: Progress | None, passwords: Sequence[str] = (), dry_run: bool = False
+        self, split: str, progress: Progress | None, passwords: Sequence[str] = (), *, dry_run: bool = False, vectors: bool = True
     ) -> IndexPipeline:
         from vecsearch.indexing.pipeline import IndexPipeline
         from vecsearch.indexing.progress import NullProgress
@@ -347,4 +370,5 @@ class Collection(CollectionSearcher):
         return IndexPipeline(
             self._store, self.name, get_encoder=self._load_encoder, spec=self._spec,
             split=check_choice(Split, split, "split"), progress=progress or NullProgress(), passwords=passwords, dry_run=dry_run,
+            fill=vectors,
         )  # fmt: skip

@@ -116,6 +116,12 @@ class CollectionReader:
         return self._load_encoder().dimension if info is None else info.encoder.dimension
 
     @property
+    def pending_vectors(self) -> int:
+        """Return how many chunks are found by their words alone so far; see `fill_vectors`. 0 where it is not there."""
+        info = self._read_info()
+        return 0 if info is None else info.pending_vectors
+
+    @property
     def metadata(self) -> Metadata:
         """Return what `create_collection` was given to keep with it; empty where there is nothing."""
         info = self._read_info()

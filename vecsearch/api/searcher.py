@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
@@ -24,7 +25,7 @@ from vecsearch.search import engine, selection
 from vecsearch.search.engine import ResultOptions
 from vecsearch.search.recommend import PreferenceProfile
 from vecsearch.search.retrieval import Query
-from vecsearch.stores.base import CollectionInfo, Snapshot, Vector
+from vecsearch.stores.base import CollectionInfo, Ids, Snapshot, Vector
 
 if TYPE_CHECKING:  # loaded by those who need it, so that a plain search from the shell does not wait
     from vecsearch.core.parsed import ParsedDocument
@@ -202,7 +203,7 @@ class CollectionSearcher(CollectionReader):
         def answer(snapshot: Snapshot, prepared: tuple[Vector | None, ResultOptions]) -> Hits:
             vector, wish = prepared
             own = selection.select_chunks(snapshot, self.name, key=id, file=file)
-            vector = engine.compute_centroid(snapshot.load_vectors(own.tolist())) if vector is None else vector
+            vector = _load_centroid(snapshot, own, id) if vector is None else vector
             least, _ = arguments.resolve_min_similarity(snapshot, options)
             return engine.search(snapshot, Query(None, vector, Mode.DENSE, options.where, least, exclude=own), wish)
 
@@ -248,7 +249,7 @@ class CollectionSearcher(CollectionReader):
             texts, wish = prepared
             ids = [example for example in examples if isinstance(example, str)]
             own = {key: selection.select_chunks(snapshot, self.name, key=key, file=None) for key in ids}
-            centroids = {key: engine.compute_centroid(snapshot.load_vectors(chunks.tolist())) for key, chunks in own.items()}
+            centroids = {key: _load_centroid(snapshot, chunks, key) for key, chunks in own.items()}
             vectors = np.stack([centroids[example] if isinstance(example, str) else texts[example.text] for example in examples])
             profile = PreferenceProfile(vectors[: len(positive)], vectors[len(positive) :])
             least, _ = arguments.resolve_min_similarity(snapshot, options)
@@ -281,7 +282,8 @@ class CollectionSearcher(CollectionReader):
         encoder = self._load_encoder()
         from vecsearch.search.context import pack
 
-        return pack(question, hits, max_tokens=max_tokens, count_tokens=lambda text: len(encoder.token_spans(text)))
+        packed = pack(question, hits, max_tokens=max_tokens, count_tokens=lambda text: len(encoder.token_spans(text)))
+        return replace(packed, pending_vectors=hits.pending_vectors)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Return the vectors of texts as documents, shape (len(texts), dimension), float32, each of length 1.
@@ -349,6 +351,14 @@ def _embed_document(document: ParsedDocument, encoder: TextEncoder) -> Vector:
 
     texts = chunk_document(document, Split.TOKENS, encoder)[1]
     return engine.compute_centroid(normalize_vectors(encoder.encode_documents(texts)))
+
+
+def _load_centroid(snapshot: Snapshot, chunks: Ids, key: str | None) -> Vector:
+    """Return the unit mean of a document's vectors, as far as they are made. Raises InputError where none is."""
+    rows = snapshot.load_vectors(chunks.tolist())
+    if not rows.any():
+        raise InputError(f"the vector of {key!r} is still to be made: vecsearch index --vectors-only, or fill_vectors()")
+    return engine.compute_centroid(rows)
 
 
 def _cut_at_window(text: str, encoder: TextEncoder) -> str:

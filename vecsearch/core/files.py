@@ -27,7 +27,8 @@ class SkippedFile:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What one `index` run did. Counts are documents; `documents` and `chunks` are the collection's totals after it.
+    """What one `index` run did. Counts are documents; `documents` and `chunks` are the collection's totals after it, of which
+    `pending_vectors` chunks are found by their words alone so far.
 
     `planned` are ("add" | "update" | "remove", document id) pairs of a dry run, which changed nothing.
     """
@@ -41,6 +42,7 @@ class IndexReport:
     documents: int
     chunks: int
     seconds: float
+    pending_vectors: int = 0
     planned: tuple[tuple[str, str], ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -57,10 +57,10 @@ class Hit:
     """One answer: the chunk `text[start:end]` of document `id`, best first in any list.
 
     `score` is the cosine (dense), BM25 (lexical), the fused value (hybrid) or the reranker's, which compares within one answer
-    only; `similarity` is the cosine in [-1, 1], None in lexical mode. `location` is where the chunk stands in its source, as
-    far as that is known: page, slide, sheet, rows, heading, cell, lines, message, time, member. `group_size` is how many further
-    chunks the hit stands for: of its document, or near-duplicates, ranked no lower than the last hit of the answer.
-    `window` and `explanation` are there when requested.
+    only; `similarity` is the cosine in [-1, 1], None in lexical mode and for a chunk without a vector. `location` is where the
+    chunk stands in its source, as far as that is known: page, slide, sheet, rows, heading, cell, lines, message, time, member.
+    `group_size` is how many further chunks the hit stands for: of its document, or near-duplicates, ranked no lower than the last
+    hit of the answer. `window` and `explanation` are there when requested.
     """
 
     id: str
@@ -110,8 +110,11 @@ class QueryProfile:
 
 
 class Hits(list[Hit]):
-    """A list of hits, best first, with the `profile` of how they were found (None where there is no collection yet)."""
+    """A list of hits, best first, with the `profile` of how they were found (None where there is no collection yet).
 
-    def __init__(self, hits: Iterable[Hit] = (), profile: QueryProfile | None = None) -> None:
+    `pending_vectors` chunks were found by their words alone, if at all: their vectors are still to be made.
+    """
+
+    def __init__(self, hits: Iterable[Hit] = (), profile: QueryProfile | None = None, pending_vectors: int = 0) -> None:
         super().__init__(hits)
-        self.profile = profile
+        self.profile, self.pending_vectors = profile, pending_vectors

@@ -51,6 +51,9 @@ FILTER_CACHE_BYTES: Final = 64_000_000  # … in at most so much memory
 
 # -- writing
 BATCH_CHUNKS: Final = 256  # chunks encoded and committed together
+BATCH_TEXT_CHUNKS: Final = 2_048  # chunks committed together whose vectors follow
+BATCH_SECONDS: Final = 2.0  # … or what was read meanwhile
+FILL_WINDOW: Final = 2_048  # chunks that are sorted by length together before they are encoded
 BATCH_PROVIDED_VECTORS: Final = 4_096  # documents with vectors of their own committed together
 READ_DOCUMENTS: Final = 128  # of one file, looked up and compared together
 ENCODER_BATCH_SIZE: Final = 32  # texts in one forward pass
@@ -70,6 +73,7 @@ FRAME_CHARACTERS: Final = 200_000  # sent together
 
 # -- the index file
 INDEX_FLUSH_ROWS: Final = 5_000  # publish when so many rows were added after the index files, or deleted from them
+INDEX_RUN_ROWS_MIN: Final = 256  # fewer, between chunks whose vectors are still to be made, get no index file yet
 MERGE_RATIO: Final = 2  # a segment of up to so many times the rows that follow it is merged with them
 SEGMENT_ROWS_MAX: Final = 250_000
 PARALLEL_ROWS: Final = 200_000  # in segments: from here on they are searched by several threads
@@ -93,7 +97,7 @@ MAX_FILE_BYTES: Final = 256_000_000  # a larger file is left out unless requeste
 LOADER_VERSION: Final = 2  # goes up when a loader gives something else for the same bytes: files are then read again
 SNIFF_BYTES: Final = 65_536
 APPLICATION_ID: Final = 0x76656373  # "vecs"
-SCHEMA_VERSION: Final = 6  # the newest migration
+SCHEMA_VERSION: Final = 7  # the newest migration
 SCHEMA_VERSION_MIN: Final = 5  # the oldest format that can still be upgraded: the first migration
 DATABASE_FILE: Final = "vecsearch.db"
 DATABASE_FOLDER: Final = ".vecsearch"

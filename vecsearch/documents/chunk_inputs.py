@@ -87,8 +87,13 @@ def format_encoder_input(title: str | None, context: str, text: str) -> str:
     return f"{above}\n{text}" if above and text else above or text
 
 
+def build_encoder_input(key: str, title: str | None, context: str, text: str, window: TokenWindow) -> str:
+    """Return what `chunk_document` gave for a chunk, from what is stored of it: its document's id and title, context and text."""
+    return format_encoder_input(_truncate_title(ParsedDocument(key, text, title), window), context, text)
+
+
 def hash_encoder_input(text: str) -> str:
-    """Return the sha256 that names an encoded text among the pending vectors."""
+    """Return the sha256 that names an encoded text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -104,8 +109,8 @@ def hash_content(document: ParsedDocument, split: Split) -> str:
 def _truncate_title(document: ParsedDocument, window: TokenWindow) -> str:
     """Return as much of the title as leaves a part of the window to the text; all that fits, where there is no text."""
     title = (document.title or "").strip()
-    tokens = window.token_spans(title)
     limit = max(1, int(window.max_tokens * TITLE_SHARE_MAX)) if document.text.strip() else window.max_tokens
+    tokens = window.token_spans(title) if len(title) > limit else ()  # each has a character at least
     if len(tokens) <= limit:
         return title
     warnings.warn(

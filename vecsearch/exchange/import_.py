@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -30,6 +31,7 @@ from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count
 from vecsearch.indexing.commit_check import LeftOut, format_id_conflict
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import chunk, rechunk
+from vecsearch.indexing.vector_filler import VectorFiller
 from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, Store, StoredDocument
 
 _BATCH_CHARACTERS: Final = 20_000_000  # of documents committed together
@@ -39,8 +41,8 @@ _BATCH_CHARACTERS: Final = 20_000_000  # of documents committed together
 class ImportReport:
     """What an import did. Counts are documents.
 
-    `vectors_reused` and `encoded` say how those that were stored got their vectors; `documents` and `chunks` are the collection's
-    totals after it.
+    `vectors_reused` and `encoded` say how those that were stored got their vectors, or will; `documents` and `chunks` are the
+    collection's totals after it, of which `pending_vectors` chunks are found by their words alone so far.
     """
 
     added: int
@@ -52,6 +54,7 @@ class ImportReport:
     documents: int
     chunks: int
     seconds: float
+    pending_vectors: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the shell's JSON, in its order."""
@@ -71,16 +74,19 @@ class ImportRun:
 
     def __init__(
         self, store: Store, name: str, *, requested_model: str | TextEncoder | None, get_encoder: Callable[[], TextEncoder],
-        spec: CollectionSpec, policy: OnConflict, progress: Progress | None = None,
+        spec: CollectionSpec, policy: OnConflict, progress: Progress | None = None, fill: bool = True,
     ) -> None:  # fmt: skip
+        """Set up a run. `fill`: vectors are made, too, of all that waits for one."""
         self._target, self._source_root = CollectionTarget(store, name), store.source_root
+        get_encoder = cache(get_encoder)  # the same one for all of the run: each commit looks again
         self._requested_model, self._get_encoder, self._spec, self._policy = requested_model, get_encoder, spec, policy
         self._progress: Progress = progress or NullProgress()
         self._name = name
         self._batches = BatchWriter(
             self._target, get_encoder=get_encoder, spec=spec, advance=lambda _, chunks: self._progress.advance(0, chunks),
-            may_overwrite=policy is OnConflict.REPLACE,
+            may_overwrite=policy is OnConflict.REPLACE, vectors_follow=True,
         )  # fmt: skip
+        self._fill = fill
         self._counts, self._start_time = _ImportCounts(), perf_counter()
         self._places: dict[str, str] = {}  # where each id stood
         self._reread: set[str] = set()  # files that are to be read again when they are indexed
@@ -100,6 +106,8 @@ class ImportRun:
             self._process_entries(entries, origin, source.header if reuses else None)
             self._progress.advance(sum(entry.weight for entry in entries), 0)
         self._batches.flush()
+        if self._fill:
+            VectorFiller(self._target, get_encoder=self._get_encoder, progress=self._progress).run()
         return self._build_report(origin)
 
     def _refuse_stored_ids(self, source: ImportSource) -> None:
@@ -255,9 +263,9 @@ class ImportRun:
         with self._target.open_writer() as writer:
             if writer.info is not None:
                 writer.refresh_indexes()
-        documents, chunks = count_stored(self._target)
+        documents, chunks, pending = count_stored(self._target)
         counts, written, seconds = self._counts, self._batches.counts, round(perf_counter() - self._start_time, 3)
         return ImportReport(
             written.added, written.replaced, counts.skipped, written.added + written.replaced - written.encoded, written.encoded,
-            tuple(counts.failed), documents, chunks, seconds,
+            tuple(counts.failed), documents, chunks, seconds, pending,
         )  # fmt: skip

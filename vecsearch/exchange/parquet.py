@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsearch.core.errors import InputError, UnavailableError, UnreadableFileError
 from vecsearch.core.nesting import load_json
@@ -88,17 +89,24 @@ def _build_columns(arrow: Any, schema: Any, header: ExportHeader | None, group: 
 
 def _build_chunks(arrow: Any, schema: Any, header: ExportHeader, group: Sequence[FullDocument]) -> Any:
     cuts = [cut for document in group for cut in document.spans]
-    numbers = np.concatenate([document.vectors for document in group]).astype(np.float32).ravel()
+    rows = [_fill_vectors(document, header.dimension) for document in group]
+    is_absent = np.repeat([document.vectors is None for document in group], [len(document.spans) for document in group])
+    numbers = np.concatenate(rows).astype(np.float32).ravel()
     piece = schema.field("chunks").type.value_type
     parts = [
         arrow.array([cut.start for cut in cuts], arrow.int32()),
         arrow.array([cut.end for cut in cuts], arrow.int32()),
         arrow.array([_ENCODER.encode(cut.location) if cut.location else None for cut in cuts], arrow.string()),
         arrow.array([cut.context or None for cut in cuts], arrow.string()),
-        arrow.FixedSizeListArray.from_arrays(arrow.array(numbers), header.dimension),
+        arrow.FixedSizeListArray.from_arrays(arrow.array(numbers), header.dimension, mask=arrow.array(is_absent, arrow.bool_())),
     ]
     offsets = np.concatenate([[0], np.cumsum([len(document.spans) for document in group])]).astype(np.int32)
     return arrow.ListArray.from_arrays(arrow.array(offsets), arrow.StructArray.from_arrays(parts, fields=list(piece)))
+
+
+def _fill_vectors(document: FullDocument, dimension: int) -> NDArray[np.float16] | NDArray[np.float32]:
+    """Return its vectors; where they are still to be made, rows that the mask hides."""
+    return np.zeros((len(document.spans), dimension), np.float32) if document.vectors is None else document.vectors
 
 
 class ParquetSource:

@@ -110,7 +110,7 @@ def build_json_value(document: FullDocument, *, vectors: bool) -> dict[str, Any]
     if not vectors:
         return plain
     source = {} if document.source is None else {"source": document.source}
-    rows = format_numbers(document.vectors)
+    rows = [None] * len(document.spans) if document.vectors is None else format_numbers(document.vectors)
     pieces = [_build_chunk(cut, row) for cut, row in zip(document.spans, rows, strict=True)]
     checksum = compute_text_checksum(document.title, document.text)
     provided = {"provided_vectors": True} if document.provided_vectors else {}
@@ -122,9 +122,11 @@ def compute_text_checksum(title: str | None, text: str) -> str:
     return hashlib.sha256(f"{title or ''}\0{text}".encode()).hexdigest()
 
 
-def _build_chunk(cut: ChunkSpan, row: list[float]) -> dict[str, Any]:
+def _build_chunk(cut: ChunkSpan, row: list[float] | None) -> dict[str, Any]:
+    """Build a chunk's JSON values; whoever imports one without a vector encodes its text."""
+    vector = {} if row is None else {"vector": row}
     place, context = {"location": cut.location} if cut.location else {}, {"context": cut.context} if cut.context else {}
-    return {"start": cut.start, "end": cut.end, **place, **context, "vector": row}
+    return {"start": cut.start, "end": cut.end, **place, **context, **vector}
 
 
 def format_numbers(rows: Rows) -> list[list[float]]:

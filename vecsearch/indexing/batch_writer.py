@@ -1,22 +1,24 @@
-"""Chunked documents → vectors → committed batches: the half of the write path that files, pipes and code share.
+"""Chunked documents → committed batches: the half of the write path that files, pipes and code share.
 
-The write lock is held while a batch is committed, not while it is encoded, so that several runs take turns. So each commit looks
-again at what it was planned for: a collection that was dropped, renamed, restored or embedded by another model in between ends
-the run, and an id that another source has taken meanwhile is reported.
+What comes from files is committed with the vectors that are known; the others follow (`vector_filler`). What comes from code is
+encoded first. The write lock is held while a batch is committed, not while it is made, so that several runs take turns. So each
+commit looks again at what it was planned for: a collection that was dropped, renamed, restored or embedded by another model in
+between ends the run, and an id that another source has taken meanwhile is reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Protocol
+from time import monotonic
+from typing import Final, NamedTuple, Protocol
 
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
-from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS
+from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, BATCH_SECONDS, BATCH_TEXT_CHUNKS
 from vecsearch.core.types import CollectionSpec, Metadata, Precision, Split
 from vecsearch.documents.chunk_inputs import format_encoder_input, hash_content, hash_encoder_input
 from vecsearch.encoders.base import EncoderSpec, TextEncoder, describe_encoder
@@ -50,6 +52,10 @@ class WriteTarget(Protocol):
         """Become its one writer."""
         ...
 
+    def claim_filling(self) -> AbstractContextManager[bool]:
+        """Claim to be the one who makes its pending vectors; gives False where another does."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class CollectionTarget:
@@ -66,6 +72,10 @@ class CollectionTarget:
         """Become its one writer."""
         return self.store.open_writer(self.name)
 
+    def claim_filling(self) -> AbstractContextManager[bool]:
+        """Claim to be the one who makes its pending vectors; gives False where another does."""
+        return self.store.claim_filling(self.name)
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -78,6 +88,7 @@ class _Batch:
     sources: dict[str, str | None] = field(default_factory=dict)  # of the documents in it, by id
     weights: dict[str, float] = field(default_factory=dict)  # how much of the run's total each document is
     chunks: int = 0
+    begun: float = field(default_factory=monotonic)
 
 
 @dataclass(slots=True)
@@ -85,7 +96,7 @@ class WriteCounts:
     """Documents committed so far.
 
     New ones, replaced ones, those given other metadata alone, those removed since their file gives them no longer; of the new
-    and the replaced ones how many were encoded.
+    and the replaced ones how many came without vectors.
     """
 
     added: int = 0
@@ -95,7 +106,7 @@ class WriteCounts:
     encoded: int = 0
 
     def count(self, plan: CommitPlan, encoded: Set[str]) -> None:
-        """Count what was committed; `encoded`: ids of the documents of the batch that were encoded."""
+        """Count what was committed; `encoded`: ids of the documents of the batch that came without vectors."""
         self.replaced += len(plan.replaced)
         self.added += len(plan.documents) - len(plan.replaced)
         self.relabelled += len(plan.metadata)
@@ -104,7 +115,7 @@ class WriteCounts:
 
 
 class BatchWriter:
-    """Collects documents, and encodes and commits them as soon as there are enough for a batch."""
+    """Collects documents, and commits them as soon as there are enough for a batch, or the first has waited for long."""
 
     def __init__(
         self,
@@ -115,15 +126,16 @@ class BatchWriter:
         advance: Callable[[float, int], None] = lambda amount, chunks: None,
         may_replace: Callable[[str | None], bool] = lambda source: False,
         may_overwrite: bool = True,
+        vectors_follow: bool = False,
     ) -> None:
         """Set up a writer for one target.
 
+        `vectors_follow`: what has no vector is committed without one, else it is encoded first.
         `may_replace`: whether a document of this source (a stored path) may be taken over by another, as its file is gone.
         `may_overwrite`: whether a document may replace the stored one of the same id and source.
         """
         self._target, self._get_encoder, self._spec, self._advance = target, get_encoder, spec, advance
-        self._may_replace, self._may_overwrite = may_replace, may_overwrite
-        self.encoded_count = 0  # texts
+        self._may_replace, self._may_overwrite, self._vectors_follow = may_replace, may_overwrite, vectors_follow
         self.counts = WriteCounts()
         self.left_out: list[LeftOut] = []
         self._batch = _Batch()
@@ -143,8 +155,7 @@ class BatchWriter:
     def add_encoded(self, new: NewDocument, *, weight: float = 0.0) -> None:
         """Queue a document that has its vectors already."""
         self._batch.ready.append(new)
-        self._advance(weight, len(new.spans))
-        self._queue(new.id, new.source, len(new.spans), 0.0)
+        self._queue(new.id, new.source, len(new.spans), weight)
 
     def set_metadata(self, key: str, metadata: Metadata, *, source: str | None) -> None:
         """Queue other metadata for a stored document of this source."""
@@ -158,26 +169,37 @@ class BatchWriter:
         """
         batch = self._batch
         batch.files.append(FinishedFile(file, ids, removes_others))
-        if not batch.chunked and (not batch.ready or len(batch.files) >= BATCH_CHUNKS):
+        if not batch.chunked and not batch.ready:
             self.flush()
+        else:
+            self._flush_if_due()
 
     def _queue(self, key: str, source: str | None, chunks: int, weight: float) -> None:
         batch = self._batch
         batch.sources[key], batch.weights[key] = source, weight
         batch.chunks += chunks
-        if batch.chunks >= (BATCH_CHUNKS if batch.chunked else BATCH_PROVIDED_VECTORS):
+        self._flush_if_due()
+
+    def _flush_if_due(self) -> None:
+        batch = self._batch
+        most = BATCH_PROVIDED_VECTORS if not batch.chunked else BATCH_TEXT_CHUNKS if self._vectors_follow else BATCH_CHUNKS
+        waited = self._vectors_follow and monotonic() - batch.begun > BATCH_SECONDS
+        if batch.chunks >= most or len(batch.files) >= most or waited:
             self.flush()
 
     def flush(self) -> None:
-        """Encode and commit what waits. Raises CollectionChangedError, DatabaseLockedError, DiskFullError."""
+        """Commit what waits, encoded if it is to be. Raises CollectionChangedError, DatabaseLockedError, DiskFullError."""
         batch = self._batch
+        vectors: Mapping[str, Matrix] = {}
         if batch.chunked:
             self._made_by = describe_encoder(self._get_encoder()) if self._info is None else None
             self._check_dimension()
-        vectors, pending = self._embed(batch) if batch.chunked else ({}, ())
-        new = [*(assemble(chunked, vectors) for chunked in batch.chunked), *batch.ready]
+            vectors = self._embed(batch)
+        dimension = self._get_encoder().dimension if batch.chunked else 0
+        new = [*(assemble(chunked, vectors, dimension) for chunked in batch.chunked), *batch.ready]
         if new or batch.files or batch.relabellings:
-            self._commit(new, batch, pending)
+            self._commit(new, batch)
+            self._advance(sum(batch.weights.values()), sum(len(document.spans) for document in new))
         self._batch = _Batch()
 
     def commit_with_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix) -> None:
@@ -188,7 +210,7 @@ class BatchWriter:
 
     # -- committing
 
-    def _commit(self, new: Sequence[NewDocument], batch: _Batch, pending: Collection[str] = ()) -> None:
+    def _commit(self, new: Sequence[NewDocument], batch: _Batch) -> None:
         with self._target.open_writer() as writer:
             if self.check_unchanged(writer, self._made_by) is None:
                 if not new:
@@ -196,7 +218,7 @@ class BatchWriter:
                 self.ensure(writer, (document.text for document in new))
             with writer.open_snapshot() as snapshot:
                 plan = plan_commit(snapshot, new, batch.relabellings, batch.files, self._is_replaceable)
-            writer.commit(plan.documents, plan.files, metadata=plan.metadata, clear_pending=pending)
+            writer.commit(plan.documents, plan.files, metadata=plan.metadata)
         self.counts.count(plan, {chunked.document.id for chunked in batch.chunked})
         self.left_out.extend(plan.left_out)
 
@@ -242,48 +264,26 @@ class BatchWriter:
         if self._info is not None and self._info.encoder.dimension != gives:  # a collection of vectors that were brought
             raise DimensionMismatchError(self._info.encoder.dimension, gives)
 
-    def _embed(self, batch: _Batch) -> tuple[dict[str, Matrix], set[str]]:
-        """Return a vector for every text, by its hash, and which of them wait in the store.
+    def _embed(self, batch: _Batch) -> dict[str, Matrix]:
+        """Return the vectors of the batch's texts by their hashes: those known from before, and all others unless they follow."""
+        texts = collect_texts(batch.chunked) if self._info is not None or not self._vectors_follow else {}
+        vectors = self._find_known(batch.chunked, texts)
+        if not self._vectors_follow:
+            missing = sorted(texts.keys() - vectors.keys(), key=lambda key: (-len(texts[key]), key))  # like lengths pad least
+            rows = embed([texts[key] for key in missing], self._get_encoder())
+            vectors.update(zip(missing, rows, strict=True))
+        return vectors
 
-        Known from before, else encoded, a batch at a time; of a document longer than a batch they are kept as they are made.
-        """
-        texts, weights = collect_texts(batch.chunked), _spread_weights(batch)
-        vectors, pending = self._find_known(batch.chunked, texts)
-        self._advance(sum(weights[key] for key in vectors), len(vectors))
-        missing = sorted(texts.keys() - vectors.keys(), key=lambda key: (-len(texts[key]), key))  # like lengths pad least
-        for keys in batched(missing, BATCH_CHUNKS):
-            fresh = dict(zip(keys, self._encode([texts[key] for key in keys], weights), strict=True))
-            vectors |= fresh
-            if len(missing) > BATCH_CHUNKS:
-                self._keep_pending(fresh, batch)
-                pending |= fresh.keys()
-        return vectors, pending
-
-    def _encode(self, texts: Sequence[str], weights: Mapping[str, float]) -> list[Matrix]:
-        def tell(done: Sequence[str]) -> None:
-            self.encoded_count += len(done)
-            self._advance(sum(weights[hash_encoder_input(text)] for text in done), len(done))
-
-        return embed(texts, self._get_encoder(), tell)
-
-    def _keep_pending(self, vectors: Mapping[str, Matrix], batch: _Batch) -> None:
-        with self._target.open_writer() as writer:
-            if self.check_unchanged(writer, self._made_by) is None:
-                self.ensure(writer, (chunked.document.text for chunked in batch.chunked))
-            writer.attach_vectors(vectors)
-
-    def _find_known(self, documents: Sequence[ChunkedDocument], texts: Mapping[str, str]) -> tuple[dict[str, Matrix], set[str]]:
-        """Return vectors of an interrupted run (named), and of chunks that a changed document keeps."""
+    def _find_known(self, documents: Sequence[ChunkedDocument], texts: Mapping[str, str]) -> dict[str, Matrix]:
+        """Return the vectors of chunks that a changed document keeps."""
+        known: dict[str, Matrix] = {}
         with self._target.open_snapshot() as snapshot:
-            if snapshot is None:
-                return {}, set()
-            known = snapshot.load_pending_vectors(list(texts))
-            pending = set(known)
-            for stored in snapshot.iterate_vectors([chunked.document.id for chunked in documents]):
-                key = hash_encoder_input(format_encoder_input(stored.title, stored.context, stored.text))
+            stored = () if snapshot is None else snapshot.iterate_vectors([chunked.document.id for chunked in documents])
+            for chunk in stored:
+                key = hash_encoder_input(format_encoder_input(chunk.title, chunk.context, chunk.text))
                 if key in texts:
-                    known[key] = stored.vector
-        return known, pending
+                    known[key] = chunk.vector
+        return known
 
 
 def find_encoded(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, EncodedChunks]:
@@ -293,10 +293,20 @@ def find_encoded(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, Encode
     return {digest: encoded[key] for digest, key in same.items() if key in encoded}
 
 
-def count_stored(target: WriteTarget) -> tuple[int, int]:
-    """Return how many documents and chunks there are; 0 where the collection is not there."""
+class StoredCounts(NamedTuple):
+    """How many documents and chunks there are, and how many of the chunks wait for their vectors."""
+
+    documents: int
+    chunks: int
+    pending_vectors: int
+
+
+def count_stored(target: WriteTarget) -> StoredCounts:
+    """Count what a collection holds; 0 where it is not there."""
     with target.open_snapshot() as snapshot:
-        return (0, 0) if snapshot is None else (snapshot.count_documents(), snapshot.count_chunks())
+        if snapshot is None:
+            return StoredCounts(0, 0, 0)
+        return StoredCounts(snapshot.count_documents(), snapshot.count_chunks(), snapshot.info.pending_vectors)
 
 
 def choose_stemmer(spec: CollectionSpec, texts: Iterable[str]) -> str:
@@ -310,17 +320,6 @@ def copy_encoded(document: ParsedDocument, digest: str, encoded: EncodedChunks, 
     return NewDocument(
         document.id, source, document.text, document.title, document.metadata, digest, encoded.spans, encoded.vectors
     )
-
-
-def _spread_weights(batch: _Batch) -> dict[str, float]:
-    """Return how much of the run's total each text is, by its hash."""
-    weights: dict[str, float] = {}
-    for chunked in batch.chunked:
-        share = batch.weights.get(chunked.document.id, 0.0) / len(chunked.texts)
-        for text in chunked.texts:
-            key = hash_encoder_input(text)
-            weights[key] = weights.get(key, 0.0) + share
-    return weights
 
 
 def _describe_change(before: CollectionInfo, now: CollectionInfo | None) -> str:

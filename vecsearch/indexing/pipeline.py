@@ -1,15 +1,16 @@
-"""The write story: scan → parse → chunk → embed → commit.
+"""The write story: scan → parse → chunk → commit, then embed.
 
-A file is parsed when it is new, when its bytes have changed, or when its loader has; a document is encoded when its title, text
-or split has changed and no other document says the same; a batch of chunks is committed as soon as it is encoded. So an
-unchanged folder costs no encoding, a renamed file neither, and an interrupted run goes on where it stopped. The write lock is
-held for a batch, not for a run.
+A file is parsed when it is new, when its bytes have changed, or when its loader has; a document is chunked and encoded when its
+title, text or split has changed and no other document says the same. Texts are committed as they are read, and found by their
+words from then on; then their vectors are made, the newest first (`vector_filler`). So an unchanged folder costs no encoding, a
+renamed file neither, and an interrupted run goes on where it stopped. The write lock is held for a batch, not for a run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 
@@ -30,6 +31,7 @@ from vecsearch.indexing.commit_check import format_id_conflict
 from vecsearch.indexing.missing_files import find_missing_files, is_mounted, make_missing_check
 from vecsearch.indexing.progress import Progress
 from vecsearch.indexing.stages import chunk
+from vecsearch.indexing.vector_filler import VectorFiller
 from vecsearch.stores.base import EncodedChunks, IndexedFile, Store, StoredDocument, StoredSource
 
 
@@ -71,16 +73,20 @@ class IndexPipeline:
 
     def __init__(
         self, store: Store, name: str, *, get_encoder: Callable[[], TextEncoder], spec: CollectionSpec, split: Split,
-        progress: Progress, passwords: Sequence[str] = (), dry_run: bool = False,
+        progress: Progress, passwords: Sequence[str] = (), dry_run: bool = False, fill: bool = True,
     ) -> None:  # fmt: skip
+        """Set up a run. `fill`: vectors are made, too, of all that waits for one."""
         self._target, self._source_root = CollectionTarget(store, name), store.source_root
-        self._get_encoder = get_encoder
+        self._get_encoder = get_encoder = cache(get_encoder)  # the same one for all of the run: each commit looks again
         self._missing: set[str] = set()  # stored paths of files that are no more; their documents are removed at the end
         self._is_still_missing: Callable[[str], bool] = lambda source: False
         self._batches = BatchWriter(
             self._target, get_encoder=get_encoder, spec=spec, advance=progress.advance,
             may_replace=lambda source: source is not None and source in self._missing and self._is_still_missing(source),
+            vectors_follow=True,
         )  # fmt: skip
+        self._fill = fill
+        self._filler = VectorFiller(self._target, get_encoder=get_encoder, progress=progress)
         self._split, self._progress, self._passwords, self._dry_run = split, progress, passwords, dry_run
         self._counts, self._start_time = IndexCounts(), perf_counter()
         self._errors: dict[str, str] = {}
@@ -114,30 +120,35 @@ class IndexPipeline:
 
     def _build_report(self) -> IndexReport:
         if not self._dry_run:
-            self._finish_run()
-        documents, chunks = count_stored(self._target)
+            self._record_errors()
+            if self._fill:
+                self._filler.run()
+            self._refresh_indexes()
+        documents, chunks, pending = count_stored(self._target)
         counts, written, seconds = self._counts, self._batches.counts, round(perf_counter() - self._start_time, 3)
         return IndexReport(
             counts.added + written.added, counts.updated + written.replaced + written.relabelled, counts.unchanged,
             counts.removed + written.removed, tuple(counts.failed), tuple(counts.skipped),
             documents, chunks, seconds,
-            tuple(counts.planned) if self._dry_run else None,
+            pending, tuple(counts.planned) if self._dry_run else None,
         )  # fmt: skip
 
-    def _finish_run(self) -> None:
-        """Note what failed, and bring the indexes up to date."""
+    def _record_errors(self) -> None:
         for left_out in self._batches.left_out:
             source = left_out.source
             origin = "" if source is None else to_absolute_path(self._source_root, source).as_posix()
             self._counts.failed.append(FailedFile(origin, str(left_out)))
             if source is not None:
                 self._errors[source] = str(left_out)  # so that the file is read again by the next run
+        if self._errors:
+            with self._target.open_writer() as writer:
+                if writer.info is not None:
+                    writer.record_failures(self._errors)
+
+    def _refresh_indexes(self) -> None:
         with self._target.open_writer() as writer:
-            if writer.info is None:
-                return
-            if self._errors:
-                writer.record_failures(self._errors)
-            writer.refresh_indexes()
+            if writer.info is not None:
+                writer.refresh_indexes()
 
     def _read_sources(self, scan: Scan) -> dict[str, StoredSource]:
         """Return what is known of the files that this run can say anything about."""

@@ -2,8 +2,9 @@
 
 The replacement is a collection of its own, see `stores.base.Replacement`. Documents keep their texts, chunks, metadata and files;
 a chunk that does not fit the new window is split further. Writers may come in between batches: whole passes over what the
-replacement lacks follow each other until little is left, and the last of them holds the lock, up to the swap. What is there
-already is not encoded again, so that an interrupted run goes on where it stopped.
+replacement lacks follow each other until little is left, and the last of them holds the lock, up to the swap. Each pass stores
+the texts, then makes the vectors that wait. What is there already is not encoded again, so that an interrupted run goes on where
+it stopped.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from vecsearch.encoders.model_files import ComputePrecision
 from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored, find_encoded
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import rechunk
+from vecsearch.indexing.vector_filler import VectorFiller
 from vecsearch.stores.base import CollectionInfo, EncodedChunks, NewDocument, OutdatedDocument, Store
 
 _FINAL_PASS_DOCUMENTS_MAX: Final = 64  # documents that may be left to the pass that holds the lock …
@@ -107,15 +109,19 @@ class ReembedRun:
         batches = BatchWriter(
             self._replacement, get_encoder=lambda: encoder, spec=spec, advance=self._progress.advance,
             may_replace=lambda source: True,  # ids are the live collection's: whatever it says is right
+            vectors_follow=True,
         )  # fmt: skip
+        filler = VectorFiller(self._replacement, get_encoder=lambda: encoder, progress=self._progress)
         self._progress.begin(self._replacement.count_pending_characters())
         for _ in range(_PASSES_MAX):
-            if self._run_pass(batches) <= _FINAL_PASS_DOCUMENTS_MAX:
+            lacking = self._run_pass(batches)
+            filler.run()
+            if lacking <= _FINAL_PASS_DOCUMENTS_MAX:
                 break
         with self._replacement.open_writer() as writer:
             writer.refresh_indexes()  # so that the first search after the swap is quick
-        self._finish(batches)
-        return self._make_report(batches.encoded_count, started)
+        self._finish(batches, filler)
+        return self._make_report(filler.encoded_count, started)
 
     def _run_pass(self, batches: BatchWriter) -> int:
         """Make what the replacement lacks, from the first document to the last; returns how many were lacking."""
@@ -149,10 +155,11 @@ class ReembedRun:
         )  # fmt: skip
         batches.add(chunked, weight=weight)
 
-    def _finish(self, batches: BatchWriter) -> None:
+    def _finish(self, batches: BatchWriter, filler: VectorFiller) -> None:
         """Take in what came, changed and went meanwhile; then swap, and the old vectors go."""
         with self._replacement.open_writer() as writer:
             self._run_pass(batches)
+            filler.run()
             if pending := self._replacement.list_pending():
                 raise StorageError(
                     f"the new vectors of {self._name!r} lack the document {pending[0].id!r}, so the old ones stay; "
@@ -162,7 +169,7 @@ class ReembedRun:
             self._replacement.swap()
 
     def _make_report(self, encoded: int, started: float, *, switched: bool = True) -> ReembedReport:
-        documents, chunks = count_stored(CollectionTarget(self._store, self._name))
+        documents, chunks, _ = count_stored(CollectionTarget(self._store, self._name))
         seconds = round(perf_counter() - started, 3)
         return ReembedReport(self._name, self._target.encoder.name, documents, chunks, encoded, seconds, switched)
 

@@ -68,13 +68,15 @@ def embed(
     return rows
 
 
-def assemble(chunked: ChunkedDocument, vectors: Mapping[str, NDArray[np.float32]]) -> NewDocument:
-    """Return a document ready to store, from the vectors of its texts, by `hash_encoder_input`."""
+def assemble(chunked: ChunkedDocument, vectors: Mapping[str, NDArray[np.float32]], dimension: int) -> NewDocument:
+    """Return a document ready to store, from the vectors of its texts, by `hash_encoder_input`; others follow later."""
     document = chunked.document
-    rows = np.stack([vectors[hash_encoder_input(text)] for text in chunked.texts])
+    found = [vectors.get(hash_encoder_input(text)) for text in chunked.texts] if vectors else [None] * len(chunked.texts)
+    known = [row for row in found if row is not None]
     return NewDocument(
-        document.id, chunked.source, document.text, document.title, document.metadata, chunked.digest, chunked.spans, rows,
-        preserved=chunked.preserved,
+        document.id, chunked.source, document.text, document.title, document.metadata, chunked.digest, chunked.spans,
+        np.stack(known) if known else np.empty((0, dimension), np.float32),
+        pending=tuple(ordinal for ordinal, row in enumerate(found) if row is None), preserved=chunked.preserved,
     )  # fmt: skip
 
 

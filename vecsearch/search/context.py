@@ -60,18 +60,23 @@ class PackedSource:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Passages by source and place, and the sources in the order of the answer; `tokens` is the size of the Markdown."""
+    """Passages by source and place, and the sources in the order of the answer; `tokens` is the size of the Markdown.
+
+    `pending_vectors`: chunks that could be found by their words alone, as their vectors are still to be made.
+    """
 
     query: str
     passages: tuple[ContextPassage, ...] = ()
     sources: tuple[PackedSource, ...] = ()
     tokens: int = 0
+    pending_vectors: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the shell's JSON, in its order."""
         return {
             "query": self.query,
             "tokens": self.tokens,
+            "pending_vectors": self.pending_vectors,
             "passages": [asdict(passage) for passage in self.passages],
             "sources": [asdict(source) for source in self.sources],
         }

@@ -90,7 +90,7 @@ def build_answer(snapshot: Snapshot, query: Query, options: ResultOptions, rank:
     chunks = snapshot.count_chunks()
     matching = chunks if within is None else len(within)
     profile = QueryProfile(ranking.access, chunks, matching, len(ranking.ranked), query.min_similarity, timer.timings_ms)
-    return Hits(hits, profile)
+    return Hits(hits, profile, snapshot.info.pending_vectors)
 
 
 def _select_hits(
@@ -143,6 +143,6 @@ def _collect_scores(ids: Sequence[ChunkId], ranking: Ranking) -> list[Explanatio
 
 
 def compute_centroid(rows: Matrix) -> Vector:
-    """Return the unit mean of unit rows; of one row, that row."""
+    """Return the unit mean of unit rows; of one row, that row. Rows of zeros, of chunks without a vector, count nothing."""
     mean = rows.mean(axis=0)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)

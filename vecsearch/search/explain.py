@@ -35,7 +35,7 @@ def _attribute_tokens(
 ) -> Explanation:
     spans = _locate_tokens(tokens, chunk)
     sentence = _find_nearest_sentence(chunk, spans, tokens.rows, query)
-    if not encoder.pools_by_mean:
+    if not encoder.pools_by_mean or "dense" not in explanation.components:  # its vector is still to be made
         return replace(explanation, sentence=sentence)
     mean = tokens.rows.astype(np.float64).mean(axis=0)
     shares = tokens.rows @ query / (len(tokens.rows) * max(float(np.linalg.norm(mean)), 1e-12))

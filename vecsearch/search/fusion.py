@@ -24,8 +24,8 @@ class Candidates:
     """Chunks that either side has found, with the scores of both.
 
     `from_dense` and `from_lexical` mark those that each side has found itself; `bm25` is 0 where no term is, `cosine` is known
-    for all. `max_bm25` is the BM25 that no text can reach for the query; `identifier_share` in [0, 1] is the share of the query
-    that lies in identifiers, versions and the like.
+    for all that have a vector, NaN for others. `max_bm25` is the BM25 that no text can reach for the query; `identifier_share` in
+    [0, 1] is the share of the query that lies in identifiers, versions and the like.
     """
 
     ids: NDArray[np.int64]

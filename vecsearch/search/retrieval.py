@@ -133,27 +133,33 @@ def _retrieve_dense(snapshot: Snapshot, query: Query, within: ChunkSet | None, d
 def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, min_depth: int) -> Ranking:
     """Search either side deeper until no chunk that neither has shown could still come in: Fagin's threshold algorithm.
 
-    What neither has shown is no nearer than the last that the vectors have shown. That leaves a share of the best possible BM25
-    up to which it cannot come in, and so a score down to which the terms are searched, once: cheaper than to go through the
-    vectors again, which is done where even so many that the terms find are not enough.
+    What neither has shown is no nearer than the last that the vectors have shown, or has no vector yet, which counts 0. That
+    leaves a share of the best possible BM25 up to which it cannot come in, and so a score down to which the terms are searched,
+    once: cheaper than to go through the vectors again, which is done where even so many that the terms find are not enough.
     """
     min_depth = max(min_depth, RERANK_DEPTH)
     depth = max(min_depth, FUSION_DEPTH)
     matches = snapshot.match(_parse_text(snapshot, query), depth, within=within)
     near, known = _find_nearest(snapshot, query, within, depth), NO_CHUNKS
     unseen_bm25, is_extended = _find_unseen_share(matches, depth), False  # the most that a chunk has that was not shown
+    some_wait = snapshot.info.pending_vectors > 0  # chunks without a vector, whose cosine counts 0
     while True:
         ranking = _fuse(query, near, matches, _collect_candidates(snapshot, query, near, matches, known))
         if query.fusion is not Fusion.TMM:
             return ranking
-        if ranking.complete or _is_out_of_reach(query, near.ranked.scores[-1], unseen_bm25):
+        similarity = _limit_unseen_cosine(near, some_wait=some_wait)
+        is_complete = near.exhausted and not (some_wait and unseen_bm25)
+        if is_complete or _is_out_of_reach(query, similarity, unseen_bm25):
             return _rescore_best(snapshot, query, replace(ranking, complete=True), matches)
-        similarity = float(near.ranked.scores[-1])
         harmless = _find_harmless_share(query, ranking.ranked, min_depth, similarity, matches.identifier_share)
         if len(ranking.ranked) >= min_depth and unseen_bm25 <= harmless:
             return _rescore_best(snapshot, query, replace(ranking, ranked=ranking.ranked[:min_depth]), matches)
         known = ranking.similarities
-        if harmless > 0 and not is_extended:
+        if near.exhausted:  # what is left has no vector
+            depth *= 2
+            matches = matches.extend(depth)
+            unseen_bm25 = _find_unseen_share(matches, depth)
+        elif harmless > 0 and not is_extended:
             most, is_extended = FUSION_LEXICAL_FACTOR * depth, True
             matches = matches.extend(most, least=harmless * matches.max_score)
             unseen_bm25 = max(_find_unseen_share(matches, most), harmless)
@@ -178,6 +184,12 @@ def _find_harmless_share(query: Query, ranked: ScoredChunks, count: int, similar
     return share
 
 
+def _limit_unseen_cosine(near: VectorHits, *, some_wait: bool) -> float:
+    """Return the highest cosine that a chunk can count with which the dense side has not shown."""
+    last = -1.0 if near.exhausted else float(near.ranked.scores[-1])
+    return max(last, 0.0) if some_wait else last
+
+
 def _collect_candidates(
     snapshot: Snapshot, query: Query, near: VectorHits, matches: LexicalHits, known: ScoredChunks
 ) -> Candidates:
@@ -186,15 +198,16 @@ def _collect_candidates(
     only_lexical = by_terms.ids[np.isnan(by_vector.look_up(by_terms.ids))]
     cosines = known.look_up(only_lexical)
     is_new = np.isnan(cosines)
-    fresh = snapshot.compute_similarities(query.get_vector(), only_lexical[is_new]) if is_new.any() else NO_CHUNKS
-    ids = np.concatenate([by_vector.ids, only_lexical[~is_new], fresh.ids])
+    if is_new.any():
+        cosines[is_new] = snapshot.compute_similarities(query.get_vector(), only_lexical[is_new]).look_up(only_lexical[is_new])
+    ids = np.concatenate([by_vector.ids, only_lexical])
     order = np.argsort(ids)
     bm25 = by_terms.look_up(ids[order])
     from_lexical = ~np.isnan(bm25)
     bm25[~from_lexical] = matches.score(ids[order][~from_lexical])
     return Candidates(
         ids=ids[order],
-        cosine=np.concatenate([by_vector.scores, cosines[~is_new], fresh.scores])[order],
+        cosine=np.concatenate([by_vector.scores, cosines])[order],
         bm25=bm25,
         from_dense=order < len(by_vector),
         from_lexical=from_lexical,
@@ -205,11 +218,12 @@ def _collect_candidates(
 
 def _fuse(query: Query, near: VectorHits, matches: LexicalHits, candidates: Candidates) -> Ranking:
     """Return one ranking of what both sides have found, without the chunks that are no answer."""
-    scores, answers = FUSIONS[query.fusion](candidates), _find_answers(query, candidates)
+    has_vector, answers = ~np.isnan(candidates.cosine), _find_answers(query, candidates)
+    scores = FUSIONS[query.fusion](replace(candidates, cosine=np.where(has_vector, candidates.cosine, 0.0)))
     holds = candidates.bm25 > 0
     return Ranking(
         ScoredChunks.rank(candidates.ids[answers], scores[answers]),
-        ScoredChunks(candidates.ids, candidates.cosine),
+        ScoredChunks(candidates.ids[has_vector], candidates.cosine[has_vector]),
         ScoredChunks(candidates.ids[holds], candidates.bm25[holds]),
         near.ranked.ids,
         matches.ranked.ids,
@@ -256,7 +270,7 @@ def _find_answers(query: Query, candidates: Candidates) -> slice | NDArray[np.bo
     """Return which of the candidates are answers."""
     if query.min_similarity is None:
         return slice(None)
-    is_near = candidates.cosine >= query.min_similarity
+    is_near = candidates.cosine >= query.min_similarity  # never of one without a vector
     if query.keep_lexical and candidates.max_bm25 > 0:
         is_near |= candidates.bm25 >= MIN_BM25_SHARE * candidates.max_bm25
     return is_near

@@ -14,7 +14,7 @@ What only one kind of store offers (backup, repair, compaction) is a Protocol of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # what a plain search needs nothing of
         IndexedFile,
         NewDocument,
         OutdatedDocument,
+        PendingChunk,
         PreservedFields,
         RepairReport,
         StoredDocument,
@@ -56,10 +57,9 @@ if TYPE_CHECKING:  # what a plain search needs nothing of
 
 __all__ = [
     "NO_CHUNKS", "NO_IDS", "RESTORE_HINT", "ChunkSet", "ChunkText", "CollectionInfo", "EncodedChunks", "FullDocument", "Ids",
-    "IndexedFile", "LexicalHits", "MaintainedStore", "Matrix", "NewDocument", "OutdatedDocument", "PreservedFields",
-    "RepairReport", "Replacement", "ScoredChunks", "Scores", "Snapshot", "Store",
-    "StoredDocument", "StoredSource", "StoredVector", "Vector",
-    "VectorHits", "Writer",
+    "IndexedFile", "LexicalHits", "MaintainedStore", "Matrix", "NewDocument", "OutdatedDocument", "PendingChunk",
+    "PreservedFields", "RepairReport", "Replacement", "ScoredChunks", "Scores", "Snapshot", "Store", "StoredDocument",
+    "StoredSource", "StoredVector", "Vector", "VectorHits", "Writer",
 ]  # fmt: skip
 
 
@@ -99,17 +99,17 @@ class Snapshot(Protocol):
         """Return up to k chunks that hold a term of the query, by BM25 with the idf ln(1 + (N - n + ½) / (n + ½))."""
 
     def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
-        """Return the cosines of chunks, whose ids ascend, as they do; one that is not there is left out."""
+        """Return the cosines of chunks, whose ids ascend, as they do; one that is not there or has no vector is left out."""
 
     def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
-        """Load the unit float32 vectors of chunks that are there, in the order given."""
+        """Load the unit float32 vectors of chunks that are there, in the order given; zeros for one that has none yet."""
 
     def idf(self, query: LexicalQuery) -> dict[str, float]:
         """Return the inverse document frequency of each single word of a query, by its stem."""
 
     def sample_chunks(self, most: int, *, steady: bool = False) -> Ids:
-        """Return at most `most` chunks, ascending, evenly spread, always the same ones; `steady`: a sample that stays the same
-        while the collection grows little."""
+        """Return at most `most` chunks, ascending, evenly spread, always the same ones: of those with a vector; or, `steady`, of
+        all, a sample that stays the same while the collection grows little."""
 
     def count_chunks(self) -> int:
         """Count the chunks."""
@@ -120,7 +120,7 @@ class Snapshot(Protocol):
     # what answers show
 
     def load_hits(self, ranked: ScoredChunks, similarities: Scores | None) -> list[Hit]:
-        """Load the text and location of each chunk, in the order given; `similarities` are their cosines, if known."""
+        """Load the text and location of each chunk, in the order given; `similarities` are their cosines, NaN for no vector."""
 
     def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
         """Load the text of each chunk, in the order given."""
@@ -170,7 +170,7 @@ class Snapshot(Protocol):
         """Return the ids of each file's documents, by stored path; a file that is not there is left out."""
 
     def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
-        """Return the id of a document for each of these contents that is stored with vectors that follow from it."""
+        """Return the id of a document for each of these contents that is stored with vectors that follow from it, all of them."""
 
     def load_encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
         """Load the chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
@@ -178,8 +178,8 @@ class Snapshot(Protocol):
     def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
         """Yield every chunk of these documents whose vectors follow from the text."""
 
-    def load_pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
-        """Load the vectors that an unfinished document left, by the sha256 of the encoded text."""
+    def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
+        """Load up to `limit` chunks whose vectors are still to be made, the newest first."""
 
 
 class Writer(Protocol):
@@ -203,10 +203,8 @@ class Writer(Protocol):
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
-        clear_pending: Collection[str] = (),
     ) -> None:
-        """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read.
-        `clear_pending` names pending vectors to drop: what they were for is stored."""
+        """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read."""
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
@@ -223,8 +221,8 @@ class Writer(Protocol):
     def record_failures(self, errors: Mapping[str, str]) -> None:
         """Record why files could not be read this time, by stored path; what they gave before stays."""
 
-    def attach_vectors(self, vectors: Mapping[str, Vector]) -> None:
-        """Keep vectors of a document that is not complete yet, by the sha256 of the encoded text."""
+    def attach_vectors(self, vectors: Mapping[ChunkId, Vector]) -> int:
+        """Give chunks the unit vectors that they wait for; returns how many. One that waits no more is left out."""
 
     def refresh_indexes(self) -> None:
         """Bring the indexes up to date now, so that the next search is quick: at the end of a long run. Where that cannot be done
@@ -256,6 +254,9 @@ class Replacement(Protocol):
 
         Inside the block of another `open_writer()` of this thread it waits for nobody.
         """
+
+    def claim_filling(self) -> AbstractContextManager[bool]:
+        """Claim to be the one who makes the replacement's pending vectors; see `Store.claim_filling`."""
 
     def list_pending(self, *, after: int = 0) -> list[OutdatedDocument]:
         """List some of the documents, from the number after `after` on, that it lacks or has otherwise; none for no more."""
@@ -303,6 +304,10 @@ class Store(Protocol):
 
     def get_replacement(self, collection: str) -> Replacement:
         """Return what is, or is to be, built to take a collection's place."""
+
+    def claim_filling(self, collection: str) -> AbstractContextManager[bool]:
+        """Claim to be the one who makes this collection's pending vectors, for as long as the block lasts: gives False, at once,
+        where another does, in this process or another. A claim ends with its process. Raises ReadOnlyError."""
 
     def rename_collection(self, old: str, new: str) -> None:
         """Rename a collection. Raises CollectionNotFoundError, and InputError where the new name is taken."""

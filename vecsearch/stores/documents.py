@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.parsed import ChunkSpan
-from vecsearch.core.types import Finding, Metadata, Split
+from vecsearch.core.types import ChunkId, Finding, Metadata, Split
 from vecsearch.stores.values import Matrix, Vector
 
 
@@ -64,7 +64,8 @@ class StoredVector:
 class FullDocument:
     """A document with all that belongs to it; `vectors` holds a row for each span, bit for bit as stored.
 
-    `provided_vectors`: the caller brought them, they do not follow from the text.
+    `vectors` is None where one of them is still to be made. `provided_vectors`: the caller brought them, they do not follow from
+    the text.
     """
 
     id: str
@@ -75,7 +76,7 @@ class FullDocument:
     digest: str
     provided_vectors: bool
     spans: tuple[ChunkSpan, ...]
-    vectors: NDArray[np.float16] | NDArray[np.float32]
+    vectors: NDArray[np.float16] | NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,11 @@ class PreservedFields:
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document ready to store. `vectors` holds one unit float32 row for each span; `source` is the stored path of its file."""
+    """A document ready to store; `source` is the stored path of its file.
+
+    `vectors` holds one unit float32 row for each span, but for those whose numbers `pending` has, ascending: their vectors follow
+    later.
+    """
 
     id: str
     source: str | None
@@ -98,8 +103,25 @@ class NewDocument:
     digest: str
     spans: tuple[ChunkSpan, ...]
     vectors: Matrix
+    pending: tuple[int, ...] = ()
     provided_vectors: bool = False
     preserved: PreservedFields | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChunk:
+    """A chunk whose vector is still to be made, and what that follows from: its document's title, its context and its text.
+
+    `digest` is that of its document's content, `ordinal` its number there.
+    """
+
+    id: ChunkId
+    document_id: str
+    digest: str
+    ordinal: int
+    title: str | None
+    context: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ class CollectionInfo:
     """A collection as one committed state has it.
 
     `encoder` made its vectors. `identity` and `version` are opaque: equal for two states of the same collection, whatever was
-    written in between, and for two snapshots that see the same rows of it.
+    written in between, and for two snapshots that see the same rows of it. `pending_vectors`: chunks that are found by their
+    words alone, as their vectors are still to be made.
     """
 
     name: str
@@ -40,6 +41,7 @@ class CollectionInfo:
     metadata: Metadata
     identity: Hashable
     version: Hashable
+    pending_vectors: int = 0
 
     def has_same_vectors(self, other: CollectionInfo) -> bool:
         """Return whether vectors made for one may be stored in the other."""

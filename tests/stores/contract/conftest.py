@@ -12,7 +12,7 @@ from tests.stores.memory import MemoryStore
 from vecsearch.stores.base import Store
 from vecsearch.stores.sqlite.engine.creation import create_database
 from vecsearch.stores.sqlite.store import SQLiteStore, is_database
-from vecsearch.stores.sqlite.write import compaction
+from vecsearch.stores.sqlite.write import compaction, merge_plan
 
 
 class StoreMaker(Protocol):
@@ -34,7 +34,7 @@ def make_sqlite_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
 def make_segmented_sqlite_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
     """Publish an index file after every few rows, and merge none."""
     monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 8)
-    monkeypatch.setattr(compaction, "MERGE_RATIO", 0)
+    monkeypatch.setattr(merge_plan, "MERGE_RATIO", 0)
     return make_sqlite_store(folder, monkeypatch)
 
 

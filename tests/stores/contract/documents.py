@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -65,13 +66,20 @@ def make_document(
     )
 
 
+def make_pending_document(id: str, text: str, *, pending: Sequence[int] | None = None) -> NewDocument:
+    """Return the same, some of whose chunks wait for their vectors; by default all."""
+    document = make_document(id, text)
+    waiting = tuple(range(len(document.spans))) if pending is None else tuple(pending)
+    return replace(document, vectors=np.delete(document.vectors, waiting, axis=0), pending=waiting)
+
+
 def make_file(path: str, *, digest: str | None = "bytes", error: str | None = None, removed: Sequence[str] = ()) -> IndexedFile:
     """Return a file whose documents are all stored."""
     return IndexedFile(path, digest, Split.LINES, error, False, tuple(removed))
 
 
 def hash_text(text: str) -> str:
-    """Return what names a text among the pending vectors, and a content."""
+    """Return what names a content."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

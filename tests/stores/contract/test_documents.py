@@ -7,20 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.stores.contract.conftest import StoreMaker
 from tests.stores.contract.documents import (
     COLLECTION,
-    hash_text,
     make_document,
     make_file,
+    make_pending_document,
     make_vector,
     open_snapshot,
+    parse,
     round_vectors,
     write,
 )
 from vecsearch.core.filters import Compare, Comparison
 from vecsearch.core.settings import LOADER_VERSION
 from vecsearch.core.types import ChunkLocation, Document, Source, SourceState, Split
-from vecsearch.stores.base import PreservedFields, Store, StoredSource
+from vecsearch.stores.base import PreservedFields, Snapshot, Store, StoredSource
 
 A_TXT, B_TXT, OUTSIDE = "notes/a.txt", "notes/deep/b.txt", "/elsewhere/c.txt"
 
@@ -201,27 +203,78 @@ def test_export_gives_everything_in_the_order_of_chunks(filled_store: Store) -> 
         False,
         changed_document.spans,
     )
+    assert document.vectors is not None
     assert document.vectors.dtype == np.float16
     assert np.array_equal(document.vectors, changed_document.vectors.astype(np.float16))
     assert (exported[5].digest, exported[5].provided_vectors) == (provided_document.digest, True)
 
 
-def test_pending_vectors_wait_for_their_document(store: Store) -> None:
-    write(store)
-    with store.open_writer(COLLECTION) as writer:
-        writer.attach_vectors({hash_text("river"): make_vector("river"), hash_text("bank"): make_vector("bank")})
-        writer.attach_vectors({hash_text("river"): make_vector("river")})  # again, after a kill
-    write(store, [make_document("other", "text")])
+def find_pending(snapshot: Snapshot) -> list[str]:
+    chunks = snapshot.load_pending_chunks(100)
+    assert snapshot.info.pending_vectors == len(chunks)
+    return [chunk.text for chunk in chunks]
+
+
+def test_chunks_wait_for_their_vectors_the_newest_first(store: Store) -> None:
+    write(store, [make_pending_document("a", "river\nbank\ndusk", pending=(0, 2)), make_pending_document("b", "spring")])
     with open_snapshot(store) as snapshot:
-        pending = snapshot.load_pending_vectors([hash_text("river"), hash_text("missing")])
-        assert set(pending) == {hash_text("river")}
-        assert pending[hash_text("river")].dtype == np.float32
-        assert np.array_equal(pending[hash_text("river")], round_vectors(make_vector("river")))
-        assert snapshot.count_chunks() == 1  # they are no chunks
+        assert find_pending(snapshot) == ["spring", "dusk", "river"]
+        newest = snapshot.load_pending_chunks(1)[0]
+        assert (newest.document_id, newest.ordinal, newest.title, newest.context) == ("b", 0, None, "")
+        assert newest.digest == make_pending_document("b", "spring").digest
+        assert snapshot.count_chunks() == 4
+        chunks = snapshot.find_chunk_ids(["a", "b"])
+        query = make_vector("river")
+        everything = np.concatenate([chunks["a"], chunks["b"]])
+        found = snapshot.find_nearest(query, 9)
+        assert found.exhausted and found.ranked.ids.tolist() == snapshot.compute_similarities(query, everything).ids.tolist()
+        assert found.ranked.ids.tolist() == snapshot.sample_chunks(9).tolist() == [chunks["a"][1]]
+        assert snapshot.sample_chunks(9, steady=True).tolist() == everything.tolist()
+        assert snapshot.load_vectors(everything.tolist()).any(axis=1).tolist() == [False, True, False, False]
+        ranked = snapshot.match(parse("river"), 9).ranked
+        assert ranked.ids.tolist() == [chunks["a"][0]]
+        hits = snapshot.load_hits(ranked, snapshot.compute_similarities(query, everything).look_up(ranked.ids))
+        assert [(hit.text, hit.similarity) for hit in hits] == [("river", None)]
+        assert snapshot.find_by_digest([newest.digest]) == {}
+        assert [stored.text for stored in snapshot.iterate_vectors(["a", "b"])] == ["bank"]
+        assert [document.vectors is None for document in snapshot.export()] == [True, True]
+
+
+def test_a_vector_that_comes_late_is_stored_once(store: Store, make_store: StoreMaker) -> None:
+    write(store, [make_pending_document("a", "river\nbank"), make_pending_document("b", "spring")])
+    other = make_store()
+    with open_snapshot(other) as snapshot:
+        waiting = {chunk.text: chunk.id for chunk in snapshot.load_pending_chunks(9)}
+        assert len(snapshot.find_nearest(make_vector("bank"), 9).ranked) == 0
     with store.open_writer(COLLECTION) as writer:
-        writer.commit([make_document("a", "river")], clear_pending=[hash_text("river"), hash_text("missing")])
-    with open_snapshot(store) as snapshot:  # what another run waits for stays
-        assert set(snapshot.load_pending_vectors([hash_text("river"), hash_text("bank")])) == {hash_text("bank")}
+        assert writer.attach_vectors({waiting["bank"]: make_vector("bank"), 10_000: make_vector("nowhere")}) == 1
+        assert writer.attach_vectors({waiting["bank"]: make_vector("other")}) == 0  # it has one
+    write(store, [make_document("b", "dusk")])  # who waited is gone
+    with store.open_writer(COLLECTION) as writer:
+        assert writer.attach_vectors({waiting["spring"]: make_vector("spring")}) == 0
+    for each in (store, other):
+        with open_snapshot(each) as snapshot:
+            assert find_pending(snapshot) == ["river"]
+            nearest = snapshot.find_nearest(make_vector("bank"), 9).ranked
+            assert nearest.ids[0] == waiting["bank"] and nearest.scores[0] == pytest.approx(1, abs=1e-3)
+            assert len(nearest) == 2
+    with store.open_writer(COLLECTION) as writer:
+        writer.attach_vectors({waiting["river"]: make_vector("river")})
+        writer.optimize(full=True)
+    for each in (store, other):
+        with open_snapshot(each) as snapshot:
+            assert find_pending(snapshot) == []
+            assert snapshot.find_nearest(make_vector("river"), 1).ranked.ids.tolist() == [waiting["river"]]
+            encoded = snapshot.load_encoded_chunks({"a": make_pending_document("a", "river\nbank").digest})
+            assert np.array_equal(encoded["a"].vectors, round_vectors(np.stack([make_vector("river"), make_vector("bank")])))
+
+
+def test_one_fills_at_a_time(store: Store, make_store: StoreMaker) -> None:
+    write(store, [make_pending_document("a", "river")])
+    with store.claim_filling(COLLECTION) as first, make_store().claim_filling(COLLECTION) as second:
+        assert (first, second) == (True, False)
+    with make_store().claim_filling(COLLECTION) as third:
+        assert third
 
 
 def test_preserved_fields_stay_as_they_were(store: Store) -> None:

@@ -14,10 +14,10 @@ from tests.stores.contract.conftest import StoreMaker
 from tests.stores.contract.documents import (
     COLLECTION,
     SPEC,
-    hash_text,
     locate,
     make_document,
     make_file,
+    make_pending_document,
     make_vector,
     open_snapshot,
     parse,
@@ -35,6 +35,7 @@ CHANGES: dict[str, Callable[[Writer], Any]] = {
     "metadata": lambda writer: writer.set_metadata({"a": {"n": 2}}),
     "a deleted document": lambda writer: writer.delete_documents(["a"]),
     "a deleted file": lambda writer: writer.delete_sources(["file.txt"]),
+    "documents that wait for vectors": lambda writer: writer.commit([make_pending_document("new", "river")]),
     "a stemmer": lambda writer: writer.set_stemmer("en"),
 }
 
@@ -64,7 +65,7 @@ def describe(snapshot: Snapshot) -> list[Any]:
         list(snapshot.match(parse("river changed"), 99).ranked),
         locate(snapshot, snapshot.find_nearest(make_vector("x"), 9, within=snapshot.select(Exists("n"))).ranked),
         (snapshot.count_chunks(), snapshot.count_documents(), snapshot.sample_chunks(9).tolist()),
-        [(document.id, document.vectors.tolist()) for document in snapshot.export()],
+        [(document.id, None if document.vectors is None else document.vectors.tolist()) for document in snapshot.export()],
     ]
 
 
@@ -128,7 +129,7 @@ def fail_on_vectors(writer: Writer) -> None:
     """Commit a batch whose last vector no array can be made of: all is rolled back, whatever was written before."""
     bad_document = replace(make_document("bad", "spring"), vectors=np.array([["no vector"] * 16]))
     new = [make_document("new", "dusk"), make_document("a", "other"), bad_document]
-    writer.commit(new, [make_file("new.txt")], clear_pending=[hash_text("waits")])
+    writer.commit(new, [make_file("new.txt")])
 
 
 def fail_on_metadata(writer: Writer) -> None:
@@ -144,8 +145,7 @@ def fail_on_second_metadata(writer: Writer) -> None:
 def test_a_transaction_that_fails_leaves_nothing(
     fail: Callable[[Writer], None], filled_store: Store, make_store: StoreMaker
 ) -> None:
-    with filled_store.open_writer(COLLECTION) as writer:
-        writer.attach_vectors({hash_text("waits"): make_vector("waits")})
+    write(filled_store, [make_pending_document("waits", "dawn\nnoon")])
     with open_snapshot(filled_store) as snapshot:
         before = describe(snapshot)
     with filled_store.open_writer(COLLECTION) as writer:
@@ -156,10 +156,10 @@ def test_a_transaction_that_fails_leaves_nothing(
     for store in (filled_store, make_store()):
         with open_snapshot(store) as snapshot:
             assert describe(snapshot) == before
-            assert set(snapshot.load_pending_vectors([hash_text("waits")])) == {hash_text("waits")}
+            assert [chunk.text for chunk in snapshot.load_pending_chunks(9)] == ["noon", "dawn"]
     write(filled_store, [make_document("new", "dusk")])  # and the next write is as good as any
     with open_snapshot(filled_store) as snapshot:
-        assert snapshot.count_documents() == 3
+        assert snapshot.count_documents() == 4
 
 
 def test_what_a_method_committed_stays_when_the_block_raises(store: Store, make_store: StoreMaker) -> None:

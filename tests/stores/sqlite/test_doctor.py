@@ -257,7 +257,6 @@ def run(*statements: str) -> Callable[[Path], None]:
 
 CHUNK_OF = "(SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.external_id = '{}' ORDER BY c.id LIMIT 1)"
 ROW_OF = "(SELECT id FROM documents WHERE external_id = '{}')"
-STAGE = "INSERT INTO staged_vectors VALUES (1, 'a digest', zeroblob({}))"
 
 MENDED = {
     "a row missing from an index": Damage(hide_row_from_index, "missing from index"),
@@ -289,25 +288,31 @@ MENDED = {
         run("INSERT INTO metadata_index VALUES (1, 'n', 3, 5, 4000)"), "not the metadata of 1"
     ),
     "a range that begins late": Damage(
-        run("UPDATE segments SET after_id = 5 WHERE collection_id = 1"), "index files are said to"
+        run("UPDATE segments SET after_id = 5 WHERE collection_id = 1"), "does not hold the rows that SQLite holds"
     ),
     "ranges that overlap": Damage(
         run("INSERT INTO segments SELECT 90, collection_id, 3, last_id, rows, checksum FROM segments WHERE collection_id = 1"),
         "overlap or are out of order",
     ),
     "more rows than there are": Damage(run("UPDATE segments SET rows = rows + 1"), "does not hold the rows that SQLite holds"),
-    "covers too much": Damage(
-        run("UPDATE collections SET indexed_up_to = 5000 WHERE id = 1"), "the index files are said to hold"
-    ),
     "covers too little": Damage(run("UPDATE collections SET indexed_up_to = 3 WHERE id = 1"), "the ranges of the index files"),
     "vectors of others in an index file": Damage(replace_index_file, "does not hold the rows that SQLite holds"),
     "a damaged index file": Damage(flip_byte, "is damaged", is_error=False),
     "a missing index file": Damage(lambda folder: find_newest_file(folder).unlink(), "is missing", is_error=False),
     "a living chunk marked as deleted": Damage(run("INSERT INTO tombstones VALUES (1, 7)"), "1 chunk marked as deleted"),
     "a deleted chunk that is not marked": Damage(run("DELETE FROM tombstones"), "does not hold the rows that SQLite holds"),
-    "staged vectors": Damage(run(STAGE.format(SIZE)), "1 vector kept from an interrupted run, which", is_error=False),
-    "torn staged vectors": Damage(
-        run(STAGE.format(5), "UPDATE sources SET digest = NULL"), "of another length than the collection's", is_error=False
+    "a wrong count of pending vectors": Damage(
+        run("UPDATE collections SET pending_vectors = 3 WHERE id = 1"), "3 vectors are recorded as still to be made, and 0 are"
+    ),
+    "a vector that is there, marked as still to be made": Damage(
+        run("INSERT INTO pending_vectors VALUES (7, 1, NULL)"), "1 chunk whose mark of a vector"
+    ),
+    "a vector that is not there, marked as made": Damage(
+        run("DELETE FROM vectors WHERE chunk_id = 7", "INSERT INTO pending_vectors VALUES (7, 1, 3)"),
+        "1 chunk whose mark of a vector",
+    ),
+    "a late vector in the range of an index file": Damage(
+        run("INSERT INTO pending_vectors VALUES (7, 1, 3)"), "1 chunk in the range of an index file"
     ),
     "leftover index files": Damage(leave_leftovers, "2 leftover files", is_error=False),
     "a half-written file": Damage(leave_half_written_file, "1 unfinished file", is_error=False),

@@ -155,15 +155,6 @@ def test_a_deleted_collection_is_in_no_file(tmp_path: Path, shell: Callable[...,
     assert find_marks(tmp_path / DATABASE_FOLDER) == set()
 
 
-def test_what_an_interrupted_run_kept_goes_once_nothing_waits_for_it(tmp_path: Path) -> None:
-    fill(tmp_path / "db")
-    with closing(sqlite3.connect(tmp_path / "db" / DATABASE_FILE)) as connection:
-        connection.execute("INSERT INTO staged_vectors VALUES (1, 'digest', ?)", (ROW,))
-        connection.commit()
-    delete_by_id(tmp_path / "db")
-    assert find_marks(tmp_path / "db") == set()
-
-
 def test_space_comes_back(tmp_path: Path) -> None:
     folder = tmp_path / "db"
     with vecsearch.open(folder, model=ENCODER) as notes:

@@ -21,6 +21,7 @@ from vecsearch.interfaces.rendering import output
 if TYPE_CHECKING:
     from vecsearch.api.collection import Collection
     from vecsearch.core.files import FileFilter, IndexReport, Scan
+    from vecsearch.indexing.vector_filler import FillReport
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
@@ -110,7 +111,7 @@ class IndexOptions:
 
 def index_paths(
     options: CliContext, paths: Sequence[str], run: IndexOptions, *, allow_empty: bool = False, dry_run: bool = False,
-    only: Callable[[Scan], Scan] = lambda scan: scan,
+    vectors: bool = True, only: Callable[[Scan], Scan] = lambda scan: scan,
 ) -> IndexReport:  # fmt: skip
     """Index files, folders and globs, reduced by `only`."""
     from vecsearch.api.open import exists
@@ -122,10 +123,12 @@ def index_paths(
         raise InputError(f"nothing to index: no readable file in {', '.join(paths)}")
     anything = not dry_run and (exists(options.choose_database()) or has_documents(files.files, run.passwords))
     with _open_collection(options, run, make=anything, readonly=dry_run) as collection:
-        return _index_scan(options, collection, files, run, allow_empty=allow_empty, dry_run=dry_run)
+        return _index_scan(options, collection, files, run, allow_empty=allow_empty, dry_run=dry_run, vectors=vectors)
 
 
-def index_failed_files(options: CliContext, paths: Sequence[str], run: IndexOptions, *, dry_run: bool) -> IndexReport:
+def index_failed_files(
+    options: CliContext, paths: Sequence[str], run: IndexOptions, *, dry_run: bool, vectors: bool
+) -> IndexReport:
     """Index the files that failed before, all of them or those at the paths given."""
     from vecsearch.documents.scan import scan
 
@@ -134,10 +137,11 @@ def index_failed_files(options: CliContext, paths: Sequence[str], run: IndexOpti
     roots = [Path(path).expanduser().absolute() for path in paths]
     selected_paths = [path for path in failed if not roots or any(Path(path).is_relative_to(root) for root in roots)]
     with _open_collection(options, run, make=True, readonly=dry_run) as collection:
-        return _index_scan(options, collection, scan(selected_paths, selection=run.file_filter), run, dry_run=dry_run)
+        files = scan(selected_paths, selection=run.file_filter)
+        return _index_scan(options, collection, files, run, dry_run=dry_run, vectors=vectors)
 
 
-def index_stdin(options: CliContext, run: IndexOptions) -> IndexReport:
+def index_stdin(options: CliContext, run: IndexOptions, *, vectors: bool) -> IndexReport:
     """Index documents given as JSON lines."""
     from vecsearch.api.arguments import spool_json_lines
     from vecsearch.api.open import exists
@@ -149,16 +153,24 @@ def index_stdin(options: CliContext, run: IndexOptions) -> IndexReport:
             raise InputError('stdin is empty; expected one JSON object a line, such as {"id": "1", "text": "…"}')
         make = exists(options.choose_database()) or any(isinstance(item, ParsedDocument) for item in load(lines))
         with _open_collection(options, run, make=make) as collection, options.show_progress() as progress:
-            return collection._index_json_lines(lines, split=run.split, progress=progress)
+            return collection._index_json_lines(lines, split=run.split, vectors=vectors, progress=progress)
+
+
+def fill_vectors(options: CliContext, should_stop: Callable[[], bool] = lambda: False) -> FillReport:
+    """Make the vectors that wait to be made."""
+    with options.open_for_writing() as collection, options.show_progress() as progress:
+        return collection.fill_vectors(progress=progress, should_stop=should_stop)
 
 
 def _index_scan(
-    options: CliContext, collection: Collection, scan: Scan, run: IndexOptions, *, dry_run: bool, allow_empty: bool = False
-) -> IndexReport:
+    options: CliContext, collection: Collection, scan: Scan, run: IndexOptions, *, dry_run: bool, vectors: bool,
+    allow_empty: bool = False,
+) -> IndexReport:  # fmt: skip
     with options.show_progress() as progress:
         return collection.index(
-            scan, split=run.split, passwords=run.passwords, progress=progress, dry_run=dry_run, allow_empty=allow_empty
-        )
+            scan, split=run.split, passwords=run.passwords, progress=progress, dry_run=dry_run, allow_empty=allow_empty,
+            vectors=vectors,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -187,4 +199,11 @@ def show_report(options: CliContext, report: IndexReport) -> int:
         if not options.as_json:
             click.echo(line, err=True)
     options.show(report.to_dict(), [] if options.quiet else output.format_report(report))
+    options.tell_pending(report.pending_vectors)
     return 1 if report.failed else 0
+
+
+def show_fill_report(options: CliContext, report: FillReport) -> None:
+    """Print how many vectors were made."""
+    options.show(report.to_dict(), [] if options.quiet else output.format_fill_report(report))
+    options.tell_pending(report.pending_vectors)

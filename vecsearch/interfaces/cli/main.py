@@ -132,26 +132,36 @@ def cli(_: CliContext) -> None:
 @click.option("--allow-empty", is_flag=True, help="Remove the documents of a folder that is now empty or not mounted.")
 @click.option("--retry-failed", is_flag=True, help="Index again only the files that failed, all of them or those at PATH….")
 @click.option("--dry-run", is_flag=True, help="Show what would be added, updated and removed; change nothing.")
+@click.option("--no-vectors", is_flag=True, help="Stop once texts are found by their words.")
+@click.option("--vectors-only", is_flag=True, help="Only make the vectors that are still to be made.")
 @add_common_options
 def index(
-    options: CliContext, paths: Sequence[str], allow_empty: bool, retry_failed: bool, dry_run: bool, **option_values: Any
-) -> int:
+    options: CliContext, paths: Sequence[str], allow_empty: bool, retry_failed: bool, dry_run: bool, no_vectors: bool,
+    vectors_only: bool, **option_values: Any,
+) -> int:  # fmt: skip
     """Add or refresh files, folders and globs.
 
     With - it reads stdin. Stdin or a .jsonl file holds {"id", "text", "title", "metadata"} a line; any other key becomes
     metadata. Files that are gone from a folder are removed, unchanged ones cost nothing.
+
+    Texts are found by their words as soon as they are read; their vectors follow, the newest first. Ctrl-C keeps what is done.
     """
+    if vectors_only:
+        if paths or no_vectors or allow_empty or retry_failed or dry_run:
+            raise click.UsageError("--vectors-only takes neither PATH… nor another option of what to read.")
+        index_commands.show_fill_report(options, index_commands.fill_vectors(options))
+        return 0
     if not paths and not retry_failed:
         raise click.UsageError("Missing argument 'PATH… | -'.")
     if "-" in paths and (len(paths) > 1 or retry_failed or dry_run):
         raise click.UsageError("- (stdin) cannot be mixed with paths, --retry-failed or --dry-run.")
     run = IndexOptions.from_options(option_values)
     if paths == ("-",):
-        report = index_commands.index_stdin(options, run)
+        report = index_commands.index_stdin(options, run, vectors=not no_vectors)
     elif retry_failed:
-        report = index_commands.index_failed_files(options, paths, run, dry_run=dry_run)
+        report = index_commands.index_failed_files(options, paths, run, dry_run=dry_run, vectors=not no_vectors)
     else:
-        report = index_commands.index_paths(options, paths, run, allow_empty=allow_empty, dry_run=dry_run)
+        report = index_commands.index_paths(options, paths, run, allow_empty=allow_empty, dry_run=dry_run, vectors=not no_vectors)
     return index_commands.show_report(options, report)
 
 

@@ -18,7 +18,7 @@ import vecsearch
 from vecsearch.core.errors import CollectionNotFoundError, NotADatabaseError
 from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import COLLECTION_DEFAULT, DATABASE_FOLDER, LIMIT_DEFAULT, MMR_DEFAULT, WINDOW_MAX
-from vecsearch.core.types import Fusion, Mode
+from vecsearch.core.types import Fusion, Mode, format_count
 from vecsearch.interfaces.rendering import output, terminal_safe
 
 if TYPE_CHECKING:
@@ -98,6 +98,14 @@ class CliContext:
 
         with ProgressBar(label) as bar:
             yield bar
+
+    def tell_pending(self, count: int) -> None:
+        """Say on stderr how many chunks are found by their words alone so far, if there are any."""
+        if count and not self.as_json and not self.quiet:
+            what = (
+                f"{format_count(count, 'chunk')} found by words alone until {'its' if count == 1 else 'their'} vectors are made"
+            )
+            click.echo(f"{what}: vecsearch index --vectors-only", err=True)
 
     def show(self, value: Any, lines: Iterable[str]) -> None:
         """Print the value as JSON with --json, else the lines."""

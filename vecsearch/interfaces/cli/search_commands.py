@@ -113,6 +113,7 @@ def context(
     options.show(packed_context.build_context_json(packed), packed_context.format_context(packed))
     if not packed.passages and not options.as_json and not options.quiet:
         click.echo("no passage fits", err=True)
+    options.tell_pending(packed.pending_vectors)
 
 
 def _parse_search_options(search_options: dict[str, Any]) -> dict[str, Any]:
@@ -125,3 +126,4 @@ def _show_hits(options: CliContext, query: str | None, mode: str, start_time: fl
     options.show(output.build_answer_json(query, mode, took, hits, include_profile=explained), output.format_hits(hits))
     if not hits and not options.as_json and not options.quiet:
         click.echo("nothing found", err=True)
+    options.tell_pending(hits.pending_vectors)

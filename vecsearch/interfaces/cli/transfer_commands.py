@@ -82,17 +82,21 @@ def export(options: CliContext, file: str, kind: str | None, no_vectors: bool, f
 @click.option("--from", "from_collection", metavar="NAME", help="Only this collection of a Chroma folder.")
 @click.option("--model", metavar="NAME", help="The model of a new collection.  [default: the export's]")
 @click.option("--stemmer", metavar="CODE", help="The stemmer of a new collection.  [default: the export's]")
+@click.option("--no-vectors", is_flag=True, help="Stop once texts are found by their words.")
 @add_common_options
 def import_(
-    options: CliContext, file: str, on_conflict: str, from_collection: str | None, model: str | None, stemmer: str | None
-) -> int:
+    options: CliContext, file: str, on_conflict: str, from_collection: str | None, model: str | None, stemmer: str | None,
+    no_vectors: bool,
+) -> int:  # fmt: skip
     """Store documents of an export, JSON lines, Parquet, Chroma or txtai."""
     with ExitStack() as stack:
         place = stack.enter_context(_spool_stdin()) if file == _STDIO else Path(file).expanduser()
         folder = stack.enter_context(_open_folder(options, place, from_collection))
         collection = stack.enter_context(vecsearch.open(folder, collection=options.name, model=model, stemmer=stemmer))
         progress = stack.enter_context(options.show_progress("importing"))
-        report = collection.import_documents(place, on_conflict=on_conflict, from_collection=from_collection, progress=progress)
+        report = collection.import_documents(
+            place, on_conflict=on_conflict, from_collection=from_collection, vectors=not no_vectors, progress=progress
+        )
     if file == _STDIO:
         report = replace(report, failed=tuple(replace(failure, source="stdin") for failure in report.failed))
     return _show_import(options, report)
@@ -138,6 +142,7 @@ def _show_import(options: CliContext, report: ImportReport) -> int:
     vectors = f"{report.vectors_reused:,} with their vectors, {report.encoded:,} encoded"
     totals = f"{format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
     _show_result(options, report.to_dict(), f"{counts} · {vectors} · now {totals} · {report.seconds:.1f} s")
+    options.tell_pending(report.pending_vectors)
     return 1 if report.failed else 0
 
 

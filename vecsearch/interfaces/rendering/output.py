@@ -17,6 +17,7 @@ from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_pr
 
 if TYPE_CHECKING:
     from vecsearch.core.files import IndexReport
+    from vecsearch.indexing.vector_filler import FillReport
 
 _SNIPPET_LINES = 2
 _FAILED_SHOWN = 5
@@ -35,7 +36,9 @@ def build_answer_json(
 ) -> dict[str, Any]:
     """Return the JSON of `search`, `similar` and `recommend`; with how the answer was found where that is requested."""
     profile = {"profile": asdict(hits.profile)} if include_profile and hits.profile else {}
-    return {"query": query, "mode": mode, "took_ms": round(took_ms, 1), **profile, "hits": [hit.to_dict() for hit in hits]}
+    found = [hit.to_dict() for hit in hits]
+    answer = {"query": query, "mode": mode, "took_ms": round(took_ms, 1), **profile, "hits": found}
+    return {**answer, "pending_vectors": hits.pending_vectors}
 
 
 def format_hits(hits: Hits) -> Iterator[str]:
@@ -148,6 +151,11 @@ def format_report(report: IndexReport) -> Iterator[str]:
     yield f"{would}{changes} · now {totals} · {report.seconds:.1f} s"
 
 
+def format_fill_report(report: FillReport) -> Iterator[str]:
+    """Yield how many vectors were made, and of how many chunks there are."""
+    yield f"{format_count(report.encoded, 'text')} encoded · now {format_count(report.chunks, 'chunk')} · {report.seconds:.1f} s"
+
+
 def format_failures(report: IndexReport, *, limit: int = 20) -> Iterator[str]:
     """Yield what failed, a line each; what was skipped, a line for each reason, the most common first."""
     for failure in report.failed[:limit]:
@@ -178,6 +186,8 @@ def format_status(status: dict[str, Any]) -> Iterator[str]:
             f"{collection['name']}: {format_count(collection['documents'], 'document')}, "
             f"{format_count(collection['chunks'], 'chunk')}"
         )
+        if waiting := collection["pending_vectors"]:
+            yield f"  vectors  {waiting:,} still to be made; continue with: vecsearch index --vectors-only"
         yield make_printable(
             f"  model    {collection['model']} · {collection['dimension']} dimensions · {collection['precision']}"
         )
@@ -186,8 +196,8 @@ def format_status(status: dict[str, Any]) -> Iterator[str]:
             progress = f"{begun['documents']:,} of {begun['of']:,} documents"
             yield make_printable(f"  reembed  {begun['model']} · {progress}; continue with: vecsearch reembed")
         has_changes = index["unindexed"] or index["deleted"]
-        waiting = f", {index['unindexed']:,} rows after it, {index['deleted']:,} deleted" if has_changes else ""
-        yield f"  index    {index['kind']} · {index['state']} · {format_count(index['rows'], 'row')}{waiting}"
+        changes = f", {index['unindexed']:,} rows after it, {index['deleted']:,} deleted" if has_changes else ""
+        yield f"  index    {index['kind']} · {index['state']} · {format_count(index['rows'], 'row')}{changes}"
         yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in collection["sources"].items())
         for failed in collection["failed"][:_FAILED_SHOWN]:
             yield make_printable(f"    failed {failed['source']}: {failed['error']}")

@@ -104,6 +104,19 @@ class SQLiteStore:
             changed: set[CollectionName] = self._held.changed
             yield SQLiteWriter(self.database, collection, lambda: self.open_snapshot(collection), lambda: changed.add(collection))
 
+    @contextmanager
+    def claim_filling(self, collection: CollectionName) -> Iterator[bool]:
+        """Claim to be the one who makes this collection's pending vectors; gives False where another does."""
+        from vecsearch.stores.sqlite.engine.write_lock import claim_filling
+
+        with self.database.begin_driver_read() as opened:
+            state = find_state(opened.driver, collection)
+        if state is None:
+            yield True
+            return
+        with claim_filling(self.database.folder, state.id) as claimed:
+            yield claimed
+
     def get_replacement(self, collection: str) -> SQLiteReplacement:
         """Return what is, or is to be, built to take a collection's place."""
         return SQLiteReplacement(self, collection)
@@ -208,6 +221,10 @@ class SQLiteReplacement:
         with self._store.open_writer(get_replacement_ref(self._name)) as writer:
             self._check_begun()
             yield writer
+
+    def claim_filling(self) -> AbstractContextManager[bool]:
+        """Claim to be the one who makes its pending vectors."""
+        return self._store.claim_filling(get_replacement_ref(self._name))
 
     def _check_begun(self) -> None:
         now = self.info

@@ -48,6 +48,7 @@ class CollectionState:
     stemmer: str
     metadata: Metadata
     restored_version: int
+    pending_vectors: int
 
     @property
     def is_hidden(self) -> bool:
@@ -123,11 +124,11 @@ def get_replacement_ref(name: str) -> CollectionRef:
 
 
 def _parse_state(row: Sequence[Any]) -> CollectionState:
-    number, name, role, model, fingerprint, dimension, precision, data, index, indexed, stemmer, metadata, restored = row
+    number, name, role, model, fingerprint, dimension, precision, data, index, indexed, stemmer, metadata, restored, pending = row
     try:
         return CollectionState(
             number, name, CollectionRole(role), model, fingerprint, dimension, Precision(precision), data, index, indexed,
-            stemmer, {} if metadata == "{}" else parse_stored_json(metadata), restored,
+            stemmer, {} if metadata == "{}" else parse_stored_json(metadata), restored, pending,
         )  # fmt: skip
     except ValueError as error:
         raise DatabaseCorruptedError(f"the database is damaged: {error}; see `vecsearch doctor`") from error

@@ -42,6 +42,7 @@ collections = Table(
     Column("stemmer", Text, nullable=False),  # makes the terms of the text index; see `text.analyzer`
     Column("metadata", Text, nullable=False, server_default="{}"),  # a JSON object of the user's
     Column("restored_version", Integer, nullable=False, server_default="0"),  # the data_version that a restore began with
+    Column("pending_vectors", Integer, nullable=False, server_default="0"),  # chunks whose vector is still to be made
     Index("collections_by_name", "name", "role", unique=True, sqlite_where=text("role <> 'replaced'")),
     Index("hidden_collections", "role", sqlite_where=text("role <> 'live'")),  # each writer looks for those
     sqlite_autoincrement=True,
@@ -113,6 +114,7 @@ chunks = Table(
     Column("end", Integer, nullable=False),
     Column("location", Text),  # a JSON object: page, lines, heading …; NULL where nothing is known
     Column("context", Text),  # encoded and indexed with the chunk besides the title; NULL for none
+    Column("part_id", ForeignKey("text_parts.id")),  # the part that its text lies in; NULL: in documents.text
     UniqueConstraint("document_id", "ordinal"),
     Index("chunks_of_collection", "collection_id", "id"),
     sqlite_autoincrement=True,
@@ -187,10 +189,22 @@ term_tombstones = Table(  # chunks deleted since the term segment that holds the
     sqlite_autoincrement=True,
 )
 
-staged_vectors = Table(  # vectors of a document longer than a batch, kept until its last chunk is encoded
-    "staged_vectors",
+text_parts = Table(  # the text of a long document after its first part, which documents.text holds
+    "text_parts",
     metadata,
-    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
-    Column("digest", Text, primary_key=True),  # sha256 of the encoded text
-    Column("vector", LargeBinary, nullable=False),
+    Column("id", Integer, primary_key=True),
+    Column("document_id", ForeignKey("documents.id"), nullable=False),
+    Column("start", Integer, nullable=False),  # characters of the document before it; no chunk crosses from one part to the next
+    Column("text", Text, nullable=False),
+    UniqueConstraint("document_id", "start"),
+    sqlite_autoincrement=True,
+)
+
+pending_vectors = Table(  # chunks that were committed before their vectors
+    "pending_vectors",
+    metadata,
+    Column("chunk_id", ForeignKey("chunks.id"), primary_key=True, autoincrement=False),
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("filled", Integer),  # NULL: still to be made; else the how manieth came, kept until an index file holds it
+    Index("pending_vectors_of_collection", "collection_id", "filled", "chunk_id"),
 )

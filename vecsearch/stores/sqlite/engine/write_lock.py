@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LOCK_FILE = "write.lock"
 OWNER_FILE = "write.owner.json"
+FILL_LOCK_FILE: Final = "fill-{}.lock"  # of the collection of this row
 _SILENT_WAIT_S: Final = 1.0
 _log = logging.getLogger("vecsearch")
 
@@ -52,6 +53,31 @@ def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[None]:
     finally:
         if os.getpid() == process:  # else the lock is the parent's
             atomic_files.remove(folder / OWNER_FILE)
+            lock.release()
+
+
+@contextmanager
+def claim_filling(folder: Path, collection: int) -> Iterator[bool]:
+    """Claim to be the one who makes a collection's pending vectors; gives False, at once, where another does.
+
+    A claim is a lock of its own beside the write lock, which others need meanwhile. Raises ReadOnlyError.
+    """
+    from filelock import FileLock, Timeout
+
+    lock, process = FileLock(folder / FILL_LOCK_FILE.format(collection), mode=0o600), os.getpid()
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    except PermissionError as error:
+        raise ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written") from error
+    except OSError as error:
+        raise wrap_write_error(f"no vectors were made: no lock file was made in {folder}", error) from error
+    try:
+        yield True
+    finally:
+        if os.getpid() == process:
             lock.release()
 
 

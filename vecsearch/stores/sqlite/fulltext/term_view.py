@@ -131,6 +131,10 @@ class TermView:
         self._selected: SelectedRows | None = None
         self.least_length_norm = float(self._norms[lengths.min(initial=longest)])
 
+    def list_ids(self) -> Ids:
+        """Return the ids of all chunks that are there, ascending."""
+        return self.ids if self.dead is None else self.ids[~self.dead]
+
     def get_length_norms(self, ordinals: Ints) -> Scores:
         """Return BM25's k1 × (1 - b + b × length / average length) of chunks."""
         norms: Scores = self._norms[self._lengths[ordinals]]

@@ -1,18 +1,17 @@
-"""What follows from the truth inside SQLite: the metadata index, the text index, and what a run keeps for its next attempt."""
+"""What follows from the truth inside SQLite: the metadata index, the text index, and which vectors are still to be made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, select
 
 from vecsearch.core.types import format_count
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state
-from vecsearch.stores.sqlite.engine.tables import chunks, sources, staged_vectors
+from vecsearch.stores.sqlite.engine.tables import chunks, pending_vectors, sources, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.integrity.problems import Problem, ProblemKind, make_error, make_note
-from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 from vecsearch.text.analyzer import is_known_stemmer
 
 
@@ -40,24 +39,19 @@ def _describe_text_index(connection: Connection, state: CollectionState) -> str:
     return "is not what the texts say" if expected == count else f"holds {count:,} rows for {format_count(expected, 'chunk')}"
 
 
-def check_staged_vectors(connection: Connection, state: CollectionState) -> Iterator[Problem]:
-    """Find vectors kept for a document that was not completed, which no run can use any more."""
-    if count := _count_unused_staged_vectors(connection, state):
-        what = f"{format_count(count, 'vector')} kept from an interrupted run, which nothing waits for"
-        yield make_note(what, "answers are right; they only take space", kind=ProblemKind.STAGED_VECTORS, state=state)
-    size = state.dimension * get_dtype(state.precision).itemsize
-    torn = select(func.count()).where(staged_vectors.c.collection_id == state.id, func.length(staged_vectors.c.vector) != size)
-    if count := connection.scalar(torn) or 0:
-        what = f"{format_count(count, 'vector')} kept from an interrupted run, of another length than the collection's"
-        yield make_note(what, "the next run would stop at them", kind=ProblemKind.STAGED_VECTORS, state=state)
-
-
-def _count_unused_staged_vectors(connection: Connection, state: CollectionState) -> int:
-    """Count staged vectors that are left over though no file is unfinished; none of a collection that is being built."""
-    unfinished = select(func.count()).where(sources.c.collection_id == state.id, sources.c.digest.is_(None))
-    if state.is_hidden or connection.scalar(unfinished):
-        return 0
-    return connection.scalar(select(func.count()).where(staged_vectors.c.collection_id == state.id)) or 0
+def check_pending_vectors(connection: Connection, state: CollectionState) -> Iterator[Problem]:
+    """Compare the marks of chunks whose vectors are still to be made, or came late, with their number and with the vectors."""
+    marks = pending_vectors.c.collection_id == state.id
+    has_vector = exists().where(vectors.c.chunk_id == pending_vectors.c.chunk_id)
+    wrong = select(func.count()).where(marks, has_vector == pending_vectors.c.filled.is_(None))
+    if count := connection.scalar(wrong):
+        what = f"{format_count(count, 'chunk')} whose mark of a vector still to be made, or made, is wrong"
+        meaning = "they may be left out when vectors are made, and a program that runs may not see their vectors"
+        yield make_error(what, meaning, kind=ProblemKind.PENDING_VECTORS, state=state)
+    number = connection.scalar(select(func.count()).where(marks, pending_vectors.c.filled.is_(None))) or 0
+    if number != state.pending_vectors:
+        what = f"{state.pending_vectors:,} vectors are recorded as still to be made, and {number:,} are"
+        yield make_error(what, "answers say a wrong number", kind=ProblemKind.PENDING_VECTORS, state=state)
 
 
 def list_failed_sources(connection: Connection, state: CollectionState) -> Iterator[Problem]:

@@ -55,7 +55,7 @@ def _check_collection(connection: Connection, database: DatabaseFolder, state: C
         ("the documents", rows.check_documents),
         ("the vectors", rows.check_vectors),
         ("the metadata index", derived.check_metadata_index),
-        ("the staged vectors", derived.check_staged_vectors),
+        ("the pending vectors", derived.check_pending_vectors),
         ("the files", derived.list_failed_sources),
     ):
         yield from guard(f"{what} of {state.name!r}", partial(check, connection, state))

@@ -12,7 +12,7 @@ from vecsearch.core.settings import PQ_MIN_ROWS
 from vecsearch.core.types import format_count
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.engine.tables import chunks, tombstones
+from vecsearch.stores.sqlite.engine.tables import chunks, pending_vectors, segments, tombstones
 from vecsearch.stores.sqlite.integrity.problems import OPTIMIZE_COMMAND, Problem, ProblemKind, make_error, make_note
 from vecsearch.stores.sqlite.integrity.rows import find_unsound_vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import Segment
@@ -51,18 +51,19 @@ def _describe_outdated(state: CollectionState, waiting: int, *, published: bool)
 
 
 def _check_ranges(connection: Connection, state: CollectionState, stored: list[StoredSegment]) -> Iterator[Problem]:
-    """Check that segments follow each other, and hold every live row up to `indexed_up_to`."""
+    """Check that segments follow each other, up to `indexed_up_to`, and that nothing in their ranges waits for its vector."""
     ends = [0, *(end for segment in stored for end in (segment.after_id, segment.last_id)), state.indexed_up_to]
-    astray = any(later < earlier for earlier, later in pairwise(ends))
-    live = select(func.count()).where(chunks.c.collection_id == state.id)
-    covered = connection.scalar(live.where(chunks.c.id <= state.indexed_up_to)) or 0
-    ranges = [live.where(chunks.c.id > segment.after_id, chunks.c.id <= segment.last_id) for segment in stored]
-    held = sum(connection.scalar(query) or 0 for query in ranges)
-    if astray or covered != held:
-        amounts = f"{held:,} of the {format_count(covered, 'row')} up to number {state.indexed_up_to:,}"
-        what = f"the index files are said to hold {amounts}"
-        what = f"the ranges of the index files overlap or are out of order: {ends}" if astray else what
+    if any(later < earlier for earlier, later in pairwise(ends)):
+        what = f"the ranges of the index files overlap or are out of order: {ends}"
         yield make_error(what, "searches by meaning miss rows, or find them twice", kind=ProblemKind.INDEX_FILES, state=state)
+    within = exists().where(
+        segments.c.collection_id == state.id,
+        pending_vectors.c.chunk_id > segments.c.after_id,
+        pending_vectors.c.chunk_id <= segments.c.last_id,
+    )
+    if count := connection.scalar(select(func.count()).where(pending_vectors.c.collection_id == state.id, within)):
+        what = f"{format_count(count, 'chunk')} in the range of an index file that was written before their vectors came"
+        yield make_error(what, "searches by meaning miss them", kind=ProblemKind.INDEX_FILES, state=state)
 
 
 def _check_tombstones(connection: Connection, state: CollectionState) -> Iterator[Problem]:

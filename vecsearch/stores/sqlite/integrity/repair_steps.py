@@ -22,16 +22,7 @@ from vecsearch.core.errors import DiskFullError, StorageError
 from vecsearch.core.settings import DATABASE_FILE, READ_ROWS
 from vecsearch.stores.sqlite.engine.collections import CollectionState, list_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.engine.tables import (
-    CHUNK_TEXT,
-    chunks,
-    collections,
-    documents,
-    segments,
-    staged_vectors,
-    tombstones,
-    vectors,
-)
+from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, chunks, collections, documents, segments, tombstones, vectors
 from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
@@ -39,7 +30,7 @@ from vecsearch.stores.sqlite.integrity import folder
 from vecsearch.stores.sqlite.integrity.problems import ProblemKind
 from vecsearch.stores.sqlite.integrity.rows import find_unsound_vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import Vector, get_dtype
-from vecsearch.stores.sqlite.write import compaction
+from vecsearch.stores.sqlite.write import compaction, pending_rows
 
 Step: TypeAlias = Callable[[DatabaseFolder, Sequence[CollectionState]], None]  # the collections that have this problem
 
@@ -101,10 +92,12 @@ def _forget_index_files(database: DatabaseFolder, states: Sequence[CollectionSta
         _delete_segments(connection, states)
 
 
-def _drop_staged_vectors(database: DatabaseFolder, states: Sequence[CollectionState]) -> None:
+def _rebuild_pending_vectors(database: DatabaseFolder, states: Sequence[CollectionState]) -> None:
+    """Mark what has no vector as still to be made, and forget which came late: who reads then begins anew."""
     with database.begin_write() as connection:
         for state in states:
-            connection.execute(delete(staged_vectors).where(staged_vectors.c.collection_id == state.id))
+            pending_rows.rebuild(connection, state)
+        _delete_segments(connection, states)
 
 
 def publish_all(database: DatabaseFolder) -> None:
@@ -160,7 +153,7 @@ STEPS: Final[Mapping[ProblemKind, Step]] = {
     ProblemKind.INDEX_FILES: _forget_index_files,
     ProblemKind.METADATA_INDEX: _rebuild_metadata_index,
     ProblemKind.TEXT_INDEX: _rebuild_text_index,
-    ProblemKind.STAGED_VECTORS: _drop_staged_vectors,
+    ProblemKind.PENDING_VECTORS: _rebuild_pending_vectors,
     ProblemKind.OUTDATED_INDEX: _update_index_files,
     ProblemKind.LEFTOVERS: _remove_leftover_files,
     ProblemKind.MODES: _close_to_others,

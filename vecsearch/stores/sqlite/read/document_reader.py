@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, Select, case, func, or_, select
+from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
 from vecsearch.core.batched import batched
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.source_paths import to_absolute_path
 from vecsearch.core.types import ChunkLocation, Document, DocumentSummary, Source, SourceState, Split
-from vecsearch.stores.base import EncodedChunks, Matrix, StoredDocument, StoredSource, StoredVector, Vector
+from vecsearch.stores.base import EncodedChunks, Matrix, PendingChunk, StoredDocument, StoredSource, StoredVector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
-from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, sources, staged_vectors, vectors
+from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, pending_vectors, sources, vectors
 from vecsearch.stores.sqlite.read import source_rows
 from vecsearch.stores.sqlite.read.full_documents import parse_chunk_span
 from vecsearch.stores.sqlite.read.source_rows import build_path_filter
@@ -26,6 +25,9 @@ from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 _IN_VALUES_MAX: Final = 10_000  # values in one IN (…); SQLite takes 32,766
 _CONTENT_DIGEST: Final = case((documents.c.provided_vectors, None), else_=documents.c.digest)  # what the vectors follow from
+_IS_PENDING: Final = exists().where(  # a document with a vector that is still to be made
+    chunks.c.document_id == documents.c.id, pending_vectors.c.chunk_id == chunks.c.id, pending_vectors.c.filled.is_(None)
+)
 _PATHS_MAX: Final = 100  # conditions on paths in one statement
 
 
@@ -70,11 +72,12 @@ class DocumentReader:
         return locations
 
     def _load_vectors(self, rows: Sequence[int]) -> dict[int, Matrix]:
-        """Return the vectors of documents, one row for each chunk, by the document's row."""
-        query = select(chunks.c.document_id, vectors.c.vector).join(vectors, vectors.c.chunk_id == chunks.c.id)
+        """Return the vectors of documents, one row for each chunk, by the document's row; zeros for one still to be made."""
+        query = select(chunks.c.document_id, vectors.c.vector).outerjoin(vectors, vectors.c.chunk_id == chunks.c.id)
+        none = bytes(self.state.dimension * get_dtype(self.state.precision).itemsize)
         blobs: dict[int, list[bytes]] = {}
         for document, blob in self._connection.execute(_restrict_to_documents(query, rows)):
-            blobs.setdefault(document, []).append(blob)
+            blobs.setdefault(document, []).append(none if blob is None else blob)
         return {document: self._parse_vectors(stored) for document, stored in blobs.items()}
 
     def _parse_vectors(self, blobs: Sequence[bytes]) -> Matrix:
@@ -191,12 +194,12 @@ class DocumentReader:
                 yield StoredVector(title, context or "", body, np.frombuffer(row, dtype).astype(np.float32))
 
     def find_duplicates(self, digests: Sequence[str]) -> dict[str, str]:
-        """Return the id of a document for each of these contents that is there with vectors that follow from it."""
+        """Return the id of a document for each of these contents that is there with vectors that follow from it, all of them."""
         ids: dict[str, str] = {}
         prefix = func.substr(documents.c.digest, 1, CONTENT_PREFIX)
         for batch in batched({digest[:CONTENT_PREFIX] for digest in digests}, _IN_VALUES_MAX):
             query = select(documents.c.digest, documents.c.external_id).where(
-                documents.c.collection_id == self.state.id, prefix.in_(batch), ~documents.c.provided_vectors
+                documents.c.collection_id == self.state.id, prefix.in_(batch), ~documents.c.provided_vectors, ~_IS_PENDING
             )
             ids.update((digest, key) for digest, key in self._connection.execute(query))
         return {digest: ids[digest] for digest in digests if digest in ids}
@@ -217,7 +220,7 @@ class DocumentReader:
                 )
                 .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
                 .join(vectors, vectors.c.chunk_id == chunks.c.id)
-                .where(documents.c.collection_id == self.state.id, documents.c.external_id.in_(batch))
+                .where(documents.c.collection_id == self.state.id, documents.c.external_id.in_(batch), ~_IS_PENDING)
                 .order_by(chunks.c.document_id, chunks.c.ordinal)
             )
             spans: dict[str, tuple[list[ChunkSpan], list[bytes]]] = {}
@@ -229,18 +232,20 @@ class DocumentReader:
             encoded.update({key: EncodedChunks(tuple(cut), self._parse_vectors(blobs)) for key, (cut, blobs) in spans.items()})
         return encoded
 
-    def load_staged_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
-        """Return vectors kept from an interrupted run, by the sha256 of the encoded text."""
-        vectors_by_digest: dict[str, NDArray[np.float32]] = {}
-        for batch in batched(dict.fromkeys(digests), _IN_VALUES_MAX):
-            rows = self._connection.execute(
-                select(staged_vectors.c.digest, staged_vectors.c.vector).where(
-                    staged_vectors.c.collection_id == self.state.id, staged_vectors.c.digest.in_(batch)
-                )
+    def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
+        """Return up to `limit` chunks whose vectors are still to be made, the newest first."""
+        query = (
+            select(
+                chunks.c.id, documents.c.external_id, documents.c.digest, chunks.c.ordinal, documents.c.title,
+                func.coalesce(chunks.c.context, ""), CHUNK_TEXT,
             )
-            dtype = get_dtype(self.state.precision)
-            vectors_by_digest.update({digest: np.frombuffer(blob, dtype).astype(np.float32) for digest, blob in rows})
-        return vectors_by_digest
+            .join_from(pending_vectors, chunks, chunks.c.id == pending_vectors.c.chunk_id)
+            .join(documents, documents.c.id == chunks.c.document_id)
+            .where(pending_vectors.c.collection_id == self.state.id, pending_vectors.c.filled.is_(None))
+            .order_by(pending_vectors.c.chunk_id.desc())
+            .limit(limit)
+        )  # fmt: skip
+        return [PendingChunk(*row) for row in self._connection.execute(query)]
 
 
 def _restrict_to_documents(query: Select[Any], rows: Sequence[int]) -> Select[Any]:

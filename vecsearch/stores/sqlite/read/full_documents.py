@@ -14,7 +14,7 @@ from vecsearch.stores.base import FullDocument
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
-from vecsearch.stores.sqlite.engine.tables import chunks, documents, sources, vectors
+from vecsearch.stores.sqlite.engine.tables import chunks, documents, pending_vectors, sources, vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 
@@ -26,14 +26,15 @@ def read_full_documents(connection: Connection, state: CollectionState) -> Itera
     expected = connection.scalar(select(func.count()).where(documents.c.collection_id == state.id)) or 0
     count = 0
     for row, key, path, title, text, metadata, digest, provided in _DOCUMENTS.run(connection, collection=state.id):
-        spans, blobs = [], []
-        for start, end, location, context, vector in _CHUNKS.run(connection, document=row):
+        spans, blobs, pending = [], [], False
+        for start, end, location, context, vector, is_pending in _CHUNKS.run(connection, document=row):
             spans.append(parse_chunk_span(start, end, location, context))
-            blobs.append(vector or b"")
+            blobs.append(b"" if is_pending else vector or b"")
+            pending |= is_pending
         joined = np.frombuffer(b"".join(blobs), get_dtype(state.precision))
-        if joined.size != len(spans) * state.dimension:
+        if not pending and joined.size != len(spans) * state.dimension:
             raise DatabaseCorruptedError(f"document {key!r} lacks a whole vector; see `vecsearch doctor`")
-        rows = joined.reshape(len(spans), state.dimension)
+        rows = None if pending else joined.reshape(len(spans), state.dimension)
         yield FullDocument(key, path, title, text, parse_stored_json(metadata), digest, bool(provided), tuple(spans), rows)
         count += 1
     if count != expected:
@@ -51,11 +52,15 @@ _DOCUMENTS: Final = PreparedStatement(
     .order_by(chunks.c.id)
 )  # fmt: skip
 _CHUNKS: Final = PreparedStatement(
-    select(chunks.c.start, chunks.c.end, chunks.c.location, chunks.c.context, vectors.c.vector)
+    select(
+        chunks.c.start, chunks.c.end, chunks.c.location, chunks.c.context, vectors.c.vector,
+        pending_vectors.c.chunk_id.is_not(None),
+    )
     .outerjoin(vectors, vectors.c.chunk_id == chunks.c.id)
+    .outerjoin(pending_vectors, (pending_vectors.c.chunk_id == chunks.c.id) & pending_vectors.c.filled.is_(None))
     .where(chunks.c.document_id == bindparam("document"))
     .order_by(chunks.c.ordinal)
-)
+)  # fmt: skip
 
 
 def parse_chunk_span(start: int, end: int, location: str | None, context: str | None) -> ChunkSpan:

@@ -6,6 +6,7 @@ What else a collection holds, `document_reader` knows. It loads SQLAlchemy, whic
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Container, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import numpy as np
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.results import ChunkWindow, Hit
+from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.source_paths import to_absolute_path
 from vecsearch.core.types import ChunkId, Document, DocumentSummary, Source
 from vecsearch.encoders.base import EncoderSpec
@@ -47,7 +49,7 @@ from vecsearch.text.query_parser import LexicalQuery
 
 if TYPE_CHECKING:
     from vecsearch.core.filters import Filter
-    from vecsearch.stores.base import EncodedChunks, FullDocument, StoredDocument, StoredSource, StoredVector
+    from vecsearch.stores.base import EncodedChunks, FullDocument, PendingChunk, StoredDocument, StoredSource, StoredVector
     from vecsearch.stores.sqlite.read.document_reader import DocumentReader
 
 
@@ -109,6 +111,7 @@ def describe_collection(state: CollectionState) -> CollectionInfo:
         state.metadata,
         (state.id, state.restored_version),
         (state.id, state.data_version),
+        state.pending_vectors,
     )
 
 
@@ -166,28 +169,34 @@ class SQLiteSnapshot:
         return bm25.search_bm25(self._driver, self.terms, query, limit=k, allowed=_get_ids(within))
 
     def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
-        """Return the cosines of chunks, whose ids ascend, as they do; one that is not there is left out."""
+        """Return the cosines of chunks, whose ids ascend, as they do; one that is not there or has no vector is left out."""
         return self.view.compute_similarities(query, ids)
 
     def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
-        """Return the vectors of chunks that are there, float32, in the order given."""
+        """Return the vectors of chunks that are there, float32, in the order given; zeros for one that has none yet."""
         stored_ids, rows = self.view.fetch(np.array(sorted(ids), np.int64))
-        return to_float32(rows)[np.searchsorted(stored_ids, ids)]
+        if len(stored_ids) == len(ids):
+            return to_float32(rows)[np.searchsorted(stored_ids, ids)]
+        places, has_vector = find_positions(stored_ids, np.array(ids, np.int64))
+        vectors = np.zeros((len(ids), self.state.dimension), np.float32)
+        vectors[has_vector] = to_float32(rows)[places[has_vector]]
+        return vectors
 
     def idf(self, query: LexicalQuery) -> dict[str, float]:
         """Return the inverse document frequency of each single word of a query, by its stem."""
         return bm25.compute_term_idfs(self._driver, self.terms, query)
 
     def sample_chunks(self, most: int, *, steady: bool = False) -> Ids:
-        """Return at most `most` chunks, evenly spread; a steady sample takes every 2^n-th, so that it changes seldom."""
-        ids = self.view.list_ids()
+        """Return at most `most` chunks, evenly spread: of those with a vector; or, `steady`, every 2^n-th of all."""
         if steady:
+            ids = self.terms.list_ids()
             return ids[:: 1 << ((max(len(ids), 1) - 1) // most).bit_length()]
+        ids = self.view.list_ids()
         return ids if len(ids) <= most else ids[np.linspace(0, len(ids) - 1, most).astype(np.int64)]
 
     def count_chunks(self) -> int:
         """Return how many chunks there are: known with the vectors, else sooner counted in the text index than in its table."""
-        return len(self.view) if "view" in self.__dict__ else self.terms.count
+        return len(self.view) + self.state.pending_vectors if "view" in self.__dict__ else self.terms.count
 
     def count_documents(self) -> int:
         """Return how many documents there are."""
@@ -200,7 +209,8 @@ class SQLiteSnapshot:
         ids = ranked.ids.tolist()
         rows = {row[0]: row for row in self._driver.execute(_HITS, {"ids": json.dumps(ids)})}
         _check_rows_exist(rows, ids)
-        cosines = [None] * len(ids) if similarities is None else similarities.tolist()
+        known = [math.nan] * len(ids) if similarities is None else similarities.tolist()
+        cosines = [None if math.isnan(cosine) else cosine for cosine in known]
         columns = zip(ids, ranked.scores.tolist(), cosines, strict=True)
         return [self._build_hit(rows[chunk], score, cosine) for chunk, score, cosine in columns]
 
@@ -298,9 +308,9 @@ class SQLiteSnapshot:
         """Yield every chunk of these documents with its vector."""
         return self.document_reader.iterate_vectors(ids)
 
-    def load_pending_vectors(self, digests: Sequence[str]) -> dict[str, Vector]:
-        """Return vectors that an unfinished document left, by the sha256 of the encoded text."""
-        return self.document_reader.load_staged_vectors(digests)
+    def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
+        """Return chunks whose vectors are still to be made, the newest first."""
+        return self.document_reader.load_pending_chunks(limit)
 
 
 def _get_ids(chunks: ChunkSet | None) -> Ids | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from vecsearch.core.settings import PQ_MIN_ROWS, SCHEMA_VERSION
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_ref, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.engine.tables import chunks, documents, tombstones
+from vecsearch.stores.sqlite.engine.tables import chunks, documents, pending_vectors, tombstones
 from vecsearch.stores.sqlite.read.source_rows import count_sources_by_state, list_sources
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, list_segments
@@ -43,6 +43,7 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
         "name": state.name,
         "documents": amounts["documents"],
         "chunks": amounts["chunks"],
+        "pending_vectors": state.pending_vectors,
         "model": state.model,
         "dimension": state.dimension,
         "precision": state.precision.value,
@@ -61,7 +62,7 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
         "failed": [asdict(source) for source in list_sources(connection, state, database.parent, failed=True, limit=_FAILED_MAX)],
         "bytes": {
             "text": text or 0,
-            "vectors": amounts["chunks"] * state.dimension * get_dtype(state.precision).itemsize,
+            "vectors": (amounts["chunks"] - state.pending_vectors) * state.dimension * get_dtype(state.precision).itemsize,
             "index": sum(map(_measure_size, files)),
         },
     }
@@ -79,8 +80,13 @@ def _describe_reembedding(connection: Connection, state: CollectionState, docume
     replacement = find_state(connection, get_replacement_ref(state.name))
     if replacement is None:
         return None
-    done = connection.scalar(select(func.count()).where(documents.c.collection_id == replacement.id)) or 0
-    return {"model": replacement.model, "documents": done, "of": document_count}
+    there = connection.scalar(select(func.count()).where(documents.c.collection_id == replacement.id)) or 0
+    waiting = (
+        select(func.count(chunks.c.document_id.distinct()))
+        .join_from(pending_vectors, chunks, chunks.c.id == pending_vectors.c.chunk_id)
+        .where(pending_vectors.c.collection_id == replacement.id, pending_vectors.c.filled.is_(None))
+    )
+    return {"model": replacement.model, "documents": there - (connection.scalar(waiting) or 0), "of": document_count}
 
 
 def _measure_size(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,8 @@ from typing import Final
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
 from vecsearch.stores.sqlite.vectors.faiss_segment import compute_segment_checksum, get_codes_path
+
+ID_MAX: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,13 @@ def list_all_segments(connection: AnyConnection) -> list[tuple[int, StoredSegmen
     """List the segments of all collections, each with the row of its collection."""
     rows = get_driver(connection).execute(_SELECT_ALL_SEGMENTS)
     return [(collection, StoredSegment(*segment)) for collection, *segment in rows]
+
+
+def list_gaps(segments: Sequence[StoredSegment]) -> list[tuple[int, int]]:
+    """Return the ranges of ids (after, last) that no segment holds, ascending; the last one has no end."""
+    after_ids = [0, *(segment.last_id for segment in segments)]
+    last_ids = [*(segment.after_id for segment in segments), ID_MAX]
+    return [(after, last) for after, last in zip(after_ids, last_ids, strict=True) if after < last]
 
 
 def get_segment_path(index_folder: Path, collection: int, segment: int) -> Path:

@@ -1,18 +1,20 @@
-"""A collection's vectors as one snapshot sees them: the index files, the rows after them, and the rows since deleted.
+"""A collection's vectors as one snapshot sees them: the index files, the rows that lie in none, and the rows since deleted.
 
-A chunk's vector never changes (a new text gets a new chunk id), so a view moves to a later version by reading only what is new.
+A chunk's vector never changes (a new text gets a new chunk id), so a view moves to a later version by reading only what is new:
+the chunks with higher ids, and those whose vectors came after they did.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.results import VectorAccess
@@ -34,15 +36,19 @@ from vecsearch.stores.sqlite.vectors.faiss_segment import (
     search_segments,
     select_best,
 )
-from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, list_segments
+from vecsearch.stores.sqlite.vectors.segment_rows import ID_MAX, StoredSegment, list_gaps, list_segments
 
 _log = logging.getLogger("vecsearch")
 _REPORTED: Final[set[Path]] = set()  # index files that were logged as damaged
-_ID_MAX: Final = 2**63 - 1
 _VECTOR_ROWS: Final = """
     SELECT chunks.id, vectors.vector FROM chunks JOIN vectors ON vectors.chunk_id = chunks.id
     WHERE chunks.collection_id = :collection AND chunks.id > :after AND chunks.id <= :last ORDER BY chunks.id
 """
+_LATE_ROWS: Final = """
+    SELECT vectors.chunk_id, vectors.vector FROM pending_vectors JOIN vectors ON vectors.chunk_id = pending_vectors.chunk_id
+    WHERE pending_vectors.collection_id = :collection AND pending_vectors.filled > :version ORDER BY vectors.chunk_id
+"""
+_LAST_CHUNK: Final = "SELECT coalesce(max(id), 0) FROM chunks WHERE collection_id = :collection"
 _DELETED_IDS: Final = "SELECT chunk_id FROM tombstones WHERE collection_id = :collection ORDER BY chunk_id"
 
 
@@ -56,6 +62,7 @@ class VectorView:
     unindexed: Ids
     unindexed_rows: Rows
     deleted: Ids
+    last_chunk: int  # the highest id that was there, with a vector or without
 
     def find_nearest(self, query: Vector, k: int, *, allowed: Ids | None = None, excluded: Ids = NO_IDS) -> VectorHits:
         """Return up to k live chunks by cosine in [-1, 1], best first; ties go to the lower id. `allowed` ascends."""
@@ -82,7 +89,7 @@ class VectorView:
     def list_ids(self) -> Ids:
         """Return every live chunk, ascending."""
         old = np.concatenate([NO_IDS, *(segment.ids for segment in self.segments)])
-        return np.concatenate([np.setdiff1d(old, self.deleted, assume_unique=True), self.unindexed])
+        return np.sort(np.concatenate([np.setdiff1d(old, self.deleted, assume_unique=True), self.unindexed]))
 
     def get_loaded_segments(self, *, only_complete: bool = False) -> dict[StoredSegment, Segment]:
         """Return the segments by what SQLite names them.
@@ -104,9 +111,8 @@ class VectorView:
         new = self._find_unindexed(ids)
         parts = [segment.score(live_ids, query) for segment in self.segments]
         parts.append((self.unindexed[new], compute_cosines(self.unindexed_rows, query, new)))
-        return ScoredChunks(
-            np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts], dtype=np.float64)
-        )
+        found, scores = _join_by_id(parts)
+        return ScoredChunks(found, scores.astype(np.float64))
 
     def _find_unindexed(self, ids: Ids) -> Ids:
         """Return where those of the ids stand that are not in a segment yet."""
@@ -118,7 +124,16 @@ class VectorView:
         live_ids = np.setdiff1d(ids, self.deleted) if len(self.deleted) else ids
         new = self._find_unindexed(ids)
         parts = [*(segment.fetch(live_ids) for segment in self.segments), (self.unindexed[new], self.unindexed_rows[new])]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        return _join_by_id(parts)
+
+
+def _join_by_id(parts: Sequence[tuple[Ids, NDArray[Any]]]) -> tuple[Ids, NDArray[Any]]:
+    """Return (ids, what belongs to them) of all parts, by ascending id; each part ascends."""
+    ids, values = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    if (ids[1:] > ids[:-1]).all():  # but for vectors that came late
+        return ids, values
+    order = np.argsort(ids)
+    return ids[order], values[order]
 
 
 @dataclass(slots=True)
@@ -153,8 +168,15 @@ def read_rows(
     connection: AnyConnection, state: CollectionState, *, after_id: int = 0, last_id: int | None = None
 ) -> Iterator[tuple[Ids, Rows]]:
     """Yield (ids ascending, rows in the collection's precision) of every chunk in (after_id, last_id], block by block."""
-    kind, last = get_dtype(state.precision), _ID_MAX if last_id is None else last_id
-    cursor = get_driver(connection).execute(_VECTOR_ROWS, {"collection": state.id, "after": after_id, "last": last})
+    values = {"collection": state.id, "after": after_id, "last": ID_MAX if last_id is None else last_id}
+    return _read_blocks(connection, state, _VECTOR_ROWS, values)
+
+
+def _read_blocks(
+    connection: AnyConnection, state: CollectionState, statement: str, values: Mapping[str, int]
+) -> Iterator[tuple[Ids, Rows]]:
+    kind = get_dtype(state.precision)
+    cursor = get_driver(connection).execute(statement, values)
     while block := cursor.fetchmany(READ_ROWS):
         ids, blobs = zip(*block, strict=True)
         try:
@@ -192,8 +214,13 @@ def _load_view(
         known_segments[stored_segment] = segment or build_segment(
             connection, state, after_id=stored_segment.after_id, last_id=stored_segment.last_id
         )
-    empty = np.empty((0, state.dimension), np.float32)
-    return VectorView(state, tuple(known_segments[stored_segment] for stored_segment in stored), stored, NO_IDS, empty, NO_IDS)
+    loose = [block for after, last in list_gaps(stored) for block in read_rows(connection, state, after_id=after, last_id=last)]
+    empty = np.empty((0, state.dimension), get_dtype(state.precision))
+    return VectorView(
+        state, tuple(known_segments[stored_segment] for stored_segment in stored), stored,
+        np.concatenate([NO_IDS, *(ids for ids, _ in loose)]), np.concatenate([empty, *(rows for _, rows in loose)]), NO_IDS,
+        _find_last_chunk(connection, state),
+    )  # fmt: skip
 
 
 def _log_once(path: Path) -> None:
@@ -208,11 +235,18 @@ def _log_once(path: Path) -> None:
 
 
 def _advance_view(connection: AnyConnection, view: VectorView, state: CollectionState) -> VectorView:
-    last = int(view.unindexed[-1]) if len(view.unindexed) else state.indexed_up_to
-    blocks = list(read_rows(connection, state, after_id=last))
-    unindexed = np.concatenate([view.unindexed, *(ids for ids, _ in blocks)])
+    late = _read_blocks(connection, state, _LATE_ROWS, {"collection": state.id, "version": view.state.data_version})
+    blocks = [*read_rows(connection, state, after_id=view.last_chunk), *late]
+    unindexed, places = np.unique(np.concatenate([view.unindexed, *(ids for ids, _ in blocks)]), return_index=True)
     rows = np.concatenate([view.unindexed_rows, *(rows for _, rows in blocks)])
     gone = read_deleted_ids(connection, state)
     is_live = ~np.isin(unindexed, gone)
     folded = np.concatenate([NO_IDS, *(segment.fetch(gone)[0] for segment in view.segments)])
-    return replace(view, state=state, unindexed=unindexed[is_live], unindexed_rows=rows[is_live], deleted=folded)
+    return replace(
+        view, state=state, unindexed=unindexed[is_live], unindexed_rows=rows[places[is_live]], deleted=folded,
+        last_chunk=_find_last_chunk(connection, state),
+    )  # fmt: skip
+
+
+def _find_last_chunk(connection: AnyConnection, state: CollectionState) -> int:
+    return int(get_driver(connection).execute(_LAST_CHUNK, {"collection": state.id}).fetchone()[0])

@@ -23,6 +23,7 @@ from vecsearch.stores.sqlite.engine.stored_values import format_stored_json
 from vecsearch.stores.sqlite.engine.tables import chunks, vectors
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
+from vecsearch.stores.sqlite.write import pending_rows
 
 _VECTORS_AT_ONCE: Final = 256  # documents whose vectors are converted together
 
@@ -42,16 +43,30 @@ def add_chunks(connection: Connection, state: CollectionState, rows: Sequence[in
                 cut.end,
                 format_stored_json(cut.location) if cut.location else None,
                 cut.context or None,
+                None,
             )
             for i, (row, _, n, cut) in zip(ids, _iterate_spans(rows, new_documents), strict=True)
         ),
     )
-    _ADD_VECTOR.run_many(connection, zip(ids, _iterate_vectors(new_documents, state.precision), strict=True))
+    pending = _list_pending(ids, new_documents)
+    with_vector = (i for i in ids if i not in pending) if pending else iter(ids)
+    _ADD_VECTOR.run_many(connection, zip(with_vector, _iterate_vectors(new_documents, state.precision), strict=True))
+    pending_rows.add(connection, state, pending)
     bodies = (
         (i, document.title, cut.context, document.text[cut.start : cut.end])
         for i, (_, document, _, cut) in zip(ids, _iterate_spans(rows, new_documents), strict=True)
     )
     term_tables.add(connection, state, bodies)
+
+
+def _list_pending(ids: Sequence[int], new_documents: Sequence[NewDocument]) -> dict[int, None]:
+    """Return the chunks, ascending, whose vectors follow later."""
+    pending: dict[int, None] = {}
+    first = 0
+    for document in new_documents:
+        pending.update((ids[first + ordinal], None) for ordinal in document.pending)
+        first += len(document.spans)
+    return pending
 
 
 def _iterate_spans(
@@ -65,7 +80,7 @@ def _iterate_spans(
 
 def _iterate_vectors(new_documents: Sequence[NewDocument], precision: Precision) -> Iterator[bytes]:
     """Yield the vectors of the chunks of documents as they are stored."""
-    for batch in batched((document.vectors for document in new_documents if len(document.spans)), _VECTORS_AT_ONCE):
+    for batch in batched((document.vectors for document in new_documents if len(document.vectors)), _VECTORS_AT_ONCE):
         matrix = np.concatenate(batch).astype(get_dtype(precision))
         width, data = matrix.itemsize * matrix.shape[1], matrix.tobytes()
         for start in range(0, len(data), width):

@@ -8,32 +8,30 @@ SEGMENT_ROWS_MAX: that bounds the memory it takes to write one, and several are 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import StorageError, VecsearchWarning, wrap_write_error
-from vecsearch.core.settings import INDEX_FLUSH_ROWS, MERGE_RATIO, SEGMENT_DELETED_RATIO, SEGMENT_ROWS_MAX
+from vecsearch.core.settings import INDEX_FLUSH_ROWS, SEGMENT_DELETED_RATIO, SEGMENT_ROWS_MAX
 from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state, get_state
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, segments, sources, staged_vectors, tombstones
+from vecsearch.stores.sqlite.engine.tables import chunks, collections, pending_vectors, segments, tombstones
 from vecsearch.stores.sqlite.engine.wal_readers import describe_holders
 from vecsearch.stores.sqlite.fulltext import term_tables
-from vecsearch.stores.sqlite.vectors.faiss_segment import Ids
-from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, get_segment_path, list_all_segments, list_segments
+from vecsearch.stores.sqlite.vectors.faiss_segment import NO_IDS, Ids
+from vecsearch.stores.sqlite.vectors.segment_rows import (
+    StoredSegment,
+    get_segment_path,
+    list_all_segments,
+    list_gaps,
+    list_segments,
+)
 from vecsearch.stores.sqlite.vectors.vector_view import build_segment, read_deleted_ids
-
-
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """Segments that one new one takes the place of; `last_id` is the last chunk it holds."""
-
-    replaced_segments: tuple[StoredSegment, ...]
-    after_id: int
-    last_id: int
+from vecsearch.stores.sqlite.write.merge_plan import Merge, Piece, list_stretches, merge_pieces, plan_merges
 
 
 def count_pending_rows(connection: Connection, state: CollectionState) -> int:
@@ -101,38 +99,62 @@ def _plan_merges(
     deleted_ratio: float, merge_all: bool,
 ) -> list[Merge]:  # fmt: skip
     """Return what has to be written, each merge apart from the others."""
-    newest = select(func.max(chunks.c.id)).where(chunks.c.collection_id == state.id)
-    last = max(connection.scalar(newest) or 0, state.indexed_up_to)
-    added, gone = _count_added_rows(connection, state), read_deleted_ids(connection, state)
-    if merge_all:
-        fewest = -(-sum(segment.rows for segment in current_segments) // SEGMENT_ROWS_MAX)
-        ill_sized = len(current_segments) > max(1, fewest) or any(segment.rows > SEGMENT_ROWS_MAX for segment in current_segments)
-        needed = added or len(gone) or unsound or ill_sized
-        return _build_merges(connection, state, current_segments, 0, last) if needed else []
-    remaining, rows, merges = list(current_segments), added, []
-    if added:
-        while remaining and remaining[-1].rows <= MERGE_RATIO * rows and remaining[-1].rows + rows <= SEGMENT_ROWS_MAX:
-            rows += remaining.pop().rows
-        merges = _build_merges(
-            connection, state, current_segments[len(remaining) :], remaining[-1].last_id if remaining else 0, last
-        )
-    worn = (
-        segment for segment in remaining if segment in unsound or _count_deleted(segment, gone) > deleted_ratio * segment.rows
-    )
-    return [*merges, *(Merge((segment,), segment.after_id, segment.last_id) for segment in worn)]
-
-
-def _build_merges(
-    connection: Connection, state: CollectionState, replaced_segments: list[StoredSegment], after_id: int, last_id: int
-) -> list[Merge]:
-    """Return all from `after_id` to `last_id`, in as many segments as it takes; the first takes the place of the old ones."""
+    pending, gone = _read_pending_ids(connection, state), read_deleted_ids(connection, state)
+    loose = np.setdiff1d(_read_loose_ids(connection, state, current_segments), pending, assume_unique=True)
+    worn = [
+        segment
+        for segment in current_segments
+        if segment in unsound or _count_deleted(segment, gone) > deleted_ratio * segment.rows
+    ]
     merges: list[Merge] = []
-    while after_id < last_id or not merges:
-        rest = select(chunks.c.id).where(chunks.c.collection_id == state.id, chunks.c.id > after_id, chunks.c.id <= last_id)
-        end = connection.scalar(rest.order_by(chunks.c.id).offset(SEGMENT_ROWS_MAX - 1).limit(1)) or last_id
-        merges.append(Merge(() if merges else tuple(replaced_segments), after_id, end))
-        after_id = end
-    return merges
+    for stretch in list_stretches(current_segments, loose, pending):
+        due = _plan_full_merge(stretch, worn) if merge_all else list(plan_merges(stretch, is_whole=not len(pending)))
+        for merge in due:
+            merges += _split_merge(connection, state, merge)
+    taken = {segment for merge in merges for segment in merge.replaced_segments}
+    return [*merges, *(Merge((segment,), segment.after_id, segment.last_id) for segment in worn if segment not in taken)]
+
+
+def _plan_full_merge(stretch: list[Piece], worn: list[StoredSegment]) -> list[Merge]:
+    """Return what makes as few segments of a stretch as can be; nothing where that is done."""
+    stored = [piece.segment for piece in stretch if piece.segment is not None]
+    fewest = max(1, -(-sum(segment.rows for segment in stored) // SEGMENT_ROWS_MAX))
+    ill_sized = len(stored) > fewest or any(segment.rows > SEGMENT_ROWS_MAX for segment in stored)
+    is_due = ill_sized or len(stored) < len(stretch) or any(segment in worn for segment in stored)
+    return [merge_pieces(stretch)] if is_due else []
+
+
+def _split_merge(connection: Connection, state: CollectionState, merge: Merge) -> Iterator[Merge]:
+    """Yield the same in as many segments as it takes; the first takes the place of the old ones."""
+    after_id, replaced = merge.after_id, merge.replaced_segments
+    in_merge = chunks.c.collection_id == state.id, chunks.c.id <= merge.last_id
+    while True:
+        rest = select(chunks.c.id).where(*in_merge, chunks.c.id > after_id).order_by(chunks.c.id)
+        end = connection.scalar(rest.offset(SEGMENT_ROWS_MAX - 1).limit(1)) or merge.last_id
+        yield Merge(replaced, after_id, end)
+        after_id, replaced = end, ()
+        if after_id >= merge.last_id:
+            return
+
+
+def _read_pending_ids(connection: Connection, state: CollectionState) -> Ids:
+    """Return the chunks whose vectors are still to be made, ascending."""
+    if not state.pending_vectors:
+        return NO_IDS
+    waiting = pending_vectors.c.collection_id == state.id, pending_vectors.c.filled.is_(None)
+    return np.array(
+        connection.scalars(select(pending_vectors.c.chunk_id).where(*waiting).order_by(pending_vectors.c.chunk_id)).all(),
+        np.int64,
+    )
+
+
+def _read_loose_ids(connection: Connection, state: CollectionState, current_segments: list[StoredSegment]) -> Ids:
+    """Return the chunks that lie in no segment, ascending."""
+    ids = [NO_IDS]
+    for after, last in list_gaps(current_segments):
+        within = chunks.c.collection_id == state.id, chunks.c.id > after, chunks.c.id <= last
+        ids.append(np.array(connection.scalars(select(chunks.c.id).where(*within).order_by(chunks.c.id)).all(), np.int64))
+    return np.concatenate(ids)
 
 
 def _count_deleted(segment: StoredSegment, deleted_ids: Ids) -> int:
@@ -165,13 +187,16 @@ def _replace_segments(connection: Connection, state: CollectionState, merge: Mer
                 checksum=segment.checksum,
             )
         )  # fmt: skip
-    within = tombstones.c.chunk_id.between(merge.after_id + 1, merge.last_id)
-    connection.execute(delete(tombstones).where(tombstones.c.collection_id == state.id, within))
+    for table in (tombstones, pending_vectors):  # of the latter those that were filled: no other lies in a segment
+        within = table.c.chunk_id.between(merge.after_id + 1, merge.last_id)
+        connection.execute(delete(table).where(table.c.collection_id == state.id, within))
 
 
 def _count_added_rows(connection: Connection, state: CollectionState) -> int:
-    query = select(func.count()).where(chunks.c.collection_id == state.id, chunks.c.id > state.indexed_up_to)
-    return connection.scalar(query) or 0
+    count = select(func.count()).where(chunks.c.collection_id == state.id)
+    gaps = list_gaps(list_segments(connection, state))
+    outside = sum(connection.scalar(count.where(chunks.c.id > after, chunks.c.id <= last)) or 0 for after, last in gaps)
+    return outside - state.pending_vectors  # none of which lies in a segment
 
 
 def clear_leftovers(database: DatabaseFolder) -> None:
@@ -214,10 +239,8 @@ def compact(database: DatabaseFolder, name: str | None, *, full: bool = False) -
 
 
 def _tidy(connection: Connection, state: CollectionState) -> None:
-    """Delete what nobody needs: staged vectors that no run waits for, marks of rows that no index file holds."""
+    """Merge the text index, and delete what nobody needs: marks of rows that no index file holds."""
     term_tables.optimize(connection, state)
-    unfinished = exists().where(sources.c.collection_id == state.id, sources.c.digest.is_(None))
-    connection.execute(delete(staged_vectors).where(staged_vectors.c.collection_id == state.id, ~unfinished))
     delete_unused_tombstones(connection, state)
 
 

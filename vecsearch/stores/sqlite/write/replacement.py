@@ -212,5 +212,5 @@ def _check_counts(connection: Connection, live: CollectionState, replacement: Co
         for table in (documents, sources)
         for state in (live, replacement)
     ]
-    if counts[0] != counts[1] or counts[2] != counts[3]:
+    if counts[0] != counts[1] or counts[2] != counts[3] or replacement.pending_vectors:
         raise StorageError(f"the new vectors of collection {live.name!r} are not complete; run `vecsearch reembed` again")

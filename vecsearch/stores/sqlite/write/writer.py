@@ -7,7 +7,7 @@ never ahead. Use inside `SQLiteStore.hold_lock`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +19,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.batched import batched
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
-from vecsearch.core.types import Metadata, Precision
+from vecsearch.core.types import ChunkId, Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, Vector
 from vecsearch.stores.sqlite.engine.collections import (
@@ -35,13 +35,12 @@ from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.sequences import allocate_numbers
 from vecsearch.stores.sqlite.engine.stored_values import format_stored_json
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources, staged_vectors, tombstones, vectors
+from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, pending_vectors, sources, tombstones, vectors
 from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
-from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
-from vecsearch.stores.sqlite.write import compaction
+from vecsearch.stores.sqlite.write import compaction, pending_rows
 from vecsearch.stores.sqlite.write.chunk_rows import add_chunks
 
 _IN_VALUES_MAX: Final = 10_000
@@ -96,7 +95,6 @@ class SQLiteWriter:
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
-        clear_pending: Collection[str] = (),
     ) -> None:
         """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read."""
         with self._begin_change() as (connection, state):
@@ -108,9 +106,6 @@ class SQLiteWriter:
                 _delete_documents(
                     connection, state, list(_find_document_rows(connection, state, file.removed_ids, source=row).values())
                 )
-            for digests in batched(clear_pending, _IN_VALUES_MAX):
-                pending = (staged_vectors.c.collection_id == state.id) & staged_vectors.c.digest.in_(digests)
-                connection.execute(delete(staged_vectors).where(pending))
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
@@ -144,16 +139,10 @@ class SQLiteWriter:
             for path, row in _ensure_source_rows(connection, state, errors).items():
                 connection.execute(update(sources).where(sources.c.id == row).values(error=errors[path]))
 
-    def attach_vectors(self, vectors: Mapping[str, Vector]) -> None:
-        """Keep vectors of a document that is not complete yet, by the sha256 of the encoded text."""
-        with self._database.begin_write() as connection:
-            state = get_state(connection, self._name)
-            dtype = get_dtype(state.precision)
-            values = [
-                {"collection_id": state.id, "digest": digest, "vector": row.astype(dtype).tobytes()}
-                for digest, row in vectors.items()
-            ]
-            connection.execute(upsert(staged_vectors).on_conflict_do_nothing(), values)
+    def attach_vectors(self, vectors: Mapping[ChunkId, Vector]) -> int:
+        """Give chunks the vectors that they wait for; returns how many. One that waits no more is left out."""
+        with self._begin_change() as (connection, state):
+            return pending_rows.fill(connection, state, vectors)
 
     def set_stemmer(self, stemmer: str) -> None:
         """Rebuild the text index with another stemmer."""
@@ -202,6 +191,7 @@ def drop(connection: Connection, state: CollectionState) -> None:
     """Delete a collection with everything in it; its index files are leftovers then."""
     of = select(chunks.c.id).where(chunks.c.collection_id == state.id)
     connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
+    connection.execute(delete(pending_vectors).where(pending_vectors.c.collection_id == state.id))
     metadata_index.drop(connection, state.id)
     term_tables.drop(connection, state)
     for table in (chunks, documents, sources):
@@ -287,6 +277,7 @@ def _delete_chunks(connection: Connection, state: CollectionState, rows: Sequenc
     term_tables.remove(connection, state, np.array(ids, np.int64))
     of = select(chunks.c.id).where(chunks.c.document_id.in_(rows))
     marks = select(chunks.c.collection_id, chunks.c.id).where(chunks.c.document_id.in_(rows))
+    pending_rows.remove(connection, state, rows)
     connection.execute(insert(tombstones).from_select(["collection_id", "chunk_id"], marks))
     connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
     connection.execute(delete(chunks).where(chunks.c.document_id.in_(rows)))

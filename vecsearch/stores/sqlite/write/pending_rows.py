@@ -1,0 +1,76 @@
+"""Chunks whose vectors are still to be made, and those whose vectors came late.
+
+`collections.pending_vectors` counts the former, so that a search need not. A vector that came late keeps its row until an index
+file holds it, with the data version that it came with: so whoever knows the rows of an earlier version finds it, whatever its id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+
+from vecsearch.stores.base import Vector
+from vecsearch.stores.sqlite.engine.collections import CollectionState
+from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
+from vecsearch.stores.sqlite.engine.tables import chunks, collections, pending_vectors, vectors
+from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
+
+
+def add(connection: Connection, state: CollectionState, ids: Collection[int]) -> None:
+    """Note new chunks that have no vector yet."""
+    if ids:
+        _ADD.run_many(connection, ((chunk, state.id, None) for chunk in ids))
+        _change_count(connection, state, len(ids))
+
+
+def remove(connection: Connection, state: CollectionState, rows: Sequence[int]) -> None:
+    """Forget the chunks of documents, whose rows these are."""
+    of_rows = select(chunks.c.id).where(chunks.c.document_id.in_(rows))
+    this = (pending_vectors.c.collection_id == state.id) & pending_vectors.c.chunk_id.in_(of_rows)
+    if count := connection.execute(delete(pending_vectors).where(this, pending_vectors.c.filled.is_(None))).rowcount:
+        _change_count(connection, state, -count)
+    connection.execute(delete(pending_vectors).where(this))
+
+
+def fill(connection: Connection, state: CollectionState, rows: Mapping[int, Vector]) -> int:
+    """Store the vectors of those of the chunks that still wait for them, with the data version that is to come; count them."""
+    waiting = [chunk for (chunk,) in _FIND_WAITING.run(connection, collection=state.id, ids=json.dumps(list(rows)))]
+    kind = get_dtype(state.precision)
+    _ADD_VECTOR.run_many(connection, ((chunk, np.ascontiguousarray(rows[chunk], kind).tobytes()) for chunk in waiting))
+    _FILL.run_many(connection, ((state.data_version + 1, chunk) for chunk in waiting))
+    _change_count(connection, state, -len(waiting))
+    return len(waiting)
+
+
+def rebuild(connection: Connection, state: CollectionState) -> None:
+    """Mark exactly the chunks without a vector. Which vectors came late is lost: index files must then be written again."""
+    connection.execute(delete(pending_vectors).where(pending_vectors.c.collection_id == state.id))
+    bare = chunks.c.collection_id == state.id, ~exists().where(vectors.c.chunk_id == chunks.c.id)
+    marks = select(chunks.c.id, chunks.c.collection_id).where(*bare)
+    count = connection.execute(insert(pending_vectors).from_select(["chunk_id", "collection_id"], marks)).rowcount
+    connection.execute(update(collections).where(collections.c.id == state.id).values(pending_vectors=count))
+
+
+def _change_count(connection: Connection, state: CollectionState, by: int) -> None:
+    values = {"pending_vectors": collections.c.pending_vectors + by}
+    connection.execute(update(collections).where(collections.c.id == state.id).values(**values))
+
+
+_ADD: Final = PreparedStatement(insert(pending_vectors))
+_ADD_VECTOR: Final = PreparedStatement(insert(vectors))
+_FILL: Final = PreparedStatement(
+    update(pending_vectors).where(pending_vectors.c.chunk_id == bindparam("chunk")).values(filled=bindparam("version"))
+)
+_FIND_WAITING: Final = PreparedStatement(
+    select(pending_vectors.c.chunk_id)
+    .where(
+        pending_vectors.c.collection_id == bindparam("collection"),
+        pending_vectors.c.filled.is_(None),
+        pending_vectors.c.chunk_id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value)),
+    )
+    .order_by(pending_vectors.c.chunk_id)
+)
