@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -209,12 +210,19 @@ def count_trigrams(text: str) -> Counter[str]:
 
 
 def rescore_best(rows: Sequence[Row], query: str, candidates: Sequence[tuple[Row, float, float]]) -> dict[str, float]:
-    """Rescore the best 50 by both sides: half of the words' part is replaced by their trigrams, then the best five count."""
+    """Rescore the best 50: half of the words' part is replaced by their trigrams, then the best five count, then neighbours."""
     best = sorted(candidates, key=lambda candidate: (-candidate[1], candidate[0].id))[:50]
     trigrams = score_trigrams(rows, query, [row for row, _, _ in best])
     most = max(trigrams, default=0.0) or 1.0
     spelled = [(row, score - words / 2 + 0.3 * own / most) for (row, score, words), own in zip(best, trigrams, strict=True)]
-    return {row.key: score + 0.8 * feedback for (row, score), feedback in zip(spelled, score_feedback(spelled), strict=True)}
+    pairs = score_word_pairs(rows, query, [row for row, _ in spelled])
+    parts = zip(spelled, score_feedback(spelled), pairs, strict=True)
+    return {row.key: score + 0.8 * feedback + 0.2 * together for (row, score), feedback, together in parts}
+
+
+def sample(rows: Sequence[Row], most: int) -> Sequence[Row]:
+    """Return every 2^n-th row, `most` at most."""
+    return rows[:: next(2**n for n in range(20) if len(rows) <= most * 2**n)]
 
 
 def score_feedback(scored: Sequence[tuple[Row, float]]) -> list[float]:
@@ -227,15 +235,34 @@ def score_feedback(scored: Sequence[tuple[Row, float]]) -> list[float]:
     ]
 
 
+def list_word_pairs(text: str) -> set[frozenset[str]]:
+    """List neighbouring words by their first six letters, up to four function words passed over."""
+    function_words = {word[:6] for word in load_function_words("en")}
+    words = [(place, word[:6]) for place, word in enumerate(re.findall(r"[a-z0-9]+", text.lower()))]
+    told = [(place, word) for place, word in words if word not in function_words]
+    return {frozenset((one, other)) for (m, one), (n, other) in itertools.pairwise(told) if n - m <= 5 and one != other}
+
+
+def score_word_pairs(rows: Sequence[Row], query: str, best: Sequence[Row]) -> list[float]:
+    """Compute the share of the question's pairs in some rows, by idf."""
+    bags = [list_word_pairs(f"{row.title} {row.text}") for row in sample(rows, 128)]
+    idf = {
+        pair: math.log(1 + (len(bags) - have + 0.5) / (have + 0.5))
+        for pair in list_word_pairs(query)
+        for have in [sum(pair in bag for bag in bags)]
+    }
+    whole = sum(idf.values()) or 1.0
+    return [sum(idf[pair] for pair in idf.keys() & list_word_pairs(f"{row.title} {row.text}")) / whole for row in best]
+
+
 def score_trigrams(rows: Sequence[Row], query: str, best: Sequence[Row]) -> list[float]:
     """Compute BM25 of the question's trigrams in some rows, as a share of what none can reach."""
-    step = next(2**n for n in range(20) if len(rows) <= 128 * 2**n)
-    sample = [count_trigrams(f"{row.title} {row.text}") for row in rows[::step]]
-    mean = sum(bag.total() for bag in sample) / max(1, len(sample))
+    bags = [count_trigrams(f"{row.title} {row.text}") for row in sample(rows, 128)]
+    mean = sum(bag.total() for bag in bags) / max(1, len(bags))
     idf = {
-        gram: math.log(1 + (len(sample) - have + 0.5) / (have + 0.5))
+        gram: math.log(1 + (len(bags) - have + 0.5) / (have + 0.5))
         for gram in count_trigrams(query)
-        for have in [sum(gram in bag for bag in sample)]
+        for have in [sum(gram in bag for bag in bags)]
     }
     scores = []
     for row in best:

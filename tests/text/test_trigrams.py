@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import vecsearch
 from tests.fakes import FakeEncoder
+from vecsearch.text.characters import Characters
 from vecsearch.text.trigrams import TrigramStatistics
 
 texts = st.lists(
@@ -41,23 +42,27 @@ def score(question: str, text: str, known: Sequence[str]) -> float:
     return total / max_total if max_total else 0.0
 
 
+def score_texts(statistics: TrigramStatistics, question: str, texts: Sequence[str]) -> np.ndarray:
+    return statistics.score(Characters.from_texts([question]), Characters.from_texts(texts))
+
+
 @given(known=texts, queries=texts)
 def test_scores_are_their_formula(known: list[str], queries: list[str]) -> None:
     question, *other_texts = queries
-    scores = TrigramStatistics.from_texts(known).score(question, other_texts + known)
+    scores = score_texts(TrigramStatistics.from_texts(Characters.from_texts(known)), question, other_texts + known)
     assert scores.tolist() == pytest.approx([score(question, text, known) for text in other_texts + known])
     assert all(0 <= value < 1 for value in scores)
 
 
 @given(known=texts, queries=texts)
 def test_a_score_does_not_depend_on_the_other_texts_asked_about(known: list[str], queries: list[str]) -> None:
-    spelling = TrigramStatistics.from_texts(known)
-    scores = spelling.score(known[0], queries)
-    assert scores.tolist() == [float(spelling.score(known[0], [text])[0]) for text in queries]
+    spelling = TrigramStatistics.from_texts(Characters.from_texts(known))
+    scores = score_texts(spelling, known[0], queries)
+    assert scores.tolist() == [float(score_texts(spelling, known[0], [text])[0]) for text in queries]
 
 
 def test_no_texts_have_no_scores() -> None:
-    assert TrigramStatistics.from_texts([""]).score("jump", []).tolist() == []
+    assert score_texts(TrigramStatistics.from_texts(Characters.from_texts([""])), "jump", []).tolist() == []
 
 
 def test_a_name_is_found_in_a_longer_one_and_misspelled(tmp_path: Path) -> None:

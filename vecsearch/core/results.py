@@ -32,7 +32,8 @@ class Explanation:
     """Why a hit stands where it does.
 
     `components`: "dense" (the cosine), "lexical" (BM25), "trigrams" (how the words are spelled, in [0, 1]), "feedback" (the mean
-    cosine to the best few) and "rerank", as far as they were used. `sentence`: that of the chunk which brings most of the
+    cosine to the best few), "word_pairs" (the share of the query's neighbouring words that are neighbours here) and "rerank", as
+    far as they were used. `sentence`: that of the chunk which brings most of the
     similarity a token. The weights of the chunk's `tokens` and `remainder`, that of its title, context and special tokens, add
     up to the similarity; both are empty and 0 for a model that does not pool by the mean.
     """

@@ -131,7 +131,12 @@ def _explain_hits(
 def _collect_scores(ids: Sequence[ChunkId], ranking: Ranking) -> list[Explanation]:
     """Return what each component says of these chunks."""
     sides = {"dense": (ranking.similarities, ranking.dense), "lexical": (ranking.bm25, ranking.lexical)}
-    best = {"trigrams": ranking.by_trigrams, "feedback": ranking.by_feedback, "rerank": ranking.reranked}
+    best = {
+        "trigrams": ranking.by_trigrams,
+        "feedback": ranking.by_feedback,
+        "word_pairs": ranking.by_word_pairs,
+        "rerank": ranking.reranked,
+    }
     sides |= {name: (scored.sort_by_id(), scored.ids) for name, scored in best.items()}
     components: list[dict[str, ComponentScore]] = [{} for _ in ids]
     for name, (scores, order) in sides.items():

@@ -1,4 +1,4 @@
-"""Query → ranking: dense and lexical candidates, fused, those too far away left out, the best by trigrams and feedback."""
+"""Query → ranking: dense and lexical candidates, fused, those too far away left out, the best by spelling and feedback."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from vecsearch.core.settings import (
     RERANK_DEPTH,
     TRIGRAM_TERM_SHARE,
     TRIGRAM_WEIGHT,
+    WORD_PAIR_WEIGHT,
 )
 from vecsearch.core.types import Fusion, Mode
 from vecsearch.search.feedback import score_feedback
 from vecsearch.search.fusion import FUSIONS, Candidates, compute_share_limit, dense_weight
-from vecsearch.search.spelling import score_trigrams
+from vecsearch.search.spelling import score_spelling
 from vecsearch.stores.base import (
     NO_CHUNKS,
     NO_IDS,
@@ -71,8 +72,8 @@ class Ranking:
     """Chunks best first, and what each component says: cosines of all but in lexical mode, BM25 of all that hold a term.
 
     `similarities` and `bm25` are by ascending id. `dense` and `lexical` are the ids that each side has found, in its order;
-    `by_trigrams`, `by_feedback` and `reranked` the best as their trigrams, feedback and the reranker have them. `complete`:
-    there is no further chunk. `access`: how the vectors were read.
+    `by_trigrams`, `by_feedback`, `by_word_pairs` and `reranked` the best as their trigrams, feedback, neighbouring words and the
+    reranker have them. `complete`: there is no further chunk. `access`: how the vectors were read.
     """
 
     ranked: ScoredChunks
@@ -84,6 +85,7 @@ class Ranking:
     access: VectorAccess = VectorAccess.NONE
     by_trigrams: ScoredChunks = NO_CHUNKS
     by_feedback: ScoredChunks = NO_CHUNKS
+    by_word_pairs: ScoredChunks = NO_CHUNKS
     reranked: ScoredChunks = NO_CHUNKS
 
     @property
@@ -233,19 +235,20 @@ def _fuse(query: Query, near: VectorHits, matches: LexicalHits, candidates: Cand
 
 
 def _rescore_best(snapshot: Snapshot, query: Query, ranking: Ranking, matches: LexicalHits) -> Ranking:
-    """Reorder the best by two further signals: first their trigrams, then feedback from those that are best by then."""
+    """Reorder the best: by their trigrams, then by feedback from those that are best by then, then by their word pairs."""
     if not len(ranking.ranked):
         return ranking
-    dense = dense_weight(matches.identifier_share)
-    spelled = _apply_trigrams(snapshot, query, ranking, matches.max_score, TRIGRAM_TERM_SHARE * (1 + dense) / 2)
-    return _apply_feedback(snapshot, spelled, FEEDBACK_WEIGHT * dense)
-
-
-def _apply_trigrams(snapshot: Snapshot, query: Query, ranking: Ranking, max_score: float, term_share: float) -> Ranking:
-    """Replace a share of the terms by the trigrams of the best, as a share of the most that one of them has."""
     assert query.text is not None
+    dense, ids = dense_weight(matches.identifier_share), ranking.top.ids
+    spelling = score_spelling(snapshot, query.text, ids.tolist())
+    spelled = _apply_trigrams(ranking, spelling.trigrams, matches.max_score, TRIGRAM_TERM_SHARE * (1 + dense) / 2)
+    fed_back = _apply_feedback(snapshot, spelled, FEEDBACK_WEIGHT * dense)
+    return _apply_word_pairs(fed_back, ScoredChunks.rank(ids, spelling.word_pairs)) if spelling.word_pairs.any() else fed_back
+
+
+def _apply_trigrams(ranking: Ranking, trigrams: Scores, max_score: float, term_share: float) -> Ranking:
+    """Replace a share of the terms by the trigrams of the best, as a share of the most that one of them has."""
     top = ranking.top
-    trigrams = score_trigrams(snapshot, query.text, top.ids.tolist())
     terms = ranking.bm25.look_up(top.ids, missing=0.0) / (max_score or 1.0)
     share = trigrams / (trigrams.max() or 1.0)
     reordered = ranking.reorder(top.scores - term_share * terms + TRIGRAM_WEIGHT * share)
@@ -257,6 +260,13 @@ def _apply_feedback(snapshot: Snapshot, ranking: Ranking, weight: float) -> Rank
     top = ranking.top
     feedback = score_feedback(snapshot, top)
     return replace(ranking.reorder(top.scores + weight * feedback), by_feedback=ScoredChunks.rank(top.ids, feedback))
+
+
+def _apply_word_pairs(ranking: Ranking, by_word_pairs: ScoredChunks) -> Ranking:
+    """Add to the best what neighbouring words of the query they have as neighbours."""
+    top = ranking.top
+    word_pairs = by_word_pairs.sort_by_id().look_up(top.ids)
+    return replace(ranking.reorder(top.scores + WORD_PAIR_WEIGHT * word_pairs), by_word_pairs=by_word_pairs)
 
 
 def _is_out_of_reach(query: Query, similarity: float, bm25_share: float) -> bool:

@@ -1,27 +1,49 @@
-"""How far a chunk spells what the query does: trigrams of a collection's texts, counted when they are first needed."""
+"""How far a chunk spells what the query does: trigrams and neighbouring words of its text, as rare as a collection has them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from vecsearch.core.settings import TRIGRAM_MAX_CHARS, TRIGRAM_SAMPLE_CHUNKS
+from vecsearch.core.settings import SPELLING_MAX_CHARS, SPELLING_SAMPLE_CHUNKS
 from vecsearch.core.types import ChunkId
+from vecsearch.search.sample import SampleCache
 from vecsearch.stores.base import Scores, Snapshot
-from vecsearch.text.trigrams import TrigramCache
+from vecsearch.text.characters import Characters
+from vecsearch.text.query_parser import load_function_words
+from vecsearch.text.trigrams import TrigramStatistics
+from vecsearch.text.word_pairs import WordPairStatistics
 
 
-def score_trigrams(snapshot: Snapshot, query: str, ids: Sequence[ChunkId]) -> Scores:
-    """Return a score in [0, 1] for each of these chunks; see `text.trigrams.TrigramStatistics`."""
-    cache: TrigramCache = snapshot.cache.setdefault("trigrams", TrigramCache())
-    statistics = cache.get(
-        snapshot.info.version,
-        lambda: snapshot.sample_chunks(TRIGRAM_SAMPLE_CHUNKS, steady=True),
-        lambda sample: _read_texts(snapshot, sample.tolist()),
-    )
-    return statistics.score(query, _read_texts(snapshot, ids))
+@dataclass(frozen=True, slots=True)
+class SpellingScores:
+    """A score in [0, 1] for each of some chunks, by trigrams (`TrigramStatistics`) and by word pairs (`WordPairStatistics`)."""
+
+    trigrams: Scores
+    word_pairs: Scores
 
 
-def _read_texts(snapshot: Snapshot, ids: Sequence[ChunkId]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Statistics:
+    trigrams: TrigramStatistics
+    word_pairs: WordPairStatistics
+
+
+def score_spelling(snapshot: Snapshot, query: str, ids: Sequence[ChunkId]) -> SpellingScores:
+    """Return how far each of these chunks spells what the query does."""
+    cache: SampleCache[_Statistics] = snapshot.cache.setdefault("spelling", SampleCache(SPELLING_SAMPLE_CHUNKS))
+    statistics = cache.get(snapshot, lambda sample: _learn(snapshot, sample.tolist()))
+    asked, texts = Characters.from_texts([query]), _read_texts(snapshot, ids)
+    return SpellingScores(statistics.trigrams.score(asked, texts), statistics.word_pairs.score(asked, texts))
+
+
+def _learn(snapshot: Snapshot, sample: Sequence[ChunkId]) -> _Statistics:
+    texts = _read_texts(snapshot, sample)
+    function_words = load_function_words(snapshot.info.stemmer)
+    return _Statistics(TrigramStatistics.from_texts(texts), WordPairStatistics.from_texts(texts, function_words))
+
+
+def _read_texts(snapshot: Snapshot, ids: Sequence[ChunkId]) -> Characters:
     """Return the beginning of all that a chunk is found by."""
-    texts = snapshot.load_chunk_texts(ids)
-    return [f"{chunk.title or ''}\n{chunk.context}\n{chunk.text}"[:TRIGRAM_MAX_CHARS] for chunk in texts]
+    chunks = snapshot.load_chunk_texts(ids)
+    return Characters.from_texts([f"{chunk.title or ''}\n{chunk.context}\n{chunk.text}"[:SPELLING_MAX_CHARS] for chunk in chunks])

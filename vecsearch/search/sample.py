@@ -1,0 +1,36 @@
+"""What a few chunks tell of a whole collection: learned when it is first asked for, again when the few are others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Generic, TypeVar
+
+from vecsearch.stores.base import Ids, Snapshot
+
+T = TypeVar("T")
+
+
+class SampleCache(Generic[T]):
+    """What was learned of a steady sample, which changes seldom. Safe to share between threads."""
+
+    def __init__(self, size: int) -> None:
+        """Start empty; learn from at most `size` chunks."""
+        self._size = size
+        self._version: Hashable = None
+        self._sample = b""
+        self._learned: T | None = None
+        self._lock = Lock()
+
+    def get(self, snapshot: Snapshot, learn: Callable[[Ids], T]) -> T:
+        """Return what `learn` returns for the sample of a collection that holds a chunk.
+
+        While the version is the same, not even the sample is asked for.
+        """
+        with self._lock:
+            if self._learned is None or self._version != snapshot.info.version:
+                chunks = snapshot.sample_chunks(self._size, steady=True)
+                if self._learned is None or self._sample != chunks.tobytes():
+                    self._learned, self._sample = learn(chunks), chunks.tobytes()
+                self._version = snapshot.info.version
+            return self._learned
