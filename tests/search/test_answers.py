@@ -303,7 +303,7 @@ def test_a_second_look_reorders_the_candidates_and_loses_none(mixed: vecsearch.C
 
 
 def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: Any) -> None:
-    """MaxSim with the idf of the words as weights, and the likeness to the first two, over every chunk of a filter."""
+    """MaxSim with the idf of the words as weights, anywhere and in one stretch, and the likeness to the first two."""
     where, question = {"n": {"$gte": 8}}, "the bank of the river"
     before = {hit.id: hit for hit in mixed.search(question, where=where, limit=10)}
     scores = {hit.id: hit.score for hit in mixed.search(question, where=where, limit=10, rerank=True)}
@@ -312,18 +312,39 @@ def test_late_interaction_is_its_formula(mixed: vecsearch.Collection, encoder: A
     ]
     with mixed._open_snapshot() as snapshot:
         rarity = snapshot.idf(parse_terms(snapshot, question))
+        mean = snapshot.load_vectors(snapshot.sample_chunks(512).tolist()).mean(axis=0)  # there are fewer
     max_idf = max(rarity.values())
     weights = np.array([0.1 * max_idf] * 7)
     weights[2], weights[5] = rarity["bank"], rarity["river"]  # [CLS] the bank of the river [SEP]
     unit = lambda matrix: matrix / np.linalg.norm(matrix, axis=-1, keepdims=True)  # noqa: E731
-    late = {
-        key: before[key].score
-        + 2 * float((weights / weights.sum()) @ (unit(question_rows) @ unit(row).T).max(axis=1).clip(0) ** 2)
-        for key, row in zip(before, rows, strict=True)
-    }
-    pooled = {key: unit(row.mean(axis=0)) for key, row in zip(before, rows, strict=True)}
+    shares = weights / weights.sum()
+
+    def compute_maxsim(row: np.ndarray) -> float:
+        cosines = unit(question_rows) @ unit(row).T
+        stretches = [cosines[:, start : start + 16] for start in range(0, max(len(row) - 8, 1), 8)]
+        anywhere, *apart = [float(shares @ part.max(axis=1).clip(0) ** 2) for part in [cosines, *stretches]]
+        return (anywhere + max(apart)) / 2
+
+    late = {key: before[key].score + 3 * compute_maxsim(row) for key, row in zip(before, rows, strict=True)}
+    pooled = {key: unit(unit(row.mean(axis=0)) - mean) for key, row in zip(before, rows, strict=True)}
     first = unit(np.mean([pooled[key] for key in sorted(late, key=lambda key: -late[key])[:2]], axis=0))
-    assert scores == pytest.approx({key: late[key] + 0.8 * float(pooled[key] @ first) for key in late}, abs=2e-3)
+    assert scores == pytest.approx({key: late[key] + 0.7 * float(pooled[key] @ first) for key in late}, abs=2e-3)
+
+
+def test_reranking_goes_with_the_vectors_that_there_are(tmp_path: Path) -> None:
+    """A chunk that waits for its vector is like no other; what was learned before it came is forgotten."""
+    path, folder, question = tmp_path / "x.vec", tmp_path / "files", "the bank of the river"
+    folder.mkdir()
+    for key, text in TEXTS.items():
+        (folder / f"{key}.txt").write_text(text)
+    with vecsearch.open(path) as stays:
+        stays.index([folder], vectors=False)
+        waiting = stays.search(question, rerank=True)
+        assert waiting[0].id == "files/river.txt"
+        stays.fill_vectors()
+        with vecsearch.open(path, readonly=True) as fresh:
+            expected = [(hit.id, hit.score) for hit in fresh.search(question, rerank=True)]
+        assert [(hit.id, hit.score) for hit in stays.search(question, rerank=True)] == expected
 
 
 def test_a_reranker_that_is_not_there_is_named(mixed: vecsearch.Collection, shell: Any, tmp_path: Path) -> None:

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.settings import MAXSIM_WEIGHT, MIN_TOKEN_IDF_SHARE, RERANK_FEEDBACK_PASSAGES, RERANK_FEEDBACK_WEIGHT
+from vecsearch.core.settings import (
+    CENTER_SAMPLE_CHUNKS,
+    MAXSIM_WEIGHT,
+    MAXSIM_WINDOW_TOKENS,
+    MIN_TOKEN_IDF_SHARE,
+    RERANK_FEEDBACK_PASSAGES,
+    RERANK_FEEDBACK_WEIGHT,
+)
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import CrossEncoder, TokenEncoder, TokenRows
 from vecsearch.search.retrieval import Query, Ranking, parse_terms
-from vecsearch.stores.base import ChunkText, ScoredChunks, Snapshot
+from vecsearch.search.sample import SampleCache
+from vecsearch.stores.base import ChunkText, Ids, ScoredChunks, Snapshot
 from vecsearch.text.analyzer import get_analyzer
 
 Numbers = NDArray[np.float64]
+Rows = NDArray[np.float32]
+Vector = NDArray[np.float32]
+
+_SAME: Final = 1e-3  # a row no farther from the collection's mean has no direction of its own
 
 
 class Reranker(Protocol):
@@ -42,9 +54,9 @@ class MaxSimReranker:
     """The encoder's own token vectors: what each word of the question finds nearest in a passage; then, what the best agree on.
 
     MaxSim (Khattab and Zaharia, "ColBERT", SIGIR 2020) over an encoder that was not trained for it, each token of the question
-    weighted by the idf of its word, is added to the score so far, and then the cosine to the mean of the first two
+    weighted by the idf of its word, is added to the score so far, and then the centred cosine to the mean of the first two
     (pseudo-relevance feedback after Rocchio, 1971). The cosines are squared, so that a few words found for sure count more than
-    many half found.
+    many half found. Half of MaxSim is that of the best stretch of about a sentence: there the words say something together.
     """
 
     encoder: TokenEncoder
@@ -53,18 +65,18 @@ class MaxSimReranker:
         """Return score so far + MAXSIM_WEIGHT × MaxSim + RERANK_FEEDBACK_WEIGHT × likeness to the best."""
         ids = ranked.ids.tolist()
         late = ranked.scores + MAXSIM_WEIGHT * self._score_late_interaction(snapshot, query, snapshot.load_chunk_texts(ids))
-        rows = snapshot.load_vectors(ids)
+        rows = load_centered_vectors(snapshot, ranked.ids)
         best = rows[np.lexsort((ranked.ids, -late))[:RERANK_FEEDBACK_PASSAGES]].mean(axis=0)
-        likeness = (rows @ best).astype(np.float64) / max(float(np.linalg.norm(best)), 1e-12)
+        likeness = np.vecdot(rows, best).astype(np.float64) / max(float(np.linalg.norm(best)), 1e-12)
         return np.asarray(late + RERANK_FEEDBACK_WEIGHT * likeness, np.float64)
 
     def _score_late_interaction(self, snapshot: Snapshot, query: str, chunks: Sequence[ChunkText]) -> Numbers:
-        """Return the weighted mean over the query's tokens of their best cosine in each passage, squared, in [0, 1]."""
+        """Return the MaxSim of each passage, in [0, 1]; see `score_passage`."""
         (query_tokens,) = self.encoder.encode_tokens([query], is_query=True)
         weights = compute_token_weights(query, query_tokens, snapshot.idf(parse_terms(snapshot, query)), snapshot.info.stemmer)
         unit = _normalize(query_tokens.rows)
         rows = self.encoder.encode_tokens([format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks])
-        return np.array([float(weights @ (unit @ _normalize(passage.rows).T).max(axis=1).clip(0) ** 2) for passage in rows])
+        return np.array([score_passage(unit @ _normalize(passage.rows).T, weights) for passage in rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,37 @@ class CrossEncoderReranker:
         return self.model.scores(
             query, [format_encoder_input(passage.title, passage.context, passage.text) for passage in passages]
         )
+
+
+def load_centered_vectors(snapshot: Snapshot, ids: Ids) -> Rows:
+    """Return the vectors of these chunks less the collection's mean, of length 1: how they differ from the others.
+
+    All vectors of one collection point somewhat the same way, and what all share tells none from another (Mu and Viswanath,
+    "All-but-the-Top", ICLR 2018). The mean is that of a steady sample. Of a chunk that has no vector yet, zeros.
+    """
+    cache: SampleCache[Vector] = snapshot.cache.setdefault("center", SampleCache(CENTER_SAMPLE_CHUNKS))
+    center = cache.get(snapshot, lambda sample: _average_vectors(snapshot, sample), state=snapshot.info.pending_vectors)
+    rows = snapshot.load_vectors(ids.tolist())
+    rows = np.where(rows.any(axis=1, keepdims=True), rows - center, 0.0)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _SAME), np.float32)
+
+
+def _average_vectors(snapshot: Snapshot, ids: Ids) -> Vector:
+    rows = snapshot.load_vectors(ids.tolist())
+    return np.asarray(rows.sum(axis=0) / max(int(rows.any(axis=1).sum()), 1), np.float32)
+
+
+def score_passage(cosines: NDArray[np.float32], weights: Numbers) -> float:
+    """Return the weighted mean over the query's tokens of their best cosine, squared: in the passage and in one stretch of it.
+
+    `cosines`: (tokens of the query, of the passage). A stretch of MAXSIM_WINDOW_TOKENS begins at every half of one; that which
+    gives most counts as much as the whole passage.
+    """
+    starts = np.arange(0, cosines.shape[1], MAXSIM_WINDOW_TOKENS // 2)
+    halves = np.maximum.reduceat(cosines.clip(0), starts, axis=1)
+    stretches = np.maximum(halves[:, :-1], halves[:, 1:]) if len(starts) > 1 else halves
+    together = (weights @ stretches**2).max()
+    return float(weights @ halves.max(axis=1) ** 2 + together) / 2
 
 
 def compute_token_weights(query: str, tokens: TokenRows, term_idfs: Mapping[str, float], stemmer: str) -> Numbers:

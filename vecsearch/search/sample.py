@@ -18,19 +18,21 @@ class SampleCache(Generic[T]):
         """Start empty; learn from at most `size` chunks."""
         self._size = size
         self._version: Hashable = None
-        self._sample = b""
+        self._learned_from: Hashable = None
         self._learned: T | None = None
         self._lock = Lock()
 
-    def get(self, snapshot: Snapshot, learn: Callable[[Ids], T]) -> T:
+    def get(self, snapshot: Snapshot, learn: Callable[[Ids], T], *, state: Hashable = None) -> T:
         """Return what `learn` returns for the sample of a collection that holds a chunk.
 
-        While the version is the same, not even the sample is asked for.
+        While the version is the same, not even the sample is asked for; what was learned is kept while the sample is, and
+        `state`: whatever else it hangs on.
         """
         with self._lock:
             if self._learned is None or self._version != snapshot.info.version:
                 chunks = snapshot.sample_chunks(self._size, steady=True)
-                if self._learned is None or self._sample != chunks.tobytes():
-                    self._learned, self._sample = learn(chunks), chunks.tobytes()
+                learned_from = chunks.tobytes(), state
+                if self._learned is None or self._learned_from != learned_from:
+                    self._learned, self._learned_from = learn(chunks), learned_from
                 self._version = snapshot.info.version
             return self._learned
