@@ -100,13 +100,13 @@ def load_centered_vectors(snapshot: Snapshot, ids: Ids) -> Rows:
     "All-but-the-Top", ICLR 2018). The mean is that of a steady sample. Of a chunk that has no vector yet, zeros.
     """
     cache: SampleCache[Vector] = snapshot.cache.setdefault("center", SampleCache(CENTER_SAMPLE_CHUNKS))
-    center = cache.get(snapshot, lambda sample: _average_vectors(snapshot, sample), state=snapshot.info.pending_vectors)
+    center = cache.get(snapshot, lambda sample: _compute_mean(snapshot, sample), state=snapshot.info.pending_vectors)
     rows = snapshot.load_vectors(ids.tolist())
     rows = np.where(rows.any(axis=1, keepdims=True), rows - center, 0.0)
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _SAME), np.float32)
 
 
-def _average_vectors(snapshot: Snapshot, ids: Ids) -> Vector:
+def _compute_mean(snapshot: Snapshot, ids: Ids) -> Vector:
     rows = snapshot.load_vectors(ids.tolist())
     return np.asarray(rows.sum(axis=0) / max(int(rows.any(axis=1).sum()), 1), np.float32)
 

@@ -32,12 +32,12 @@ class _Statistics:
 def score_spelling(snapshot: Snapshot, query: str, ids: Sequence[ChunkId]) -> SpellingScores:
     """Return how far each of these chunks spells what the query does."""
     cache: SampleCache[_Statistics] = snapshot.cache.setdefault("spelling", SampleCache(SPELLING_SAMPLE_CHUNKS))
-    statistics = cache.get(snapshot, lambda sample: _learn(snapshot, sample.tolist()))
+    statistics = cache.get(snapshot, lambda sample: _count_spelling(snapshot, sample.tolist()))
     asked, texts = Characters.from_texts([query]), _read_texts(snapshot, ids)
     return SpellingScores(statistics.trigrams.score(asked, texts), statistics.word_pairs.score(asked, texts))
 
 
-def _learn(snapshot: Snapshot, sample: Sequence[ChunkId]) -> _Statistics:
+def _count_spelling(snapshot: Snapshot, sample: Sequence[ChunkId]) -> _Statistics:
     texts = _read_texts(snapshot, sample)
     function_words = load_function_words(snapshot.info.stemmer)
     return _Statistics(TrigramStatistics.from_texts(texts), WordPairStatistics.from_texts(texts, function_words))
