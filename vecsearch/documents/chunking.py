@@ -107,8 +107,11 @@ class _TextSplitter:
                 sizes = [part.end - part.start for part in parts]
                 waiting.extend(reversed(_group_parts(parts, sizes, BLOCK_CHARACTERS) or _split_blocks(self.text, span)))
                 continue
-            tokens = self.token_spans(self.text[span.start : span.end])
             budget = self._compute_budget(span)
+            if self.text.isascii() and span.end - span.start < budget:  # a token has a character at least
+                yield span
+                continue
+            tokens = self.token_spans(self.text[span.start : span.end])
             if len(tokens) <= budget:
                 yield span
                 continue

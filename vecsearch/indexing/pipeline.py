@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
@@ -30,6 +31,7 @@ from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_
 from vecsearch.indexing.commit_check import format_id_conflict
 from vecsearch.indexing.missing_files import find_missing_files, is_mounted, make_missing_check
 from vecsearch.indexing.progress import Progress
+from vecsearch.indexing.read_files import FileGroup, FileProgress, HashedDocument, ReadFile
 from vecsearch.indexing.stages import chunk
 from vecsearch.indexing.vector_filler import VectorFiller
 from vecsearch.stores.base import EncodedChunks, IndexedFile, Store, StoredDocument, StoredSource
@@ -48,23 +50,11 @@ class IndexCounts:
     planned: list[tuple[str, str]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class FileProgress:
-    """How far one file, or a stream, has come: what is wrong with it, the ids it gave, the bytes not yet reported as done."""
-
-    origin: str
-    source: str | None
-    bytes_left: float
-    problems: list[str] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-    id_conflict: bool = False  # an id of it belongs to another file, which may be about to let it go
-
-
 @dataclass(frozen=True, slots=True)
 class _StoredContents:
-    """What the collection holds of some documents: under their ids, and of the same content under any id."""
+    """What the collection holds of some documents, or is about to: under their ids, and of the same content under any id."""
 
-    documents: Mapping[str, StoredDocument]
+    documents: dict[str, StoredDocument]
     encoded: Mapping[str, EncodedChunks]  # by content digest
 
 
@@ -160,13 +150,17 @@ class IndexPipeline:
     # -- files
 
     def _index_files(self, files: Sequence[FoundFile], sources: Mapping[str, StoredSource], *, last: bool) -> list[FoundFile]:
-        """Index each file; returns those that another look, the `last`, may do more for."""
-        conflicting = []
+        """Index each file, small ones together; returns those that another look, the `last`, may do more for."""
+        conflicting: list[FoundFile] = []
         with ParserProcess(passwords=self._passwords) as parser:
             results = parser.read(self._make_request(file, sources) for file in files)
+            group = FileGroup()
             for result, file in zip(results, files, strict=False):
-                if self._index_file(file, result, sources.get(result.request.name), last=last):
-                    conflicting.append(file)
+                group.add(self._begin_file(file, result, sources.get(result.request.name)))
+                if group.is_full:
+                    conflicting += self._index_group(group.files, last=last)
+                    group = FileGroup()
+            conflicting += self._index_group(group.files, last=last)
         return conflicting
 
     def _make_request(self, file: FoundFile, sources: Mapping[str, StoredSource]) -> ParseRequest:
@@ -175,19 +169,46 @@ class IndexPipeline:
         same = known is not None and (known.split, known.error, known.loader_version) == (self._split, None, LOADER_VERSION)
         return ParseRequest(file.path, name, file.size, known_digest=known.digest if known is not None and same else None)
 
-    def _index_file(self, file: FoundFile, result: ParseResult, known: StoredSource | None, *, last: bool) -> bool:
-        """Return True when the file wants another look, which is promised unless this is the `last`."""
+    def _begin_file(self, file: FoundFile, result: ParseResult, known: StoredSource | None) -> ReadFile:
+        """Read a file's first items; of a small one that is all."""
         progress = FileProgress(file.path.as_posix(), result.request.name, file.size)
+        read = ReadFile(file, result, known, progress, result.read_items())
         try:
-            self._process_items(result.read_items(), progress, last=last)
-        except (BinaryFileError, EmptyFileError) as error:
-            self._record_without_text(file, known, error, result.request.name)
+            for item in islice(read.rest, READ_DOCUMENTS):
+                read.first.append(item)
         except UnreadableFileError as error:
-            self._record_failure(file, str(error), known, result.request.name)
+            read.error = error
+        return read
+
+    def _index_group(self, group: Sequence[ReadFile], *, last: bool) -> list[FoundFile]:
+        """Index files whose beginnings are compared with the store together; returns those that want another look."""
+        documents = [self._collect_documents(read.first, read.progress) for read in group]
+        stored = self._read_stored([
+            (document, read.progress.source) for read, of_file in zip(group, documents, strict=True) for document in of_file
+        ])  # fmt: skip
+        conflicting = []
+        for read, of_file in zip(group, documents, strict=True):
+            self._process_documents(of_file, read.progress, stored, last=last)
+            if self._index_rest(read, last=last):
+                conflicting.append(read.file)
+        return conflicting
+
+    def _index_rest(self, read: ReadFile, *, last: bool) -> bool:
+        """Return True when the file wants another look, which is promised unless this is the `last`."""
+        file, known, progress = read.file, read.known, read.progress
+        name = read.result.request.name
+        try:
+            if read.error is not None:
+                raise read.error
+            self._process_items(read.rest, progress, last=last)
+        except (BinaryFileError, EmptyFileError) as error:
+            self._record_without_text(file, known, error, name)
+        except UnreadableFileError as error:
+            self._record_failure(file, str(error), known, name)
         else:
             if progress.id_conflict and not last:
                 return True
-            self._finish_file(file, result, progress, known)
+            self._finish_file(file, read.result, progress, known)
         self._progress.advance(progress.bytes_left, 0)
         return False
 
@@ -224,24 +245,29 @@ class IndexPipeline:
     def _process_items(self, items: Iterable[LoaderItem], progress: FileProgress, *, last: bool) -> None:
         """Store what is new or changed, some documents at a time."""
         for batch in batched(items, READ_DOCUMENTS):
-            documents = []
-            for item in batch:
-                match item:
-                    case ParseWarning(message):
-                        progress.problems.append(message)
-                    case SkippedFile():
-                        member = item.source.removeprefix(progress.source or "")
-                        self._counts.skipped.append(SkippedFile(f"{progress.origin}{member}", item.reason))
-                    case ParsedDocument():
-                        documents.append(item)
-            if valid := [document for document in documents if _is_valid(document, progress)]:
-                self._process_documents(valid, progress, last=last)
+            documents = self._collect_documents(batch, progress)
+            stored = self._read_stored([(document, progress.source) for document in documents])
+            self._process_documents(documents, progress, stored, last=last)
 
-    def _process_documents(self, documents: Sequence[ParsedDocument], progress: FileProgress, *, last: bool) -> None:
-        digests = {document.id: hash_content(document, self._split) for document in documents}
-        stored = self._read_stored(digests, progress.source)
-        for document in documents:
-            prior, digest = stored.documents.get(document.id), digests[document.id]
+    def _collect_documents(self, items: Iterable[LoaderItem], progress: FileProgress) -> list[HashedDocument]:
+        """Return the documents that can be stored; note everything else."""
+        documents = []
+        for item in items:
+            match item:
+                case ParseWarning(message):
+                    progress.problems.append(message)
+                case SkippedFile():
+                    member = item.source.removeprefix(progress.source or "")
+                    self._counts.skipped.append(SkippedFile(f"{progress.origin}{member}", item.reason))
+                case ParsedDocument() if _is_valid(item, progress):
+                    documents.append(HashedDocument(item, hash_content(item, self._split)))
+        return documents
+
+    def _process_documents(
+        self, documents: Sequence[HashedDocument], progress: FileProgress, stored: _StoredContents, *, last: bool
+    ) -> None:
+        for document, digest in documents:
+            prior = stored.documents.get(document.id)
             weight = min(progress.bytes_left, len(document.text) + 50)
             progress.bytes_left -= weight
             if not self._claim_id(document.id, prior, progress, last=last):
@@ -255,19 +281,22 @@ class IndexPipeline:
                     self._batches.set_metadata(document.id, document.metadata, source=progress.source)
             self._count_document(document.id, new=prior is None, changed=not same or relabelled)
             self._progress.advance(weight if same else 0, 0)
+            stored.documents[document.id] = StoredDocument(document.id, progress.source, digest, document.metadata)
 
-    def _read_stored(self, digests: Mapping[str, str], source: str | None) -> _StoredContents:
-        """Return what is stored of some documents, {id: digest}; encoded chunks only of those that have changed."""
+    def _read_stored(self, documents: Sequence[tuple[HashedDocument, str | None]]) -> _StoredContents:
+        """Return what is stored of some documents, each given with its source; encoded chunks only of those that have changed."""
+        if not documents:
+            return _StoredContents({}, {})
         with self._target.open_snapshot() as snapshot:
             if snapshot is None:
                 return _StoredContents({}, {})
-            documents = snapshot.find_stored_documents(list(digests))
+            stored = snapshot.find_stored_documents([document.id for (document, _), _ in documents])
             changed = {
-                digest for key, digest in digests.items()
-                if (prior := documents.get(key)) is None or (prior.source, prior.digest) != (source, digest)
+                digest for (document, digest), source in documents
+                if (prior := stored.get(document.id)) is None or (prior.source, prior.digest) != (source, digest)
             }  # fmt: skip
             encoded = find_encoded(snapshot, sorted(changed)) if changed and not self._dry_run else {}
-        return _StoredContents(documents, encoded)
+        return _StoredContents(stored, encoded)
 
     def _store(
         self, document: ParsedDocument, digest: str, encoded: EncodedChunks | None, source: str | None, weight: float

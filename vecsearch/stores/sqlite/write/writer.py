@@ -100,12 +100,12 @@ class SQLiteWriter:
         with self._begin_change() as (connection, state):
             _store_documents(connection, state, list({document.id: document for document in documents}.values()))
             _set_metadata(connection, state, metadata or {})
+            _mark_indexed(connection, state, files)
             for file in files:
-                _mark_indexed(connection, state, file)
-                row = _ensure_source_rows(connection, state, [file.path])[file.path]
-                _delete_documents(
-                    connection, state, list(_find_document_rows(connection, state, file.removed_ids, source=row).values())
-                )
+                if file.removed_ids:
+                    row = _ensure_source_rows(connection, state, [file.path])[file.path]
+                    removed = _find_document_rows(connection, state, file.removed_ids, source=row)
+                    _delete_documents(connection, state, list(removed.values()))
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
@@ -291,33 +291,17 @@ def _delete_metadata_entries(connection: Connection, state: CollectionState, row
 
 def _ensure_source_rows(connection: Connection, state: CollectionState, paths: Iterable[str]) -> dict[str, int]:
     """Return the rows of files; a new one is created as not yet read."""
-    rows_by_path = {}
-    for path in paths:
-        values = {
-            "path": path,
-            "digest": None,
-            "split": "",
-            "mounted": False,
-            "indexed_at": _get_timestamp(),
-            "loader_version": LOADER_VERSION,
-        }
-        connection.execute(upsert(sources).values(collection_id=state.id, **values).on_conflict_do_nothing())
-        row = select(sources.c.id).where(sources.c.collection_id == state.id, sources.c.path == path)
-        rows_by_path[path] = connection.execute(row).scalar_one()
-    return rows_by_path
+    names, now = list(paths), _get_timestamp()
+    _ADD_SOURCE.run_many(connection, ((state.id, path, None, "", None, False, now, LOADER_VERSION) for path in names))
+    return dict(_FIND_SOURCES.run(connection, collection=state.id, paths=json.dumps(names)))
 
 
-def _mark_indexed(connection: Connection, state: CollectionState, indexed_file: IndexedFile) -> None:
-    values = {
-        "digest": indexed_file.digest,
-        "split": indexed_file.split.value,
-        "error": indexed_file.error,
-        "mounted": indexed_file.mounted,
-        "indexed_at": _get_timestamp(),
-        "loader_version": LOADER_VERSION,
-    }
-    statement = upsert(sources).values(collection_id=state.id, path=indexed_file.path, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["collection_id", "path"], set_=values))
+def _mark_indexed(connection: Connection, state: CollectionState, files: Iterable[IndexedFile]) -> None:
+    now = _get_timestamp()
+    _MARK_SOURCE.run_many(
+        connection,
+        ((state.id, file.path, file.digest, file.split.value, file.error, file.mounted, now, LOADER_VERSION) for file in files),
+    )
 
 
 def _get_timestamp() -> str:
@@ -330,6 +314,22 @@ _FIND_DOCUMENTS: Final = PreparedStatement(
         documents.c.collection_id == bindparam("collection"),
         documents.c.external_id.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value)),
         or_(_SOURCE.is_(None), documents.c.source_id == _SOURCE),
+    )
+)
+_SOURCE_VALUES: Final = ("digest", "split", "error", "mounted", "indexed_at", "loader_version")
+_SOURCE_ROW: Final = upsert(sources).values(
+    {name: bindparam(f"new_{name}") for name in ("collection_id", "path", *_SOURCE_VALUES)}
+)
+_ADD_SOURCE: Final = PreparedStatement(_SOURCE_ROW.on_conflict_do_nothing())
+_MARK_SOURCE: Final = PreparedStatement(
+    _SOURCE_ROW.on_conflict_do_update(
+        index_elements=["collection_id", "path"], set_={name: _SOURCE_ROW.excluded[name] for name in _SOURCE_VALUES}
+    )
+)
+_FIND_SOURCES: Final = PreparedStatement(
+    select(sources.c.path, sources.c.id).where(
+        sources.c.collection_id == bindparam("collection"),
+        sources.c.path.in_(select(func.json_each(bindparam("paths")).table_valued("value").c.value)),
     )
 )
 _ADD_DOCUMENT: Final = PreparedStatement(insert(documents))
