@@ -15,7 +15,7 @@ from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import registry
 from vecsearch.stores.sqlite.store import SQLiteStore
 
-OLD, NEW = FakeEncoder(1), FakeEncoder(2, dimension=24)
+OLD, NEW = FakeEncoder(1, max_tokens=1), FakeEncoder(2, dimension=24, max_tokens=1)  # so that texts are counted
 
 
 class InterruptionError(Exception):
@@ -26,7 +26,7 @@ class ActingEncoder(FakeEncoder):
     """A model that runs an action once: when it has encoded so many texts, or, for none, when the first is chunked."""
 
     def __init__(self, seed: int, act: Callable[[], None], *, after: int = 0, dimension: int = 32) -> None:
-        super().__init__(seed, dimension=dimension)
+        super().__init__(seed, dimension=dimension, max_tokens=1)
         self._act: Callable[[], None] | None = act
         self._left = after
 

@@ -42,7 +42,7 @@ def files(tmp_path: Path) -> Path:
     """Write twenty files, each a batch of its own."""
     (tmp_path / "files").mkdir()
     for n in range(20):
-        (tmp_path / f"files/{n:02}.txt").write_text(f"a note about the sea, number {n}")
+        (tmp_path / f"files/{n:02}.txt").write_text(f"a note about the séa, number {n}", encoding="utf-8")
     return tmp_path / "files"
 
 
@@ -147,7 +147,7 @@ def test_what_came_back_meanwhile_is_not_removed(db, files):
         collection.index([files])
         (files / "00.txt").unlink()
     for n in range(30, 40):
-        (files / f"{n}.txt").write_text(f"a new file, so that something is encoded, number {n}")
+        (files / f"{n}.txt").write_text(f"a new fïle, so that something is chunked, number {n}", encoding="utf-8")
     text = "it is there again"
     with vecsearch.open(db, model=InterruptingEncoder(1, lambda: (files / "00.txt").write_text(text))) as collection:
         report = collection.index([files])

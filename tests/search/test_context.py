@@ -172,6 +172,7 @@ def test_the_surfaces_show_the_same():
     assert json.loads(json.dumps(build_context_json(pack_all(make_hit(LEASES, title="T", place={"page": 1}), query="q")))) == {
         "query": "q",
         "tokens": count_words(LEASES) + 5,
+        "pending_vectors": 0,
         "passages": [{"source_number": 1, "text": LEASES, "start": 0, "end": len(LEASES), "score": 1.0}],
         "sources": [
             {"number": 1, "id": "a.md", "title": "T", "source": "/x/a.md", "location": {"page": 1}, "metadata": {"k": 1}}

@@ -93,6 +93,7 @@ READ_ROWS: Final = 8_192  # vectors fetched from SQLite in one go
 # -- chunks
 CONTEXT_SHARE_MAX: Final = 0.25  # of the encoder's window; a longer context is cut
 TITLE_SHARE_MAX: Final = 0.5  # of the encoder's window; a longer title is cut for encoding, with a warning
+SURE_SHARE: Final = 0.9  # of the window: a part of so few tokens fits, wherever it was cut
 BLOCK_CHARACTERS: Final = 100_000  # of a long text cut without a look at its tokens, which take many times its memory
 SPLIT_TOLERANCE: Final = 0.15  # of a chunk's length: how far a cut may move to reach the end of a paragraph, line or sentence
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Final, TypeAlias
 
 from vecsearch.core.parsed import ChunkSpan, Section
-from vecsearch.core.settings import BLOCK_CHARACTERS, SPLIT_TOLERANCE
+from vecsearch.core.settings import BLOCK_CHARACTERS, SPLIT_TOLERANCE, SURE_SHARE
 from vecsearch.core.types import Span, Split
 from vecsearch.documents.locations import LocationFinder
 
@@ -100,6 +100,7 @@ class _TextSplitter:
     def split_piece(self, piece: Span) -> Iterator[Span]:
         """Yield the piece itself where it fits, else parts of it that do."""
         waiting = [piece]  # no recursion: a text can be cut as often as it has characters
+        counts: dict[Span, int] = {}  # the tokens of parts, as they were in the whole: alone they may be a few more
         while waiting:
             span = waiting.pop()
             if span.end - span.start > BLOCK_CHARACTERS:  # too long to hold all its tokens
@@ -111,6 +112,9 @@ class _TextSplitter:
             if self.text.isascii() and span.end - span.start < budget:  # a token has a character at least
                 yield span
                 continue
+            if span in counts and counts[span] <= SURE_SHARE * budget:
+                yield span
+                continue
             tokens = self.token_spans(self.text[span.start : span.end])
             if len(tokens) <= budget:
                 yield span
@@ -119,6 +123,8 @@ class _TextSplitter:
             if len(parts) < 2:  # one token that cannot be cut
                 yield span
             else:
+                starts = [span.start + place for place, _ in tokens]
+                counts.update((part, bisect_left(starts, part.end) - bisect_left(starts, part.start)) for part in parts)
                 waiting.extend(reversed(parts))
 
     def _find_sections(self, span: Span) -> Sequence[Section]:

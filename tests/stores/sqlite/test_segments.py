@@ -15,7 +15,7 @@ from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader
 from vecsearch.stores.sqlite.vectors import faiss_segment
 from vecsearch.stores.sqlite.vectors.faiss_segment import to_float32
-from vecsearch.stores.sqlite.write import compaction
+from vecsearch.stores.sqlite.write import compaction, merge_plan
 
 DIMENSION = 64
 ROWS = 12_000
@@ -63,7 +63,8 @@ def segmented_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the same in several segments, of which five or more have codes."""
     path = tmp_path_factory.mktemp("parted") / "x.vec"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compaction, "SEGMENT_ROWS_MAX", 2_300)
+        for module in (compaction, merge_plan):
+            patch.setattr(module, "SEGMENT_ROWS_MAX", 2_300)
         patch.setattr(faiss_segment, "PQ_MIN_ROWS", 1_000)
         add(path, range(ROWS), make_rows(ROWS))
     return path
@@ -155,7 +156,8 @@ def test_segments_grow_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_segment_has_a_largest_size_and_several_are_searched_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, all_rows = tmp_path / "x.vec", make_rows(2_000)
     monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 50)
-    monkeypatch.setattr(compaction, "SEGMENT_ROWS_MAX", 450)
+    for module in (compaction, merge_plan):
+        monkeypatch.setattr(module, "SEGMENT_ROWS_MAX", 450)
     monkeypatch.setattr(faiss_segment, "PARALLEL_ROWS", 1_000)
     monkeypatch.setattr(parallel, "count_cores", lambda: 2)
     add(path, range(1_000), all_rows)

@@ -25,7 +25,7 @@ class ProblemKind(StrEnum):
     METADATA_INDEX = "metadata index rebuilt from the metadata"
     TEXT_INDEX = "text index rebuilt from the texts"
     VECTORS = "chunks encoded again"
-    PENDING_VECTORS = "the marks of vectors still to be made rebuilt"
+    PENDING_VECTORS = "the marks of vectors still to be made corrected"
     OUTDATED_INDEX = "index files brought up to date"
     LEFTOVERS = "leftover files removed"
     MODES = "files closed to other users"

@@ -92,11 +92,11 @@ def _forget_index_files(database: DatabaseFolder, states: Sequence[CollectionSta
         _delete_segments(connection, states)
 
 
-def _rebuild_pending_vectors(database: DatabaseFolder, states: Sequence[CollectionState]) -> None:
-    """Mark what has no vector as still to be made, and forget which came late: who reads then begins anew."""
+def _repair_pending_vectors(database: DatabaseFolder, states: Sequence[CollectionState]) -> None:
+    """Forget wrong marks; what has neither mark nor vector then is encoded."""
     with database.begin_write() as connection:
         for state in states:
-            pending_rows.rebuild(connection, state)
+            pending_rows.repair_marks(connection, state)
         _delete_segments(connection, states)
 
 
@@ -153,7 +153,7 @@ STEPS: Final[Mapping[ProblemKind, Step]] = {
     ProblemKind.INDEX_FILES: _forget_index_files,
     ProblemKind.METADATA_INDEX: _rebuild_metadata_index,
     ProblemKind.TEXT_INDEX: _rebuild_text_index,
-    ProblemKind.PENDING_VECTORS: _rebuild_pending_vectors,
+    ProblemKind.PENDING_VECTORS: _repair_pending_vectors,
     ProblemKind.OUTDATED_INDEX: _update_index_files,
     ProblemKind.LEFTOVERS: _remove_leftover_files,
     ProblemKind.MODES: _close_to_others,

@@ -46,12 +46,12 @@ def fill(connection: Connection, state: CollectionState, rows: Mapping[int, Vect
     return len(waiting)
 
 
-def rebuild(connection: Connection, state: CollectionState) -> None:
-    """Mark exactly the chunks without a vector. Which vectors came late is lost: index files must then be written again."""
-    connection.execute(delete(pending_vectors).where(pending_vectors.c.collection_id == state.id))
-    bare = chunks.c.collection_id == state.id, ~exists().where(vectors.c.chunk_id == chunks.c.id)
-    marks = select(chunks.c.id, chunks.c.collection_id).where(*bare)
-    count = connection.execute(insert(pending_vectors).from_select(["chunk_id", "collection_id"], marks)).rowcount
+def repair_marks(connection: Connection, state: CollectionState) -> None:
+    """Forget marks that the vectors contradict, and which vectors came late: index files must then be written again."""
+    has_vector = exists().where(vectors.c.chunk_id == pending_vectors.c.chunk_id)
+    marks = pending_vectors.c.collection_id == state.id
+    connection.execute(delete(pending_vectors).where(marks, has_vector | pending_vectors.c.filled.is_not(None)))
+    count = connection.scalar(select(func.count()).where(marks)) or 0
     connection.execute(update(collections).where(collections.c.id == state.id).values(pending_vectors=count))
 
 
