@@ -18,6 +18,7 @@ from time import perf_counter
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.files import FailedFile, FoundFile, IndexReport, Scan, SkippedFile
+from vecsearch.core.parallel import map_parallel
 from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.source_paths import to_absolute_path, to_stored_path
@@ -31,10 +32,10 @@ from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_
 from vecsearch.indexing.commit_check import format_id_conflict
 from vecsearch.indexing.missing_files import find_missing_files, is_mounted, make_missing_check
 from vecsearch.indexing.progress import Progress
-from vecsearch.indexing.read_files import FileGroup, FileProgress, HashedDocument, ReadFile
-from vecsearch.indexing.stages import chunk
+from vecsearch.indexing.read_files import ChangedDocument, FileGroup, FileProgress, HashedDocument, ReadFile
+from vecsearch.indexing.stages import ChunkedDocument, chunk
 from vecsearch.indexing.vector_filler import VectorFiller
-from vecsearch.stores.base import EncodedChunks, IndexedFile, Store, StoredDocument, StoredSource
+from vecsearch.stores.base import EncodedChunks, IndexedFile, NewDocument, Store, StoredDocument, StoredSource
 
 
 @dataclass(slots=True)
@@ -186,9 +187,14 @@ class IndexPipeline:
         stored = self._read_stored([
             (document, read.progress.source) for read, of_file in zip(group, documents, strict=True) for document in of_file
         ])  # fmt: skip
+        changed = [
+            self._choose_changed(of_file, read.progress, stored, last=last)
+            for read, of_file in zip(group, documents, strict=True)
+        ]
+        ready = iter(self._chunk([change for of_file in changed for change in of_file]))
         conflicting = []
-        for read, of_file in zip(group, documents, strict=True):
-            self._process_documents(of_file, read.progress, stored, last=last)
+        for read, of_file in zip(group, changed, strict=True):
+            self._store(of_file, list(islice(ready, len(of_file))))
             if self._index_rest(read, last=last):
                 conflicting.append(read.file)
         return conflicting
@@ -247,7 +253,8 @@ class IndexPipeline:
         for batch in batched(items, READ_DOCUMENTS):
             documents = self._collect_documents(batch, progress)
             stored = self._read_stored([(document, progress.source) for document in documents])
-            self._process_documents(documents, progress, stored, last=last)
+            changed = self._choose_changed(documents, progress, stored, last=last)
+            self._store(changed, self._chunk(changed))
 
     def _collect_documents(self, items: Iterable[LoaderItem], progress: FileProgress) -> list[HashedDocument]:
         """Return the documents that can be stored; note everything else."""
@@ -263,9 +270,11 @@ class IndexPipeline:
                     documents.append(HashedDocument(item, hash_content(item, self._split)))
         return documents
 
-    def _process_documents(
+    def _choose_changed(
         self, documents: Sequence[HashedDocument], progress: FileProgress, stored: _StoredContents, *, last: bool
-    ) -> None:
+    ) -> list[ChangedDocument]:
+        """Return what is to be stored; a document whose metadata alone has changed gets them."""
+        chosen = []
         for document, digest in documents:
             prior = stored.documents.get(document.id)
             weight = min(progress.bytes_left, len(document.text) + 50)
@@ -276,12 +285,13 @@ class IndexPipeline:
             relabelled = same and prior is not None and prior.metadata != dict(document.metadata)
             if not self._dry_run:
                 if not same:
-                    self._store(document, digest, stored.encoded.get(digest), progress.source, weight)
+                    chosen.append(ChangedDocument(document, digest, stored.encoded.get(digest), progress.source, weight))
                 elif relabelled:
                     self._batches.set_metadata(document.id, document.metadata, source=progress.source)
             self._count_document(document.id, new=prior is None, changed=not same or relabelled)
             self._progress.advance(weight if same else 0, 0)
             stored.documents[document.id] = StoredDocument(document.id, progress.source, digest, document.metadata)
+        return chosen
 
     def _read_stored(self, documents: Sequence[tuple[HashedDocument, str | None]]) -> _StoredContents:
         """Return what is stored of some documents, each given with its source; encoded chunks only of those that have changed."""
@@ -298,13 +308,26 @@ class IndexPipeline:
             encoded = find_encoded(snapshot, sorted(changed)) if changed and not self._dry_run else {}
         return _StoredContents(stored, encoded)
 
-    def _store(
-        self, document: ParsedDocument, digest: str, encoded: EncodedChunks | None, source: str | None, weight: float
-    ) -> None:
-        if encoded is not None:
-            self._batches.add_encoded(copy_encoded(document, digest, encoded, source=source), weight=weight)
-        else:
-            self._batches.add(chunk(document, self._split, self._get_encoder(), source=source), weight=weight)
+    def _chunk(self, changed: Sequence[ChangedDocument]) -> list[ChunkedDocument | NewDocument]:
+        """Chunk documents on all cores, where tokenizing lets others run; a copy of what is stored is ready with its vectors."""
+        if not changed:
+            return []
+        encoder = None if all(change.encoded for change in changed) else self._get_encoder()
+
+        def prepare(change: ChangedDocument) -> ChunkedDocument | NewDocument:
+            if change.encoded is not None:
+                return copy_encoded(change.document, change.digest, change.encoded, source=change.source)
+            assert encoder is not None
+            return chunk(change.document, self._split, encoder, source=change.source)
+
+        return map_parallel(prepare, changed)
+
+    def _store(self, changed: Sequence[ChangedDocument], ready: Sequence[ChunkedDocument | NewDocument]) -> None:
+        for change, new in zip(changed, ready, strict=True):
+            if isinstance(new, NewDocument):
+                self._batches.add_encoded(new, weight=change.weight)
+            else:
+                self._batches.add(new, weight=change.weight)
 
     def _claim_id(self, key: str, prior: StoredDocument | None, progress: FileProgress, *, last: bool) -> bool:
         """Return whether an id is this source's from now on; where it is another's to the `last`, that is a problem."""

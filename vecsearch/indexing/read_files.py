@@ -12,7 +12,7 @@ from vecsearch.core.files import FoundFile
 from vecsearch.core.parsed import LoaderItem, ParsedDocument
 from vecsearch.core.settings import GROUP_SECONDS, READ_DOCUMENTS
 from vecsearch.documents.parser_process import ParseResult
-from vecsearch.stores.base import StoredSource
+from vecsearch.stores.base import EncodedChunks, StoredSource
 
 
 @dataclass(slots=True)
@@ -32,6 +32,16 @@ class HashedDocument(NamedTuple):
 
     document: ParsedDocument
     digest: str
+
+
+class ChangedDocument(NamedTuple):
+    """A document to be stored: with the chunks of another of the same content, if there is one, and its share of the progress."""
+
+    document: ParsedDocument
+    digest: str
+    encoded: EncodedChunks | None
+    source: str | None
+    weight: float
 
 
 @dataclass(slots=True)

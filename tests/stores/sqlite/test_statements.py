@@ -50,3 +50,18 @@ def test_a_search_with_a_warm_handle_costs_a_few_statements(
     finally:
         driver.set_trace_callback(None)
     assert 3 <= len(statements) <= most, statements
+
+
+def test_equal_contents_are_found_by_an_index_however_many_there_are(collection: vecsearch.Collection) -> None:
+    """Each batch of an index run looks for them: it must not go through all documents."""
+    statements: list[str] = []
+    with collection._open_snapshot() as snapshot:
+        driver: Any = snapshot._driver  # type: ignore[attr-defined]
+        driver.set_trace_callback(statements.append)
+        try:
+            assert snapshot.find_by_digest(["0" * 64, "1" * 64]) == {}
+        finally:
+            driver.set_trace_callback(None)
+        (statement,) = (each for each in statements if "digest" in each)
+        plan = [row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    assert "SEARCH documents USING INDEX documents_of_content (collection_id=? AND <expr>=?)" in plan

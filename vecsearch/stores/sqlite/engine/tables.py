@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    literal_column,
     text,
 )
 from sqlalchemy.types import NullType
@@ -101,7 +102,10 @@ metadata_index_table = Table(  # derived from documents.metadata: a row for ever
 )
 
 CONTENT_PREFIX: Final = 16  # characters of a digest that its index holds
-Index("documents_of_content", documents.c.collection_id, func.substr(documents.c.digest, 1, CONTENT_PREFIX))
+CONTENT_BEGINNING: Final = func.substr(
+    documents.c.digest, literal_column("1"), literal_column("16")
+)  # as its index has it: no parameters
+Index("documents_of_content", documents.c.collection_id, CONTENT_BEGINNING)
 
 chunks = Table(
     "chunks",

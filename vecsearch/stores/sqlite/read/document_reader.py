@@ -17,7 +17,16 @@ from vecsearch.core.types import ChunkLocation, Document, DocumentSummary, Sourc
 from vecsearch.stores.base import EncodedChunks, Matrix, PendingChunk, StoredDocument, StoredSource, StoredVector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
-from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, CONTENT_PREFIX, chunks, documents, pending_vectors, sources, vectors
+from vecsearch.stores.sqlite.engine.tables import (
+    CHUNK_TEXT,
+    CONTENT_BEGINNING,
+    CONTENT_PREFIX,
+    chunks,
+    documents,
+    pending_vectors,
+    sources,
+    vectors,
+)
 from vecsearch.stores.sqlite.read import source_rows
 from vecsearch.stores.sqlite.read.full_documents import parse_chunk_span
 from vecsearch.stores.sqlite.read.source_rows import build_path_filter
@@ -196,10 +205,12 @@ class DocumentReader:
     def find_duplicates(self, digests: Sequence[str]) -> dict[str, str]:
         """Return the id of a document for each of these contents that is there with vectors that follow from it, all of them."""
         ids: dict[str, str] = {}
-        prefix = func.substr(documents.c.digest, 1, CONTENT_PREFIX)
         for batch in batched({digest[:CONTENT_PREFIX] for digest in digests}, _IN_VALUES_MAX):
             query = select(documents.c.digest, documents.c.external_id).where(
-                documents.c.collection_id == self.state.id, prefix.in_(batch), ~documents.c.provided_vectors, ~_IS_PENDING
+                documents.c.collection_id == self.state.id,
+                CONTENT_BEGINNING.in_(batch),
+                ~documents.c.provided_vectors,
+                ~_IS_PENDING,
             )
             ids.update((digest, key) for digest, key in self._connection.execute(query))
         return {digest: ids[digest] for digest in digests if digest in ids}
