@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -301,6 +302,10 @@ def test_watch_keeps_up_with_changes_until_interrupted(docs: Path, watch_process
     (docs / "b.md").unlink()
     assert watch_process.stdout.readline().startswith("0 added, 0 updated, 0 unchanged, 1 removed")
     assert list_ids(docs.parent) == ["docs/a.txt", "docs/inner/c.txt", "docs/new.txt"]
+    with vecsearch.open(docs.parent / DATABASE_FOLDER, readonly=True) as collection:
+        while collection.pending_vectors:  # they are made beside
+            time.sleep(0.05)
+        assert collection.search("an anchor", mode="dense", limit=1)[0].id == "docs/new.txt"
     watch_process.send_signal(signal.SIGINT)
     assert watch_process.wait(timeout=60) == 130
     assert "Traceback" not in watch_process.stderr.read()

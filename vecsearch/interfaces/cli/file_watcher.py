@@ -1,16 +1,21 @@
-"""Keeps an index fresh: each burst of changes below the watched paths is one run over the files that changed."""
+"""Keeps an index fresh: each burst of changes below the watched paths is one run over the files that changed.
+
+A run stores texts, which are found by their words from then on; a thread beside it makes their vectors.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from vecsearch.core.errors import InputError, VecsearchError
+from vecsearch.core.errors import CollectionNotFoundError, InputError, NotADatabaseError, VecsearchError
 from vecsearch.core.types import format_count
 from vecsearch.interfaces.cli import index_commands
 from vecsearch.interfaces.cli.options import CliContext
@@ -29,17 +34,46 @@ def watch(options: CliContext, paths: Sequence[str], run: index_commands.IndexOp
     if not _find_roots(paths):
         raise InputError(f"nothing to watch: no file or folder named {' or '.join(paths)}; make it first, or name another")
     started = time.time() - _MTIME_RESOLUTION_S
-    _print_report(options, index_commands.index_paths(options, paths, run), first=True)
+    _print_report(options, index_commands.index_paths(options, paths, run, vectors=False), first=True)
     waiting = _PendingChanges(changed_after=started)
-    for changed in _watch_changes(options, paths):
-        waiting.paths |= changed
-        try:
-            report = index_commands.index_paths(options, paths, run, only=waiting.filter_scan)
-        except VecsearchError as error:  # another process writes, say: with the next burst again
-            click.echo(f"Error: {error}", err=True)
-            continue
-        waiting = _PendingChanges()
-        _print_report(options, report)
+    with _fill_beside(options) as wake:
+        for changed in _watch_changes(options, paths):
+            waiting.paths |= changed
+            try:
+                report = index_commands.index_paths(options, paths, run, only=waiting.filter_scan, vectors=False)
+            except VecsearchError as error:  # another process writes, say: with the next burst again
+                click.echo(f"Error: {error}", err=True)
+                continue
+            waiting = _PendingChanges()
+            _print_report(options, report)
+            wake()
+
+
+@contextmanager
+def _fill_beside(options: CliContext) -> Iterator[Callable[[], None]]:
+    """Make the vectors that wait in a thread, at first and whenever what this gives is called, while the block lasts."""
+    due, stopped = Event(), Event()
+    quiet = replace(options, quiet=True)  # a progress bar would stand between the lines of the other thread
+
+    def fill() -> None:
+        while due.wait() and not stopped.is_set():
+            due.clear()
+            try:
+                index_commands.fill_vectors(quiet, stopped.is_set)
+            except (NotADatabaseError, CollectionNotFoundError):  # there was nothing to index yet
+                continue
+            except VecsearchError as error:
+                click.echo(f"Error: {error}", err=True)
+
+    thread = Thread(target=fill, name="vecsearch-filling")
+    thread.start()
+    due.set()
+    try:
+        yield due.set
+    finally:
+        stopped.set()
+        due.set()
+        thread.join()
 
 
 @dataclass(slots=True)

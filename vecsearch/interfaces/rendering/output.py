@@ -148,7 +148,8 @@ def format_report(report: IndexReport) -> Iterator[str]:
     changes = ", ".join(f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed"))
     totals = f"{format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
     would = "dry run: " if report.planned is not None else ""
-    yield f"{would}{changes} · now {totals} · {report.seconds:.1f} s"
+    waiting = f" · {report.pending_vectors:,} vectors to come" if report.pending_vectors else ""
+    yield f"{would}{changes} · now {totals}{waiting} · {report.seconds:.1f} s"
 
 
 def format_fill_report(report: FillReport) -> Iterator[str]:
