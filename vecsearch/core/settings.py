@@ -56,6 +56,7 @@ FILTER_CACHE_BYTES: Final = 64_000_000  # … in at most so much memory
 BATCH_CHUNKS: Final = 256  # chunks encoded and committed together
 BATCH_TEXT_CHUNKS: Final = 2_048  # chunks committed together whose vectors follow
 BATCH_SECONDS: Final = 2.0  # … or what was read meanwhile
+GROUP_CHARACTERS: Final = 2_000_000  # of small files that are compared with the store together
 GROUP_SECONDS: Final = 0.3  # after so long, what was read is compared with the store
 FILL_WINDOW: Final = 2_048  # chunks that are sorted by length together before they are encoded
 BATCH_PROVIDED_VECTORS: Final = 4_096  # documents with vectors of their own committed together

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.files import FoundFile
 from vecsearch.core.parsed import LoaderItem, ParsedDocument
-from vecsearch.core.settings import GROUP_SECONDS, READ_DOCUMENTS
+from vecsearch.core.settings import GROUP_CHARACTERS, GROUP_SECONDS, READ_DOCUMENTS
 from vecsearch.documents.parser_process import ParseResult
 from vecsearch.stores.base import EncodedChunks, StoredSource
 
@@ -63,12 +63,15 @@ class FileGroup:
 
     files: list[ReadFile] = field(default_factory=list)
     items: int = 0
+    characters: int = 0
     begun: float = field(default_factory=monotonic)
 
     def add(self, read: ReadFile) -> None:
         self.files.append(read)
         self.items += len(read.first) + 1
+        self.characters += sum(len(item.text) for item in read.first if isinstance(item, ParsedDocument))
 
     @property
     def is_full(self) -> bool:
-        return self.items >= READ_DOCUMENTS or monotonic() - self.begun > GROUP_SECONDS
+        is_large = self.items >= READ_DOCUMENTS or self.characters >= GROUP_CHARACTERS
+        return is_large or monotonic() - self.begun > GROUP_SECONDS
