@@ -270,7 +270,8 @@ def read_document(path: Path) -> ParsedDocument:
 
     with ParserProcess() as parser:
         (documents,) = (_read_documents(reading) for reading in parser.read([ParseRequest(path.absolute(), path.name)]))
-    text = "\n\n".join(document.text for document in documents)
+    separator = "" if any(document.portion for document in documents) else "\n\n"
+    text = separator.join(document.text for document in documents)
     return ParsedDocument(path.name, text, documents[0].title if len(documents) == 1 else None)
 
 

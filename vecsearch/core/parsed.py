@@ -47,11 +47,21 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class Portion:
+    """Which portion of a long document this is: the one after its first `start` characters. Texts of all of them, joined, are
+    the document's; each holds a word."""
+
+    start: int
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """A document as its source gives it, before chunking and encoding. Needs text or a title.
 
     `sections` ascend by `start`, the first at 0; none where there is nothing to say. No encoder takes `media` yet, and nothing of
-    them is stored.
+    them is stored. A long text comes in portions, one after the other, that have id, title and metadata in common: `text`,
+    `sections` and `media` are then the `portion`'s, and places in them count from its beginning.
     """
 
     id: str
@@ -60,6 +70,7 @@ class ParsedDocument:
     metadata: Metadata = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
     media: tuple[Media, ...] = ()
+    portion: Portion | None = None
 
 
 @dataclass(frozen=True, slots=True)

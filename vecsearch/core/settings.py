@@ -75,6 +75,9 @@ PARSE_OUTPUT_CHARACTERS: Final = 50_000_000  # text that a file may give, or …
 PARSE_OUTPUT_RATIO: Final = 20  # … so many characters a byte of it, whichever is more
 PARSE_AHEAD_BYTES: Final = 16_000_000  # of answers that wait to be encoded
 FRAME_CHARACTERS: Final = 200_000  # sent together
+STREAM_MIN_BYTES: Final = 4_000_000  # plain text from here on is read, and stored, in portions …
+PORTION_CHARACTERS: Final = 100_000  # … of about so much text
+STREAM_BLOCK_BYTES: Final = 1_000_000  # read of it together
 
 # -- the index file
 INDEX_FLUSH_ROWS: Final = 5_000  # publish when so many rows were added after the index files, or deleted from them

@@ -1,5 +1,7 @@
 """Bytes to text: what a file says, or why it is none. Never guesses silently where two readings are likely.
 
+`text_stream` decides the same for a large file, of which it holds a part at a time.
+
 Tried in this order: a byte order mark, UTF-8, UTF-16 by its pattern of NULs, the encoding that the file itself declares,
 a Western single-byte page when that reads like words, and for longer texts charset-normalizer among the old national encodings.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import Final
 
 from vecsearch.core.errors import UnreadableFileError
@@ -134,7 +137,7 @@ def decode(data: bytes, *, declared: str | None = None) -> str:
 def is_binary(head: bytes) -> bool:
     """Return whether a file that begins with these bytes is no text. Reads no more than SNIFF_BYTES of them."""
     head = head[:SNIFF_BYTES]
-    return not _find_byte_order_mark(head) and (
+    return not find_byte_order_mark(head) and (
         _detect_binary_kind(head) is not None or (b"\0" in head and _decode_bare_utf16(head[: len(head) & ~1]) is None)
     )
 
@@ -154,14 +157,14 @@ def find_declared_charset(data: bytes) -> str | None:
 
 
 def _decode_bytes(data: bytes, declared: str | None) -> str:
-    if mark := _find_byte_order_mark(data):
+    if mark := find_byte_order_mark(data):
         return _decode_marked(data, *mark)
     if kind := _detect_binary_kind(data):
         raise BinaryFileError(f"binary ({kind}), not text")
     if b"\0" in data:
         text = _decode_bare_utf16(data)
         if text is None:
-            raise BinaryFileError("binary (NUL characters), not text")
+            raise make_nul_error()
         return text
     try:
         return data.decode()
@@ -169,7 +172,8 @@ def _decode_bytes(data: bytes, declared: str | None) -> str:
         return _decode_legacy(data, declared, error.start)
 
 
-def _find_byte_order_mark(data: bytes) -> tuple[bytes, str] | None:
+def find_byte_order_mark(data: bytes) -> tuple[bytes, str] | None:
+    """Return the byte order mark that some bytes begin with, and the codec that it names."""
     return next((mark for mark in _BYTE_ORDER_MARKS if data.startswith(mark[0])), None)
 
 
@@ -177,21 +181,42 @@ def _decode_marked(data: bytes, mark: bytes, encoding: str) -> str:
     try:
         text = data[len(mark) :].decode(encoding).rstrip("\0")
     except UnicodeDecodeError as error:
-        where = error.start + len(mark)
-        raise UnreadableFileError(f"broken {encoding[:6].rstrip('-').upper()} at byte {where:,}; save it as UTF-8") from error
+        raise make_broken_error(encoding, error.start + len(mark)) from error
     if "\0" in text:
-        raise BinaryFileError("binary (NUL characters), not text")
+        raise make_nul_error()
     return text
+
+
+def make_broken_error(encoding: str, position: int) -> UnreadableFileError:
+    """Return what is said of bytes that are in an encoding but for those at a position."""
+    return UnreadableFileError(f"broken {encoding[:6].rstrip('-').upper()} at byte {position:,}; save it as UTF-8")
+
+
+def make_nul_error() -> BinaryFileError:
+    """Return what is said of bytes with NULs that are no text."""
+    return BinaryFileError("binary (NUL characters), not text")
 
 
 def _detect_binary_kind(data: bytes) -> str | None:
     """Return what kind of binary data this is, None when nothing speaks against text but perhaps NULs."""
-    kind = next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
-    if kind is None and b"\0" not in data:
-        controls = len(data.translate(None, _NO_CONTROLS))
-        if controls > max(_CONTROLS_ALLOWED, len(data) * _CONTROLS_SHARE):
-            kind = "control characters"
-    return kind
+    if kind := find_magic(data):
+        return kind
+    return None if b"\0" in data else describe_controls(count_controls(data), len(data))
+
+
+def find_magic(head: bytes) -> str | None:
+    """Return what kind of binary data begins like this."""
+    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+
+
+def count_controls(data: bytes) -> int:
+    """Count the control characters that no text needs."""
+    return len(data.translate(None, _NO_CONTROLS))
+
+
+def describe_controls(controls: int, size: int) -> str | None:
+    """Return that data of so many bytes is binary where too many of them are control characters."""
+    return "control characters" if controls > max(_CONTROLS_ALLOWED, size * _CONTROLS_SHARE) else None
 
 
 def _decode_bare_utf16(data: bytes) -> str | None:
@@ -201,14 +226,18 @@ def _decode_bare_utf16(data: bytes) -> str | None:
     little = b"\0" in data[1::2]
     if little == (b"\0" in data[::2]):
         return None
-    blocks = Counter(data[1::2] if little else data[::2])
-    if sum(count for _, count in blocks.most_common(2)) < 0.9 * blocks.total():
+    if not has_two_blocks(Counter(data[1::2] if little else data[::2])):
         return None
     try:
         text = data.decode("utf-16-le" if little else "utf-16-be")
     except UnicodeDecodeError:
         return None
     return None if _detect_binary_kind(text.encode()) else text
+
+
+def has_two_blocks(blocks: Counter[int]) -> bool:
+    """Return whether nearly all characters, counted by their block, are from two of them."""
+    return sum(count for _, count in blocks.most_common(2)) >= 0.9 * blocks.total()
 
 
 def _decode_legacy(data: bytes, declared: str | None, position: int) -> str:
@@ -218,44 +247,76 @@ def _decode_legacy(data: bytes, declared: str | None, position: int) -> str:
             return data.decode(declared)
         except UnicodeDecodeError:
             pass  # the file is wrong about itself
-    sequences = _UTF8_SEQUENCE.findall(data)
-    stray = len(data.translate(None, _ASCII_BYTES)) - sum(map(len, sequences))
-    if len(sequences) >= stray:
-        raise UnreadableFileError(f"broken UTF-8 at byte {position:,}; save it as UTF-8")
-    text = _decode_western(data)
-    if text is None:
-        text = _decode_national(data)
-    if text is None:
-        raise UnknownEncodingError(f"no valid UTF-8 at byte {position:,}, and no other encoding is likely; save it as UTF-8")
-    return text
+    counts = LegacyCounts()
+    counts.add(data)
+    encoding = counts.choose_encoding(position)
+    if encoding is None and (encoding := guess_national(data[:SNIFF_BYTES], counts.high)):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            encoding = None
+    if encoding is None:
+        raise make_unknown_error(position)
+    return data.decode(encoding)
 
 
-def _decode_western(data: bytes) -> str | None:
-    """Read as Windows-1252, when that gives words: few accented letters among the others, and no marks of a wrong page."""
-    try:
-        text = data.decode("cp1252")
-    except UnicodeDecodeError:
-        return None
-    high = len(data.translate(None, _ASCII_BYTES))
-    unlikely = sum(1 for _ in _UNLIKELY_SEQUENCE.finditer(text))
-    accented, letters = sum(1 for _ in _HIGH_LETTER.finditer(text)), sum(1 for _ in _LETTER.finditer(text))
-    in_words = accented <= letters * _HIGH_LETTERS_SHARE and high <= letters + _SYMBOLS_ALLOWED
-    return text if in_words and unlikely <= high * _UNLIKELY_SHARE else None
+def make_unknown_error(position: int) -> UnknownEncodingError:
+    """Return what is said of bytes in no likely encoding, which are no valid UTF-8 from a position on."""
+    return UnknownEncodingError(f"no valid UTF-8 at byte {position:,}, and no other encoding is likely; save it as UTF-8")
 
 
-def _decode_national(data: bytes) -> str | None:
-    """Return what charset-normalizer is confident of."""
-    if len(data.translate(None, _ASCII_BYTES)) < _GUESS_HIGH_BYTES:
+@dataclass(slots=True)
+class LegacyCounts:
+    """What tells how to read bytes that are no valid UTF-8: counted over pieces, each but the last ending with an ASCII byte.
+
+    No sequence of several bytes, and no mark of a wrong page, runs across an ASCII byte.
+    """
+
+    high: int = 0  # bytes that are not ASCII
+    sequences: int = 0  # characters of UTF-8 among them …
+    sequence_bytes: int = 0  # … of so many bytes
+    letters: int = 0  # read as Windows-1252
+    accented: int = 0  # of those
+    unlikely: int = 0  # marks of a wrong page
+    western: bool = True  # every byte is a character of Windows-1252
+
+    def add(self, piece: bytes, *, before: bytes = b"") -> None:
+        """Count a piece; `before` is the byte in front of it."""
+        sequences = _UTF8_SEQUENCE.findall(piece)
+        self.high += len(piece.translate(None, _ASCII_BYTES))
+        self.sequences += len(sequences)
+        self.sequence_bytes += sum(map(len, sequences))
+        try:
+            text = piece.decode("cp1252")
+        except UnicodeDecodeError:
+            self.western = False
+            return
+        self.letters += sum(1 for _ in _LETTER.finditer(text))
+        self.accented += sum(1 for _ in _HIGH_LETTER.finditer(text))
+        self.unlikely += sum(1 for _ in _UNLIKELY_SEQUENCE.finditer(before.decode("ascii") + text))
+
+    def choose_encoding(self, position: int) -> str | None:
+        """Return Windows-1252 when that gives words: few accented letters among the others, and no marks of a wrong page.
+
+        Raises UnreadableFileError for what is rather UTF-8, broken at `position`.
+        """
+        if self.sequences >= self.high - self.sequence_bytes:
+            raise make_broken_error("utf-8", position)
+        in_words = self.accented <= self.letters * _HIGH_LETTERS_SHARE and self.high <= self.letters + _SYMBOLS_ALLOWED
+        return "cp1252" if self.western and in_words and self.unlikely <= self.high * _UNLIKELY_SHARE else None
+
+
+def guess_national(head: bytes, high: int) -> str | None:
+    """Return the encoding that charset-normalizer is confident of, by the first SNIFF_BYTES of bytes of which `high` are not
+    ASCII; not all of them need be text in it."""
+    if high < _GUESS_HIGH_BYTES:
         return None
     from charset_normalizer import from_bytes
 
-    best = from_bytes(_trim_to_whole_lines(data[:SNIFF_BYTES]), cp_isolation=_NATIONAL_ENCODINGS.split()).best()
+    best = from_bytes(_trim_to_whole_lines(head), cp_isolation=_NATIONAL_ENCODINGS.split()).best()
     if best is None or best.chaos > _GUESS_CHAOS or (best.coherence < _GUESS_COHERENCE and not best.multi_byte_usage):
         return None
-    try:
-        return data.decode(best.encoding)
-    except UnicodeDecodeError:
-        return None
+    return best.encoding
 
 
 def _trim_to_whole_lines(head: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import IO, Any, Final
 
 from vecsearch.core.files import SkippedFile
 from vecsearch.core.nesting import load_json
-from vecsearch.core.parsed import LoaderItem, Media, ParsedDocument, ParseWarning, Section
+from vecsearch.core.parsed import LoaderItem, Media, ParsedDocument, ParseWarning, Portion, Section
 from vecsearch.documents.validation import validate_depth
 
 _LENGTH: Final = struct.Struct(">I")
@@ -52,7 +52,8 @@ def pack_item(item: LoaderItem) -> list[Any]:
                 ]
                 for part in item.media
             ]
-            return ["document", item.id, item.text, item.title, item.metadata, sections, media]
+            portion = None if item.portion is None else [item.portion.start, item.portion.is_last]
+            return ["document", item.id, item.text, item.title, item.metadata, sections, media, portion]
         case ParseWarning():
             return ["problem", item.message]
         case SkippedFile():
@@ -62,7 +63,7 @@ def pack_item(item: LoaderItem) -> list[Any]:
 def unpack_item(values: list[Any]) -> LoaderItem:
     """Return the item of `packed`."""
     match values:
-        case ["document", identifier, text, title, metadata, sections, media]:
+        case ["document", identifier, text, title, metadata, sections, media, portion]:
             return ParsedDocument(
                 identifier,
                 text,
@@ -70,6 +71,7 @@ def unpack_item(values: list[Any]) -> LoaderItem:
                 metadata,
                 tuple(Section(*section) for section in sections),
                 tuple(map(_unpack_media, media)),
+                None if portion is None else Portion(*portion),
             )
         case ["problem", what]:
             return ParseWarning(what)

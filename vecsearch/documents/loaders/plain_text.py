@@ -1,16 +1,22 @@
-"""Text as it stands: plain text, and files of unknown kind that look like text."""
+"""Text as it stands: plain text, and files of unknown kind that look like text. A large one comes in portions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, pairwise
 
-from vecsearch.core.parsed import LoaderItem, Section
+from vecsearch.core.parsed import LoaderItem, ParsedDocument, Portion, Section
+from vecsearch.core.settings import PORTION_CHARACTERS, STREAM_MIN_BYTES
 from vecsearch.documents.decoding import BinaryFileError, UnknownEncodingError, decode, is_binary
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
+from vecsearch.documents.portions import split_portions
+from vecsearch.documents.text_stream import FileEncoding, choose_encoding, read_text
 
 
 def load_plain_text(raw: RawFile) -> Iterator[LoaderItem]:
     """Load the text unchanged; its chunks know their lines."""
+    if raw.content is None and raw.size >= STREAM_MIN_BYTES:
+        return _emit_portions(raw, choose_encoding(raw.open))
     return emit_document(raw, decode(raw.data), sections=[Section(0, {"lines": 1})])
 
 
@@ -23,3 +29,14 @@ def load_unknown(raw: RawFile) -> Iterator[LoaderItem]:
         return load_plain_text(raw)
     except UnknownEncodingError as error:
         raise BinaryFileError("binary or in an unknown encoding") from error
+
+
+def _emit_portions(raw: RawFile, encoding: FileEncoding) -> Iterator[LoaderItem]:
+    """Yield a large text in portions; a document as any other where it is but one of them."""
+    texts = split_portions(read_text(raw.open, encoding), PORTION_CHARACTERS)
+    start = line_breaks = 0
+    for text, following in pairwise(chain(texts, (None,))):
+        assert text is not None
+        portion = Portion(start, is_last=following is None) if start or following is not None else None
+        yield ParsedDocument(raw.name, text, sections=(Section(0, {"lines": 1 + line_breaks}),), portion=portion)
+        start, line_breaks = start + len(text), line_breaks + text.count("\n")
