@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,6 +24,7 @@ from vecsearch.stores.sqlite.fulltext.term_segment import (
     TermSegment,
     build_segment,
     merge_segments,
+    slice_terms,
 )
 
 terms = st.text(st.sampled_from("abé京1"), min_size=1, max_size=3)
@@ -104,6 +107,25 @@ def test_segments_are_merged_as_if_they_had_been_one(chunks: list[Chunk], data: 
     merged = merge_segments([build(part) for part in parts], living)
     assert merged.is_same(build([chunk for chunk in chunks if chunk.id not in deleted]))
     assert merge_segments([build(part) for part in parts], [None] * len(parts)).is_same(build(chunks))
+
+
+@given(chunk_lists(), chunk_lists(), st.data())
+def test_segments_are_merged_a_range_of_terms_after_the_other(one: list[Chunk], two: list[Chunk], data: st.DataObject) -> None:
+    parts = [build(one), build([Chunk(100 + chunk.id, chunk.above, chunk.body) for chunk in two])]
+    living = [np.array([data.draw(st.booleans()) for _ in part.ids]) for part in parts]
+    whole = merge_segments(parts, living)
+    cuts = ["", *sorted(data.draw(st.sets(terms, max_size=3))), None]
+    ranges = [
+        merge_segments([slice_terms(part, *(find_rank(part, cut) for cut in bounds)) for part in parts], living)
+        for bounds in pairwise(cuts)
+    ]
+    assert [term for part in ranges for term in part.terms] == whole.terms
+    assert {key: places for part in ranges for key, places in read_postings(part).items()} == read_postings(whole)
+    assert all(np.array_equal(part.ids, whole.ids) and np.array_equal(part.lengths, whole.lengths) for part in ranges)
+
+
+def find_rank(segment: TermSegment, term: str | None) -> int:
+    return len(segment.terms) if term is None else bisect_left(segment.terms, term)
 
 
 def test_a_frequent_word_has_a_block_of_its_own_and_a_long_text_wide_numbers() -> None:

@@ -16,25 +16,35 @@ from vecsearch.stores.sqlite.fulltext.term_rows import ID_TYPE, SegmentHead, add
 from vecsearch.stores.sqlite.fulltext.term_segment import TermSegment
 
 
-def insert_segment(connection: Connection, collection: int, segment: TermSegment) -> None:
-    """Store a segment that has chunks."""
-    blocks = list(encode_blocks(segment))
+def insert_segment(connection: Connection, collection: int, ranges: Iterable[TermSegment]) -> None:
+    """Store a segment, which comes a range of terms after the other; nothing where it has no chunks."""
     first = 1 + (get_last_number(connection, term_blocks) or 0)
-    numbers = range(first, first + len(blocks))
-    _ADD_BLOCK.run_many(connection, list(zip(numbers, (add_checksum(block.postings) for block in blocks), strict=True)))
-    _ADD_POSITIONS.run_many(connection, list(zip(numbers, (add_checksum(block.positions) for block in blocks), strict=True)))
+    first_terms: list[str] = []
+    for segment in ranges:
+        first_terms += _insert_blocks(connection, segment, first + len(first_terms))
     ids, lengths = segment.ids, segment.lengths
-    head = SegmentHead(0, int(ids[0]), int(ids[-1]), len(ids), first, len(blocks))
+    if not len(ids):
+        return
+    head = SegmentHead(0, int(ids[0]), int(ids[-1]), len(ids), first, len(first_terms))
     gaps = None if head.last_chunk - head.first_chunk + 1 == head.rows else ids.astype(ID_TYPE).tobytes()
-    block_terms = "\n".join(block.first_term for block in blocks)
+    block_terms = "\n".join(first_terms)
     data = lengths.astype(choose_type(int(lengths.max()))).tobytes()
     connection.execute(
         insert(term_segments).values(
             collection_id=collection, first_chunk=head.first_chunk, last_chunk=head.last_chunk, rows=head.rows, ids=gaps,
-            lengths=add_checksum(data, describe_head(head, gaps, block_terms)), first_block=first, blocks=len(blocks),
+            lengths=add_checksum(data, describe_head(head, gaps, block_terms)), first_block=first, blocks=len(first_terms),
             block_terms=block_terms,
         )
     )  # fmt: skip
+
+
+def _insert_blocks(connection: Connection, segment: TermSegment, first: int) -> list[str]:
+    """Store a segment's blocks under numbers from `first` on; returns the first term of each."""
+    blocks = list(encode_blocks(segment))
+    numbers = range(first, first + len(blocks))
+    _ADD_BLOCK.run_many(connection, list(zip(numbers, (add_checksum(block.postings) for block in blocks), strict=True)))
+    _ADD_POSITIONS.run_many(connection, list(zip(numbers, (add_checksum(block.positions) for block in blocks), strict=True)))
+    return [block.first_term for block in blocks]
 
 
 def delete_segments(connection: Connection, heads: Iterable[SegmentHead]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,9 +15,10 @@ from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
 from vecsearch.stores.sqlite.fulltext.term_blocks import NARROW, WIDE, decode_segment
-from vecsearch.stores.sqlite.fulltext.term_segment import TermSegment
+from vecsearch.stores.sqlite.fulltext.term_segment import TermSegment, slice_terms
 
 ID_TYPE: Final = np.dtype("<i8")
+BLOCKS_TOGETHER: Final = 300  # of all segments that are merged, held in memory
 _HEADS: Final = """
     SELECT id, first_chunk, last_chunk, rows, first_block, blocks FROM term_segments WHERE collection_id = ? ORDER BY first_chunk
 """
@@ -84,13 +87,38 @@ def describe_head(head: SegmentHead, ids: bytes | None, block_terms: str) -> byt
 
 def load_segment(connection: AnyConnection, head: SegmentHead) -> TermSegment:
     """Return all of a segment. Raises DatabaseCorruptedError."""
-    chunks = load_chunks(connection, head)
-    last = head.first_block + head.blocks - 1
-    blocks = get_driver(connection).execute(_BLOCKS, (head.first_block, last)).fetchall() if head.blocks else []
-    if len(blocks) != head.blocks:
+    return _load_blocks(connection, load_chunks(connection, head), range(head.first_block, head.first_block + head.blocks))
+
+
+def _load_blocks(connection: AnyConnection, held: SegmentChunks, numbers: range) -> TermSegment:
+    """Return some blocks of a segment that holds these chunks."""
+    blocks = get_driver(connection).execute(_BLOCKS, (numbers.start, numbers.stop - 1)).fetchall() if numbers else []
+    if len(blocks) != len(numbers):
         raise make_damage_error()
     return decode_segment(
-        chunks.ids, chunks.lengths, [(verify_checksum(postings), verify_checksum(positions)) for postings, positions in blocks]
+        held.ids, held.lengths, [(verify_checksum(postings), verify_checksum(positions)) for postings, positions in blocks]
+    )
+
+
+def iterate_terms(connection: AnyConnection, heads: Sequence[SegmentHead]) -> Iterator[list[TermSegment]]:
+    """Yield segments a range of terms after the other, so that not all of them is held: of each what lies in the range.
+
+    At least once. Raises DatabaseCorruptedError.
+    """
+    chunks = [load_chunks(connection, head) for head in heads]
+    starts = sorted({term for of_segment in chunks for term in of_segment.block_terms})
+    for first, end in pairwise(["", *starts[BLOCKS_TOGETHER::BLOCKS_TOGETHER], None]):
+        assert first is not None
+        yield [_load_terms(connection, head, held, first, end) for head, held in zip(heads, chunks, strict=True)]
+
+
+def _load_terms(connection: AnyConnection, head: SegmentHead, held: SegmentChunks, first: str, end: str | None) -> TermSegment:
+    """Return of a segment the terms from `first` on that stand before `end`; None for no end."""
+    begin = max(0, bisect_right(held.block_terms, first) - 1)
+    stop = head.blocks if end is None else bisect_left(held.block_terms, end)
+    segment = _load_blocks(connection, held, range(head.first_block + begin, head.first_block + stop))
+    return slice_terms(
+        segment, bisect_left(segment.terms, first), len(segment.terms) if end is None else bisect_left(segment.terms, end)
     )
 
 

@@ -129,6 +129,16 @@ def merge_segments(segments: Sequence[TermSegment], living: Sequence[Mask | None
     return TermSegment(ids, lengths, terms, starts, ordinals, frequencies, position_starts, positions)
 
 
+def slice_terms(segment: TermSegment, first: int, end: int) -> TermSegment:
+    """Return a segment with some of its terms, by their ranks, and all of its chunks."""
+    starts, position_starts = segment.starts[first : end + 1], segment.position_starts[first : end + 1]
+    postings, places = slice(starts[0], starts[-1]), slice(position_starts[0], position_starts[-1])
+    return TermSegment(
+        segment.ids, segment.lengths, segment.terms[first:end], starts - starts[0], segment.ordinals[postings],
+        segment.frequencies[postings], position_starts - position_starts[0], segment.positions[places],
+    )  # fmt: skip
+
+
 def _drop_chunks(segment: TermSegment, living: Mask) -> TermSegment:
     """Return a segment without some chunks, and without the terms that stand in no other."""
     alive = living[segment.ordinals]

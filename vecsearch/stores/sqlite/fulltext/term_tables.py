@@ -43,7 +43,7 @@ def add(connection: Connection, state: CollectionState, entries: Iterable[IndexE
     """Index chunks, whose ids ascend and are above those of every chunk that is indexed."""
     following = iter(entries)
     while len((segment := _analyze(state, islice(following, SEGMENT_ROWS_MAX))).ids):
-        term_row_writes.insert_segment(connection, state.id, segment)
+        term_row_writes.insert_segment(connection, state.id, [segment])
     _merge_due(connection, state.id)
     increase_data_version(connection, state)
 
@@ -140,11 +140,12 @@ def _merge_due(connection: Connection, collection: int) -> None:
 
 def _merge(connection: Connection, collection: int, heads: Sequence[SegmentHead], tombstones: Ids) -> Ids:
     """Put one segment in the place of several; returns the tombstones that are left."""
-    segments = [term_rows.load_segment(connection, head) for head in heads]
-    merged = merge_segments(segments, [_find_living(segment.ids, tombstones) for segment in segments])
+    merged = (
+        merge_segments(segments, [_find_living(segment.ids, tombstones) for segment in segments])
+        for segments in term_rows.iterate_terms(connection, heads)
+    )
+    term_row_writes.insert_segment(connection, collection, merged)
     term_row_writes.delete_segments(connection, heads)
-    if len(merged.ids):
-        term_row_writes.insert_segment(connection, collection, merged)
     return tombstones[(tombstones < heads[0].first_chunk) | (tombstones > heads[-1].last_chunk)]
 
 
