@@ -22,7 +22,7 @@ STATEMENTS = (
         start INTEGER NOT NULL,
         text TEXT NOT NULL,
         UNIQUE (document_id, start))""",
-    "ALTER TABLE chunks ADD COLUMN part_id INTEGER REFERENCES text_parts (id)",
+    "ALTER TABLE chunks ADD COLUMN part_id INTEGER",
     "DROP TABLE staged_vectors",
 )
 

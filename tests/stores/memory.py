@@ -23,7 +23,15 @@ from vecsearch.core.errors import CollectionNotFoundError, DatabaseLockedError, 
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.types import ChunkId, Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, OutdatedDocument, PreservedFields, Vector
+from vecsearch.stores.base import (
+    CollectionInfo,
+    Continuation,
+    IndexedFile,
+    NewDocument,
+    OutdatedDocument,
+    PreservedFields,
+    Vector,
+)
 
 Key: TypeAlias = tuple[str, bool]  # a collection's name; whether its replacement is meant
 
@@ -159,12 +167,16 @@ class MemoryWriter:
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
+        continuations: Sequence[Continuation] = (),
     ) -> None:
         with self._change() as state:
             for document in {document.id: document for document in documents}.values():
                 state.documents[document.id] = self._make_document(state, document)
                 if document.source is not None:
                     state.files.setdefault(document.source, MemoryFile(indexed_at=_get_timestamp()))
+            for continuation in continuations:
+                if continuation.id in state.documents:
+                    state.documents[continuation.id] = self._continue(state, state.documents[continuation.id], continuation)
             _set_metadata(state, metadata or {})
             for file in files:
                 state.files[file.path] = MemoryFile(file.digest, file.split, file.error, file.mounted, _get_timestamp())
@@ -182,6 +194,23 @@ class MemoryWriter:
             next(numbers) if old is None else old.number, new.id, new.source, new.title, new.text, preserved.metadata, new.digest,
             new.provided_vectors, preserved.indexed_at, new.spans, tuple(next(numbers) for _ in new.spans), vectors,
             frozenset(new.pending),
+        )  # fmt: skip
+
+    def _continue(self, state: MemoryState, old: MemoryDocument, continuation: Continuation) -> MemoryDocument:
+        kept = sum(span.start < continuation.start for span in old.spans)
+        starts = tuple(start for start in old.part_starts if start < continuation.start)
+        text, spans, ids = old.text[: continuation.start], old.spans[:kept], old.chunk_ids[:kept]
+        vectors, pending = old.vectors[:kept], {number for number in old.pending if number < kept}
+        for part in continuation.parts:
+            rows = np.zeros((len(part.spans), state.info.encoder.dimension), np.float32)
+            rows[[n for n in range(len(part.spans)) if n not in part.pending]] = part.vectors
+            vectors = np.concatenate([vectors, _round(rows, state.info.precision)])
+            pending |= {len(spans) + number for number in part.pending}
+            text, spans, starts = text + part.text, spans + part.spans, (*starts, part.start)
+            ids += tuple(next(self._store.numbers) for _ in part.spans)
+        return replace(
+            old, text=text, spans=spans, chunk_ids=ids, vectors=vectors, pending=frozenset(pending), part_starts=starts,
+            digest=continuation.digest, indexed_at=_get_timestamp(),
         )  # fmt: skip
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:

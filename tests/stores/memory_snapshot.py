@@ -63,6 +63,7 @@ class MemoryDocument:
     chunk_ids: tuple[ChunkId, ...]
     vectors: Any  # in the collection's precision; zeros where they are still to be made
     pending: frozenset[int] = frozenset()  # the numbers of the chunks for which they are
+    part_starts: tuple[int, ...] = (0,)
 
     def get_fields(self) -> tuple[Any, ...]:
         """Return all that a replacement copies."""
@@ -387,6 +388,12 @@ class MemorySnapshot:
     def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
         return {document.digest: document.id for document in self._list_encoded() if document.digest in set(digests)}
 
+    def load_text_part(self, document_id: str, start: int) -> str | None:
+        for document in self._find([document_id]):
+            if start in document.part_starts:
+                return document.text[start : min(end for end in (*document.part_starts, len(document.text)) if end > start)]
+        return None
+
     def load_encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
         return {
             document.id: EncodedChunks(document.spans, document.vectors.astype(np.float32))
@@ -394,10 +401,10 @@ class MemorySnapshot:
             if documents.get(document.id) == document.digest
         }
 
-    def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
+    def iterate_vectors(self, ids: Sequence[str], *, start: int = 0) -> Iterator[StoredVector]:
         for document in self._find(ids):
             for ordinal, (span, vector) in enumerate(zip(document.spans, document.vectors.astype(np.float32), strict=True)):
-                if not document.provided_vectors and ordinal not in document.pending:
+                if not document.provided_vectors and ordinal not in document.pending and span.start >= start:
                     text = document.get_chunk_text(span)
                     yield StoredVector(text.title, text.context, text.text, vector)
 

@@ -77,7 +77,8 @@ PARSE_AHEAD_BYTES: Final = 16_000_000  # of answers that wait to be encoded
 FRAME_CHARACTERS: Final = 200_000  # sent together
 STREAM_MIN_BYTES: Final = 4_000_000  # plain text from here on is read, and stored, in portions …
 PORTION_CHARACTERS: Final = 100_000  # … of about so much text
-STREAM_BLOCK_BYTES: Final = 1_000_000  # read of it together
+STREAM_BLOCK_BYTES: Final = 65_536  # read of it together: of larger strings the system keeps the memory
+PORTIONS_TOGETHER: Final = 10  # committed, after the first
 
 # -- the index file
 INDEX_FLUSH_ROWS: Final = 5_000  # publish when so many rows were added after the index files, or deleted from them
@@ -100,6 +101,9 @@ TITLE_SHARE_MAX: Final = 0.5  # of the encoder's window; a longer title is cut f
 SURE_SHARE: Final = 0.9  # of the window: a part of so few tokens fits, wherever it was cut
 BLOCK_CHARACTERS: Final = 100_000  # of a long text cut without a look at its tokens, which take many times its memory
 SPLIT_TOLERANCE: Final = 0.15  # of a chunk's length: how far a cut may move to reach the end of a paragraph, line or sentence
+
+# -- stored texts
+TEXT_PART_CHARACTERS: Final = 200_000  # a longer text is stored in parts of about half as much
 
 # -- files
 MAX_FILE_BYTES: Final = 256_000_000  # a larger file is left out unless requested

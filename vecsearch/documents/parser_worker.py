@@ -97,7 +97,7 @@ def _format_error(error: BaseException) -> str:
 
 
 class _FrameWriter:
-    """Send items to the owner, many in a frame.
+    """Send items to the owner, many in a frame, a portion of a long text at once.
 
     The process ends when a file takes too long: more than `seconds` of computing, or, even without an owner, much longer by the
     clock. Who waits for a full pipe does not work: both timers stand still then.
@@ -114,7 +114,8 @@ class _FrameWriter:
     def add(self, item: LoaderItem) -> None:
         self._items.append(wire_format.pack_item(item))
         self._characters += len(item.text) if isinstance(item, ParsedDocument) else 100
-        if self._characters >= FRAME_CHARACTERS:
+        is_portion = isinstance(item, ParsedDocument) and item.portion is not None
+        if is_portion or self._characters >= FRAME_CHARACTERS:
             self._send({"items": self._items})
 
     def finish(self, status: list[str]) -> None:

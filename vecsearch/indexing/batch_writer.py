@@ -26,6 +26,7 @@ from vecsearch.indexing.commit_check import CommitPlan, FinishedFile, LeftOut, R
 from vecsearch.indexing.stages import ChunkedDocument, assemble, collect_texts, embed
 from vecsearch.stores.base import (
     CollectionInfo,
+    Continuation,
     EncodedChunks,
     IndexedFile,
     Matrix,
@@ -201,6 +202,24 @@ class BatchWriter:
             self._commit(new, batch)
             self._advance(sum(batch.weights.values()), sum(len(document.spans) for document in new))
         self._batch = _Batch()
+
+    def extend_text(self, more: Continuation, *, source: str | None, after: str | None, first: NewDocument | None = None) -> bool:
+        """Commit, at once, more text of a document, and what it begins with where `first` is given.
+
+        Returns False, and commits nothing, where the stored document is not of this source and digest (`after`) any more. Raises
+        CollectionChangedError, DatabaseLockedError, DiskFullError.
+        """
+        self.flush()
+        with self._target.open_writer() as writer:
+            if self.check_unchanged(writer) is None:
+                return False
+            self._check_dimension()
+            with writer.open_snapshot() as snapshot:
+                stored = None if snapshot is None else snapshot.find_stored_documents([more.id]).get(more.id)
+            if stored is None or (stored.source, stored.digest) != (source, after):
+                return False
+            writer.commit([] if first is None else [first], continuations=[more])
+        return True
 
     def commit_with_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix) -> None:
         """Commit documents of one chunk each whose vectors the caller brings, thousands at a time."""

@@ -15,16 +15,19 @@ from vecsearch.stores.base import IndexedFile, NewDocument, Snapshot, StoredDocu
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A document that was not stored, since another run stored its id (`stored_source`) or deleted it (`is_gone`) meanwhile."""
+    """A document that was not stored, since another run stored its id (`stored_source`), changed it or deleted it meanwhile."""
 
     id: str
     source: str | None
     stored_source: str | None = None
     is_gone: bool = False
+    is_changed: bool = False
 
     def __str__(self) -> str:
         if self.is_gone:
             return f"the document {self.id!r} was deleted by another run while this one read it; give it again to have it back"
+        if self.is_changed:
+            return f"the document {self.id!r} was changed by another run while this one read it; index it again"
         return format_id_conflict(self.id, self.stored_source, self.source)
 
 

@@ -9,13 +9,11 @@ renamed file neither, and an interrupted run goes on where it stopped. The write
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
-from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.files import FailedFile, FoundFile, IndexReport, Scan, SkippedFile
 from vecsearch.core.parallel import map_parallel
@@ -26,37 +24,26 @@ from vecsearch.core.types import CollectionSpec, Split
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
-from vecsearch.documents.validation import validate_document
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, count_stored, find_encoded
 from vecsearch.indexing.commit_check import format_id_conflict
+from vecsearch.indexing.long_documents import LongDocument
 from vecsearch.indexing.missing_files import find_missing_files, is_mounted, make_missing_check
 from vecsearch.indexing.progress import Progress
-from vecsearch.indexing.read_files import ChangedDocument, FileGroup, FileProgress, HashedDocument, ReadFile
+from vecsearch.indexing.read_files import (
+    ChangedDocument,
+    FileGroup,
+    FileProgress,
+    HashedDocument,
+    IndexCounts,
+    ReadFile,
+    StoredContents,
+    group_items,
+    is_valid,
+)
 from vecsearch.indexing.stages import ChunkedDocument, chunk
 from vecsearch.indexing.vector_filler import VectorFiller
-from vecsearch.stores.base import EncodedChunks, IndexedFile, NewDocument, Store, StoredDocument, StoredSource
-
-
-@dataclass(slots=True)
-class IndexCounts:
-    """Documents added, updated, unchanged, removed; files that failed or were skipped; what a dry run would do."""
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    failed: list[FailedFile] = field(default_factory=list)
-    skipped: list[SkippedFile] = field(default_factory=list)
-    planned: list[tuple[str, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _StoredContents:
-    """What the collection holds of some documents, or is about to: under their ids, and of the same content under any id."""
-
-    documents: dict[str, StoredDocument]
-    encoded: Mapping[str, EncodedChunks]  # by content digest
+from vecsearch.stores.base import IndexedFile, NewDocument, Store, StoredDocument, StoredSource
 
 
 class IndexPipeline:
@@ -175,8 +162,7 @@ class IndexPipeline:
         progress = FileProgress(file.path.as_posix(), result.request.name, file.size)
         read = ReadFile(file, result, known, progress, result.read_items())
         try:
-            for item in islice(read.rest, READ_DOCUMENTS):
-                read.first.append(item)
+            read.take_first(READ_DOCUMENTS)
         except UnreadableFileError as error:
             read.error = error
         return read
@@ -206,7 +192,7 @@ class IndexPipeline:
         try:
             if read.error is not None:
                 raise read.error
-            self._process_items(read.rest, progress, last=last)
+            self._process_items(read.rest, progress, known, last=last)
         except (BinaryFileError, EmptyFileError) as error:
             self._record_without_text(file, known, error, name)
         except UnreadableFileError as error:
@@ -215,6 +201,9 @@ class IndexPipeline:
             if progress.id_conflict and not last:
                 return True
             self._finish_file(file, read.result, progress, known)
+        finally:
+            if progress.long is not None:
+                progress.long.close()
         self._progress.advance(progress.bytes_left, 0)
         return False
 
@@ -248,9 +237,14 @@ class IndexPipeline:
 
     # -- documents
 
-    def _process_items(self, items: Iterable[LoaderItem], progress: FileProgress, *, last: bool) -> None:
-        """Store what is new or changed, some documents at a time."""
-        for batch in batched(items, READ_DOCUMENTS):
+    def _process_items(
+        self, items: Iterable[LoaderItem], progress: FileProgress, known: StoredSource | None = None, *, last: bool
+    ) -> None:
+        """Store what is new or changed, some documents at a time, of a long one each portion as it comes."""
+        for batch in group_items(items):
+            if isinstance(batch, ParsedDocument):
+                self._process_portion(batch, progress, known, last=last)
+                continue
             documents = self._collect_documents(batch, progress)
             stored = self._read_stored([(document, progress.source) for document in documents])
             changed = self._choose_changed(documents, progress, stored, last=last)
@@ -266,12 +260,12 @@ class IndexPipeline:
                 case SkippedFile():
                     member = item.source.removeprefix(progress.source or "")
                     self._counts.skipped.append(SkippedFile(f"{progress.origin}{member}", item.reason))
-                case ParsedDocument() if _is_valid(item, progress):
+                case ParsedDocument() if is_valid(item, progress):
                     documents.append(HashedDocument(item, hash_content(item, self._split)))
         return documents
 
     def _choose_changed(
-        self, documents: Sequence[HashedDocument], progress: FileProgress, stored: _StoredContents, *, last: bool
+        self, documents: Sequence[HashedDocument], progress: FileProgress, stored: StoredContents, *, last: bool
     ) -> list[ChangedDocument]:
         """Return what is to be stored; a document whose metadata alone has changed gets them."""
         chosen = []
@@ -293,20 +287,49 @@ class IndexPipeline:
             stored.documents[document.id] = StoredDocument(document.id, progress.source, digest, document.metadata)
         return chosen
 
-    def _read_stored(self, documents: Sequence[tuple[HashedDocument, str | None]]) -> _StoredContents:
+    def _process_portion(
+        self, document: ParsedDocument, progress: FileProgress, known: StoredSource | None, *, last: bool
+    ) -> None:
+        assert document.portion is not None
+        weight = min(progress.bytes_left, len(document.text) + 50)
+        progress.bytes_left -= weight
+        if document.portion.start == 0:
+            progress.long = self._begin_long_document(document, progress, known, last=last)
+        if progress.long is None or not is_valid(document, progress):
+            return
+        progress.long.add(document, weight)
+        if document.portion.is_last and (self._dry_run or not progress.long.is_changed):
+            self._count_document(document.id, new=progress.long.is_new, changed=progress.long.is_changed)
+
+    def _begin_long_document(
+        self, document: ParsedDocument, progress: FileProgress, known: StoredSource | None, *, last: bool
+    ) -> LongDocument | None:
+        """Return what takes the portions of a document; None where its id is another's."""
+        assert progress.source is not None  # lines of a pipe have no portions
+        with self._target.open_snapshot() as snapshot:
+            prior = None if snapshot is None else snapshot.find_stored_documents([document.id]).get(document.id)
+        if not self._claim_id(document.id, prior, progress, last=last):
+            return None
+        is_elsewhere = is_mounted(Path(progress.origin), self._source_root)
+        return LongDocument(
+            self._target, self._batches, file=IndexedFile(progress.source, None, self._split, None, is_elsewhere),
+            get_encoder=self._get_encoder, advance=self._progress.advance, prior=prior, known=known, dry_run=self._dry_run,
+        )  # fmt: skip
+
+    def _read_stored(self, documents: Sequence[tuple[HashedDocument, str | None]]) -> StoredContents:
         """Return what is stored of some documents, each given with its source; encoded chunks only of those that have changed."""
         if not documents:
-            return _StoredContents({}, {})
+            return StoredContents({}, {})
         with self._target.open_snapshot() as snapshot:
             if snapshot is None:
-                return _StoredContents({}, {})
+                return StoredContents({}, {})
             stored = snapshot.find_stored_documents([document.id for (document, _), _ in documents])
             changed = {
                 digest for (document, digest), source in documents
                 if (prior := stored.get(document.id)) is None or (prior.source, prior.digest) != (source, digest)
             }  # fmt: skip
             encoded = find_encoded(snapshot, sorted(changed)) if changed and not self._dry_run else {}
-        return _StoredContents(stored, encoded)
+        return StoredContents(stored, encoded)
 
     def _chunk(self, changed: Sequence[ChangedDocument]) -> list[ChunkedDocument | NewDocument]:
         """Chunk documents on all cores, where tokenizing lets others run; a copy of what is stored is ready with its vectors."""
@@ -375,25 +398,3 @@ class IndexPipeline:
         with self._target.open_writer() as writer:
             if self._batches.check_unchanged(writer) is not None:
                 self._counts.removed += writer.delete_sources(sorted(filter(self._is_still_missing, self._missing)))
-
-
-def _is_valid(document: ParsedDocument, progress: FileProgress) -> bool:
-    """Return whether a document can be stored; what is wrong with it is noted before anything is made of it."""
-    try:
-        validate_document(document)
-    except InputError as error:
-        progress.problems.append(str(error))
-        return False
-    return True
-
-
-def has_documents(files: Iterable[FoundFile], passwords: Sequence[str] = ()) -> bool:
-    """Return whether one of the files, read now, has anything to index."""
-    with ParserProcess(passwords=passwords) as parser:
-        for result in parser.read(ParseRequest(file.path, file.path.name, file.size) for file in files):
-            try:
-                if any(isinstance(item, ParsedDocument) for item in result.read_items()):
-                    return True
-            except UnreadableFileError:
-                continue
-    return False

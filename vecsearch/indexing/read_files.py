@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, groupby, islice
 from time import monotonic
 from typing import NamedTuple
 
-from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.files import FoundFile
+from vecsearch.core.batched import batched
+from vecsearch.core.errors import InputError, UnreadableFileError
+from vecsearch.core.files import FailedFile, FoundFile, SkippedFile
 from vecsearch.core.parsed import LoaderItem, ParsedDocument
 from vecsearch.core.settings import GROUP_CHARACTERS, GROUP_SECONDS, READ_DOCUMENTS
-from vecsearch.documents.parser_process import ParseResult
-from vecsearch.stores.base import EncodedChunks, StoredSource
+from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
+from vecsearch.documents.validation import validate_document
+from vecsearch.indexing.long_documents import LongDocument
+from vecsearch.stores.base import EncodedChunks, StoredDocument, StoredSource
+
+
+@dataclass(slots=True)
+class IndexCounts:
+    """Documents added, updated, unchanged, removed; files that failed or were skipped; what a dry run would do."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: list[FailedFile] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
+    planned: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContents:
+    """What the collection holds of some documents, or is about to: under their ids, and of the same content under any id."""
+
+    documents: dict[str, StoredDocument]
+    encoded: Mapping[str, EncodedChunks]  # by content digest
 
 
 @dataclass(slots=True)
@@ -25,6 +50,7 @@ class FileProgress:
     problems: list[str] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     id_conflict: bool = False  # an id of it belongs to another file, which may be about to let it go
+    long: LongDocument | None = None  # whose portions come
 
 
 class HashedDocument(NamedTuple):
@@ -55,6 +81,15 @@ class ReadFile:
     rest: Iterator[LoaderItem]
     first: list[LoaderItem] = field(default_factory=list)
     error: UnreadableFileError | None = None
+    is_long: bool = False  # the rest begins with a portion of a long document
+
+    def take_first(self, most: int) -> None:
+        """Read the first items, at most so many. Raises UnreadableFileError."""
+        for item in islice(self.rest, most):
+            if is_portion(item):
+                self.rest, self.is_long = chain([item], self.rest), True
+                return
+            self.first.append(item)
 
 
 @dataclass(slots=True)
@@ -68,10 +103,46 @@ class FileGroup:
 
     def add(self, read: ReadFile) -> None:
         self.files.append(read)
-        self.items += len(read.first) + 1
+        self.items += READ_DOCUMENTS if read.is_long else len(read.first) + 1
         self.characters += sum(len(item.text) for item in read.first if isinstance(item, ParsedDocument))
 
     @property
     def is_full(self) -> bool:
         is_large = self.items >= READ_DOCUMENTS or self.characters >= GROUP_CHARACTERS
         return is_large or monotonic() - self.begun > GROUP_SECONDS
+
+
+def is_portion(item: LoaderItem) -> bool:
+    """Return whether an item is a portion of a long document."""
+    return isinstance(item, ParsedDocument) and item.portion is not None
+
+
+def group_items(items: Iterable[LoaderItem]) -> Iterator[list[LoaderItem] | ParsedDocument]:
+    """Yield items in order, some together, but a portion alone, as soon as it comes."""
+    for are_portions, group in groupby(items, is_portion):
+        if are_portions:
+            yield from (item for item in group if isinstance(item, ParsedDocument))
+        else:
+            yield from batched(group, READ_DOCUMENTS)
+
+
+def is_valid(document: ParsedDocument, progress: FileProgress) -> bool:
+    """Return whether a document can be stored; what is wrong with it is noted before anything is made of it."""
+    try:
+        validate_document(document)
+    except InputError as error:
+        progress.problems.append(str(error))
+        return False
+    return True
+
+
+def has_documents(files: Iterable[FoundFile], passwords: Sequence[str] = ()) -> bool:
+    """Return whether one of the files, read now, has anything to index."""
+    with ParserProcess(passwords=passwords) as parser:
+        for result in parser.read(ParseRequest(file.path, file.path.name, file.size) for file in files):
+            try:
+                if any(isinstance(item, ParsedDocument) for item in result.read_items()):
+                    return True
+            except UnreadableFileError:
+                continue
+    return False

@@ -42,10 +42,12 @@ from vecsearch.text.query_parser import LexicalQuery
 if TYPE_CHECKING:  # what a plain search needs nothing of
     from vecsearch.core.filters import Filter
     from vecsearch.stores.documents import (
+        Continuation,
         EncodedChunks,
         FullDocument,
         IndexedFile,
         NewDocument,
+        NewPart,
         OutdatedDocument,
         PendingChunk,
         PreservedFields,
@@ -56,10 +58,10 @@ if TYPE_CHECKING:  # what a plain search needs nothing of
     )
 
 __all__ = [
-    "NO_CHUNKS", "NO_IDS", "RESTORE_HINT", "ChunkSet", "ChunkText", "CollectionInfo", "EncodedChunks", "FullDocument", "Ids",
-    "IndexedFile", "LexicalHits", "MaintainedStore", "Matrix", "NewDocument", "OutdatedDocument", "PendingChunk",
-    "PreservedFields", "RepairReport", "Replacement", "ScoredChunks", "Scores", "Snapshot", "Store", "StoredDocument",
-    "StoredSource", "StoredVector", "Vector", "VectorHits", "Writer",
+    "NO_CHUNKS", "NO_IDS", "RESTORE_HINT", "ChunkSet", "ChunkText", "CollectionInfo", "Continuation", "EncodedChunks",
+    "FullDocument", "Ids", "IndexedFile", "LexicalHits", "MaintainedStore", "Matrix", "NewDocument", "NewPart",
+    "OutdatedDocument", "PendingChunk", "PreservedFields", "RepairReport", "Replacement", "ScoredChunks", "Scores", "Snapshot",
+    "Store", "StoredDocument", "StoredSource", "StoredVector", "Vector", "VectorHits", "Writer",
 ]  # fmt: skip
 
 
@@ -169,14 +171,17 @@ class Snapshot(Protocol):
     def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
         """Return the ids of each file's documents, by stored path; a file that is not there is left out."""
 
+    def load_text_part(self, document_id: str, start: int) -> str | None:
+        """Load the part of a document's text that begins at a character; None where none does."""
+
     def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
         """Return the id of a document for each of these contents that is stored with vectors that follow from it, all of them."""
 
     def load_encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
         """Load the chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
 
-    def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
-        """Yield every chunk of these documents whose vectors follow from the text."""
+    def iterate_vectors(self, ids: Sequence[str], *, start: int = 0) -> Iterator[StoredVector]:
+        """Yield every chunk, from a character on, of these documents whose vectors follow from the text."""
 
     def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
         """Load up to `limit` chunks whose vectors are still to be made, the newest first."""
@@ -203,8 +208,10 @@ class Writer(Protocol):
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
+        continuations: Sequence[Continuation] = (),
     ) -> None:
-        """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read."""
+        """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read. Continue the
+        texts of documents, of those stored now too; a document that is not there is left out."""
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""

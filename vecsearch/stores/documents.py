@@ -5,6 +5,7 @@ Import them from `stores.base`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,34 @@ class NewDocument:
     pending: tuple[int, ...] = ()
     provided_vectors: bool = False
     preserved: PreservedFields | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewPart:
+    """More text of a document, after its first `start` characters, with its chunks, none of which crosses to another part.
+
+    The places in `spans` count from the document's beginning; `vectors` and `pending` are as in NewDocument.
+    """
+
+    start: int
+    text: str
+    spans: tuple[ChunkSpan, ...]
+    vectors: Matrix
+    pending: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Text that follows the first `start` characters of a document, where one part of it ends, in the place of what followed.
+
+    The parts are taken one after the other, so that not all of them need be in memory. `digest` is that of all of the document's
+    content then.
+    """
+
+    id: str
+    start: int
+    parts: Iterable[NewPart]
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)

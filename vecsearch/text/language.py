@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from itertools import islice
 from typing import Final
@@ -19,3 +20,9 @@ def detect_language(texts: Iterable[str]) -> str | None:
 
     code: str = py3langid.classify(sample)[0]
     return code
+
+
+def free_model() -> None:
+    """Give back the memory, some 75 MB, of what tells languages apart; it is loaded again, in half a second, when needed."""
+    if (module := sys.modules.get("py3langid.langid")) is not None:
+        vars(module)["IDENTIFIER"] = None

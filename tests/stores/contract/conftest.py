@@ -11,8 +11,9 @@ import pytest
 from tests.stores.memory import MemoryStore
 from vecsearch.stores.base import Store
 from vecsearch.stores.sqlite.engine.creation import create_database
+from vecsearch.stores.sqlite.fulltext import term_blocks, term_rows
 from vecsearch.stores.sqlite.store import SQLiteStore, is_database
-from vecsearch.stores.sqlite.write import compaction, merge_plan
+from vecsearch.stores.sqlite.write import compaction, merge_plan, text_rows
 
 
 class StoreMaker(Protocol):
@@ -32,9 +33,17 @@ def make_sqlite_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
 
 
 def make_segmented_sqlite_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
-    """Publish an index file after every few rows, and merge none."""
+    """Publish an index file after every few rows, and merge none; merge the text index a few terms at a time."""
+    monkeypatch.setattr(term_blocks, "BLOCK_BYTES", 40)
+    monkeypatch.setattr(term_rows, "BLOCKS_TOGETHER", 3)
     monkeypatch.setattr(compaction, "INDEX_FLUSH_ROWS", 8)
     monkeypatch.setattr(merge_plan, "MERGE_RATIO", 0)
+    return make_sqlite_store(folder, monkeypatch)
+
+
+def make_parted_sqlite_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
+    """Store all but the shortest texts in parts."""
+    monkeypatch.setattr(text_rows, "TEXT_PART_CHARACTERS", 4)
     return make_sqlite_store(folder, monkeypatch)
 
 
@@ -54,7 +63,12 @@ def make_memory_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     return open_store
 
 
-STORES: Final = {"sqlite": make_sqlite_store, "sqlite-segments": make_segmented_sqlite_store, "memory": make_memory_store}
+STORES: Final = {
+    "sqlite": make_sqlite_store,
+    "sqlite-segments": make_segmented_sqlite_store,
+    "sqlite-parts": make_parted_sqlite_store,
+    "memory": make_memory_store,
+}
 
 
 @pytest.fixture(params=list(STORES))

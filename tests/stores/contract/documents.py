@@ -14,7 +14,18 @@ import xxhash
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.types import Precision, Split
 from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.base import IndexedFile, Matrix, NewDocument, PreservedFields, ScoredChunks, Snapshot, Store, Vector
+from vecsearch.stores.base import (
+    Continuation,
+    IndexedFile,
+    Matrix,
+    NewDocument,
+    NewPart,
+    PreservedFields,
+    ScoredChunks,
+    Snapshot,
+    Store,
+    Vector,
+)
 from vecsearch.text.analyzer import get_analyzer
 from vecsearch.text.query_parser import LexicalQuery, parse_query
 
@@ -71,6 +82,21 @@ def make_pending_document(id: str, text: str, *, pending: Sequence[int] | None =
     document = make_document(id, text)
     waiting = tuple(range(len(document.spans))) if pending is None else tuple(pending)
     return replace(document, vectors=np.delete(document.vectors, waiting, axis=0), pending=waiting)
+
+
+def make_continuation(id: str, text: str, *parts: str, pending: Sequence[int] = ()) -> Continuation:
+    """Return what follows a text of a chunk a line, which ends where a line does; `pending`: in each part, of its chunks."""
+    whole = make_document(id, "".join((text, *parts)))
+
+    def iterate_parts() -> Iterator[NewPart]:
+        start = len(text)
+        for part in parts:
+            numbers = [n for n, span in enumerate(whole.spans) if start <= span.start < start + len(part)]
+            known = [number for n, number in enumerate(numbers) if n not in pending]
+            yield NewPart(start, part, tuple(whole.spans[n] for n in numbers), whole.vectors[known], tuple(pending))
+            start += len(part)
+
+    return Continuation(id, len(text), iterate_parts(), whole.digest)
 
 
 def make_file(path: str, *, digest: str | None = "bytes", error: str | None = None, removed: Sequence[str] = ()) -> IndexedFile:

@@ -15,6 +15,7 @@ from tests.stores.contract.documents import (
     COLLECTION,
     SPEC,
     locate,
+    make_continuation,
     make_document,
     make_file,
     make_pending_document,
@@ -36,6 +37,7 @@ CHANGES: dict[str, Callable[[Writer], Any]] = {
     "a deleted document": lambda writer: writer.delete_documents(["a"]),
     "a deleted file": lambda writer: writer.delete_sources(["file.txt"]),
     "documents that wait for vectors": lambda writer: writer.commit([make_pending_document("new", "river")]),
+    "a continued text": lambda writer: writer.commit(continuations=[make_continuation("a", "river\nbank", "\nflood")]),
     "a stemmer": lambda writer: writer.set_stemmer("en"),
 }
 

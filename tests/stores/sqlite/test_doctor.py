@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from vecsearch.stores.sqlite.fulltext import term_blocks, term_rows, term_segmen
 from vecsearch.stores.sqlite.integrity import folder as folder_check
 from vecsearch.stores.sqlite.integrity import index_files as index_file_check
 from vecsearch.stores.sqlite.vectors import faiss_segment
+from vecsearch.stores.sqlite.write import text_rows
 
 ENCODER = FakeEncoder()
 WORDS = "harbour add_checksum bank river jump leap fence model runway train plane turn sand ice ring dust planet moon".split()
@@ -39,13 +41,13 @@ SIZE = 2 * ENCODER.dimension  # of a vector, in bytes
 
 @pytest.fixture(scope="session")
 def sound_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make two collections with a file, long documents, index files, rows after them and deleted ones."""
+    """Make two collections with a file, long documents in parts, index files, rows after them and deleted ones."""
     place = tmp_path_factory.mktemp("sound")
     draw = random.Random(0)
     (place / "lines.jsonl").write_text(
         "".join(f'{{"id": "line{n}", "text": "{WORDS[n]} of a file", "n": {n}}}\n' for n in range(9))
     )
-    with vecsearch.open(place / "db", model=ENCODER) as notes:
+    with patch.object(text_rows, "TEXT_PART_CHARACTERS", 200), vecsearch.open(place / "db", model=ENCODER) as notes:
         texts = [" ".join(draw.choices(WORDS, k=90 if n % 10 == 0 else 7)) for n in range(60)]
         notes.add(texts, ids=[f"d{n}" for n in range(60)], metadatas=[{"n": n, "deep": {"tag": WORDS[n % 5]}} for n in range(60)])
         notes.index([place / "lines.jsonl"])
@@ -500,6 +502,22 @@ STAYS = {
     ),
     "a chunk before its text": Damage(
         run(f"UPDATE chunks SET start = -3 WHERE document_id = {ROW_OF.format('d7')}"), "do not lie within its text"
+    ),
+    "a part that is lost": Damage(
+        run(f"DELETE FROM text_parts WHERE document_id = {ROW_OF.format('d10')}"), "1 document whose text is not whole"
+    ),
+    "a part between others that is lost": Damage(
+        run(
+            f"DELETE FROM text_parts WHERE start = (SELECT min(start) FROM text_parts WHERE document_id = {ROW_OF.format('d10')})"
+        ),
+        "whose text is not whole",
+    ),
+    "a part that is cut": Damage(
+        run(f"UPDATE text_parts SET text = substr(text, 3) WHERE document_id = {ROW_OF.format('d10')}"), "whose text is not whole"
+    ),
+    "a chunk beyond its part": Damage(
+        run(f"UPDATE chunks SET start = 0 WHERE part_id IS NOT NULL AND document_id = {ROW_OF.format('d10')}"),
+        "lie within its parts",
     ),
     "a place that is no JSON": Damage(run("UPDATE chunks SET location = '{' WHERE id = 7"), "do not lie within its text"),
     "a chunk in another collection": Damage(

@@ -116,7 +116,7 @@ def index_paths(
     """Index files, folders and globs, reduced by `only`."""
     from vecsearch.api.open import exists
     from vecsearch.documents.scan import scan
-    from vecsearch.indexing.pipeline import has_documents
+    from vecsearch.indexing.read_files import has_documents
 
     files = only(scan(paths, selection=run.file_filter))
     if not (files.files or files.failed or files.skipped or exists(options.choose_database())):

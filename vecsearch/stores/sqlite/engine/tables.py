@@ -5,21 +5,26 @@ The text index lies in tables for all collections together: its terms are counte
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    ScalarSelect,
     Table,
     Text,
     UniqueConstraint,
+    case,
     func,
     literal_column,
+    select,
     text,
 )
 from sqlalchemy.types import NullType
@@ -81,7 +86,7 @@ documents = Table(
     Column("source_id", ForeignKey("sources.id"), index=True),
     Column("external_id", Text, nullable=False),  # the id that users see
     Column("title", Text),
-    Column("text", Text, nullable=False),
+    Column("text", Text, nullable=False),  # of a long one its first part; the others are in text_parts
     Column("metadata", Text, nullable=False),  # a JSON object
     Column("digest", Text, nullable=False),  # sha256 of what is encoded: title, text, split, sections
     Column("provided_vectors", Boolean, nullable=False),  # by the caller: they do not follow from the text
@@ -114,17 +119,52 @@ chunks = Table(
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
     Column("document_id", ForeignKey("documents.id"), nullable=False),
     Column("ordinal", Integer, nullable=False),
-    Column("start", Integer, nullable=False),  # characters of documents.text, half open
+    Column("start", Integer, nullable=False),  # characters of the document's text, half open
     Column("end", Integer, nullable=False),
     Column("location", Text),  # a JSON object: page, lines, heading …; NULL where nothing is known
     Column("context", Text),  # encoded and indexed with the chunk besides the title; NULL for none
-    Column("part_id", ForeignKey("text_parts.id")),  # the part that its text lies in; NULL: in documents.text
+    Column("part_id", Integer),  # of text_parts, where its text lies; NULL: in documents.text. No foreign key, which would
+    # need an index of its own
     UniqueConstraint("document_id", "ordinal"),
     Index("chunks_of_collection", "collection_id", "id"),
     sqlite_autoincrement=True,
 )
 
-CHUNK_TEXT: Final = func.substr(documents.c.text, chunks.c.start + 1, chunks.c.end - chunks.c.start)  # where both are joined
+text_parts = Table(  # the text of a long document after its first part, which documents.text holds
+    "text_parts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("document_id", ForeignKey("documents.id"), nullable=False),
+    Column("start", Integer, nullable=False),  # characters of the document before it; no chunk crosses it
+    Column("text", Text, nullable=False),
+    UniqueConstraint("document_id", "start"),
+    sqlite_autoincrement=True,
+)
+
+_LENGTH: Final = chunks.c.end - chunks.c.start
+CHUNK_TEXT: Final = case(  # where chunks and documents are joined. SQLite loads all of the value that it takes a piece of
+    (chunks.c.part_id.is_(None), func.substr(documents.c.text, chunks.c.start + 1, _LENGTH)),
+    else_=select(func.substr(text_parts.c.text, chunks.c.start + 1 - text_parts.c.start, _LENGTH))
+    .where(text_parts.c.id == chunks.c.part_id)
+    .correlate(chunks)
+    .scalar_subquery(),
+)
+
+
+def build_whole_text(document: FromClause = documents) -> ColumnElement[str]:
+    """Return all of the text of documents; its parts are read in order, by their index as by their rows."""
+    following = _compute_of_parts(document, func.group_concat(text_parts.c.text, ""))
+    return (document.c.text + func.coalesce(following, "")).label("text")
+
+
+def build_text_length(document: FromClause = documents) -> ColumnElement[int]:
+    """Return how many characters that is."""
+    return func.length(document.c.text) + func.coalesce(_compute_of_parts(document, func.sum(func.length(text_parts.c.text))), 0)
+
+
+def _compute_of_parts(document: FromClause, value: ColumnElement[Any]) -> ScalarSelect[Any]:
+    return select(value).where(text_parts.c.document_id == document.c.id).correlate(document).scalar_subquery()
+
 
 vectors = Table(  # apart from chunks, so that reading locations does not page through vectors
     "vectors",
@@ -190,17 +230,6 @@ term_tombstones = Table(  # chunks deleted since the term segment that holds the
     Column("id", Integer, primary_key=True),
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("chunks", LargeBinary, nullable=False),  # their ids, ascending, int64
-    sqlite_autoincrement=True,
-)
-
-text_parts = Table(  # the text of a long document after its first part, which documents.text holds
-    "text_parts",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("document_id", ForeignKey("documents.id"), nullable=False),
-    Column("start", Integer, nullable=False),  # characters of the document before it; no chunk crosses from one part to the next
-    Column("text", Text, nullable=False),
-    UniqueConstraint("document_id", "start"),
     sqlite_autoincrement=True,
 )
 

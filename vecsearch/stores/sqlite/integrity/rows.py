@@ -14,6 +14,7 @@ from vecsearch.core.settings import READ_ROWS
 from vecsearch.core.types import Precision, format_count
 from vecsearch.stores.base import RESTORE_HINT
 from vecsearch.stores.sqlite.engine.collections import CollectionState
+from vecsearch.stores.sqlite.engine.connections import get_driver
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, pending_vectors, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
@@ -47,13 +48,30 @@ _BROKEN: Final = PreparedStatement(  # the number of chunks of each document tha
             func.min(chunks.c.ordinal) != 0,
             func.max(chunks.c.ordinal) != func.count(chunks.c.id) - 1,
             func.min(chunks.c.start) < 0,
-            func.max(chunks.c.end) > func.length(documents.c.text),
+            func.max(case((chunks.c.part_id.is_(None), chunks.c.end), else_=0)) > func.length(documents.c.text),
             func.max(chunks.c.start - chunks.c.end) > 0,
             func.max(case((chunks.c.location.is_(None), 0), else_=_NO_OBJECT)) > 0,
         )
     )
     .order_by(documents.c.id)
 )
+_TORN_PARTS: Final = """
+    WITH bounds AS MATERIALIZED (
+        SELECT documents.id AS document_id, NULL AS part_id, 0 AS start, length(documents.text) AS "end"
+        FROM documents WHERE collection_id = :collection AND id IN (SELECT document_id FROM text_parts)
+        UNION ALL
+        SELECT document_id, text_parts.id, start, start + length(text_parts.text)
+        FROM documents JOIN text_parts ON text_parts.document_id = documents.id WHERE collection_id = :collection
+    ), numbered AS (
+        SELECT document_id, start, lag("end", 1, 0) OVER (PARTITION BY document_id ORDER BY start) AS end_before FROM bounds
+    )
+    SELECT document_id FROM numbered WHERE start <> end_before
+    UNION
+    SELECT chunks.document_id FROM chunks LEFT JOIN bounds ON bounds.part_id = chunks.part_id
+    WHERE chunks.collection_id = :collection AND chunks.part_id IS NOT NULL AND (
+        bounds.document_id IS NOT chunks.document_id OR chunks.start < bounds.start OR chunks."end" > bounds."end"
+    )
+"""  # documents in parts that do not follow each other, and those with a chunk that does not lie within its part
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +127,7 @@ def check_vectors(connection: Connection, state: CollectionState) -> Iterator[Pr
 def check_documents(connection: Connection, state: CollectionState) -> Iterator[Problem]:
     """Find documents whose chunks do not lie within their text, from ordinal 0 on, or whose metadata cannot be read."""
     counts = [count for (count,) in _BROKEN.run(connection, collection=state.id)]
+    torn = len(get_driver(connection).execute(_TORN_PARTS, {"collection": state.id}).fetchall())
     bare, astray = counts.count(0), len(counts) - counts.count(0)
     if bare:
         yield make_error(
@@ -116,6 +135,9 @@ def check_documents(connection: Connection, state: CollectionState) -> Iterator[
         )
     if astray:
         what = f"{format_count(astray, 'document')} whose chunks are not numbered from 0 or do not lie within its text"
+        yield make_error(what, "a wrong stretch of text is found or shown", RESTORE_HINT, state=state)
+    if torn:
+        what = f"{format_count(torn, 'document')} whose text is not whole, or whose chunks do not lie within its parts"
         yield make_error(what, "a wrong stretch of text is found or shown", RESTORE_HINT, state=state)
     if unreadable := metadata_index.find_unreadable(connection, state.id):
         what = f"the metadata of {format_count(len(unreadable), 'document')} is no JSON object"

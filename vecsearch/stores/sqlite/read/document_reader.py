@@ -21,6 +21,7 @@ from vecsearch.stores.sqlite.engine.tables import (
     CHUNK_TEXT,
     CONTENT_BEGINNING,
     CONTENT_PREFIX,
+    build_whole_text,
     chunks,
     documents,
     pending_vectors,
@@ -60,7 +61,14 @@ class DocumentReader:
 
     def _select_documents(self, ids: Sequence[str]) -> Select[Any]:
         return (
-            select(documents, sources.c.path)
+            select(
+                documents.c.id,
+                documents.c.external_id,
+                sources.c.path,
+                documents.c.title,
+                build_whole_text(),
+                documents.c.metadata,
+            )
             .outerjoin(sources, sources.c.id == documents.c.source_id)
             .where(documents.c.collection_id == self.state.id, documents.c.external_id.in_(ids))
         )
@@ -187,8 +195,8 @@ class DocumentReader:
                 ids.setdefault(path, set()).update(() if key is None else (key,))
         return ids
 
-    def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
-        """Yield every chunk of these documents whose vectors follow from the text."""
+    def iterate_vectors(self, ids: Sequence[str], *, start: int = 0) -> Iterator[StoredVector]:
+        """Yield every chunk, from a character on, of these documents whose vectors follow from the text."""
         dtype = get_dtype(self.state.precision)
         for batch in batched(ids, _IN_VALUES_MAX):
             rows = self._connection.execute(
@@ -196,7 +204,10 @@ class DocumentReader:
                 .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
                 .join(vectors, vectors.c.chunk_id == chunks.c.id)
                 .where(
-                    documents.c.collection_id == self.state.id, documents.c.external_id.in_(batch), ~documents.c.provided_vectors
+                    documents.c.collection_id == self.state.id,
+                    documents.c.external_id.in_(batch),
+                    ~documents.c.provided_vectors,
+                    chunks.c.start >= start,
                 )
             )
             for title, context, body, row in rows:

@@ -14,7 +14,7 @@ from vecsearch.stores.base import FullDocument
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
-from vecsearch.stores.sqlite.engine.tables import chunks, documents, pending_vectors, sources, vectors
+from vecsearch.stores.sqlite.engine.tables import build_whole_text, chunks, documents, pending_vectors, sources, vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 
@@ -43,7 +43,7 @@ def read_full_documents(connection: Connection, state: CollectionState) -> Itera
 
 _DOCUMENTS: Final = PreparedStatement(
     select(
-        documents.c.id, documents.c.external_id, sources.c.path, documents.c.title, documents.c.text, documents.c.metadata,
+        documents.c.id, documents.c.external_id, sources.c.path, documents.c.title, build_whole_text(), documents.c.metadata,
         documents.c.digest, documents.c.provided_vectors,
     )
     .join_from(chunks, documents, documents.c.id == chunks.c.document_id)

@@ -235,6 +235,12 @@ class SQLiteSnapshot:
         windows = {row[0]: ChunkWindow(*row[1:]) for row in rows}
         return [windows[chunk] for chunk in ids]
 
+    def load_text_part(self, document_id: str, start: int) -> str | None:
+        """Return the part of a document's text that begins at a character; None where none does."""
+        values = {"collection": self.state.id, "key": document_id, "start": start}
+        row = self._driver.execute(_TEXT_PART if start else _FIRST_PART, values).fetchone()
+        return None if row is None else str(row[0])
+
     def find_document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
         """Return the row of each chunk's document."""
         return dict(self._driver.execute(_DOCUMENT_ROWS, {"ids": json.dumps(list(ids))}).fetchall())
@@ -304,9 +310,9 @@ class SQLiteSnapshot:
         """Return the chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
         return self.document_reader.load_encoded_chunks(documents)
 
-    def iterate_vectors(self, ids: Sequence[str]) -> Iterator[StoredVector]:
-        """Yield every chunk of these documents with its vector."""
-        return self.document_reader.iterate_vectors(ids)
+    def iterate_vectors(self, ids: Sequence[str], *, start: int = 0) -> Iterator[StoredVector]:
+        """Yield every chunk of these documents, from a character on, with its vector."""
+        return self.document_reader.iterate_vectors(ids, start=start)
 
     def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
         """Return chunks whose vectors are still to be made, the newest first."""
@@ -324,7 +330,11 @@ def _check_rows_exist(rows: Container[ChunkId], ids: Iterable[ChunkId]) -> None:
         raise DatabaseCorruptedError(f"the database is damaged: chunk {missing[0]} is not there; see `vecsearch doctor`")
 
 
-_CHUNK_TEXT: Final = 'substr(documents.text, chunks.start + 1, chunks."end" - chunks.start)'
+_CHUNK_TEXT: Final = """
+    CASE WHEN chunks.part_id IS NULL THEN substr(documents.text, chunks.start + 1, chunks."end" - chunks.start)
+    ELSE (SELECT substr(text_parts.text, chunks.start + 1 - text_parts.start, chunks."end" - chunks.start)
+        FROM text_parts WHERE text_parts.id = chunks.part_id) END
+"""
 _HITS: Final = f"""
     SELECT chunks.id, documents.external_id, chunks.ordinal, {_CHUNK_TEXT}, documents.title, sources.path, chunks.start,
         chunks."end", documents.metadata, chunks.location
@@ -335,6 +345,11 @@ _PASSAGES: Final = f"""
     SELECT chunks.id, documents.title, coalesce(chunks.context, ''), {_CHUNK_TEXT}, chunks.start
     FROM chunks JOIN documents ON documents.id = chunks.document_id WHERE chunks.id IN (SELECT value FROM json_each(:ids))
 """
+_FIRST_PART: Final = "SELECT text FROM documents WHERE collection_id = :collection AND external_id = :key AND :start = 0"
+_TEXT_PART: Final = """
+    SELECT text_parts.text FROM documents JOIN text_parts ON text_parts.document_id = documents.id
+    WHERE documents.collection_id = :collection AND documents.external_id = :key AND text_parts.start = :start
+"""
 _DOCUMENT_ROWS: Final = "SELECT id, document_id FROM chunks WHERE id IN (SELECT value FROM json_each(:ids))"
 _DOCUMENT_CHUNKS: Final = """
     SELECT documents.external_id, chunks.id FROM documents JOIN chunks ON chunks.document_id = documents.id
@@ -343,12 +358,23 @@ _DOCUMENT_CHUNKS: Final = """
 """
 _WINDOWS: Final = """
     WITH near AS (
-        SELECT hits.id, chunks.document_id, min(chunks.start) AS first, max(chunks."end") AS last
+        SELECT hits.id, chunks.document_id, min(chunks.start) AS first, max(chunks."end") AS last,
+            max(chunks.part_id IS NOT NULL) AS has_parts
         FROM chunks AS hits JOIN chunks ON chunks.document_id = hits.document_id
             AND chunks.ordinal BETWEEN hits.ordinal - :neighbours AND hits.ordinal + :neighbours
         WHERE hits.id IN (SELECT value FROM json_each(:ids)) GROUP BY hits.id
     )
-    SELECT near.id, substr(documents.text, first + 1, last - first), first, last
+    SELECT near.id,
+        substr(documents.text, first + 1, last - first) || CASE has_parts WHEN 0 THEN '' ELSE coalesce((
+            SELECT group_concat(piece, '') FROM (
+                SELECT substr(text, max(first - start, 0) + 1, last - max(first, start)) AS piece
+                FROM text_parts WHERE document_id = near.document_id AND start < last AND start >= coalesce((
+                    SELECT max(start) FROM text_parts WHERE document_id = near.document_id AND start <= first
+                ), 0)
+                ORDER BY start
+            )
+        ), '') END,
+        first, last
     FROM near JOIN documents ON documents.id = near.document_id
 """
 _DOCUMENT_COUNT: Final = "SELECT count(*) FROM documents WHERE collection_id = :collection"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from vecsearch.core.settings import PQ_MIN_ROWS, SCHEMA_VERSION
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_ref, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.engine.tables import chunks, documents, pending_vectors, tombstones
+from vecsearch.stores.sqlite.engine.tables import build_text_length, chunks, documents, pending_vectors, tombstones
 from vecsearch.stores.sqlite.read.source_rows import count_sources_by_state, list_sources
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, list_segments
@@ -34,7 +34,9 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
         table.name: connection.scalar(select(func.count()).where(table.c.collection_id == state.id)) or 0
         for table in (documents, chunks, tombstones)
     }
-    text = connection.scalar(select(func.sum(func.length(documents.c.text))).where(documents.c.collection_id == state.id))
+    text = connection.scalar(
+        select(func.sum(build_text_length())).select_from(documents).where(documents.c.collection_id == state.id)
+    )
     stored = list_segments(connection, state)
     files = [path for segment in stored for path in segment.list_files(database.index_folder, state.id)]
     damage = _describe_damage(database, state, stored)

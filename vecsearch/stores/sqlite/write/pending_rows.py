@@ -7,16 +7,16 @@ file holds it, with the data version that it came with: so whoever knows the row
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, select, update
 
 from vecsearch.stores.base import Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, pending_vectors, vectors
+from vecsearch.stores.sqlite.engine.tables import collections, pending_vectors, vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 
@@ -27,10 +27,9 @@ def add(connection: Connection, state: CollectionState, ids: Collection[int]) ->
         _change_count(connection, state, len(ids))
 
 
-def remove(connection: Connection, state: CollectionState, rows: Sequence[int]) -> None:
-    """Forget the chunks of documents, whose rows these are."""
-    of_rows = select(chunks.c.id).where(chunks.c.document_id.in_(rows))
-    this = (pending_vectors.c.collection_id == state.id) & pending_vectors.c.chunk_id.in_(of_rows)
+def remove(connection: Connection, state: CollectionState, ids: Select[tuple[int]]) -> None:
+    """Forget the chunks that a query gives."""
+    this = (pending_vectors.c.collection_id == state.id) & pending_vectors.c.chunk_id.in_(ids)
     if count := connection.execute(delete(pending_vectors).where(this, pending_vectors.c.filled.is_(None))).rowcount:
         _change_count(connection, state, -count)
     connection.execute(delete(pending_vectors).where(this))

@@ -28,7 +28,7 @@ from vecsearch.stores.sqlite.engine.collections import (
 )
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources
+from vecsearch.stores.sqlite.engine.tables import build_text_length, build_whole_text, chunks, collections, documents, sources
 from vecsearch.stores.sqlite.read.full_documents import parse_chunk_span
 from vecsearch.stores.sqlite.write import compaction
 from vecsearch.stores.sqlite.write.writer import SQLiteWriter, drop
@@ -90,7 +90,7 @@ def count_stale_characters(database: DatabaseFolder, name: str) -> int:
     """Count the characters that are still to be encoded."""
     with database.begin_read() as connection:
         live, replacement = _get_live_and_replacement(connection, name)
-        texts = _select_stale_documents(live, replacement).with_only_columns(func.sum(func.length(_LIVE.c.text)))
+        texts = _select_stale_documents(live, replacement).with_only_columns(func.sum(build_text_length(_LIVE)))
         return int(connection.scalar(texts) or 0)
 
 
@@ -108,7 +108,7 @@ def _select_stale_documents(live: CollectionState, replacement: CollectionState)
     is_same = (_REPLACEMENT.c.collection_id == replacement.id) & (_REPLACEMENT.c.external_id == _LIVE.c.external_id)
     return (
         select(
-            _LIVE.c.id, _LIVE.c.external_id, _LIVE_FILE.c.path, _LIVE.c.title, _LIVE.c.text, _LIVE.c.digest,
+            _LIVE.c.id, _LIVE.c.external_id, _LIVE_FILE.c.path, _LIVE.c.title, build_whole_text(_LIVE), _LIVE.c.digest,
             _LIVE.c.metadata, _LIVE.c.indexed_at, _REPLACEMENT.c.id.label("replacement_id"),
         )
         .outerjoin(_REPLACEMENT, is_same)

@@ -14,14 +14,14 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.batched import batched
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.types import ChunkId, Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, Vector
+from vecsearch.stores.base import CollectionInfo, Continuation, IndexedFile, NewDocument, Vector
 from vecsearch.stores.sqlite.engine.collections import (
     CollectionName,
     CollectionRole,
@@ -35,13 +35,22 @@ from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.sequences import allocate_numbers
 from vecsearch.stores.sqlite.engine.stored_values import format_stored_json
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, pending_vectors, sources, tombstones, vectors
+from vecsearch.stores.sqlite.engine.tables import (
+    chunks,
+    collections,
+    documents,
+    pending_vectors,
+    sources,
+    text_parts,
+    tombstones,
+    vectors,
+)
 from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
 from vecsearch.stores.sqlite.write import compaction, pending_rows
-from vecsearch.stores.sqlite.write.chunk_rows import add_chunks
+from vecsearch.stores.sqlite.write.text_rows import add_texts, delete_parts, extend_text, split_text
 
 _IN_VALUES_MAX: Final = 10_000
 
@@ -95,10 +104,14 @@ class SQLiteWriter:
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
+        continuations: Sequence[Continuation] = (),
     ) -> None:
-        """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read."""
+        """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read. Continue the
+        texts of documents, of those stored now too; a document that is not there is left out."""
         with self._begin_change() as (connection, state):
             _store_documents(connection, state, list({document.id: document for document in documents}.values()))
+            for continuation in continuations:
+                _extend_document(connection, state, continuation)
             _set_metadata(connection, state, metadata or {})
             _mark_indexed(connection, state, files)
             for file in files:
@@ -194,6 +207,8 @@ def drop(connection: Connection, state: CollectionState) -> None:
     connection.execute(delete(pending_vectors).where(pending_vectors.c.collection_id == state.id))
     metadata_index.drop(connection, state.id)
     term_tables.drop(connection, state)
+    of_texts = select(documents.c.id).where(documents.c.collection_id == state.id)
+    connection.execute(delete(text_parts).where(text_parts.c.document_id.in_(of_texts)))
     for table in (chunks, documents, sources):
         connection.execute(delete(table).where(table.c.collection_id == state.id))
     connection.execute(delete(collections).where(collections.c.id == state.id))
@@ -221,7 +236,8 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
         format_stored_json(document.metadata) if document.preserved is None else document.preserved.metadata
         for document in new_documents
     ]
-    entries = list(zip(rows, new_documents, metadatas, strict=True))
+    texts = [split_text(row, document) for row, document in zip(rows, new_documents, strict=True)]
+    entries = list(zip(rows, new_documents, [of_document[0].text for of_document in texts], metadatas, strict=True))
     written = partial(_iterate_values, entries, source_ids, _get_timestamp())
     _ADD_DOCUMENT.run_many(
         connection,
@@ -235,20 +251,28 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
         connection, ((*values, row) for row, document, values in written() if document.id in existing_rows)
     )
     metadata_index.add(connection, state.id, zip(rows, metadatas, strict=True))
-    add_chunks(connection, state, rows, new_documents)
+    add_texts(connection, state, [text for of_document in texts for text in of_document])
+
+
+def _extend_document(connection: Connection, state: CollectionState, continuation: Continuation) -> None:
+    rows = list(_find_document_rows(connection, state, [continuation.id]).values())
+    for row in rows:
+        _delete_chunks_where(connection, state, (chunks.c.document_id == row) & (chunks.c.start >= continuation.start))
+        delete_parts(connection, [row], start=continuation.start)
+        extend_text(connection, state, row, continuation, _get_timestamp())
 
 
 def _iterate_values(
-    entries: Iterable[tuple[int, NewDocument, str]], source_ids: Mapping[str, int], now: str
+    entries: Iterable[tuple[int, NewDocument, str, str]], source_ids: Mapping[str, int], now: str
 ) -> Iterator[tuple[int, NewDocument, tuple[Any, ...]]]:
     """Yield what is written of each document, new or not, in the order of _REPLACED_COLUMNS.
 
     One by one: thousands of tuples that live as long as their batch would keep Python's collector busy.
     """
-    for row, document, metadata in entries:
+    for row, document, text, metadata in entries:
         source = None if document.source is None else source_ids[document.source]
         indexed_at = now if document.preserved is None else document.preserved.indexed_at
-        values = (source, document.title, document.text, metadata, document.digest, document.provided_vectors, indexed_at)
+        values = (source, document.title, text, metadata, document.digest, document.provided_vectors, indexed_at)
         yield row, document, values
 
 
@@ -271,16 +295,20 @@ def _delete_documents(connection: Connection, state: CollectionState, rows: Sequ
 
 
 def _delete_chunks(connection: Connection, state: CollectionState, rows: Sequence[int]) -> None:
-    """Delete with index entries, which go first: that needs the metadata that the documents still hold."""
+    """Delete with index entries, which go first: that needs the metadata that the documents still hold. Parts of texts go too."""
     _delete_metadata_entries(connection, state, rows)
-    ids = connection.scalars(select(chunks.c.id).where(chunks.c.document_id.in_(rows)).order_by(chunks.c.id)).all()
-    term_tables.remove(connection, state, np.array(ids, np.int64))
-    of = select(chunks.c.id).where(chunks.c.document_id.in_(rows))
-    marks = select(chunks.c.collection_id, chunks.c.id).where(chunks.c.document_id.in_(rows))
-    pending_rows.remove(connection, state, rows)
+    _delete_chunks_where(connection, state, chunks.c.document_id.in_(rows))
+    delete_parts(connection, rows)
+
+
+def _delete_chunks_where(connection: Connection, state: CollectionState, holds: ColumnElement[bool]) -> None:
+    of = select(chunks.c.id).where(holds)
+    term_tables.remove(connection, state, np.array(connection.scalars(of.order_by(chunks.c.id)).all(), np.int64))
+    marks = select(chunks.c.collection_id, chunks.c.id).where(holds)
+    pending_rows.remove(connection, state, of)
     connection.execute(insert(tombstones).from_select(["collection_id", "chunk_id"], marks))
     connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
-    connection.execute(delete(chunks).where(chunks.c.document_id.in_(rows)))
+    connection.execute(delete(chunks).where(holds))
 
 
 def _delete_metadata_entries(connection: Connection, state: CollectionState, rows: Iterable[int]) -> None:
