@@ -28,7 +28,14 @@ from vecsearch.encoders.base import TextEncoder
 from vecsearch.text.query_parser import load_function_words
 
 TOPICS = ["the river bank in spring", "a savings bank", "fashion models", "training a model", "bats at dusk", "cricket bats"]
-QUERIES = ["where do bats fly in the evening", "money in a bank account", "spring", "a walk along the river", "bats"]
+QUERIES = [
+    "where do bats fly in the evening",
+    "money in a bank account",
+    "spring",
+    "a walk along the river",
+    "bats",
+    "river-bank in spring",
+]
 FILTERS = {"none": None, "half": {"half": True}, "one percent": {"number": {"$in": [7, 130, 251]}}, "single row": {"number": 77}}
 MODES = ("dense", "lexical", "hybrid")
 
@@ -188,20 +195,45 @@ def stem_texts(texts: Sequence[str]) -> list[list[str]]:
     return [stemmer.stemWords(re.findall(r"[a-z0-9]+", text.lower())) for text in texts]
 
 
-def bm25(rows: Sequence[Row], query: str) -> tuple[dict[int, float], float]:
-    """Compute Robertson's formula over every row, and the sum's upper bound."""
-    words = dict.fromkeys(word for word in re.findall(r"\w+", query.lower()) if word not in load_function_words("en"))
-    bags = [Counter(tokens) for tokens in stem_texts([f"{row.title} {row.text}" for row in rows])]
-    mean = sum(bag.total() for bag in bags) / max(1, len(bags))
+def list_clauses(query: str) -> dict[tuple[str, ...], tuple[float, bool]]:
+    """List what is looked up, in stems: its weight, and whether an identifier has it, whose words are a phrase too."""
+    clauses: dict[tuple[str, ...], tuple[float, bool]] = {}
+    for written in query.lower().split():
+        stems = stem_texts([written])[0]
+        if len(stems) > 1:
+            clauses |= {tuple(stems): (0.3, False)} | {(stem,): (1.0, True) for stem in stems}
+        elif written not in load_function_words("en"):
+            clauses[tuple(stems)] = (1.0, False)
+    return clauses
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """BM25 of the rows that hold a term, the sum's upper bound, and how much vectors count beside it."""
+
+    scores: dict[int, float]
+    max_score: float
+    dense_weight: float
+
+
+def bm25(rows: Sequence[Row], query: str) -> Words:
+    """Compute Robertson's formula over every row."""
+    tokens = stem_texts([f"{row.title} {row.text}" for row in rows])
+    mean = sum(map(len, tokens)) / max(1, len(tokens))
     scores: dict[int, float] = {}
-    max_score = 0.0
-    for (term,) in stem_texts(list(words)):
-        holders = [(row.id, bag[term], bag.total()) for row, bag in zip(rows, bags, strict=True) if bag[term]]
+    max_score = of_words = of_identifiers = 0.0
+    for clause, (weight, is_identifier) in list_clauses(query).items():
+        counts = [sum(each[at : at + len(clause)] == list(clause) for at in range(len(each))) for each in tokens]
+        holders = [(row.id, n, len(each)) for row, n, each in zip(rows, counts, tokens, strict=True) if n]
         idf = math.log(1 + (len(rows) - len(holders) + 0.5) / (len(holders) + 0.5))
-        max_score += idf * 2.2 * (1 if holders else 0.5)
+        of_words += idf * (len(clause) == 1)
+        of_identifiers += idf * is_identifier
+        max_score += weight * idf * 2.2 * (1 if holders else 0.5)
         for chunk, count, length in holders:
-            scores[chunk] = scores.get(chunk, 0.0) + idf * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * length / mean))
-    return scores, max_score
+            own = weight * idf * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * length / mean))
+            scores[chunk] = scores.get(chunk, 0.0) + own
+    share = of_identifiers / of_words
+    return Words(scores, max_score, 1 - 0.9 * (3 * share**2 - 2 * share**3))
 
 
 def count_trigrams(text: str) -> Counter[str]:
@@ -209,15 +241,21 @@ def count_trigrams(text: str) -> Counter[str]:
     return Counter(f" {word} "[start : start + 3] for word in re.findall(r"\w+", text.lower()) for start in range(len(word)))
 
 
-def rescore_best(rows: Sequence[Row], query: str, candidates: Sequence[tuple[Row, float, float]]) -> dict[str, float]:
-    """Rescore the best 50: half of the words' part is replaced by their trigrams, then the best five count, then neighbours."""
+def rescore_best(
+    rows: Sequence[Row], query: str, weight: float, candidates: Sequence[tuple[Row, float, float]]
+) -> dict[str, float]:
+    """Rescore the best 50: a part of what words say is replaced by their trigrams, then the best five count, then neighbours."""
     best = sorted(candidates, key=lambda candidate: (-candidate[1], candidate[0].id))[:50]
     trigrams = score_trigrams(rows, query, [row for row, _, _ in best])
-    most = max(trigrams, default=0.0) or 1.0
-    spelled = [(row, score - words / 2 + 0.3 * own / most) for (row, score, words), own in zip(best, trigrams, strict=True)]
+    most, given_up = max(trigrams, default=0.0) or 1.0, (1 + weight) / 4
+    spelled = [
+        (row, score - given_up * words + 0.3 * own / most) for (row, score, words), own in zip(best, trigrams, strict=True)
+    ]
     pairs = score_word_pairs(rows, query, [row for row, _ in spelled])
     parts = zip(spelled, score_feedback(spelled), pairs, strict=True)
-    return {row.key: score + 0.8 * feedback + 0.2 * together for (row, score), feedback, together in parts}
+    return {
+        row.key: score + 0.8 * weight * feedback + 0.2 * (1 - weight) * together for (row, score), feedback, together in parts
+    }
 
 
 def sample(rows: Sequence[Row], most: int) -> Sequence[Row]:
@@ -278,17 +316,18 @@ def search_by_brute_force(
     """Score every row that matches."""
     vector = encoder.encode_queries([query])[0]
     cosine = {row.id: float(row.vector @ vector) for row in rows}
-    words, max_score = bm25(rows, query)
+    words = bm25(rows, query)
     matching_rows = [row for row in rows if keep(row)]
     if mode == "dense":
         return {row.key: cosine[row.id] for row in matching_rows}
     if mode == "lexical":
-        return {row.key: words[row.id] for row in matching_rows if row.id in words}
+        return {row.key: words.scores[row.id] for row in matching_rows if row.id in words.scores}
     candidates = []
     for row in matching_rows:
-        share = words.get(row.id, 0.0) / max_score
-        candidates.append((row, cosine[row.id] + share + 0.5 * math.sqrt(max(cosine[row.id], 0.0) * share), share))
-    return {row.key: score for row, score, _ in candidates} | rescore_best(rows, query, candidates)
+        share = words.scores.get(row.id, 0.0) / words.max_score
+        meaning = cosine[row.id] + 0.5 * math.sqrt(max(cosine[row.id], 0.0) * share)
+        candidates.append((row, words.dense_weight * meaning + share, share))
+    return {row.key: score for row, score, _ in candidates} | rescore_best(rows, query, words.dense_weight, candidates)
 
 
 def make_predicate(where: Mapping[str, Any] | None) -> Callable[[Row], bool]:

@@ -76,14 +76,30 @@ def test_nothing_asked_and_no_text_score_nothing() -> None:
     assert score_texts(learn([""]), "jump high", []) == []
 
 
-def test_of_two_texts_with_the_same_words_that_comes_first_which_has_them_side_by_side(tmp_path: Path) -> None:
-    """The vectors say nothing here, and the words are the same."""
-    apart, together = "windows open to the north, source of light and code", "open source code, north light and windows"
+@pytest.mark.parametrize(
+    ("query", "weight"),
+    [("code.source", 0.2 * 0.9), ("code.source windows", 0.2 * 0.9 * 20 / 27), ("code source", 0.0), ("windows.source", 0.0)],
+    ids=["an identifier", "an identifier of two words and a third", "no identifier", "neither has a pair"],
+)
+def test_of_two_texts_that_else_say_the_same_that_comes_first_which_has_an_identifiers_words_side_by_side(
+    query: str, weight: float, tmp_path: Path
+) -> None:
+    """Their words and vectors are the same; with x of the query in identifiers a pair weighs 0.2 · 0.9 · (3x² − 2x³)."""
+    texts = {
+        "apart": "the source of north light, windows open and code",
+        "together": "the source of code, north light and windows open",
+    }
     with vecsearch.open(tmp_path / "x.vec", model=FakeEncoder()) as collection:
-        collection.add([apart, together], ids=["apart", "together"], vectors=np.ones((2, 32)))
-        hits = collection.search("open source code", explain=True)
+        collection.add(list(texts.values()), ids=list(texts), vectors=np.ones((2, 32)))
+        hits = collection.search(query, explain=True)
+    scores = {hit.id: hit.score for hit in hits}
+    shares = {hit.id: part.score for hit in hits if hit.explanation and (part := hit.explanation.components.get("word_pairs"))}
+    if weight:
+        expected = {key: score(query, text, list(texts.values())) for key, text in texts.items()}
+        assert shares == pytest.approx(expected)
         assert [hit.id for hit in hits] == ["together", "apart"]
-        parts = [hit.explanation.components["word_pairs"] for hit in hits if hit.explanation]
-        assert [(part.score, part.rank) for part in parts] == [(1.0, 1), (0.0, 2)]
-        explanation = collection.search("windows", explain=True)[0].explanation
-        assert explanation is not None and "word_pairs" not in explanation.components
+        assert scores["together"] - scores["apart"] == pytest.approx(weight * (shares["together"] - shares["apart"]))
+    else:
+        assert not shares
+        assert [hit.id for hit in hits] == ["apart", "together"], "as they were stored"
+        assert scores["together"] == pytest.approx(scores["apart"])

@@ -23,7 +23,7 @@ from vecsearch.core.settings import (
 from vecsearch.core.types import Fusion, Mode
 from vecsearch.search.feedback import score_feedback
 from vecsearch.search.fusion import FUSIONS, Candidates, compute_share_limit, dense_weight
-from vecsearch.search.spelling import score_spelling
+from vecsearch.search.spelling import read_beginnings, score_trigrams, score_word_pairs
 from vecsearch.stores.base import (
     NO_CHUNKS,
     NO_IDS,
@@ -235,15 +235,23 @@ def _fuse(query: Query, near: VectorHits, matches: LexicalHits, candidates: Cand
 
 
 def _rescore_best(snapshot: Snapshot, query: Query, ranking: Ranking, matches: LexicalHits) -> Ranking:
-    """Reorder the best: by their trigrams, then by feedback from those that are best by then, then by their word pairs."""
+    """Reorder the best: by their trigrams, then by feedback from those that are best by then, then by their word pairs.
+
+    Word pairs count as far as the query is made of identifiers, whose parts are neighbours, and are looked for only there.
+    """
     if not len(ranking.ranked):
         return ranking
     assert query.text is not None
     dense, ids = dense_weight(matches.identifier_share), ranking.top.ids
-    spelling = score_spelling(snapshot, query.text, ids.tolist())
-    spelled = _apply_trigrams(ranking, spelling.trigrams, matches.max_score, TRIGRAM_TERM_SHARE * (1 + dense) / 2)
+    texts = read_beginnings(snapshot, ids.tolist())
+    trigrams = score_trigrams(snapshot, query.text, texts)
+    spelled = _apply_trigrams(ranking, trigrams, matches.max_score, TRIGRAM_TERM_SHARE * (1 + dense) / 2)
     fed_back = _apply_feedback(snapshot, spelled, FEEDBACK_WEIGHT * dense)
-    return _apply_word_pairs(fed_back, ScoredChunks.rank(ids, spelling.word_pairs)) if spelling.word_pairs.any() else fed_back
+    pair_weight = WORD_PAIR_WEIGHT * (1 - dense)
+    if pair_weight == 0:
+        return fed_back
+    word_pairs = score_word_pairs(snapshot, query.text, texts)
+    return _apply_word_pairs(fed_back, ScoredChunks.rank(ids, word_pairs), pair_weight) if word_pairs.any() else fed_back
 
 
 def _apply_trigrams(ranking: Ranking, trigrams: Scores, max_score: float, term_share: float) -> Ranking:
@@ -262,11 +270,11 @@ def _apply_feedback(snapshot: Snapshot, ranking: Ranking, weight: float) -> Rank
     return replace(ranking.reorder(top.scores + weight * feedback), by_feedback=ScoredChunks.rank(top.ids, feedback))
 
 
-def _apply_word_pairs(ranking: Ranking, by_word_pairs: ScoredChunks) -> Ranking:
+def _apply_word_pairs(ranking: Ranking, by_word_pairs: ScoredChunks, weight: float) -> Ranking:
     """Add to the best what neighbouring words of the query they have as neighbours."""
     top = ranking.top
     word_pairs = by_word_pairs.sort_by_id().look_up(top.ids)
-    return replace(ranking.reorder(top.scores + WORD_PAIR_WEIGHT * word_pairs), by_word_pairs=by_word_pairs)
+    return replace(ranking.reorder(top.scores + weight * word_pairs), by_word_pairs=by_word_pairs)
 
 
 def _is_out_of_reach(query: Query, similarity: float, bm25_share: float) -> bool:
