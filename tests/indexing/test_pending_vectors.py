@@ -16,8 +16,12 @@ from hypothesis import strategies as st
 
 import vecsearch
 from tests.fakes import FakeEncoder, Matrix
+from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.documents.chunk_inputs import build_encoder_input, refit_chunks
 from vecsearch.indexing import batch_writer, vector_filler
+from vecsearch.indexing.batch_writer import CollectionTarget
+from vecsearch.indexing.vector_filler import VectorFiller
 from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment
 from vecsearch.stores.sqlite.write import compaction, merge_plan
 from vecsearch.stores.sqlite.write.merge_plan import list_stretches, plan_merges
@@ -210,6 +214,16 @@ def test_two_fillers_share_the_work(folder: Path) -> None:
     assert sorted(encoders[0].encoded + encoders[1].encoded) == sorted(map(make_text, range(COUNT)))
 
 
+def test_who_holds_the_write_lock_does_not_wait_for_one_who_waits_for_it(folder: Path) -> None:
+    with open_collection(folder, FakeEncoder()) as collection, open_collection(folder, FakeEncoder()) as other:
+        collection.index([folder], vectors=False)
+        store = collection._store
+        filler = VectorFiller(CollectionTarget(store, "default"), get_encoder=FakeEncoder)
+        with other._store.claim_filling("default") as claimed, store.open_writer("default"):
+            assert claimed
+            assert filler.run(holds_lock=True).pending_vectors == 0
+
+
 def test_what_is_changed_while_its_vector_is_made_keeps_the_change(folder: Path) -> None:
     def change() -> None:
         with open_collection(folder, FakeEncoder()) as other:
@@ -288,6 +302,60 @@ def test_a_lost_vector_is_not_taken_for_one_that_waits(folder: Path) -> None:
     with open_collection(folder, FakeEncoder()) as collection:
         assert collection.pending_vectors == COUNT
         assert [hit.id for hit in collection.search("jump", mode="dense")] == ["jump"]
+
+
+def test_a_vector_is_taken_over_from_the_same_chunk_alone(tmp_path: Path) -> None:
+    """Two documents of the same content may be cut differently: one of them was chunked for another model."""
+    text = " ".join(f"word{n}" for n in range(100))
+    for name in ("old.txt", "new.txt"):
+        (tmp_path / name).write_text(text)
+    with vecsearch.open(tmp_path / "old.vec", model=FakeEncoder(max_tokens=20)) as old:
+        old.index([tmp_path / "old.txt"])
+        old.reembed(FakeEncoder())
+        old.export_documents(tmp_path / "old.jsonl")
+    with vecsearch.open(tmp_path / "x.vec", model=FakeEncoder()) as collection:
+        collection.index([tmp_path / "new.txt"], vectors=False)
+        collection.import_documents(tmp_path / "old.jsonl", vectors=False)
+        collection.fill_vectors()
+        for document in collection.get(where={}, include_vectors=True):
+            pieces = [document.text[chunk.start : chunk.end] for chunk in document.chunks]
+            assert np.allclose(document.vectors, FakeEncoder().encode_documents(pieces), atol=1e-3)
+
+
+def test_a_file_that_gets_another_name_keeps_the_vectors_that_some_of_its_chunks_have(folder: Path) -> None:
+    (texts := folder.parent / "texts").mkdir()
+    (texts / "long.txt").write_text(" ".join(f"word{n}" for n in range(1_200)))
+    encoder = WatchedEncoder()
+    with open_collection(folder, encoder) as collection:
+        chunks = collection.index([texts], vectors=False).chunks
+        asked = iter(range(6))
+        collection.fill_vectors(should_stop=lambda: next(asked, None) is None)
+        assert 0 < len(encoder.encoded) < chunks
+        (texts / "long.txt").rename(texts / "other.txt")
+        assert collection.index([texts], vectors=False).pending_vectors == chunks - len(encoder.encoded)
+        assert collection.index([texts]).pending_vectors == 0
+    assert len(encoder.encoded) == len(set(encoder.encoded)) == chunks
+    check_sound(folder)
+
+
+def test_a_wrong_count_of_what_waits_does_not_hold_a_run_up(folder: Path) -> None:
+    import sqlite3
+
+    with open_collection(folder, FakeEncoder()) as collection:
+        collection.index([folder], vectors=False)
+    with closing(sqlite3.connect(folder.parent / "x.vec" / DATABASE_FILE)) as connection:
+        connection.execute("UPDATE collections SET pending_vectors = pending_vectors + 1")
+        connection.commit()
+    with open_collection(folder, FakeEncoder()) as collection:
+        assert collection.fill_vectors().encoded == COUNT
+
+
+def test_a_chunk_made_for_another_model_is_encoded_with_as_much_of_its_context_as_fits() -> None:
+    context = " ".join(f"scope{n}" for n in range(20))
+    document = ParsedDocument("a", "a few words", "A title", {})
+    spans, texts = refit_chunks(document, [ChunkSpan(0, len(document.text), {}, context)], FakeEncoder())
+    assert texts[0].count("scope") == 10  # a quarter of the window
+    assert build_encoder_input("a", document.title, spans[0].context, document.text, FakeEncoder()) == texts[0]
 
 
 # -- the shell

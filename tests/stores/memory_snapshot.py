@@ -382,11 +382,15 @@ class MemorySnapshot:
     def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
         return {path: {document.id for document in self._list_documents_of(path)} for path in paths if path in self._state.files}
 
-    def _list_encoded(self) -> list[MemoryDocument]:
-        return [document for document in self._state.documents.values() if not (document.provided_vectors or document.pending)]
+    def _list_following(self) -> list[MemoryDocument]:
+        return [document for document in self._state.documents.values() if not document.provided_vectors]
 
-    def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
-        return {document.digest: document.id for document in self._list_encoded() if document.digest in set(digests)}
+    def _list_encoded(self) -> list[MemoryDocument]:
+        return [document for document in self._list_following() if not document.pending]
+
+    def find_by_digest(self, digests: Sequence[str], *, partial: bool = False) -> dict[str, str]:
+        some = [document for document in self._list_following() if partial and len(document.pending) < len(document.spans)]
+        return {document.digest: document.id for document in [*some, *self._list_encoded()] if document.digest in set(digests)}
 
     def load_text_part(self, document_id: str, start: int) -> str | None:
         for document in self._find([document_id]):
@@ -408,6 +412,18 @@ class MemorySnapshot:
                     text = document.get_chunk_text(span)
                     yield StoredVector(text.title, text.context, text.text, vector)
 
+    def load_copied_vectors(self, waiting: Sequence[PendingChunk]) -> dict[ChunkId, Vector]:
+        copied = {}
+        same = self.find_by_digest([chunk.digest for chunk in waiting], partial=True)
+        for chunk in waiting:
+            spans = self._state.chunks[chunk.id].document.spans
+            other = self._state.documents.get(same.get(chunk.digest, ""))
+            if other is None or chunk.ordinal in other.pending:
+                continue
+            if _describe_span(other.spans, chunk.ordinal) == _describe_span(spans, chunk.ordinal):
+                copied[chunk.id] = other.vectors[chunk.ordinal].astype(np.float32)
+        return copied
+
     def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
         waiting = [chunk for chunk in reversed(self._state.chunks.values()) if chunk.is_pending]
         return [
@@ -417,6 +433,10 @@ class MemorySnapshot:
             )
             for chunk in waiting[:limit]
         ]  # fmt: skip
+
+
+def _describe_span(spans: Sequence[ChunkSpan], ordinal: int) -> tuple[int, int, str] | None:
+    return (spans[ordinal].start, spans[ordinal].end, spans[ordinal].context) if ordinal < len(spans) else None
 
 
 def _rank(scores: Mapping[ChunkId, float]) -> ScoredChunks:

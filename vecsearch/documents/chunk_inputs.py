@@ -89,6 +89,7 @@ def format_encoder_input(title: str | None, context: str, text: str) -> str:
 
 def build_encoder_input(key: str, title: str | None, context: str, text: str, window: TokenWindow) -> str:
     """Return what `chunk_document` gave for a chunk, from what is stored of it: its document's id and title, context and text."""
+    context = _truncate_context(context, window)  # of a chunk that was made for another encoder it may be longer
     return format_encoder_input(_truncate_title(ParsedDocument(key, text, title), window), context, text)
 
 
@@ -124,9 +125,13 @@ def _truncate_title(document: ParsedDocument, window: TokenWindow) -> str:
 
 def _truncate_contexts(contexts: set[str], window: TokenWindow) -> dict[str, str]:
     """Map each context to as much of it as leaves most of the window to the text."""
+    return {context: _truncate_context(context, window) for context in contexts}
+
+
+def _truncate_context(context: str, window: TokenWindow) -> str:
     limit = max(1, int(window.max_tokens * CONTEXT_SHARE_MAX))
-    tokens = {context: window.token_spans(context) for context in contexts}
-    return {context: context if len(spans) <= limit else context[: spans[limit - 1][1]] for context, spans in tokens.items()}
+    tokens = window.token_spans(context) if len(context) > limit else ()  # each has a character at least
+    return context if len(tokens) <= limit else context[: tokens[limit - 1][1]]
 
 
 def _split_further(span: ChunkSpan, chunk_text: str, title: str, context: str, window: TokenWindow) -> list[ChunkSpan]:

@@ -294,11 +294,13 @@ class BatchWriter:
         return vectors
 
     def _find_known(self, documents: Sequence[ChunkedDocument], texts: Mapping[str, str]) -> dict[str, Matrix]:
-        """Return the vectors of chunks that a changed document keeps."""
+        """Return the vectors of chunks that a changed document keeps, or finds in a partly encoded copy."""
         known: dict[str, Matrix] = {}
         with self._target.open_snapshot() as snapshot:
-            stored = () if snapshot is None else snapshot.iterate_vectors([chunked.document.id for chunked in documents])
-            for chunk in stored:
+            if snapshot is None:
+                return known
+            same = snapshot.find_by_digest([chunked.digest for chunked in documents], partial=True)
+            for chunk in snapshot.iterate_vectors(list({*(chunked.document.id for chunked in documents), *same.values()})):
                 key = hash_encoder_input(format_encoder_input(chunk.title, chunk.context, chunk.text))
                 if key in texts:
                     known[key] = chunk.vector

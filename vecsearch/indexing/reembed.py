@@ -159,7 +159,7 @@ class ReembedRun:
         """Take in what came, changed and went meanwhile; then swap, and the old vectors go."""
         with self._replacement.open_writer() as writer:
             self._run_pass(batches)
-            filler.run()
+            filler.run(holds_lock=True)
             if pending := self._replacement.list_pending():
                 raise StorageError(
                     f"the new vectors of {self._name!r} lack the document {pending[0].id!r}, so the old ones stay; "

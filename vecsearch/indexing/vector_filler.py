@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -17,10 +17,10 @@ from vecsearch.core.errors import CollectionChangedError
 from vecsearch.core.settings import BATCH_CHUNKS, FILL_WINDOW
 from vecsearch.documents.chunk_inputs import build_encoder_input
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.indexing.batch_writer import WriteTarget, count_stored, find_encoded
+from vecsearch.indexing.batch_writer import WriteTarget, count_stored
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import embed
-from vecsearch.stores.base import CollectionInfo, PendingChunk, Snapshot, Vector
+from vecsearch.stores.base import CollectionInfo, PendingChunk, Vector
 
 _WAIT_S: Final = 0.2  # for another process that fills
 _log = logging.getLogger("vecsearch")
@@ -57,27 +57,31 @@ class VectorFiller:
         self.encoded_count = 0  # texts
         self._begun_with: CollectionInfo | None = None
 
-    def run(self) -> FillReport:
-        """Fill until nothing waits or it should stop. Raises CollectionChangedError, DatabaseLockedError, DiskFullError."""
+    def run(self, *, holds_lock: bool = False) -> FillReport:
+        """Fill until nothing waits or it should stop. Raises CollectionChangedError, DatabaseLockedError, DiskFullError.
+
+        `holds_lock`: the caller is the writer, and so does not wait for another who fills, and who would wait for him.
+        """
         started, before = time.perf_counter(), self.encoded_count
-        self._fill_in_turn()
+        self._fill_in_turn(holds_lock=holds_lock)
         _, chunks, pending = count_stored(self._target)
         return FillReport(self.encoded_count - before, chunks, pending, round(time.perf_counter() - started, 3))
 
-    def _fill_in_turn(self) -> None:
+    def _fill_in_turn(self, *, holds_lock: bool) -> None:
         """Fill, or wait for whoever does."""
-        self._begun_with = self._read_info()
+        self._begun_with = info = self._read_info()
         is_told = False
-        while (info := self._read_info()) is not None and info.pending_vectors and not self._should_stop():
+        while info is not None and info.pending_vectors and not self._should_stop():
             with self._target.claim_filling() as claimed:
-                if claimed:
+                if claimed or holds_lock:
                     self._progress.begin_vectors(info.pending_vectors)
                     self._fill()
-                    continue
+                    return
             if not is_told:
                 _log.info("another process makes the vectors of %s; waiting for it", info.name)
                 is_told = True
             time.sleep(_WAIT_S)
+            info = self._read_info()
 
     def _read_info(self) -> CollectionInfo | None:
         with self._target.open_snapshot() as snapshot:
@@ -88,7 +92,7 @@ class VectorFiller:
             with self._target.open_snapshot() as snapshot:
                 self._check_unchanged(None if snapshot is None else snapshot.info)
                 waiting = [] if snapshot is None else snapshot.load_pending_chunks(FILL_WINDOW)
-                known = {} if snapshot is None else _find_copies(snapshot, waiting)
+                known = {} if snapshot is None else snapshot.load_copied_vectors(waiting)
             if not waiting:
                 return
             if known:
@@ -122,14 +126,3 @@ class VectorFiller:
                 f"the collection {before.name!r} was dropped, renamed, restored or embedded by another model while its vectors "
                 "were made; what was committed before is kept: run again to go on with the collection as it is now"
             )
-
-
-def _find_copies(snapshot: Snapshot, waiting: Iterable[PendingChunk]) -> dict[int, Vector]:
-    """Return the vectors of those chunks whose document says what another, which has its vectors, says."""
-    chunks = list(waiting)
-    encoded = find_encoded(snapshot, sorted({chunk.digest for chunk in chunks}))
-    return {
-        chunk.id: encoded[chunk.digest].vectors[chunk.ordinal]
-        for chunk in chunks
-        if chunk.digest in encoded and chunk.ordinal < len(encoded[chunk.digest].vectors)
-    }

@@ -174,8 +174,11 @@ class Snapshot(Protocol):
     def load_text_part(self, document_id: str, start: int) -> str | None:
         """Load the part of a document's text that begins at a character; None where none does."""
 
-    def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
-        """Return the id of a document for each of these contents that is stored with vectors that follow from it, all of them."""
+    def find_by_digest(self, digests: Sequence[str], *, partial: bool = False) -> dict[str, str]:
+        """Return the id of a document for each of these contents that is stored with vectors that follow from it.
+
+        All of its vectors are there; with `partial` it may also be one of which only some are, where there is no other.
+        """
 
     def load_encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
         """Load the chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
@@ -185,6 +188,12 @@ class Snapshot(Protocol):
 
     def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
         """Load up to `limit` chunks whose vectors are still to be made, the newest first."""
+
+    def load_copied_vectors(self, waiting: Sequence[PendingChunk]) -> dict[ChunkId, Vector]:
+        """Return the vectors of those of the chunks of which a document of the same content has the same one, with its vector.
+
+        The other's chunk begins and ends at the same place, so that the vector follows from the same text.
+        """
 
 
 class Writer(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from tests.stores.contract.documents import (
     write,
 )
 from vecsearch.core.filters import Compare, Comparison
+from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.settings import LOADER_VERSION
 from vecsearch.core.types import ChunkLocation, Document, Source, SourceState, Split
 from vecsearch.stores.base import PreservedFields, Snapshot, Store, StoredSource
@@ -267,6 +269,22 @@ def test_a_vector_that_comes_late_is_stored_once(store: Store, make_store: Store
             assert snapshot.find_nearest(make_vector("river"), 1).ranked.ids.tolist() == [waiting["river"]]
             encoded = snapshot.load_encoded_chunks({"a": make_pending_document("a", "river\nbank").digest})
             assert np.array_equal(encoded["a"].vectors, round_vectors(np.stack([make_vector("river"), make_vector("bank")])))
+
+
+def test_a_chunk_finds_the_vector_of_the_same_chunk_in_a_copy(store: Store) -> None:
+    copy, longer = make_pending_document("b", "river\nbank\ndusk"), make_pending_document("d", "river\nbank\ndusk")
+    cut = replace(longer, spans=(ChunkSpan(0, 5), ChunkSpan(6, 15)), pending=(0, 1))
+    write(store, [make_pending_document("a", "river\nbank\ndusk", pending=(0, 2)), copy, make_pending_document("c", "bank"), cut])
+    with open_snapshot(store) as snapshot:
+        waiting = {(chunk.document_id, chunk.text): chunk.id for chunk in snapshot.load_pending_chunks(9)}
+        copied = snapshot.load_copied_vectors(snapshot.load_pending_chunks(9))
+        assert [*copied] == [waiting["b", "bank"]]
+        assert np.array_equal(copied[waiting["b", "bank"]], round_vectors(make_vector("bank")))
+        assert snapshot.find_by_digest([copy.digest]) == {}
+        assert snapshot.find_by_digest([copy.digest], partial=True) == {copy.digest: "a"}
+    write(store, [make_document("e", "bank")])
+    with open_snapshot(store) as snapshot:
+        assert set(snapshot.load_copied_vectors(snapshot.load_pending_chunks(9))) == {waiting["b", "bank"], waiting["c", "bank"]}
 
 
 def test_one_fills_at_a_time(store: Store, make_store: StoreMaker) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, Select, case, exists, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, case, exists, func, or_, select
 
 from vecsearch.core.batched import batched
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkLocation, Document, DocumentSummary, Source, SourceState, Split
-from vecsearch.stores.base import EncodedChunks, Matrix, PendingChunk, StoredDocument, StoredSource, StoredVector
+from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Source, SourceState, Split
+from vecsearch.stores.base import EncodedChunks, Matrix, PendingChunk, StoredDocument, StoredSource, StoredVector, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
 from vecsearch.stores.sqlite.engine.tables import (
@@ -38,6 +38,25 @@ _CONTENT_DIGEST: Final = case((documents.c.provided_vectors, None), else_=docume
 _IS_PENDING: Final = exists().where(  # a document with a vector that is still to be made
     chunks.c.document_id == documents.c.id, pending_vectors.c.chunk_id == chunks.c.id, pending_vectors.c.filled.is_(None)
 )
+_HAS_VECTOR: Final = exists().where(chunks.c.document_id == documents.c.id, vectors.c.chunk_id == chunks.c.id)
+_SAME, _CUT = documents.alias(), chunks.alias()  # a document of the same content, and its chunk of the same number
+_PAIRS: Final = func.json_each(bindparam("pairs")).table_valued("value")  # [a chunk's id, the id of a document]
+_COPIED_VECTORS: Final = (
+    select(chunks.c.id, vectors.c.vector)
+    .select_from(_PAIRS)
+    .join(chunks, chunks.c.id == func.json_extract(_PAIRS.c.value, "$[0]"))
+    .join(
+        _SAME,
+        (_SAME.c.collection_id == chunks.c.collection_id)
+        & (_SAME.c.external_id == func.json_extract(_PAIRS.c.value, "$[1]")),
+    )
+    .join(_CUT, (_CUT.c.document_id == _SAME.c.id) & (_CUT.c.ordinal == chunks.c.ordinal))
+    .join(vectors, vectors.c.chunk_id == _CUT.c.id)
+    .where(
+        _CUT.c.start == chunks.c.start, _CUT.c.end == chunks.c.end,
+        _CUT.c.context.is_not_distinct_from(chunks.c.context),
+    )
+)  # fmt: skip
 _PATHS_MAX: Final = 100  # conditions on paths in one statement
 
 
@@ -213,16 +232,18 @@ class DocumentReader:
             for title, context, body, row in rows:
                 yield StoredVector(title, context or "", body, np.frombuffer(row, dtype).astype(np.float32))
 
-    def find_duplicates(self, digests: Sequence[str]) -> dict[str, str]:
-        """Return the id of a document for each of these contents that is there with vectors that follow from it, all of them."""
+    def find_duplicates(self, digests: Sequence[str], *, partial: bool = False) -> dict[str, str]:
+        """Return the id of a document for each of these contents that is there with vectors that follow from it.
+
+        All of its vectors are there; with `partial` it may also be one of which only some are, where there is no other.
+        """
         ids: dict[str, str] = {}
+        is_usable = _HAS_VECTOR if partial else ~_IS_PENDING
         for batch in batched({digest[:CONTENT_PREFIX] for digest in digests}, _IN_VALUES_MAX):
             query = select(documents.c.digest, documents.c.external_id).where(
-                documents.c.collection_id == self.state.id,
-                CONTENT_BEGINNING.in_(batch),
-                ~documents.c.provided_vectors,
-                ~_IS_PENDING,
+                documents.c.collection_id == self.state.id, CONTENT_BEGINNING.in_(batch), ~documents.c.provided_vectors, is_usable
             )
+            query = query.order_by(_IS_PENDING.desc()) if partial else query  # the last counts
             ids.update((digest, key) for digest, key in self._connection.execute(query))
         return {digest: ids[digest] for digest in digests if digest in ids}
 
@@ -268,6 +289,14 @@ class DocumentReader:
             .limit(limit)
         )  # fmt: skip
         return [PendingChunk(*row) for row in self._connection.execute(query)]
+
+    def load_copied_vectors(self, waiting: Sequence[PendingChunk]) -> dict[ChunkId, Vector]:
+        """Return the vectors of those of the chunks of which a document of the same content has the same one, with its vector."""
+        same = self.find_duplicates(list({chunk.digest for chunk in waiting}), partial=True)
+        pairs = json.dumps([(chunk.id, same[chunk.digest]) for chunk in waiting if chunk.digest in same])
+        dtype = get_dtype(self.state.precision)
+        rows = self._connection.execute(_COPIED_VECTORS, {"pairs": pairs})
+        return {chunk: np.frombuffer(row, dtype).astype(np.float32) for chunk, row in rows}
 
 
 def _restrict_to_documents(query: Select[Any], rows: Sequence[int]) -> Select[Any]:

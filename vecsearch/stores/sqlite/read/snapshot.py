@@ -302,9 +302,9 @@ class SQLiteSnapshot:
         """Return the ids of each file's documents, by stored path."""
         return self.document_reader.list_source_document_ids(paths)
 
-    def find_by_digest(self, digests: Sequence[str]) -> dict[str, str]:
+    def find_by_digest(self, digests: Sequence[str], *, partial: bool = False) -> dict[str, str]:
         """Return the id of a document for each of these contents that is there."""
-        return self.document_reader.find_duplicates(digests)
+        return self.document_reader.find_duplicates(digests, partial=partial)
 
     def load_encoded_chunks(self, documents: Mapping[str, str]) -> dict[str, EncodedChunks]:
         """Return the chunks and vectors of documents, {id: digest}; one whose content is another by now is left out."""
@@ -313,6 +313,10 @@ class SQLiteSnapshot:
     def iterate_vectors(self, ids: Sequence[str], *, start: int = 0) -> Iterator[StoredVector]:
         """Yield every chunk of these documents, from a character on, with its vector."""
         return self.document_reader.iterate_vectors(ids, start=start)
+
+    def load_copied_vectors(self, waiting: Sequence[PendingChunk]) -> dict[ChunkId, Vector]:
+        """Return the vectors of those of the chunks of which a document of the same content has the same one, with its vector."""
+        return self.document_reader.load_copied_vectors(waiting)
 
     def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
         """Return chunks whose vectors are still to be made, the newest first."""
