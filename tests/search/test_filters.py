@@ -122,7 +122,10 @@ def get_kind(value: Any) -> str:
 
 
 def is_equal(left: Any, right: Any) -> bool:
-    return get_kind(left) == get_kind(right) and left == right
+    """Return whether two values are of one kind and equal; to Python [True] and [1] are equal too."""
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(is_equal, left, right))
+    return get_kind(left) == get_kind(right) and bool(left == right)
 
 
 # -- expressions

@@ -260,9 +260,9 @@ class IndexPipeline:
                 case SkippedFile():
                     member = item.source.removeprefix(progress.source or "")
                     self._counts.skipped.append(SkippedFile(f"{progress.origin}{member}", item.reason))
-                case ParsedDocument() if is_valid(item, progress):
-                    documents.append(HashedDocument(item, hash_content(item, self._split)))
-        return documents
+                case ParsedDocument():
+                    documents.append(item)
+        return [HashedDocument(item, hash_content(item, self._split)) for item in documents if is_valid(item, progress)]
 
     def _choose_changed(
         self, documents: Sequence[HashedDocument], progress: FileProgress, stored: StoredContents, *, last: bool
