@@ -15,7 +15,7 @@ import numpy as np
 
 import vecsearch
 from tests import maintenance
-from tests.torture.check import LostError, UnopenableError, WrongAnswerError
+from tests.torture.check import LostError, UnopenableError, WrongAnswerError, list_waiting
 from tests.torture.rounds import Outcome
 from tests.torture.steps import DATABASE, WORDS
 from vecsearch.documents.chunk_inputs import format_encoder_input
@@ -84,7 +84,9 @@ class Shells:
                 raise LostError(f"nobody wrote {extra[0]!r}")
             if not lines:
                 return
-            rows = encoder.encode_documents([format_encoder_input(None, "", text) for _, _, text in lines])
+            waiting = list_waiting(collection)
+            texts = [text for key, chunk, text in lines if (key, chunk.chunk_index) not in waiting]
+            rows = encoder.encode_documents([format_encoder_input(None, "", text) for text in texts])
             query = " ".join(self._draw.choices(WORDS, k=4))
             best = np.sort(rows @ encoder.encode_queries([query])[0])[::-1][:10]
             found = np.array([hit.score for hit in collection.search(query, mode="dense")])

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ class Plan:
 
     def next(self, state: State) -> Step:
         """Whatever comes next."""
-        names = [name for name in STEPS if state.docs or name in ("add", "lines", "files", "optimize")]
+        names = [name for name in STEPS if state.docs or name in ("add", "words", "lines", "files", "optimize")]
         return STEPS[self.draw.choice(names)](self, state)
 
     def named(self, name: str, state: State) -> Step:
@@ -154,6 +155,24 @@ class Plan:
                 collection.delete([key for key in keys if key in there])
 
         return Step("delete", run, _without(state, keys))
+
+    def words(self, state: State) -> Step:
+        """Texts alone, and then the vectors of some."""
+        docs = {self._new(state): self._doc() for _ in range(self.draw.choice([1, 30]))}
+        data, batches = _lines(docs), self.draw.randint(0, 4)
+
+        def run(base: Path) -> None:
+            from vecsearch.documents.loaders.raw_file import RawFile
+
+            asked = count()
+            with opened(base, state) as collection:
+                _no_failure(collection._index_json_lines(RawFile("stdin", ".jsonl", content=data), vectors=False))
+                collection.fill_vectors(should_stop=lambda: next(asked) > batches)
+
+        return Step("words", run, replace(state, docs={**state.docs, **docs}), whole=False)
+
+    def fill(self, state: State) -> Step:
+        return self._kept("fill", state, lambda collection: collection.fill_vectors())
 
     def lines(self, state: State) -> Step:
         docs = {self._new(state): self._doc() for _ in range(self.draw.choice([1, 30]))}
@@ -280,7 +299,7 @@ class Plan:
 
         return Step("doctor --fix", lambda base: mend(base, state), state, prepare=prepare, spoils=True)
 
-    def _kept(self, name: str, state: State, run: Callable[[vecsearch.Collection], None]) -> Step:
+    def _kept(self, name: str, state: State, run: Callable[[vecsearch.Collection], object]) -> Step:
         def on(base: Path) -> None:
             with opened(base, state) as collection:
                 run(collection)
@@ -298,6 +317,8 @@ STEPS: dict[str, Callable[[Plan, State], Step]] = {
     "bring": Plan.bring,
     "change": Plan.change,
     "delete": Plan.delete,
+    "words": Plan.words,
+    "fill": Plan.fill,
     "lines": Plan.lines,
     "files": Plan.files,
     "optimize": Plan.optimize,
