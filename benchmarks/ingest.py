@@ -38,7 +38,7 @@ STAGES: dict[str, tuple[str, ...]] = {
         "vecsearch.api.collection.Collection._find_existing_ids", "vecsearch.indexing.batch_writer.plan_commit",
     ),
     "document rows": (f"{_STORE}.write.writer._store_documents",),
-    "chunk rows, vectors": (f"{_STORE}.write.writer.add_chunks",),
+    "chunk rows, vectors": (f"{_STORE}.write.text_rows.add_chunks",),
     "metadata index": (f"{_STORE}.filters.metadata_index.add",),
     "text analysis": (f"{_STORE}.fulltext.term_tables._number_tokens",),
     "postings": (f"{_STORE}.fulltext.term_tables.build_segment", f"{_STORE}.fulltext.term_row_writes.insert_segment"),
