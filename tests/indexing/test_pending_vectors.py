@@ -243,6 +243,28 @@ def test_what_is_changed_while_its_vector_is_made_keeps_the_change(folder: Path)
     check_sound(folder)
 
 
+def test_texts_that_are_gone_are_not_encoded(folder: Path) -> None:
+    def delete() -> None:
+        with open_collection(folder, FakeEncoder()) as other:
+            other.delete(source=folder)
+
+    deletes: list[Callable[[], None]] = [delete]
+    encoder = WatchedEncoder(act=lambda: deletes.pop()() if deletes else None)
+    with open_collection(folder, encoder) as collection:
+        collection.index([folder], vectors=False)
+        assert (collection.fill_vectors().encoded, len(collection)) == (5, 0)
+
+
+def test_a_dropped_collection_leaves_no_claim_behind(folder: Path) -> None:
+    with open_collection(folder, FakeEncoder()) as collection:
+        collection.index([folder])
+        collection.reembed(FakeEncoder(salt=5))
+    files = {path.name for path in (folder.parent / "x.vec").glob("fill-*")}
+    with vecsearch.connect(folder.parent / "x.vec") as database:
+        database.delete_collection("default")
+    assert (len(files), [*(folder.parent / "x.vec").glob("fill-*")]) == (1, [])
+
+
 def test_code_stores_vectors_at_once_whatever_waits(folder: Path) -> None:
     with open_collection(folder, FakeEncoder()) as collection:
         collection.index([folder], vectors=False)

@@ -100,7 +100,7 @@ class VectorFiller:
             self._encode([chunk for chunk in waiting if chunk.id not in known])
 
     def _encode(self, chunks: Sequence[PendingChunk]) -> None:
-        """Encode chunks, a text of several once; like lengths, which pad least, together."""
+        """Encode chunks, a text of several once; like lengths, which pad least, together. Ends where some are gone by now."""
         encoder = self._get_encoder()
         by_text: dict[str, list[int]] = {}
         for chunk in chunks:
@@ -110,13 +110,19 @@ class VectorFiller:
             if self._should_stop():
                 return
             rows = embed(texts, encoder)
-            self._attach({chunk: row for text, row in zip(texts, rows, strict=True) for chunk in by_text[text]})
+            vectors = {chunk: row for text, row in zip(texts, rows, strict=True) for chunk in by_text[text]}
+            is_whole = self._attach(vectors) == len(vectors)
             self.encoded_count += len(texts)
+            if not is_whole:
+                return
 
-    def _attach(self, vectors: Mapping[int, Vector]) -> None:
+    def _attach(self, vectors: Mapping[int, Vector]) -> int:
+        """Commit vectors; returns how many chunks still waited for theirs."""
         with self._target.open_writer() as writer:
             self._check_unchanged(writer.info)
-            self._progress.advance_vectors(writer.attach_vectors(vectors))
+            count = writer.attach_vectors(vectors)
+        self._progress.advance_vectors(count)
+        return count
 
     def _check_unchanged(self, now: CollectionInfo | None) -> None:
         before = self._begun_with

@@ -64,7 +64,7 @@ def claim_filling(folder: Path, collection: int) -> Iterator[bool]:
     """
     from filelock import FileLock, Timeout
 
-    lock, process = FileLock(folder / FILL_LOCK_FILE.format(collection), mode=0o600), os.getpid()
+    lock, process = FileLock(get_claim_path(folder, collection), mode=0o600), os.getpid()
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -79,6 +79,16 @@ def claim_filling(folder: Path, collection: int) -> Iterator[bool]:
     finally:
         if os.getpid() == process:
             lock.release()
+
+
+def get_claim_path(folder: Path, collection: int) -> Path:
+    """Return the file that is locked by whoever makes a collection's pending vectors."""
+    return folder / FILL_LOCK_FILE.format(collection)
+
+
+def list_claim_paths(folder: Path) -> list[Path]:
+    """Return those of all collections, also of some that are no more."""
+    return list(folder.glob(FILL_LOCK_FILE.format("*")))
 
 
 def _acquire(lock: FileLock, folder: Path, timeout: float) -> None:

@@ -21,6 +21,7 @@ from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, pending_vectors, segments, tombstones
 from vecsearch.stores.sqlite.engine.wal_readers import describe_holders
+from vecsearch.stores.sqlite.engine.write_lock import get_claim_path, list_claim_paths
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.vectors.faiss_segment import NO_IDS, Ids
 from vecsearch.stores.sqlite.vectors.segment_rows import (
@@ -200,11 +201,12 @@ def _count_added_rows(connection: Connection, state: CollectionState) -> int:
 
 
 def clear_leftovers(database: DatabaseFolder) -> None:
-    """Remove index files that no collection names: those replaced, and what a kill left half-written."""
+    """Remove the files that no collection has: index files that were replaced or left half-written, claims of those dropped."""
     with database.begin_read() as connection:
         named = list_index_files(connection, database)
-    for path in database.index_folder.glob("*"):
-        if path not in named:
+        claims = {get_claim_path(database.folder, row) for row in connection.scalars(select(collections.c.id))}
+    for path in [*database.index_folder.glob("*"), *list_claim_paths(database.folder)]:
+        if path not in named and path not in claims:
             atomic_files.remove(path)
 
 
