@@ -48,6 +48,7 @@ test-slow: $(READY)
 
 torture: $(READY)
 	$(BIN)/python -m tests.torture $(TORTURE)
+	$(BIN)/python -m tests.torture.filling
 
 churn: $(READY)
 	$(BIN)/python -m benchmarks.churn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import numpy as np
 import vecsearch
 from tests import maintenance
 from tests.fakes import FakeEncoder
-from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State, mend
+from tests.torture.logged import list_made, log_of, read_log
+from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State, mend, opened
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.stores.sqlite.engine.database_folder import is_database
 
+_FILLED = 0.3  # of the looks: what waits is made
 _CLOSE = 2e-3  # cosines of float16 rows, from those of float32 rows
 
 
@@ -28,6 +30,10 @@ class WrongAnswerError(AssertionError):
     """An answer is not what brute force gives."""
 
 
+class AgainError(AssertionError):
+    """Something was encoded again that had its vector."""
+
+
 class UnopenableError(AssertionError):
     """The database is not sound, or does not open."""
 
@@ -35,18 +41,22 @@ class UnopenableError(AssertionError):
 @dataclass(frozen=True)
 class Expected:
     """What may be there: `before` whatever happened, or `after` the step that was going on; `done`: only that. `spoilt`: once it
-    is mended."""
+    is mended. `late`: documents that may wait for vectors. `once`: nothing was to be encoded twice, else what had no vector
+    may have been."""
 
     before: State | None
     after: State
     whole: bool
     done: bool = False
     spoilt: bool = False
+    late: frozenset[str] = frozenset()
+    once: bool = False
 
 
 def check(base: Path, expected: Expected, seed: int) -> State | None:
     """Look at what is there; None for no database. Raises the errors above. A reader looks first, then doctor, then a writer."""
-    folder = base / DATABASE
+    folder, draw = base / DATABASE, random.Random(seed)
+    _encoded(base, expected.before.made if expected.before else frozenset(), once=expected.once)
     if not is_database(folder):
         if expected.before is not None or expected.done:
             raise LostError("the database is gone")
@@ -54,12 +64,23 @@ def check(base: Path, expected: Expected, seed: int) -> State | None:
     try:
         if expected.spoilt and not expected.done:
             mend(base, expected.after)
-        state = _read(base, expected, random.Random(seed))
+        state = _read(base, expected, draw)
         _sound(folder)
+        if state.docs and draw.random() < _FILLED:
+            state = _fill(base, state, draw)
         _write(base, state)
     except vecsearch.VecsearchError as error:
         raise UnopenableError(f"{type(error).__name__}: {error}") from error
     return state
+
+
+def _encoded(base: Path, made: frozenset[str], *, once: bool) -> None:
+    """What had a vector was not encoded again; with `once` nothing was twice."""
+    encoded = read_log(base)
+    if again := [text for text in encoded if text in made]:
+        raise AgainError(f"{len(again)} of {len(encoded)} texts had vectors, and were encoded again")
+    if once and (twice := [text for text, count in encoded.items() if count > 1]):
+        raise AgainError(f"{len(twice)} of {len(encoded)} texts were encoded twice")
 
 
 def _read(base: Path, expected: Expected, draw: random.Random) -> State:
@@ -71,8 +92,30 @@ def _read(base: Path, expected: Expected, draw: random.Random) -> State:
     with vecsearch.open(folder, model=FakeEncoder(salt), readonly=True) as collection:
         documents = collection.get(where={})
         allowed = _allowed(State({}, salt), expected, {each.id: each for each in documents})
-        _answers(collection, allowed, documents, draw)
-    return allowed
+        late = _answers(collection, allowed, documents, draw)
+        if unexpected := late - expected.late:
+            raise LostError(f"{sorted(unexpected)[:5]} ({len(unexpected)}) wait for vectors")
+        return replace(allowed, late=late, made=list_made(collection))
+
+
+def _fill(base: Path, state: State, draw: random.Random) -> State:
+    """Make what is missing, and ask again: a reader that was there before, too."""
+    log_of(base).unlink(missing_ok=True)
+    with (
+        vecsearch.open(base / DATABASE, model=FakeEncoder(state.salt), readonly=True) as reader,
+        opened(base, state) as collection,
+    ):
+        documents = reader.get(where={})
+        _answers(reader, state, documents, draw)
+        report = collection.fill_vectors()
+        _encoded(base, state.made, once=True)
+        if report.encoded != read_log(base).total() or report.pending_vectors or collection.pending_vectors:
+            raise WrongAnswerError(f"{report}, after {read_log(base).total()} texts were encoded")
+        for each in (reader, collection):
+            if late := _answers(each, state, documents, draw):
+                raise LostError(f"{sorted(late)[:5]} ({len(late)}) wait for vectors when all are made")
+        _sound(base / DATABASE)
+        return replace(state, late=frozenset(), made=list_made(collection))
 
 
 def _salt(folder: Path) -> int:
@@ -125,9 +168,10 @@ def _difference(states: Sequence[State], there: Mapping[str, Any]) -> str:
 
 def _answers(
     collection: vecsearch.Collection, state: State, documents: Sequence[vecsearch.Document], draw: random.Random
-) -> None:
-    waiting = list_waiting(collection)
-    rows = {name: row for name, row in _rows(state, documents).items() if name not in waiting}
+) -> frozenset[str]:
+    """Compare answers with brute force; returns the documents of which vectors wait."""
+    pending = list_waiting(collection)
+    rows = {name: row for name, row in _rows(state, documents).items() if name not in pending}
     for _ in range(3):
         query = " ".join(draw.choices(WORDS, k=4))
         _dense(collection, state.encoder, rows, query, where=None)
@@ -141,16 +185,25 @@ def _answers(
         found = {hit.id for hit in collection.search(word, mode="lexical")}
         if found != {each.id}:
             raise WrongAnswerError(f"the word {word!r} of {each.id!r} is found in {found}")
+    word = draw.choice(WORDS)
+    holding = {each.id for each in documents if word in each.text.split()}
+    for mode in ("lexical", "hybrid"):
+        hits = collection.search(word, mode=mode, limit=10_000)
+        if hits.pending_vectors != len(pending) or not holding <= {hit.id for hit in hits}:
+            raise WrongAnswerError(f"{word!r}: {len(hits)} hits, {hits.pending_vectors} of {len(pending)} are said to wait")
+    if wrong := [hit.id for hit in hits if ((hit.id, hit.chunk_index) in pending) != (hit.similarity is None)]:
+        raise WrongAnswerError(f"{wrong[:5]} have a similarity and no vector, or none and one")
+    return frozenset(key for key, _ in pending)
 
 
 def list_waiting(collection: vecsearch.Collection) -> set[tuple[str, int]]:
-    """List the chunks that wait for their vectors: as many as every answer says."""
+    """List the chunks that wait for their vectors: as many as are said to."""
     with collection._open_snapshot() as snapshot:
-        waiting = {(chunk.document_id, chunk.ordinal) for chunk in snapshot.load_pending_chunks(1_000_000)}
-    told = collection.search("keel", mode="lexical").pending_vectors
-    if told != len(waiting):
-        raise WrongAnswerError(f"{told} vectors are said to be pending, and {len(waiting)} are")
-    return waiting
+        pending = {(chunk.document_id, chunk.ordinal) for chunk in snapshot.load_pending_chunks(1_000_000)}
+    said = {collection.pending_vectors, collection.status()["pending_vectors"]}
+    if said != {len(pending)}:
+        raise WrongAnswerError(f"{said} are said to wait for vectors, {len(pending)} do")
+    return pending
 
 
 def _rows(state: State, documents: Sequence[vecsearch.Document]) -> dict[tuple[str, int], np.ndarray]:
@@ -196,8 +249,6 @@ def _sound(folder: Path) -> None:
 def _write(base: Path, state: State) -> None:
     """The next writer is not hindered by what the last one left."""
     with vecsearch.open(base / DATABASE, model=state.encoder, lock_timeout=5) as collection:
-        if len(collection) % 2 and collection.fill_vectors().pending_vectors:  # else what waits is there for the next step
-            raise WrongAnswerError("vectors are pending after all were made")
         collection.add(["a word that nobody else says: quokka"], ids=["last"])
         if [hit.id for hit in collection.search("quokka", mode="lexical")] != ["last"]:
             raise WrongAnswerError("what was just added is not found")

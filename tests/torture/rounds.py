@@ -5,15 +5,18 @@ from __future__ import annotations
 import errno
 import random
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import vecsearch
 from tests.torture.check import Expected, check
-from tests.torture.forks import Ended, forked
+from tests.torture.forks import Ended, Fork, forked
+from tests.torture.logged import log_of
 from tests.torture.power import Disk, Record, read_trace
 from tests.torture.shim import Kind, Shim, What
 from tests.torture.steps import DATABASE, Plan, State, Step
@@ -22,6 +25,7 @@ _STEPS_TRACED = 6
 _CUTS = 40  # of one trace
 _HELD = 0.7
 _AGAIN = 0.5
+_BOTH = 0.3  # of the rounds with another process beside: that is killed, too
 _WATCHED = 0.1  # of the rounds: the step is left alone and its points are counted
 _UNHARMED = 0.8  # of the first steps, which only make the database
 _CHAIN = 12  # rounds on one database, so that what they leave behind adds up
@@ -64,7 +68,11 @@ class Machine:
         """Without end: all that some steps do to the disk is written down, and the power fails at points in between."""
         while True:
             self._seed += 1
-            plan, base, trace = Plan(self._seed), self._place / f"base{self._seed}", self._place / f"trace{self._seed}"
+            plan, base, trace = (
+                Plan(self._seed, alone=True),
+                self._place / f"base{self._seed}",
+                self._place / f"trace{self._seed}",
+            )
             shutil.rmtree(base, ignore_errors=True)
             base.mkdir(parents=True)
             steps = [plan.first()]
@@ -111,7 +119,7 @@ class Machine:
             done = word == "done"
             shutil.rmtree(image, ignore_errors=True)
             disk.cut(image, random.Random(self._seed * 1_000_003 + number))
-            expected = Expected(before, steps[now].after, steps[now].whole, done, steps[now].spoils)
+            expected = _expect(before, steps[now], done=done, once=False)
             seen = forked(lambda: check(image, expected, self._seed))  # noqa: B023
             finding = f"at record {number}: {seen.error}; {'done' if done else 'going on'}" if seen.error or seen.killed else None
             yield Outcome("power cut", steps[now].name, f"after {record.kind.name.lower()}", True, finding, self._seed)
@@ -145,7 +153,10 @@ class Machine:
 
     def _round(self, blow: str, base: Path, before: State | None, step: Step, how: Any) -> tuple[Outcome, State | None]:
         step.prepare(base)
+        log_of(base).unlink(missing_ok=True)
         self._shim.forget()
+        again = self._draw.random() < _AGAIN
+        beside = Fork(partial(step.beside, base)) if step.beside else None
         if how is None:
             ended = forked(lambda: self._armed(base, step, What.WATCH), kill_after=self._draw.uniform(0, self._longest(step)))
         else:
@@ -153,14 +164,21 @@ class Machine:
             at, kind = self._aim(step)
             if not self._points[step.name] or self._draw.random() < _WATCHED:
                 what = What.WATCH  # else only what comes before the first blow would ever be known
-            again = self._draw.random() < _AGAIN
             ended = forked(lambda: self._armed(base, step, what, at, kind, error, again=again))
+        endings = [ended, *([self._end(beside)] if beside else [])]
         point = "a random moment" if how is None else (self._shim.reached or Kind.NOTE).name.lower()
         hit = ended.killed or self._shim.reached is not None
         self._remember(step)
         name = blow if how is None or isinstance(how, What) else f"{blow} {how[0].name.lower()} {errno.errorcode[how[1]]}"
-        finding, state = self._look(base, before, step, ended)
+        finding, state = self._look(base, before, step, endings, once=not (again and self._shim.reached))
         return Outcome(name, step.name, point, hit, finding, self._seed), state
+
+    def _end(self, beside: Fork) -> Ended:
+        """Wait for the other process, or kill it, too."""
+        if self._draw.random() < _BOTH:
+            time.sleep(self._draw.uniform(0, 0.1))
+            beside.kill()
+        return beside.wait()
 
     def _armed(
         self, base: Path, step: Step, what: What, at: int = 0, kind: int = 0, error: int = 0, *, again: bool = False
@@ -189,14 +207,24 @@ class Machine:
             seen[kind] = max(seen.get(kind, 0), count)
 
     def _longest(self, step: Step) -> float:
-        return 0.6 if step.name == "files" else 0.15
+        return 0.6 if "files" in step.name else 0.3 if step.beside else 0.15
 
-    def _look(self, base: Path, before: State | None, step: Step, ended: Ended) -> tuple[str | None, State | None]:
-        if ended.error and ended.error[0] != "VecsearchError":
-            return f"the step failed with {ended.error[1]}", None
-        done = not ended.killed and ended.error is None
-        expected = Expected(before, step.after, step.whole, done, step.spoils)
+    def _look(
+        self, base: Path, before: State | None, step: Step, endings: Sequence[Ended], *, once: bool
+    ) -> tuple[str | None, State | None]:
+        for ended in endings:
+            if ended.error and ended.error[0] != "VecsearchError":
+                return f"the step failed with {ended.error[1]}", None
+        done = not any(ended.killed or ended.error for ended in endings)
+        expected = _expect(before, step, done=done, once=once and (done or len(endings) == 1))
         seen = forked(lambda: check(base, expected, self._seed))
         if seen.killed or seen.error:
-            return f"{seen.error}; the step {'ended well' if done else ended.error or 'was killed'}", None
+            how = [ended.error or ("was killed" if ended.killed else "ended well") for ended in endings]
+            return f"{seen.error}; the step {how}", None
         return None, seen.value
+
+
+def _expect(before: State | None, step: Step, *, done: bool, once: bool) -> Expected:
+    """What may be there after a step, or in the middle of it."""
+    late = step.after.late if done else step.after.late | step.late | (before.late if before else frozenset())
+    return Expected(before, step.after, step.whole, done, step.spoils, late, once)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shutil
@@ -9,13 +10,13 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import vecsearch
 from tests import maintenance
 from tests.fakes import FakeEncoder
+from tests.torture.logged import LoggedEncoder, log_of
 from vecsearch.core.settings import DATABASE_FILE
 
 BROUGHT = FakeEncoder(salt=99)  # makes the vectors that are brought along
@@ -36,20 +37,30 @@ class Doc:
 
 @dataclass(frozen=True)
 class State:
-    """All that a collection holds, and the salt of its encoder."""
+    """All that a collection holds, and the salt of its encoder.
+
+    `late`: the documents that may wait for vectors; once looked at, those that do. `made`: what needs no encoder any more, as
+    `logged.hash_text` names it; empty where it was not looked at.
+    """
 
     docs: Mapping[str, Doc]
     salt: int = 1
+    late: frozenset[str] = frozenset()
+    made: frozenset[str] = frozenset()
 
     @property
     def encoder(self) -> FakeEncoder:
         return FakeEncoder(self.salt)
 
+    def encode_at(self, base: Path) -> LoggedEncoder:
+        """The encoder, which writes down what it encodes."""
+        return LoggedEncoder(self.salt, log=log_of(base))
+
 
 @dataclass(frozen=True)
 class Step:
     """One thing to do. `whole`: it is done in one transaction, so that all of it or nothing is there; else every document is as
-    it was or as it is to be. `after` is what is to be there."""
+    it was or as it is to be. `after` is what is to be there. `late`: documents that may wait for vectors until it is done."""
 
     name: str
     run: Callable[[Path], None]
@@ -57,16 +68,25 @@ class Step:
     whole: bool = True
     prepare: Callable[[Path], None] = lambda base: None  # before anything can fail
     spoils: bool = False  # what is left may have to be mended
+    late: frozenset[str] = frozenset()
+    beside: Callable[[Path], None] | None = None  # what another process does meanwhile, which nothing happens to
 
 
+_LATE = 0.5  # of the runs that read files and lines: they leave their vectors to be made later
+_FILLED = 0.5  # of the steps while vectors wait
+_BESIDE = (  # what is done while another process makes vectors
+    "fill", "fill", "fill", "delete", "lines", "lines", "files", "files", "add", "replace", "change", "optimize",
+    "optimize --full", "optimize --stemmer", "reembed", "backup", "import",
+)  # fmt: skip
 WORDS = "keel mast sail rope anchor tide harbour lantern compass storm gull reef chart deck helm oar".split()
 
 
 class Plan:
     """Draws steps that fit a state."""
 
-    def __init__(self, seed: int) -> None:
-        self.draw = random.Random(seed)
+    def __init__(self, seed: int, *, alone: bool = False) -> None:
+        """`alone`: no other process does anything meanwhile."""
+        self.draw, self._alone = random.Random(seed), alone
         self._serial = 0
 
     def first(self) -> Step:
@@ -79,7 +99,11 @@ class Plan:
 
     def next(self, state: State) -> Step:
         """Whatever comes next."""
-        names = [name for name in STEPS if state.docs or name in ("add", "words", "lines", "files", "optimize")]
+        names = [name for name in STEPS if state.docs or name in ("add", "lines", "files", "optimize")]
+        if state.late and self.draw.random() < _FILLED:
+            names = ["fill", "fill", "beside", "beside", "files"]
+        if self._alone:
+            names = [name for name in names if name != "beside"]
         return STEPS[self.draw.choice(names)](self, state)
 
     def named(self, name: str, state: State) -> Step:
@@ -108,7 +132,7 @@ class Plan:
                     titles=[doc.title for doc in docs.values()], on_conflict="replace",
                 )  # fmt: skip
 
-        return Step(name, run, replace(state, docs={**state.docs, **docs}), whole)
+        return Step(name, run, _with(state, docs), whole)
 
     # -- steps
 
@@ -131,7 +155,7 @@ class Plan:
                     titles=[doc.title for doc in docs.values()], vectors=BROUGHT.encode_documents(texts),
                 )  # fmt: skip
 
-        return Step("bring", run, replace(state, docs={**state.docs, **docs}))
+        return Step("bring", run, _with(state, docs))
 
     def change(self, state: State) -> Step:
         keys = self._some(state, 1)
@@ -156,36 +180,19 @@ class Plan:
 
         return Step("delete", run, _without(state, keys))
 
-    def words(self, state: State) -> Step:
-        """Texts alone, and then the vectors of some."""
-        docs = {self._new(state): self._doc() for _ in range(self.draw.choice([1, 30]))}
-        data, batches = _lines(docs), self.draw.randint(0, 4)
-
-        def run(base: Path) -> None:
-            from vecsearch.documents.loaders.raw_file import RawFile
-
-            asked = count()
-            with opened(base, state) as collection:
-                _no_failure(collection._index_json_lines(RawFile("stdin", ".jsonl", content=data), vectors=False))
-                collection.fill_vectors(should_stop=lambda: next(asked) > batches)
-
-        return Step("words", run, replace(state, docs={**state.docs, **docs}), whole=False)
-
-    def fill(self, state: State) -> Step:
-        return self._kept("fill", state, lambda collection: collection.fill_vectors())
-
     def lines(self, state: State) -> Step:
         docs = {self._new(state): self._doc() for _ in range(self.draw.choice([1, 30]))}
         docs |= {key: self._doc() for key in self._some(state, 3)}
-        data = _lines(docs)
+        data, vectors = _lines(docs), self.draw.random() >= _LATE
 
         def run(base: Path) -> None:
             from vecsearch.documents.loaders.raw_file import RawFile
 
             with opened(base, state) as collection:
-                _no_failure(collection._index_json_lines(RawFile("stdin", ".jsonl", content=data)))
+                _no_failure(collection._index_json_lines(RawFile("stdin", ".jsonl", content=data), vectors=vectors))
 
-        return Step("lines", run, replace(state, docs={**state.docs, **docs}), whole=False)
+        after = _with(state, docs, late=not vectors)
+        return Step("lines", run, _filled(after) if vectors else after, whole=False, late=frozenset(docs))
 
     def files(self, state: State) -> Step:
         """A folder of files in which some came, changed and went."""
@@ -197,7 +204,8 @@ class Plan:
             source = f"{FILES}/log{self.draw.randint(0, 3)}.jsonl"
             docs = {key: doc for key, doc in docs.items() if doc.source != source or self.draw.random() < 0.7}
             docs |= {self._new(state): self._doc(source=source) for _ in range(self.draw.choice([1, 20]))}
-        others = {key: doc for key, doc in state.docs.items() if doc.source is None}
+        others, vectors = {key: doc for key, doc in state.docs.items() if doc.source is None}, self.draw.random() >= _LATE
+        new = frozenset(key for key, doc in docs.items() if state.docs.get(key) is not doc)
 
         def prepare(base: Path) -> None:
             shutil.rmtree(base / FILES, ignore_errors=True)
@@ -208,9 +216,36 @@ class Plan:
 
         def run(base: Path) -> None:
             with opened(base, state) as collection:
-                _no_failure(collection.index([base / FILES], allow_empty=True))
+                _no_failure(collection.index([base / FILES], allow_empty=True, vectors=vectors))
 
-        return Step("files", run, replace(state, docs={**others, **docs}), whole=False, prepare=prepare)
+        late = frozenset() if vectors else (state.late | new) & {*others, *docs}
+        after = replace(state, docs={**others, **docs}, late=late)
+        return Step("files", run, after, whole=False, prepare=prepare, late=new)
+
+    def fill(self, state: State) -> Step:
+        """Make vectors that wait: all, or those of some batches."""
+        most = self.draw.choice([None, None, 0, 1, 3])
+
+        def run(base: Path) -> None:
+            asked = itertools.count()
+            with opened(base, state) as collection:
+                collection.fill_vectors(should_stop=lambda: most is not None and next(asked) > most)
+
+        return Step("fill", run, _filled(state) if most is None else state, whole=False)
+
+    def beside(self, state: State) -> Step:
+        """Make vectors that wait while another process does something else; either may be the one that fails."""
+        other = self.named(self.draw.choice(_BESIDE), state)
+        new = {key for key in other.after.late if other.after.docs[key] is not state.docs.get(key)}
+
+        def fill(base: Path) -> None:
+            with opened(base, state) as collection:
+                collection.fill_vectors()
+
+        run, beside = self.draw.sample([fill, other.run], 2)
+        name = f"fill | {other.name}" if run is fill else f"{other.name} | fill"
+        after = replace(other.after, late=frozenset(new))
+        return replace(other, name=name, run=run, beside=beside, after=after, whole=False)
 
     def optimize(self, state: State) -> Step:
         return self._kept("optimize", state, lambda collection: collection.optimize())
@@ -241,7 +276,7 @@ class Plan:
 
         def run(base: Path) -> None:
             with vecsearch.open(base / DATABASE) as collection:
-                collection.reembed(after.encoder)
+                collection.reembed(after.encode_at(base))
 
         return Step("reembed", run, after)
 
@@ -255,12 +290,15 @@ class Plan:
         """The backup of another database takes the place of all that is there."""
         after = State({f"r{n}": self._doc() for n in range(self.draw.choice([2, 60]))}, state.salt)
         making = self._put("other", State({}, state.salt), after.docs)
+        more = self.named("lines", making.after)
+        after = more.after
 
         def prepare(base: Path) -> None:
             other = base / FILES / "other"
             shutil.rmtree(other, ignore_errors=True)
             other.mkdir(parents=True)
             making.run(other)
+            more.run(other)
             maintenance.backup(other / DATABASE, other / "kept.backup")
 
         def run(base: Path) -> None:
@@ -272,6 +310,7 @@ class Plan:
         """What another database exported is taken in, vectors and all."""
         new = {self._new(state): self._doc() for _ in range(self.draw.choice([3, 40]))}
         making = self._put("other", State({}, state.salt), new)
+        has_vectors, vectors = self.draw.random() >= _LATE, self.draw.random() >= _LATE
 
         def prepare(base: Path) -> None:
             other = base / FILES / "other"
@@ -279,27 +318,31 @@ class Plan:
             other.mkdir(parents=True)
             making.run(other)
             with opened(other, State({}, state.salt)) as collection:
-                collection.export_documents(other / "kept.jsonl")
+                collection.export_documents(other / "kept.jsonl", vectors=has_vectors)
 
         def run(base: Path) -> None:
             with opened(base, state) as collection:
-                report = collection.import_documents(base / FILES / "other" / "kept.jsonl", on_conflict="skip")
+                report = collection.import_documents(base / FILES / "other" / "kept.jsonl", on_conflict="skip", vectors=vectors)
                 assert not report.failed, report.failed
 
-        return Step("import", run, replace(state, docs={**state.docs, **new}), whole=False, prepare=prepare)
+        after = _with(state, new, late=not has_vectors)
+        late = frozenset() if has_vectors else frozenset(new)
+        return Step("import", run, _filled(after) if vectors else after, whole=False, prepare=prepare, late=late)
 
     def mend(self, state: State) -> Step:
-        """An index file and the looked-up metadata are spoilt, and mended from the truth."""
+        """An index file, the looked-up metadata and what is known of pending vectors are spoilt, and mended from the truth."""
+        spoil = self.draw.choice(_SPOIL)
 
         def prepare(base: Path) -> None:
             for file in list((base / DATABASE / "index").glob("*.faiss"))[:1]:
                 file.write_bytes(file.read_bytes()[:-7])
             with closing(sqlite3.connect(base / DATABASE / DATABASE_FILE)) as connection, connection:
                 connection.execute("DELETE FROM metadata_index WHERE key = 'n'")
+                connection.execute(spoil)
 
         return Step("doctor --fix", lambda base: mend(base, state), state, prepare=prepare, spoils=True)
 
-    def _kept(self, name: str, state: State, run: Callable[[vecsearch.Collection], object]) -> Step:
+    def _kept(self, name: str, state: State, run: Callable[[vecsearch.Collection], None]) -> Step:
         def on(base: Path) -> None:
             with opened(base, state) as collection:
                 run(collection)
@@ -311,16 +354,24 @@ class Plan:
         return f"n{self._serial}-{self.draw.getrandbits(40):x}"
 
 
+_LIVE = "collection_id IN (SELECT id FROM collections WHERE role = 'live')"
+_SPOIL = (
+    "UPDATE collections SET pending_vectors = pending_vectors + 1",
+    f"DELETE FROM pending_vectors WHERE chunk_id % 2 AND {_LIVE}",  # else a model is needed that this one does not have
+    f"UPDATE pending_vectors SET filled = 1 WHERE chunk_id % 2 AND {_LIVE}",
+    "SELECT 1",
+)
+
 STEPS: dict[str, Callable[[Plan, State], Step]] = {
     "add": Plan.add,
     "replace": Plan.replace,
     "bring": Plan.bring,
     "change": Plan.change,
     "delete": Plan.delete,
-    "words": Plan.words,
-    "fill": Plan.fill,
     "lines": Plan.lines,
     "files": Plan.files,
+    "fill": Plan.fill,
+    "beside": Plan.beside,
     "optimize": Plan.optimize,
     "optimize --full": Plan.rewrite,
     "optimize --stemmer": Plan.stems,
@@ -335,11 +386,20 @@ STEPS: dict[str, Callable[[Plan, State], Step]] = {
 
 def opened(base: Path, state: State) -> vecsearch.Collection:
     """The collection, by its encoder."""
-    return vecsearch.open(base / DATABASE, model=state.encoder)
+    return vecsearch.open(base / DATABASE, model=state.encode_at(base))
+
+
+def _with(state: State, docs: Mapping[str, Doc], *, late: bool = False) -> State:
+    others = state.late - docs.keys()
+    return replace(state, docs={**state.docs, **docs}, late=others | docs.keys() if late else others)
+
+
+def _filled(state: State) -> State:
+    return replace(state, late=frozenset())
 
 
 def _without(state: State, keys: list[str]) -> State:
-    return replace(state, docs={key: doc for key, doc in state.docs.items() if key not in keys})
+    return replace(state, docs={key: doc for key, doc in state.docs.items() if key not in keys}, late=state.late - {*keys})
 
 
 def _lines(docs: Mapping[str, Doc]) -> bytes:
@@ -353,4 +413,4 @@ def _no_failure(report: vecsearch.IndexReport) -> None:
 
 def mend(base: Path, state: State) -> None:
     """Mend all that follows from the truth."""
-    list(maintenance.repair(base / DATABASE, model=state.encoder).findings)
+    list(maintenance.repair(base / DATABASE, model=state.encode_at(base)).findings)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROJECT
+from tests.torture.filling import Filling
 from tests.torture.shim import build, can_build
 
 pytestmark = pytest.mark.skipif(
@@ -39,6 +40,28 @@ SPOILT = {  # what is broken, and the blow that must show it
         "            add(connection, state, entries)\n"
         "    late.clear()\n"
         "w.SQLiteWriter.commit = both",
+    ),
+    "a reader is not told of vectors that come late": (
+        "kill",
+        "from vecsearch.stores.sqlite.vectors import vector_view as v\n"
+        "v._LATE_ROWS = v._LATE_ROWS.replace(':version', ':version + 1000')",
+    ),
+    "what is encoded is committed late": (
+        "kill",
+        "from vecsearch.indexing import vector_filler as f\n"
+        "late, attach, fill = {}, f.VectorFiller._attach, f.VectorFiller._fill\n"
+        "f.VectorFiller._attach = lambda self, vectors: late.update(vectors)\n"
+        "def both(self):\n"
+        "    while not self._should_stop() and self._read_info().pending_vectors:\n"
+        "        fill(self)\n"
+        "        attach(self, late)\n"
+        "encode = f.VectorFiller._encode\n"
+        "def twice(self, chunks):\n"
+        "    encode(self, chunks)\n"
+        "    encode(self, chunks)\n"
+        "    attach(self, late)\n"
+        "    late.clear()\n"
+        "f.VectorFiller._encode = twice",
     ),
     "errors are not told": (
         "fault",
@@ -87,3 +110,11 @@ def test_nothing_is_lost_and_every_answer_is_right(rounds, blow, count):
 def test_a_store_that_loses_something_is_found_out(rounds, what):
     blow, spoilt = SPOILT[what]
     assert any(each["finding"] for each in islice(rounds(blow, seed=0, spoilt=spoilt), 400))
+
+
+def test_runs_that_are_ended_while_they_make_vectors_cost_nothing(tmp_path):
+    filling = Filling(tmp_path / "base", seed=1)
+    for _ in filling.ends():
+        if filling.ended >= 3:
+            break
+    filling.finish()
