@@ -155,9 +155,9 @@ class Filling:
             return "killed"
         process.send_signal(signal.SIGINT)
         status = process.wait(_LONGEST_WAIT)
-        if status not in (0, 1, 130):
+        if status not in (0, 1, 130, -signal.SIGINT):
             raise UnopenableError(f"interrupted, it ended with {status}: {self._said()}")
-        return "interrupted" if status == 130 else "over before"
+        return "interrupted" if status in (130, -signal.SIGINT) else "over before"
 
     def _wait(self, process: subprocess.Popen[bytes], how: str) -> str:
         status = process.wait(_LONGEST_WAIT)

@@ -10,14 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.torture.logged import append, hash_text
-
 SMALL = {"BATCH_CHUNKS": 8, "BATCH_TEXT_CHUNKS": 24, "FILL_WINDOW": 32, "INDEX_FLUSH_ROWS": 40, "INDEX_RUN_ROWS_MIN": 8}
 
 
 def main(log: str, full_at: str, folder: str, *arguments: str) -> int:
     """Run the command line; returns its exit status."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts behind ignore it
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it is there that tells it
+    from tests.torture.logged import append, hash_text
     from vecsearch.indexing import batch_writer, vector_filler
     from vecsearch.indexing.stages import embed
     from vecsearch.interfaces.cli.main import run
@@ -41,6 +40,7 @@ def main(log: str, full_at: str, folder: str, *arguments: str) -> int:
 
         shim = Shim()  # which keeps the memory that the library counts in
         shim.arm(Path(folder), What.FULL, int(full_at), error=errno.ENOSPC)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts this may have ignored it
     sys.argv = ["vecsearch", *arguments]
     return run()
 
