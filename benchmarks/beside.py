@@ -9,14 +9,13 @@ after the other, first alone, then while another process makes the vectors.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, sleep
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from benchmarks import corpus
 
 _FILL = "import sys, vecsearch\nwith vecsearch.open(sys.argv[1]) as notes: notes.fill_vectors()"
 _QUESTIONS = 200
+_LOOK_S = 0.05
 _NEW_A_SECOND = 800  # texts, more than any encoder here makes vectors of
 
 
@@ -44,7 +44,7 @@ def main() -> None:
             quiet = _time_searches(notes, questions, args.seconds / 4)
             other = subprocess.Popen([sys.executable, "-c", _FILL, str(Path(folder) / "db")])
             while notes.pending_vectors >= len(texts) - args.rows and other.poll() is None:
-                pass  # it loads its model first
+                sleep(_LOOK_S)  # it loads its model first
             beside = _time_searches(notes, questions, args.seconds)
             made = len(texts) - args.rows - notes.pending_vectors
             other.kill()
@@ -65,7 +65,7 @@ def _fill_database(folder: Path, texts: list[str]) -> None:
 
 def _add_pending(folder: Path, texts: list[str]) -> None:
     file = folder / "new.jsonl"
-    file.write_text("".join(json.dumps({"id": f"new{n}", "text": text}) + "\n" for n, text in enumerate(texts)), encoding="utf-8")
+    corpus.write_documents(file, texts, "new")
     with vecsearch.open(folder / "db") as notes:
         notes.index([file], vectors=False)
 

@@ -213,6 +213,12 @@ def load_texts(folder: Path, count: int | None = None, name: str = "texts.jsonl"
         return [json.loads(line) for line in islice(lines, count)]
 
 
+def write_documents(file: Path, texts: Sequence[str], prefix: str = "") -> None:
+    """Write texts as JSON lines to index, their ids counted from 0 after a prefix."""
+    lines = (json.dumps({"id": f"{prefix}{n}", "text": text}) + "\n" for n, text in enumerate(texts))
+    file.write_text("".join(lines), encoding="utf-8")
+
+
 class ExactSearch:
     """Brute force over float32: which ids are among the nearest that a filter leaves."""
 

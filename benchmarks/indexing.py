@@ -10,7 +10,6 @@ alone, "encoder" is vecsearch's own encoder over the same texts, sorted by lengt
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import statistics
@@ -78,7 +77,7 @@ def time_vecsearch_index(folder: Path, texts: list[str]) -> float:
     import vecsearch
 
     file = folder / "texts.jsonl"
-    file.write_text("".join(json.dumps({"id": str(n), "text": text}) + "\n" for n, text in enumerate(texts)), encoding="utf-8")
+    corpus.write_documents(file, texts)
     with vecsearch.open(folder / "warm") as warm:
         warm.add(WARM_UP)
     start_time = perf_counter()

@@ -214,8 +214,7 @@ class BatchWriter:
             if self.check_unchanged(writer) is None:
                 return False
             self._check_dimension()
-            with writer.open_snapshot() as snapshot:
-                stored = None if snapshot is None else snapshot.find_stored_documents([more.id]).get(more.id)
+            stored = find_stored(writer, more.id)
             if stored is None or (stored.source, stored.digest) != (source, after):
                 return False
             writer.commit([] if first is None else [first], continuations=[more])
@@ -258,7 +257,7 @@ class BatchWriter:
                 )
             self._info = now  # another run may have created it meanwhile
             return now
-        if now is None or now.identity != before.identity or not now.has_same_vectors(before):
+        if now is None or not now.is_later_state_of(before):
             raise CollectionChangedError(
                 f"the collection {before.name!r} was {_describe_change(before, now)} while this run wrote to it; "
                 "what was committed before is kept: run again to go on with the collection as it is now"
@@ -312,6 +311,12 @@ def find_encoded(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, Encode
     same = snapshot.find_by_digest(digests)
     encoded = snapshot.load_encoded_chunks({key: digest for digest, key in same.items()})
     return {digest: encoded[key] for digest, key in same.items() if key in encoded}
+
+
+def find_stored(place: WriteTarget | Writer, key: str) -> StoredDocument | None:
+    """Return what is known of a stored document; None where it, or its collection, is not there."""
+    with place.open_snapshot() as snapshot:
+        return None if snapshot is None else snapshot.find_stored_documents([key]).get(key)
 
 
 class StoredCounts(NamedTuple):

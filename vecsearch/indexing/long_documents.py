@@ -20,7 +20,7 @@ from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import FILL_WINDOW, LOADER_VERSION, PORTIONS_TOGETHER
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.indexing.batch_writer import BatchWriter, WriteTarget
+from vecsearch.indexing.batch_writer import BatchWriter, WriteTarget, find_stored
 from vecsearch.indexing.commit_check import LeftOut
 from vecsearch.indexing.portion_spool import PortionSpool, open_spool
 from vecsearch.indexing.stages import ChunkedDocument, chunk
@@ -209,8 +209,7 @@ class LongDocument:
             return None if snapshot is None else snapshot.load_text_part(key, start)
 
     def _read_digest(self, key: str) -> str | None:
-        with self._target.open_snapshot() as snapshot:
-            stored = None if snapshot is None else snapshot.find_stored_documents([key]).get(key)
+        stored = find_stored(self._target, key)
         return None if stored is None else stored.digest
 
 

@@ -25,7 +25,7 @@ from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, count_stored, find_encoded
+from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, count_stored, find_encoded, find_stored
 from vecsearch.indexing.commit_check import format_id_conflict
 from vecsearch.indexing.long_documents import LongDocument
 from vecsearch.indexing.missing_files import find_missing_files, is_mounted, make_missing_check
@@ -306,8 +306,7 @@ class IndexPipeline:
     ) -> LongDocument | None:
         """Return what takes the portions of a document; None where its id is another's."""
         assert progress.source is not None  # lines of a pipe have no portions
-        with self._target.open_snapshot() as snapshot:
-            prior = None if snapshot is None else snapshot.find_stored_documents([document.id]).get(document.id)
+        prior = find_stored(self._target, document.id)
         if not self._claim_id(document.id, prior, progress, last=last):
             return None
         is_elsewhere = is_mounted(Path(progress.origin), self._source_root)

@@ -127,7 +127,7 @@ class VectorFiller:
     def _check_unchanged(self, now: CollectionInfo | None) -> None:
         before = self._begun_with
         assert before is not None
-        if now is None or now.identity != before.identity or not now.has_same_vectors(before):
+        if now is None or not now.is_later_state_of(before):
             raise CollectionChangedError(
                 f"the collection {before.name!r} was dropped, renamed, restored or embedded by another model while its vectors "
                 "were made; what was committed before is kept: run again to go on with the collection as it is now"

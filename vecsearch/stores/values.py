@@ -47,6 +47,10 @@ class CollectionInfo:
         """Return whether vectors made for one may be stored in the other."""
         return (self.encoder.fingerprint, self.encoder.dimension) == (other.encoder.fingerprint, other.encoder.dimension)
 
+    def is_later_state_of(self, earlier: CollectionInfo) -> bool:
+        """Return whether a run that began with the other may go on with this: one collection, embedded by one model."""
+        return self.identity == earlier.identity and self.has_same_vectors(earlier)
+
 
 class ChunkSet(Protocol):
     """The chunks that a filter holds for. What it is inside belongs to the store that made it."""

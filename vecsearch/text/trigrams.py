@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsearch.core.sorted_ids import find_positions
 from vecsearch.text.characters import Characters
-
-Numbers: TypeAlias = NDArray[np.float64]
-Grams: TypeAlias = NDArray[np.uint64]
-Counts: TypeAlias = NDArray[np.int64]
+from vecsearch.text.document_frequencies import Counts, DocumentFrequencies, Keys, Numbers
 
 _K1: Final = 1.2
 _B: Final = 0.75
@@ -28,44 +25,37 @@ class TrigramStatistics:
     (McNamee and Mayfield, "Character N-Gram Tokenization for European Language Text Retrieval", Information Retrieval 7, 2004).
     """
 
-    text_count: int
-    grams: Grams  # ascending
-    document_frequencies: Counts
+    grams: DocumentFrequencies
     mean_length: float
 
     @classmethod
     def from_texts(cls, texts: Characters) -> TrigramStatistics:
         """As these texts, one at least, have them."""
         grams, owners = _extract_trigrams(texts)
-        by_text = np.split(grams, np.searchsorted(owners, np.arange(1, texts.text_count)))
-        known, counts = np.unique(np.concatenate([np.unique(each) for each in by_text]), return_counts=True)
-        return cls(texts.text_count, known, counts, max(len(grams) / texts.text_count, 1.0))
+        frequencies = DocumentFrequencies.from_occurrences(grams, owners, texts.text_count)
+        return cls(frequencies, max(len(grams) / texts.text_count, 1.0))
 
     def score(self, query: Characters, texts: Characters) -> Numbers:
         """BM25 of the question's trigrams in each text (k1 = 1.2, b = 0.75, Lucene's idf), as a share of what none can reach."""
         asked = np.unique(_extract_trigrams(query)[0])
         if not len(asked) or not texts.text_count:
             return np.zeros(texts.text_count)
-        having = np.zeros(len(asked))
-        _, ours, theirs = np.intersect1d(asked, self.grams, assume_unique=True, return_indices=True)
-        having[ours] = self.document_frequencies[theirs]
-        idf = np.log1p((self.text_count - having + 0.5) / (having + 0.5))
+        idf = self.grams.compute_idf(asked)
         counts, lengths = _count_trigrams(asked, texts)
         told = counts * (_K1 + 1) / (counts + _K1 * (1 - _B + _B * lengths[:, np.newaxis] / self.mean_length))
         sums = (told * idf).sum(axis=1)  # not a product of matrices, where a row's last bits depend on the others
         return np.asarray(sums / ((_K1 + 1) * idf.sum()), np.float64)
 
 
-def _count_trigrams(query_trigrams: Grams, texts: Characters) -> tuple[Counts, Counts]:
+def _count_trigrams(query_trigrams: Keys, texts: Characters) -> tuple[Counts, Counts]:
     """How often each text has each of these trigrams, a row a text, and how many it has in all."""
     grams, owners = _extract_trigrams(texts)
-    places = np.searchsorted(query_trigrams, grams).clip(max=len(query_trigrams) - 1)
-    hit = query_trigrams[places] == grams
+    places, hit = find_positions(query_trigrams, grams)
     cells = np.bincount(owners[hit] * len(query_trigrams) + places[hit], minlength=texts.text_count * len(query_trigrams))
     return cells.reshape(texts.text_count, len(query_trigrams)), np.bincount(owners, minlength=texts.text_count)
 
 
-def _extract_trigrams(texts: Characters) -> tuple[Grams, Counts]:
+def _extract_trigrams(texts: Characters) -> tuple[Keys, Counts]:
     """Every trigram as a number, in order, and which text it stands in."""
     points = np.where(texts.in_word, texts.points, _BLANK).astype(np.uint64)
     middle = np.flatnonzero(texts.in_word)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsearch.core.sorted_ids import find_positions
 from vecsearch.text.characters import UNDERSCORE, Characters
-
-Numbers: TypeAlias = NDArray[np.float64]
-Keys: TypeAlias = NDArray[np.uint64]
-Counts: TypeAlias = NDArray[np.int64]
+from vecsearch.text.document_frequencies import Counts, DocumentFrequencies, Keys, Numbers
 
 _BEGINNING: Final = 6  # characters that stand for a word: a stemmer for every language that writes its endings last
 _BETWEEN_MAX: Final = 4  # function words between two neighbours
@@ -31,9 +28,7 @@ class WordPairStatistics:
     2005).
     """
 
-    text_count: int
-    pairs: Keys  # ascending
-    document_frequencies: Counts
+    pairs: DocumentFrequencies
     function_words: Keys  # ascending
 
     @classmethod
@@ -41,21 +36,16 @@ class WordPairStatistics:
         """As these texts have them."""
         passed_over = np.unique(_read_words(Characters.from_texts(list(function_words)))[0])
         pairs, owners = _list_pairs(texts, passed_over)
-        each_once = np.unique(np.stack([pairs, owners.astype(np.uint64)]), axis=1)[0]
-        known, counts = np.unique(each_once, return_counts=True)
-        return cls(texts.text_count, known, counts, passed_over)
+        return cls(DocumentFrequencies.from_occurrences(pairs, owners, texts.text_count), passed_over)
 
     def score(self, query: Characters, texts: Characters) -> Numbers:
         """Return for each text which share of the query's pairs it has, in [0, 1], each weighing its idf (Lucene's)."""
         asked = np.unique(_list_pairs(query, self.function_words)[0])
         if not len(asked):
             return np.zeros(texts.text_count)
-        having = np.zeros(len(asked))
-        ours, known = _look_up(self.pairs, asked)
-        having[known] = self.document_frequencies[ours[known]]
-        idf = np.log1p((self.text_count - having + 0.5) / (having + 0.5))
+        idf = self.pairs.compute_idf(asked)
         pairs, owners = _list_pairs(texts, self.function_words, among=np.unique(_read_words(query)[0]))
-        places, hit = _look_up(asked, pairs)
+        places, hit = find_positions(asked, pairs)
         found = np.zeros((texts.text_count, len(asked)), bool)
         found[owners[hit], places[hit]] = True
         return np.asarray((found * idf).sum(axis=1) / idf.sum(), np.float64)
@@ -64,14 +54,14 @@ class WordPairStatistics:
 def _list_pairs(texts: Characters, function_words: Keys, *, among: Keys | None = None) -> tuple[Keys, Counts]:
     """Every two neighbours as a number, the same whichever comes first, and their text; `among` is all that a word may be."""
     words, owners = _read_words(texts)
-    at = np.arange(len(words)) if among is None else np.flatnonzero(_look_up(among, words)[1])
-    at = at[~_look_up(function_words, words[at])[1]]
+    at = np.arange(len(words)) if among is None else np.flatnonzero(find_positions(among, words)[1])
+    at = at[~find_positions(function_words, words[at])[1]]
     first, second = at[:-1], at[1:]
     together = (owners[first] == owners[second]) & (words[first] != words[second]) & (second - first <= _BETWEEN_MAX + 1)
     first, second = first[together], second[together]
     for step in range(1, _BETWEEN_MAX + 1):
         between = np.minimum(first + step, second)
-        stays = (between == second) | _look_up(function_words, words[between])[1]
+        stays = (between == second) | find_positions(function_words, words[between])[1]
         first, second = first[stays], second[stays]
     lesser, greater = np.minimum(words[first], words[second]), np.maximum(words[first], words[second])
     return lesser * _FIRST_FACTOR ^ greater, owners[first]
@@ -87,11 +77,3 @@ def _read_words(texts: Characters) -> tuple[Keys, Counts]:
     for place in range(_BEGINNING):
         words = words * _LETTER_FACTOR + points[np.minimum(starts + place, ends)]
     return words, texts.owners[starts]
-
-
-def _look_up(known: Keys, keys: Keys) -> tuple[Counts, NDArray[np.bool_]]:
-    """Return where each key stands among the known ones, which ascend, and whether it does."""
-    if not len(known):
-        return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
-    places = np.searchsorted(known, keys).clip(max=len(known) - 1)
-    return places, known[places] == keys

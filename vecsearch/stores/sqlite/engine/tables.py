@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     case,
+    exists,
     func,
     literal_column,
     select,
@@ -106,10 +107,8 @@ metadata_index_table = Table(  # derived from documents.metadata: a row for ever
     sqlite_with_rowid=False,
 )
 
-CONTENT_PREFIX: Final = 16  # characters of a digest that its index holds
-CONTENT_BEGINNING: Final = func.substr(
-    documents.c.digest, literal_column("1"), literal_column("16")
-)  # as its index has it: no parameters
+CONTENT_PREFIX: Final = 16  # characters of a digest that its index holds, which as SQL takes no parameters
+CONTENT_BEGINNING: Final = func.substr(documents.c.digest, literal_column("1"), literal_column("16"))
 Index("documents_of_content", documents.c.collection_id, CONTENT_BEGINNING)
 
 chunks = Table(
@@ -173,7 +172,7 @@ vectors = Table(  # apart from chunks, so that reading locations does not page t
     Column("vector", LargeBinary, nullable=False),  # unit row, little-endian, in the collection's precision
 )
 
-segments = Table(  # the index files of a collection; together they hold every chunk up to collections.indexed_up_to
+segments = Table(  # the index files of a collection: disjoint ranges of its chunks, of which they hold those that have vectors
     "segments",
     metadata,
     Column("id", Integer, primary_key=True),  # never used again, so that a file of this name holds these rows or is damaged
@@ -238,6 +237,9 @@ pending_vectors = Table(  # chunks that were committed before their vectors
     metadata,
     Column("chunk_id", ForeignKey("chunks.id"), primary_key=True, autoincrement=False),
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
-    Column("filled", Integer),  # NULL: still to be made; else the how manieth came, kept until an index file holds it
+    Column("filled", Integer),  # NULL: still to be made; else the data version it came with, kept until an index file holds it
     Index("pending_vectors_of_collection", "collection_id", "filled", "chunk_id"),
 )
+
+IS_PENDING: Final = pending_vectors.c.filled.is_(None)  # the vector of the chunk of a row is still to be made
+IS_CHUNK_PENDING: Final = exists().where(pending_vectors.c.chunk_id == chunks.c.id, IS_PENDING)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vecsearch.core import atomic_files
-from vecsearch.core.errors import DatabaseLockedError, ReadOnlyError, wrap_write_error
+from vecsearch.core.errors import DatabaseLockedError, ReadOnlyError, VecsearchError, wrap_write_error
 from vecsearch.core.nesting import load_json
 
 if TYPE_CHECKING:
@@ -42,10 +42,8 @@ def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[None]:
         raise DatabaseLockedError(
             f"{folder} is being written by {describe_owner(folder)}; waited {timeout:g} s: try again when it has finished"
         ) from error
-    except PermissionError as error:
-        raise ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written") from error
     except OSError as error:
-        raise wrap_write_error(f"nothing was changed: no lock file was made in {folder}", error) from error
+        raise _wrap_lock_error(folder, "nothing was changed", error) from error
     process = os.getpid()
     try:
         _write_owner(folder)
@@ -70,10 +68,8 @@ def claim_filling(folder: Path, collection: int) -> Iterator[bool]:
     except Timeout:
         yield False
         return
-    except PermissionError as error:
-        raise ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written") from error
     except OSError as error:
-        raise wrap_write_error(f"no vectors were made: no lock file was made in {folder}", error) from error
+        raise _wrap_lock_error(folder, "no vectors were made", error) from error
     try:
         yield True
     finally:
@@ -89,6 +85,12 @@ def get_claim_path(folder: Path, collection: int) -> Path:
 def list_claim_paths(folder: Path) -> list[Path]:
     """Return those of all collections, also of some that are no more."""
     return list(folder.glob(FILL_LOCK_FILE.format("*")))
+
+
+def _wrap_lock_error(folder: Path, outcome: str, error: OSError) -> VecsearchError:
+    if isinstance(error, PermissionError):
+        return ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written")
+    return wrap_write_error(f"{outcome}: no lock file was made in {folder}", error)
 
 
 def _acquire(lock: FileLock, folder: Path, timeout: float) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, exists, func, select
 
 from vecsearch.core.types import format_count
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state
-from vecsearch.stores.sqlite.engine.tables import chunks, pending_vectors, sources, vectors
+from vecsearch.stores.sqlite.engine.tables import IS_PENDING, chunks, pending_vectors, sources, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.integrity.problems import Problem, ProblemKind, make_error, make_note
@@ -43,12 +43,12 @@ def check_pending_vectors(connection: Connection, state: CollectionState) -> Ite
     """Compare the marks of chunks whose vectors are still to be made, or came late, with their number and with the vectors."""
     marks = pending_vectors.c.collection_id == state.id
     has_vector = exists().where(vectors.c.chunk_id == pending_vectors.c.chunk_id)
-    wrong = select(func.count()).where(marks, has_vector == pending_vectors.c.filled.is_(None))
+    wrong = select(func.count()).where(marks, has_vector == IS_PENDING)
     if count := connection.scalar(wrong):
         what = f"{format_count(count, 'chunk')} whose mark of a vector still to be made, or made, is wrong"
         meaning = "they may be left out when vectors are made, and a program that runs may not see their vectors"
         yield make_error(what, meaning, kind=ProblemKind.PENDING_VECTORS, state=state)
-    number = connection.scalar(select(func.count()).where(marks, pending_vectors.c.filled.is_(None))) or 0
+    number = connection.scalar(select(func.count()).where(marks, IS_PENDING)) or 0
     if number != state.pending_vectors:
         what = f"{state.pending_vectors:,} vectors are recorded as still to be made, and {number:,} are"
         yield make_error(what, "answers say a wrong number", kind=ProblemKind.PENDING_VECTORS, state=state)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, case, exists, func, or_, select
+from sqlalchemy import Connection, bindparam, case, func, or_, select
 
 from vecsearch.core.settings import READ_ROWS
 from vecsearch.core.types import Precision, format_count
@@ -16,7 +16,7 @@ from vecsearch.stores.base import RESTORE_HINT
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import get_driver
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.tables import chunks, documents, pending_vectors, vectors
+from vecsearch.stores.sqlite.engine.tables import IS_CHUNK_PENDING, chunks, documents, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.integrity.problems import Problem, ProblemKind, make_error
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
@@ -24,11 +24,10 @@ from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 _TOLERANCE: Final = {Precision.FLOAT16: 3e-3, Precision.FLOAT32: 1e-4}  # of a norm of 1: what rounding costs, and some more
 _ADD_AGAIN: Final = f"add the documents with their vectors again, or {RESTORE_HINT}"
 
-_IS_PENDING: Final = exists().where(pending_vectors.c.chunk_id == chunks.c.id, pending_vectors.c.filled.is_(None))
 _VECTORS: Final = PreparedStatement(
     select(chunks.c.id, vectors.c.vector)
     .outerjoin(vectors, vectors.c.chunk_id == chunks.c.id)
-    .where(chunks.c.collection_id == bindparam("collection"), ~_IS_PENDING)
+    .where(chunks.c.collection_id == bindparam("collection"), ~IS_CHUNK_PENDING)
     .order_by(chunks.c.id)
 )
 _PROVIDED: Final = PreparedStatement(

@@ -21,6 +21,7 @@ from vecsearch.stores.sqlite.engine.tables import (
     CHUNK_TEXT,
     CONTENT_BEGINNING,
     CONTENT_PREFIX,
+    IS_PENDING,
     build_whole_text,
     chunks,
     documents,
@@ -35,8 +36,8 @@ from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 _IN_VALUES_MAX: Final = 10_000  # values in one IN (…); SQLite takes 32,766
 _CONTENT_DIGEST: Final = case((documents.c.provided_vectors, None), else_=documents.c.digest)  # what the vectors follow from
-_IS_PENDING: Final = exists().where(  # a document with a vector that is still to be made
-    chunks.c.document_id == documents.c.id, pending_vectors.c.chunk_id == chunks.c.id, pending_vectors.c.filled.is_(None)
+_HAS_PENDING: Final = exists().where(  # a document with a vector that is still to be made
+    chunks.c.document_id == documents.c.id, pending_vectors.c.chunk_id == chunks.c.id, IS_PENDING
 )
 _HAS_VECTOR: Final = exists().where(chunks.c.document_id == documents.c.id, vectors.c.chunk_id == chunks.c.id)
 _SAME, _CUT = documents.alias(), chunks.alias()  # a document of the same content, and its chunk of the same number
@@ -238,12 +239,12 @@ class DocumentReader:
         All of its vectors are there; with `partial` it may also be one of which only some are, where there is no other.
         """
         ids: dict[str, str] = {}
-        is_usable = _HAS_VECTOR if partial else ~_IS_PENDING
+        is_usable = _HAS_VECTOR if partial else ~_HAS_PENDING
         for batch in batched({digest[:CONTENT_PREFIX] for digest in digests}, _IN_VALUES_MAX):
             query = select(documents.c.digest, documents.c.external_id).where(
                 documents.c.collection_id == self.state.id, CONTENT_BEGINNING.in_(batch), ~documents.c.provided_vectors, is_usable
             )
-            query = query.order_by(_IS_PENDING.desc()) if partial else query  # the last counts
+            query = query.order_by(_HAS_PENDING.desc()) if partial else query  # the last counts
             ids.update((digest, key) for digest, key in self._connection.execute(query))
         return {digest: ids[digest] for digest in digests if digest in ids}
 
@@ -263,7 +264,7 @@ class DocumentReader:
                 )
                 .join_from(documents, chunks, chunks.c.document_id == documents.c.id)
                 .join(vectors, vectors.c.chunk_id == chunks.c.id)
-                .where(documents.c.collection_id == self.state.id, documents.c.external_id.in_(batch), ~_IS_PENDING)
+                .where(documents.c.collection_id == self.state.id, documents.c.external_id.in_(batch), ~_HAS_PENDING)
                 .order_by(chunks.c.document_id, chunks.c.ordinal)
             )
             spans: dict[str, tuple[list[ChunkSpan], list[bytes]]] = {}
@@ -284,7 +285,7 @@ class DocumentReader:
             )
             .join_from(pending_vectors, chunks, chunks.c.id == pending_vectors.c.chunk_id)
             .join(documents, documents.c.id == chunks.c.document_id)
-            .where(pending_vectors.c.collection_id == self.state.id, pending_vectors.c.filled.is_(None))
+            .where(pending_vectors.c.collection_id == self.state.id, IS_PENDING)
             .order_by(pending_vectors.c.chunk_id.desc())
             .limit(limit)
         )  # fmt: skip

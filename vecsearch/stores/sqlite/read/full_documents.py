@@ -14,7 +14,7 @@ from vecsearch.stores.base import FullDocument
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
-from vecsearch.stores.sqlite.engine.tables import build_whole_text, chunks, documents, pending_vectors, sources, vectors
+from vecsearch.stores.sqlite.engine.tables import IS_CHUNK_PENDING, build_whole_text, chunks, documents, sources, vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 
@@ -53,11 +53,9 @@ _DOCUMENTS: Final = PreparedStatement(
 )  # fmt: skip
 _CHUNKS: Final = PreparedStatement(
     select(
-        chunks.c.start, chunks.c.end, chunks.c.location, chunks.c.context, vectors.c.vector,
-        pending_vectors.c.chunk_id.is_not(None),
+        chunks.c.start, chunks.c.end, chunks.c.location, chunks.c.context, vectors.c.vector, IS_CHUNK_PENDING,
     )
     .outerjoin(vectors, vectors.c.chunk_id == chunks.c.id)
-    .outerjoin(pending_vectors, (pending_vectors.c.chunk_id == chunks.c.id) & pending_vectors.c.filled.is_(None))
     .where(chunks.c.document_id == bindparam("document"))
     .order_by(chunks.c.ordinal)
 )  # fmt: skip

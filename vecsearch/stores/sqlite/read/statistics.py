@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from vecsearch.core.settings import PQ_MIN_ROWS, SCHEMA_VERSION
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_ref, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.engine.tables import build_text_length, chunks, documents, pending_vectors, tombstones
+from vecsearch.stores.sqlite.engine.tables import IS_PENDING, build_text_length, chunks, documents, pending_vectors, tombstones
 from vecsearch.stores.sqlite.read.source_rows import count_sources_by_state, list_sources
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, list_segments
@@ -86,7 +86,7 @@ def _describe_reembedding(connection: Connection, state: CollectionState, docume
     waiting = (
         select(func.count(chunks.c.document_id.distinct()))
         .join_from(pending_vectors, chunks, chunks.c.id == pending_vectors.c.chunk_id)
-        .where(pending_vectors.c.collection_id == replacement.id, pending_vectors.c.filled.is_(None))
+        .where(pending_vectors.c.collection_id == replacement.id, IS_PENDING)
     )
     return {"model": replacement.model, "documents": there - (connection.scalar(waiting) or 0), "of": document_count}
 

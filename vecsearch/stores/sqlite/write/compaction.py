@@ -19,7 +19,7 @@ from vecsearch.core.settings import INDEX_FLUSH_ROWS, SEGMENT_DELETED_RATIO, SEG
 from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state, get_state
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, pending_vectors, segments, tombstones
+from vecsearch.stores.sqlite.engine.tables import IS_PENDING, chunks, collections, pending_vectors, segments, tombstones
 from vecsearch.stores.sqlite.engine.wal_readers import describe_holders
 from vecsearch.stores.sqlite.engine.write_lock import get_claim_path, list_claim_paths
 from vecsearch.stores.sqlite.fulltext import term_tables
@@ -142,7 +142,7 @@ def _read_pending_ids(connection: Connection, state: CollectionState) -> Ids:
     """Return the chunks whose vectors are still to be made, ascending."""
     if not state.pending_vectors:
         return NO_IDS
-    waiting = pending_vectors.c.collection_id == state.id, pending_vectors.c.filled.is_(None)
+    waiting = pending_vectors.c.collection_id == state.id, IS_PENDING
     return np.array(
         connection.scalars(select(pending_vectors.c.chunk_id).where(*waiting).order_by(pending_vectors.c.chunk_id)).all(),
         np.int64,

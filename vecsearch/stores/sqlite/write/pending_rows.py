@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, exists, func, inse
 from vecsearch.stores.base import Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.tables import collections, pending_vectors, vectors
+from vecsearch.stores.sqlite.engine.tables import IS_PENDING, collections, pending_vectors, vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 
@@ -30,7 +30,7 @@ def add(connection: Connection, state: CollectionState, ids: Collection[int]) ->
 def remove(connection: Connection, state: CollectionState, ids: Select[tuple[int]]) -> None:
     """Forget the chunks that a query gives."""
     this = (pending_vectors.c.collection_id == state.id) & pending_vectors.c.chunk_id.in_(ids)
-    if count := connection.execute(delete(pending_vectors).where(this, pending_vectors.c.filled.is_(None))).rowcount:
+    if count := connection.execute(delete(pending_vectors).where(this, IS_PENDING)).rowcount:
         _change_count(connection, state, -count)
     connection.execute(delete(pending_vectors).where(this))
 
@@ -49,7 +49,7 @@ def repair_marks(connection: Connection, state: CollectionState) -> None:
     """Forget marks that the vectors contradict, and which vectors came late: index files must then be written again."""
     has_vector = exists().where(vectors.c.chunk_id == pending_vectors.c.chunk_id)
     marks = pending_vectors.c.collection_id == state.id
-    connection.execute(delete(pending_vectors).where(marks, has_vector | pending_vectors.c.filled.is_not(None)))
+    connection.execute(delete(pending_vectors).where(marks, has_vector | ~IS_PENDING))
     count = connection.scalar(select(func.count()).where(marks)) or 0
     connection.execute(update(collections).where(collections.c.id == state.id).values(pending_vectors=count))
 
@@ -68,7 +68,7 @@ _FIND_WAITING: Final = PreparedStatement(
     select(pending_vectors.c.chunk_id)
     .where(
         pending_vectors.c.collection_id == bindparam("collection"),
-        pending_vectors.c.filled.is_(None),
+        IS_PENDING,
         pending_vectors.c.chunk_id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value)),
     )
     .order_by(pending_vectors.c.chunk_id)
