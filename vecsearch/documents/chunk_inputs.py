@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from vecsearch.core.errors import VecsearchWarning
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument, Section
@@ -33,6 +33,15 @@ class TokenWindow(Protocol):
         ...
 
 
+@runtime_checkable
+class TokenCounting(Protocol):
+    """What has a quicker way to the number of `token_spans`."""
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the whole text has, without special tokens."""
+        ...
+
+
 class ChunkInputs(NamedTuple):
     """A document's chunks, and the text to encode for each."""
 
@@ -46,9 +55,10 @@ def chunk_document(document: ParsedDocument, split: Split, window: TokenWindow) 
     Warns where a title takes too much of the window, and encodes its beginning only.
     """
     title = _truncate_title(document, window)
-    title_tokens = len(window.token_spans(title + "\n")) if title else 0
+    count_tokens = _get_counter(window)
+    title_tokens = count_tokens(title + "\n") if title else 0
     contexts = _truncate_contexts({section.context for section in document.sections}, window)
-    costs = {context: len(window.token_spans(context + "\n")) if context else 0 for context in contexts.values()}
+    costs = {context: count_tokens(context + "\n") if context else 0 for context in contexts.values()}
     spans = chunking.split(
         document.text,
         unit=split,
@@ -56,6 +66,7 @@ def chunk_document(document: ParsedDocument, split: Split, window: TokenWindow) 
         token_spans=window.token_spans,
         sections=[replace(section, context=contexts[section.context]) for section in document.sections],
         cost=lambda context: costs.get(context, 0),
+        count_tokens=window.count_tokens if isinstance(window, TokenCounting) else None,
     )
     if not spans:  # a title alone
         return ChunkInputs((ChunkSpan(0, 0),), (title,))
@@ -68,12 +79,13 @@ def refit_chunks(document: ParsedDocument, spans: Sequence[ChunkSpan], window: T
     """Keep the chunks that were made for another encoder, and split those further that do not fit this one's window."""
     title = _truncate_title(document, window)
     contexts = _truncate_contexts({span.context for span in spans}, window)
+    count_tokens = _get_counter(window)
     fitting_spans: list[ChunkSpan] = []
     texts: list[str] = []
     for span in spans:
         context, chunk_text = contexts[span.context], document.text[span.start : span.end]
         encoder_input = format_encoder_input(title, context, chunk_text)
-        fits = len(chunk_text) <= BLOCK_CHARACTERS and len(window.token_spans(encoder_input)) <= window.max_tokens
+        fits = len(chunk_text) <= BLOCK_CHARACTERS and count_tokens(encoder_input) <= window.max_tokens
         parts = [span] if fits else _split_further(span, chunk_text, title, context, window)
         fitting_spans.extend(parts)
         texts.extend(format_encoder_input(title, context, document.text[part.start : part.end]) for part in parts)
@@ -107,6 +119,10 @@ def hash_content(document: ParsedDocument, split: Split) -> str:
     return hashlib.sha256("\0".join(content).encode()).hexdigest()
 
 
+def _get_counter(window: TokenWindow) -> Callable[[str], int]:
+    return window.count_tokens if isinstance(window, TokenCounting) else lambda text: len(window.token_spans(text))
+
+
 def _truncate_title(document: ParsedDocument, window: TokenWindow) -> str:
     """Return as much of the title as leaves a part of the window to the text; all that fits, where there is no text."""
     title = (document.title or "").strip()
@@ -137,7 +153,7 @@ def _truncate_context(context: str, window: TokenWindow) -> str:
 def _split_further(span: ChunkSpan, chunk_text: str, title: str, context: str, window: TokenWindow) -> list[ChunkSpan]:
     """Return a chunk's parts that fit, with their locations; the chunk itself where there is nothing to split."""
     above = format_encoder_input(title, context, "")
-    tokens_above = len(window.token_spans(f"{above}\n")) if above else 0
+    tokens_above = _get_counter(window)(f"{above}\n") if above else 0
     first_location = {key: value[0] if key in ("lines", "rows") else value for key, value in span.location.items()}
     parts = chunking.split(
         chunk_text,

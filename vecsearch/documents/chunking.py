@@ -36,14 +36,16 @@ def split(
     token_spans: TokenSpans,
     sections: Sequence[Section] = (),
     cost: CostFunction = lambda _: 0,
+    count_tokens: CostFunction | None = None,
 ) -> list[ChunkSpan]:
     """Split a text into chunks, in order, none only white space, none of more than `budget` tokens.
 
-    `cost` is the number of tokens that a section's context takes of the budget. A text without a word has no chunks.
+    `cost` is the number of tokens that a section's context takes of the budget; `count_tokens` gives the number of `token_spans`,
+    where there is a quicker way to it. A text without a word has no chunks.
     """
     if not text.strip():
         return []
-    document = _TextSplitter(text, sections or (Section(0, {}),), budget, token_spans, cost)
+    document = _TextSplitter(text, sections or (Section(0, {}),), budget, token_spans, cost, count_tokens)
     pieces = {Split.TOKENS: _split_at_boundaries, Split.LINES: _split_lines, Split.PARAGRAPHS: _split_paragraphs}[unit](document)
     spans = [span for piece in pieces for span in document.split_piece(piece)]
     return LocationFinder(text, document.sections).locate_spans(spans if unit is Split.LINES else _merge_blank_spans(text, spans))
@@ -92,6 +94,7 @@ class _TextSplitter:
     budget: int
     token_spans: TokenSpans
     cost: CostFunction
+    count_tokens: CostFunction | None
     _starts: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -109,10 +112,7 @@ class _TextSplitter:
                 waiting.extend(reversed(_group_parts(parts, sizes, BLOCK_CHARACTERS) or _split_blocks(self.text, span)))
                 continue
             budget = self._compute_budget(span)
-            if self.text.isascii() and span.end - span.start < budget:  # a token has a character at least
-                yield span
-                continue
-            if span in counts and counts[span] <= SURE_SHARE * budget:
+            if (span in counts and counts[span] <= SURE_SHARE * budget) or self._is_seen_to_fit(span, budget):
                 yield span
                 continue
             tokens = self.token_spans(self.text[span.start : span.end])
@@ -126,6 +126,12 @@ class _TextSplitter:
                 starts = [span.start + place for place, _ in tokens]
                 counts.update((part, bisect_left(starts, part.end) - bisect_left(starts, part.start)) for part in parts)
                 waiting.extend(reversed(parts))
+
+    def _is_seen_to_fit(self, span: Span, budget: int) -> bool:
+        """Return whether it is known, without a look at the tokens, that a range has no more of them."""
+        if self.text.isascii() and span.end - span.start < budget:  # a token has a character at least
+            return True
+        return self.count_tokens is not None and self.count_tokens(self.text[span.start : span.end]) <= budget
 
     def _find_sections(self, span: Span) -> Sequence[Section]:
         """Return the sections that begin within a range, after its own start."""

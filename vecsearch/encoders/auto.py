@@ -68,6 +68,10 @@ class AutoEncoder:
         """Return the character range of every token of a text, not cut at the window, special tokens left out."""
         return self._engine.token_spans(text)
 
+    def count_tokens(self, text: str) -> int:
+        """Return how many `token_spans` a text has."""
+        return self._engine.count_tokens(text)
+
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
         """Encode documents, with the model's document prompt, if it has one."""
         gpu = self.compute_precision is ComputePrecision.FLOAT32 and _has_gpu()

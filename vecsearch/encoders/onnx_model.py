@@ -19,6 +19,7 @@ from vecsearch.core.parallel import count_cores, map_parallel
 from vecsearch.encoders.base import Matrix, TokenRows
 from vecsearch.encoders.model_config import ModelConfig, Pooling
 from vecsearch.encoders.onnx_session import create_session
+from vecsearch.encoders.token_counter import TokenCounter
 
 _T = TypeVar("_T")
 MODEL_FILE: Final = "model.onnx"
@@ -54,6 +55,10 @@ class OnnxModel:
             return []
         offsets: list[tuple[int, int]] = self._full_tokenizer.encode(text, add_special_tokens=False).offsets
         return offsets
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many `token_spans` a text has."""
+        return self._token_counter.count(text)
 
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
         """Encode documents, with the document prompt, if the model has one."""
@@ -131,6 +136,10 @@ class OnnxModel:
         tokenizer = _load_tokenizer(self._folder)
         tokenizer.no_truncation()
         return tokenizer
+
+    @cached_property
+    def _token_counter(self) -> TokenCounter:
+        return TokenCounter(self._full_tokenizer)
 
     @cached_property
     def _tokenizer_at_window(self) -> Any:

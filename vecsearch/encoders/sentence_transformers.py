@@ -19,6 +19,7 @@ from vecsearch.core.settings import ENCODER_BATCH_SIZE
 from vecsearch.encoders import model_files, model_safety
 from vecsearch.encoders.base import Matrix, TokenRows
 from vecsearch.encoders.model_config import ModelConfig, Pooling
+from vecsearch.encoders.token_counter import TokenCounter
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -67,6 +68,10 @@ class SentenceTransformersEncoder:
             return _estimate_spans(text)
         spans: list[tuple[int, int]] = tokenizer.encode(text, add_special_tokens=False).offsets
         return spans
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many `token_spans` a text has."""
+        return len(_estimate_spans(text)) if self._token_counter is None else self._token_counter.count(text)
 
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
         """Encode documents, with the model's document prompt, if it has one."""
@@ -137,6 +142,10 @@ class SentenceTransformersEncoder:
         copy.no_truncation()
         copy.no_padding()
         return copy
+
+    @cached_property
+    def _token_counter(self) -> TokenCounter | None:
+        return None if self._tokenizer is None else TokenCounter(self._tokenizer)
 
     @cached_property
     def _model(self) -> SentenceTransformer:
