@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -124,6 +125,28 @@ def test_what_a_file_gave_before_it_crashed_comes_first(hostile):
             next(items)
 
 
+def test_what_was_asked_for_ahead_is_read_once_whatever_happens_to_the_file_before_it(hostile, tmp_path):
+    """Three files of sixty end their worker, which has been asked for all the others by then."""
+    note = "import os; open(raw.path.with_suffix('.read'), 'a').write('x'); "
+    ends = {10: "os.abort()", 11: "os.kill(os.getpid(), 9)", 40: "os._exit(3)"}
+    files = [hostile(f"{n:02}.evil", note + ends.get(n, GOOD)) for n in range(60)]
+    with ParserProcess() as parser:
+        answers = [read_one(result) for result in parser.read(ParseRequest(file, file.stem) for file in files)]
+    assert [n for n, answer in enumerate(answers) if isinstance(answer, UnreadableFileError)] == sorted(ends)
+    assert all("crashed" in str(answers[n]) for n in ends)
+    assert [answer.id for answer in answers if isinstance(answer, ParsedDocument)] == [
+        f"{n:02}" for n in range(60) if n not in ends
+    ]
+    assert all(file.with_suffix(".read").read_text() == "x" for file in files)
+
+
+def read_one(result):
+    try:
+        return next(result.read_items())
+    except UnreadableFileError as error:
+        return error
+
+
 def test_nothing_stays_behind_in_the_temporary_folder(hostile, monkeypatch, tmp_path):
     place = tmp_path / "tmp"
     place.mkdir()
@@ -141,8 +164,8 @@ def test_leaving_early_ends_the_worker(hostile):
     start_time = time.monotonic()
     with ParserProcess() as parser:
         next(read(parser, *files))
-        process = parser._process
-    assert process is not None and process.poll() is not None
+        worker = parser._worker
+    assert worker is not None and worker._process.poll() is not None
     assert time.monotonic() - start_time < 60
 
 
@@ -249,9 +272,24 @@ def test_items_come_over_the_wire_as_they_were(item, tmp_path):
     with (tmp_path / "wire").open("wb") as out:
         wire_format.send(out, wire_format.pack_item(item))
     with (tmp_path / "wire").open("rb") as stream:
-        assert wire_format.unpack_item(wire_format.receive(stream)[0]) == item
+        frames = wire_format.FrameReader(stream)
+        assert wire_format.unpack_item(frames.receive()[0]) == item
         with pytest.raises(EOFError, match="the other side is gone"):
-            wire_format.receive(stream)
+            frames.receive()
+
+
+def test_frames_that_come_together_or_in_pieces_are_read_one_by_one():
+    ours, its = os.pipe()
+    with os.fdopen(ours, "rb") as stream, os.fdopen(its, "wb", buffering=0) as out:
+        frames = wire_format.FrameReader(stream)
+        values = ["a", {"b": ["ä" * 70_000]}, []]
+        data = b"".join(map(wire_format.pack, values))
+        writer = Thread(target=lambda: [out.write(data[at : at + 1_000]) for at in range(0, len(data), 1_000)])
+        writer.start()
+        assert [frames.receive(60)[0] for _ in values] == values
+        writer.join()
+        with pytest.raises(TimeoutError):
+            frames.receive(0.01)
 
 
 @pytest.mark.parametrize("content", [{}, {"data": b"x", "reference": "/a"}])

@@ -7,7 +7,6 @@ fails with the reason. Reading goes on while the answers are worked on, up to a 
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Condition, Thread
@@ -24,7 +24,7 @@ from typing import Any, Final, Self, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem
-from vecsearch.core.settings import PARSE_AHEAD_BYTES, PARSE_SECONDS, PARSE_SECONDS_PER_MB, PARSE_WAIT_RATIO
+from vecsearch.core.settings import ASK_AHEAD_BYTES, PARSE_AHEAD_BYTES, PARSE_SECONDS, PARSE_SECONDS_PER_MB, PARSE_WAIT_RATIO
 from vecsearch.documents import parser_worker, wire_format
 
 _MAIN: Final = "import sys; sys.path[:] = {path!r}; from vecsearch.documents.parser_worker import main; main()"
@@ -71,7 +71,9 @@ class ParserProcess:
     def __init__(self, *, passwords: Sequence[str] = (), seconds: float = PARSE_SECONDS) -> None:
         """Limit a file to `seconds` of computing, more for large ones; by the clock a few times as much."""
         self._passwords, self._seconds = list(passwords), seconds
-        self._process: subprocess.Popen[bytes] | None = None
+        self._worker: _Worker | None = None
+        self._waiting: deque[tuple[ParseRequest, bytes]] = deque()  # requests, as they are sent, whose answers are to come …
+        self._sent = 0  # … and how many of them the worker has
         self._folder: TemporaryDirectory[str] | None = None
         self._queue = _FrameQueue(PARSE_AHEAD_BYTES)
         self._thread: Thread | None = None
@@ -83,11 +85,11 @@ class ParserProcess:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._queue.stop()
-        if self._process is not None:
-            self._process.kill()  # the thread, which may be waiting for it, then ends too
+        if self._worker is not None:
+            self._worker.kill()  # the thread, which may be waiting for it, then ends too
         if self._thread is not None:
             self._thread.join()
-        self._kill()
+        self._end_worker()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -116,10 +118,13 @@ class ParserProcess:
 
     def _pump(self, requests: Iterator[ParseRequest]) -> None:
         try:
-            for request in requests:
+            while self._take_ahead(requests):
+                request = self._waiting[0][0]
                 self._queue.put(request, 0)
-                for frame, size in self._request_frames(request):
+                for frame, size in self._receive_answer(request):
                     self._queue.put(frame, size)
+                self._waiting.popleft()
+                self._sent -= 1
         except _ParserStoppedError:
             pass
         except BaseException as error:  # is raised where the readings are wanted
@@ -127,68 +132,112 @@ class ParserProcess:
         finally:
             self._queue.put_end()
 
-    def _request_frames(self, request: ParseRequest) -> Iterator[tuple[Frame, int]]:
+    def _take_ahead(self, requests: Iterator[ParseRequest]) -> bool:
+        """Take the next requests, no more than a pipe surely holds; returns whether there are any."""
+        size = sum(len(data) for _, data in self._waiting)
+        while size < ASK_AHEAD_BYTES and (request := next(requests, None)) is not None:
+            data = wire_format.pack({
+                "path": str(request.path), "name": request.name, "known": request.known_digest,
+                "seconds": self._compute_seconds(request),
+            })  # fmt: skip
+            self._waiting.append((request, data))
+            size += len(data)
+        return bool(self._waiting)
+
+    def _compute_seconds(self, request: ParseRequest) -> float:
+        return self._seconds + request.size / 1e6 * PARSE_SECONDS_PER_MB
+
+    def _receive_answer(self, request: ParseRequest) -> Iterator[tuple[Frame, int]]:
         """Yield the worker's frames; a last one of our own when it fails to give one."""
-        seconds = self._seconds + request.size / 1e6 * PARSE_SECONDS_PER_MB
+        seconds = self._compute_seconds(request)
         left = limit = seconds * PARSE_WAIT_RATIO
         try:
-            process = self._ensure_process()
-            assert process.stdin is not None and process.stdout is not None
-            wire_format.send(process.stdin, {
-                "path": str(request.path), "name": request.name, "known": request.known_digest, "passwords": self._passwords,
-                "seconds": seconds,
-            })  # fmt: skip
+            worker = self._ensure_worker()
+            self._send_ahead(worker)
             while True:
                 started = monotonic()
-                if not select.select([process.stdout], [], [], left)[0]:
-                    raise TimeoutError
-                frame, size = wire_format.receive(process.stdout)
+                frame, size = worker.frames.receive(left)
                 left = max(0.0, left - (monotonic() - started))
                 yield frame, size
                 if "status" in frame:
                     return
         except TimeoutError:
-            self._kill()
+            self._end_worker()
             yield _make_failure_frame(f"took longer than {limit:.0f} seconds by the clock to be read"), 0
         except (EOFError, OSError):
-            yield _make_failure_frame(self._explain_exit(seconds)), 0
+            yield _make_failure_frame(_explain_exit(self._end_worker(grace_seconds=1.0), seconds)), 0
 
-    def _ensure_process(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+    def _ensure_worker(self) -> _Worker:
+        if self._worker is None:
             assert self._folder is not None
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _MAIN.format(path=sys.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, start_new_session=True, bufsize=0, env={**os.environ, "TMPDIR": self._folder.name},
-            )  # fmt: skip
+            self._worker = worker = _Worker(self._folder.name)
+            self._sent = 0
             if self._queue.stopped:
-                self._kill()
                 raise _ParserStoppedError
-            assert self._process.stdout is not None
-            wire_format.receive(self._process.stdout)  # it says when it is ready
-        return self._process
+            worker.begin(self._passwords)
+        return self._worker
 
-    def _explain_exit(self, seconds: float) -> str:
-        self._kill(grace_seconds=1.0)
-        status = 0 if self._process is None else self._process.returncode
-        if status == -signal.SIGPROF:
-            return f"took longer than {seconds:.0f} seconds to be read"
-        if status in (-signal.SIGABRT, -signal.SIGKILL):  # what allocators do, and the system to the greediest
-            return f"crashed its parser, or {parser_worker.format_memory_error()}"
-        name = signal.Signals(-status).name if status < 0 else f"status {status}"
-        return f"crashed its parser ({name})"
+    def _send_ahead(self, worker: _Worker) -> None:
+        """Ask for all that waits, so that the worker need not wait for the next request."""
+        unsent = [data for _, data in islice(self._waiting, self._sent, None)]
+        self._sent += len(unsent)
+        if unsent:
+            with suppress(OSError):  # it has ended: at which file is seen from its answers
+                worker.send(b"".join(unsent))
 
-    def _kill(self, *, grace_seconds: float = 0.0) -> None:
-        process = self._process
-        if process is None:
-            return
+    def _end_worker(self, *, grace_seconds: float = 0.0) -> int:
+        """End the worker, which may be about to end by itself; returns its exit status. The next one is asked anew."""
+        worker, self._worker = self._worker, None
+        return 0 if worker is None else worker.end(grace_seconds)
+
+
+class _Worker:
+    """One process that reads files, until a file ends it."""
+
+    def __init__(self, scratch: str) -> None:
+        """Start it; what its libraries write goes into the folder `scratch`."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _MAIN.format(path=sys.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, start_new_session=True, bufsize=0, env={**os.environ, "TMPDIR": scratch},
+        )  # fmt: skip
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        wire_format.widen(self._stdout)
+        self.frames = wire_format.FrameReader(self._stdout)
+
+    def begin(self, passwords: Sequence[str]) -> None:
+        """Wait until it is ready. Raises EOFError, OSError."""
+        self.send(wire_format.pack(list(passwords)))
+        self.frames.receive()
+
+    def send(self, data: bytes) -> None:
+        """Write some frames. Raises OSError."""
+        view = memoryview(data)
+        while view:  # a stream without a buffer may take a part
+            view = view[self._stdin.write(view) :]
+
+    def kill(self) -> None:
+        """End it, and whoever waits for an answer."""
+        self._process.kill()
+
+    def end(self, grace_seconds: float) -> int:
         with suppress(subprocess.TimeoutExpired):
-            process.wait(grace_seconds)
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+            self._process.wait(grace_seconds)
+        self._process.kill()
+        status = self._process.wait()
+        for stream in (self._stdin, self._stdout):
+            with suppress(OSError):
+                stream.close()
+        return status
+
+
+def _explain_exit(status: int, seconds: float) -> str:
+    if status == -signal.SIGPROF:
+        return f"took longer than {seconds:.0f} seconds to be read"
+    if status in (-signal.SIGABRT, -signal.SIGKILL):  # what allocators do, and the system to the greediest
+        return f"crashed its parser, or {parser_worker.format_memory_error()}"
+    name = signal.Signals(-status).name if status < 0 else f"status {status}"
+    return f"crashed its parser ({name})"
 
 
 class _ParserStoppedError(Exception):

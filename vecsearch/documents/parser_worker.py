@@ -33,18 +33,19 @@ _FILE_BYTES_MAX: Final = 256_000_000  # what a library may write into its tempor
 
 
 def main() -> None:
-    """Answer requests from stdin on stdout until there are no more."""
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    """Answer requests from stdin on stdout until there are no more; passwords come first."""
+    requests, answers = wire_format.FrameReader(os.fdopen(os.dup(0), "rb")), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # a library that prints must not end up among the answers
         os.dup2(nothing, stream)
     warnings.simplefilter("ignore")
     _limit()
+    passwords, _ = requests.receive()
     wire_format.send(answers, "ready")  # starting is no file's fault: the clock runs from here
     while True:
         try:
-            request, _ = wire_format.receive(requests)
-            _answer(request, answers)
+            request, _ = requests.receive()
+            _answer(request, passwords, answers)
         except (EOFError, BrokenPipeError):
             return
 
@@ -58,7 +59,7 @@ def _limit() -> None:
         resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
+def _answer(request: dict[str, Any], passwords: list[str], answers: BinaryIO) -> None:
     frames = _FrameWriter(answers, request["seconds"])
     try:
         path = Path(request["path"])
@@ -67,7 +68,7 @@ def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
         if digest == request["known"]:
             frames.finish(["unchanged"])
             return
-        raw = RawFile(request["name"], path.suffix.lower(), path=path, passwords=request["passwords"])
+        raw = RawFile(request["name"], path.suffix.lower(), path=path, passwords=passwords)
         most = max(PARSE_OUTPUT_CHARACTERS, path.stat().st_size * PARSE_OUTPUT_RATIO)
         for item in loaders.load(raw):
             most -= len(item.text) if isinstance(item, ParsedDocument) else 0

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
+import os
+import select
 import struct
+from contextlib import suppress
 from typing import IO, Any, Final
 
 from vecsearch.core.files import SkippedFile
@@ -13,26 +17,59 @@ from vecsearch.core.parsed import LoaderItem, Media, ParsedDocument, ParseWarnin
 from vecsearch.documents.validation import validate_depth
 
 _LENGTH: Final = struct.Struct(">I")
+_READ_BYTES: Final = 1 << 20  # what a pipe may hold on Linux
 FRAME_MAX: Final = 512_000_000  # bytes; a longer frame is no answer of ours
+
+
+def pack(value: Any) -> bytes:
+    """Return a frame."""
+    data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return _LENGTH.pack(len(data)) + data
 
 
 def send(stream: IO[bytes], value: Any) -> None:
     """Send one frame. Raises OSError when nobody listens any more."""
-    data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    stream.write(_LENGTH.pack(len(data)))
-    stream.write(data)
+    stream.write(pack(value))
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> tuple[Any, int]:
-    """Return the next frame's value, and its size in bytes. Raises EOFError when the other side is gone."""
-    (length,) = _LENGTH.unpack(_read_exactly(stream, _LENGTH.size))
-    if length > FRAME_MAX:
-        raise EOFError(f"a frame of {length:,} bytes")
-    try:
-        return load_json(_read_exactly(stream, length).decode("utf-8", "surrogatepass")), length
-    except ValueError as error:  # a file has taken the worker over
-        raise EOFError("a broken frame") from error
+class FrameReader:
+    """Takes frames from a pipe, of which it reads as much at a time as there is: a thread that waits for one gives way to others,
+    and may then wait for them too."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Read from the pipe of a stream, which nobody else reads."""
+        self._stream, self._data = stream, bytearray()
+
+    def receive(self, seconds: float | None = None) -> tuple[Any, int]:
+        """Return the next frame's value, and its size in bytes. Raises TimeoutError, EOFError when the other side is gone."""
+        self._read_until(_LENGTH.size, seconds)
+        (length,) = _LENGTH.unpack(self._data[: _LENGTH.size])
+        if length > FRAME_MAX:
+            raise EOFError(f"a frame of {length:,} bytes")
+        end = _LENGTH.size + length
+        self._read_until(end, seconds)
+        data = self._data[_LENGTH.size : end]
+        del self._data[:end]
+        try:
+            return load_json(data.decode("utf-8", "surrogatepass")), length
+        except ValueError as error:  # a file has taken the worker over
+            raise EOFError("a broken frame") from error
+
+    def _read_until(self, size: int, seconds: float | None) -> None:
+        while len(self._data) < size:
+            if seconds is not None and not select.select([self._stream], [], [], seconds)[0]:
+                raise TimeoutError
+            block = os.read(self._stream.fileno(), max(_READ_BYTES, size - len(self._data)))
+            if not block:
+                raise EOFError("the other side is gone")
+            self._data += block
+
+
+def widen(stream: IO[bytes]) -> None:
+    """Let a pipe hold as much as it may, where the system allows that: who writes into it need not wait for the other side."""
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _READ_BYTES)
 
 
 def pack_item(item: LoaderItem) -> list[Any]:
@@ -83,13 +120,3 @@ def unpack_item(values: list[Any]) -> LoaderItem:
 def _unpack_media(values: list[Any]) -> Media:
     mime_type, data, reference, location = values
     return Media(mime_type, None if data is None else base64.b64decode(data), reference, location)
-
-
-def _read_exactly(stream: IO[bytes], size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:  # a pipe gives what it has
-        block = stream.read(size - len(data))
-        if not block:
-            raise EOFError("the other side is gone")
-        data += block
-    return bytes(data)
