@@ -40,8 +40,11 @@ STAGES: dict[str, tuple[str, ...]] = {
     "document rows": (f"{_STORE}.write.writer._store_documents",),
     "chunk rows, vectors": (f"{_STORE}.write.text_rows.add_chunks",),
     "metadata index": (f"{_STORE}.filters.metadata_index.add",),
-    "text analysis": (f"{_STORE}.fulltext.term_tables._number_tokens",),
-    "postings": (f"{_STORE}.fulltext.term_tables.build_segment", f"{_STORE}.fulltext.term_row_writes.insert_segment"),
+    "text analysis, done or waited for": (
+        "vecsearch.core.helper_process.HelperProcess._ask", "vecsearch.core.helper_process.HelperProcess._take_answer",
+        f"{_STORE}.fulltext.text_analysis.encode_texts",
+    ),
+    "postings": (f"{_STORE}.fulltext.term_row_writes.insert_segment",),
     "merges of postings": (f"{_STORE}.fulltext.term_tables._merge_due",),
     "commits, with fsync": (f"{_STORE}.engine.connections.PooledConnection.commit",),
     "checkpoints of the log": (f"{_STORE}.engine.database_folder.DatabaseFolder._limit_wal",),

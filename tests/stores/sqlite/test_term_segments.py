@@ -54,7 +54,7 @@ def build(chunks: Sequence[Chunk]) -> TermSegment:
     counts = np.array([len(chunk.above) + len(chunk.body) for chunk in chunks], np.int64)
     above = np.array([len(chunk.above) for chunk in chunks], np.int64)
     ids = np.array([chunk.id for chunk in chunks], np.int64)
-    return build_segment(ChunkTokens(ids, counts, above, np.array(numbers, np.int64), list(number_of)))
+    return build_segment(ids, ChunkTokens(counts, above, np.array(numbers, np.int64), list(number_of)))
 
 
 def make_words(*words: str) -> list[Token]:

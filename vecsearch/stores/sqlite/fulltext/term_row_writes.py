@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
+from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, exists, func, insert, select
 
+from vecsearch.core.batched import batched
 from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.sequences import get_last_number
 from vecsearch.stores.sqlite.engine.tables import position_blocks, term_blocks, term_segments, term_tombstones
-from vecsearch.stores.sqlite.fulltext.term_blocks import choose_type, encode_blocks
-from vecsearch.stores.sqlite.fulltext.term_rows import ID_TYPE, SegmentHead, add_checksum, describe_head, list_heads
-from vecsearch.stores.sqlite.fulltext.term_segment import TermSegment
+from vecsearch.stores.sqlite.fulltext.term_blocks import EncodedBlock, choose_type
+from vecsearch.stores.sqlite.fulltext.term_rows import (
+    BLOCKS_TOGETHER,
+    ID_TYPE,
+    SegmentHead,
+    add_checksum,
+    describe_head,
+    list_heads,
+)
 
 
-def insert_segment(connection: Connection, collection: int, ranges: Iterable[TermSegment]) -> None:
-    """Store a segment, which comes a range of terms after the other; nothing where it has no chunks."""
+def insert_segment(
+    connection: Connection, collection: int, ids: Ids, lengths: NDArray[Any], blocks: Iterable[EncodedBlock]
+) -> None:
+    """Store a segment, whose blocks come one after the other; nothing where it has no chunks."""
     first = 1 + (get_last_number(connection, term_blocks) or 0)
     first_terms: list[str] = []
-    for segment in ranges:
-        first_terms += _insert_blocks(connection, segment, first + len(first_terms))
-    ids, lengths = segment.ids, segment.lengths
+    for batch in batched(blocks, BLOCKS_TOGETHER):
+        _insert_blocks(connection, batch, first + len(first_terms))
+        first_terms += [block.first_term for block in batch]
     if not len(ids):
         return
     head = SegmentHead(0, int(ids[0]), int(ids[-1]), len(ids), first, len(first_terms))
@@ -38,13 +48,10 @@ def insert_segment(connection: Connection, collection: int, ranges: Iterable[Ter
     )  # fmt: skip
 
 
-def _insert_blocks(connection: Connection, segment: TermSegment, first: int) -> list[str]:
-    """Store a segment's blocks under numbers from `first` on; returns the first term of each."""
-    blocks = list(encode_blocks(segment))
-    numbers = range(first, first + len(blocks))
-    _ADD_BLOCK.run_many(connection, list(zip(numbers, (add_checksum(block.postings) for block in blocks), strict=True)))
-    _ADD_POSITIONS.run_many(connection, list(zip(numbers, (add_checksum(block.positions) for block in blocks), strict=True)))
-    return [block.first_term for block in blocks]
+def _insert_blocks(connection: Connection, blocks: Sequence[EncodedBlock], first: int) -> None:
+    """Store blocks of a segment under numbers from `first` on."""
+    _ADD_BLOCK.run_many(connection, ((n, add_checksum(block.postings)) for n, block in enumerate(blocks, first)))
+    _ADD_POSITIONS.run_many(connection, ((n, add_checksum(block.positions)) for n, block in enumerate(blocks, first)))
 
 
 def delete_segments(connection: Connection, heads: Iterable[SegmentHead]) -> None:

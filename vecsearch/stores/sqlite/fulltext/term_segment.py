@@ -32,11 +32,10 @@ AFTER_FORMS: Final = chr(ord(FORM_MARK) + 1)  # all that begins with the mark co
 class ChunkTokens:
     """Chunks as analysis gives them: tokens by number, so that each that differs from the others is looked at once.
 
-    `ids`, ascending, and `counts` are those of the chunks, shape (rows,): how many of the `tokens` are a chunk's, of which the
-    first `above` stand in what is above its text. `analyzed`: the stems and the forms of each number.
+    `counts` are those of the chunks, shape (rows,): how many of the `tokens` are a chunk's, of which the first `above` stand in
+    what is above its text. `analyzed`: the stems and the forms of each number.
     """
 
-    ids: Ids
     counts: Ints
     above: Ints
     tokens: Ints
@@ -83,9 +82,9 @@ class _GroupedPostings(NamedTuple):
     order: Ints
 
 
-def build_segment(chunks: ChunkTokens) -> TermSegment:
-    """Return the segment of at most SEGMENT_ROWS_MAX chunks."""
-    rows = np.repeat(np.arange(len(chunks.ids)), chunks.counts)
+def build_segment(ids: Ids, chunks: ChunkTokens) -> TermSegment:
+    """Return the segment of at most SEGMENT_ROWS_MAX chunks; their ids ascend."""
+    rows = np.repeat(np.arange(len(ids)), chunks.counts)
     stems, stem_ranks, stem_counts = _rank_terms([stems for stems, _ in chunks.analyzed], chunks.tokens)
     forms, form_ranks, form_counts = _rank_terms([forms for _, forms in chunks.analyzed], chunks.tokens)
     of_stems = _group_postings(stem_ranks, np.repeat(rows, stem_counts), len(stems))
@@ -107,7 +106,7 @@ def build_segment(chunks: ChunkTokens) -> TermSegment:
         np.insert(np.bincount(stem_ranks, minlength=len(stems)), split, np.zeros(len(forms), np.int64))
     )
     terms = [*stems[:split], *(FORM_MARK + form for form in forms), *stems[split:]]
-    return TermSegment(chunks.ids, lengths, terms, starts, ordinals, frequencies, position_starts, positions)
+    return TermSegment(ids, lengths, terms, starts, ordinals, frequencies, position_starts, positions)
 
 
 def merge_segments(segments: Sequence[TermSegment], living: Sequence[Mask | None]) -> TermSegment:

@@ -6,11 +6,9 @@ goes with the next merge. All of it follows from the texts.
 
 from __future__ import annotations
 
-from array import array
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import islice
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Select, func, select
@@ -23,27 +21,21 @@ from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, chunks, documents
 from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.fulltext import term_row_writes, term_rows
 from vecsearch.stores.sqlite.fulltext.merge_policy import find_due_merge, pack_segments
+from vecsearch.stores.sqlite.fulltext.term_blocks import encode_blocks
 from vecsearch.stores.sqlite.fulltext.term_rows import SegmentHead
-from vecsearch.stores.sqlite.fulltext.term_segment import (
-    SEGMENT_ROWS_MAX,
-    ChunkTokens,
-    Mask,
-    TermSegment,
-    build_segment,
-    merge_segments,
-)
-from vecsearch.text.analyzer import Analyzer, get_analyzer
-
-IndexEntry: TypeAlias = tuple[int, str | None, str, str]  # chunk id, document title, chunk context, chunk text
+from vecsearch.stores.sqlite.fulltext.term_segment import Mask, TermSegment, build_segment, merge_segments
+from vecsearch.stores.sqlite.fulltext.text_analysis import ChunkText, EncodedSegment, encode_texts, join_above, number_tokens
 
 _TOMBSTONE_ROWS_MAX = 64  # deletes noted one by one; then they are joined
 
 
-def add(connection: Connection, state: CollectionState, entries: Iterable[IndexEntry]) -> None:
-    """Index chunks, whose ids ascend and are above those of every chunk that is indexed."""
-    following = iter(entries)
-    while len((segment := _analyze(state, islice(following, SEGMENT_ROWS_MAX))).ids):
-        term_row_writes.insert_segment(connection, state.id, [segment])
+def add(connection: Connection, state: CollectionState, chunk_ids: Sequence[int], segments: Iterable[EncodedSegment]) -> None:
+    """Index chunks, whose ids ascend and are above those of every chunk that is indexed, from their analysis."""
+    ids, first = np.array(chunk_ids, np.int64), 0
+    for segment in segments:
+        end = first + len(segment.lengths)
+        term_row_writes.insert_segment(connection, state.id, ids[first:end], segment.lengths, segment.blocks)
+        first = end
     _merge_due(connection, state.id)
     increase_data_version(connection, state)
 
@@ -76,7 +68,7 @@ def rebuild_batch(connection: Connection, state: CollectionState, *, after: int)
         drop(connection, state)
     following = _select_texts().where(chunks.c.collection_id == state.id, chunks.c.id > after)
     rows = connection.execute(following.order_by(chunks.c.id).limit(READ_ROWS)).all()
-    add(connection, state, [tuple(row) for row in rows])
+    add(connection, state, [row.id for row in rows], encode_texts(state.stemmer, _list_texts(rows)))
     return int(rows[-1][0]) if rows else None
 
 
@@ -123,7 +115,7 @@ def _expect(connection: Connection, state: CollectionState, head: SegmentHead) -
     """Return what a segment should hold."""
     within = (chunks.c.collection_id == state.id) & chunks.c.id.between(head.first_chunk, head.last_chunk)
     rows = connection.execute(_select_texts().where(within).order_by(chunks.c.id)).all()
-    return _analyze(state, [tuple(row) for row in rows])
+    return build_segment(np.array([row.id for row in rows], np.int64), number_tokens(state.stemmer, _list_texts(rows)))
 
 
 def _merge_due(connection: Connection, collection: int) -> None:
@@ -144,7 +136,9 @@ def _merge(connection: Connection, collection: int, heads: Sequence[SegmentHead]
         merge_segments(segments, [_find_living(segment.ids, tombstones) for segment in segments])
         for segments in term_rows.iterate_terms(connection, heads)
     )
-    term_row_writes.insert_segment(connection, collection, merged)
+    first = next(merged)
+    blocks = chain.from_iterable(map(encode_blocks, chain([first], merged)))
+    term_row_writes.insert_segment(connection, collection, first.ids, first.lengths, blocks)
     term_row_writes.delete_segments(connection, heads)
     return tombstones[(tombstones < heads[0].first_chunk) | (tombstones > heads[-1].last_chunk)]
 
@@ -161,24 +155,8 @@ def _find_living(ids: Ids, tombstones: Ids) -> Mask | None:
     return ~np.isin(ids, deleted, assume_unique=True) if len(deleted) else None
 
 
-def _analyze(state: CollectionState, entries: Iterable[IndexEntry]) -> TermSegment:
-    return build_segment(_number_tokens(get_analyzer(state.stemmer), entries))
-
-
-def _number_tokens(analyzer: Analyzer, entries: Iterable[IndexEntry]) -> ChunkTokens:
-    """Take texts apart. Numbers alone are kept of each: as objects their tokens would keep Python's collector busy."""
-    numbers: defaultdict[str, int] = defaultdict()
-    numbers.default_factory = numbers.__len__
-    ids, ends, texts, tokens = array("q"), array("q", [0]), array("q"), array("q")
-    for chunk, title, context, text in entries:
-        ids.append(chunk)
-        tokens.extend(map(numbers.__getitem__, analyzer.split(f"{title or ''} {context}".strip())))
-        texts.append(len(tokens))
-        tokens.extend(map(numbers.__getitem__, analyzer.split(text)))
-        ends.append(len(tokens))
-    bounds = np.array(ends)
-    analyzed = analyzer.analyze_tokens(numbers)
-    return ChunkTokens(np.array(ids), np.diff(bounds), np.array(texts) - bounds[:-1], np.array(tokens), analyzed)
+def _list_texts(rows: Iterable[Any]) -> Iterator[ChunkText]:
+    return ((join_above(title, context), text) for _, title, context, text in rows)
 
 
 def _select_texts() -> Select[Any]:

@@ -6,9 +6,10 @@ busy.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from sqlalchemy import Connection, insert
@@ -22,15 +23,15 @@ from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.sequences import allocate_numbers
 from vecsearch.stores.sqlite.engine.stored_values import format_stored_json
 from vecsearch.stores.sqlite.engine.tables import chunks, vectors
-from vecsearch.stores.sqlite.fulltext import term_tables
+from vecsearch.stores.sqlite.fulltext import term_tables, text_analysis
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 from vecsearch.stores.sqlite.write import pending_rows
 
+Analysis: TypeAlias = Callable[[], text_analysis.Segments]
 _VECTORS_AT_ONCE: Final = 256  # texts whose vectors are converted together
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkedText:
+class ChunkedText(NamedTuple):
     """A text that is stored in one row, and its chunks, whose places count from the document's beginning.
 
     `start` is the number of the document's characters before it, `first_ordinal` that of the first chunk; `part_id` is None
@@ -48,8 +49,19 @@ class ChunkedText:
     part_id: int | None = None
 
 
-def add_chunks(connection: Connection, state: CollectionState, texts: Sequence[ChunkedText]) -> None:
-    """Store the chunks of texts with their vectors, and index them."""
+def begin_analysis(state: CollectionState, texts: Sequence[ChunkedText]) -> AbstractContextManager[Analysis]:
+    """Begin to analyse the chunks of texts, beside what is written meanwhile; gives what returns their analysis."""
+    characters = sum(len(text.text) for text in texts)
+    return text_analysis.begin(state.stemmer, partial(_iterate_chunks, texts), characters)
+
+
+def analyze(state: CollectionState, texts: Sequence[ChunkedText]) -> text_analysis.Segments:
+    """Analyse the chunks of texts, in little memory."""
+    return text_analysis.encode_texts(state.stemmer, _iterate_chunks(texts))
+
+
+def add_chunks(connection: Connection, state: CollectionState, texts: Sequence[ChunkedText], analysis: Analysis) -> None:
+    """Store the chunks of texts with their vectors, and index them: their `analysis` is asked for last."""
     ids = allocate_numbers(connection, chunks, sum(len(text.spans) for text in texts))
     _ADD_CHUNK.run_many(
         connection,
@@ -72,11 +84,12 @@ def add_chunks(connection: Connection, state: CollectionState, texts: Sequence[C
     with_vector = (i for i in ids if i not in pending) if pending else iter(ids)
     _ADD_VECTOR.run_many(connection, zip(with_vector, _iterate_vectors(texts, state.precision), strict=True))
     pending_rows.add(connection, state, pending)
-    bodies = (
-        (i, text.title, cut.context, text.text[cut.start - text.start : cut.end - text.start])
-        for i, (text, _, cut) in zip(ids, _iterate_spans(texts), strict=True)
-    )
-    term_tables.add(connection, state, bodies)
+    term_tables.add(connection, state, ids, analysis())
+
+
+def _iterate_chunks(texts: Sequence[ChunkedText]) -> Iterator[text_analysis.ChunkText]:
+    for text, _, cut in _iterate_spans(texts):
+        yield text_analysis.join_above(text.title, cut.context), text.text[cut.start - text.start : cut.end - text.start]
 
 
 def _list_pending(ids: Sequence[int], texts: Sequence[ChunkedText]) -> dict[int, None]:

@@ -6,7 +6,7 @@ The first part lies in the document's own row. No chunk crosses from one part to
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -19,7 +19,7 @@ from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.sequences import allocate_numbers
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, text_parts
-from vecsearch.stores.sqlite.write.chunk_rows import ChunkedText, add_chunks
+from vecsearch.stores.sqlite.write.chunk_rows import Analysis, ChunkedText, add_chunks, analyze
 
 _PARTS_TOGETHER: Final = 10  # written and indexed
 
@@ -57,14 +57,14 @@ def _cut(whole: ChunkedText, cuts: Sequence[int]) -> Iterator[ChunkedText]:
         )
 
 
-def add_texts(connection: Connection, state: CollectionState, texts: Sequence[ChunkedText]) -> None:
-    """Store texts with their chunks, and index them; those that begin a document have their rows."""
+def add_texts(connection: Connection, state: CollectionState, texts: Sequence[ChunkedText], analysis: Analysis) -> None:
+    """Store texts with their chunks, and index them from their `analysis`; those that begin a document have their rows."""
     numbers = iter(allocate_numbers(connection, text_parts, sum(text.start > 0 for text in texts)))
-    placed = [replace(text, part_id=next(numbers)) if text.start else text for text in texts]
+    placed = [text._replace(part_id=next(numbers)) if text.start else text for text in texts]
     _ADD_PART.run_many(
         connection, ((text.part_id, text.document_row, text.start, text.text) for text in placed if text.part_id is not None)
     )
-    add_chunks(connection, state, placed)
+    add_chunks(connection, state, placed, analysis)
 
 
 def extend_text(connection: Connection, state: CollectionState, row: int, continuation: Continuation, now: str) -> None:
@@ -76,7 +76,7 @@ def extend_text(connection: Connection, state: CollectionState, row: int, contin
         for part in batch:
             texts.append(_place(row, title, part, ordinal))
             ordinal += len(part.spans)
-        add_texts(connection, state, texts)
+        add_texts(connection, state, texts, partial(analyze, state, texts))
     _SET_DIGEST.run(connection, row=row, new_digest=continuation.digest, now=now)
 
 

@@ -50,6 +50,7 @@ from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
 from vecsearch.stores.sqlite.write import compaction, pending_rows
+from vecsearch.stores.sqlite.write.chunk_rows import begin_analysis
 from vecsearch.stores.sqlite.write.text_rows import add_texts, delete_parts, extend_text, split_text
 
 _IN_VALUES_MAX: Final = 10_000
@@ -239,19 +240,21 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
     texts = [split_text(row, document) for row, document in zip(rows, new_documents, strict=True)]
     entries = list(zip(rows, new_documents, [of_document[0].text for of_document in texts], metadatas, strict=True))
     written = partial(_iterate_values, entries, source_ids, _get_timestamp())
-    _ADD_DOCUMENT.run_many(
-        connection,
-        (
-            (row, state.id, source, document.id, *rest)
-            for row, document, (source, *rest) in written()
-            if document.id not in existing_rows
-        ),
-    )
-    _REPLACE_DOCUMENT.run_many(
-        connection, ((*values, row) for row, document, values in written() if document.id in existing_rows)
-    )
-    metadata_index.add(connection, state.id, zip(rows, metadatas, strict=True))
-    add_texts(connection, state, [text for of_document in texts for text in of_document])
+    all_texts = [text for of_document in texts for text in of_document]
+    with begin_analysis(state, all_texts) as analysis:
+        _ADD_DOCUMENT.run_many(
+            connection,
+            (
+                (row, state.id, source, document.id, *rest)
+                for row, document, (source, *rest) in written()
+                if document.id not in existing_rows
+            ),
+        )
+        _REPLACE_DOCUMENT.run_many(
+            connection, ((*values, row) for row, document, values in written() if document.id in existing_rows)
+        )
+        metadata_index.add(connection, state.id, zip(rows, metadatas, strict=True))
+        add_texts(connection, state, all_texts, analysis)
 
 
 def _extend_document(connection: Connection, state: CollectionState, continuation: Continuation) -> None:
