@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.stores.contract.documents import COLLECTION, Place, locate, make_document, open_snapshot, parse, write
 from vecsearch.core.filters import Compare, Comparison
 from vecsearch.stores.base import NewDocument, Snapshot, Store
-from vecsearch.stores.sqlite.fulltext import bm25, merge_policy, term_tables
+from vecsearch.stores.sqlite.fulltext import bm25, merge_policy, text_analysis
 from vecsearch.text.analyzer import get_analyzer, is_unspaced
 from vecsearch.text.query_parser import ClauseKind, LexicalQuery, QueryClause
 
@@ -65,7 +65,7 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A few chunks fill a segment, two segments make a merge, and hopeless candidates are dropped early."""
     monkeypatch.setattr(merge_policy, "FAN", 2)
     monkeypatch.setattr(bm25, "_MANY_CANDIDATES", 1)
-    for module in (merge_policy, term_tables):
+    for module in (merge_policy, text_analysis):
         monkeypatch.setattr(module, "SEGMENT_ROWS_MAX", 7)
     yield
 

@@ -36,8 +36,8 @@ SPOILT = {  # what is broken, and the blow that must show it
         "def both(self, *what, **more):\n"
         "    commit(self, *what, **more)\n"
         "    with self._database.begin_write() as connection:\n"
-        "        for _, state, entries in late:\n"
-        "            add(connection, state, entries)\n"
+        "        for _, *what in late:\n"
+        "            add(connection, *what)\n"
         "    late.clear()\n"
         "w.SQLiteWriter.commit = both",
     ),
