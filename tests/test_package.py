@@ -68,7 +68,7 @@ from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 import vecsearch
-from vecsearch import ChunkWindow, Collection, Database, Document, Explanation, Hit, Hits, QueryProfile
+from vecsearch import AddReport, ChunkWindow, Collection, Database, Document, Explanation, Hit, Hits, QueryProfile
 
 with vecsearch.connect("notes.vec") as database:
     assert_type(database, Database)
@@ -77,7 +77,7 @@ with vecsearch.connect("notes.vec") as database:
     assert_type(database.create_collection("talks", metadata={"owner": "Ada"}), Collection)
 with vecsearch.open(Path("notes.vec")) as notes:
     assert_type(notes, Collection)
-    assert_type(notes.add(["text"], metadatas=[{"lang": "en"}]), list[str])
+    assert_type(notes.add(["text"], metadatas=[{"lang": "en"}]), AddReport)
     assert_type(notes.search("text", limit=3, where={"lang": "en"}), Hits)
     assert_type(notes.search(["text", "other"]), list[Hits])
     assert_type(notes.search([0.1, 0.2]), Hits)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         DatabaseLockedError,
         DimensionMismatchError,
         DiskFullError,
+        DocumentExistsError,
+        DocumentNotFoundError,
         FilterError,
         InputError,
         ModelMismatchError,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     )
     from vecsearch.core.files import FailedFile, IndexReport, SkippedFile
     from vecsearch.core.results import (
+        AddReport,
         ChunkWindow,
         ComponentScore,
         Explanation,
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
         Fusion,
         Mode,
         OnConflict,
+        OnMissing,
         Precision,
         Severity,
         Span,
@@ -81,6 +85,8 @@ _HOMES = {
         "DatabaseLockedError",
         "DimensionMismatchError",
         "DiskFullError",
+        "DocumentExistsError",
+        "DocumentNotFoundError",
         "FilterError",
         "InputError",
         "ModelMismatchError",
@@ -100,6 +106,7 @@ _HOMES = {
         "SkippedFile",
     ),
     "vecsearch.core.results": (
+        "AddReport",
         "ChunkWindow",
         "ComponentScore",
         "Explanation",
@@ -117,6 +124,7 @@ _HOMES = {
         "Fusion",
         "Mode",
         "OnConflict",
+        "OnMissing",
         "Precision",
         "Severity",
         "Span",
@@ -144,6 +152,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, members in _HOMES.items() for name in members}
 
 __all__ = [
+    "AddReport",
     "ChunkLocation",
     "ChunkWindow",
     "Collection",
@@ -158,6 +167,8 @@ __all__ = [
     "DimensionMismatchError",
     "DiskFullError",
     "Document",
+    "DocumentExistsError",
+    "DocumentNotFoundError",
     "DocumentSummary",
     "Encoder",
     "EncoderSpec",
@@ -176,6 +187,7 @@ __all__ = [
     "ModelMismatchError",
     "NotADatabaseError",
     "OnConflict",
+    "OnMissing",
     "PackedSource",
     "Precision",
     "QueryProfile",

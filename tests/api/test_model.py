@@ -219,7 +219,7 @@ class Machine(RuleBasedStateMachine):
             )  # fmt: skip
 
         if existing_keys and policy == "error":
-            with pytest.raises(vecsearch.InputError, match="is there already"):
+            with pytest.raises(vecsearch.InputError, match="there already"):
                 ask()
             return
         assert ask() == chosen_keys

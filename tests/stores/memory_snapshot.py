@@ -19,7 +19,7 @@ from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
 from vecsearch.core.settings import LOADER_VERSION, QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Source, SourceState, Split
+from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, ListOrder, Source, SourceState, Split
 from vecsearch.stores.base import (
     NO_IDS,
     ChunkSet,
@@ -319,15 +319,18 @@ class MemorySnapshot:
         ]  # fmt: skip
 
     def list_document_ids(
-        self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None
-    ) -> list[str]:
+        self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None,
+        offset: int = 0, order: ListOrder = ListOrder.ID,
+    ) -> list[str]:  # fmt: skip
         documents = self._state.documents.values() if where is None else self._filter(where)
-        ids = (document.id for document in documents if source is None or self._is_below(document.source, source))
-        return sorted(key for key in ids if after is None or key > after)[:limit]
+        ids = {document.id for document in documents if source is None or self._is_below(document.source, source)}
+        listed = sorted(self._state.documents) if order is ListOrder.ID else list(self._state.documents)
+        if after is not None:
+            listed = [key for key in listed if key > after] if order is ListOrder.ID else listed[listed.index(after) + 1 :]
+        return [key for key in listed if key in ids][offset : None if limit is None else offset + limit]
 
-    def list_documents(self, *, limit: int | None, offset: int = 0) -> list[DocumentSummary]:
-        page = itertools.islice(sorted(self._state.documents), offset, None if limit is None else offset + limit)
-        return [self._summarize(self._state.documents[key]) for key in page]
+    def summarize_documents(self, ids: Sequence[str]) -> list[DocumentSummary]:
+        return [self._summarize(self._state.documents[key]) for key in dict.fromkeys(ids) if key in self._state.documents]
 
     def _summarize(self, document: MemoryDocument) -> DocumentSummary:
         file = MemoryFile("no file") if document.source is None else self._state.files[document.source]

@@ -10,30 +10,28 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from vecsearch.api import arguments
-from vecsearch.api.searcher import CollectionSearcher
-from vecsearch.core.checks import check_choice, check_limit, shorten_repr
-from vecsearch.core.errors import DimensionMismatchError, InputError, SchemaVersionError, UsageError
+from vecsearch.api.editor import CollectionEditor
+from vecsearch.core.checks import check_choice, check_limit
+from vecsearch.core.errors import InputError, SchemaVersionError, UsageError
+from vecsearch.core.results import AddReport
 from vecsearch.core.settings import MAX_FILE_BYTES
-from vecsearch.core.types import AnyPath, CollectionSpec, Document, OnConflict, Precision, Split, Where
-from vecsearch.encoders import registry
-from vecsearch.encoders.base import EncoderSpec, TextEncoder
+from vecsearch.core.types import AnyPath, CollectionSpec, OnConflict, OnMissing, Precision, Split, Where
+from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision
-from vecsearch.stores.base import MaintainedStore, Matrix, Store
+from vecsearch.stores.base import MaintainedStore, Store
 
 if TYPE_CHECKING:  # loaded with the first write, so that a search does not wait
     from vecsearch.core.files import IndexReport, Scan
-    from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.loaders.raw_file import RawFile
     from vecsearch.exchange.export import ExportReport
     from vecsearch.exchange.import_ import ImportReport
-    from vecsearch.indexing.batch_writer import BatchWriter
     from vecsearch.indexing.pipeline import IndexPipeline
     from vecsearch.indexing.progress import Progress
     from vecsearch.indexing.reembed import ReembedReport
     from vecsearch.indexing.vector_filler import FillReport
 
 
-class Collection(CollectionSearcher):
+class Collection(CollectionEditor):
     """Read and write one collection. The collection is created by the first write. Made by `vecsearch.open`."""
 
     def __init__(
@@ -82,19 +80,18 @@ class Collection(CollectionSearcher):
         titles: Sequence[str | None] | None = None,
         vectors: Any = None,
         on_conflict: str = OnConflict.ERROR,
-    ) -> list[str]:
-        """Store documents and return their ids, in order; all of them or, on bad input, none.
+    ) -> AddReport:
+        """Store documents; returns their ids, in order, with counts of what became of them. On bad input none is stored.
 
         `ids` are made up where not given. `vectors`, shape (len(texts), dimension), are taken as the collection model's, one a
         document, and normalised; no model is loaded. `on_conflict` says what happens to an id that is there: "error"
-        (InputError, nothing stored), "skip" or "replace". Raises InputError, DimensionMismatchError, DatabaseLockedError,
-        DiskFullError.
+        (DocumentExistsError), "skip" or "replace". Raises InputError, DimensionMismatchError, DatabaseLockedError, DiskFullError.
         """
         documents = arguments.parse_documents(texts, ids, metadatas, titles)
         policy = check_choice(OnConflict, on_conflict, "on_conflict")
         rows = None if vectors is None else arguments.parse_vectors(vectors, len(documents))
         if not documents:
-            return []
+            return AddReport()
         if rows is None:
             self._store.upgrade()
             self._load_encoder()  # before the lock: that may take as long as a download
@@ -102,10 +99,11 @@ class Collection(CollectionSearcher):
             stored = self._find_existing_ids([document.id for document in documents], policy)
             positions = [n for n, document in enumerate(documents) if not (document.id in stored and policy is OnConflict.SKIP)]
             if rows is None:
-                self._add_texts([documents[n] for n in positions])
+                self._write_texts(self._make_batch_writer(), [documents[n] for n in positions])
             else:
                 self._add_vectors([documents[n] for n in positions], rows[positions] if len(positions) < len(rows) else rows)
-        return [document.id for document in documents]
+        counts = {"replaced" if policy is OnConflict.REPLACE else "skipped": len(stored)}
+        return AddReport([document.id for document in documents], added=len(documents) - len(stored), **counts)
 
     def upsert(
         self,
@@ -115,7 +113,7 @@ class Collection(CollectionSearcher):
         metadatas: Sequence[Mapping[str, Any] | None] | None = None,
         titles: Sequence[str | None] | None = None,
         vectors: Any = None,
-    ) -> list[str]:
+    ) -> AddReport:
         """Store documents, replacing those that are there under the same ids; see `add`."""
         return self.add(texts, ids=ids, metadatas=metadatas, titles=titles, vectors=vectors, on_conflict=OnConflict.REPLACE)
 
@@ -177,51 +175,26 @@ class Collection(CollectionSearcher):
         pipeline = self._make_pipeline(split, progress, vectors=vectors)
         return pipeline.upsert(loaders.load(lines), origin=lines.name, size=lines.size)
 
-    def update(
-        self, id: str, *, text: str | None = None, title: str | None = None, metadata: Mapping[str, Any] | None = None
-    ) -> Document:
-        """Change a document; returns it as it is then.
-
-        `metadata` is merged key by key, None removes a key; metadata alone is changed without encoding. Raises InputError for an
-        unknown id, or for a file's document whose text is to change.
-        """
-        from vecsearch.core.parsed import ParsedDocument
-        from vecsearch.documents.validation import validate_document, validate_metadata
-
-        with self._store.open_writer(self.name) as writer:
-            old = self.get([id])[0]
-            changes = {} if metadata is None else arguments.to_plain_json(metadata, "metadata")
-            if not isinstance(changes, dict):
-                raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
-            both = {**old.metadata, **changes}
-            merged = {key: value for key, value in both.items() if value is not None or key not in changes}
-            validate_metadata(merged)
-            if text is None and title is None:
-                writer.set_metadata({id: merged})
-            else:
-                self._find_existing_ids([id], OnConflict.REPLACE)
-                new = ParsedDocument(id, old.text if text is None else text, old.title if title is None else title, merged)
-                self._add_texts([validate_document(new)])
-        return self.get([id])[0]
-
     def delete(
         self,
         ids: str | Sequence[str] | None = None,
         *,
         where: Where | None = None,
         source: AnyPath | None = None,
+        missing: str = OnMissing.ERROR,
         dry_run: bool = False,
     ) -> list[str]:
         """Delete documents by id, by filter, or by the file or folder they came from; returns the ids (that would be) deleted.
 
-        Raises InputError for an id that is not there, and then deletes nothing.
+        Raises DocumentNotFoundError for an id that is not there, and then deletes nothing; with `missing` "skip" it is left out.
         """
+        policy = check_choice(OnMissing, missing, "missing")
         if (ids is not None) + (where is not None) + (source is not None) != 1:
             raise UsageError("delete takes ids, where, or source: exactly one of them")
         if dry_run:
-            return self._select_ids(ids, where, source)
+            return self._select_ids(ids, where, source, policy)
         with self._store.open_writer(self.name) as writer:
-            keys = self._select_ids(ids, where, source)
+            keys = self._select_ids(ids, where, source, policy)
             if source is not None:
                 self._delete_source(Path(abspath(source)))
             elif keys:
@@ -311,48 +284,6 @@ class Collection(CollectionSearcher):
             return run.run(source, path.as_posix())
 
     # -- inside
-
-    def _find_existing_ids(self, ids: Sequence[str], policy: OnConflict) -> set[str]:
-        with self._store.open_snapshot(self.name) as snapshot:
-            stored = {} if snapshot is None else snapshot.find_stored_documents(ids)
-        if stored and policy is OnConflict.ERROR:
-            raise InputError(f"the id {next(iter(stored))!r} is there already; use on_conflict='skip' or 'replace'")
-        for document in stored.values():
-            if document.source is not None and policy is OnConflict.REPLACE:
-                raise InputError(f"{document.id!r} belongs to the file {document.source}; change the file and index it again")
-        return set(stored)
-
-    def _make_batch_writer(self) -> BatchWriter:
-        from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget
-
-        target = CollectionTarget(self._store, self.name)
-        return BatchWriter(target, get_encoder=self._load_encoder, spec=self._spec)
-
-    def _add_texts(self, documents: Sequence[ParsedDocument]) -> None:
-        from vecsearch.indexing.stages import chunk
-
-        if not documents:
-            return
-        batches, encoder = self._make_batch_writer(), self._load_encoder()
-        for document in documents:
-            batches.add(chunk(document, Split.TOKENS, encoder))
-        batches.flush()
-
-    def _add_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix) -> None:
-        from vecsearch.indexing.batch_writer import choose_stemmer
-
-        self._check_requested_model(self._read_info())  # which may be another by now
-        batches = self._make_batch_writer()
-        with self._store.open_writer(self.name) as writer:
-            info = writer.info
-            if info is None:  # its model is named, not loaded; what made the vectors is taken as float32
-                encoder = registry.load(self._requested_model, ComputePrecision.FLOAT32)
-                spec = EncoderSpec(encoder.name, encoder.fingerprint, rows.shape[1])
-                stemmer = choose_stemmer(self._spec, (document.text for document in documents))
-                info = batches.create(writer, spec, precision=self._spec.precision, stemmer=stemmer)
-            if rows.shape[1] != info.encoder.dimension:
-                raise DimensionMismatchError(info.encoder.dimension, rows.shape[1])
-            batches.commit_with_vectors(documents, rows)
 
     def _delete_source(self, source: Path) -> None:
         with self._store.open_writer(self.name) as writer, writer.open_snapshot() as snapshot:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vecsearch.api import arguments
-from vecsearch.core.checks import check_limit, check_offset, is_unicode
-from vecsearch.core.errors import CollectionNotFoundError, UsageError
+from vecsearch.core.checks import check_choice, check_limit, check_offset, is_unicode, shorten_repr
+from vecsearch.core.errors import CollectionNotFoundError, InputError, UsageError
 from vecsearch.core.settings import LIST_LIMIT_DEFAULT
-from vecsearch.core.types import AnyPath, Document, DocumentSummary, Metadata, Source, Where
+from vecsearch.core.types import AnyPath, Document, DocumentSummary, ListOrder, Metadata, OnMissing, Source, Where
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision
 from vecsearch.search import selection
 from vecsearch.stores.base import CollectionInfo, Snapshot, Store
+
+if TYPE_CHECKING:
+    from vecsearch.core.filters import Filter
 
 _PAGE_SIZE: Final = 1_000  # ids read together
 
@@ -37,24 +40,54 @@ class CollectionReader:
         *,
         where: Where | None = None,
         source: AnyPath | None = None,
+        missing: str = OnMissing.ERROR,
+        limit: int | None = None,
+        after: str | None = None,
+        order: str = ListOrder.ID,
         include_vectors: bool = False,
     ) -> list[Document]:
         """Return documents with their text, in the order of `ids`; `include_vectors` with a unit float32 row for each chunk.
 
-        Raises InputError for an id that is not there, CollectionNotFoundError.
+        An id that is not there raises DocumentNotFoundError, or is left out where `missing` is "skip". Those that `where`
+        selects, or the file or folder `source`, come page by page with `limit` and `after`: see `list_documents`; with a limit
+        alone, all do. Raises CollectionNotFoundError.
         """
-        if (ids is not None) + (where is not None) + (source is not None) != 1:
+        policy = check_choice(OnMissing, missing, "missing")
+        is_page = limit is not None or after is not None
+        given = (ids is not None) + (where is not None) + (source is not None)
+        if given > 1 or not (given or is_page):
             raise UsageError("get takes ids, where, or source: exactly one of them")
+        if ids is not None and is_page:
+            raise UsageError("limit and after go with where or source: ids are a page already")
         condition = arguments.parse_where(where)
         with self._open_snapshot() as snapshot:
-            keys = selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source)
+            if is_page or order == ListOrder.ADDED:
+                keys = self._list_page(snapshot, condition, source, limit, 0, after, order)
+            else:
+                keys = selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source, missing=policy)
             return snapshot.load_documents(keys, include_vectors=include_vectors)
 
-    def list_documents(self, *, limit: int = LIST_LIMIT_DEFAULT, offset: int = 0) -> list[DocumentSummary]:
-        """Return a page of the documents, by id."""
-        limit, offset = check_limit(limit), check_offset(offset)
+    def list_documents(
+        self,
+        *,
+        where: Where | None = None,
+        source: AnyPath | None = None,
+        limit: int = LIST_LIMIT_DEFAULT,
+        offset: int = 0,
+        after: str | None = None,
+        order: str = ListOrder.ID,
+    ) -> list[DocumentSummary]:
+        """Return a page of the documents: of all, of those that `where` selects, of those of a file or folder.
+
+        `order` is "id", or "added": a document that is replaced keeps its place. The next page is what comes `after` the last
+        document's id; whatever others write, each document that was there throughout comes once. Pages by `offset` hold each
+        document once where nobody writes. Raises DocumentNotFoundError where, in the order "added", that document is gone.
+        """
+        condition = arguments.parse_where(where)
         with self._store.open_snapshot(self.name) as snapshot:
-            return [] if snapshot is None else snapshot.list_documents(limit=limit, offset=offset)
+            if snapshot is None:
+                return []
+            return snapshot.summarize_documents(self._list_page(snapshot, condition, source, limit, offset, after, order))
 
     def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
         """Return the files that documents come from, by path: all, or those whose newest attempt failed."""
@@ -67,13 +100,15 @@ class CollectionReader:
         with self._store.open_snapshot(self.name) as snapshot:
             return 0 if snapshot is None else snapshot.count_sources(failed=failed)
 
-    def count(self, where: Where | None = None) -> int:
-        """Return how many documents there are, or match; 0 where the collection is not there."""
+    def count(self, where: Where | None = None, *, source: AnyPath | None = None) -> int:
+        """Return how many documents there are, match, or come from a file or folder; 0 where the collection is not there."""
         condition = arguments.parse_where(where)
         with self._store.open_snapshot(self.name) as snapshot:
             if snapshot is None:
                 return 0
-            return snapshot.count_documents() if condition is None else len(snapshot.list_document_ids(where=condition))
+            if condition is None and source is None:
+                return snapshot.count_documents()
+            return len(self._list_page(snapshot, condition, source))
 
     def __len__(self) -> int:
         """Return how many documents there are; 0 where the collection is not there."""
@@ -171,11 +206,27 @@ class CollectionReader:
                 return
         raise CollectionNotFoundError(self.name, self._store.list_names())
 
+    def _list_page(
+        self, snapshot: Snapshot, where: Filter | None, source: AnyPath | None, limit: int | None = None, offset: int = 0,
+        after: str | None = None, order: str = ListOrder.ID,
+    ) -> list[str]:  # fmt: skip
+        """Return the ids of a page. Raises InputError."""
+        limit, offset = None if limit is None else check_limit(limit), check_offset(offset)
+        chosen = check_choice(ListOrder, order, "order")
+        if after is not None and not (isinstance(after, str) and is_unicode(after)):
+            raise InputError(f"after must be the id of a document, got {shorten_repr(after)}")
+        if after is not None and chosen is not ListOrder.ID:
+            selection.select_documents(snapshot, self.name, ids=[after], where=None, source=None)
+        place = None if source is None else selection.resolve_source(source)
+        return snapshot.list_document_ids(where=where, source=place, after=after, limit=limit, offset=offset, order=chosen)
+
     def _read_info(self) -> CollectionInfo | None:
         with self._store.open_snapshot(self.name) as snapshot:
             return None if snapshot is None else snapshot.info
 
-    def _select_ids(self, ids: str | Sequence[str] | None, where: Where | None, source: AnyPath | None) -> list[str]:
+    def _select_ids(
+        self, ids: str | Sequence[str] | None, where: Where | None, source: AnyPath | None, missing: OnMissing = OnMissing.ERROR
+    ) -> list[str]:
         condition = arguments.parse_where(where)
         with self._store.open_snapshot(self.name) as snapshot:
-            return selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source)
+            return selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source, missing=missing)

@@ -3,7 +3,8 @@
 VecsearchError
 ├── InputError        ask differently: a path, a value, an id, a filter, a name
 │   ├── UsageError    the options contradict each other (the shell exits 2, as for what its parser rejects)
-│   ├── DimensionMismatchError, ModelMismatchError, CollectionNotFoundError, FilterError, UnreadableFileError
+│   ├── DimensionMismatchError, ModelMismatchError, CollectionNotFoundError, DocumentNotFoundError, DocumentExistsError,
+│   ├── FilterError, UnreadableFileError
 ├── StorageError      the database is locked, damaged, full, read-only, of another version, or was changed under a run
 │   ├── DatabaseLockedError, ReadOnlyError, DatabaseCorruptedError, SchemaVersionError, NotADatabaseError, DiskFullError,
 │   ├── StorageIOError, CollectionChangedError
@@ -15,8 +16,9 @@ A message says what, expected and got, and the next command.
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from shlex import quote
-from typing import Final
+from typing import Any, Final
 
 _DISK_FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -44,6 +46,22 @@ class CollectionNotFoundError(InputError):
         names = ", ".join(known) if known else "none yet"
         super().__init__(f"no collection named {name!r} (existing: {names}); see `vecsearch collections`")
         self.name = name
+
+
+class DocumentNotFoundError(InputError):
+    """No document under some ids, which are not those of any."""
+
+    def __init__(self, message: str, ids: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.ids = tuple(ids)
+
+
+class DocumentExistsError(InputError):
+    """Some ids are taken by stored documents."""
+
+    def __init__(self, message: str, ids: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.ids = tuple(ids)
 
 
 class UnreadableFileError(InputError):

@@ -110,6 +110,17 @@ class QueryProfile:
     timings_ms: Mapping[str, float]
 
 
+class AddReport(list[str]):
+    """The ids of the documents that `add` was given, in order, and what became of them.
+
+    So many were `added`, `replaced` (there was a document under the id), or `skipped` (what was there stayed).
+    """
+
+    def __init__(self, ids: Iterable[str] = (), *, added: int = 0, replaced: int = 0, skipped: int = 0) -> None:
+        super().__init__(ids)
+        self.added, self.replaced, self.skipped = added, replaced, skipped
+
+
 class Hits(list[Hit]):
     """A list of hits, best first, with the `profile` of how they were found (None where there is no collection yet).
 

@@ -40,6 +40,20 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
 
 
+class OnMissing(StrEnum):
+    """What becomes of an id under which there is no document."""
+
+    ERROR = "error"
+    SKIP = "skip"
+
+
+class ListOrder(StrEnum):
+    """How documents are listed: by id, or as they were added, where a replaced one keeps its place."""
+
+    ID = "id"
+    ADDED = "added"
+
+
 class Precision(StrEnum):
     """How a collection stores its vectors."""
 

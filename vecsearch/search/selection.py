@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecsearch.core.checks import is_unicode, shorten_repr
-from vecsearch.core.errors import InputError
-from vecsearch.core.types import AnyPath
+from vecsearch.core.errors import DocumentNotFoundError, InputError
+from vecsearch.core.types import AnyPath, OnMissing, format_names
 from vecsearch.stores.base import NO_IDS, Ids, Snapshot
 
 if TYPE_CHECKING:
@@ -19,39 +19,46 @@ if TYPE_CHECKING:
 
 
 def select_documents(
-    snapshot: Snapshot | None, collection: str, *, ids: str | Sequence[str] | None, where: Filter | None, source: AnyPath | None
+    snapshot: Snapshot | None,
+    collection: str,
+    *,
+    ids: str | Sequence[str] | None,
+    where: Filter | None,
+    source: AnyPath | None,
+    missing: OnMissing = OnMissing.ERROR,
 ) -> list[str]:
-    """Return ids, those given in their order. Raises InputError for an id that is not there, or a source that gave nothing."""
+    """Return ids, those given in their order, each once.
+
+    Raises DocumentNotFoundError for an id that is not there, unless those are skipped; InputError for a source that gave nothing.
+    """
     if ids is not None:
-        return _check_ids(snapshot, collection, [ids] if isinstance(ids, str) else list(ids))
+        return _find_ids(snapshot, collection, [ids] if isinstance(ids, str) else list(ids), missing)
     if snapshot is None:
         return []
     if source is None:
         return snapshot.list_document_ids(where=where)
-    keys = snapshot.list_document_ids(source=_resolve_source(source))
+    keys = snapshot.list_document_ids(source=resolve_source(source))
     if not keys:
         raise InputError(f"nothing was indexed from {abspath(source)}; see `vecsearch ls`")
     return keys
 
 
-def _check_ids(snapshot: Snapshot | None, collection: str, ids: Sequence[Any]) -> list[str]:
-    if impossible := [key for key in ids if not _can_be_id(key)]:
-        raise _make_unknown_id_error(impossible[0], collection)
-    keys = list(dict.fromkeys(ids))
-    stored = {} if snapshot is None else snapshot.find_stored_documents(keys)
-    if missing := [key for key in keys if key not in stored]:
-        raise _make_unknown_id_error(missing[0], collection)
-    return keys
+def _find_ids(snapshot: Snapshot | None, collection: str, ids: Sequence[Any], missing: OnMissing) -> list[str]:
+    possible = [key for key in ids if _can_be_id(key)]
+    stored = {} if snapshot is None else snapshot.find_stored_documents(list(dict.fromkeys(possible)))
+    if missing is OnMissing.ERROR and (unknown := [key for key in ids if not _can_be_id(key) or key not in stored]):
+        raise _make_unknown_id_error(unknown, collection)
+    return [key for key in dict.fromkeys(possible) if key in stored]
 
 
 def select_chunks(snapshot: Snapshot, collection: str, *, key: str | None, file: AnyPath | None) -> Ids:
     """Return the chunks of a document, or of all those of a file; none for neither. Raises InputError for an unknown id."""
     if key is not None and not _can_be_id(key):
-        raise _make_unknown_id_error(key, collection)
-    keys = [key] if key is not None else snapshot.list_document_ids(source=_resolve_source(file)) if file is not None else []
+        raise _make_unknown_id_error([key], collection)
+    keys = [key] if key is not None else snapshot.list_document_ids(source=resolve_source(file)) if file is not None else []
     chunks = snapshot.find_chunk_ids(keys)
     if key is not None and key not in chunks and key not in snapshot.find_stored_documents(keys):
-        raise _make_unknown_id_error(key, collection)
+        raise _make_unknown_id_error([key], collection)
     return np.sort(np.concatenate([NO_IDS, *chunks.values()]))
 
 
@@ -59,12 +66,14 @@ def _can_be_id(key: Any) -> bool:
     return isinstance(key, str) and is_unicode(key)
 
 
-def _resolve_source(source: AnyPath) -> Path:
+def resolve_source(source: AnyPath) -> Path:
+    """Return the absolute path of a file or folder. Raises InputError for a name that nothing can have been stored under."""
     path = abspath(source)
     if not is_unicode(path):
         raise InputError(f"nothing was indexed from {shorten_repr(path)}, whose name is no valid Unicode; see `vecsearch ls`")
     return Path(path)
 
 
-def _make_unknown_id_error(key: Any, collection: str) -> InputError:
-    return InputError(f"no document with id {shorten_repr(key)} in collection {collection!r}; see `vecsearch ls`")
+def _make_unknown_id_error(keys: Sequence[Any], collection: str) -> DocumentNotFoundError:
+    names = f"id {shorten_repr(keys[0])}" if len(keys) == 1 else f"ids {format_names(list(map(shorten_repr, keys)))}"
+    return DocumentNotFoundError(f"no document with {names} in collection {collection!r}; see `vecsearch ls`", keys)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vecsearch.core.results import ChunkWindow, Hit
-from vecsearch.core.types import ChunkId, Document, DocumentSummary, Finding, Metadata, Precision, Source
+from vecsearch.core.types import ChunkId, Document, DocumentSummary, Finding, ListOrder, Metadata, Precision, Source
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.stores.values import (
     NO_CHUNKS,
@@ -142,13 +142,20 @@ class Snapshot(Protocol):
         """Load documents in the order of `ids`, each once; what is not there is left out."""
 
     def list_document_ids(
-        self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None
+        self,
+        *,
+        where: Filter | None = None,
+        source: Path | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        order: ListOrder = ListOrder.ID,
     ) -> list[str]:
-        """List ids, ascending: of all documents, of those that a filter holds for, of those of a file or folder (absolute path);
-        those that follow the id `after`, at most `limit`."""
+        """List ids: of all documents, of those that a filter holds for, of those of a file or folder (absolute path); those that
+        follow the id `after`, in another order than by id a document that is there; at most `limit`, without the first few."""
 
-    def list_documents(self, *, limit: int | None, offset: int = 0) -> list[DocumentSummary]:
-        """List a page of the documents, by id."""
+    def summarize_documents(self, ids: Sequence[str]) -> list[DocumentSummary]:
+        """Describe documents in the order of `ids`, each once; what is not there is left out."""
 
     def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
         """List a page of the files that documents came from, by path: all, or those whose newest attempt failed."""

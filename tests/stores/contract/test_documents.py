@@ -78,14 +78,14 @@ def test_ids_of_documents(filled_store: Store) -> None:
 
 def test_pages_of_documents(filled_store: Store) -> None:
     with open_snapshot(filled_store) as snapshot:
-        documents = snapshot.list_documents(limit=None)
+        documents = snapshot.summarize_documents(snapshot.list_document_ids())
         assert [(summary.id, summary.chunks, summary.state) for summary in documents] == [
             ("a1", 2, SourceState.INDEXED), ("a2", 1, SourceState.INDEXED), ("b", 1, SourceState.UNFINISHED),
             ("c", 1, SourceState.INDEXED), ("none", 1, SourceState.INDEXED),
         ]  # fmt: skip
         assert (documents[0].title, documents[0].source) == ("A", (filled_store.source_root / A_TXT).as_posix())
-        assert snapshot.list_documents(limit=2, offset=1) == documents[1:3]
-        assert snapshot.list_documents(limit=9, offset=5) == []
+        assert snapshot.summarize_documents(snapshot.list_document_ids(limit=2, offset=1)) == documents[1:3]
+        assert snapshot.summarize_documents(snapshot.list_document_ids(limit=9, offset=5)) == []
 
 
 def test_files_and_how_they_stand(filled_store: Store) -> None:
@@ -106,7 +106,7 @@ def test_files_and_how_they_stand(filled_store: Store) -> None:
         assert snapshot.list_sources(failed=True, limit=1, offset=1) == failed_sources[1:]
         assert snapshot.list_sources(limit=2, offset=1) == files[1:3]
         assert (snapshot.count_sources(), snapshot.count_sources(failed=True)) == (5, 2)
-        summaries = {summary.id: summary for summary in snapshot.list_documents(limit=None)}
+        summaries = {summary.id: summary for summary in snapshot.summarize_documents(snapshot.list_document_ids())}
         assert (summaries["a2"].state, summaries["a2"].error) == (SourceState.FAILED, "is damaged")
     write(filled_store, files=[make_file(A_TXT)])
     with open_snapshot(filled_store) as snapshot:
@@ -299,7 +299,7 @@ def test_preserved_fields_stay_as_they_were(store: Store) -> None:
     preserved = PreservedFields('{"n":1}', "2001-02-03T04:05:06+00:00")
     write(store, [make_document("a", "river", metadata={"ignored": True}, preserved=preserved), make_document("b", "bank")])
     with open_snapshot(store) as snapshot:
-        summaries = {summary.id: summary.indexed_at for summary in snapshot.list_documents(limit=None)}
+        summaries = {summary.id: summary.indexed_at for summary in snapshot.summarize_documents(snapshot.list_document_ids())}
         assert summaries["a"] == preserved.indexed_at < summaries["b"]
         assert snapshot.load_documents(["a"])[0].metadata == {"n": 1}
 

@@ -67,7 +67,7 @@ def find_places(store: Store, dimension: int) -> list[str]:
 def test_it_is_built_and_takes_its_place(filled_store: Store, make_store: StoreMaker) -> None:
     with open_snapshot(filled_store) as snapshot:
         before, documents = snapshot.info, snapshot.load_documents(["a", "b", "c"])
-        summaries, files = snapshot.list_documents(limit=None), snapshot.list_sources()
+        summaries, files = snapshot.summarize_documents(snapshot.list_document_ids()), snapshot.list_sources()
     replacement = filled_store.get_replacement(COLLECTION)
     assert not replacement.info and not replacement.abandon()
     replacement_info = replacement.begin(OTHER_SPEC, Precision.FLOAT32)
@@ -102,7 +102,7 @@ def test_it_is_built_and_takes_its_place(filled_store: Store, make_store: StoreM
         assert find_places(store, OTHER_SPEC.dimension) == ["a"]
         with open_snapshot(store) as snapshot:
             assert snapshot.load_documents(["a", "b", "c"]) == documents
-            assert snapshot.list_documents(limit=None) == summaries and snapshot.list_sources() == files
+            assert snapshot.summarize_documents(snapshot.list_document_ids()) == summaries and snapshot.list_sources() == files
             assert [id for id, _ in locate(snapshot, snapshot.match(parse("spring"), 9).ranked)] == ["b"]
 
 

@@ -57,7 +57,7 @@ def describe(snapshot: Snapshot) -> list[Any]:
     near = snapshot.find_nearest(make_vector("river"), 99)
     return [
         snapshot.info,
-        snapshot.list_documents(limit=None),
+        snapshot.summarize_documents(snapshot.list_document_ids()),
         snapshot.load_documents(snapshot.list_document_ids()),
         snapshot.list_sources(),
         snapshot.find_stored_sources(),

@@ -21,20 +21,10 @@ from vecsearch.core.errors import (
     VecsearchError,
     VecsearchWarning,
 )
-from vecsearch.core.settings import LIST_LIMIT_DEFAULT
 from vecsearch.core.types import Finding, Severity
-from vecsearch.interfaces.cli import index_commands, search_commands
+from vecsearch.interfaces.cli import document_commands, index_commands, search_commands
 from vecsearch.interfaces.cli.index_commands import IndexOptions, add_index_options
-from vecsearch.interfaces.cli.options import (
-    CliContext,
-    add_common_options,
-    make_limit_option,
-    parse_metadata_option,
-    parse_where_options,
-    require_one_of,
-    source_option,
-    where_option,
-)
+from vecsearch.interfaces.cli.options import CliContext, add_common_options, parse_metadata_option
 from vecsearch.interfaces.rendering import output, terminal_safe
 
 INTERRUPTED_STATUS: Final = 130
@@ -176,20 +166,7 @@ def watch(options: CliContext, paths: Sequence[str], **option_values: Any) -> No
     file_watcher.watch(options, paths, IndexOptions.from_options(option_values))
 
 
-@cli.command()
-@click.argument("ids", nargs=-1, metavar="[ID…]")
-@where_option
-@source_option
-@click.option("--dry-run", is_flag=True, help="Show what would be deleted; change nothing.")
-@add_common_options
-def delete(options: CliContext, ids: Sequence[str], where: Sequence[str], source: str | None, dry_run: bool) -> None:
-    """Delete documents by id, metadata or file."""
-    require_one_of("ID…, --where or --source", bool(ids), bool(where), source is not None)
-    with options.open_for_reading() if dry_run else options.open_for_writing() as collection:
-        keys = collection.delete(list(ids) or None, where=parse_where_options(where), source=source, dry_run=dry_run)
-    verb = "would delete" if dry_run else "deleted"
-    lines = [f"{verb} {len(keys):,} document{'' if len(keys) == 1 else 's'}", *(keys if dry_run else [])]
-    options.show({"deleted": keys, "dry_run": dry_run}, [] if options.quiet else map(terminal_safe.make_printable, lines))
+cli.add_command(document_commands.delete)
 
 
 @cli.command()
@@ -225,45 +202,10 @@ for _command in (
     search_commands.recommend,
     search_commands.context,
     LazyCommand("eval", "eval_commands"),
+    document_commands.get,
+    document_commands.ls,
 ):
     cli.add_command(_command)
-
-
-@cli.command()
-@click.argument("ids", nargs=-1, metavar="[ID…]")
-@source_option
-@add_common_options
-def get(options: CliContext, ids: Sequence[str], source: str | None) -> None:
-    """Print documents with their text and metadata."""
-    require_one_of("ID… or --source", bool(ids), source is not None)
-    with options.open_for_reading() as collection:
-        documents = collection.get(list(ids) or None, source=source)
-    options.show(output.build_documents_json(documents), output.format_documents(documents))
-
-
-@cli.command()
-@make_limit_option(LIST_LIMIT_DEFAULT)
-@click.option("--offset", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Skip the first N.")
-@click.option("--sources", is_flag=True, help="List the files they come from, with state, chunks, time and error.")
-@click.option("--failed", is_flag=True, help="List the files that could not be read the last time.")
-@add_common_options
-def ls(options: CliContext, limit: int, offset: int, sources: bool, failed: bool) -> None:
-    """List documents, or the files they come from, page by page."""
-    if sources or failed:
-        _list_sources(options, limit, offset, failed)
-        return
-    with options.open_for_reading() as collection:
-        listed, total = collection.list_documents(limit=limit, offset=offset), collection.count()
-    value = {"documents": [output.build_summary_json(document) for document in listed], "total": total}
-    options.show(value, output.format_summaries(listed, total=total, offset=offset))
-
-
-def _list_sources(options: CliContext, limit: int, offset: int, failed: bool) -> None:
-    with options.open_for_reading() as collection:
-        listed = collection.list_sources(failed=failed, limit=limit, offset=offset)
-        total = collection.count_sources(failed=failed)
-    value = {"sources": [asdict(source) for source in listed], "total": total}
-    options.show(value, output.format_sources(listed, total=total, offset=offset))
 
 
 @cli.command()

@@ -18,7 +18,7 @@ import vecsearch
 from vecsearch.core.errors import CollectionNotFoundError, NotADatabaseError
 from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import COLLECTION_DEFAULT, DATABASE_FOLDER, LIMIT_DEFAULT, MMR_DEFAULT, WINDOW_MAX
-from vecsearch.core.types import Fusion, Mode, format_count
+from vecsearch.core.types import Fusion, ListOrder, Mode, OnMissing, format_count
 from vecsearch.interfaces.rendering import output, terminal_safe
 
 if TYPE_CHECKING:
@@ -169,12 +169,30 @@ def add_common_options(command: _F) -> _F:
     return run_command  # type: ignore[return-value]
 
 
-def make_limit_option(default: int) -> Callable[[_F], _F]:
-    """Return the option --limit with this default."""
+def make_limit_option(default: int | None) -> Callable[[_F], _F]:
+    """Return the option --limit with this default, None for no limit."""
     return click.option(
         "-n", "--limit", metavar="N", type=click.IntRange(min=1), default=default, show_default=True, help="Return at most N."
     )
 
+
+missing_option = click.option(
+    "--missing", type=click.Choice([choice.value for choice in OnMissing]), default=OnMissing.ERROR.value, show_default=True,
+    help="What becomes of an id that is not there: an error, which stops all, or it is skipped.",
+)  # fmt: skip
+
+
+after_option = click.option("--after", metavar="ID", help="Go on after this document: the last of the page before.")
+order_option = click.option(
+    "--order",
+    type=click.Choice([choice.value for choice in ListOrder]),
+    default=ListOrder.ID.value,
+    show_default=True,
+    help="By id, or as they were added.",
+)
+offset_option = click.option(
+    "--offset", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Skip the first N."
+)
 
 where_option = click.option(
     "--where",

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, case, exists, func, or_, s
 from vecsearch.core.batched import batched
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Source, SourceState, Split
+from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Source, Split
 from vecsearch.stores.base import EncodedChunks, Matrix, PendingChunk, StoredDocument, StoredSource, StoredVector, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
@@ -29,7 +29,8 @@ from vecsearch.stores.sqlite.engine.tables import (
     sources,
     vectors,
 )
-from vecsearch.stores.sqlite.read import source_rows
+from vecsearch.stores.sqlite.read import document_lists, source_rows
+from vecsearch.stores.sqlite.read.document_lists import ListSelection
 from vecsearch.stores.sqlite.read.full_documents import parse_chunk_span
 from vecsearch.stores.sqlite.read.source_rows import build_path_filter
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
@@ -121,38 +122,13 @@ class DocumentReader:
         rows = np.frombuffer(b"".join(blobs), get_dtype(self.state.precision)).astype(np.float32)
         return rows.reshape(len(blobs), self.state.dimension)
 
-    def list_documents(self, *, limit: int | None, offset: int) -> list[DocumentSummary]:
-        """Return a page of the documents, by id."""
-        amount = select(func.count()).where(chunks.c.document_id == documents.c.id).scalar_subquery()
-        rows = self._connection.execute(
-            select(
-                documents.c.external_id, sources.c.path, documents.c.title, amount, documents.c.indexed_at,
-                source_rows.SOURCE_STATE, sources.c.error,
-            )
-            .outerjoin(sources, sources.c.id == documents.c.source_id)
-            .where(documents.c.collection_id == self.state.id)
-            .order_by(documents.c.external_id)
-            .limit(limit)
-            .offset(offset)
-        )  # fmt: skip
-        return [
-            DocumentSummary(key, self._resolve_source(path), title, count, at, SourceState(state), error)
-            for key, path, title, count, at, state, error in rows
-        ]
+    def list_ids(self, selection: ListSelection) -> list[str]:
+        """Return ids of documents."""
+        return document_lists.list_ids(self._connection, self.state, self._parent, selection)
 
-    def list_document_ids(self, *, source: Path | None = None, after: str | None = None, limit: int | None = None) -> list[str]:
-        """Return ids of documents, ascending: all, or those of a file or folder; those that follow the id `after`."""
-        query = (
-            select(documents.c.external_id)
-            .where(documents.c.collection_id == self.state.id)
-            .order_by(documents.c.external_id)
-            .limit(limit)
-        )
-        if after is not None:
-            query = query.where(documents.c.external_id > after)
-        if source is not None:
-            query = query.join(sources, sources.c.id == documents.c.source_id).where(build_path_filter(self._parent, source))
-        return list(self._connection.scalars(query))
+    def summarize(self, ids: Sequence[str]) -> list[DocumentSummary]:
+        """Return a line about each document, in the order of `ids`; what is not there is left out."""
+        return document_lists.summarize(self._connection, self.state, self._parent, ids)
 
     def _resolve_source(self, path: str | None) -> str | None:
         return None if path is None else to_absolute_path(self._parent, path).as_posix()

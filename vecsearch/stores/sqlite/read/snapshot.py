@@ -21,7 +21,7 @@ from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkId, Document, DocumentSummary, Source
+from vecsearch.core.types import ChunkId, Document, DocumentSummary, ListOrder, Source
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import (
     NO_IDS,
@@ -256,23 +256,26 @@ class SQLiteSnapshot:
     # -- documents and files
 
     def list_document_ids(
-        self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None
-    ) -> list[str]:
-        """Return ids, ascending: of all documents, of those that a filter holds for, of those of a file or folder."""
+        self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None,
+        offset: int = 0, order: ListOrder = ListOrder.ID,
+    ) -> list[str]:  # fmt: skip
+        """Return ids: of all documents, of those that a filter holds for, of those of a file or folder."""
+        among = None
         if where is not None:
             from vecsearch.stores.sqlite.filters.matching import find_document_ids
 
-            ids = find_document_ids(self._connection, where, self.state.id)
-            return [key for key in ids if after is None or key > after][:limit]
-        return self.document_reader.list_document_ids(source=source, after=after, limit=limit)
+            among = find_document_ids(self._connection, where, self.state.id)
+        from vecsearch.stores.sqlite.read.document_lists import ListSelection
+
+        return self.document_reader.list_ids(ListSelection(among, source, after, limit, offset, order))
+
+    def summarize_documents(self, ids: Sequence[str]) -> list[DocumentSummary]:
+        """Return a line about each document, in the order of `ids`; what is not there is left out."""
+        return self.document_reader.summarize(ids)
 
     def load_documents(self, ids: Sequence[str], *, include_vectors: bool = False) -> list[Document]:
         """Return documents in the order of `ids`, each once; what is not there is left out."""
         return self.document_reader.load_documents(ids, include_vectors=include_vectors)
-
-    def list_documents(self, *, limit: int | None, offset: int = 0) -> list[DocumentSummary]:
-        """Return a page of the documents, by id."""
-        return self.document_reader.list_documents(limit=limit, offset=offset)
 
     def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
         """Return a page of the files by path, all or those whose newest attempt failed."""

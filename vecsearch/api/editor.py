@@ -1,0 +1,207 @@
+"""Everything of the Python API that changes stored documents. `collection` adds, indexes, deletes and keeps house."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vecsearch.api import arguments
+from vecsearch.api.searcher import CollectionSearcher
+from vecsearch.core.checks import check_choice, shorten_repr
+from vecsearch.core.errors import DimensionMismatchError, DocumentExistsError, InputError, UsageError
+from vecsearch.core.types import CollectionSpec, Document, Metadata, OnConflict, OnMissing, Split, Where, format_names
+from vecsearch.encoders import registry
+from vecsearch.encoders.base import EncoderSpec
+from vecsearch.encoders.model_files import ComputePrecision
+from vecsearch.stores.base import Matrix, Vector
+
+if TYPE_CHECKING:  # loaded with the first write, so that a search does not wait
+    from vecsearch.core.parsed import ParsedDocument
+    from vecsearch.indexing.batch_writer import BatchWriter
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What is to change of a document; None for what is not. `metadata` is merged: a key of None is removed."""
+
+    text: str | None = None
+    title: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+    vector: Vector | None = None
+
+    @property
+    def is_of_content(self) -> bool:
+        """Return whether the document's vectors change with it."""
+        return self.text is not None or self.title is not None or self.vector is not None
+
+
+class CollectionEditor(CollectionSearcher):
+    """A collection whose documents are changed."""
+
+    _spec: CollectionSpec
+
+    def update(
+        self, id: str, *, text: str | None = None, title: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Document:
+        """Change a document; returns it as it is then. See `update_many`."""
+        with self._store.open_writer(self.name):
+            keys = self._select_ids([id], None, None)
+            self._change_documents({key: _make_change(text, title, metadata) for key in keys})
+            return self.get(keys)[0]
+
+    def update_many(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        where: Where | None = None,
+        texts: Sequence[str | None] | None = None,
+        titles: Sequence[str | None] | None = None,
+        metadatas: Sequence[Mapping[str, Any] | None] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        vectors: Any = None,
+        missing: str = OnMissing.ERROR,
+    ) -> list[str]:
+        """Change documents; returns the ids of those that were changed. On bad input none is.
+
+        `texts`, `titles`, `metadatas` and `vectors`, shape (len(ids), dimension), have one for each of the `ids`; None leaves
+        what is there. `metadata` goes to each of the `ids`, or to all documents that `where` selects. Metadata is merged key by
+        key, None removes a key; metadata alone is changed without encoding. A document that gets a vector becomes one chunk.
+
+        Raises DocumentNotFoundError for an id that is not there, unless `missing` is "skip"; InputError for a file's document
+        whose text, title or vector is to change; DimensionMismatchError, DatabaseLockedError, DiskFullError.
+        """
+        policy = check_choice(OnMissing, missing, "missing")
+        columns = {"texts": texts, "titles": titles, "metadatas": metadatas, "vectors": vectors}
+        _check_selection(ids, where, columns, metadata)
+        if ids is not None:
+            changes = _align_changes(ids, columns, metadata)
+        with self._store.open_writer(self.name):
+            keys = self._select_ids(None if ids is None else list(changes), where, None, policy)
+            if ids is None:
+                changes = dict.fromkeys(keys, _make_change(None, None, metadata))
+            self._change_documents({key: changes[key] for key in keys})
+        return keys
+
+    def _change_documents(self, changes: Mapping[str, _Change]) -> None:
+        """Change documents that are there, inside of a write."""
+        rewritten = [key for key, change in changes.items() if change.is_of_content]
+        self._find_existing_ids(rewritten, OnConflict.REPLACE)
+        with self._open_snapshot() as snapshot:
+            stored = snapshot.find_stored_documents(list(changes))
+            old = snapshot.load_documents(rewritten)
+        metadatas = {key: _merge_metadata(stored[key].metadata, change.metadata) for key, change in changes.items()}
+        documents = [_rewrite(document, changes[document.id], metadatas.pop(document.id)) for document in old]
+        rows = [changes[document.id].vector for document in documents]
+        if documents and all(row is not None for row in rows):
+            self._add_vectors(documents, np.array(rows, np.float32))
+            documents = []
+        batches = self._make_batch_writer()
+        for key, metadata in metadatas.items():
+            batches.set_metadata(key, metadata, source=stored[key].source)
+        self._write_texts(batches, documents)
+
+    def _find_existing_ids(self, ids: Sequence[str], policy: OnConflict) -> set[str]:
+        with self._store.open_snapshot(self.name) as snapshot:
+            stored = {} if snapshot is None else snapshot.find_stored_documents(ids)
+        if stored and policy is OnConflict.ERROR:
+            taken = [key for key in dict.fromkeys(ids) if key in stored]
+            names = f"the id {taken[0]!r} is" if len(taken) == 1 else f"the ids {format_names(list(map(repr, taken)))} are"
+            raise DocumentExistsError(f"{names} there already; use on_conflict='skip' or 'replace'", taken)
+        for document in stored.values():
+            if document.source is not None and policy is OnConflict.REPLACE:
+                raise InputError(f"{document.id!r} belongs to the file {document.source}; change the file and index it again")
+        return set(stored)
+
+    def _make_batch_writer(self) -> BatchWriter:
+        from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget
+
+        target = CollectionTarget(self._store, self.name)
+        return BatchWriter(target, get_encoder=self._load_encoder, spec=self._spec)
+
+    def _write_texts(self, batches: BatchWriter, documents: Sequence[ParsedDocument]) -> None:
+        """Store texts, encoded, and all else that the batches hold."""
+        from vecsearch.indexing.stages import chunk
+
+        if documents:
+            encoder = self._load_encoder()
+            for document in documents:
+                batches.add(chunk(document, Split.TOKENS, encoder))
+        batches.flush()
+
+    def _add_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix) -> None:
+        from vecsearch.indexing.batch_writer import choose_stemmer
+
+        self._check_requested_model(self._read_info())  # which may be another by now
+        batches = self._make_batch_writer()
+        with self._store.open_writer(self.name) as writer:
+            info = writer.info
+            if info is None:  # its model is named, not loaded; what made the vectors is taken as float32
+                encoder = registry.load(self._requested_model, ComputePrecision.FLOAT32)
+                spec = EncoderSpec(encoder.name, encoder.fingerprint, rows.shape[1])
+                stemmer = choose_stemmer(self._spec, (document.text for document in documents))
+                info = batches.create(writer, spec, precision=self._spec.precision, stemmer=stemmer)
+            if rows.shape[1] != info.encoder.dimension:
+                raise DimensionMismatchError(info.encoder.dimension, rows.shape[1])
+            batches.commit_with_vectors(documents, rows)
+
+
+def _check_selection(ids: Any, where: Where | None, columns: Mapping[str, Any], metadata: Any) -> None:
+    """Raise UsageError for arguments that contradict each other."""
+    given = [name for name, column in columns.items() if column is not None]
+    if (ids is None) == (where is None):
+        raise UsageError("update_many takes ids or where: exactly one of them")
+    if ids is None and given:
+        raise UsageError(f"{given[0]} go with ids, one for each; with where goes metadata, for all")
+    if metadata is not None and "metadatas" in given:
+        raise UsageError("update_many takes metadata, for all, or metadatas, one for each: not both")
+
+
+def _align_changes(ids: Sequence[str], columns: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> dict[str, _Change]:
+    """Return the change of each id. Raises InputError."""
+    if isinstance(ids, str):
+        raise InputError("update_many takes a list of ids; for one: update(id)")
+    keys = list(ids)
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        raise InputError(f"the id {shorten_repr(twice[0])} is given twice")
+    for name, column in columns.items():
+        if column is not None and (isinstance(column, str | Mapping) or len(column) != len(keys)):
+            raise InputError(f"{name} must be a list of {len(keys)}, one for each id")
+    none = [None] * len(keys)
+    texts, titles, metadatas = (
+        [*columns[name]] if columns[name] is not None else none for name in ("texts", "titles", "metadatas")
+    )
+    rows = none if columns["vectors"] is None else list(arguments.parse_vectors(columns["vectors"], len(keys)))
+    return {
+        key: _make_change(text, title, metadata if own is None else own, row)
+        for key, text, title, own, row in zip(keys, texts, titles, metadatas, rows, strict=True)
+    }
+
+
+def _make_change(
+    text: str | None, title: str | None, metadata: Mapping[str, Any] | None, vector: Vector | None = None
+) -> _Change:
+    changes = {} if metadata is None else arguments.to_plain_json(metadata, "metadata")
+    if not isinstance(changes, dict):
+        raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
+    return _Change(text, title, changes, vector)
+
+
+def _merge_metadata(old: Metadata, changes: Metadata) -> Metadata:
+    """Return the metadata after a change. Raises InputError."""
+    from vecsearch.documents.validation import validate_metadata
+
+    both = {**old, **changes}
+    return validate_metadata({key: value for key, value in both.items() if value is not None or key not in changes})
+
+
+def _rewrite(old: Document, change: _Change, metadata: Metadata) -> ParsedDocument:
+    """Return a document after a change. Raises InputError."""
+    from vecsearch.core.parsed import ParsedDocument
+    from vecsearch.documents.validation import validate_document
+
+    text, title = old.text if change.text is None else change.text, old.title if change.title is None else change.title
+    return validate_document(ParsedDocument(old.id, text, title, metadata))
