@@ -511,6 +511,31 @@ def test_a_chroma_folder_is_imported_whole(chroma, tmp_path, shell):
     assert ((chroma / "chroma.sqlite3").read_bytes(), list_files(chroma)) == (before, ["chroma.sqlite3"])
 
 
+@pytest.mark.parametrize(
+    ("schema", "config", "metadata", "space"),
+    [
+        (None, None, None, "l2"), (None, "{}", "cosine", None), (None, "{}", "ip", "ip"),
+        ("{}", '{"hnsw": {"space": "ip"}}', None, "ip"),
+        (None, '{"hnsw_configuration": {"space": "cosine"}}', None, None), ("not JSON", None, "cosine", None),
+        ('{"defaults": {"space": "l2"}, "keys": {"#embedding": {"config": {"space": "cosine"}}}}', None, None, None),
+    ],
+)  # fmt: skip
+def test_another_space_than_the_cosine_is_told(chroma, tmp_path, recwarn, schema, config, metadata, space):
+    with closing(sqlite3.connect(chroma / "chroma.sqlite3")) as database, database:
+        database.execute("UPDATE collections SET schema_str = ?, config_json_str = ?", (schema, config))
+        if metadata is not None:
+            database.execute(
+                "INSERT INTO collection_metadata (collection_id, key, str_value) SELECT id, 'hnsw:space', ? FROM collections",
+                (metadata,),
+            )
+    with vecsearch.open(tmp_path / "n.vec") as collection:
+        collection.import_documents(chroma, from_collection="other-trees")
+    told = [str(warning.message) for warning in recwarn if issubclass(warning.category, vecsearch.VecsearchWarning)]
+    assert [message.partition(",")[0] for message in told] == (
+        [] if space is None else [f"Chroma compared the vectors of 'other-trees' by {space}"]
+    )
+
+
 def test_chroma_metadata_keep_their_types(chroma, tmp_path):
     with vecsearch.open(tmp_path / "n.vec") as collection:
         collection.import_documents(chroma, from_collection="birds")

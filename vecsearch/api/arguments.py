@@ -18,12 +18,12 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.checks import check_limit, check_query, check_whole_number, shorten_repr
+from vecsearch.core.checks import check_limit, check_offset, check_query, check_whole_number, shorten_repr
 from vecsearch.core.errors import DimensionMismatchError, InputError, UnreadableFileError, UsageError, VecsearchWarning
 from vecsearch.core.nesting import NESTING_MAX
 from vecsearch.core.parallel import start
 from vecsearch.core.settings import WINDOW_MAX
-from vecsearch.core.types import AnyPath, Mode, Where
+from vecsearch.core.types import AnyPath, Fusion, Mode, Where
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import normalize_vectors
 from vecsearch.search.diversify import DiversityOptions
@@ -47,11 +47,14 @@ class SearchOptions:
     diversity: DiversityOptions
     where: Filter | None
     min_similarity: float | str | None
+    offset: int
     window: int
+    whole_documents: bool
     explain: bool
 
 
 AUTO: Final = "auto"
+WHOLE_DOCUMENT: Final = "document"  # as a window
 _PLAIN_TYPES: Final = frozenset((str, int, float, bool, type(None)))  # of most values, told at once
 Example: TypeAlias = str | Mapping[str, str]
 
@@ -68,6 +71,7 @@ def parse_where(where: Where | None) -> Filter | None:
 def parse_search_options(
     *,
     limit: Any,
+    offset: Any,
     where: Where | None,
     min_similarity: float | str | None,
     group_by: str | None,
@@ -83,13 +87,23 @@ def parse_search_options(
         raise InputError(f"mmr must be a number from 0 (variety) to 1 (similarity), got {shorten_repr(mmr)}")
     if not (min_similarity is None or min_similarity == AUTO or _is_number(min_similarity)):
         raise InputError(f"min_similarity must be a number or 'auto', got {shorten_repr(min_similarity)}")
-    diversity = DiversityOptions(check_limit(limit), group_by is not None, bool(dedupe), None if mmr is None else float(mmr))
-    neighbours = check_whole_number(window, "window", minimum=0, maximum=WINDOW_MAX)
-    return SearchOptions(diversity, parse_where(where), min_similarity, neighbours, bool(explain))
+    if offset and mmr is not None:
+        raise UsageError("mmr chooses among what it looks at, and has no further page: leave offset or mmr out")
+    limit, offset = check_limit(limit), check_offset(offset)
+    diversity = DiversityOptions(limit + offset, group_by is not None, bool(dedupe), None if mmr is None else float(mmr))
+    whole = isinstance(window, str) and window == WHOLE_DOCUMENT
+    if isinstance(window, str) and not whole:
+        raise InputError(f"window must be a number of chunks or {WHOLE_DOCUMENT!r}, got {shorten_repr(window)}")
+    neighbours = 0 if whole else check_whole_number(window, "window", minimum=0, maximum=WINDOW_MAX)
+    return SearchOptions(diversity, parse_where(where), min_similarity, offset, neighbours, whole, bool(explain))
 
 
-def check_mode(mode: Mode, options: SearchOptions) -> None:
-    """Raise UsageError for options that need a similarity where none is computed."""
+def check_mode(mode: Mode, options: SearchOptions, fusion: Fusion, *, has_vector: bool) -> None:
+    """Raise UsageError for what needs a similarity where none is computed, and for a further page of what has none."""
+    if has_vector and mode is Mode.LEXICAL:
+        raise UsageError("lexical mode compares no vectors: leave vector or the mode out")
+    if options.offset and mode is Mode.HYBRID and fusion is not Fusion.TMM:
+        raise UsageError(f"the fusion {fusion.value} ranks what it looks at, and has no further page: leave offset or fusion out")
     if mode is Mode.LEXICAL and options.min_similarity is not None:
         raise UsageError("min_similarity tests the similarity, which lexical mode does not compute; use mode hybrid or dense")
 
@@ -210,12 +224,16 @@ def parse_vectors(vectors: Any, count: int) -> Vector:
     return normalize_vectors(matrix)
 
 
-def parse_queries(query: Any) -> tuple[list[str] | None, Any, bool]:
-    """Return (texts or None, matrix or None, whether there are many)."""
+def parse_queries(query: Any, vector: Any = None) -> tuple[list[str] | None, Any, bool]:
+    """Return (texts or None, matrix or None, whether there are many); a `vector` is that of a text."""
     if isinstance(query, str):
-        return [check_query(query)], None, False
+        text = check_query(query)
+        return [text], None if vector is None else parse_vectors([vector], 1), False
     if isinstance(query, Sequence) and query and all(isinstance(text, str) for text in query):
-        return [check_query(text) for text in query], None, True
+        texts = [check_query(text) for text in query]
+        return texts, None if vector is None else parse_vectors(vector, len(texts)), True
+    if vector is not None:
+        raise UsageError("vector goes with a text, or many: a query that is a vector needs no other")
     try:
         matrix = np.asarray(query, np.float32)
     except (TypeError, ValueError, OverflowError) as error:
@@ -238,10 +256,11 @@ def embed_queries(
 
     One text for a model that `is_loaded` is encoded while the caller goes on: for its vector there is what waits for it.
     """
-    if texts is None:
+    if matrix is not None:
         if matrix.shape[1] != dimension:
             raise DimensionMismatchError(dimension, matrix.shape[1])
         return list(normalize_vectors(matrix))
+    assert texts is not None
     if mode is Mode.LEXICAL:
         return [None] * len(texts)
     encoder = get_encoder()

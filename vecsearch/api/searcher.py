@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,24 @@ ManyVectors: TypeAlias = np.ndarray[tuple[int, int], np.dtype[Any]]
 _ATTEMPTS: Final = 5  # at a question while others embed the collection with another model again and again
 
 
+class SearchKeywords(TypedDict, total=False):
+    """The keyword arguments of `search`, for its overloads."""
+
+    vector: Any
+    limit: int
+    offset: int
+    mode: str
+    where: Where | None
+    min_similarity: float | str | None
+    fusion: str
+    rerank: bool | str
+    group_by: str | None
+    dedupe: bool
+    mmr: float | None
+    window: int | str
+    explain: bool
+
+
 class CollectionSearcher(CollectionReader):
     """A collection to search."""
 
@@ -47,64 +65,23 @@ class CollectionSearcher(CollectionReader):
     # -- searching
 
     @overload
-    def search(
-        self,
-        query: str | Sequence[float] | OneVector,
-        *,
-        limit: int = ...,
-        mode: str = ...,
-        where: Where | None = ...,
-        min_similarity: float | str | None = ...,
-        fusion: str = ...,
-        rerank: bool | str = ...,
-        group_by: str | None = ...,
-        dedupe: bool = ...,
-        mmr: float | None = ...,
-        window: int = ...,
-        explain: bool = ...,
-    ) -> Hits: ...
+    def search(self, query: str | Sequence[float] | OneVector, **options: Unpack[SearchKeywords]) -> Hits: ...
 
     @overload
     def search(
-        self,
-        query: list[str] | tuple[str, ...] | Sequence[Sequence[float]] | ManyVectors,
-        *,
-        limit: int = ...,
-        mode: str = ...,
-        where: Where | None = ...,
-        min_similarity: float | str | None = ...,
-        fusion: str = ...,
-        rerank: bool | str = ...,
-        group_by: str | None = ...,
-        dedupe: bool = ...,
-        mmr: float | None = ...,
-        window: int = ...,
-        explain: bool = ...,
+        self, query: list[str] | tuple[str, ...] | Sequence[Sequence[float]] | ManyVectors, **options: Unpack[SearchKeywords]
     ) -> list[Hits]: ...
 
     @overload
-    def search(
-        self,
-        query: NDArray[Any],
-        *,
-        limit: int = ...,
-        mode: str = ...,
-        where: Where | None = ...,
-        min_similarity: float | str | None = ...,
-        fusion: str = ...,
-        rerank: bool | str = ...,
-        group_by: str | None = ...,
-        dedupe: bool = ...,
-        mmr: float | None = ...,
-        window: int = ...,
-        explain: bool = ...,
-    ) -> Hits | list[Hits]: ...
+    def search(self, query: NDArray[Any], **options: Unpack[SearchKeywords]) -> Hits | list[Hits]: ...
 
     def search(
         self,
         query: str | Sequence[str] | Sequence[float] | Sequence[Sequence[float]] | NDArray[Any],
         *,
+        vector: Any = None,
         limit: int = LIMIT_DEFAULT,
+        offset: int = 0,
         mode: str = Mode.HYBRID,
         where: Where | None = None,
         min_similarity: float | str | None = None,
@@ -113,43 +90,45 @@ class CollectionSearcher(CollectionReader):
         group_by: str | None = None,
         dedupe: bool = False,
         mmr: float | None = None,
-        window: int = 0,
+        window: int | str = 0,
         explain: bool = False,
     ) -> Hits | list[Hits]:
-        """Return the hits of a query, best first: `limit` of them whenever as many match.
+        """Return the hits of a query, best first: `limit` of them, after the first `offset`, whenever as many match.
 
         `query`: a text, or a vector, shape (dimension,), which is searched densely; for a list of texts, or a matrix with a
-        vector a row, the answer is a list of Hits, one a query. `mode` is "hybrid", "dense" or "lexical", `fusion` how hybrid
-        mode makes one ranking of two. `rerank` scores the best candidates again: True with the model's own token vectors, a name
-        or folder with that cross-encoder.
+        vector a row, the answer is a list of Hits, one a query. `vector`, or for many texts a matrix, stands for the text
+        wherever vectors are compared, and no model is loaded for it. `mode` is "hybrid", "dense" or "lexical", `fusion` how
+        hybrid mode makes one ranking of two. `rerank` scores the best candidates again: True with the model's own token vectors,
+        a name or folder with that cross-encoder.
 
         `where` filters by metadata before anything is counted. `min_similarity` is a least similarity, or "auto": the
         collection's own noise floor, below which a chunk is an answer only if it has half of the best possible BM25.
         `group_by="document"` keeps a document's best chunk, `dedupe` the best of near-duplicates and word forms; either counts
         the others in `Hit.group_size`. `mmr` in [0, 1] trades similarity (1) for variety (0). `window` adds so many neighbour
-        chunks on each side as `Hit.window`, `explain` the `Hit.explanation`.
+        chunks on each side as `Hit.window`, or the whole "document"; `explain` the `Hit.explanation`. Pages by `offset` hold each
+        hit once where nobody writes.
 
         Raises InputError, FilterError, DimensionMismatchError, CollectionNotFoundError, UnavailableError.
         """
         chosen_mode, chosen_fusion = check_choice(Mode, mode, "mode"), check_choice(Fusion, fusion, "fusion")
         options = arguments.parse_search_options(
-            limit=limit, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr, window=window,
-            explain=explain,
+            limit=limit, offset=offset, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr,
+            window=window, explain=explain,
         )  # fmt: skip
-        texts, matrix, many = arguments.parse_queries(query)
+        texts, matrix, many = arguments.parse_queries(query, vector)
         if texts is None and (chosen_mode is Mode.LEXICAL or rerank):
             raise UsageError("a vector has no terms: it cannot be searched in lexical mode, nor reranked")
         if texts is None:
             chosen_mode = Mode.DENSE
-        arguments.check_mode(chosen_mode, options)
-        kind = (texts is None, chosen_mode, rerank, explain)
+        arguments.check_mode(chosen_mode, options, chosen_fusion, has_vector=vector is not None)
+        kind = (matrix is None, chosen_mode, rerank, explain)
 
         def prepare(info: CollectionInfo) -> tuple[Any, ResultOptions]:
-            if texts is None:
+            if matrix is not None:
                 self._check_requested_model(info)
             load = self._bind_encoder(info)
             wish = _build_result_options(
-                options, load, tokens=chosen_mode is not Mode.LEXICAL, reranker=_load_reranker(rerank, load)
+                options, load, tokens=chosen_mode is not Mode.LEXICAL and vector is None, reranker=_load_reranker(rerank, load)
             )
             dimension, is_loaded = info.encoder.dimension, self._is_loaded(info, kind)
             rows = arguments.embed_queries(texts, matrix, chosen_mode, dimension=dimension, get_encoder=load, is_loaded=is_loaded)
@@ -173,12 +152,13 @@ class CollectionSearcher(CollectionReader):
         text: str | None = None,
         file: AnyPath | None = None,
         limit: int = LIMIT_DEFAULT,
+        offset: int = 0,
         where: Where | None = None,
         min_similarity: float | str | None = None,
         group_by: str | None = None,
         dedupe: bool = False,
         mmr: float | None = None,
-        window: int = 0,
+        window: int | str = 0,
         explain: bool = False,
     ) -> Hits:
         """Return the chunks most similar to a stored document (the mean of its chunks; never itself), a text, or a file's text.
@@ -188,8 +168,8 @@ class CollectionSearcher(CollectionReader):
         if (id is not None) + (text is not None) + (file is not None) != 1:
             raise UsageError("similar takes id, text, or file: exactly one of them")
         options = arguments.parse_search_options(
-            limit=limit, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr, window=window,
-            explain=explain,
+            limit=limit, offset=offset, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr,
+            window=window, explain=explain,
         )  # fmt: skip
         document = None
         if id is None:
@@ -215,12 +195,13 @@ class CollectionSearcher(CollectionReader):
         negative: Sequence[Example] = (),
         *,
         limit: int = LIMIT_DEFAULT,
+        offset: int = 0,
         where: Where | None = None,
         min_similarity: float | str | None = None,
         group_by: str | None = None,
         dedupe: bool = False,
         mmr: float | None = None,
-        window: int = 0,
+        window: int | str = 0,
         explain: bool = False,
     ) -> Hits:
         """Return chunks similar to some examples and not to others: a person's likes and dislikes serve as a profile.
@@ -231,8 +212,8 @@ class CollectionSearcher(CollectionReader):
         no positive example, CollectionNotFoundError.
         """
         options = arguments.parse_search_options(
-            limit=limit, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr, window=window,
-            explain=explain,
+            limit=limit, offset=offset, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr,
+            window=window, explain=explain,
         )  # fmt: skip
         if not positive or isinstance(positive, str) or isinstance(negative, str):
             raise UsageError("recommend takes a list of positive examples, at least one, and a list of negative ones")
@@ -329,7 +310,9 @@ def _build_result_options(
 ) -> ResultOptions:
     encoder = get_encoder() if options.explain and tokens else None
     token_encoder = encoder if encoder is not None and isinstance(encoder, TokenEncoder) else None
-    return ResultOptions(options.diversity, reranker, options.window, options.explain, token_encoder)
+    return ResultOptions(
+        options.diversity, reranker, options.offset, options.window, options.whole_documents, options.explain, token_encoder
+    )
 
 
 def _load_reranker(rerank: bool | str, get_encoder: Callable[[], TextEncoder]) -> Reranker | None:

@@ -46,7 +46,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class ChunkWindow:
-    """A chunk with its neighbours: characters [start, end) of the document."""
+    """A chunk with its neighbours, or its whole document: characters [start, end) of it."""
 
     text: str
     start: int

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, inspect, select, table
+from sqlalchemy import ColumnElement, Connection, Select, func, inspect, select, table
 from sqlalchemy import column as sql_column
 
 from vecsearch.core.batched import batched
-from vecsearch.core.errors import InputError, UnreadableFileError
+from vecsearch.core.errors import InputError, UnreadableFileError, VecsearchWarning
+from vecsearch.core.nesting import load_json
 from vecsearch.core.parsed import ParsedDocument
 from vecsearch.core.settings import READ_DOCUMENTS
-from vecsearch.core.types import format_names
+from vecsearch.core.types import JSON, format_names
 from vecsearch.documents.validation import validate_document
 from vecsearch.exchange.foreign_sqlite import open_foreign
 from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord
 
+_EMBEDDING: Final = "#embedding"
+_SPACE_DEFAULT: Final = "l2"
 FILE: Final = "chroma.sqlite3"
 _DOCUMENT: Final = "chroma:document"
 _VALUES: Final = ("string_value", "int_value", "float_value", "bool_value")
 _COLLECTIONS: Final = table("collections", sql_column("id"), sql_column("name"))
+_COLLECTION_METADATA: Final = table("collection_metadata", *map(sql_column, ("collection_id", "key", "str_value")))
 _SEGMENTS: Final = table("segments", sql_column("id"), sql_column("scope"), sql_column("collection"))
 _EMBEDDINGS: Final = table("embeddings", sql_column("id"), sql_column("segment_id"), sql_column("embedding_id"))
 _METADATA: Final = table("embedding_metadata", *map(sql_column, ("id", "key", *_VALUES)))
@@ -61,6 +67,8 @@ class ChromaSource:
                     f"no collection {only!r} in {file} (there: {format_names([part.name for part in parts]) or 'none'})"
                 )
             of = _EMBEDDINGS.c.segment_id.in_([part.segment for part in self._parts])
+            for part in self._parts:
+                _warn_of_space(part.name, _find_space(connection, part.collection))
             self.total = float(connection.scalar(select(func.count()).select_from(_EMBEDDINGS).where(of)) or 0)
 
     def read_entries(self) -> Iterator[ImportEntry]:
@@ -82,6 +90,45 @@ def _select_parts() -> Select[Any]:
         .where(_SEGMENTS.c.scope == "METADATA")
         .order_by(_COLLECTIONS.c.name, _COLLECTIONS.c.id)
     )
+
+
+def _find_space(connection: Connection, collection: str) -> str:
+    """Return what a collection was searched by, wherever the version that made it has noted that: cosine, l2 or ip."""
+    inspector = inspect(connection)
+    there = {column["name"] for column in inspector.get_columns("collections")}
+    columns: list[ColumnElement[Any]] = [sql_column(name) for name in ("schema_str", "config_json_str") if name in there]
+    if columns:
+        for text in connection.execute(select(*columns).select_from(_COLLECTIONS).where(_COLLECTIONS.c.id == collection)).one():
+            with suppress(TypeError, ValueError):  # nothing there, or no JSON
+                noted = load_json(text)
+                if space := _find_key(_find_key(noted, _EMBEDDING) or noted, "space"):
+                    return str(space)
+    if inspector.has_table(_COLLECTION_METADATA.name):
+        of = _COLLECTION_METADATA.c
+        space = connection.scalar(select(of.str_value).where(of.collection_id == collection, of.key == "hnsw:space"))
+        return space or _SPACE_DEFAULT
+    return _SPACE_DEFAULT
+
+
+def _find_key(value: JSON, key: str) -> JSON:
+    """Return what stands under a key at any level, the highest one; None where it is not there."""
+    waiting = [value]
+    for part in waiting:
+        if isinstance(part, dict):
+            if key in part:
+                return part[key]
+            waiting += part.values()
+    return None
+
+
+def _warn_of_space(name: str, space: str) -> None:
+    if space != "cosine":
+        warnings.warn(
+            f"Chroma compared the vectors of {name!r} by {space}, vecsearch does so by the cosine: the texts are embedded anew, "
+            "and what is near may be ranked otherwise",
+            VecsearchWarning,
+            stacklevel=2,
+        )
 
 
 def _select_entries(part: _Part) -> Select[Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from vecsearch.core.results import ComponentScore, Explanation, Hit, Hits, QueryProfile
+from vecsearch.core.results import ChunkWindow, ComponentScore, Explanation, Hit, Hits, QueryProfile
 from vecsearch.core.settings import RERANK_DEPTH
 from vecsearch.core.types import ChunkId
 from vecsearch.encoders.base import TokenEncoder
@@ -35,7 +35,9 @@ class ResultOptions:
 
     diversity: DiversityOptions
     reranker: Reranker | None = None
+    offset: int = 0  # of the picks so many are left out
     window: int = 0
+    whole_documents: bool = False  # as windows
     explain: bool = False
     encoder: TokenEncoder | None = None  # attributes the similarity to tokens
 
@@ -74,14 +76,15 @@ def build_answer(snapshot: Snapshot, query: Query, options: ResultOptions, rank:
     within = None if query.where is None else snapshot.select(query.where)
     timer.record("filter")
     ranking, selected = _select_hits(snapshot, query, options, lambda depth: rank(within, depth), timer)
+    selected = selected[options.offset :]
     chosen = ScoredChunks(
         np.array([hit.scored.chunk_id for hit in selected], np.int64), np.array([hit.scored.score for hit in selected])
     )
     ids = chosen.ids.tolist()
     hits = snapshot.load_hits(chosen, ranking.similarities.look_up(chosen.ids) if len(ranking.similarities) else None)
     hits = [replace(hit, group_size=of.group_size) if of.group_size else hit for hit, of in zip(hits, selected, strict=True)]
-    if options.window:
-        windows = snapshot.load_windows(ids, options.window)
+    if options.window or options.whole_documents:
+        windows = _load_documents(snapshot, hits) if options.whole_documents else snapshot.load_windows(ids, options.window)
         hits = [replace(hit, window=window) for hit, window in zip(hits, windows, strict=True)]
     timer.record("texts")
     if options.explain:
@@ -112,6 +115,13 @@ def _select_hits(
         if len(selected) >= diversity.limit or ranking.complete:
             return ranking, selected
         depth = 4 * max(depth, RERANK_DEPTH)  # so many were ranked already, however few were requested
+
+
+def _load_documents(snapshot: Snapshot, hits: Sequence[Hit]) -> list[ChunkWindow]:
+    """Return the whole text of each hit's document."""
+    documents = snapshot.load_documents(list(dict.fromkeys(hit.id for hit in hits)))
+    texts = {document.id: document.text for document in documents}
+    return [ChunkWindow(texts[hit.id], 0, len(texts[hit.id])) for hit in hits]
 
 
 def _explain_hits(

@@ -203,11 +203,22 @@ where_option = click.option(
 source_option = click.option("--source", metavar="PATH", help="Only documents of this file or folder.")
 
 
+class _WindowType(click.IntRange):
+    name = "window"
+
+    def __init__(self) -> None:
+        super().__init__(0, WINDOW_MAX)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "document" else super().convert(value, param, ctx)
+
+
 def add_search_options(command: _F) -> _F:
     """Add the options of every command that returns hits, named as the arguments of `Collection.search`."""
     for option in reversed(
         (
             make_limit_option(LIMIT_DEFAULT),
+            offset_option,
             where_option,
             min_similarity_option,
             click.option("--group-by", type=click.Choice(["document"]), help="Only each document's best chunk, with a count."),
@@ -217,7 +228,8 @@ def add_search_options(command: _F) -> _F:
                 help="Diversity: from 1, similarity alone, to 0.  [without a number: 0.5]",
             ),
             click.option(
-                "--window", metavar="N", type=click.IntRange(0, WINDOW_MAX), default=0, help="Add N neighbour chunks each side."
+                "--window", metavar="N|document", type=_WindowType(), default=0,
+                help="Add N neighbour chunks on each side, or the whole document.",
             ),
             click.option("--explain", is_flag=True, help="Show ranks, scores, the best sentence and each word's share."),
         )
