@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -19,7 +20,17 @@ from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
 from vecsearch.core.settings import LOADER_VERSION, QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, ListOrder, Source, SourceState, Split
+from vecsearch.core.types import (
+    ChunkId,
+    ChunkLocation,
+    Document,
+    DocumentSummary,
+    ListOrder,
+    Metadata,
+    Source,
+    SourceState,
+    Split,
+)
 from vecsearch.stores.base import (
     NO_IDS,
     ChunkSet,
@@ -328,6 +339,11 @@ class MemorySnapshot:
         if after is not None:
             listed = [key for key in listed if key > after] if order is ListOrder.ID else listed[listed.index(after) + 1 :]
         return [key for key in listed if key in ids][offset : None if limit is None else offset + limit]
+
+    def count_metadata(self, where: Filter | None = None) -> list[tuple[Metadata, int]]:
+        documents = self._state.documents.values() if where is None else self._filter(where)
+        counts = Counter(document.metadata for document in documents)
+        return [(json.loads(text), count) for text, count in counts.items()]
 
     def summarize_documents(self, ids: Sequence[str]) -> list[DocumentSummary]:
         return [self._summarize(self._state.documents[key]) for key in dict.fromkeys(ids) if key in self._state.documents]

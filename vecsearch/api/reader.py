@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from vecsearch.api import arguments
 from vecsearch.core.checks import check_choice, check_limit, check_offset, is_unicode, shorten_repr
 from vecsearch.core.errors import CollectionNotFoundError, InputError, UsageError
-from vecsearch.core.settings import LIST_LIMIT_DEFAULT
+from vecsearch.core.results import Facets, KeySummary
+from vecsearch.core.settings import FACETS_LIMIT_DEFAULT, LIST_LIMIT_DEFAULT
 from vecsearch.core.types import AnyPath, Document, DocumentSummary, ListOrder, Metadata, OnMissing, Source, Where
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder
@@ -109,6 +110,30 @@ class CollectionReader:
             if condition is None and source is None:
                 return snapshot.count_documents()
             return len(self._list_page(snapshot, condition, source))
+
+    def keys(self, *, where: Where | None = None) -> list[KeySummary]:
+        """Return the metadata keys of all documents, or of those that `where` selects, and the paths below them, by name.
+
+        Raises CollectionNotFoundError.
+        """
+        from vecsearch.search import facets
+
+        condition = arguments.parse_where(where)
+        with self._open_snapshot() as snapshot:
+            return facets.summarize_keys(snapshot.count_metadata(condition))
+
+    def facets(self, key: str, *, where: Where | None = None, limit: int | None = FACETS_LIMIT_DEFAULT) -> Facets:
+        """Return the most frequent values of a metadata key, or of a path, among all documents or those that `where` selects.
+
+        Raises CollectionNotFoundError.
+        """
+        from vecsearch.search import facets
+
+        if not isinstance(key, str):
+            raise InputError(f"key must be a string, got {shorten_repr(key)}")
+        condition, most = arguments.parse_where(where), None if limit is None else check_limit(limit)
+        with self._open_snapshot() as snapshot:
+            return facets.count_values(snapshot.count_metadata(condition), key, most)
 
     def __len__(self) -> int:
         """Return how many documents there are; 0 where the collection is not there."""

@@ -110,6 +110,43 @@ class QueryProfile:
     timings_ms: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class KeySummary:
+    """A metadata key, or a path below one: in how many `documents` it stands, how often as each type, its least and greatest
+    number, or text where it has no numbers."""
+
+    key: str
+    documents: int
+    types: Mapping[str, int]
+    min: Any = None
+    max: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCount:
+    """A value of a key, and how many documents have it."""
+
+    value: Any
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The values of a metadata key: `distinct` ones, of which `values` are the most frequent, the most frequent first.
+
+    Each element of a list is a value. So many `documents` have the key, `missing` ones have not; for the rest see KeySummary.
+    """
+
+    key: str
+    documents: int
+    missing: int
+    types: Mapping[str, int]
+    min: Any
+    max: Any
+    distinct: int
+    values: tuple[ValueCount, ...]
+
+
 class AddReport(list[str]):
     """The ids of the documents that `add` was given, in order, and what became of them.
 

@@ -7,6 +7,7 @@ from typing import Final
 # -- search
 LIMIT_MIN: Final = 1
 LIMIT_DEFAULT: Final = 10
+FACETS_LIMIT_DEFAULT: Final = 10  # values of a key
 LIST_LIMIT_DEFAULT: Final = 20
 FUSION_DEPTH: Final = 200  # candidates that each retriever gives at first to a fused answer, or `limit` where that is more
 FUSION_LEXICAL_FACTOR: Final = 20  # times as many that the terms give where that decides, which costs less than nearer vectors do

@@ -157,6 +157,9 @@ class Snapshot(Protocol):
     def summarize_documents(self, ids: Sequence[str]) -> list[DocumentSummary]:
         """Describe documents in the order of `ids`, each once; what is not there is left out."""
 
+    def count_metadata(self, where: Filter | None = None) -> list[tuple[Metadata, int]]:
+        """Return the different metadata of all documents, or of those that a filter holds for, each with how many have them."""
+
     def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
         """List a page of the files that documents came from, by path: all, or those whose newest attempt failed."""
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from vecsearch.core.settings import LIST_LIMIT_DEFAULT
+from vecsearch.core.settings import FACETS_LIMIT_DEFAULT, LIST_LIMIT_DEFAULT
 from vecsearch.interfaces.cli.options import (
     CliContext,
     add_common_options,
@@ -91,7 +91,25 @@ def ls(
         listed = collection.list_documents(where=condition, source=source, limit=limit, offset=offset, after=after, order=order)
         total = collection.count(condition, source=source)
     value = {"documents": [output.build_summary_json(document) for document in listed], "total": total}
-    options.show(value, output.format_summaries(listed, total=total, offset=offset))
+    shown = len(listed) if after is not None else total  # a page after a document has no number of its own
+    options.show(value, output.format_summaries(listed, total=shown, offset=offset))
+
+
+@click.command()
+@click.argument("key", required=False, metavar="[KEY]")
+@where_option
+@make_limit_option(FACETS_LIMIT_DEFAULT)
+@add_common_options
+def facets(options: CliContext, key: str | None, where: Sequence[str], limit: int) -> None:
+    """Show the metadata keys with their types and ranges, or the most frequent values of KEY."""
+    condition = parse_where_options(where)
+    with options.open_for_reading() as collection:
+        if key is None:
+            keys = collection.keys(where=condition)
+            options.show({"keys": [asdict(summary) for summary in keys]}, output.format_keys(keys))
+        else:
+            values = collection.facets(key, where=condition, limit=limit)
+            options.show(asdict(values), output.format_facets(values))
 
 
 def _list_sources(options: CliContext, limit: int, offset: int, failed: bool) -> None:

@@ -204,6 +204,7 @@ for _command in (
     LazyCommand("eval", "eval_commands"),
     document_commands.get,
     document_commands.ls,
+    document_commands.facets,
 ):
     cli.add_command(_command)
 

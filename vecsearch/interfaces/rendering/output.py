@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vecsearch.core.checks import shorten_repr
 from vecsearch.core.citations import describe_location
-from vecsearch.core.results import Hit, Hits
+from vecsearch.core.results import Facets, Hit, Hits, KeySummary
 from vecsearch.core.types import Document, DocumentSummary, Finding, Source, SourceState, format_count
 from vecsearch.interfaces.rendering.explanations import format_explanation, format_profile
 from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_printable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _SNIPPET_LINES = 2
 _FAILED_SHOWN = 5
+_VALUE_LENGTH = 60
 
 
 def dump_json(value: Any) -> str:
@@ -107,6 +109,29 @@ def format_sources(sources: Sequence[Source], *, total: int, offset: int) -> Ite
         if source.error:
             yield make_printable(f"{'':12}{source.error}")
     yield from _format_next_page(len(sources), total, offset)
+
+
+def format_keys(keys: Sequence[KeySummary]) -> Iterator[str]:
+    """Yield `key  n documents  types  least to greatest`."""
+    for summary in keys:
+        types = ", ".join(name if count == summary.documents else f"{name} {count:,}" for name, count in summary.types.items())
+        reach = "" if summary.min is None else f"  {dump_value(summary.min)} to {dump_value(summary.max)}"
+        yield make_printable(f"{summary.key}  ({format_count(summary.documents, 'document')}, {types}){reach}")
+
+
+def format_facets(facets: Facets) -> Iterator[str]:
+    """Yield `count  value`, then how many values and documents there are besides."""
+    width = max((len(f"{found.count:,}") for found in facets.values), default=1)
+    for found in facets.values:
+        yield make_printable(f"{found.count:{width},}  {dump_value(found.value)}")
+    if facets.distinct > len(facets.values):
+        yield f"… and {facets.distinct - len(facets.values):,} more values: --limit {facets.distinct}"
+    yield make_printable(f"{format_count(facets.documents, 'document')} with {facets.key}, {facets.missing:,} without")
+
+
+def dump_value(value: Any) -> str:
+    """Return a metadata value as JSON in one line, shortened."""
+    return shorten_repr(value) if isinstance(value, str) and len(value) > _VALUE_LENGTH else json.dumps(value, ensure_ascii=False)
 
 
 def _format_minute(moment: str) -> str:

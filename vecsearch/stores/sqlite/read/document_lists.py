@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Select, func, select
 
 from vecsearch.core.batched import batched
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import DocumentSummary, ListOrder, SourceState
+from vecsearch.core.types import DocumentSummary, ListOrder, Metadata, SourceState
 from vecsearch.stores.sqlite.engine.collections import CollectionState
+from vecsearch.stores.sqlite.engine.stored_values import parse_stored_json
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, sources
 from vecsearch.stores.sqlite.read.source_rows import SOURCE_STATE, build_path_filter
 
@@ -63,6 +64,14 @@ def summarize(connection: Connection, state: CollectionState, parent: Path, ids:
             source = None if path is None else to_absolute_path(parent, path).as_posix()
             found[key] = DocumentSummary(key, source, title, count, at, SourceState(file_state), error)
     return [found[key] for key in dict.fromkeys(ids) if key in found]
+
+
+def count_metadata(connection: Connection, state: CollectionState, among: Sequence[str] | None) -> list[tuple[Metadata, int]]:
+    """Return the different metadata of all documents, or of some, as they are stored, with how many documents have them."""
+    query = select(documents.c.metadata, func.count()).where(documents.c.collection_id == state.id)
+    if among is not None:
+        query = query.where(documents.c.external_id.in_(_select_values(among)))
+    return [(parse_stored_json(text), count) for text, count in connection.execute(query.group_by(documents.c.metadata))]
 
 
 def _select_values(values: Sequence[str]) -> Select[Any]:

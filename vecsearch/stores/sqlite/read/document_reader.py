@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, case, exists, func, or_, s
 from vecsearch.core.batched import batched
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Source, Split
+from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Metadata, Source, Split
 from vecsearch.stores.base import EncodedChunks, Matrix, PendingChunk, StoredDocument, StoredSource, StoredVector, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
@@ -125,6 +125,10 @@ class DocumentReader:
     def list_ids(self, selection: ListSelection) -> list[str]:
         """Return ids of documents."""
         return document_lists.list_ids(self._connection, self.state, self._parent, selection)
+
+    def count_metadata(self, among: Sequence[str] | None) -> list[tuple[Metadata, int]]:
+        """Return the different metadata of all documents, or of some, with how many documents have them."""
+        return document_lists.count_metadata(self._connection, self.state, among)
 
     def summarize(self, ids: Sequence[str]) -> list[DocumentSummary]:
         """Return a line about each document, in the order of `ids`; what is not there is left out."""

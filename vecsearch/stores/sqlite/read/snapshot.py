@@ -21,7 +21,7 @@ from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkId, Document, DocumentSummary, ListOrder, Source
+from vecsearch.core.types import ChunkId, Document, DocumentSummary, ListOrder, Metadata, Source
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import (
     NO_IDS,
@@ -260,14 +260,21 @@ class SQLiteSnapshot:
         offset: int = 0, order: ListOrder = ListOrder.ID,
     ) -> list[str]:  # fmt: skip
         """Return ids: of all documents, of those that a filter holds for, of those of a file or folder."""
-        among = None
-        if where is not None:
-            from vecsearch.stores.sqlite.filters.matching import find_document_ids
-
-            among = find_document_ids(self._connection, where, self.state.id)
         from vecsearch.stores.sqlite.read.document_lists import ListSelection
 
-        return self.document_reader.list_ids(ListSelection(among, source, after, limit, offset, order))
+        return self.document_reader.list_ids(ListSelection(self._filter_ids(where), source, after, limit, offset, order))
+
+    def _filter_ids(self, where: Filter | None) -> list[str] | None:
+        """Return the ids of the documents that a filter holds for; None without one."""
+        if where is None:
+            return None
+        from vecsearch.stores.sqlite.filters.matching import find_document_ids
+
+        return find_document_ids(self._connection, where, self.state.id)
+
+    def count_metadata(self, where: Filter | None = None) -> list[tuple[Metadata, int]]:
+        """Return the different metadata of documents, with how many documents have them."""
+        return self.document_reader.count_metadata(self._filter_ids(where))
 
     def summarize_documents(self, ids: Sequence[str]) -> list[DocumentSummary]:
         """Return a line about each document, in the order of `ids`; what is not there is left out."""
