@@ -270,7 +270,10 @@ HOLES = {
         "_BUSY_TIMEOUT.format(self.timeout * 1000)", "_CHECKPOINT_WAL", "statement",
     },
     "stores/sqlite/engine/migration.py": {"-SCHEMA_VERSION if waiting else SCHEMA_VERSION"},
-    "stores/sqlite/filters/filter_sql.py": {"_join_all(tests)", "first", "holds", "joined", "query", "self._bind(key)"},
+    "stores/sqlite/filters/filter_sql.py": {
+        "_join_all(tests)", "among", "first", "joined", "query", "self._bind(key)", "self._hold(test_stored, column.sql)",
+        "self._scanned", "tests",
+    },
     "stores/sqlite/integrity/schema_checks.py": {"_MESSAGES_MAX"},
     "stores/sqlite/read/snapshot.py": {"_CHUNK_TEXT"},
     "versions/0006_postings.py": {"name"},

@@ -92,7 +92,7 @@ from pathlib import Path
 sys.setrecursionlimit(100_000)
 import vecsearch
 from tests.fakes import FakeEncoder
-from vecsearch.search.where_parser import parse_shell
+from vecsearch.search.where_shell import parse_shell
 
 def nest(wrap, depth, value="x"):
     for _ in range(depth):

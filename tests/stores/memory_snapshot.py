@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tests.stores.metadata_predicate import holds
-from vecsearch.core.filters import Filter
+from vecsearch.core.filters import DocumentField, Filter
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
 from vecsearch.core.settings import LOADER_VERSION, QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
@@ -211,7 +212,20 @@ class MemorySnapshot:
         return frozenset(chunk for document in documents for chunk in document.chunk_ids)
 
     def _filter(self, where: Filter) -> list[MemoryDocument]:
-        return [document for document in self._state.documents.values() if holds(where, json.loads(document.metadata))]
+        return [
+            document
+            for document in self._state.documents.values()
+            if holds(where, json.loads(document.metadata), self._list_fields(document))
+        ]
+
+    def _list_fields(self, document: MemoryDocument) -> dict[DocumentField, str | None]:
+        source, language = self._resolve(document.source), json.loads(document.metadata).get("language")
+        code = re.match("[A-Za-z]{2,3}(?![A-Za-z])", language) if isinstance(language, str) else None
+        return {
+            DocumentField.ID: document.id, DocumentField.TEXT: document.text, DocumentField.TITLE: document.title,
+            DocumentField.SOURCE: source, DocumentField.TYPE: None if source is None else Path(source).suffix[1:].lower() or None,
+            DocumentField.LANGUAGE: None if code is None else code[0].lower(),
+        }  # fmt: skip
 
     def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
         hidden = set(exclude.tolist())

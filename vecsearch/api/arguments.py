@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from vecsearch.core.checks import check_limit, check_offset, check_query, check_whole_number, shorten_repr
 from vecsearch.core.errors import DimensionMismatchError, InputError, UnreadableFileError, UsageError, VecsearchWarning
-from vecsearch.core.nesting import NESTING_MAX
 from vecsearch.core.parallel import start
+from vecsearch.core.plain_values import to_plain_value
 from vecsearch.core.settings import WINDOW_MAX
 from vecsearch.core.types import AnyPath, Fusion, Mode, Where
 from vecsearch.encoders.base import TextEncoder
@@ -55,7 +55,6 @@ class SearchOptions:
 
 AUTO: Final = "auto"
 WHOLE_DOCUMENT: Final = "document"  # as a window
-_PLAIN_TYPES: Final = frozenset((str, int, float, bool, type(None)))  # of most values, told at once
 Example: TypeAlias = str | Mapping[str, str]
 
 
@@ -195,21 +194,11 @@ def parse_documents(
 
 
 def to_plain_json(value: Any, label: str) -> Any:
-    """Return a value with a dict for every Mapping and a list for every Sequence, which JSON can hold.
-
-    Raises InputError for what is nested too deeply, or in itself.
-    """
-
-    def convert(part: Any, levels_left: int) -> Any:
-        if type(part) in _PLAIN_TYPES or not isinstance(part, Mapping | Sequence) or isinstance(part, str | bytes | bytearray):
-            return part
-        if not levels_left:
-            raise InputError(f"{label} is nested too deeply; at most {NESTING_MAX} levels can be stored")
-        if isinstance(part, Mapping):
-            return {key: convert(inner, levels_left - 1) for key, inner in part.items()}
-        return [convert(inner, levels_left - 1) for inner in part]
-
-    return convert(value, NESTING_MAX + 1)
+    """Return a value as JSON holds it: dates as text, say; see `core.plain_values`. Raises InputError."""
+    try:
+        return to_plain_value(value)
+    except ValueError as error:
+        raise InputError(f"{label} must be JSON values: {error}") from error
 
 
 def parse_vectors(vectors: Any, count: int) -> Vector:

@@ -1,18 +1,15 @@
-"""A filter over metadata as a tree of frozen values, independent of any query language.
+"""A filter as a tree of frozen values, independent of any query language.
 
-A key is looked up as it is first, then, when it has dots, as a path into nested objects. Comparisons are typed: a number
-never equals a string. A row without the key fails every comparison except the negated ones (`$ne`, `$nin`, `$not`). Less and more
-than a day or a moment in ISO 8601 compare times where the stored string is one too: beside a day a moment counts as its day in
-UTC; a moment without an offset is in UTC.
+A metadata key is looked up as it is first, then, when it has dots, as a path into nested objects. Comparisons are typed: a number
+never equals a string. A row without the key fails every comparison except the negated ones (`$ne`, `$nin`, `$not`). What is
+equal, and what is more, `json_values` says.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Final, TypeAlias
+from enum import Enum, StrEnum
+from typing import TypeAlias
 
 from vecsearch.core.types import JSON
 
@@ -27,33 +24,29 @@ class Comparison(StrEnum):
     AT_MOST = "$lte"
 
 
-class TimePrecision(StrEnum):
-    """What a string in ISO 8601 names."""
+class DocumentField(Enum):
+    """What a document has besides metadata: text, or nothing. No member is equal to a metadata key of the same letters.
 
-    DAY = "day"
-    MOMENT = "moment"
+    SOURCE is the absolute path of its file, TYPE the ending of that file's name, LANGUAGE the code with which its metadata key
+    `language` begins.
+    """
+
+    ID = "$id"
+    TEXT = "$text"
+    TITLE = "$title"
+    SOURCE = "$source"
+    TYPE = "$type"
+    LANGUAGE = "$language"
 
 
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
-
-
-def find_time_precision(value: JSON) -> TimePrecision | None:
-    """Return the precision of a string that names a day or a moment; None for anything else."""
-    match = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return None
-    try:
-        datetime.fromisoformat(match[0])
-    except ValueError:
-        return None
-    return TimePrecision.MOMENT if match[1] else TimePrecision.DAY
+FilterKey: TypeAlias = str | DocumentField  # of metadata, or a field
 
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """True where the value under `key` is of the same type as `value` and compares so."""
+    """True where the value under `key` is of the same type as `value` and compares so; fields compare by code points alone."""
 
-    key: str
+    key: FilterKey
     comparison: Comparison
     value: JSON
 
@@ -62,15 +55,31 @@ class Compare:
 class Exists:
     """True where the key is there, be its value null."""
 
-    key: str
+    key: FilterKey
 
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """True where a list holds `value`, or a string has it as a part."""
+    """True where a list holds `value`, or a string has it as a part; in upper or lower case, where that is ignored."""
 
-    key: str
+    key: FilterKey
     value: JSON
+    ignores_case: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RegexMatch:
+    """True where a string has a part that a regular expression matches. FilterError where that takes too long."""
+
+    key: FilterKey
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWithin:
+    """True where the document came from the file at one of these absolute paths, or from one below it."""
+
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +103,5 @@ class Or:
     terms: tuple[Filter, ...]
 
 
-Filter: TypeAlias = Compare | Exists | Contains | Not | And | Or
+KeyTest: TypeAlias = Compare | Exists | Contains | RegexMatch  # of the value under one key
+Filter: TypeAlias = KeyTest | SourceWithin | Not | And | Or

@@ -1,31 +1,54 @@
-"""`where` → condition tree: the dictionaries of Python, and the shell's JSON or `key=value` forms. Knows no SQL."""
+"""`where` → condition tree: the dictionaries of Python and JSON. Knows no SQL; the shell's forms are in `where_shell`."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from os import PathLike, fspath
+from os.path import abspath
 from typing import Any, Final
 
-from vecsearch.core.checks import shorten_repr
+from vecsearch.core.checks import is_unicode, shorten_repr
 from vecsearch.core.errors import FilterError
-from vecsearch.core.filters import And, Compare, Comparison, Contains, Exists, Filter, Not, Or
-from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply, load_json
+from vecsearch.core.filters import (
+    And,
+    Compare,
+    Comparison,
+    Contains,
+    DocumentField,
+    Exists,
+    Filter,
+    FilterKey,
+    Not,
+    Or,
+    RegexMatch,
+    SourceWithin,
+)
+from vecsearch.core.json_values import is_number
+from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply
+from vecsearch.core.patterns import compile_pattern
+from vecsearch.core.plain_values import to_plain_value
+from vecsearch.core.settings import FILTER_VALUES_MAX
 from vecsearch.core.types import JSON, Where
 
-_SHELL: Final = re.compile(r"(?P<key>[^=<>!]+)(?P<op>>=|<=|!=|=|>|<)(?P<value>.*)", re.DOTALL)
-_SHELL_OPERATORS: Final = {"=": "$eq", "!=": "$ne", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 _DEPTH_MAX: Final = 24  # mappings inside each other; SQLite's parser goes little deeper
 _CONDITIONS_MAX: Final = 500  # of which SQLite takes a thousand; the values of $in and $nin do not count
 _BITS_MAX: Final = 14_000  # of a whole number, which Python turns into text up to 4,300 digits
+_LOGICAL: Final = ("$and", "$or", "$not")
+RESERVED_KEYS: Final[Mapping[str, FilterKey]] = {
+    **{field.value: field for field in DocumentField},
+    "$modified": "modified",  # what documents state stands there
+}
+"""What reserved keys stand for: a field, or a key of metadata."""
 
 
 def parse_where(where: Where | None) -> Filter | None:
     """Parse a `where` mapping to its tree; None for None or an empty mapping, which match everything.
 
-    Raises FilterError naming the operator or value that does not fit, or for more than SQLite could take.
+    The tree shares nothing with what was given. Raises FilterError naming the operator or value that does not fit, or for more
+    than SQLite could take.
     """
     if where is None:
         return None
@@ -37,54 +60,26 @@ def parse_where(where: Where | None) -> Filter | None:
     return _parse_mapping(where) if where else None
 
 
-def parse_shell(expressions: Sequence[str]) -> Where | None:
-    """Return one mapping of repeated --where options (AND): each a JSON object, or `key=value`, `key>=value` …"""
-    wheres = [_parse_shell_expression(expression) for expression in expressions]
-    return None if not wheres else wheres[0] if len(wheres) == 1 else {"$and": wheres}
-
-
 def _check_extent(where: Where) -> None:
     waiting, conditions = [(where, 1)], 0
     while waiting:
         mapping, depth = waiting.pop()
         if depth > _DEPTH_MAX:
             raise FilterError(f"where: nested more than {_DEPTH_MAX} levels deep")
-        for value in mapping.values():
-            all_below = value if isinstance(value, list | tuple) else (value,)
-            below = [(child, depth + 1) for child in all_below if isinstance(child, Mapping)]
-            waiting += below
+        for key, value in mapping.items():
+            below = _list_mappings_below(key, value)
+            waiting += [(child, depth + 1) for child in below]
             conditions += not below
         if conditions > _CONDITIONS_MAX:
             raise FilterError(f"where: more than {_CONDITIONS_MAX} conditions; $in takes any number of values at once")
 
 
-def _parse_shell_expression(expression: str) -> dict[str, Any]:
-    if expression.lstrip().startswith("{"):
-        try:
-            parsed: dict[str, Any] = _parse_json(expression)
-        except ValueError as error:
-            raise FilterError(f"--where {shorten_repr(expression)} is not valid JSON: {error}") from error
-        return parsed
-    match = _SHELL.fullmatch(expression.strip())
-    if match is None:
-        raise FilterError(f"--where {shorten_repr(expression)}: expected key=value, key!=value, key>=value … or a JSON object")
-    return {match["key"].strip(): {_SHELL_OPERATORS[match["op"]]: _parse_shell_value(match["value"].strip())}}
-
-
-def _parse_shell_value(text: str) -> JSON:
-    try:
-        return _parse_json(text)
-    except ValueError:
-        return text
-
-
-def _parse_json(text: str) -> Any:
-    """Parse JSON. Raises ValueError, for NaN and Infinity too."""
-    return load_json(text, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON number")
+def _list_mappings_below(key: Any, value: Any) -> list[Where]:
+    """Return the mappings under a key that are parts of the filter, not values to compare with."""
+    if isinstance(key, str) and key in ("$and", "$or"):
+        return [child for child in value if isinstance(child, Mapping)] if isinstance(value, list | tuple) else []
+    is_operator = isinstance(key, str) and key in _OPERATORS and key != "$not"
+    return [value] if isinstance(value, Mapping) and not is_operator else []
 
 
 def _parse_mapping(where: Where) -> Filter:
@@ -92,9 +87,10 @@ def _parse_mapping(where: Where) -> Filter:
     return terms[0] if len(terms) == 1 else And(terms)
 
 
-def _parse_entry(key: str, value: Any) -> Filter:
+def _parse_entry(key: Any, value: Any) -> Filter:
     if not isinstance(key, str):
         raise FilterError(f"where: a key must be a string, got {shorten_repr(key)}")
+    key = str.__str__(key)
     match key:
         case "$and":
             return And(_parse_terms(key, value))
@@ -102,16 +98,25 @@ def _parse_entry(key: str, value: Any) -> Filter:
             return Or(_parse_terms(key, value))
         case "$not":
             return Not(_parse_logical(key, value))
-    if key.startswith("$"):
-        raise FilterError(f"where: unknown operator {_format_operator(key)}; expected $and, $or, $not, or a metadata key")
-    _check_unicode(key, "a key")
-    if any(character in '"\\' or character < " " for character in key):
+    return _parse_condition(_parse_key(key), value)
+
+
+def _parse_key(key: str) -> FilterKey:
+    """Return what a key names: a field, or a key of metadata, which is written with a dollar more where it begins with one."""
+    if key in RESERVED_KEYS:
+        return RESERVED_KEYS[key]
+    if key.startswith("$") and not key.startswith("$$"):
         raise FilterError(
-            f"where: key {shorten_repr(key)} has a quote, a backslash or a control character, which cannot be asked for"
+            f"where: unknown operator or key {_format_name(key)}; expected {', '.join((*_LOGICAL, *RESERVED_KEYS))}, or a key of "
+            "metadata, whose first dollar is doubled: '$$name' for '$name'"
         )
-    return (
-        _parse_operators(key, value) if isinstance(value, Mapping) else Compare(key, Comparison.EQUAL, _check_value(key, value))
-    )
+    return _check_unicode(key.removeprefix("$"), "a key")
+
+
+def _parse_condition(key: FilterKey, value: Any) -> Filter:
+    if isinstance(value, Mapping):
+        return _parse_operators(key, value)
+    return _parse_contains(key, value) if key is DocumentField.TEXT else _parse_equal(key, value)
 
 
 def _parse_logical(operator: str, value: Any) -> Filter:
@@ -126,108 +131,190 @@ def _parse_terms(operator: str, value: Any) -> tuple[Filter, ...]:
     return tuple(_parse_logical(operator, term) for term in value)
 
 
-def _parse_operators(key: str, operators: Mapping[str, Any]) -> Filter:
+def _parse_operators(key: FilterKey, operators: Mapping[str, Any]) -> Filter:
     if not operators:
-        raise FilterError(f"where: {shorten_repr(key)} has an empty mapping; expected an operator such as {{'$gte': 3}}")
+        raise FilterError(f"where: {_show_key(key)} has an empty mapping; expected an operator such as {{'$gte': 3}}")
     terms = tuple(_parse_operator(key, name, value) for name, value in operators.items())
     return terms[0] if len(terms) == 1 else And(terms)
 
 
-def _parse_operator(key: str, name: str, value: Any) -> Filter:
-    build = _OPERATORS.get(name)
-    if build is None:
-        raise FilterError(
-            f"where: unknown operator {_format_operator(name)} on {shorten_repr(key)}; expected one of {', '.join(_OPERATORS)}"
-        )
-    return build(key, value)
+def _parse_operator(key: FilterKey, name: Any, value: Any) -> Filter:
+    known = [operator for operator in _OPERATORS if operator not in _UNFIT.get(key, ())]
+    if not isinstance(name, str) or name not in known:
+        raise FilterError(f"where: unknown operator {_format_name(name)} on {_show_key(key)}; expected one of {', '.join(known)}")
+    return _OPERATORS[str.__str__(name)](key, value)
 
 
-def _make_comparison(comparison: Comparison) -> Callable[[str, Any], Filter]:
-    def build(key: str, value: Any) -> Filter:
-        orderable = isinstance(value, int | float | str | date) and not isinstance(value, bool)
-        if comparison is not Comparison.EQUAL and not orderable:
+# -- one operator each
+
+
+def _parse_equal(key: FilterKey, value: Any) -> Filter:
+    return _make_equal(key, [_check_value(key, value)])
+
+
+def _make_equal(key: FilterKey, values: Sequence[JSON]) -> Filter:
+    """Return what is true where the value is one of these."""
+    if key is DocumentField.SOURCE:
+        return SourceWithin(tuple(map(abspath, values)))
+    if key is DocumentField.TYPE:
+        values = [value.lower().removeprefix(".") for value in values]
+    if key is DocumentField.LANGUAGE:
+        values = [value.lower() for value in values]
+    terms = tuple(Compare(key, Comparison.EQUAL, value) for value in values)
+    return terms[0] if len(terms) == 1 else Or(terms)
+
+
+def _make_order(comparison: Comparison) -> Callable[[FilterKey, Any], Filter]:
+    def build(key: FilterKey, value: Any) -> Filter:
+        plain = _check_value(key, value)
+        if not is_number(plain) and not isinstance(plain, str):
             raise FilterError(
-                f"where: {comparison} on {shorten_repr(key)} takes a number, a string or a date, got {shorten_repr(value)}"
+                f"where: {comparison} on {_show_key(key)} takes a number, a string or a date, got {shorten_repr(value)}"
             )
-        return Compare(key, comparison, _check_value(key, value))
+        return Compare(key, comparison, plain)
 
     return build
 
 
-def _parse_in(key: str, values: Any) -> Filter:
-    if not isinstance(values, list | tuple):
-        raise FilterError(f"where: $in and $nin on {shorten_repr(key)} take a list, got {shorten_repr(values)}")
-    return Or(tuple(Compare(key, Comparison.EQUAL, _check_value(key, value)) for value in values))
+def _parse_in(key: FilterKey, values: Any) -> Filter:
+    try:
+        if isinstance(values, str | bytes | bytearray | memoryview | Mapping):
+            raise TypeError
+        listed = list(islice(values, FILTER_VALUES_MAX + 1))
+    except TypeError as error:
+        raise FilterError(f"where: $in and $nin on {_show_key(key)} take a list, got {shorten_repr(values)}") from error
+    if len(listed) > FILTER_VALUES_MAX:
+        raise FilterError(f"where: $in and $nin on {_show_key(key)} take at most {FILTER_VALUES_MAX:,} values")
+    return _make_equal(key, [_check_value(key, value) for value in listed]) if listed else Or(())
 
 
-def _parse_exists(key: str, value: Any) -> Filter:
+def _parse_exists(key: FilterKey, value: Any) -> Filter:
     if not isinstance(value, bool):
-        raise FilterError(f"where: $exists on {shorten_repr(key)} takes true or false, got {shorten_repr(value)}")
+        raise FilterError(f"where: $exists on {_show_key(key)} takes true or false, got {shorten_repr(value)}")
     return Exists(key) if value else Not(Exists(key))
 
 
-def _parse_contains(key: str, value: Any) -> Filter:
-    if isinstance(value, list | tuple | Mapping):
-        raise FilterError(f"where: $contains on {shorten_repr(key)} takes one value, got {shorten_repr(value)}")
-    return Contains(key, _check_value(key, value))
+def _parse_contains(key: FilterKey, value: Any) -> Filter:
+    plain = _check_value(key, value)
+    if isinstance(plain, list | dict):
+        raise FilterError(f"where: $contains on {_show_key(key)} takes one value, got {shorten_repr(value)}")
+    return Contains(key, plain)
 
 
-def _negate(key: str, value: Any) -> Filter:
+def _parse_icontains(key: FilterKey, value: Any) -> Filter:
+    return Contains(key, _check_text(key, "$icontains", value), ignores_case=True)
+
+
+def _parse_regex(key: FilterKey, value: Any) -> Filter:
+    pattern = _check_text(key, "$regex", value)
+    compile_pattern(pattern)
+    return RegexMatch(key, pattern)
+
+
+def _parse_not(key: FilterKey, value: Any) -> Filter:
     if not isinstance(value, Mapping):
-        raise FilterError(f"where: $not on {shorten_repr(key)} takes a mapping of operators, got {shorten_repr(value)}")
+        raise FilterError(f"where: $not on {_show_key(key)} takes a mapping of operators, got {shorten_repr(value)}")
     return Not(_parse_operators(key, value))
 
 
-def _check_value(key: str, value: Any) -> JSON:
-    value = value.isoformat() if isinstance(value, date) else value
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return _check_unicode(value, f"the value of {shorten_repr(key)}")
-        case int() if value.bit_length() > _BITS_MAX:
-            raise FilterError(f"where: the value of {shorten_repr(key)} is a number of thousands of digits")
-        case float() if not math.isfinite(value):
-            raise FilterError(f"where: the value of {shorten_repr(key)} must be finite, got {value!r}")
-        case int() | float():
-            return value
-        case list() | tuple():
-            return _check_list(key, value)
-    raise FilterError(f"where: the value of {shorten_repr(key)} must be a JSON value, got {type(value).__name__}")
+def _make_negation(build: Callable[[FilterKey, Any], Filter]) -> Callable[[FilterKey, Any], Filter]:
+    return lambda key, value: Not(build(key, value))
 
 
-def _check_list(key: str, values: Sequence[Any]) -> list[JSON]:
+# -- values
+
+
+def _check_value(key: FilterKey, value: Any) -> JSON:
+    if isinstance(key, DocumentField):
+        return _check_text(key, "", value)
+    label = f"the value of {_show_key(key)}"
     try:
-        text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+        plain = to_plain_value(value)
+    except ValueError as error:
+        raise FilterError(f"where: {label} must be a JSON value: {error}") from error
+    match plain:
+        case str():
+            return _check_unicode(plain, label)
+        case int() if plain.bit_length() > _BITS_MAX:
+            raise FilterError(f"where: {label} is a number of thousands of digits")
+        case float() if not math.isfinite(plain):
+            raise FilterError(f"where: {label} must be finite, got {plain!r}")
+        case list() | dict():
+            _check_inner_values(plain, label)
+    return plain
+
+
+def _check_inner_values(value: JSON, label: str) -> None:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise FilterError(f"where: the value of {shorten_repr(key)} must be a JSON value: {error}") from error
-    _check_unicode(text, f"the value of {shorten_repr(key)}")
-    return list(values)
+        raise FilterError(f"where: {label} must be a JSON value: {error}") from error
+    if not all(map(_has_string_keys, _iterate_objects(value))):
+        raise FilterError(f"where: {label} must have string keys at every level")
+    _check_unicode(text, label)
 
 
-def _format_operator(name: Any) -> str:
-    """Return an operator as it was written, without quotes."""
+def _iterate_objects(value: JSON) -> Iterable[dict[Any, JSON]]:
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield part
+        waiting.extend(part.values() if isinstance(part, dict) else part if isinstance(part, list) else ())
+
+
+def _has_string_keys(value: Mapping[Any, JSON]) -> bool:
+    return all(isinstance(key, str) for key in value)
+
+
+def _check_text(key: FilterKey, operator: str, value: Any) -> str:
+    subject = f"{operator} on {_show_key(key)}" if operator else _show_key(key)
+    if key is DocumentField.SOURCE and isinstance(value, PathLike):
+        value = fspath(value)
+    try:
+        plain = to_plain_value(value)
+    except ValueError as error:
+        raise FilterError(f"where: {subject} takes a text: {error}") from error
+    if not isinstance(plain, str):
+        raise FilterError(f"where: {subject} takes a text, got {shorten_repr(value)}")
+    return _check_unicode(plain, f"the value of {_show_key(key)}")
+
+
+def _show_key(key: FilterKey) -> str:
+    return key.value if isinstance(key, DocumentField) else shorten_repr(key)
+
+
+def _format_name(name: Any) -> str:
+    """Return an operator or a key as it was written, without quotes."""
     return shorten_repr(name).strip("'")
 
 
 def _check_unicode(text: str, label: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise FilterError(f"where: {label} holds half a surrogate pair; it is no valid Unicode") from error
+    if not is_unicode(text):
+        raise FilterError(f"where: {label} holds half a surrogate pair; it is no valid Unicode")
     return text
 
 
-_OPERATORS: Final[Mapping[str, Callable[[str, Any], Filter]]] = {
-    "$eq": _make_comparison(Comparison.EQUAL),
-    "$ne": lambda key, value: Not(_make_comparison(Comparison.EQUAL)(key, value)),
-    "$gt": _make_comparison(Comparison.GREATER),
-    "$gte": _make_comparison(Comparison.AT_LEAST),
-    "$lt": _make_comparison(Comparison.LESS),
-    "$lte": _make_comparison(Comparison.AT_MOST),
+_OPERATORS: Final[Mapping[str, Callable[[FilterKey, Any], Filter]]] = {
+    "$eq": _parse_equal,
+    "$ne": _make_negation(_parse_equal),
+    "$gt": _make_order(Comparison.GREATER),
+    "$gte": _make_order(Comparison.AT_LEAST),
+    "$lt": _make_order(Comparison.LESS),
+    "$lte": _make_order(Comparison.AT_MOST),
     "$in": _parse_in,
-    "$nin": lambda key, value: Not(_parse_in(key, value)),
+    "$nin": _make_negation(_parse_in),
     "$exists": _parse_exists,
     "$contains": _parse_contains,
-    "$not": _negate,
+    "$not_contains": _make_negation(_parse_contains),
+    "$icontains": _parse_icontains,
+    "$not_icontains": _make_negation(_parse_icontains),
+    "$regex": _parse_regex,
+    "$not_regex": _make_negation(_parse_regex),
+    "$not": _parse_not,
+}
+_ORDERS: Final = frozenset({"$gt", "$gte", "$lt", "$lte"})
+_UNFIT: Final[Mapping[FilterKey, frozenset[str]]] = {  # what says nothing of these fields
+    DocumentField.TEXT: _ORDERS | {"$eq", "$ne", "$in", "$nin", "$exists"},
+    DocumentField.SOURCE: _ORDERS,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,19 @@ from hypothesis import strategies as st
 
 from tests.stores.contract.documents import COLLECTION, locate, make_document, make_vector, open_snapshot, parse, write
 from tests.stores.metadata_predicate import holds
-from vecsearch.core.filters import And, Compare, Comparison, Contains, Exists, Filter, Not, Or
+from vecsearch.core.filters import (
+    And,
+    Compare,
+    Comparison,
+    Contains,
+    DocumentField,
+    Exists,
+    Filter,
+    Not,
+    Or,
+    RegexMatch,
+    SourceWithin,
+)
 from vecsearch.stores.base import Snapshot, Store
 
 METADATA: Mapping[str, Mapping[str, Any]] = {
@@ -33,6 +46,21 @@ METADATA: Mapping[str, Mapping[str, Any]] = {
     "evening": {"t": "2024-02-29T23:30:00-02:00"},
     "morning": {"t": "2024-02-29T08:00:00"},
     "not a time": {"t": "2024 was a year"},
+    "huge": {"h": 2**64 - 1},
+    "its double": {"h": float(2**64)},
+    "next to it": {"h": 2**64 + 1},
+    "beyond all doubles": {"h": 10**400},
+    "more beyond": {"h": 10**400 + 1},
+    "lowest": {"h": -(2**63) - 1},
+    "whole list": {"l": [1, [2.0, {"x": 1, "y": [2**64 + 1]}]]},
+    "real list": {"l": [1.0, [2, {"y": [2**64 + 1], "x": True}]]},
+    "huge in it": {"l": [2**64 + 1, "Ä"]},
+    "object": {"o": {"a": 1, "b": [1.0]}},
+    "object of another": {"o": {"b": [1], "a": True}},
+    "nanoseconds": {"u": "2031-01-01T00:00:00.123456789Z"},
+    "one less": {"u": "2031-01-01T02:00:00.123456788+02:00"},
+    "microseconds": {"u": "2031-01-01 00:00:00.123456"},
+    "'quoted\"\\": {"$id": "a", "k\"\\\n'": 1, "": {"": 2}, " ": 3},
 }
 EXAMPLES: Sequence[tuple[Filter, set[str]]] = [
     (Compare("n", Comparison.EQUAL, 1), {"one"}),
@@ -62,6 +90,33 @@ EXAMPLES: Sequence[tuple[Filter, set[str]]] = [
     (Compare("t", Comparison.GREATER, "2024-03-01T00:30:00Z"), {"evening"}),
     (Compare("t", Comparison.AT_MOST, "2024-02-29T10:00:00+02:00"), {"morning", "not a time"}),
     (Compare("t", Comparison.EQUAL, "2024-03-01T01:30:00Z"), set()),
+    (Compare("h", Comparison.EQUAL, 2**64 - 1), {"huge"}),
+    (Compare("h", Comparison.EQUAL, 2**64), {"its double"}),
+    (Compare("h", Comparison.GREATER, 2**64 - 1), {"its double", "next to it", "beyond all doubles", "more beyond"}),
+    (Compare("h", Comparison.AT_MOST, float(2**64)), {"huge", "its double", "lowest"}),
+    (Compare("h", Comparison.GREATER, 10**400), {"more beyond"}),
+    (Compare("h", Comparison.LESS, -(2**63)), {"lowest"}),
+    (Compare("h", Comparison.EQUAL, -(2.0**63)), set()),
+    (Compare("l", Comparison.EQUAL, [1.0, [2, {"y": [2**64 + 1], "x": 1.0}]]), {"whole list"}),
+    (Contains("l", 2**64 + 1), {"huge in it"}),
+    (Contains("l", 2**64), set()),
+    (Contains("l", "ä", ignores_case=True), {"huge in it"}),
+    (Contains("s", "APPLE", ignores_case=True), {"a"}),
+    (RegexMatch("s", "^(a|b).*[et]$"), {"a", "b"}),
+    (Compare("o", Comparison.EQUAL, {"b": [1], "a": 1}), {"object"}),
+    (Or((Compare("o", Comparison.EQUAL, {"b": [1], "a": 1}), Compare("o", Comparison.EQUAL, {"b": [1], "a": True}))),
+     {"object", "object of another"}),
+    (Compare("u", Comparison.GREATER, "2031-01-01T00:00:00.123456788Z"), {"nanoseconds"}),
+    (Compare("u", Comparison.AT_LEAST, "2031-01-01T00:00:00.1234560001Z"), {"nanoseconds", "one less"}),
+    (Compare("$id", Comparison.EQUAL, "a"), {"'quoted\"\\"}),
+    (Compare("k\"\\\n'", Comparison.EQUAL, 1), {"'quoted\"\\"}),
+    (Compare(".", Comparison.EQUAL, 2), {"'quoted\"\\"}),
+    (Compare(" ", Comparison.EQUAL, 3), {"'quoted\"\\"}),
+    (Compare(DocumentField.ID, Comparison.EQUAL, "a"), {"a"}),
+    (RegexMatch(DocumentField.ID, "^o"), {"one", "one and a half", "object", "object of another", "one less"}),
+    (And((Contains(DocumentField.TEXT, "split"), Exists("n"))), set()),
+    (And((Contains(DocumentField.TEXT, "one\nmo"), Exists("n"))), {"one", "text one"}),
+    (Exists(DocumentField.TITLE), set()),
     (And(()), set(METADATA)),
     (Or(()), set()),
     (Not(Exists("n")), set(METADATA) - {"null", "one", "one and a half", "minus", "true", "text one", "list"}),
@@ -90,7 +145,12 @@ def filled_store(store: Store) -> Store:
 def test_a_filter_finds(where: Filter, expected: set[str], filled_store: Store) -> None:
     with open_snapshot(filled_store) as snapshot:
         assert find(snapshot, where) == expected
-    assert {id for id, metadata in METADATA.items() if holds(where, metadata)} == expected  # what the next test compares with
+    found = {
+        id
+        for id, metadata in METADATA.items()
+        if holds(where, metadata, {DocumentField.ID: id, DocumentField.TEXT: f"{id}\nmore"})
+    }
+    assert found == expected  # what the next test compares with
 
 
 keys = st.sampled_from(["n", "s", "a", "b", "a.b", "b.a", "a.b.c"])
@@ -107,17 +167,45 @@ moments = st.builds(
     st.sampled_from([UTC, timezone(timedelta(hours=14)), timezone(-timedelta(hours=9, minutes=30))]),
 )
 texts = st.one_of(words, moments, long_words)
-numbers = st.one_of(st.integers(-3, 3), st.sampled_from([0.5, -0.0, 1e300, 2**53, 2**53 + 1, -(2**63)]))
+exact_moments = st.builds(
+    lambda digits, end: f"2024-02-29T23:59:59{digits}{end}",
+    st.sampled_from(["", ".0", ".0001", ".000100", ".0001000000000001", ".999", ".9999999", ".123456789"]),
+    st.sampled_from(["", "Z", "+00:00", "-00:01", "+23:59"]),
+)
+texts = st.one_of(texts, exact_moments)
+numbers = st.one_of(
+    st.integers(-3, 3),
+    st.sampled_from([0.5, -0.0, 1e300, 2**53, 2**53 + 1, -(2**63)]),
+    st.sampled_from([2**63, 2**64, 10**20, 10**400, -(2**63), -(2**64)]).flatmap(lambda at: st.integers(at - 2, at + 2)),
+    st.sampled_from([2.0**63, 2.0**64, 1e20, -(2.0**63), 1.7e308]),
+)
 singles = st.one_of(st.none(), st.booleans(), numbers, texts)
 objects = st.dictionaries(st.sampled_from(["a", "b", "c", "b.c"]), singles | st.lists(singles, max_size=2), max_size=2)
-metadata_values = singles | st.lists(singles, max_size=3) | objects | st.dictionaries(st.just("b"), objects, max_size=1)
+few = st.sampled_from([1, 1.0, True, "a", None, 2**64, 2.0**64])  # so that values are equal now and then
+nested = st.recursive(
+    few, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "b"]), inner, max_size=2), max_leaves=4
+)
+metadata_values = singles | st.lists(singles, max_size=3) | objects | st.dictionaries(st.just("b"), objects, max_size=1) | nested
 metadatas = st.dictionaries(keys, metadata_values, max_size=3)
 orders = st.sampled_from([Comparison.GREATER, Comparison.AT_LEAST, Comparison.LESS, Comparison.AT_MOST])
+patterns = st.sampled_from(["a", "^b", "[0-9]{4}-", "b$", "ä|Z", "^$"])
+fields = st.sampled_from(list(DocumentField))
+field_texts = st.sampled_from(["", "000", "003", "a", "A", "text", "e b", "docs", "/docs/a.PDF", "pdf", "en", "de", "2024-02-29"])
 filters = st.recursive(
-    st.builds(Compare, keys, st.just(Comparison.EQUAL), singles)
+    st.builds(Compare, keys, st.just(Comparison.EQUAL), singles | nested)
     | st.builds(Compare, keys, orders, st.one_of(numbers, texts))
-    | st.builds(Exists, keys)
-    | st.builds(Contains, keys, singles),
+    | st.builds(
+        lambda key, values: Or(tuple(Compare(key, Comparison.EQUAL, value) for value in values)),
+        keys,
+        st.lists(nested | numbers, min_size=1, max_size=3),
+    )
+    | st.builds(Exists, keys | fields)
+    | st.builds(Contains, keys, singles)
+    | st.builds(Contains, keys, words, st.just(True))
+    | st.builds(RegexMatch, keys | fields, patterns)
+    | st.builds(Compare, fields, orders | st.just(Comparison.EQUAL), field_texts)
+    | st.builds(Contains, fields, field_texts, st.booleans())
+    | st.builds(SourceWithin, st.lists(st.sampled_from(["/docs", "/docs/a.PDF", "/do", "/"]), max_size=2).map(tuple)),
     lambda terms: (
         st.builds(Not, terms)
         | st.builds(lambda conditions: And(tuple(conditions)), st.lists(terms, max_size=3))
@@ -127,19 +215,55 @@ filters = st.recursive(
 )
 
 
+documents = st.tuples(
+    st.sampled_from(["text", "a", "the A\nof the b", "Straße"]),
+    st.fixed_dictionaries(
+        {
+            "metadata": metadatas
+            | st.fixed_dictionaries({"language": st.sampled_from(["en", "en-US", "DE_at", "English", "", 3])}),
+            "title": st.sampled_from([None, "", "A", "text"]),
+            "source": st.sampled_from([None, "/docs/a.PDF", "/docs/sub/b.tar.gz", "/docsa", "/docs/.env", "in/the folder.md"]),
+        }
+    ),
+)
+
+
+def is_meant(
+    where: Filter, id: str, text: str, *, metadata: Mapping[str, Any], title: str | None, source: str | None, root: Path
+) -> bool:
+    """Return whether a filter holds for a document, by the predicate; its fields are said here once more."""
+    path = None if source is None else str(root / source)
+    types = {"a.PDF": "pdf", "b.tar.gz": "gz", "the folder.md": "md"}
+    languages = {"en": "en", "en-US": "en", "DE_at": "de"}
+    return holds(
+        where,
+        metadata,
+        {
+            DocumentField.ID: id, DocumentField.TEXT: text, DocumentField.TITLE: title, DocumentField.SOURCE: path,
+            DocumentField.TYPE: types.get((source or "").rpartition("/")[2]),
+            DocumentField.LANGUAGE: languages.get(metadata.get("language", "")),
+        },
+    )  # fmt: skip
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(metadata=st.lists(metadatas, min_size=1, max_size=12), wheres=st.lists(filters, min_size=1, max_size=8))
+@given(documents=st.lists(documents, min_size=1, max_size=12), wheres=st.lists(filters, min_size=1, max_size=8))
 def test_a_filter_means_what_the_predicate_says(
-    store: Store, metadata: Sequence[Mapping[str, Any]], wheres: Sequence[Filter]
+    store: Store, documents: Sequence[tuple[str, dict[str, Any]]], wheres: Sequence[Filter]
 ) -> None:
     with store.open_snapshot(COLLECTION) as snapshot:
         present = [] if snapshot is None else snapshot.list_document_ids()
-    write(store, [make_document(f"{n:03}", "text", metadata=values) for n, values in enumerate(metadata)])
+    write(store, [make_document(f"{n:03}", text, **options) for n, (text, options) in enumerate(documents)])
     with store.open_writer(COLLECTION) as writer:
-        writer.delete_documents([id for id in present if int(id) >= len(metadata)])
+        writer.delete_documents([id for id in present if int(id) >= len(documents)])
     with open_snapshot(store) as snapshot:
         for where in wheres:
-            assert find(snapshot, where) == {f"{n:03}" for n, values in enumerate(metadata) if holds(where, values)}
+            expected = {
+                f"{n:03}"
+                for n, (text, options) in enumerate(documents)
+                if is_meant(where, f"{n:03}", text, root=store.source_root, **options)
+            }
+            assert find(snapshot, where) == expected
 
 
 def test_filters_follow_changed_metadata(filled_store: Store) -> None:

@@ -285,7 +285,7 @@ def parse_where_options(where: Sequence[str]) -> Any:
     """Return repeated --where options as one filter, None if there are none."""
     if not where:
         return None
-    from vecsearch.search.where_parser import parse_shell
+    from vecsearch.search.where_shell import parse_shell
 
     return parse_shell(where)
 

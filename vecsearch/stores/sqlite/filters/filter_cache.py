@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import fields
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vecsearch.core.settings import FILTER_CACHE_BYTES, FILTER_CACHE_SIZE
 from vecsearch.stores.base import Ids
@@ -23,12 +24,12 @@ class FilterCache:
     def __init__(self) -> None:
         """Start empty."""
         self._version: tuple[int, int] = (0, 0)
-        self._results: dict[str, Ids] = {}  # the oldest first
+        self._results: dict[Hashable, Ids] = {}  # the oldest first
         self._lock = Lock()
 
     def get(self, state: CollectionState, where: Filter, find: Callable[[], Ids]) -> Ids:
         """Return what `find` returns, or has returned for the same filter."""
-        version, key = (state.id, state.data_version), repr(where)
+        version, key = (state.id, state.data_version), identify_filter(where)
         with self._lock:
             cached = self._results.get(key) if self._version == version else None
         if cached is not None:
@@ -40,7 +41,7 @@ class FilterCache:
             self._store(key, ids)
         return ids
 
-    def _store(self, key: str, ids: Ids) -> None:
+    def _store(self, key: Hashable, ids: Ids) -> None:
         if ids.nbytes > FILTER_CACHE_BYTES:
             return
         self._results[key] = ids
@@ -49,3 +50,25 @@ class FilterCache:
 
     def _count_bytes(self) -> int:
         return sum(ids.nbytes for ids in self._results.values())
+
+
+def identify_filter(condition: Filter) -> Hashable:
+    """Return what is equal for filters of the same meaning alone; see `json_values.identify_value`."""
+    from vecsearch.core.filters import And, Not, Or
+
+    parts: Iterable[Hashable]
+    match condition:
+        case Not(term=term):
+            parts = (identify_filter(term),)
+        case And(terms=terms) | Or(terms=terms):
+            parts = map(identify_filter, terms)
+        case _:
+            parts = (_identify_part(getattr(condition, field.name)) for field in fields(condition))
+    return (type(condition).__name__, *parts)
+
+
+def _identify_part(part: Any) -> Hashable:
+    from vecsearch.core.filters import Comparison, DocumentField
+    from vecsearch.core.json_values import identify_value
+
+    return (type(part).__name__, part.name) if isinstance(part, Comparison | DocumentField) else identify_value(part)

@@ -1,7 +1,7 @@
 """The entries of the metadata index: a key or path, the kind of the value there, and the value as SQLite compares it.
 
-Of a value of more than _TEXT_MAX characters only a digest stands there, which says what it is equal to. For more than that the
-metadata itself is read: see `find_text`.
+Of a value of more than _TEXT_MAX characters only a digest stands there, which says what it is equal to. For more than that, and
+for values that entries do not tell apart (`is_told_apart`), the metadata itself is read.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
 from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.core.json_values import find_values, is_number
 from vecsearch.core.types import JSON, Metadata
 from vecsearch.stores.sqlite.engine.stored_values import parse_stored_json
 
@@ -20,6 +21,7 @@ MetadataEntry: TypeAlias = tuple[str, int, Any]  # key, kind, value
 
 ELEMENT: Final = 8  # what the elements of a list have more than their kind; they stand beside the list
 _TEXT_MAX: Final = 1_000  # characters of a text, or of a list as JSON, that stand in the index too
+_ROUNDED_FROM: Final = 2**63  # whole numbers from here on, up or down, stand as doubles
 _PATH_MAX: Final = 4_096  # characters; what lies deeper is left out, else entries would grow by the square of an object's depth
 
 
@@ -90,11 +92,22 @@ def list_entries(stored: str) -> dict[MetadataEntry, None]:
     return entries
 
 
-def find_text(stored: str, key: str) -> str | None:
-    """Return the text under a key or path of a document's metadata; None where something else, or nothing, stands there."""
-    return next(
-        (value for path, value in _iterate_paths(parse_stored_json(stored)) if path == key and isinstance(value, str)), None
-    )
+def find_stored_values(stored: str, key: str) -> tuple[JSON, ...]:
+    """Return the one value under a key or path of a document's metadata; none where nothing is there."""
+    metadata = parse_stored_json(stored)
+    return find_values(metadata, key) if isinstance(metadata, dict) else ()
+
+
+def is_told_apart(value: JSON) -> bool:
+    """Return whether an entry is equal to that of a value only where the values are equal, and always then.
+
+    Whole numbers of more than 64 bits stand as the nearest double, and equal lists and objects can be written differently.
+    """
+    if isinstance(value, list):
+        return all(
+            isinstance(element, str | bool | None) or (isinstance(element, list) and is_told_apart(element)) for element in value
+        )
+    return not isinstance(value, dict) and not (is_number(value) and abs(value) >= _ROUNDED_FROM)
 
 
 def _iterate_paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:

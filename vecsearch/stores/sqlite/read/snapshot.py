@@ -158,7 +158,7 @@ class SQLiteSnapshot:
     def _find_matching_chunks(self, where: Filter) -> Ids:
         from vecsearch.stores.sqlite.filters.matching import find_chunks
 
-        return find_chunks(self._connection, where, self.state.id)
+        return find_chunks(self._connection, where, self.state.id, self._parent)
 
     def find_nearest(self, query: Vector, k: int, *, within: ChunkSet | None = None, exclude: Ids = NO_IDS) -> VectorHits:
         """Return up to k chunks by cosine, best first."""
@@ -270,7 +270,7 @@ class SQLiteSnapshot:
             return None
         from vecsearch.stores.sqlite.filters.matching import find_document_ids
 
-        return find_document_ids(self._connection, where, self.state.id)
+        return find_document_ids(self._connection, where, self.state.id, self._parent)
 
     def count_metadata(self, where: Filter | None = None) -> list[tuple[Metadata, int]]:
         """Return the different metadata of documents, with how many documents have them."""

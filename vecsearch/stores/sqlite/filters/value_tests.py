@@ -1,0 +1,29 @@
+"""What a filter says of one value, as a function: for the values that SQL cannot judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from vecsearch.core.filters import Compare, Contains, DocumentField, Exists, KeyTest, RegexMatch
+from vecsearch.core.json_values import compare_code_points, compare_values, has_part
+from vecsearch.core.patterns import PatternSearcher
+from vecsearch.core.types import JSON
+
+
+def make_value_test(condition: KeyTest) -> Callable[[JSON], bool]:
+    """Make the test of a value that is there, for one question: a pattern's time is counted. Raises FilterError, as it does."""
+    match condition:
+        case Compare(key=DocumentField(), comparison=comparison, value=value):
+            return lambda stored: compare_code_points(stored, comparison, value)
+        case Compare(comparison=comparison, value=value):
+            return lambda stored: compare_values(stored, comparison, value)
+        case Exists():
+            return lambda stored: True
+        case Contains(value=value, ignores_case=ignores_case):
+            return lambda stored: has_part(stored, value, ignores_case=ignores_case)
+        case RegexMatch(pattern=pattern):
+            searcher = PatternSearcher(pattern)
+            return lambda stored: isinstance(stored, str) and searcher.matches(stored)
+        case _:
+            assert_never(condition)
