@@ -309,3 +309,21 @@ def test_watch_keeps_up_with_changes_until_interrupted(docs: Path, watch_process
     watch_process.send_signal(signal.SIGINT)
     assert watch_process.wait(timeout=60) == 130
     assert "Traceback" not in watch_process.stderr.read()
+
+
+# -- metadata alone
+
+
+def test_metadata_that_python_calls_equal_are_a_change(tmp_path: Path, counting_encoder: CountingEncoder) -> None:
+    file, written = (
+        tmp_path / "notes.jsonl",
+        ["1", "true", "1.0", '"1"', "[1]", "[true]", '{"a": 0}', '{"a": false}', "0.0", "-0.0"],
+    )
+    for number, value in enumerate(written):
+        file.write_text(f'{{"id": "x", "text": "the same", "metadata": {{"k": {value}}}}}\n')
+        report = index_counted(tmp_path, counting_encoder, file)
+        assert (report.added, report.updated) == ((1, 0) if number == 0 else (0, 1)), value
+        assert len(counting_encoder.documents) == (number == 0)
+        with vecsearch.open(tmp_path / DATABASE_FOLDER, readonly=True) as collection:
+            assert json.dumps(collection.get(["x"])[0].metadata["k"]) == value
+    assert index_counted(tmp_path, counting_encoder, file).updated == 0

@@ -155,7 +155,7 @@ class LongDocument:
             self._copy_vectors(document.id)
         if self._prior is not None and not self._dry_run:
             self._batches.counts.replaced += self.is_changed and not self._is_left_out
-            if self._prior.metadata != dict(document.metadata):
+            if not self._prior.has_metadata(document.metadata):
                 self._batches.set_metadata(document.id, document.metadata, source=self._file.path)
 
     def _finish_same(self, document: ParsedDocument) -> None:

@@ -276,7 +276,7 @@ class IndexPipeline:
             if not self._claim_id(document.id, prior, progress, last=last):
                 continue
             same = prior is not None and (prior.source, prior.digest) == (progress.source, digest)
-            relabelled = same and prior is not None and prior.metadata != dict(document.metadata)
+            relabelled = same and prior is not None and not prior.has_metadata(document.metadata)
             if not self._dry_run:
                 if not same:
                     chosen.append(ChangedDocument(document, digest, stored.encoded.get(digest), progress.source, weight))

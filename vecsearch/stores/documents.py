@@ -5,6 +5,7 @@ Import them from `stores.base`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,11 @@ class StoredDocument:
     source: str | None
     digest: str | None
     metadata: Metadata
+
+    def has_metadata(self, metadata: Metadata) -> bool:
+        """Return whether these are the stored metadata, as written: to Python true, 1 and 1.0 are equal, 0.0 and -0.0 too."""
+        written, given = (json.dumps(values, sort_keys=True) for values in (self.metadata, dict(metadata)))
+        return written == given
 
 
 @dataclass(frozen=True, slots=True)
