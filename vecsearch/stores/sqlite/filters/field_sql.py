@@ -17,8 +17,8 @@ _PATH: Final = (
     "FROM sources WHERE sources.id = documents.source_id)"
 )
 _TEXT: Final = (
-    "documents.text || coalesce((SELECT group_concat(text_parts.text, '') FROM text_parts "
-    "WHERE text_parts.document_id = documents.id), '')"
+    "documents.text || coalesce((SELECT group_concat(part, '') FROM (SELECT text_parts.text AS part FROM text_parts "
+    "WHERE text_parts.document_id = documents.id ORDER BY text_parts.start)), '')"
 )
 
 
