@@ -75,8 +75,23 @@ def compare_values(stored: JSON, comparison: Comparison, value: JSON) -> bool:
     if comparison is Comparison.EQUAL:
         return identify_value(stored) == identify_value(value)
     if isinstance(value, str):
-        return isinstance(stored, str) and _compare_texts(stored, comparison, value)
+        return isinstance(stored, str) and make_text_order(comparison, value)(stored)
     return is_number(stored) and is_number(value) and _ORDERS[comparison](stored, value)
+
+
+def make_text_order(comparison: Comparison, value: str) -> Callable[[str], bool]:
+    """Make the test whether a stored text is more or less than this one, which is read once: as times, where both are times."""
+    bound, compare = parse_time(value), _ORDERS[comparison]
+
+    def is_in_order(stored: str) -> bool:
+        time = None if bound is None else parse_time(stored)
+        if bound is None or time is None:
+            return compare(stored, value)
+        if bound.is_day:
+            return compare(time.seconds // _DAY_SECONDS, bound.seconds // _DAY_SECONDS)
+        return compare(time[:2], bound[:2])
+
+    return is_in_order
 
 
 def compare_code_points(stored: str, comparison: Comparison, value: str) -> bool:
@@ -108,15 +123,6 @@ def find_values(metadata: Metadata, key: str) -> tuple[JSON, ...]:
 def is_number(value: JSON) -> bool:
     """Return whether a value is a number: true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _compare_texts(stored: str, comparison: Comparison, value: str) -> bool:
-    bound, time = parse_time(value), parse_time(stored)
-    if bound is None or time is None:
-        return _ORDERS[comparison](stored, value)
-    if bound.is_day:
-        return _ORDERS[comparison](time.seconds // _DAY_SECONDS, bound.seconds // _DAY_SECONDS)
-    return _ORDERS[comparison](time[:2], bound[:2])
 
 
 def _fold_case(stored: JSON) -> JSON:

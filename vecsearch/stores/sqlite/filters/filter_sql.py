@@ -38,7 +38,7 @@ from vecsearch.stores.sqlite.filters.metadata_values import (
 )
 from vecsearch.stores.sqlite.filters.value_tests import make_value_test
 
-_SURELY: Final = timedelta(days=5)  # times written so far apart are in this order, whatever their offsets
+_SURELY: Final = timedelta(days=3)  # times written so far apart are in this order, whatever their offsets
 _FIRST, _LAST = "", ":"  # texts before and after all that begin with a digit
 _BOUND_MAX: Final = 1_000  # values bound one by one, of a whole filter; SQLite binds some ten thousand at most
 _SIGNS: Final = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from vecsearch.core.filters import Compare, Contains, DocumentField, Exists, KeyTest, RegexMatch
-from vecsearch.core.json_values import compare_code_points, compare_values, has_part
+from vecsearch.core.filters import Compare, Comparison, Contains, DocumentField, Exists, KeyTest, RegexMatch
+from vecsearch.core.json_values import compare_code_points, compare_values, has_part, make_text_order
 from vecsearch.core.patterns import PatternSearcher
 from vecsearch.core.types import JSON
 
@@ -16,6 +16,9 @@ def make_value_test(condition: KeyTest) -> Callable[[JSON], bool]:
     match condition:
         case Compare(key=DocumentField(), comparison=comparison, value=value):
             return lambda stored: compare_code_points(stored, comparison, value)
+        case Compare(comparison=comparison, value=str(value)) if comparison is not Comparison.EQUAL:
+            is_in_order = make_text_order(comparison, value)
+            return lambda stored: isinstance(stored, str) and is_in_order(stored)
         case Compare(comparison=comparison, value=value):
             return lambda stored: compare_values(stored, comparison, value)
         case Exists():
