@@ -19,7 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.checks import check_limit, check_query, check_whole_number, shorten_repr
-from vecsearch.core.errors import DimensionMismatchError, InputError, UnreadableFileError, UsageError, VecsearchWarning
+from vecsearch.core.errors import (
+    DimensionMismatchError,
+    FilterError,
+    InputError,
+    UnreadableFileError,
+    UsageError,
+    VecsearchWarning,
+)
 from vecsearch.core.nesting import NESTING_MAX
 from vecsearch.core.parallel import start
 from vecsearch.core.settings import WINDOW_MAX
@@ -63,6 +70,15 @@ def parse_where(where: Where | None) -> Filter | None:
     from vecsearch.search import where_parser  # most questions have no filter
 
     return where_parser.parse_where(where)
+
+
+def check_not_empty(where: Where | None) -> None:
+    """Raise FilterError for a filter without a condition, which would change or delete everything."""
+    if isinstance(where, Mapping) and not where:
+        raise FilterError(
+            "where is empty, which holds for every document; expected a condition such as {'lang': 'en'}; "
+            "to delete all documents: delete_all(), in the shell: vecsearch delete --all"
+        )
 
 
 def parse_search_options(

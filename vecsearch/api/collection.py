@@ -214,10 +214,12 @@ class Collection(CollectionSearcher):
     ) -> list[str]:
         """Delete documents by id, by filter, or by the file or folder they came from; returns the ids (that would be) deleted.
 
-        Raises InputError for an id that is not there, and then deletes nothing.
+        Raises InputError for an id that is not there, FilterError for a filter that is empty (see `delete_all`), and then deletes
+        nothing.
         """
         if (ids is not None) + (where is not None) + (source is not None) != 1:
             raise UsageError("delete takes ids, where, or source: exactly one of them")
+        arguments.check_not_empty(where)
         if dry_run:
             return self._select_ids(ids, where, source)
         with self._store.open_writer(self.name) as writer:
@@ -225,6 +227,16 @@ class Collection(CollectionSearcher):
             if source is not None:
                 self._delete_source(Path(abspath(source)))
             elif keys:
+                writer.delete_documents(keys)
+        return keys
+
+    def delete_all(self, *, dry_run: bool = False) -> list[str]:
+        """Delete all documents, in one transaction; returns the ids (that would be) deleted. The collection stays."""
+        if dry_run:
+            return list(self)
+        with self._store.open_writer(self.name) as writer:
+            keys = list(self)
+            if keys:
                 writer.delete_documents(keys)
         return keys
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import fspath
 from os.path import abspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,8 @@ def _can_be_id(key: Any) -> bool:
 
 
 def _resolve_source(source: AnyPath) -> Path:
+    if not fspath(source):  # an empty variable of a script would mean the folder that it runs in
+        raise InputError("source is empty; for the current folder: .")
     path = abspath(source)
     if not is_unicode(path):
         raise InputError(f"nothing was indexed from {shorten_repr(path)}, whose name is no valid Unicode; see `vecsearch ls`")

@@ -132,8 +132,4 @@ def _print_report(options: CliContext, report: IndexReport, *, first: bool = Fal
         return
     for line in output.format_failures(report):
         click.echo(line, err=True)
-    if options.as_json:
-        click.echo(output.dump_json(report.to_dict()))
-    elif not options.quiet:
-        for line in output.format_report(report):
-            click.echo(line)
+    options.show(report.to_dict(), [] if options.quiet else output.format_report(report))

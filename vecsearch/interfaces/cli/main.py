@@ -23,7 +23,7 @@ from vecsearch.core.errors import (
 )
 from vecsearch.core.settings import LIST_LIMIT_DEFAULT
 from vecsearch.core.types import Finding, Severity
-from vecsearch.interfaces.cli import index_commands, search_commands
+from vecsearch.interfaces.cli import index_commands, search_commands, streams
 from vecsearch.interfaces.cli.index_commands import IndexOptions, add_index_options
 from vecsearch.interfaces.cli.options import (
     CliContext,
@@ -42,6 +42,7 @@ INTERRUPTED_STATUS: Final = 130
 
 def run() -> int:
     """Run the command line; return the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    streams.enable_escapes()
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", VecsearchWarning)
     warnings.showwarning = _show_warning
@@ -180,13 +181,19 @@ def watch(options: CliContext, paths: Sequence[str], **option_values: Any) -> No
 @click.argument("ids", nargs=-1, metavar="[ID…]")
 @where_option
 @source_option
+@click.option("--all", "is_all", is_flag=True, help="All documents of the collection.")
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted; change nothing.")
 @add_common_options
-def delete(options: CliContext, ids: Sequence[str], where: Sequence[str], source: str | None, dry_run: bool) -> None:
-    """Delete documents by id, metadata or file."""
-    require_one_of("ID…, --where or --source", bool(ids), bool(where), source is not None)
+def delete(
+    options: CliContext, ids: Sequence[str], where: Sequence[str], source: str | None, is_all: bool, dry_run: bool
+) -> None:
+    """Delete documents by id, metadata or file, or all."""
+    require_one_of("ID…, --where, --source or --all", bool(ids), bool(where), source is not None, is_all)
     with options.open_for_reading() if dry_run else options.open_for_writing() as collection:
-        keys = collection.delete(list(ids) or None, where=parse_where_options(where), source=source, dry_run=dry_run)
+        if is_all:
+            keys = collection.delete_all(dry_run=dry_run)
+        else:
+            keys = collection.delete(list(ids) or None, where=parse_where_options(where), source=source, dry_run=dry_run)
     verb = "would delete" if dry_run else "deleted"
     lines = [f"{verb} {len(keys):,} document{'' if len(keys) == 1 else 's'}", *(keys if dry_run else [])]
     options.show({"deleted": keys, "dry_run": dry_run}, [] if options.quiet else map(terminal_safe.make_printable, lines))

@@ -23,9 +23,23 @@ _SNIPPET_LINES = 2
 _FAILED_SHOWN = 5
 
 
-def dump_json(value: Any) -> str:
-    """Return one JSON value as text; characters that no terminal or file can take are replaced."""
-    return make_encodable(json.dumps(value, ensure_ascii=False, indent=2))
+def dump_json(value: Any, encoding: str = "utf-8") -> str:
+    """Return one JSON value as text: what the encoding has not is escaped, half surrogate pairs are replaced."""
+    text = make_encodable(json.dumps(value, ensure_ascii=False, indent=2))
+    if encoding == "utf-8" or text.isascii():
+        return text
+    lacking = [character for character in set(text) if not _has_character(encoding, character)]
+    return text.translate(
+        {ord(character): json.dumps(character)[1:-1] for character in lacking}
+    )  # outside of strings JSON is ASCII
+
+
+def _has_character(encoding: str, character: str) -> bool:
+    """Return whether a character comes back as it went: Shift JIS makes a backslash of a yen sign."""
+    try:
+        return character.encode(encoding).decode(encoding) == character
+    except UnicodeError:
+        return False
 
 
 # -- search
