@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
@@ -18,6 +18,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.api.columns import is_numbers, list_values, to_matrix, to_plain_json, to_plain_string, to_plain_where
 from vecsearch.core.checks import check_limit, check_query, check_whole_number, shorten_repr
 from vecsearch.core.errors import (
     DimensionMismatchError,
@@ -27,7 +28,6 @@ from vecsearch.core.errors import (
     UsageError,
     VecsearchWarning,
 )
-from vecsearch.core.nesting import NESTING_MAX
 from vecsearch.core.parallel import start
 from vecsearch.core.settings import WINDOW_MAX
 from vecsearch.core.types import AnyPath, Mode, Where
@@ -59,7 +59,8 @@ class SearchOptions:
 
 
 AUTO: Final = "auto"
-_PLAIN_TYPES: Final = frozenset((str, int, float, bool, type(None)))  # of most values, told at once
+_EXAMPLES: Final = "recommend takes a list of positive examples, at least one, and a list of negative ones"
+_QUERY: Final = "a query (a text, a vector, or a list of either)"
 Example: TypeAlias = str | Mapping[str, str]
 
 
@@ -69,7 +70,7 @@ def parse_where(where: Where | None) -> Filter | None:
         return None
     from vecsearch.search import where_parser  # most questions have no filter
 
-    return where_parser.parse_where(where)
+    return where_parser.parse_where(to_plain_where(where))
 
 
 def check_not_empty(where: Where | None) -> None:
@@ -157,68 +158,70 @@ def _is_number(value: Any) -> bool:
         return False
 
 
-def list_paths(paths: Sequence[AnyPath] | AnyPath) -> list[AnyPath]:
-    """Return one path or many as a list."""
-    return [paths] if isinstance(paths, str | PathLike) else list(paths)
+def list_paths(paths: Iterable[AnyPath] | AnyPath) -> list[AnyPath]:
+    """Return one path or many as a list; a set too, as their order does not matter. Raises InputError."""
+    if isinstance(paths, str | PathLike):
+        return [paths]
+    return list(paths) if isinstance(paths, Set) else list_values(paths, "paths")
 
 
-def parse_documents(
-    texts: Sequence[str],
-    ids: Sequence[str] | None,
-    metadatas: Sequence[Mapping[str, Any] | None] | None,
-    titles: Sequence[str | None] | None,
-) -> list[ParsedDocument]:
+def parse_examples(positive: Any, negative: Any) -> tuple[list[str | ParsedDocument], list[str | ParsedDocument]]:
+    """Return the examples of `recommend`. Raises InputError, UsageError where there is no positive one."""
+    if positive is None or isinstance(positive, str) or isinstance(negative, str):
+        raise UsageError(_EXAMPLES)
+    positives = [parse_example(example) for example in list_values(positive, "positive examples")]
+    negatives = [parse_example(example) for example in list_values(negative, "negative examples")]
+    if not positives:
+        raise UsageError(_EXAMPLES)
+    return positives, negatives
+
+
+def parse_ids(ids: Any) -> list[Any] | None:
+    """Return one id or many as a list, None as it came; whether they can be ids is said where they are looked up."""
+    if ids is None:
+        return None
+    return [to_plain_string(ids)] if isinstance(ids, str) else list_values(ids, "ids")
+
+
+def parse_documents(texts: Any, ids: Any, metadatas: Any, titles: Any) -> list[ParsedDocument]:
     """Return what `add` was given, one checked document a text; ids are made up where not given. Raises InputError."""
-    if isinstance(texts, str):
-        raise InputError("add takes a list of texts; for one text: add([text])")
-    for what, values in (("ids", ids), ("metadatas", metadatas), ("titles", titles)):
-        if values is not None and (isinstance(values, str | Mapping) or len(values) != len(texts)):
-            raise InputError(f"{what} must be a list of {len(texts)}, one for each text")
+    all_texts = list_values(texts, "texts", one_value="add([text])")
+    count = len(all_texts)
+    all_ids = _list_column(ids, "ids", count)
+    all_metadatas, all_titles = _list_column(metadatas, "metadatas", count), _list_column(titles, "titles", count)
     from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.validation import validate_document
 
-    documents = [
-        validate_document(
-            ParsedDocument(
-                uuid4().hex if ids is None else ids[n],
-                text,
-                titles[n] if titles else None,
-                {} if metadatas is None or metadatas[n] is None else to_plain_json(metadatas[n], "metadata"),
-            )
-        )
-        for n, text in enumerate(texts)
-    ]
-    ids_given: set[str] = set()
-    for document in documents:
-        if document.id in ids_given:
-            raise InputError(f"the id {document.id!r} is given twice")
-        ids_given.add(document.id)
+    documents, ids_given = [], set()
+    for n, text in enumerate(all_texts):
+        key = uuid4().hex if all_ids is None else all_ids[n]
+        metadata = None if all_metadatas is None else all_metadatas[n]
+        title = None if all_titles is None else all_titles[n]
+        try:
+            plain = {} if metadata is None else to_plain_json(metadata, "metadata")
+            documents.append(validate_document(ParsedDocument(key, text, title, plain)))
+        except InputError as error:
+            raise InputError(f"position {n:,}: {error}") from error
+        if key in ids_given:
+            raise InputError(f"the id {key!r} is given twice")
+        ids_given.add(key)
     return documents
 
 
-def to_plain_json(value: Any, label: str) -> Any:
-    """Return a value with a dict for every Mapping and a list for every Sequence, which JSON can hold.
-
-    Raises InputError for what is nested too deeply, or in itself.
-    """
-
-    def convert(part: Any, levels_left: int) -> Any:
-        if type(part) in _PLAIN_TYPES or not isinstance(part, Mapping | Sequence) or isinstance(part, str | bytes | bytearray):
-            return part
-        if not levels_left:
-            raise InputError(f"{label} is nested too deeply; at most {NESTING_MAX} levels can be stored")
-        if isinstance(part, Mapping):
-            return {key: convert(inner, levels_left - 1) for key, inner in part.items()}
-        return [convert(inner, levels_left - 1) for inner in part]
-
-    return convert(value, NESTING_MAX + 1)
+def _list_column(values: Any, label: str, count: int) -> list[Any] | None:
+    """Return a column beside the texts, None where there is none. Raises InputError for another length."""
+    if values is None:
+        return None
+    column = list_values(values, label)
+    if len(column) != count:
+        raise InputError(f"{label} must be a list of {count:,}, one for each text, got {len(column):,}")
+    return column
 
 
 def parse_vectors(vectors: Any, count: int) -> Vector:
     """Return the `vectors` of `add` as unit rows, shape (count, dimension). Raises InputError."""
     try:
-        with np.errstate(over="ignore"):  # what is too large becomes infinity, which is refused below
-            matrix = np.asarray(vectors, np.float32)
+        matrix = to_matrix(vectors)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"vectors must be a matrix of numbers, one row for each text: {error}") from error
     if matrix.ndim != 2 or len(matrix) != count or not matrix.shape[1]:
@@ -229,11 +232,14 @@ def parse_vectors(vectors: Any, count: int) -> Vector:
 def parse_queries(query: Any) -> tuple[list[str] | None, Any, bool]:
     """Return (texts or None, matrix or None, whether there are many)."""
     if isinstance(query, str):
-        return [check_query(query)], None, False
-    if isinstance(query, Sequence) and query and all(isinstance(text, str) for text in query):
-        return [check_query(text) for text in query], None, True
+        return [check_query(to_plain_string(query))], None, False
     try:
-        matrix = np.asarray(query, np.float32)
+        values = query if is_numbers(query) else list_values(query, _QUERY, one_value="search(text)")
+        if isinstance(values, list) and any(isinstance(text, str) for text in values):
+            return [check_query(text) for text in values], None, True
+        matrix = to_matrix(values)
+    except InputError:
+        raise
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"a query is a text, a vector, or a list of either, got {shorten_repr(query)}") from error
     if matrix.ndim not in (1, 2) or not matrix.size:

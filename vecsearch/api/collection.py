@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from os.path import abspath
 from pathlib import Path
@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from vecsearch.api import arguments
+from vecsearch.api.columns import list_values, to_plain_json, to_plain_value
 from vecsearch.api.searcher import CollectionSearcher
 from vecsearch.core.checks import check_choice, check_limit, shorten_repr
 from vecsearch.core.errors import DimensionMismatchError, InputError, SchemaVersionError, UsageError
@@ -75,16 +76,17 @@ class Collection(CollectionSearcher):
 
     def add(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
-        ids: Sequence[str] | None = None,
-        metadatas: Sequence[Mapping[str, Any] | None] | None = None,
-        titles: Sequence[str | None] | None = None,
+        ids: Iterable[str] | None = None,
+        metadatas: Iterable[Mapping[str, Any] | None] | None = None,
+        titles: Iterable[str | None] | None = None,
         vectors: Any = None,
         on_conflict: str = OnConflict.ERROR,
     ) -> list[str]:
         """Store documents and return their ids, in order; all of them or, on bad input, none.
 
+        A list, an array, a pandas Series, an iterator and the like are all taken by position; what has no order is refused.
         `ids` are made up where not given. `vectors`, shape (len(texts), dimension), are taken as the collection model's, one a
         document, and normalised; no model is loaded. `on_conflict` says what happens to an id that is there: "error"
         (InputError, nothing stored), "skip" or "replace". Raises InputError, DimensionMismatchError, DatabaseLockedError,
@@ -109,11 +111,11 @@ class Collection(CollectionSearcher):
 
     def upsert(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
-        ids: Sequence[str],
-        metadatas: Sequence[Mapping[str, Any] | None] | None = None,
-        titles: Sequence[str | None] | None = None,
+        ids: Iterable[str],
+        metadatas: Iterable[Mapping[str, Any] | None] | None = None,
+        titles: Iterable[str | None] | None = None,
         vectors: Any = None,
     ) -> list[str]:
         """Store documents, replacing those that are there under the same ids; see `add`."""
@@ -146,12 +148,13 @@ class Collection(CollectionSearcher):
         from vecsearch.core.files import FileFilter, Scan
         from vecsearch.documents.scan import scan
 
-        files = paths if isinstance(paths, Scan) else scan(
-            arguments.list_paths(paths), selection=FileFilter(tuple(include), tuple(exclude), check_limit(max_bytes, "max_bytes"))
-        )  # fmt: skip
+        selection = FileFilter(
+            tuple(list_values(include, "include")), tuple(list_values(exclude, "exclude")), check_limit(max_bytes, "max_bytes")
+        )
+        files = paths if isinstance(paths, Scan) else scan(arguments.list_paths(paths), selection=selection)
         if not dry_run:
             self._store.upgrade()
-        pipeline = self._make_pipeline(split, progress, passwords, dry_run=dry_run, vectors=vectors)
+        pipeline = self._make_pipeline(split, progress, list_values(passwords, "passwords"), dry_run=dry_run, vectors=vectors)
         return pipeline.run(files, allow_empty=allow_empty)
 
     def fill_vectors(self, *, progress: Progress | None = None, should_stop: Callable[[], bool] = lambda: False) -> FillReport:
@@ -188,9 +191,10 @@ class Collection(CollectionSearcher):
         from vecsearch.core.parsed import ParsedDocument
         from vecsearch.documents.validation import validate_document, validate_metadata
 
+        text, title = to_plain_value(text), to_plain_value(title)
         with self._store.open_writer(self.name) as writer:
             old = self.get([id])[0]
-            changes = {} if metadata is None else arguments.to_plain_json(metadata, "metadata")
+            changes = {} if metadata is None else to_plain_json(metadata, "metadata")
             if not isinstance(changes, dict):
                 raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
             both = {**old.metadata, **changes}
@@ -206,7 +210,7 @@ class Collection(CollectionSearcher):
 
     def delete(
         self,
-        ids: str | Sequence[str] | None = None,
+        ids: str | Iterable[str] | None = None,
         *,
         where: Where | None = None,
         source: AnyPath | None = None,

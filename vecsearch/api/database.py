@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from vecsearch.api import arguments
 from vecsearch.api.collection import Collection
+from vecsearch.api.columns import to_plain_json
 from vecsearch.core.checks import check_choice, check_collection_name
 from vecsearch.core.errors import CollectionNotFoundError, DatabaseCorruptedError, InputError
 from vecsearch.core.types import AnyPath, CollectionSpec, Finding, Precision, Severity
@@ -85,7 +86,7 @@ class Database:
         from vecsearch.text.analyzer import STEMMER_DEFAULT
 
         collection = self.collection(name, model=model, precision=precision, stemmer=stemmer)
-        stored_metadata = validate_metadata({} if metadata is None else arguments.to_plain_json(metadata, "metadata"))
+        stored_metadata = validate_metadata({} if metadata is None else to_plain_json(metadata, "metadata"))
         encoder = collection._load_encoder()
         spec = describe_encoder(encoder)
         with self._store.open_writer(name) as writer:

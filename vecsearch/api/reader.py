@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +33,7 @@ class CollectionReader:
 
     def get(
         self,
-        ids: str | Sequence[str] | None = None,
+        ids: str | Iterable[str] | None = None,
         *,
         where: Where | None = None,
         source: AnyPath | None = None,
@@ -45,9 +45,9 @@ class CollectionReader:
         """
         if (ids is not None) + (where is not None) + (source is not None) != 1:
             raise UsageError("get takes ids, where, or source: exactly one of them")
-        condition = arguments.parse_where(where)
+        condition, keys_given = arguments.parse_where(where), arguments.parse_ids(ids)
         with self._open_snapshot() as snapshot:
-            keys = selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source)
+            keys = selection.select_documents(snapshot, self.name, ids=keys_given, where=condition, source=source)
             return snapshot.load_documents(keys, include_vectors=include_vectors)
 
     def list_documents(self, *, limit: int = LIST_LIMIT_DEFAULT, offset: int = 0) -> list[DocumentSummary]:
@@ -175,7 +175,7 @@ class CollectionReader:
         with self._store.open_snapshot(self.name) as snapshot:
             return None if snapshot is None else snapshot.info
 
-    def _select_ids(self, ids: str | Sequence[str] | None, where: Where | None, source: AnyPath | None) -> list[str]:
-        condition = arguments.parse_where(where)
+    def _select_ids(self, ids: str | Iterable[str] | None, where: Where | None, source: AnyPath | None) -> list[str]:
+        condition, keys = arguments.parse_where(where), arguments.parse_ids(ids)
         with self._store.open_snapshot(self.name) as snapshot:
-            return selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source)
+            return selection.select_documents(snapshot, self.name, ids=keys, where=condition, source=source)

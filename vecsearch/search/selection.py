@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def select_documents(
-    snapshot: Snapshot | None, collection: str, *, ids: str | Sequence[str] | None, where: Filter | None, source: AnyPath | None
+    snapshot: Snapshot | None, collection: str, *, ids: Sequence[Any] | None, where: Filter | None, source: AnyPath | None
 ) -> list[str]:
     """Return ids, those given in their order. Raises InputError for an id that is not there, or a source that gave nothing."""
     if ids is not None:
-        return _check_ids(snapshot, collection, [ids] if isinstance(ids, str) else list(ids))
+        return _check_ids(snapshot, collection, ids)
     if snapshot is None:
         return []
     if source is None:

@@ -12,9 +12,9 @@ import click
 class OptionalValue(click.Option):
     """An option that takes a value after `=`, or the next word where that cannot be meant otherwise; else `flag_value`."""
 
-    def __init__(self, *names: Any, reads_as_value: Callable[[str], bool], **options: Any) -> None:
+    def __init__(self, names: Sequence[str], *, reads_as_value: Callable[[str], bool], **options: Any) -> None:
         """Set up an option; `reads_as_value` says of the next word whether it is the value."""
-        super().__init__(*names, is_flag=False, **options)
+        super().__init__(names, is_flag=False, **options)
         self.reads_as_value = reads_as_value
 
 
