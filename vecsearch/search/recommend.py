@@ -34,7 +34,8 @@ class PreferenceProfile:
 
 def _find_likeness(snapshot: Snapshot, examples: Matrix, ids: Ids) -> Scores:
     """Return each chunk's cosine to the nearest of the examples, as a search for it has it."""
-    return np.max([snapshot.compute_similarities(example, ids).scores for example in examples], axis=0)
+    cosines = [snapshot.compute_similarities(example, ids).scores for example in examples]
+    return np.asarray(np.max(cosines, axis=0), np.float64)
 
 
 def rank_by_preference(
