@@ -32,7 +32,7 @@ from vecsearch.core.parallel import start
 from vecsearch.core.settings import WINDOW_MAX
 from vecsearch.core.types import AnyPath, Mode, Where
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.encoders.unit_vectors import normalize_vectors
+from vecsearch.encoders.unit_vectors import encode_all, normalize_vectors
 from vecsearch.search.diversify import DiversityOptions
 from vecsearch.search.noise_floor import estimate_noise_floor
 from vecsearch.stores.base import Snapshot
@@ -277,10 +277,9 @@ def embed_queries(
             )
 
     def encode() -> list[Vector]:
-        rows = encoder.encode_queries(texts)
-        if rows.shape[1] != dimension:  # a collection of vectors that the caller brought
-            raise DimensionMismatchError(dimension, rows.shape[1])
-        return list(rows)
+        if encoder.dimension != dimension:  # a collection of vectors that the caller brought
+            raise DimensionMismatchError(dimension, encoder.dimension)
+        return list(encode_all(encoder, texts, encoder.encode_queries))
 
     return [start(lambda: encode()[0])] if is_loaded and len(texts) == 1 and mode is Mode.HYBRID else encode()
 

@@ -160,15 +160,22 @@ class Collection(CollectionSearcher):
     def fill_vectors(self, *, progress: Progress | None = None, should_stop: Callable[[], bool] = lambda: False) -> FillReport:
         """Make the vectors of all chunks that wait for one, the newest first, until it `should_stop`, which is asked often.
 
-        Where another process makes them, waits for it. Raises CollectionChangedError, UnavailableError, DatabaseLockedError,
-        DiskFullError.
+        Where another process makes them, waits for it. A text that the model gives no usable vector for stands in the report's
+        `failed`, stays found by its words, and is tried again by the next run. Raises CollectionChangedError, UnavailableError,
+        DatabaseLockedError, DiskFullError, EncodingError where the model gives no vectors at all.
         """
         from vecsearch.indexing.batch_writer import CollectionTarget
         from vecsearch.indexing.vector_filler import VectorFiller
 
         self._store.upgrade()
         target = CollectionTarget(self._store, self.name)
-        return VectorFiller(target, get_encoder=self._load_encoder, progress=progress, should_stop=should_stop).run()
+        return VectorFiller(
+            target,
+            get_encoder=self._load_encoder,
+            progress=progress,
+            should_stop=should_stop,
+            source_root=self._store.source_root,
+        ).run()
 
     def _index_json_lines(
         self, lines: RawFile, *, split: str = Split.TOKENS, vectors: bool = True, progress: Progress | None = None

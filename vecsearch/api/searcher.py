@@ -21,7 +21,7 @@ from vecsearch.core.results import Hits
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
 from vecsearch.core.types import AnyPath, Fusion, Mode, Split, Where
 from vecsearch.encoders.base import TextEncoder, TokenEncoder
-from vecsearch.encoders.unit_vectors import normalize_vectors
+from vecsearch.encoders.unit_vectors import encode_documents
 from vecsearch.search import engine, selection
 from vecsearch.search.engine import ResultOptions
 from vecsearch.search.recommend import PreferenceProfile
@@ -294,7 +294,7 @@ class CollectionSearcher(CollectionReader):
         encoder = self._load_encoder()
         if not checked:
             return np.empty((0, encoder.dimension), np.float32)
-        return normalize_vectors(encoder.encode_documents([_cut_at_window(text, encoder) for text in checked]))
+        return encode_documents(encoder, [_cut_at_window(text, encoder) for text in checked], lambda n: f"texts[{n}]")
 
     # -- inside
 
@@ -348,7 +348,7 @@ def _embed_document(document: ParsedDocument, encoder: TextEncoder) -> Vector:
     from vecsearch.documents.chunk_inputs import chunk_document
 
     texts = chunk_document(document, Split.TOKENS, encoder)[1]
-    return engine.compute_centroid(normalize_vectors(encoder.encode_documents(texts)))
+    return engine.compute_centroid(encode_documents(encoder, texts))
 
 
 def _load_centroid(snapshot: Snapshot, chunks: Ids, key: str | None) -> Vector:

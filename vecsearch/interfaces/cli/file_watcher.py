@@ -59,7 +59,8 @@ def _fill_beside(options: CliContext) -> Iterator[Callable[[], None]]:
         while due.wait() and not stopped.is_set():
             due.clear()
             try:
-                index_commands.fill_vectors(quiet, stopped.is_set)
+                for line in output.format_failed_files(index_commands.fill_vectors(quiet, stopped.is_set).failed):
+                    click.echo(line, err=True)
             except (NotADatabaseError, CollectionNotFoundError):  # there was nothing to index yet
                 continue
             except VecsearchError as error:

@@ -72,7 +72,8 @@ def _report_error(error: BaseException) -> int:
             return 2 if isinstance(error, UsageError) else 1
     if os.environ.get("VECSEARCH_DEBUG"):
         raise error
-    _print_to_stderr(f"Error: {type(error).__name__}: {error}; set VECSEARCH_DEBUG=1 to see where")
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    _print_to_stderr(f"Error: {type(error).__name__}: {error}{notes}; set VECSEARCH_DEBUG=1 to see where")
     return 1
 
 
@@ -150,8 +151,7 @@ def index(
     if vectors_only:
         if paths or no_vectors or allow_empty or retry_failed or dry_run:
             raise click.UsageError("--vectors-only takes neither PATH… nor another option of what to read.")
-        index_commands.show_fill_report(options, index_commands.fill_vectors(options))
-        return 0
+        return index_commands.show_fill_report(options, index_commands.fill_vectors(options))
     if not paths and not retry_failed:
         raise click.UsageError("Missing argument 'PATH… | -'.")
     if "-" in paths and (len(paths) > 1 or retry_failed or dry_run):

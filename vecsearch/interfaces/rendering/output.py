@@ -16,7 +16,7 @@ from vecsearch.interfaces.rendering.explanations import format_explanation, form
 from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_printable
 
 if TYPE_CHECKING:
-    from vecsearch.core.files import IndexReport
+    from vecsearch.core.files import FailedFile, IndexReport
     from vecsearch.indexing.vector_filler import FillReport
 
 _SNIPPET_LINES = 2
@@ -171,12 +171,17 @@ def format_fill_report(report: FillReport) -> Iterator[str]:
     yield f"{format_count(report.encoded, 'text')} encoded · now {format_count(report.chunks, 'chunk')} · {report.seconds:.1f} s"
 
 
+def format_failed_files(failed: Sequence[FailedFile], *, limit: int = 20) -> Iterator[str]:
+    """Yield what failed, a line each."""
+    for failure in failed[:limit]:
+        yield make_printable(": ".join(filter(None, ("failed", failure.source, failure.error))))
+    if len(failed) > limit:
+        yield f"failed: {len(failed) - limit:,} more; --json lists them all"
+
+
 def format_failures(report: IndexReport, *, limit: int = 20) -> Iterator[str]:
     """Yield what failed, a line each; what was skipped, a line for each reason, the most common first."""
-    for failure in report.failed[:limit]:
-        yield make_printable(f"failed: {failure.source}: {failure.error}")
-    if len(report.failed) > limit:
-        yield f"failed: {len(report.failed) - limit:,} more; --json lists them all"
+    yield from format_failed_files(report.failed, limit=limit)
     by_reason: dict[str, list[str]] = {}
     for skip in report.skipped:
         by_reason.setdefault(skip.reason, []).append(skip.source)
