@@ -138,20 +138,21 @@ def test_an_encoder_that_is_broken_as_a_whole_ends_the_run_and_costs_no_words(
         assert "a" not in collection
 
 
-def test_what_no_text_repeats_ends_the_run(folder: Path) -> None:
-    """A lost connection, say: no text is to blame, and the next run goes on."""
-    left = [1]
+def test_a_batch_that_fails_is_encoded_text_by_text(folder: Path) -> None:
+    """For want of memory on a device, say, or of a connection: no text is to blame."""
 
-    def fail_once(row: Any) -> Any:
-        if left and left.pop():
-            raise ConnectionError("lost")
-        return row
+    @dataclass(frozen=True)
+    class NarrowEncoder(FakeEncoder):
+        def encode_documents(self, texts: Sequence[str]) -> Any:
+            if len(texts) > 1:
+                raise RuntimeError("too many texts for the device")
+            return super().encode_documents(texts)
 
-    with open_collection(folder, SpoiltEncoder(change=fail_once)) as collection:
-        with pytest.raises(ConnectionError, match="lost"):
-            collection.index([folder])
-        assert collection.list_sources(failed=True) == []
-        assert collection.index([folder]).pending_vectors == 0
+    with open_collection(folder, NarrowEncoder()) as collection:
+        report = collection.index([folder])
+        assert (report.failed, report.pending_vectors) == ((), 0)
+        expected = FakeEncoder().encode_documents(["note number3 about seals"])[0]
+        assert collection.search(expected)[0].id == "files/03.txt"
 
 
 def test_lack_of_memory_ends_the_run(folder: Path) -> None:

@@ -80,10 +80,7 @@ def encode_each(encoder: Encoder, texts: Sequence[str], encode: Encode) -> list[
     except (MemoryError, StorageError, UnavailableError):
         raise
     except Exception:
-        alone = _encode_alone(encoder, texts, encode)
-        if not any(isinstance(result, VectorFailure) for result in alone):
-            raise  # what no text repeats does not come from a text
-        return alone
+        return _encode_alone(encoder, texts, encode)
     if results and all(isinstance(result, VectorFailure) for result in results):
         _check_plain_text(encoder, encode)
     return results
