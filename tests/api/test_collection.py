@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -344,3 +345,21 @@ def test_status_counts_what_is_there(notes: vecsearch.Collection, tmp_path: Path
     }
     assert (after["documents"], after["chunks"]) == (1, 1)
     assert json.dumps(after)
+
+
+def test_an_empty_filter_deletes_nothing_and_delete_all_everything(notes: vecsearch.Collection) -> None:
+    notes.add(["bound", "leap"], ids=["bound", "leap"], metadatas=[{"n": 1}, {"n": 2}])
+    empty: list[Mapping[str, Any]] = [{}, MappingProxyType({}), OrderedDict()]
+    for where in empty:
+        with pytest.raises(vecsearch.FilterError, match="delete_all"):
+            notes.delete(where=where)
+        with pytest.raises(vecsearch.FilterError, match="delete_all"):
+            notes.delete(where=where, dry_run=True)
+    with pytest.raises(vecsearch.InputError, match="source is empty"):
+        notes.delete(source="")
+    assert notes.delete([]) == []
+    assert len(notes) == 2
+    assert notes.delete_all(dry_run=True) == ["bound", "leap"]
+    assert len(notes) == 2
+    assert notes.delete_all() == ["bound", "leap"]
+    assert (len(notes), notes.delete_all(), notes.search("leap")) == (0, [], [])

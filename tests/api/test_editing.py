@@ -109,13 +109,13 @@ def test_vectors_are_replaced_without_a_model(notes: vecsearch.Collection, count
         ({"where": {"n": 1}, "texts": ["a"]}, "texts go with ids"),
         ({"ids": ["1"], "metadata": {}, "metadatas": [{}]}, "not both"),
         ({"ids": ["1", "2"], "texts": ["a"]}, "texts must be a list of 2, one for each id"),
-        ({"ids": ["1", "2"], "metadatas": {"a": 1}}, "metadatas must be a list of 2, one for each id"),
+        ({"ids": ["1", "2"], "metadatas": {"a": 1}}, "metadatas must have an order, as a list has"),
         ({"ids": ["1", "1"]}, "the id '1' is given twice"),
-        ({"ids": "1"}, "a list of ids"),
+        ({"ids": "1"}, "ids must be a list of texts, got one str"),
         ({"ids": ["1", "2"], "metadatas": [{"a": 1}, "b"]}, "metadata must be a mapping"),
         ({"ids": ["1", "2"], "metadatas": [{"a": 1}, {"b": float("nan")}]}, "metadata must be JSON values"),
         ({"ids": ["1", "2"], "texts": ["a", ""]}, "neither text nor a title"),
-        ({"ids": ["1", "2"], "vectors": [[1, 2, 3]]}, "vectors must be a list of 2"),
+        ({"ids": ["1", "2"], "vectors": [[1, 2, 3]]}, "vectors must have the shape|2 "),
     ],
 )
 def test_bad_input_changes_nothing(notes: vecsearch.Collection, arguments: dict[str, Any], message: str) -> None:

@@ -445,7 +445,7 @@ class Machine(RuleBasedStateMachine):
         """Check that the hits are the best `limit` of all chunks that have a vector, by cosine, then by age."""
         owners, rows = self.list_rows()
         waiting, first = self.list_waiting(), {key: owners.index(key) for key in set(owners)}
-        scores = np.vecdot(rows, row) if len(rows) else np.empty(0)
+        scores = np.vecdot(rows, row) / np.linalg.norm(rows, axis=1) if len(rows) else np.empty(0)
         allowed = {
             place for place, owner in enumerate(owners)
             if owner in allowed_keys and (owner, place - first[owner]) not in waiting

@@ -31,8 +31,8 @@ OLD, NEW = FakeEncoder(1), FakeEncoder(2, dimension=24, max_tokens=15)
 WORDS = "keel mast sail rope anchor tide harbour lantern compass storm gull reef chart deck helm oar".split()
 
 
-class InterruptedRunError(Exception):
-    """Stands for a kill inside this process."""
+class InterruptedRunError(BaseException):
+    """Stands for a kill inside this process, and so is no failure of the encoder, which would be tried again."""
 
 
 class MeddlingEncoder(CountingEncoder):

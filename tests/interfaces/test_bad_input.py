@@ -125,7 +125,7 @@ def test_an_unreadable_file_alone_makes_no_database(process, tmp_path):
         (["search", "seal", "--where", "=en"], 1, "'=en'"),
         (["search", "seal", "--where", '{"lang": '], 1, "not valid JSON"),
         (["search", "seal", "--where", '{"lang": {"$like": "e%"}}'], 1, "unknown operator $like"),
-        (["search", "seal", "--where", '{"$nor": []}'], 1, "unknown operator $nor"),
+        (["search", "seal", "--where", '{"$nor": []}'], 1, "unknown operator or key $nor"),
         (["search", "seal", "--where", '{"$and": []}'], 1, "$and"),
         (["search", "seal", "--where", "year>=[1]"], 1, "'year'"),
         (["delete", "--where", "nonsense"], 1, "'nonsense'"),

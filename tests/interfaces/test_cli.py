@@ -251,3 +251,52 @@ def test_the_common_options_may_stand_before_the_command(corpus: Path, shell: Sh
     assert parse_json(shell("--db", database, "--json", "-c", "default", "ls"))["total"] == 4
     assert parse_json(shell("--db", tmp_path / "nowhere", "ls", "--db", database, "--json"))["total"] == 4
     assert parse_json(shell("--json", "--db", database, "collections"))["collections"] == ["default"]
+
+
+@pytest.mark.parametrize(("command", "option"), [("search", "--mmr"), ("search", "--rerank"), ("context", "--rerank")])
+def test_an_option_whose_value_may_be_left_out_takes_no_word_of_the_question(
+    corpus: Path, shell: Shell, command: str, option: str
+) -> None:
+    result = parse_json(shell(command, option, "Savings", "TCP/IP", "--json"))
+    assert result.get("query", result.get("question")) == "Savings TCP/IP"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "query"),
+    [
+        (["--mmr", "0.3", "bank"], "bank"),
+        (["--mmr=0.3", "bank"], "bank"),
+        (["bank", "--mmr"], "bank"),
+        (["--mmr", "--dedupe", "bank"], "bank"),
+        (["--mmr", "2024", "budget"], "2024 budget"),
+        (["--mmr", "--", "0.5", "inch"], "0.5 inch"),
+        (["--", "--mmr", "bank"], "--mmr bank"),
+        (["--where", "x!=--mmr", "--mmr", "bank"], "bank"),
+        (["--rerank", "and/or"], "and/or"),
+    ],
+)
+def test_an_optional_value_is_taken_where_it_cannot_be_meant_otherwise(
+    corpus: Path, shell: Shell, arguments: list[str], query: str
+) -> None:
+    assert parse_json(shell("search", "--json", *arguments))["query"] == query
+
+
+def test_a_reranker_is_named_after_an_equals_sign_or_by_its_path(corpus: Path, shell: Shell) -> None:
+    for arguments in (["--rerank=no/model"], ["--rerank", "/no/model"], ["--rerank", "./no/model"]):
+        result = shell("search", "bank", *arguments)
+        assert (result.status, "no/model" in result.err) == (1, True)
+    missing = shell("eval", "--rerank", "no-dataset")
+    assert (missing.status, "no-dataset" in missing.err) == (1, True)
+
+
+def test_all_documents_are_deleted_by_a_switch_of_its_own_and_never_by_an_empty_filter(corpus: Path, shell: Shell) -> None:
+    for arguments in (["--where", "{}"], ["--where", "{}", "--where", "{}"], ["--where", '{"$and": []}'], ["--source", ""]):
+        result = shell("delete", *arguments)
+        assert (result.status, "delete" in result.err or "empty" in result.err or "where" in result.err) == (1, True)
+    assert shell("delete", "--all", "n1").status == 2
+    planned = parse_json(shell("delete", "--all", "--dry-run", "--json"))
+    assert planned == {"deleted": ["docs/bank.txt", "docs/bats.md", "n1", "n2"], "dry_run": True}
+    assert parse_json(shell("ls", "--json"))["total"] == 4
+    assert parse_json(shell("delete", "--all", "--json"))["deleted"] == planned["deleted"]
+    assert parse_json(shell("ls", "--json"))["total"] == 0
+    assert parse_json(shell("index", "docs", "--json"))["added"] == 4

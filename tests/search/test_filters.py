@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import vecsearch
 from tests import maintenance
 from tests.checks import is_sound
+from tests.stores.metadata_predicate import read_time
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.search.where_parser import parse_where
 from vecsearch.search.where_shell import parse_shell
@@ -110,20 +111,10 @@ def holds_operator(name: str, operand: Any, exists: bool, value: Any) -> bool:  
 
 def parse_times(value: Any, operand: Any) -> tuple[Any, Any]:
     """Parse both as days or moments, where the operand is one and the value can be read as a time; else leave them."""
-    moments = [parse_moment(side) for side in (value, operand)]
-    if None in moments:
+    moments = [read_time(side) if isinstance(side, str) else None for side in (value, operand)]
+    if moments[0] is None or moments[1] is None:
         return value, operand
-    return (moments[0].date(), moments[1].date()) if len(operand) == 10 else (moments[0], moments[1])
-
-
-def parse_moment(text: Any) -> Any:
-    if not isinstance(text, str) or len(text) < 10:
-        return None
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    return (moments[0] // 86_400, moments[1] // 86_400) if len(operand) == 10 else (moments[0], moments[1])
 
 
 def get_kind(value: Any) -> str:

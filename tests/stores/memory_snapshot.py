@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -19,7 +19,13 @@ from tests.stores.metadata_predicate import holds
 from vecsearch.core.filters import DocumentField, Filter
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
-from vecsearch.core.settings import LOADER_VERSION, QUERY_TERMS_COUNTED_MAX, QUERY_TERMS_MAX, UNSEEN_TERM_WEIGHT
+from vecsearch.core.settings import (
+    LOADER_VERSION,
+    QUERY_TERMS_COUNTED_MAX,
+    QUERY_TERMS_MAX,
+    SIMILARITY_ROUNDING,
+    UNSEEN_TERM_WEIGHT,
+)
 from vecsearch.core.source_paths import to_absolute_path
 from vecsearch.core.types import (
     ChunkId,
@@ -270,7 +276,10 @@ class MemorySnapshot:
     def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
         known = self._state.chunks
         stored = [chunk for chunk in ids.tolist() if chunk in known and not known[chunk].is_pending]
-        return ScoredChunks(np.array(stored, np.int64), (self.load_vectors(stored) * query).sum(axis=1, dtype=np.float64))
+        rows = self.load_vectors(stored).astype(np.float64)
+        cosines = (rows * query).sum(axis=1) / np.linalg.norm(rows, axis=1)
+        cosines[cosines > 1 - SIMILARITY_ROUNDING] = 1.0
+        return ScoredChunks(np.array(stored, np.int64), np.maximum(cosines, -1.0))
 
     def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
         chunks = [self._state.chunks[chunk] for chunk in ids]
@@ -457,8 +466,8 @@ class MemorySnapshot:
                 copied[chunk.id] = other.vectors[chunk.ordinal].astype(np.float32)
         return copied
 
-    def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
-        waiting = [chunk for chunk in reversed(self._state.chunks.values()) if chunk.is_pending]
+    def load_pending_chunks(self, limit: int, *, exclude: Collection[ChunkId] = ()) -> list[PendingChunk]:
+        waiting = [chunk for chunk in reversed(self._state.chunks.values()) if chunk.is_pending and chunk.id not in exclude]
         return [
             PendingChunk(
                 chunk.id, chunk.document.id, chunk.document.digest, chunk.ordinal, chunk.text.title, chunk.text.context,

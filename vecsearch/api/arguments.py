@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
@@ -18,14 +18,22 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.api.columns import is_numbers, list_values, to_matrix, to_plain_string
 from vecsearch.core.checks import check_limit, check_offset, check_query, check_whole_number, shorten_repr
-from vecsearch.core.errors import DimensionMismatchError, InputError, UnreadableFileError, UsageError, VecsearchWarning
+from vecsearch.core.errors import (
+    DimensionMismatchError,
+    FilterError,
+    InputError,
+    UnreadableFileError,
+    UsageError,
+    VecsearchWarning,
+)
 from vecsearch.core.parallel import start
 from vecsearch.core.plain_values import to_plain_value
 from vecsearch.core.settings import WINDOW_MAX
 from vecsearch.core.types import AnyPath, Fusion, Mode, Where
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.encoders.unit_vectors import normalize_vectors
+from vecsearch.encoders.unit_vectors import encode_all, normalize_vectors
 from vecsearch.search.diversify import DiversityOptions
 from vecsearch.search.noise_floor import estimate_noise_floor
 from vecsearch.stores.base import Snapshot
@@ -55,6 +63,8 @@ class SearchOptions:
 
 AUTO: Final = "auto"
 WHOLE_DOCUMENT: Final = "document"  # as a window
+_EXAMPLES: Final = "recommend takes a list of positive examples, at least one, and a list of negative ones"
+_QUERY: Final = "a query (a text, a vector, or a list of either)"
 Example: TypeAlias = str | Mapping[str, str]
 
 
@@ -65,6 +75,15 @@ def parse_where(where: Where | None) -> Filter | None:
     from vecsearch.search import where_parser  # most questions have no filter
 
     return where_parser.parse_where(where)
+
+
+def check_not_empty(where: Where | None) -> None:
+    """Raise FilterError for a filter without a condition, which would change or delete everything."""
+    if isinstance(where, Mapping) and not where:
+        raise FilterError(
+            "where is empty, which holds for every document; expected a condition such as {'lang': 'en'}; "
+            "to delete all documents: delete_all(), in the shell: vecsearch delete --all"
+        )
 
 
 def parse_search_options(
@@ -154,42 +173,53 @@ def _is_number(value: Any) -> bool:
         return False
 
 
-def list_paths(paths: Sequence[AnyPath] | AnyPath) -> list[AnyPath]:
-    """Return one path or many as a list."""
-    return [paths] if isinstance(paths, str | PathLike) else list(paths)
+def list_paths(paths: Iterable[AnyPath] | AnyPath) -> list[AnyPath]:
+    """Return one path or many as a list; a set too, as their order does not matter. Raises InputError."""
+    if isinstance(paths, str | PathLike):
+        return [paths]
+    return list(paths) if isinstance(paths, Set) else list_values(paths, "paths")
 
 
-def parse_documents(
-    texts: Sequence[str],
-    ids: Sequence[str] | None,
-    metadatas: Sequence[Mapping[str, Any] | None] | None,
-    titles: Sequence[str | None] | None,
-) -> list[ParsedDocument]:
+def parse_examples(positive: Any, negative: Any) -> tuple[list[str | ParsedDocument], list[str | ParsedDocument]]:
+    """Return the examples of `recommend`. Raises InputError, UsageError where there is no positive one."""
+    if positive is None or isinstance(positive, str) or isinstance(negative, str):
+        raise UsageError(_EXAMPLES)
+    positives = [parse_example(example) for example in list_values(positive, "positive examples")]
+    negatives = [parse_example(example) for example in list_values(negative, "negative examples")]
+    if not positives:
+        raise UsageError(_EXAMPLES)
+    return positives, negatives
+
+
+def parse_ids(ids: Any) -> list[Any] | None:
+    """Return one id or many as a list, None as it came; whether they can be ids is said where they are looked up."""
+    if ids is None:
+        return None
+    return [to_plain_string(ids)] if isinstance(ids, str) else list_values(ids, "ids")
+
+
+def parse_documents(texts: Any, ids: Any, metadatas: Any, titles: Any) -> list[ParsedDocument]:
     """Return what `add` was given, one checked document a text; ids are made up where not given. Raises InputError."""
-    if isinstance(texts, str):
-        raise InputError("add takes a list of texts; for one text: add([text])")
-    for what, values in (("ids", ids), ("metadatas", metadatas), ("titles", titles)):
-        if values is not None and (isinstance(values, str | Mapping) or len(values) != len(texts)):
-            raise InputError(f"{what} must be a list of {len(texts)}, one for each text")
+    all_texts = list_values(texts, "texts", one_value="add([text])")
+    count = len(all_texts)
+    all_ids = _list_column(ids, "ids", count)
+    all_metadatas, all_titles = _list_column(metadatas, "metadatas", count), _list_column(titles, "titles", count)
     from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.validation import validate_document
 
-    documents = [
-        validate_document(
-            ParsedDocument(
-                uuid4().hex if ids is None else ids[n],
-                text,
-                titles[n] if titles else None,
-                {} if metadatas is None or metadatas[n] is None else to_plain_json(metadatas[n], "metadata"),
-            )
-        )
-        for n, text in enumerate(texts)
-    ]
-    ids_given: set[str] = set()
-    for document in documents:
-        if document.id in ids_given:
-            raise InputError(f"the id {document.id!r} is given twice")
-        ids_given.add(document.id)
+    documents, ids_given = [], set()
+    for n, text in enumerate(all_texts):
+        key = uuid4().hex if all_ids is None else all_ids[n]
+        metadata = None if all_metadatas is None else all_metadatas[n]
+        title = None if all_titles is None else all_titles[n]
+        try:
+            plain = {} if metadata is None else to_plain_json(metadata, "metadata")
+            documents.append(validate_document(ParsedDocument(key, text, title, plain)))
+        except InputError as error:
+            raise InputError(f"position {n:,}: {error}") from error
+        if key in ids_given:
+            raise InputError(f"the id {key!r} is given twice")
+        ids_given.add(key)
     return documents
 
 
@@ -201,11 +231,20 @@ def to_plain_json(value: Any, label: str) -> Any:
         raise InputError(f"{label} must be JSON values: {error}") from error
 
 
+def _list_column(values: Any, label: str, count: int) -> list[Any] | None:
+    """Return a column beside the texts, None where there is none. Raises InputError for another length."""
+    if values is None:
+        return None
+    column = list_values(values, label)
+    if len(column) != count:
+        raise InputError(f"{label} must be a list of {count:,}, one for each text, got {len(column):,}")
+    return column
+
+
 def parse_vectors(vectors: Any, count: int) -> Vector:
     """Return the `vectors` of `add` as unit rows, shape (count, dimension). Raises InputError."""
     try:
-        with np.errstate(over="ignore"):  # what is too large becomes infinity, which is refused below
-            matrix = np.asarray(vectors, np.float32)
+        matrix = to_matrix(vectors)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"vectors must be a matrix of numbers, one row for each text: {error}") from error
     if matrix.ndim != 2 or len(matrix) != count or not matrix.shape[1]:
@@ -216,15 +255,18 @@ def parse_vectors(vectors: Any, count: int) -> Vector:
 def parse_queries(query: Any, vector: Any = None) -> tuple[list[str] | None, Any, bool]:
     """Return (texts or None, matrix or None, whether there are many); a `vector` is that of a text."""
     if isinstance(query, str):
-        text = check_query(query)
+        text = check_query(to_plain_string(query))
         return [text], None if vector is None else parse_vectors([vector], 1), False
-    if isinstance(query, Sequence) and query and all(isinstance(text, str) for text in query):
-        texts = [check_query(text) for text in query]
-        return texts, None if vector is None else parse_vectors(vector, len(texts)), True
-    if vector is not None:
-        raise UsageError("vector goes with a text, or many: a query that is a vector needs no other")
     try:
-        matrix = np.asarray(query, np.float32)
+        values = query if is_numbers(query) else list_values(query, _QUERY, one_value="search(text)")
+        if isinstance(values, list) and any(isinstance(text, str) for text in values):
+            texts = [check_query(text) for text in values]
+            return texts, None if vector is None else parse_vectors(vector, len(texts)), True
+        if vector is not None:
+            raise UsageError("vector goes with a text, or many: a query that is a vector needs no other")
+        matrix = to_matrix(values)
+    except InputError:
+        raise
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"a query is a text, a vector, or a list of either, got {shorten_repr(query)}") from error
     if matrix.ndim not in (1, 2) or not matrix.size:
@@ -263,10 +305,9 @@ def embed_queries(
             )
 
     def encode() -> list[Vector]:
-        rows = encoder.encode_queries(texts)
-        if rows.shape[1] != dimension:  # a collection of vectors that the caller brought
-            raise DimensionMismatchError(dimension, rows.shape[1])
-        return list(rows)
+        if encoder.dimension != dimension:  # a collection of vectors that the caller brought
+            raise DimensionMismatchError(dimension, encoder.dimension)
+        return list(encode_all(encoder, texts, encoder.encode_queries))
 
     return [start(lambda: encode()[0])] if is_loaded and len(texts) == 1 and mode is Mode.HYBRID else encode()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from os.path import abspath
 from pathlib import Path
@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from vecsearch.api import arguments
+from vecsearch.api.columns import list_values
 from vecsearch.api.editor import CollectionEditor
 from vecsearch.core.checks import check_choice, check_limit
 from vecsearch.core.errors import InputError, SchemaVersionError, UsageError
@@ -73,16 +74,17 @@ class Collection(CollectionEditor):
 
     def add(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
-        ids: Sequence[str] | None = None,
-        metadatas: Sequence[Mapping[str, Any] | None] | None = None,
-        titles: Sequence[str | None] | None = None,
+        ids: Iterable[str] | None = None,
+        metadatas: Iterable[Mapping[str, Any] | None] | None = None,
+        titles: Iterable[str | None] | None = None,
         vectors: Any = None,
         on_conflict: str = OnConflict.ERROR,
     ) -> AddReport:
         """Store documents; returns their ids, in order, with counts of what became of them. On bad input none is stored.
 
+        A list, an array, a pandas Series, an iterator and the like are all taken by position; what has no order is refused.
         `ids` are made up where not given. `vectors`, shape (len(texts), dimension), are taken as the collection model's, one a
         document, and normalised; no model is loaded. `on_conflict` says what happens to an id that is there: "error"
         (DocumentExistsError), "skip" or "replace". Raises InputError, DimensionMismatchError, DatabaseLockedError, DiskFullError.
@@ -107,11 +109,11 @@ class Collection(CollectionEditor):
 
     def upsert(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
-        ids: Sequence[str],
-        metadatas: Sequence[Mapping[str, Any] | None] | None = None,
-        titles: Sequence[str | None] | None = None,
+        ids: Iterable[str],
+        metadatas: Iterable[Mapping[str, Any] | None] | None = None,
+        titles: Iterable[str | None] | None = None,
         vectors: Any = None,
     ) -> AddReport:
         """Store documents, replacing those that are there under the same ids; see `add`."""
@@ -144,26 +146,34 @@ class Collection(CollectionEditor):
         from vecsearch.core.files import FileFilter, Scan
         from vecsearch.documents.scan import scan
 
-        files = paths if isinstance(paths, Scan) else scan(
-            arguments.list_paths(paths), selection=FileFilter(tuple(include), tuple(exclude), check_limit(max_bytes, "max_bytes"))
-        )  # fmt: skip
+        selection = FileFilter(
+            tuple(list_values(include, "include")), tuple(list_values(exclude, "exclude")), check_limit(max_bytes, "max_bytes")
+        )
+        files = paths if isinstance(paths, Scan) else scan(arguments.list_paths(paths), selection=selection)
         if not dry_run:
             self._store.upgrade()
-        pipeline = self._make_pipeline(split, progress, passwords, dry_run=dry_run, vectors=vectors)
+        pipeline = self._make_pipeline(split, progress, list_values(passwords, "passwords"), dry_run=dry_run, vectors=vectors)
         return pipeline.run(files, allow_empty=allow_empty)
 
     def fill_vectors(self, *, progress: Progress | None = None, should_stop: Callable[[], bool] = lambda: False) -> FillReport:
         """Make the vectors of all chunks that wait for one, the newest first, until it `should_stop`, which is asked often.
 
-        Where another process makes them, waits for it. Raises CollectionChangedError, UnavailableError, DatabaseLockedError,
-        DiskFullError.
+        Where another process makes them, waits for it. A text that the model gives no usable vector for stands in the report's
+        `failed`, stays found by its words, and is tried again by the next run. Raises CollectionChangedError, UnavailableError,
+        DatabaseLockedError, DiskFullError, EncodingError where the model gives no vectors at all.
         """
         from vecsearch.indexing.batch_writer import CollectionTarget
         from vecsearch.indexing.vector_filler import VectorFiller
 
         self._store.upgrade()
         target = CollectionTarget(self._store, self.name)
-        return VectorFiller(target, get_encoder=self._load_encoder, progress=progress, should_stop=should_stop).run()
+        return VectorFiller(
+            target,
+            get_encoder=self._load_encoder,
+            progress=progress,
+            should_stop=should_stop,
+            source_root=self._store.source_root,
+        ).run()
 
     def _index_json_lines(
         self, lines: RawFile, *, split: str = Split.TOKENS, vectors: bool = True, progress: Progress | None = None
@@ -177,7 +187,7 @@ class Collection(CollectionEditor):
 
     def delete(
         self,
-        ids: str | Sequence[str] | None = None,
+        ids: str | Iterable[str] | None = None,
         *,
         where: Where | None = None,
         source: AnyPath | None = None,
@@ -186,11 +196,13 @@ class Collection(CollectionEditor):
     ) -> list[str]:
         """Delete documents by id, by filter, or by the file or folder they came from; returns the ids (that would be) deleted.
 
-        Raises DocumentNotFoundError for an id that is not there, and then deletes nothing; with `missing` "skip" it is left out.
+        Raises DocumentNotFoundError for an id that is not there, unless `missing` is "skip", FilterError for a filter that is
+        empty (see `delete_all`), and then deletes nothing.
         """
         policy = check_choice(OnMissing, missing, "missing")
         if (ids is not None) + (where is not None) + (source is not None) != 1:
             raise UsageError("delete takes ids, where, or source: exactly one of them")
+        arguments.check_not_empty(where)
         if dry_run:
             return self._select_ids(ids, where, source, policy)
         with self._store.open_writer(self.name) as writer:
@@ -198,6 +210,16 @@ class Collection(CollectionEditor):
             if source is not None:
                 self._delete_source(Path(abspath(source)))
             elif keys:
+                writer.delete_documents(keys)
+        return keys
+
+    def delete_all(self, *, dry_run: bool = False) -> list[str]:
+        """Delete all documents, in one transaction; returns the ids (that would be) deleted. The collection stays."""
+        if dry_run:
+            return list(self)
+        with self._store.open_writer(self.name) as writer:
+            keys = list(self)
+            if keys:
                 writer.delete_documents(keys)
         return keys
 

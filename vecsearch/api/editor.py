@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vecsearch.api import arguments
+from vecsearch.api.columns import list_values
 from vecsearch.api.searcher import CollectionSearcher
 from vecsearch.core.checks import check_choice, shorten_repr
 from vecsearch.core.errors import DimensionMismatchError, DocumentExistsError, InputError, UsageError
@@ -48,6 +49,7 @@ class CollectionEditor(CollectionSearcher):
         self, id: str, *, text: str | None = None, title: str | None = None, metadata: Mapping[str, Any] | None = None
     ) -> Document:
         """Change a document; returns it as it is then. See `update_many`."""
+        text, title = list_values([text, title], "text and title")
         with self._store.open_writer(self.name):
             keys = self._select_ids([id], None, None)
             self._change_documents({key: _make_change(text, title, metadata) for key in keys})
@@ -55,12 +57,12 @@ class CollectionEditor(CollectionSearcher):
 
     def update_many(
         self,
-        ids: Sequence[str] | None = None,
+        ids: Iterable[str] | None = None,
         *,
         where: Where | None = None,
-        texts: Sequence[str | None] | None = None,
-        titles: Sequence[str | None] | None = None,
-        metadatas: Sequence[Mapping[str, Any] | None] | None = None,
+        texts: Iterable[str | None] | None = None,
+        titles: Iterable[str | None] | None = None,
+        metadatas: Iterable[Mapping[str, Any] | None] | None = None,
         metadata: Mapping[str, Any] | None = None,
         vectors: Any = None,
         missing: str = OnMissing.ERROR,
@@ -75,7 +77,10 @@ class CollectionEditor(CollectionSearcher):
         whose text, title or vector is to change; DimensionMismatchError, DatabaseLockedError, DiskFullError.
         """
         policy = check_choice(OnMissing, missing, "missing")
-        columns = {"texts": texts, "titles": titles, "metadatas": metadatas, "vectors": vectors}
+        arguments.check_not_empty(where)
+        given = {"texts": texts, "titles": titles, "metadatas": metadatas}
+        columns = {name: None if column is None else list_values(column, name) for name, column in given.items()}
+        columns["vectors"] = vectors
         _check_selection(ids, where, columns, metadata)
         if ids is not None:
             changes = _align_changes(ids, columns, metadata)
@@ -160,20 +165,16 @@ def _check_selection(ids: Any, where: Where | None, columns: Mapping[str, Any], 
         raise UsageError("update_many takes metadata, for all, or metadatas, one for each: not both")
 
 
-def _align_changes(ids: Sequence[str], columns: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> dict[str, _Change]:
+def _align_changes(ids: Iterable[str], columns: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> dict[str, _Change]:
     """Return the change of each id. Raises InputError."""
-    if isinstance(ids, str):
-        raise InputError("update_many takes a list of ids; for one: update(id)")
-    keys = list(ids)
+    keys = list_values(ids, "ids", one_value="update(id)")
     if twice := [key for key, count in Counter(keys).items() if count > 1]:
         raise InputError(f"the id {shorten_repr(twice[0])} is given twice")
     for name, column in columns.items():
-        if column is not None and (isinstance(column, str | Mapping) or len(column) != len(keys)):
-            raise InputError(f"{name} must be a list of {len(keys)}, one for each id")
+        if name != "vectors" and column is not None and len(column) != len(keys):
+            raise InputError(f"{name} must be a list of {len(keys)}, one for each id, got {len(column):,}")
     none = [None] * len(keys)
-    texts, titles, metadatas = (
-        [*columns[name]] if columns[name] is not None else none for name in ("texts", "titles", "metadatas")
-    )
+    texts, titles, metadatas = (none if columns[name] is None else columns[name] for name in ("texts", "titles", "metadatas"))
     rows = none if columns["vectors"] is None else list(arguments.parse_vectors(columns["vectors"], len(keys)))
     return {
         key: _make_change(text, title, metadata if own is None else own, row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -37,7 +37,7 @@ class CollectionReader:
 
     def get(
         self,
-        ids: str | Sequence[str] | None = None,
+        ids: str | Iterable[str] | None = None,
         *,
         where: Where | None = None,
         source: AnyPath | None = None,
@@ -60,12 +60,14 @@ class CollectionReader:
             raise UsageError("get takes ids, where, or source: exactly one of them")
         if ids is not None and is_page:
             raise UsageError("limit and after go with where or source: ids are a page already")
-        condition = arguments.parse_where(where)
+        condition, keys_given = arguments.parse_where(where), arguments.parse_ids(ids)
         with self._open_snapshot() as snapshot:
             if is_page or order == ListOrder.ADDED:
                 keys = self._list_page(snapshot, condition, source, limit, 0, after, order)
             else:
-                keys = selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source, missing=policy)
+                keys = selection.select_documents(
+                    snapshot, self.name, ids=keys_given, where=condition, source=source, missing=policy
+                )
             return snapshot.load_documents(keys, include_vectors=include_vectors)
 
     def list_documents(
@@ -250,8 +252,8 @@ class CollectionReader:
             return None if snapshot is None else snapshot.info
 
     def _select_ids(
-        self, ids: str | Sequence[str] | None, where: Where | None, source: AnyPath | None, missing: OnMissing = OnMissing.ERROR
+        self, ids: str | Iterable[str] | None, where: Where | None, source: AnyPath | None, missing: OnMissing = OnMissing.ERROR
     ) -> list[str]:
-        condition = arguments.parse_where(where)
+        condition, keys = arguments.parse_where(where), arguments.parse_ids(ids)
         with self._store.open_snapshot(self.name) as snapshot:
-            return selection.select_documents(snapshot, self.name, ids=ids, where=condition, source=source, missing=missing)
+            return selection.select_documents(snapshot, self.name, ids=keys, where=condition, source=source, missing=missing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vecsearch.api import arguments
 from vecsearch.api.arguments import Example, SearchOptions
+from vecsearch.api.columns import list_values
 from vecsearch.api.reader import CollectionReader
 from vecsearch.core.checks import check_choice, check_limit, check_query
 from vecsearch.core.errors import InputError, StorageError, UnavailableError, UsageError
@@ -20,7 +21,7 @@ from vecsearch.core.results import Hits
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
 from vecsearch.core.types import AnyPath, Fusion, Mode, Split, Where
 from vecsearch.encoders.base import TextEncoder, TokenEncoder
-from vecsearch.encoders.unit_vectors import normalize_vectors
+from vecsearch.encoders.unit_vectors import encode_documents
 from vecsearch.search import engine, selection
 from vecsearch.search.engine import ResultOptions
 from vecsearch.search.recommend import PreferenceProfile
@@ -191,8 +192,8 @@ class CollectionSearcher(CollectionReader):
 
     def recommend(
         self,
-        positive: Sequence[Example],
-        negative: Sequence[Example] = (),
+        positive: Iterable[Example],
+        negative: Iterable[Example] = (),
         *,
         limit: int = LIMIT_DEFAULT,
         offset: int = 0,
@@ -215,9 +216,8 @@ class CollectionSearcher(CollectionReader):
             limit=limit, offset=offset, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr,
             window=window, explain=explain,
         )  # fmt: skip
-        if not positive or isinstance(positive, str) or isinstance(negative, str):
-            raise UsageError("recommend takes a list of positive examples, at least one, and a list of negative ones")
-        examples = [arguments.parse_example(example) for example in (*positive, *negative)]
+        positives, negatives = arguments.parse_examples(positive, negative)
+        examples = [*positives, *negatives]
 
         def prepare(info: CollectionInfo) -> tuple[dict[str, Vector], ResultOptions]:
             load = self._bind_encoder(info)
@@ -232,7 +232,7 @@ class CollectionSearcher(CollectionReader):
             own = {key: selection.select_chunks(snapshot, self.name, key=key, file=None) for key in ids}
             centroids = {key: _load_centroid(snapshot, chunks, key) for key, chunks in own.items()}
             vectors = np.stack([centroids[example] if isinstance(example, str) else texts[example.text] for example in examples])
-            profile = PreferenceProfile(vectors[: len(positive)], vectors[len(positive) :])
+            profile = PreferenceProfile(vectors[: len(positives)], vectors[len(positives) :])
             least, _ = arguments.resolve_min_similarity(snapshot, options)
             excluded = np.unique(np.concatenate([np.empty(0, np.int64), *own.values()]))
             return engine.recommend(
@@ -266,18 +266,16 @@ class CollectionSearcher(CollectionReader):
         packed = pack(question, hits, max_tokens=max_tokens, count_tokens=lambda text: len(encoder.token_spans(text)))
         return replace(packed, pending_vectors=hits.pending_vectors)
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    def embed(self, texts: Iterable[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Return the vectors of texts as documents, shape (len(texts), dimension), float32, each of length 1.
 
         Each text is cut at the model's window. Raises InputError, UnavailableError.
         """
-        if isinstance(texts, str):
-            raise InputError("embed takes a list of texts; for one text: embed([text])")
+        checked = [check_query(text) for text in list_values(texts, "texts", one_value="embed([text])")]
         encoder = self._load_encoder()
-        checked = [check_query(text) for text in texts]
         if not checked:
             return np.empty((0, encoder.dimension), np.float32)
-        return normalize_vectors(encoder.encode_documents([_cut_at_window(text, encoder) for text in checked]))
+        return encode_documents(encoder, [_cut_at_window(text, encoder) for text in checked], lambda n: f"texts[{n}]")
 
     # -- inside
 
@@ -333,7 +331,7 @@ def _embed_document(document: ParsedDocument, encoder: TextEncoder) -> Vector:
     from vecsearch.documents.chunk_inputs import chunk_document
 
     texts = chunk_document(document, Split.TOKENS, encoder)[1]
-    return engine.compute_centroid(normalize_vectors(encoder.encode_documents(texts)))
+    return engine.compute_centroid(encode_documents(encoder, texts))
 
 
 def _load_centroid(snapshot: Snapshot, chunks: Ids, key: str | None) -> Vector:

@@ -4,7 +4,7 @@ VecsearchError
 ├── InputError        ask differently: a path, a value, an id, a filter, a name
 │   ├── UsageError    the options contradict each other (the shell exits 2, as for what its parser rejects)
 │   ├── DimensionMismatchError, ModelMismatchError, CollectionNotFoundError, DocumentNotFoundError, DocumentExistsError,
-│   ├── FilterError, UnreadableFileError
+│   ├── EncodingError, FilterError, UnreadableFileError
 ├── StorageError      the database is locked, damaged, full, read-only, of another version, or was changed under a run
 │   ├── DatabaseLockedError, ReadOnlyError, DatabaseCorruptedError, SchemaVersionError, NotADatabaseError, DiskFullError,
 │   ├── StorageIOError, CollectionChangedError
@@ -66,6 +66,10 @@ class DocumentExistsError(InputError):
 
 class UnreadableFileError(InputError):
     """A file that should have been readable: broken encoding, damaged, or no permission."""
+
+
+class EncodingError(InputError):
+    """A model gave no usable vector for a text, or gives none at all: of another shape than it says, NaN, or zeros."""
 
 
 class DimensionMismatchError(InputError):

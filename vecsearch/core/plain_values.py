@@ -48,6 +48,8 @@ def _convert_container(value: Any, levels: int) -> JSON:
         return [to_plain_value(inner, levels=levels) for inner in value]
     if hasattr(value, "dtype") and hasattr(value, "tolist"):
         return _convert_array(value, levels)
+    if hasattr(value, "as_py"):  # of Arrow
+        return to_plain_value(value.as_py(), levels=levels)
     raise ValueError(f"got {type(value).__name__}")
 
 

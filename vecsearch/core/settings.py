@@ -100,6 +100,7 @@ RESCORE_MIN: Final = 160  # … which propose so many rows to be scored exactly 
 RESCORE_FACTOR: Final = 4  # … or so many for each wanted, whichever is more …
 RESCORE_FACTOR_SEGMENTS: Final = 2  # times as many, where several segments propose …
 RESCORE_SHARE_MAX: Final = 0.25  # … and are left alone where that would be more than this share of the rows
+SIMILARITY_ROUNDING: Final = 1e-6  # a cosine that is no further from 1 is 1: so far do storing and summing bring equal vectors
 OVERFETCH_ROWS: Final = 32  # rows fetched beyond `limit`, so that exact rescoring can decide near-ties
 READ_ROWS: Final = 8_192  # vectors fetched from SQLite in one go
 

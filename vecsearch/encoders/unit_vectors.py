@@ -1,26 +1,171 @@
-"""Check and normalise the vectors that come out of an encoder, or from a caller."""
+"""Check and normalise the vectors that come out of an encoder, or from a caller: the one place that believes neither.
+
+An encoder may give another number of rows than there are texts, rows of another width or type than it says, NaN, zeros, or raise.
+What concerns one text costs that text its vector; what concerns the encoder as a whole is an error. They are told apart by a
+plain word: an encoder that fails for that one too is broken.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vecsearch.core.errors import InputError
-from vecsearch.encoders.base import Matrix
+from vecsearch.core.checks import shorten_repr
+from vecsearch.core.errors import EncodingError, InputError, StorageError, UnavailableError
+from vecsearch.encoders.base import Encoder, Matrix, TextEncoder, TokenEncoder, TokenRows
+
+Vector: TypeAlias = NDArray[np.float32]
+Encode: TypeAlias = Callable[[Sequence[str]], Any]
 
 _BLOCK_ROWS: Final = 512  # whose doubles stay in the processor's cache, which makes it several times as quick
+_PLAIN_TEXT: Final = "word"
+_NUMBERS: Final = "fiubO"  # kinds of NumPy's types; of objects, those that are numbers
+
+
+@dataclass(frozen=True, slots=True)
+class VectorFailure:
+    """Why a text has no vector, and the error that the encoder raised, if any."""
+
+    reason: str
+    cause: Exception | None = None
+
+    def to_error(self, what: str) -> EncodingError:
+        """Return the error that names the text, or the document."""
+        error = EncodingError(f"no vector for {what}: {self.reason}")
+        error.__cause__ = self.cause
+        return error
 
 
 def normalize_vectors(rows: Matrix) -> Matrix:
     """Return the rows scaled to length 1. Raises InputError for NaN, infinity or a zero row."""
-    units = np.empty(rows.shape, np.float32)
+    units, failures = _normalize_usable(rows)
+    if failures:
+        row, failure = next(iter(failures.items()))
+        place = f" (row {row:,})" if len(rows) > 1 else ""
+        raise InputError(f"a vector {failure.reason}{place}; {_EXPECTED[failure.reason]}")
+    return units
+
+
+def _normalize_usable(rows: Matrix) -> tuple[Matrix, dict[int, VectorFailure]]:
+    """Return the rows scaled to length 1, and for those that cannot be why not."""
+    units, failures = np.empty(rows.shape, np.float32), {}
     for at in range(0, len(rows), _BLOCK_ROWS):
         block = rows[at : at + _BLOCK_ROWS]
-        if not np.isfinite(block).all():
-            raise InputError("a vector holds NaN or infinity; every number must be finite")
         norms = np.linalg.norm(block.astype(np.float64), axis=1, keepdims=True)
-        if not norms.all():
-            raise InputError("a vector is all zeros; it has no direction to compare")
+        if not (np.isfinite(norms).all() and norms.all()):
+            for row, norm in enumerate(norms[:, 0].tolist(), at):
+                if not 0 < norm < np.inf:
+                    failures[row] = VectorFailure(_ZERO if norm == 0 else _NOT_FINITE)
+            norms[~np.isfinite(norms) | (norms == 0)] = np.nan
         units[at : at + _BLOCK_ROWS] = block / norms
-    return units
+    return units, failures
+
+
+_NOT_FINITE: Final = "holds NaN or infinity"
+_ZERO: Final = "is all zeros"
+_EXPECTED: Final = {_NOT_FINITE: "every number must be finite", _ZERO: "it has no direction to compare"}
+
+
+def encode_each(encoder: Encoder, texts: Sequence[str], encode: Encode) -> list[Vector | VectorFailure]:
+    """Return the unit vector of each text, or why there is none. `encode` is one of the encoder's methods.
+
+    Raises what the encoder raises, or EncodingError, where it concerns no single text.
+    """
+    try:
+        results = _encode_together(encoder, texts, encode)
+    except (MemoryError, StorageError, UnavailableError):
+        raise
+    except Exception:
+        return _encode_alone(encoder, texts, encode)
+    if results and all(isinstance(result, VectorFailure) for result in results):
+        _check_plain_text(encoder, encode)
+    return results
+
+
+def _encode_together(encoder: Encoder, texts: Sequence[str], encode: Encode) -> list[Vector | VectorFailure]:
+    units, failures = _normalize_usable(_check_shape(encoder, encode(texts), len(texts)))
+    if not failures:
+        return list(units)
+    return [_describe(encoder, failures[n]) if n in failures else row for n, row in enumerate(units)]
+
+
+def _describe(encoder: Encoder, failure: VectorFailure) -> VectorFailure:
+    return VectorFailure(f"what the model {encoder.name} gives {failure.reason}", failure.cause)
+
+
+def _encode_alone(encoder: Encoder, texts: Sequence[str], encode: Encode) -> list[Vector | VectorFailure]:
+    """Encode each text by itself; where the first has no vector, a plain word must have one."""
+    results = [_encode_one(encoder, texts[0], encode)]
+    if isinstance(results[0], VectorFailure):
+        _check_plain_text(encoder, encode)
+    return results + [_encode_one(encoder, text, encode) for text in texts[1:]]
+
+
+def _encode_one(encoder: Encoder, text: str, encode: Encode) -> Vector | VectorFailure:
+    try:
+        return _encode_together(encoder, [text], encode)[0]
+    except (MemoryError, StorageError, UnavailableError):
+        raise
+    except EncodingError as error:
+        return VectorFailure(str(error))
+    except Exception as error:
+        return VectorFailure(f"the model {encoder.name} failed: {type(error).__name__}: {error}", error)
+
+
+def _check_plain_text(encoder: Encoder, encode: Encode) -> None:
+    """Raise what the encoder raises, or EncodingError, where it gives no vector for a plain word either."""
+    try:
+        (result,) = _encode_together(encoder, [_PLAIN_TEXT], encode)
+    except Exception as error:
+        error.add_note(f"the model {encoder.name} fails for every text; what was committed before is kept")
+        raise
+    if isinstance(result, VectorFailure):
+        raise EncodingError(f"{result.reason}, for a plain word too: the model cannot be used")
+
+
+def _check_shape(encoder: Encoder, rows: Any, count: int) -> Matrix:
+    """Return rows as float32, (count, dimension). Raises EncodingError for anything else."""
+    try:
+        given = np.asarray(rows)
+        if given.dtype.kind in _NUMBERS and given.shape == (count, encoder.dimension):
+            with np.errstate(over="ignore"):  # infinity is refused later
+                return given.astype(np.float32, copy=False)
+        what = f"an array of {given.dtype} of the shape {given.shape}"
+    except (TypeError, ValueError, RuntimeError) as error:
+        what = f"{shorten_repr(rows)} ({error})"
+    raise EncodingError(
+        f"the model {encoder.name} gives {what} for {count:,} text{'' if count == 1 else 's'}, "
+        f"expected numbers of the shape ({count}, {encoder.dimension})"
+    )
+
+
+def encode_all(encoder: Encoder, texts: Sequence[str], encode: Encode, name: Callable[[int], str] | None = None) -> Matrix:
+    """Return the unit vectors of texts as rows. Raises EncodingError for the first without one, named by `name` or quoted."""
+    results = encode_each(encoder, texts, encode)
+    for n, result in enumerate(results):
+        if isinstance(result, VectorFailure):
+            raise result.to_error(shorten_repr(texts[n]) if name is None else name(n))
+    return np.stack([row for row in results if not isinstance(row, VectorFailure)])
+
+
+def encode_documents(encoder: TextEncoder, texts: Sequence[str], name: Callable[[int], str] | None = None) -> Matrix:
+    """Return the unit vectors of texts as documents; see `encode_all`."""
+    return encode_all(encoder, texts, encoder.encode_documents, name)
+
+
+def encode_tokens(encoder: TokenEncoder, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
+    """Return the token rows of each text. Raises EncodingError where they are not what the encoder says."""
+    tokens = list(encoder.encode_tokens(texts, is_query=is_query))
+    if len(tokens) != len(texts):
+        raise EncodingError(f"the model {encoder.name} gives the tokens of {len(tokens):,} texts for {len(texts):,}")
+    for text, of_text in zip(texts, tokens, strict=True):
+        count = len(of_text.spans)
+        rows = _check_shape(encoder, of_text.rows, count)
+        if not count or not np.isfinite(rows).all():
+            reason = f"one of its token vectors {_NOT_FINITE}" if count else f"the model {encoder.name} gives no tokens"
+            raise VectorFailure(reason).to_error(shorten_repr(text))
+    return tokens

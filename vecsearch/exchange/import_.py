@@ -107,7 +107,10 @@ class ImportRun:
             self._progress.advance(sum(entry.weight for entry in entries), 0)
         self._batches.flush()
         if self._fill:
-            VectorFiller(self._target, get_encoder=self._get_encoder, progress=self._progress).run()
+            filler = VectorFiller(
+                self._target, get_encoder=self._get_encoder, progress=self._progress, source_root=self._source_root
+            )
+            self._counts.failed += [FailedFile(failure.source or origin, failure.error) for failure in filler.run().failed]
         return self._build_report(origin)
 
     def _refuse_stored_ids(self, source: ImportSource) -> None:

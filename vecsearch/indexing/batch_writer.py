@@ -22,6 +22,7 @@ from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, BATCH_
 from vecsearch.core.types import CollectionSpec, Metadata, Precision, Split
 from vecsearch.documents.chunk_inputs import format_encoder_input, hash_content, hash_encoder_input
 from vecsearch.encoders.base import EncoderSpec, TextEncoder, describe_encoder
+from vecsearch.encoders.unit_vectors import VectorFailure
 from vecsearch.indexing.commit_check import CommitPlan, FinishedFile, LeftOut, Relabelling, plan_commit
 from vecsearch.indexing.stages import ChunkedDocument, assemble, collect_texts, embed
 from vecsearch.stores.base import (
@@ -288,8 +289,10 @@ class BatchWriter:
         vectors = self._find_known(batch.chunked, texts)
         if not self._vectors_follow:
             missing = sorted(texts.keys() - vectors.keys(), key=lambda key: (-len(texts[key]), key))  # like lengths pad least
-            rows = embed([texts[key] for key in missing], self._get_encoder())
-            vectors.update(zip(missing, rows, strict=True))
+            for key, row in zip(missing, embed([texts[key] for key in missing], self._get_encoder()), strict=True):
+                if isinstance(row, VectorFailure):
+                    raise row.to_error(f"document {_find_document(batch.chunked, key)!r}")
+                vectors[key] = row
         return vectors
 
     def _find_known(self, documents: Sequence[ChunkedDocument], texts: Mapping[str, str]) -> dict[str, Matrix]:
@@ -346,6 +349,11 @@ def copy_encoded(document: ParsedDocument, digest: str, encoded: EncodedChunks, 
     return NewDocument(
         document.id, source, document.text, document.title, document.metadata, digest, encoded.spans, encoded.vectors
     )
+
+
+def _find_document(documents: Iterable[ChunkedDocument], key: str) -> str:
+    """Return the id of the first document with a text of this hash."""
+    return next(chunked.document.id for chunked in documents if key in collect_texts([chunked]))
 
 
 def _describe_change(before: CollectionInfo, now: CollectionInfo | None) -> str:

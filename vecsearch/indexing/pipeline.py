@@ -64,7 +64,7 @@ class IndexPipeline:
             vectors_follow=True,
         )  # fmt: skip
         self._fill = fill
-        self._filler = VectorFiller(self._target, get_encoder=get_encoder, progress=progress)
+        self._filler = VectorFiller(self._target, get_encoder=get_encoder, progress=progress, source_root=self._source_root)
         self._split, self._progress, self._passwords, self._dry_run = split, progress, passwords, dry_run
         self._counts, self._start_time = IndexCounts(), perf_counter()
         self._errors: dict[str, str] = {}
@@ -100,7 +100,7 @@ class IndexPipeline:
         if not self._dry_run:
             self._record_errors()
             if self._fill:
-                self._filler.run()
+                self._counts.failed.extend(self._filler.run().failed)
             self._refresh_indexes()
         documents, chunks, pending = count_stored(self._target)
         counts, written, seconds = self._counts, self._batches.counts, round(perf_counter() - self._start_time, 3)

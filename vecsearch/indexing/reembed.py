@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, Final
 
-from vecsearch.core.errors import CollectionNotFoundError, StorageError, UsageError
+from vecsearch.core.errors import CollectionNotFoundError, EncodingError, StorageError, UsageError
 from vecsearch.core.parsed import ParsedDocument
 from vecsearch.core.types import CollectionSpec, Precision
 from vecsearch.encoders import registry
@@ -160,6 +160,7 @@ class ReembedRun:
         with self._replacement.open_writer() as writer:
             self._run_pass(batches)
             filler.run(holds_lock=True)
+            self._check_failures(filler)
             if pending := self._replacement.list_pending():
                 raise StorageError(
                     f"the new vectors of {self._name!r} lack the document {pending[0].id!r}, so the old ones stay; "
@@ -167,6 +168,19 @@ class ReembedRun:
                 )
             writer.refresh_indexes()
             self._replacement.swap()
+
+    def _check_failures(self, filler: VectorFiller) -> None:
+        """Raise EncodingError where a document that is still there has a text without a new vector."""
+        failures = filler.list_failures()
+        if not failures:
+            return
+        with self._store.open_snapshot(self._name) as live:
+            stored = {} if live is None else live.find_stored_documents(list(failures))
+        if failure := next((error for key, error in failures.items() if key in stored), None):
+            raise EncodingError(
+                f"{failure}; so the old vectors of {self._name!r} stay, what was made is kept: change or delete that document "
+                "and run reembed again, or discard what is made: vecsearch reembed --cancel"
+            ) from failure
 
     def _make_report(self, encoded: int, started: float, *, switched: bool = True) -> ReembedReport:
         documents, chunks, _ = count_stored(CollectionTarget(self._store, self._name))

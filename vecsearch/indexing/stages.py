@@ -18,7 +18,7 @@ from vecsearch.core.settings import ENCODER_BATCH_SIZE
 from vecsearch.core.types import Split
 from vecsearch.documents.chunk_inputs import chunk_document, hash_content, hash_encoder_input, refit_chunks
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.encoders.unit_vectors import normalize_vectors
+from vecsearch.encoders.unit_vectors import VectorFailure, encode_each
 from vecsearch.stores.base import NewDocument, PreservedFields, Vector
 
 
@@ -59,11 +59,14 @@ def rechunk(
 
 def embed(
     texts: Sequence[str], encoder: TextEncoder, on_batch: Callable[[Sequence[str]], None] = lambda batch: None
-) -> list[Vector]:
-    """Return the unit vector of each text; `on_batch` is called with the texts of every batch that is done."""
-    rows: list[Vector] = []
+) -> list[Vector | VectorFailure]:
+    """Return the unit vector of each text, or why it has none; `on_batch` is called with the texts of every batch that is done.
+
+    Raises what the encoder raises, or EncodingError, where it concerns no single text.
+    """
+    rows: list[Vector | VectorFailure] = []
     for batch in batched(texts, ENCODER_BATCH_SIZE):
-        rows.extend(normalize_vectors(encoder.encode_documents(batch)))
+        rows.extend(encode_each(encoder, batch, encoder.encode_documents))
         on_batch(batch)
     return rows
 

@@ -1,7 +1,9 @@
 """Make the vectors that wait to be made: the newest chunks first, a batch a commit. What was committed is not made again.
 
 One process at a time fills a collection; another waits and helps itself to what is left. Nobody is kept from writing meanwhile: a
-chunk that is gone when its vector comes is left out, and what comes meanwhile is newer and comes next.
+chunk that is gone when its vector comes is left out, and what comes meanwhile is newer and comes next. A text without a usable
+vector keeps none of the others from theirs: it is found by its words, reported as a failure of its file, and tried again by the
+next run.
 """
 
 from __future__ import annotations
@@ -10,13 +12,17 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from vecsearch.core.batched import batched
-from vecsearch.core.errors import CollectionChangedError
+from vecsearch.core.errors import CollectionChangedError, EncodingError
+from vecsearch.core.files import FailedFile
 from vecsearch.core.settings import BATCH_CHUNKS, FILL_WINDOW
+from vecsearch.core.source_paths import to_absolute_path
 from vecsearch.documents.chunk_inputs import build_encoder_input
 from vecsearch.encoders.base import TextEncoder
+from vecsearch.encoders.unit_vectors import VectorFailure
 from vecsearch.indexing.batch_writer import WriteTarget, count_stored
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import embed
@@ -28,12 +34,16 @@ _log = logging.getLogger("vecsearch")
 
 @dataclass(frozen=True, slots=True)
 class FillReport:
-    """What a run did: how many texts were encoded; how many chunks there are, and how many of them wait for a vector."""
+    """What a run did: how many texts were encoded; how many chunks there are, and how many of them wait for a vector.
+
+    `failed`: the files, or "" for what came from elsewhere, of documents that the model gives no usable vector for.
+    """
 
     encoded: int
     chunks: int
     pending_vectors: int
     seconds: float
+    failed: tuple[FailedFile, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the shell's JSON, in its order."""
@@ -50,12 +60,18 @@ class VectorFiller:
         get_encoder: Callable[[], TextEncoder],
         progress: Progress | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        source_root: Path | None = None,
     ) -> None:
-        """Set up a filler; `should_stop` is asked before each batch."""
+        """Set up a filler; `should_stop` is asked before each batch.
+
+        `source_root`: the folder that stored paths of files are relative to; without it no file is marked as failed.
+        """
+        self._source_root = source_root
         self._target, self._get_encoder, self._should_stop = target, get_encoder, should_stop
         self._progress: Progress = progress or NullProgress()
         self.encoded_count = 0  # texts
         self._begun_with: CollectionInfo | None = None
+        self._failed_chunks: dict[int, tuple[PendingChunk, VectorFailure]] = {}
 
     def run(self, *, holds_lock: bool = False) -> FillReport:
         """Fill until nothing waits or it should stop. Raises CollectionChangedError, DatabaseLockedError, DiskFullError.
@@ -65,7 +81,34 @@ class VectorFiller:
         started, before = time.perf_counter(), self.encoded_count
         self._fill_in_turn(holds_lock=holds_lock)
         _, chunks, pending = count_stored(self._target)
-        return FillReport(self.encoded_count - before, chunks, pending, round(time.perf_counter() - started, 3))
+        failed = self._record_failures()
+        return FillReport(self.encoded_count - before, chunks, pending, round(time.perf_counter() - started, 3), failed)
+
+    def list_failures(self) -> dict[str, EncodingError]:
+        """Return why documents have a text without a usable vector, by id."""
+        failures: dict[str, EncodingError] = {}
+        for chunk, failure in self._failed_chunks.values():
+            failures.setdefault(chunk.document_id, failure.to_error(f"document {chunk.document_id!r}"))
+        return failures
+
+    def _record_failures(self) -> tuple[FailedFile, ...]:
+        """Mark the files of texts without a usable vector as failed; return them, a document each."""
+        reasons = {key: str(error) for key, error in self.list_failures().items()}
+        if not reasons:
+            return ()
+        with self._target.open_snapshot() as snapshot:
+            stored = {} if snapshot is None else snapshot.find_stored_documents(list(reasons))
+        root = self._source_root
+        by_file = {document.source: reasons[key] for key, document in stored.items() if document.source is not None}
+        if by_file and root is not None:
+            with self._target.open_writer() as writer:
+                if writer.info is not None:
+                    writer.record_failures(by_file)
+        paths = {key: document.source for key, document in stored.items()}
+        return tuple(
+            FailedFile("" if path is None or root is None else to_absolute_path(root, path).as_posix(), reasons[key])
+            for key, path in paths.items()
+        )
 
     def _fill_in_turn(self, *, holds_lock: bool) -> None:
         """Fill, or wait for whoever does."""
@@ -91,7 +134,7 @@ class VectorFiller:
         while not self._should_stop():
             with self._target.open_snapshot() as snapshot:
                 self._check_unchanged(None if snapshot is None else snapshot.info)
-                waiting = [] if snapshot is None else snapshot.load_pending_chunks(FILL_WINDOW)
+                waiting = [] if snapshot is None else snapshot.load_pending_chunks(FILL_WINDOW, exclude=self._failed_chunks)
                 known = {} if snapshot is None else snapshot.load_copied_vectors(waiting)
             if not waiting:
                 return
@@ -102,18 +145,21 @@ class VectorFiller:
     def _encode(self, chunks: Sequence[PendingChunk]) -> None:
         """Encode chunks, a text of several once; like lengths, which pad least, together. Ends where some are gone by now."""
         encoder = self._get_encoder()
-        by_text: dict[str, list[int]] = {}
+        by_text: dict[str, list[PendingChunk]] = {}
         for chunk in chunks:
             text = build_encoder_input(chunk.document_id, chunk.title, chunk.context, chunk.text, encoder)
-            by_text.setdefault(text, []).append(chunk.id)
+            by_text.setdefault(text, []).append(chunk)
         for texts in batched(sorted(by_text, key=lambda text: (-len(text), text)), BATCH_CHUNKS):
             if self._should_stop():
                 return
-            rows = embed(texts, encoder)
-            vectors = {chunk: row for text, row in zip(texts, rows, strict=True) for chunk in by_text[text]}
-            is_whole = self._attach(vectors) == len(vectors)
-            self.encoded_count += len(texts)
-            if not is_whole:
+            vectors: dict[int, Vector] = {}
+            for text, row in zip(texts, embed(texts, encoder), strict=True):
+                if isinstance(row, VectorFailure):
+                    self._failed_chunks |= {chunk.id: (chunk, row) for chunk in by_text[text]}
+                    continue
+                vectors |= {chunk.id: row for chunk in by_text[text]}
+                self.encoded_count += 1
+            if vectors and self._attach(vectors) < len(vectors):
                 return
 
     def _attach(self, vectors: Mapping[int, Vector]) -> int:

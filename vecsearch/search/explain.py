@@ -12,6 +12,7 @@ from vecsearch.core.results import Explanation, TokenAttribution
 from vecsearch.core.types import Span
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import TokenEncoder, TokenRows
+from vecsearch.encoders.unit_vectors import encode_tokens
 from vecsearch.stores.base import ChunkText
 from vecsearch.text.analyzer import get_analyzer
 from vecsearch.text.sentences import split_sentences
@@ -26,7 +27,7 @@ def attribute_to_tokens(
 
     The similarity is that of `components["dense"]`. An encoder that does not pool by the mean has no shares; that is no error.
     """
-    rows = encoder.encode_tokens([format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks])
+    rows = encode_tokens(encoder, [format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks])
     return [_attribute_tokens(*parts, encoder, query) for parts in zip(explanations, chunks, rows, strict=True)]
 
 

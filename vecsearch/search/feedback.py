@@ -20,4 +20,4 @@ def score_feedback(snapshot: Snapshot, ranked: ScoredChunks) -> Scores:
     weights = np.exp(FEEDBACK_SHARPNESS * (first - first[0]))
     centroid = (weights / weights.sum()) @ rows[: len(first)]
     cosines = np.vecdot(rows, centroid.astype(np.float32))  # row by row, so that equal rows score equal
-    return np.asarray(cosines, np.float64)
+    return np.asarray(np.clip(cosines, -1.0, 1.0), np.float64)  # half precision makes some rows longer than 1

@@ -36,4 +36,4 @@ def _estimate(snapshot: Snapshot) -> float | None:
     cosines = rows[positions] @ rows.T
     cosines[documents[positions][:, np.newaxis] == documents[np.newaxis]] = np.nan
     strangers, kin = np.nanmedian(cosines), np.nanmedian(np.nanmax(cosines, axis=1))
-    return float((strangers + kin) / 2)
+    return min(float((strangers + kin) / 2), 1.0)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsearch.core.settings import FUSION_DEPTH
 from vecsearch.search.retrieval import Ranking
-from vecsearch.stores.base import NO_CHUNKS, NO_IDS, ChunkSet, Ids, Matrix, ScoredChunks, Snapshot
+from vecsearch.stores.base import NO_CHUNKS, NO_IDS, ChunkSet, Ids, Matrix, ScoredChunks, Scores, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +23,19 @@ class PreferenceProfile:
     positive: Matrix
     negative: Matrix
 
-    def score(self, rows: Matrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (scores, cosines to the nearest positive example) of unit rows."""
-        near = (rows @ self.positive.T).max(axis=1).astype(np.float64)
+    def score(self, snapshot: Snapshot, ids: Ids) -> tuple[Scores, Scores]:
+        """Return (scores, cosines to the nearest positive example) of chunks that have vectors, by ascending id."""
+        near = _find_likeness(snapshot, self.positive, ids)
         if not len(self.negative):
             return near, near
-        far = (rows @ self.negative.T).max(axis=1).astype(np.float64)
+        far = _find_likeness(snapshot, self.negative, ids)
         return np.where(near >= far, near, -far), near
+
+
+def _find_likeness(snapshot: Snapshot, examples: Matrix, ids: Ids) -> Scores:
+    """Return each chunk's cosine to the nearest of the examples, as a search for it has it."""
+    cosines = [snapshot.compute_similarities(example, ids).scores for example in examples]
+    return np.asarray(np.max(cosines, axis=0), np.float64)
 
 
 def rank_by_preference(
@@ -48,7 +53,7 @@ def rank_by_preference(
         near = [snapshot.find_nearest(example, depth_each, within=within, exclude=exclude) for example in profile.positive]
         ids = np.unique(np.concatenate([side.ranked.ids for side in near]))
         complete = any(side.exhausted for side in near)
-        scores, likeness = profile.score(snapshot.load_vectors(ids.tolist())) if len(ids) else (np.empty(0), np.empty(0))
+        scores, likeness = profile.score(snapshot, ids)
         similarities = ScoredChunks(ids, likeness)
         every = ScoredChunks.rank(ids, scores)
         ranked = every if min_similarity is None else every[similarities.look_up(every.ids) >= min_similarity]

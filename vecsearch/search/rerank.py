@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.core.errors import EncodingError
 from vecsearch.core.settings import (
     CENTER_SAMPLE_CHUNKS,
     MAXSIM_WEIGHT,
@@ -19,6 +20,7 @@ from vecsearch.core.settings import (
 )
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import CrossEncoder, TokenEncoder, TokenRows
+from vecsearch.encoders.unit_vectors import encode_tokens
 from vecsearch.search.retrieval import Query, Ranking, parse_terms
 from vecsearch.search.sample import SampleCache
 from vecsearch.stores.base import ChunkText, Ids, ScoredChunks, Snapshot
@@ -72,10 +74,11 @@ class MaxSimReranker:
 
     def _score_late_interaction(self, snapshot: Snapshot, query: str, chunks: Sequence[ChunkText]) -> Numbers:
         """Return the MaxSim of each passage, in [0, 1]; see `score_passage`."""
-        (query_tokens,) = self.encoder.encode_tokens([query], is_query=True)
+        (query_tokens,) = encode_tokens(self.encoder, [query], is_query=True)
         weights = compute_token_weights(query, query_tokens, snapshot.idf(parse_terms(snapshot, query)), snapshot.info.stemmer)
         unit = _normalize(query_tokens.rows)
-        rows = self.encoder.encode_tokens([format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks])
+        passages = [format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks]
+        rows = encode_tokens(self.encoder, passages)
         return np.array([score_passage(unit @ _normalize(passage.rows).T, weights) for passage in rows])
 
 
@@ -88,9 +91,11 @@ class CrossEncoderReranker:
     def score(self, snapshot: Snapshot, query: str, ranked: ScoredChunks) -> Numbers:
         """Return the model's scores."""
         passages = snapshot.load_chunk_texts(ranked.ids.tolist())
-        return self.model.scores(
-            query, [format_encoder_input(passage.title, passage.context, passage.text) for passage in passages]
-        )
+        texts = [format_encoder_input(passage.title, passage.context, passage.text) for passage in passages]
+        scores = np.asarray(self.model.scores(query, texts), np.float64)
+        if scores.shape != (len(texts),) or not np.isfinite(scores).all():
+            raise EncodingError(f"the cross-encoder gave no finite score for each of {len(texts):,} passages, got {scores.shape}")
+        return scores
 
 
 def load_centered_vectors(snapshot: Snapshot, ids: Ids) -> Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import fspath
 from os.path import abspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ def select_documents(
     snapshot: Snapshot | None,
     collection: str,
     *,
-    ids: str | Sequence[str] | None,
+    ids: Sequence[Any] | None,
     where: Filter | None,
     source: AnyPath | None,
     missing: OnMissing = OnMissing.ERROR,
@@ -32,7 +33,7 @@ def select_documents(
     Raises DocumentNotFoundError for an id that is not there, unless those are skipped; InputError for a source that gave nothing.
     """
     if ids is not None:
-        return _find_ids(snapshot, collection, [ids] if isinstance(ids, str) else list(ids), missing)
+        return _find_ids(snapshot, collection, ids, missing)
     if snapshot is None:
         return []
     if source is None:
@@ -68,6 +69,8 @@ def _can_be_id(key: Any) -> bool:
 
 def resolve_source(source: AnyPath) -> Path:
     """Return the absolute path of a file or folder. Raises InputError for a name that nothing can have been stored under."""
+    if not fspath(source):  # an empty variable of a script would mean the folder that it runs in
+        raise InputError("source is empty; for the current folder: .")
     path = abspath(source)
     if not is_unicode(path):
         raise InputError(f"nothing was indexed from {shorten_repr(path)}, whose name is no valid Unicode; see `vecsearch ls`")

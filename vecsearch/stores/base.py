@@ -14,7 +14,7 @@ What only one kind of store offers (backup, repair, compaction) is a Protocol of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -196,8 +196,8 @@ class Snapshot(Protocol):
     def iterate_vectors(self, ids: Sequence[str], *, start: int = 0) -> Iterator[StoredVector]:
         """Yield every chunk, from a character on, of these documents whose vectors follow from the text."""
 
-    def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
-        """Load up to `limit` chunks whose vectors are still to be made, the newest first."""
+    def load_pending_chunks(self, limit: int, *, exclude: Collection[ChunkId] = ()) -> list[PendingChunk]:
+        """Load up to `limit` chunks whose vectors are still to be made, the newest first, without those excluded."""
 
     def load_copied_vectors(self, waiting: Sequence[PendingChunk]) -> dict[ChunkId, Vector]:
         """Return the vectors of those of the chunks of which a document of the same content has the same one, with its vector.

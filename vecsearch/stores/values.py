@@ -101,7 +101,10 @@ NO_CHUNKS: Final = ScoredChunks(NO_IDS, np.empty(0))
 
 @dataclass(frozen=True, slots=True)
 class VectorHits:
-    """Chunks by cosine in [-1, 1], best first. `exhausted`: there are no further ones. `access`: how they were found."""
+    """Chunks by cosine in [-1, 1], best first; one within SIMILARITY_ROUNDING of 1 is 1. `exhausted`: there are no further ones.
+
+    `access`: how they were found.
+    """
 
     ranked: ScoredChunks
     exhausted: bool

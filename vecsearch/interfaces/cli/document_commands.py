@@ -29,17 +29,21 @@ from vecsearch.interfaces.rendering import output, terminal_safe
 @where_option
 @source_option
 @missing_option
+@click.option("--all", "is_all", is_flag=True, help="All documents of the collection.")
 @click.option("--dry-run", is_flag=True, help="Show what would be deleted; change nothing.")
 @add_common_options
 def delete(
-    options: CliContext, ids: Sequence[str], where: Sequence[str], source: str | None, missing: str, dry_run: bool
+    options: CliContext, ids: Sequence[str], where: Sequence[str], source: str | None, missing: str, is_all: bool, dry_run: bool
 ) -> None:
-    """Delete documents by id, metadata or file."""
-    require_one_of("ID…, --where or --source", bool(ids), bool(where), source is not None)
+    """Delete documents by id, metadata or file, or all."""
+    require_one_of("ID…, --where, --source or --all", bool(ids), bool(where), source is not None, is_all)
     with options.open_for_reading() if dry_run else options.open_for_writing() as collection:
-        keys = collection.delete(
-            list(ids) or None, where=parse_where_options(where), source=source, missing=missing, dry_run=dry_run
-        )
+        if is_all:
+            keys = collection.delete_all(dry_run=dry_run)
+        else:
+            keys = collection.delete(
+                list(ids) or None, where=parse_where_options(where), source=source, missing=missing, dry_run=dry_run
+            )
     verb = "would delete" if dry_run else "deleted"
     lines = [f"{verb} {len(keys):,} document{'' if len(keys) == 1 else 's'}", *(keys if dry_run else [])]
     options.show({"deleted": keys, "dry_run": dry_run}, [] if options.quiet else map(terminal_safe.make_printable, lines))

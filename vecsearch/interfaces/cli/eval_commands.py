@@ -15,6 +15,7 @@ import click
 
 from vecsearch.core.errors import InputError, VecsearchWarning
 from vecsearch.core.types import Mode, format_count, format_names
+from vecsearch.interfaces.cli.optional_values import OptionalValueCommand
 from vecsearch.interfaces.cli.options import CliContext, add_common_options, add_rerank_option, fusion_option, parse_rerank_option
 from vecsearch.interfaces.rendering import terminal_safe
 
@@ -49,7 +50,7 @@ class ThresholdType(click.ParamType[Threshold]):
         return bound
 
 
-@click.command("eval")
+@click.command("eval", cls=OptionalValueCommand)
 @click.argument("dataset", required=False, metavar="[DATASET]")
 @click.option("--queries", metavar="FILE", help='Measure the collection of --db and -c: JSON lines {"_id", "text"}, and …')
 @click.option("--qrels", metavar="FILE", help="… lines of query-id, document-id and score, separated by tabs.")

@@ -59,7 +59,8 @@ def _fill_beside(options: CliContext) -> Iterator[Callable[[], None]]:
         while due.wait() and not stopped.is_set():
             due.clear()
             try:
-                index_commands.fill_vectors(quiet, stopped.is_set)
+                for line in output.format_failed_files(index_commands.fill_vectors(quiet, stopped.is_set).failed):
+                    click.echo(line, err=True)
             except (NotADatabaseError, CollectionNotFoundError):  # there was nothing to index yet
                 continue
             except VecsearchError as error:
@@ -132,8 +133,4 @@ def _print_report(options: CliContext, report: IndexReport, *, first: bool = Fal
         return
     for line in output.format_failures(report):
         click.echo(line, err=True)
-    if options.as_json:
-        click.echo(output.dump_json(report.to_dict()))
-    elif not options.quiet:
-        for line in output.format_report(report):
-            click.echo(line)
+    options.show(report.to_dict(), [] if options.quiet else output.format_report(report))

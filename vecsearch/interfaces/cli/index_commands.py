@@ -203,7 +203,11 @@ def show_report(options: CliContext, report: IndexReport) -> int:
     return 1 if report.failed else 0
 
 
-def show_fill_report(options: CliContext, report: FillReport) -> None:
-    """Print how many vectors were made."""
+def show_fill_report(options: CliContext, report: FillReport) -> int:
+    """Print how many vectors were made, and of which documents they could not be; return the exit status."""
+    if not options.as_json:
+        for line in output.format_failed_files(report.failed):
+            click.echo(line, err=True)
     options.show(report.to_dict(), [] if options.quiet else output.format_fill_report(report))
     options.tell_pending(report.pending_vectors)
+    return 1 if report.failed else 0

@@ -22,7 +22,7 @@ from vecsearch.core.errors import (
     VecsearchWarning,
 )
 from vecsearch.core.types import Finding, Severity
-from vecsearch.interfaces.cli import document_commands, index_commands, search_commands
+from vecsearch.interfaces.cli import document_commands, index_commands, search_commands, streams
 from vecsearch.interfaces.cli.index_commands import IndexOptions, add_index_options
 from vecsearch.interfaces.cli.options import CliContext, add_common_options, parse_metadata_option
 from vecsearch.interfaces.rendering import output, terminal_safe
@@ -32,6 +32,7 @@ INTERRUPTED_STATUS: Final = 130
 
 def run() -> int:
     """Run the command line; return the exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    streams.enable_escapes()
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", VecsearchWarning)
     warnings.showwarning = _show_warning
@@ -61,7 +62,8 @@ def _report_error(error: BaseException) -> int:
             return 2 if isinstance(error, UsageError) else 1
     if os.environ.get("VECSEARCH_DEBUG"):
         raise error
-    _print_to_stderr(f"Error: {type(error).__name__}: {error}; set VECSEARCH_DEBUG=1 to see where")
+    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    _print_to_stderr(f"Error: {type(error).__name__}: {error}{notes}; set VECSEARCH_DEBUG=1 to see where")
     return 1
 
 
@@ -139,8 +141,7 @@ def index(
     if vectors_only:
         if paths or no_vectors or allow_empty or retry_failed or dry_run:
             raise click.UsageError("--vectors-only takes neither PATH… nor another option of what to read.")
-        index_commands.show_fill_report(options, index_commands.fill_vectors(options))
-        return 0
+        return index_commands.show_fill_report(options, index_commands.fill_vectors(options))
     if not paths and not retry_failed:
         raise click.UsageError("Missing argument 'PATH… | -'.")
     if "-" in paths and (len(paths) > 1 or retry_failed or dry_run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +20,8 @@ from vecsearch.core.errors import CollectionNotFoundError, NotADatabaseError
 from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import COLLECTION_DEFAULT, DATABASE_FOLDER, LIMIT_DEFAULT, MMR_DEFAULT, WINDOW_MAX
 from vecsearch.core.types import Fusion, ListOrder, Mode, OnMissing, format_count
+from vecsearch.interfaces.cli import streams
+from vecsearch.interfaces.cli.optional_values import OptionalValue
 from vecsearch.interfaces.rendering import output, terminal_safe
 
 if TYPE_CHECKING:
@@ -110,7 +113,7 @@ class CliContext:
     def show(self, value: Any, lines: Iterable[str]) -> None:
         """Print the value as JSON with --json, else the lines."""
         if self.as_json:
-            click.echo(output.dump_json(value))
+            click.echo(output.dump_json(value, streams.get_encoding(sys.stdout)))
             return
         for line in lines:
             click.echo(line)
@@ -224,8 +227,8 @@ def add_search_options(command: _F) -> _F:
             click.option("--group-by", type=click.Choice(["document"]), help="Only each document's best chunk, with a count."),
             click.option("--dedupe", is_flag=True, help="Only one of near-duplicates and word forms, with a count."),
             click.option(
-                "--mmr", metavar="[LAMBDA]", type=click.FloatRange(0, 1), is_flag=False, flag_value=MMR_DEFAULT,
-                help="Diversity: from 1, similarity alone, to 0.  [without a number: 0.5]",
+                "--mmr", cls=OptionalValue, reads_as_value=_is_share, metavar="[LAMBDA]", type=click.FloatRange(0, 1),
+                flag_value=MMR_DEFAULT, help="Diversity: from 1, similarity alone, to 0.  [without a number: 0.5]",
             ),
             click.option(
                 "--window", metavar="N|document", type=_WindowType(), default=0,
@@ -236,6 +239,16 @@ def add_search_options(command: _F) -> _F:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def _is_share(word: str) -> bool:
+    """Return whether a word after --mmr is its number, which ends with the last digit: `0.5`."""
+    return re.fullmatch(r"0|1|[01]?\.\d+", word) is not None and float(word) <= 1
+
+
+def _is_path(word: str) -> bool:
+    """Return whether a word after --rerank is the folder of a model, and so no word of the question."""
+    return word.startswith(("/", "./", "../", "~/"))
 
 
 class _SimilarityType(click.ParamType[Any]):
@@ -271,7 +284,7 @@ fusion_option = _make_choice_option("--fusion", Fusion.TMM, "How dense and lexic
 def add_rerank_option(command: _F) -> _F:
     """Add the option that reranks the best candidates."""
     return click.option(
-        "--rerank", metavar="[MODEL]", is_flag=False, flag_value="", default=None,
+        "--rerank", cls=OptionalValue, reads_as_value=_is_path, metavar="[=MODEL]", flag_value="", default=None,
         help="Rerank the best candidates token by token, or with the named cross-encoder.",
     )(command)  # fmt: skip
 

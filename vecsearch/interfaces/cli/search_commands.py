@@ -10,6 +10,7 @@ import click
 
 from vecsearch.core.settings import CONTEXT_TOKENS_DEFAULT
 from vecsearch.core.types import Mode
+from vecsearch.interfaces.cli.optional_values import OptionalValueCommand
 from vecsearch.interfaces.cli.options import (
     CliContext,
     add_common_options,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from vecsearch.core.results import Hits
 
 
-@click.command()
+@click.command(cls=OptionalValueCommand)
 @click.argument("query", nargs=-1, required=True, metavar="QUERY")
 @mode_option
 @add_search_options
@@ -50,7 +51,7 @@ def search(options: CliContext, query: Sequence[str], mode: str, fusion: str, re
     _show_hits(options, text, mode, started, hits)
 
 
-@click.command()
+@click.command(cls=OptionalValueCommand)
 @click.option("--id", "identifier", metavar="ID", help="Similar to a stored document, which is not returned itself.")
 @click.option("--text", metavar="TEXT", help="Similar to a text.")
 @click.option("--file", "file", metavar="FILE", help="Similar to the text of a file.")
@@ -65,7 +66,7 @@ def similar(options: CliContext, identifier: str | None, text: str | None, file:
     _show_hits(options, identifier or text or file, Mode.DENSE.value, started, hits)
 
 
-@click.command()
+@click.command(cls=OptionalValueCommand)
 @click.option("--positive", multiple=True, metavar="ID", help="Similar to this document; repeat for more.")
 @click.option("--negative", multiple=True, metavar="ID", help="Not similar to this document; repeat for more.")
 @click.option("--positive-text", multiple=True, metavar="TEXT", help="Similar to this text; repeat for more.")
@@ -91,7 +92,7 @@ def recommend(
     _show_hits(options, None, "recommend", started, hits)
 
 
-@click.command()
+@click.command(cls=OptionalValueCommand)
 @click.argument("question", nargs=-1, required=True, metavar="QUESTION")
 @click.option(
     "--max-tokens", metavar="N", type=click.IntRange(min=1), default=CONTEXT_TOKENS_DEFAULT, show_default=True,

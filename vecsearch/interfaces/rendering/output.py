@@ -17,7 +17,7 @@ from vecsearch.interfaces.rendering.explanations import format_explanation, form
 from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_printable
 
 if TYPE_CHECKING:
-    from vecsearch.core.files import IndexReport
+    from vecsearch.core.files import FailedFile, IndexReport
     from vecsearch.indexing.vector_filler import FillReport
 
 _SNIPPET_LINES = 2
@@ -25,9 +25,23 @@ _FAILED_SHOWN = 5
 _VALUE_LENGTH = 60
 
 
-def dump_json(value: Any) -> str:
-    """Return one JSON value as text; characters that no terminal or file can take are replaced."""
-    return make_encodable(json.dumps(value, ensure_ascii=False, indent=2))
+def dump_json(value: Any, encoding: str = "utf-8") -> str:
+    """Return one JSON value as text: what the encoding has not is escaped, half surrogate pairs are replaced."""
+    text = make_encodable(json.dumps(value, ensure_ascii=False, indent=2))
+    if encoding == "utf-8" or text.isascii():
+        return text
+    lacking = [character for character in set(text) if not _has_character(encoding, character)]
+    return text.translate(
+        {ord(character): json.dumps(character)[1:-1] for character in lacking}
+    )  # outside of strings JSON is ASCII
+
+
+def _has_character(encoding: str, character: str) -> bool:
+    """Return whether a character comes back as it went: Shift JIS makes a backslash of a yen sign."""
+    try:
+        return character.encode(encoding).decode(encoding) == character
+    except UnicodeError:
+        return False
 
 
 # -- search
@@ -182,12 +196,17 @@ def format_fill_report(report: FillReport) -> Iterator[str]:
     yield f"{format_count(report.encoded, 'text')} encoded · now {format_count(report.chunks, 'chunk')} · {report.seconds:.1f} s"
 
 
+def format_failed_files(failed: Sequence[FailedFile], *, limit: int = 20) -> Iterator[str]:
+    """Yield what failed, a line each."""
+    for failure in failed[:limit]:
+        yield make_printable(": ".join(filter(None, ("failed", failure.source, failure.error))))
+    if len(failed) > limit:
+        yield f"failed: {len(failed) - limit:,} more; --json lists them all"
+
+
 def format_failures(report: IndexReport, *, limit: int = 20) -> Iterator[str]:
     """Yield what failed, a line each; what was skipped, a line for each reason, the most common first."""
-    for failure in report.failed[:limit]:
-        yield make_printable(f"failed: {failure.source}: {failure.error}")
-    if len(report.failed) > limit:
-        yield f"failed: {len(report.failed) - limit:,} more; --json lists them all"
+    yield from format_failed_files(report.failed, limit=limit)
     by_reason: dict[str, list[str]] = {}
     for skip in report.skipped:
         by_reason.setdefault(skip.reason, []).append(skip.source)

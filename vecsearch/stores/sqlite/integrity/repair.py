@@ -20,7 +20,7 @@ from vecsearch.core.settings import BATCH_CHUNKS, ENCODER_BATCH_SIZE
 from vecsearch.core.types import Finding, Severity
 from vecsearch.documents.chunk_inputs import format_encoder_input, refit_chunks
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.encoders.unit_vectors import normalize_vectors
+from vecsearch.encoders.unit_vectors import encode_documents
 from vecsearch.stores.base import RESTORE_HINT, RepairReport
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
@@ -134,7 +134,7 @@ class _RepairRun:
         encoder = load_encoder(state, self._model)
         for batch in batched(repair_steps.list_unencoded_chunks(self._database, state), BATCH_CHUNKS):
             texts = [_build_encoder_input(encoder, chunk) for chunk in batch]
-            parts = [normalize_vectors(encoder.encode_documents(part)) for part in batched(texts, ENCODER_BATCH_SIZE)]
+            parts = [encode_documents(encoder, part) for part in batched(texts, ENCODER_BATCH_SIZE)]
             repair_steps.replace_vectors(self._database, state, [chunk.row for chunk in batch], np.concatenate(parts))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -256,8 +256,8 @@ class DocumentReader:
             encoded.update({key: EncodedChunks(tuple(cut), self._parse_vectors(blobs)) for key, (cut, blobs) in spans.items()})
         return encoded
 
-    def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
-        """Return up to `limit` chunks whose vectors are still to be made, the newest first."""
+    def load_pending_chunks(self, limit: int, exclude: Collection[ChunkId] = ()) -> list[PendingChunk]:
+        """Return up to `limit` chunks whose vectors are still to be made, the newest first, without those excluded."""
         query = (
             select(
                 chunks.c.id, documents.c.external_id, documents.c.digest, chunks.c.ordinal, documents.c.title,
@@ -266,6 +266,7 @@ class DocumentReader:
             .join_from(pending_vectors, chunks, chunks.c.id == pending_vectors.c.chunk_id)
             .join(documents, documents.c.id == chunks.c.document_id)
             .where(pending_vectors.c.collection_id == self.state.id, IS_PENDING)
+            .where(pending_vectors.c.chunk_id.not_in(select(func.json_each(json.dumps(list(exclude))).table_valued("value").c.value)))
             .order_by(pending_vectors.c.chunk_id.desc())
             .limit(limit)
         )  # fmt: skip

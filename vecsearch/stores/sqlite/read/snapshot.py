@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -328,9 +328,9 @@ class SQLiteSnapshot:
         """Return the vectors of those of the chunks of which a document of the same content has the same one, with its vector."""
         return self.document_reader.load_copied_vectors(waiting)
 
-    def load_pending_chunks(self, limit: int) -> list[PendingChunk]:
-        """Return chunks whose vectors are still to be made, the newest first."""
-        return self.document_reader.load_pending_chunks(limit)
+    def load_pending_chunks(self, limit: int, *, exclude: Collection[ChunkId] = ()) -> list[PendingChunk]:
+        """Return chunks whose vectors are still to be made, the newest first, without those excluded."""
+        return self.document_reader.load_pending_chunks(limit, exclude)
 
 
 def _get_ids(chunks: ChunkSet | None) -> Ids | None:

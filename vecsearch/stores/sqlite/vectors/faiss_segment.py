@@ -30,6 +30,7 @@ from vecsearch.core.settings import (
     RESCORE_FACTOR_SEGMENTS,
     RESCORE_MIN,
     RESCORE_SHARE_MAX,
+    SIMILARITY_ROUNDING,
 )
 from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.types import Precision
@@ -45,7 +46,11 @@ NO_IDS: Final[Ids] = np.empty(0, np.int64)
 NO_SCORES: Final[Scores] = np.empty(0, np.float32)
 _IMPORTING_PROCESS: Final = os.getpid()
 _ANY_THREADS: Final = nullcontext()
-_SCORE_TOLERANCE: Final = 1e-4  # more than FAISS's sum and ours can differ by for unit rows
+_SCORE_TOLERANCE: Final = (
+    1e-4 + 2.0**-11
+)  # more than FAISS's sum and ours can differ by: for half precision changes a row's length
+_LENGTH_MIN: Final = np.float32(1e-12)  # of a damaged row
+_SAME_DIRECTION: Final = 1 - SIMILARITY_ROUNDING
 _CODE_WIDTHS: Final = (4, 3, 2)  # numbers that one 4-bit code stands for
 _CODES: Final = 64  # in a row, if its length allows for so many; fewer tell too little apart
 _CODES_MIN: Final = 16  # shorter rows are scanned as they are
@@ -63,16 +68,21 @@ def get_dtype(precision: Precision) -> np.dtype[Any]:
 
 
 def compute_cosines(rows: Rows, query: Vector, places: Ids | None = None) -> Scores:
-    """Return inner products of unit rows, all or those at `places`, with a unit query.
+    """Return the cosines of rows, all or those at `places`, with a unit query, in [-1, 1].
 
-    float32, summed by row in one order, so that equal rows score equal.
+    float32, summed by row in one order, so that equal rows score equal. Half precision has changed the rows' lengths, which are
+    divided by. What lies within SIMILARITY_ROUNDING of 1 is 1.
     """
     scores = np.empty(len(rows) if places is None else len(places), np.float32)
     for start in range(0, len(scores), _SCORE_BLOCK_ROWS):
         block = slice(start, start + _SCORE_BLOCK_ROWS)
         chosen = rows[block] if places is None else rows.take(places[block], axis=0)  # a third quicker than by brackets
-        scores[block] = np.vecdot(to_float32(chosen), query)
-    return scores
+        numbers = to_float32(chosen)
+        scores[block] = np.vecdot(numbers, query)
+        if rows.dtype == np.float16:
+            scores[block] /= np.maximum(np.sqrt(np.vecdot(numbers, numbers)), _LENGTH_MIN)
+    scores[scores > _SAME_DIRECTION] = 1.0
+    return np.maximum(scores, np.float32(-1.0), out=scores)
 
 
 def to_float32(rows: Rows) -> Vector:
