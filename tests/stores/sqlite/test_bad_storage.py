@@ -23,7 +23,7 @@ from tests.limits import can_be_powerless, can_mount, drop_privileges, limit_fil
 from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER, SCHEMA_VERSION
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import model_files
-from vecsearch.stores.sqlite.engine import database_folder as databases
+from vecsearch.stores.sqlite.engine import database_file, sqlite_errors
 
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(0).randbytes(4000)
 
@@ -205,7 +205,7 @@ def limit_files(size):
 def limit_pages(size, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(
-            databases, "_CONNECTION_PRAGMAS", (*databases._CONNECTION_PRAGMAS, f"PRAGMA max_page_count = {size // 8192}")
+            database_file, "_CONNECTION_PRAGMAS", (*database_file._CONNECTION_PRAGMAS, f"PRAGMA max_page_count = {size // 8192}")
         )
         yield
 
@@ -334,7 +334,7 @@ def test_a_write_that_sqlite_could_not_make_is_told_from_a_full_disk(notes, monk
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorname = name
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1 << 40, (1 << 40) - free, free))
-    with pytest.raises(expected, match="disk I/O error") as excinfo, databases.translate_errors(notes):
+    with pytest.raises(expected, match="disk I/O error") as excinfo, sqlite_errors.translate_errors(notes):
         raise error
     assert type(excinfo.value) is expected
 
@@ -342,7 +342,7 @@ def test_a_write_that_sqlite_could_not_make_is_told_from_a_full_disk(notes, monk
 def test_a_disk_that_cannot_be_read_is_said_to_fail(notes):
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorname = "SQLITE_IOERR_READ"
-    with pytest.raises(vecsearch.StorageIOError, match="could not read or write a file"), databases.translate_errors(notes):
+    with pytest.raises(vecsearch.StorageIOError, match="could not read or write a file"), sqlite_errors.translate_errors(notes):
         raise error
 
 
