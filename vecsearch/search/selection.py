@@ -11,6 +11,7 @@ import numpy as np
 
 from vecsearch.core.checks import is_unicode, shorten_repr
 from vecsearch.core.errors import InputError
+from vecsearch.core.source_paths import resolve_path
 from vecsearch.core.types import AnyPath
 from vecsearch.stores.base import NO_IDS, Ids, Snapshot
 
@@ -28,7 +29,7 @@ def select_documents(
         return []
     if source is None:
         return snapshot.list_document_ids(where=where)
-    keys = snapshot.list_document_ids(source=_resolve_source(source))
+    keys = _list_source_documents(snapshot, source)
     if not keys:
         raise InputError(f"nothing was indexed from {abspath(source)}; see `vecsearch ls`")
     return keys
@@ -48,7 +49,7 @@ def select_chunks(snapshot: Snapshot, collection: str, *, key: str | None, file:
     """Return the chunks of a document, or of all those of a file; none for neither. Raises InputError for an unknown id."""
     if key is not None and not _can_be_id(key):
         raise _make_unknown_id_error(key, collection)
-    keys = [key] if key is not None else snapshot.list_document_ids(source=_resolve_source(file)) if file is not None else []
+    keys = [key] if key is not None else _list_source_documents(snapshot, file) if file is not None else []
     chunks = snapshot.find_chunk_ids(keys)
     if key is not None and key not in chunks and key not in snapshot.find_stored_documents(keys):
         raise _make_unknown_id_error(key, collection)
@@ -59,11 +60,20 @@ def _can_be_id(key: Any) -> bool:
     return isinstance(key, str) and is_unicode(key)
 
 
-def _resolve_source(source: AnyPath) -> Path:
-    path = abspath(source)
-    if not is_unicode(path):
-        raise InputError(f"nothing was indexed from {shorten_repr(path)}, whose name is no valid Unicode; see `vecsearch ls`")
-    return Path(path)
+def _list_source_documents(snapshot: Snapshot, source: AnyPath) -> list[str]:
+    paths = resolve_source(source)
+    return list(dict.fromkeys(key for path in paths for key in snapshot.list_document_ids(source=path)))
+
+
+def resolve_source(source: AnyPath) -> list[Path]:
+    """Return the paths that a file or folder may be stored by: the real one, and the one given, by which it was known before.
+
+    Raises InputError for what is no path of a document.
+    """
+    for path in (paths := [resolve_path(source), abspath(source)]):
+        if not is_unicode(path):
+            raise InputError(f"nothing was indexed from {shorten_repr(path)}, whose name is no valid Unicode; see `vecsearch ls`")
+    return [Path(path) for path in dict.fromkeys(paths)]
 
 
 def _make_unknown_id_error(key: Any, collection: str) -> InputError:

@@ -5,7 +5,6 @@ Translates the driver's errors into ours. Knows no table's columns.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,9 +29,11 @@ from vecsearch.core.settings import (
     WAL_CHECKPOINT_BYTES,
     WAL_CHECKPOINT_WAIT_MS,
 )
+from vecsearch.core.source_paths import make_absolute
 from vecsearch.stores.sqlite.engine import write_lock
 from vecsearch.stores.sqlite.engine.connections import PooledConnection
 from vecsearch.stores.sqlite.engine.database_file import DatabaseFile, is_database, measure_wal
+from vecsearch.stores.sqlite.engine.source_root import find_source_root
 from vecsearch.stores.sqlite.engine.sqlite_errors import translate_errors, translate_os_error
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class DatabaseFolder:
 
         Raises NotADatabaseError, SchemaVersionError, DatabaseCorruptedError.
         """
-        self.folder = Path(os.path.abspath(folder))  # a symbolic link stays the name the user gave
+        self.folder = make_absolute(folder)  # a symbolic link stays the name the user gave: it may lead elsewhere one day
         self.readonly = readonly
         self.timeout = timeout
         self._wal_limit = WAL_CHECKPOINT_BYTES
@@ -64,14 +65,11 @@ class DatabaseFolder:
             self.is_outdated = self._read_version() != SCHEMA_VERSION
             if self.is_outdated and readonly:
                 raise make_outdated_error(self.folder)
+            with translate_errors(self.folder), self._file.pool.begin(write=False) as opened:
+                self.parent = find_source_root(opened.driver, self.folder)
         except BaseException:
             self.close()
             raise
-
-    @property
-    def parent(self) -> Path:
-        """Return the folder that the database lies in; paths of sources below it are stored relative to it."""
-        return self.folder.parent
 
     @property
     def index_folder(self) -> Path:
