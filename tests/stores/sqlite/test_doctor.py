@@ -606,6 +606,44 @@ def test_a_version_that_was_set_before_its_migration_is_made_true(tmp_path: Path
     check_answers(folder)
 
 
+LOST_RECORDS = ["DROP TABLE alembic_version", "DELETE FROM alembic_version", "UPDATE alembic_version SET version_num = '0099'",
+                "PRAGMA user_version = 0"]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", range(SCHEMA_VERSION_MIN, SCHEMA_VERSION))
+@pytest.mark.parametrize("statement", LOST_RECORDS)
+def test_an_older_format_is_upgraded_by_one_record_where_the_other_is_lost(tmp_path: Path, version: int, statement: str) -> None:
+    folder = shutil.copytree(FORMATS / str(version) / "database", tmp_path / "db")
+    execute_sql(folder, statement)
+    with vecsearch.connect(folder) as database:
+        assert database.upgrade()
+    assert list_errors(maintenance.check(folder)) == []
+    check_answers(folder)
+
+
+def test_an_older_format_without_either_record_is_not_guessed(tmp_path: Path) -> None:
+    folder = shutil.copytree(FORMATS / str(SCHEMA_VERSION_MIN) / "database", tmp_path / "db")
+    execute_sql(folder, "DELETE FROM alembic_version", "PRAGMA user_version = 0")
+    texts = read_texts(folder)
+    with (
+        pytest.raises(vecsearch.DatabaseCorruptedError, match="recorded as nothing and as 0000"),
+        vecsearch.connect(folder) as db,
+    ):
+        db.upgrade()
+    assert read_texts(folder) == texts
+
+
+@pytest.mark.parametrize("version", [0, *range(SCHEMA_VERSION_MIN, SCHEMA_VERSION), -SCHEMA_VERSION_MIN])
+@pytest.mark.parametrize("statement", ["SELECT 1", "DELETE FROM alembic_version"])
+def test_tables_that_are_newer_than_the_version_stay_as_they_are(
+    db: Path, before: dict[str, object], version: int, statement: str
+) -> None:
+    execute_sql(db, f"PRAGMA user_version = {version}", statement)
+    report = maintenance.repair(db, model=ENCODER)
+    assert list_errors(report.findings) == list_errors(look(db)) == []
+    assert collect_answers(db) == before
+
+
 def test_a_version_without_any_table_becomes_an_empty_database(tmp_path: Path, shell: Callable[..., CommandResult]) -> None:
     folder = tmp_path / "db"
     folder.mkdir()

@@ -177,9 +177,9 @@ class DatabaseFolder:
         """
         with translate_errors(self.folder), self._file.pool.begin(write=False) as opened:
             application, version = _read_pragma(opened, "application_id"), _read_pragma(opened, "user_version")
-        if application != APPLICATION_ID or version == 0:
+        if application != APPLICATION_ID:
             raise NotADatabaseError(f"{self.folder / DATABASE_FILE} is an SQLite file of another program, not of vecsearch")
-        if not SCHEMA_VERSION_MIN <= abs(version) <= SCHEMA_VERSION:
+        if not _can_be_upgraded(version):
             raise make_version_error(self.folder, abs(version))
         return version
 
@@ -187,7 +187,7 @@ class DatabaseFolder:
         """Raise SchemaVersionError where the database is of another format than this program's, or only half upgraded."""
         if version == SCHEMA_VERSION:
             return
-        if SCHEMA_VERSION_MIN <= abs(version) <= SCHEMA_VERSION:
+        if _can_be_upgraded(version):
             raise make_outdated_error(self.folder)
         raise make_version_error(self.folder, abs(version))
 
@@ -206,7 +206,7 @@ class DatabaseFolder:
             from vecsearch.stores.sqlite.engine import migration
             from vecsearch.stores.sqlite.write.upgrade import rebuild_derived
 
-            if version > 0:  # else another process was killed after the copy
+            if version >= 0:  # else another process was killed after the copy
                 self.copy_to(self.folder / f"backup-of-format-{version}.db")
             if abs(version) != SCHEMA_VERSION:
                 with self.begin_upgrade() as connection:
@@ -242,6 +242,11 @@ class DatabaseFolder:
         """Make a whole and durable copy of the SQLite file, or none."""
         with atomic_files.write_atomically(target) as file:
             self.copy_into(Path(file.name))
+
+
+def _can_be_upgraded(version: int) -> bool:
+    """Return whether a database of this `user_version` can: that of an older format, half upgraded or not, or 0: lost."""
+    return version == 0 or SCHEMA_VERSION_MIN <= abs(version) <= SCHEMA_VERSION
 
 
 def make_outdated_error(folder: Path) -> SchemaVersionError:

@@ -58,10 +58,14 @@ def _translate_sqlite_error(folder: Path, error: sqlite3.Error) -> VecsearchErro
         return make_read_only_error(folder if os.access(file, os.W_OK) else file)
     if name.startswith("SQLITE_CANTOPEN"):
         return StorageError(f"cannot open {folder / DATABASE_FILE}: {error}; are the folder and its files readable?")
-    is_incomplete = str(error).startswith(("no such table", "no such column"))  # which the format has
-    if is_incomplete or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if _is_of_another_schema(str(error)) or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return DatabaseCorruptedError(f"{folder / DATABASE_FILE} is damaged: {error}; see `vecsearch doctor --db {folder}`")
     return StorageError(f"{folder / DATABASE_FILE}: {error}")
+
+
+def _is_of_another_schema(message: str) -> bool:
+    """Return whether SQLite lacks what the format has, or has what a migration was to make."""
+    return message.startswith(("no such table", "no such column", "duplicate column name")) or message.endswith("already exists")
 
 
 def translate_os_error(folder: Path, error: OSError) -> StorageError | None:

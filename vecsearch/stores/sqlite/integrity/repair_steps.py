@@ -27,7 +27,7 @@ from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, chunks, collection
 from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
-from vecsearch.stores.sqlite.integrity import folder, schema_checks
+from vecsearch.stores.sqlite.integrity import folder
 from vecsearch.stores.sqlite.integrity.problems import ProblemKind
 from vecsearch.stores.sqlite.integrity.rows import find_unsound_vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import Vector, get_dtype
@@ -71,7 +71,7 @@ def _copy_bytes(database: DatabaseFolder, copy: Path) -> None:
 
 def _repair_schema(database: DatabaseFolder, _: Sequence[CollectionState]) -> None:
     with database.begin_upgrade() as connection:
-        if schema_checks.list_missing_columns(connection):
+        if migration.list_missing_columns(connection):
             migration.migrate(connection)
         else:
             migration.record_revision(connection)

@@ -7,16 +7,22 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from sqlalchemy import Connection, Table, func, inspect, select
+from sqlalchemy import Connection, Table, func, select
 
 from vecsearch.core.settings import SCHEMA_VERSION, SCHEMA_VERSION_MIN
 from vecsearch.core.types import format_count, format_names
 from vecsearch.stores.base import RESTORE_HINT
 from vecsearch.stores.sqlite.engine.collections import CollectionRole, CollectionState
 from vecsearch.stores.sqlite.engine.connections import get_driver
-from vecsearch.stores.sqlite.engine.migration import format_revision, read_revisions
+from vecsearch.stores.sqlite.engine.migration import (
+    format_revision,
+    list_expected_columns,
+    list_missing_columns,
+    read_columns,
+    read_revisions,
+)
 from vecsearch.stores.sqlite.engine.sequences import AUTOINCREMENT_TABLES, get_last_number
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, metadata, segments, tombstones
+from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, segments, tombstones
 from vecsearch.stores.sqlite.integrity.problems import OPTIMIZE_COMMAND, Problem, ProblemKind, make_error, make_note
 from vecsearch.text.analyzer import is_known_stemmer
 
@@ -66,10 +72,10 @@ def check_versions(connection: Connection) -> Iterator[Problem]:
     what = f"the format is recorded as {', '.join(revisions) or 'nothing'} and as {SCHEMA_VERSION} (user_version)"
     older = [[format_revision(version)] for version in range(SCHEMA_VERSION_MIN, SCHEMA_VERSION)]
     if not missing:
-        is_exact = _read_columns(connection) == _list_expected_columns()
+        is_exact = read_columns(connection) == list_expected_columns()
         meaning = "the next upgrade of the format would fail or repeat what was done"
         yield make_error(what, meaning, kind=ProblemKind.SCHEMA) if is_exact else make_error(what, meaning, RESTORE_HINT)
-    elif not _read_columns(connection):
+    elif not read_columns(connection):
         yield make_error(f"{what}, and it has no tables", "it holds nothing, and cannot be written to", kind=ProblemKind.SCHEMA)
     elif revisions in older:
         meaning = "its upgrade was not done: it can be neither read nor written"
@@ -77,22 +83,6 @@ def check_versions(connection: Connection) -> Iterator[Problem]:
     else:
         absent = format_names([f"{table}.{column}" for table, column in missing], limit=3)
         yield make_error(f"{what}, and these are not there: {absent}", "they are lost", RESTORE_HINT, kind=ProblemKind.BROKEN)
-
-
-def list_missing_columns(connection: Connection) -> list[tuple[str, str]]:
-    """Return what the format has and the database lacks: tables, each with its columns."""
-    return sorted(_list_expected_columns() - _read_columns(connection))
-
-
-def _list_expected_columns() -> set[tuple[str, str]]:
-    return {(table.name, column.name) for table in metadata.sorted_tables for column in table.columns}
-
-
-def _read_columns(connection: Connection) -> set[tuple[str, str]]:
-    """Return the tables that are there, each with its columns; not SQLite's own, nor Alembic's."""
-    inspector = inspect(connection)
-    names = [name for name in inspector.get_table_names() if name != "alembic_version" and not name.startswith("sqlite_")]
-    return {(name, str(column["name"])) for name in names for column in inspector.get_columns(name)}
 
 
 def check_chunk_collections(connection: Connection) -> Iterator[Problem]:
