@@ -16,7 +16,7 @@ def resolve_path(path: str | PathLike[str]) -> str:
         real = os.path.realpath(path)
     except ValueError:  # a NUL character, which no path has
         return os.path.abspath(path)
-    if os.path.lexists(real) or not Path(path).is_symlink():
+    if os.path.lexists(real) or not os.path.islink(path):  # noqa: PTH114 (Path's raises an error for what may not be looked at)
         return real
     return str(Path(os.path.realpath(Path(path).parent)) / Path(path).name)
 

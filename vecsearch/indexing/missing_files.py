@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 
@@ -46,8 +47,10 @@ def find_renamed_files(sources: Iterable[str], scan: Scan, source_root: Path) ->
         if path in scanned:
             continue
         if path.parent not in real_folders:
-            real_folders[path.parent] = path.parent.resolve()
-        real = Path(resolve_path(path)) if path.is_symlink() else real_folders[path.parent] / path.name
+            real_folders[path.parent] = Path(resolve_path(path.parent))
+        real = real_folders[path.parent] / path.name
+        if os.path.islink(real):  # noqa: PTH114 (as in `resolve_path`)
+            real = Path(resolve_path(real))
         if real != path and real in scanned:
             renamed[name] = to_stored_path(source_root, real)
     return renamed
