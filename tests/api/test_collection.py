@@ -251,13 +251,14 @@ def test_add_asks_a_few_questions_of_sqlite_however_many_texts_it_takes(notes: v
     notes.add(["warm"])
     store: Any = notes._store
     counts = []
-    begin = store.database._pool.begin
+    pool = store.database._file.pool
+    begin = pool.begin
 
     def begin_counting(**options: Any) -> Any:
         counts.append(options)
         return begin(**options)
 
-    store.database._pool.begin = begin_counting
+    pool.begin = begin_counting
     notes.add([f"text {n}" for n in range(100)])
     assert len(counts) < 20
     counts.clear()

@@ -353,11 +353,15 @@ class MemorySnapshot:
         ]  # fmt: skip
 
     def list_document_ids(
-        self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None,
+        self, *, where: Filter | None = None, source: Sequence[Path] | None = None, after: str | None = None, limit: int | None = None,
         offset: int = 0, order: ListOrder = ListOrder.ID,
     ) -> list[str]:  # fmt: skip
         documents = self._state.documents.values() if where is None else self._filter(where)
-        ids = {document.id for document in documents if source is None or self._is_below(document.source, source)}
+        ids = {
+            document.id
+            for document in documents
+            if source is None or any(self._is_below(document.source, path) for path in source)
+        }
         listed = sorted(self._state.documents) if order is ListOrder.ID else list(self._state.documents)
         if after is not None:
             listed = [key for key in listed if key > after] if order is ListOrder.ID else listed[listed.index(after) + 1 :]

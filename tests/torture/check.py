@@ -16,7 +16,7 @@ from tests.fakes import FakeEncoder
 from tests.torture.logged import list_made, log_of, read_log
 from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State, mend, opened
 from vecsearch.documents.chunk_inputs import format_encoder_input
-from vecsearch.stores.sqlite.engine.database_folder import is_database
+from vecsearch.stores.sqlite.engine.database_file import is_database
 
 _FILLED = 0.3  # of the looks: what waits is made
 _CLOSE = 2e-3  # cosines of float16 rows, from those of float32 rows

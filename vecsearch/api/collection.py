@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
-from os.path import abspath
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -205,10 +204,12 @@ class Collection(CollectionEditor):
         arguments.check_not_empty(where)
         if dry_run:
             return self._select_ids(ids, where, source, policy)
+        from vecsearch.search.selection import resolve_source
+
         with self._store.open_writer(self.name) as writer:
             keys = self._select_ids(ids, where, source, policy)
             if source is not None:
-                self._delete_source(Path(abspath(source)))
+                self._delete_source(resolve_source(source))
             elif keys:
                 writer.delete_documents(keys)
         return keys
@@ -307,12 +308,12 @@ class Collection(CollectionEditor):
 
     # -- inside
 
-    def _delete_source(self, source: Path) -> None:
+    def _delete_source(self, paths: Sequence[Path]) -> None:
         with self._store.open_writer(self.name) as writer, writer.open_snapshot() as snapshot:
-            paths = [] if snapshot is None else sorted(snapshot.find_stored_sources(below=[source]))
-        if paths:
+            names = [] if snapshot is None else sorted(snapshot.find_stored_sources(below=paths))
+        if names:
             with self._store.open_writer(self.name) as writer:
-                writer.delete_sources(paths)
+                writer.delete_sources(names)
 
     def _make_pipeline(
         self, split: str, progress: Progress | None, passwords: Sequence[str] = (), *, dry_run: bool = False, vectors: bool = True

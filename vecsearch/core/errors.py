@@ -7,7 +7,7 @@ VecsearchError
 │   ├── EncodingError, FilterError, UnreadableFileError
 ├── StorageError      the database is locked, damaged, full, read-only, of another version, or was changed under a run
 │   ├── DatabaseLockedError, ReadOnlyError, DatabaseCorruptedError, SchemaVersionError, NotADatabaseError, DiskFullError,
-│   ├── StorageIOError, CollectionChangedError
+│   ├── StorageIOError, CollectionChangedError, DatabaseReplacedError
 └── UnavailableError  a model or a package is missing
 
 A message says what, expected and got, and the next command.
@@ -21,6 +21,7 @@ from shlex import quote
 from typing import Any, Final
 
 _DISK_FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_ONLY_ERRNOS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 class VecsearchError(Exception):
@@ -133,6 +134,10 @@ class CollectionChangedError(StorageError):
     """The collection was dropped, renamed, restored or embedded by another model while a run wrote to it."""
 
 
+class DatabaseReplacedError(StorageError):
+    """The database was deleted, moved or replaced by another since it was opened; what was opened is written no more."""
+
+
 class UnavailableError(VecsearchError):
     """A model or a package is missing or is not what it claims to be."""
 
@@ -146,7 +151,15 @@ def is_disk_full(error: OSError) -> bool:
     return error.errno in _DISK_FULL_ERRNOS
 
 
+def is_read_only(error: OSError) -> bool:
+    """Return whether a write failed because it is not allowed there: modes, a file made immutable, a read-only mount."""
+    return error.errno in _READ_ONLY_ERRNOS
+
+
 def wrap_write_error(message: str, error: OSError) -> StorageError:
-    """Return what to raise where a file could not be written: DiskFullError for want of room, else StorageIOError."""
+    """Return what to raise where a file could not be written: DiskFullError for want of room, ReadOnlyError where that is not
+    allowed, else StorageIOError."""
+    if is_read_only(error):
+        return ReadOnlyError(f"{message}: {error.strerror or error}; let this user write there, or name another place")
     kind = DiskFullError if is_disk_full(error) else StorageIOError
     return kind(f"{message}: {error.strerror or error}")

@@ -82,7 +82,8 @@ class Scan:
     `fully_scanned` are the folders that were read without an error anywhere below: only below them may a missing file be
     taken for deleted. `empty_roots` are the folders among the roots that hold no entry at all. `ignored` are the files, and
     the folders with all that lies below, that an ignore file leaves out (no pattern of the `FileFilter` does): what was
-    indexed from there before is meant to go, but for what stands in `files`.
+    indexed from there before is meant to go, but for what stands in `files`. All paths are real ones; `linked_roots` are roots as
+    they were given, through a symbolic link.
     """
 
     files: tuple[FoundFile, ...]
@@ -91,3 +92,4 @@ class Scan:
     fully_scanned: tuple[Path, ...]
     empty_roots: tuple[Path, ...]
     ignored: tuple[Path, ...]
+    linked_roots: tuple[Path, ...] = ()

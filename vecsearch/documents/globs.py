@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import Final, TypeAlias
 
 from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.core.source_paths import make_absolute
 
 IGNORED_FOLDERS: Final = frozenset(("__pycache__", "node_modules"))
 GLOB_CHARACTERS: Final = re.compile(r"[*?\[]")
@@ -35,7 +36,7 @@ def expand_pattern(pattern: str, on_error: _ErrorCallback) -> list[str]:
         reached = list(dict.fromkeys(matched_path for place in reached for matched_path in _match_part(place, part, on_error)))
     if parts[-1:] == [""]:
         reached = [path for path in reached if os.path.isdir(path)]
-    return sorted(dict.fromkeys(map(os.path.abspath, reached)))
+    return sorted({str(make_absolute(path)) for path in reached})
 
 
 def _match_part(folder: str, part: str, on_error: _ErrorCallback) -> Iterator[str]:

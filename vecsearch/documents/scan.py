@@ -1,7 +1,8 @@
 """Which files are meant: roots on the command line to a list of readable files. Opens only ignore files, judges no content.
 
 A walk leaves out what is hidden, caches, vecsearch databases, what ignore files or the selection leave out, and large files. It
-follows symbolic links to what lies below the root, never in a circle, and none that lead out of it.
+follows symbolic links to what lies below the root, never in a circle, and none that lead out of it. A file is named by its
+real path: whatever links lead to it, it is one file.
 """
 
 # Paths stay the strings that scandir gives: a Path for each entry would cost more than the walk.
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from vecsearch.core.files import FailedFile, FileFilter, FoundFile, Scan, SkippedFile
+from vecsearch.core.source_paths import resolve_path
 from vecsearch.core.types import format_count
 from vecsearch.documents.globs import (
     GLOB_CHARACTERS,
@@ -72,6 +74,7 @@ class _ScanBuilder:
     walked_roots: dict[str, None] = field(default_factory=dict)
     empty_roots: dict[str, None] = field(default_factory=dict)
     ignored: dict[str, None] = field(default_factory=dict)
+    linked_roots: dict[str, None] = field(default_factory=dict)
     unread_paths: list[Path] = field(default_factory=list)
 
     def add_failure(self, path: str, reason: str) -> None:
@@ -102,6 +105,7 @@ class _ScanBuilder:
             fully_scanned=tuple(root for root in complete if not any(gap.is_relative_to(root) for gap in self.unread_paths)),
             empty_roots=tuple(map(Path, self.empty_roots)),
             ignored=tuple(Path(path) for path in self.ignored if path not in meant),
+            linked_roots=tuple(map(Path, self.linked_roots)),
         )
 
 
@@ -109,11 +113,11 @@ class _ScanBuilder:
 
 
 def _scan_root(root: str, file_filter: _CompiledFilter, builder: _ScanBuilder) -> None:
-    path = os.path.abspath(root)  # not resolved: a file keeps the name that the user knows it by
+    path = resolve_path(root)
     if not root:
         builder.add_failure("", "an empty path")
     elif os.path.lexists(path):
-        _scan_explicit_path(path, file_filter, builder)
+        _scan_explicit_path(root, file_filter, builder)
     elif not GLOB_CHARACTERS.search(root) or "\0" in root:
         builder.add_failure(path, "no such file or folder")
     elif not (matches := expand_pattern(root, builder.add_unreadable)):
@@ -126,6 +130,9 @@ def _scan_root(root: str, file_filter: _CompiledFilter, builder: _ScanBuilder) -
 
 def _scan_explicit_path(path: str, file_filter: _CompiledFilter, builder: _ScanBuilder) -> None:
     """Scan a path that the user gave: a problem with it is a failure, not a skip."""
+    given, path = os.path.abspath(path), resolve_path(path)
+    if given != path:
+        builder.linked_roots[given] = None
     try:
         info = os.stat(path)
     except OSError as error:
@@ -150,13 +157,15 @@ def _scan_explicit_path(path: str, file_filter: _CompiledFilter, builder: _ScanB
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """A folder on the way down. `identity` is what the file system knows it by, whatever links led to it.
+    """A folder on the way down. `path` is the way from the root, which patterns are about, `real_path` where it really lies;
+    `identity` is what the file system knows it by.
 
     `ignoring` is what holds in the folder around it; `included`: a pattern of `include` holds for what is below; `linked`: a
     symbolic link led here.
     """
 
     path: str
+    real_path: str
     identity: tuple[int, int]
     ignore_stack: IgnoreStack
     included: bool
@@ -168,7 +177,7 @@ class _FolderWalker:
 
     def __init__(self, root: str, file_filter: _CompiledFilter, builder: _ScanBuilder) -> None:
         self._root, self._file_filter, self._builder = root, file_filter, builder
-        self._real_root, self._prefix_length = os.path.realpath(root), len(os.path.join(root, ""))
+        self._prefix_length = len(os.path.join(root, ""))
         self._pending: list[_Folder] = []
         self._linked_folders: deque[_Folder] = deque()  # walked last, so that a folder is met by its own name first
         self._visited: set[tuple[int, int]] = set()
@@ -177,7 +186,8 @@ class _FolderWalker:
         """Walk the root; `info` is its stat."""
         self._builder.walked_roots[self._root] = None
         ignoring = IgnoreStack.from_parent_folders(self._root, self._builder.add_failure)
-        self._pending.append(_Folder(self._root, _get_file_identity(info), ignoring, included=self._file_filter.include is None))
+        included = self._file_filter.include is None
+        self._pending.append(_Folder(self._root, self._root, _get_file_identity(info), ignoring, included))
         while self._pending or self._linked_folders:
             self._walk_folder(self._pending.pop() if self._pending else self._linked_folders.popleft())
 
@@ -190,7 +200,7 @@ class _FolderWalker:
             entries = list_entries(folder.path)
         except OSError as error:
             if is_root or not isinstance(error, MISSING_PATH_ERRORS):
-                self._builder.add_unreadable(folder.path, describe_os_error(error, folder.path))
+                self._builder.add_unreadable(folder.real_path, describe_os_error(error, folder.real_path))
             return
         if is_root and not entries:
             self._builder.empty_roots[self._root] = None
@@ -207,22 +217,22 @@ class _FolderWalker:
         if not _is_unicode(entry.name):
             self._builder.add_failure(entry.path, "the name is no valid Unicode")
             return None
-        info = _read_stat(entry)
+        info, real_path = _read_stat(entry), _find_real_path(entry, parent)
         known, folder = not isinstance(info, OSError), not isinstance(info, OSError) and stat.S_ISDIR(info.st_mode)
         included = self._is_included(entry, parent, folder=folder)
         if included is None or (known and not folder and not included) or (folder and entry.name in IGNORED_FOLDERS):
             return None
         if by := ignore_stack.find_ignore_file(entry.path, folder=folder):
-            self._builder.ignore(entry.path, by)
+            self._builder.ignore(real_path, by)
         elif isinstance(info, OSError):
-            _record_stat_error(entry, info, self._builder)
-        elif (linked := entry.is_symlink()) and (target := self._find_outside_target(entry.path)):
+            _record_stat_error(entry, real_path, info, self._builder)
+        elif (linked := entry.is_symlink()) and (target := self._find_outside_target(real_path)):
             reason = f"symbolic link that leads out of the folder, to {target}; index {target} itself"
             self._builder.skip(entry.path, reason)
         elif folder:
-            return _Folder(entry.path, _get_file_identity(info), ignore_stack, included, linked or parent.linked)
+            return _Folder(entry.path, real_path, _get_file_identity(info), ignore_stack, included, linked or parent.linked)
         else:
-            self._add_file(entry.path, info)
+            self._add_file(real_path, info)
         return None
 
     def _is_included(self, entry: os.DirEntry[str], parent: _Folder, *, folder: bool) -> bool | None:
@@ -233,10 +243,9 @@ class _FolderWalker:
         verdict = self._file_filter.include.match_path(path, folder=folder) if self._file_filter.include else None
         return parent.included if verdict is None else verdict
 
-    def _find_outside_target(self, path: str) -> str | None:
+    def _find_outside_target(self, target: str) -> str | None:
         """Return where a link leads, if that is out of the root."""
-        target = os.path.realpath(path)
-        inside = target == self._real_root or target.startswith(os.path.join(self._real_root, ""))
+        inside = target == self._root or target.startswith(os.path.join(self._root, ""))
         return None if inside else _replace_surrogates(target)
 
     def _add_file(self, path: str, info: os.stat_result) -> None:
@@ -246,6 +255,12 @@ class _FolderWalker:
             self._builder.skip(path, _format_size_error(info.st_size, self._file_filter.max_bytes))
         else:
             self._builder.add_file(path, info.st_size, explicit=False)
+
+
+def _find_real_path(entry: os.DirEntry[str], parent: _Folder) -> str:
+    if entry.is_symlink():
+        return resolve_path(entry.path)
+    return entry.path if parent.real_path == parent.path else os.path.join(parent.real_path, entry.name)
 
 
 def _read_stat(entry: os.DirEntry[str]) -> os.stat_result | OSError:
@@ -259,13 +274,13 @@ def _get_file_identity(info: os.stat_result) -> tuple[int, int]:
     return info.st_dev, info.st_ino
 
 
-def _record_stat_error(entry: os.DirEntry[str], error: OSError, builder: _ScanBuilder) -> None:
+def _record_stat_error(entry: os.DirEntry[str], path: str, error: OSError, builder: _ScanBuilder) -> None:
     """Record why an entry cannot be read; a file that went while the folder was read is passed over."""
     vanished = isinstance(error, MISSING_PATH_ERRORS) or error.errno == errno.ELOOP
     if entry.is_symlink() and os.path.lexists(entry.path):
-        builder.add_unreadable(entry.path, describe_os_error(error, entry.path))  # it may have led to a drive that is not mounted
+        builder.add_unreadable(path, describe_os_error(error, entry.path))  # it may have led to a drive that is not mounted
     elif not vanished:
-        builder.add_unreadable(entry.path, describe_os_error(error, entry.path))
+        builder.add_unreadable(path, describe_os_error(error, path))
 
 
 # -- words

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 
 from vecsearch.core.files import FailedFile, Scan
-from vecsearch.core.source_paths import to_absolute_path
+from vecsearch.core.source_paths import resolve_path, to_absolute_path, to_stored_path
 from vecsearch.core.types import format_count
 from vecsearch.stores.base import StoredSource
 
@@ -35,11 +36,38 @@ def find_missing_files(
     return missing, doubts
 
 
-def make_missing_check(scan: Scan, source_root: Path) -> Callable[[str], bool]:
-    """Return whether a file (stored path) is still to be removed: not there, ignored, or found without text by the run itself."""
+def find_renamed_files(sources: Iterable[str], scan: Scan, source_root: Path) -> dict[str, str]:
+    """Return stored paths that lead through a symbolic link to a file that was scanned, each with the one it is stored by now.
+
+    They were stored before files were known by their real paths.
+    """
+    scanned, real_folders, renamed = {file.path for file in scan.files}, dict[Path, Path](), dict[str, str]()
+    for name in sources:
+        path = to_absolute_path(source_root, name)
+        if path in scanned:
+            continue
+        if path.parent not in real_folders:
+            real_folders[path.parent] = Path(resolve_path(path.parent))
+        real = real_folders[path.parent] / path.name
+        if os.path.islink(real):  # noqa: PTH114 (as in `resolve_path`)
+            real = Path(resolve_path(real))
+        if real != path and real in scanned:
+            renamed[name] = to_stored_path(source_root, real)
+    return renamed
+
+
+def make_missing_check(
+    scan: Scan, source_root: Path, renamed: Mapping[str, str], errors: Container[str]
+) -> Callable[[str], bool]:
+    """Return whether a file (stored path) is still to be removed: not there, ignored, or found without text by the run itself.
+
+    One that was `renamed` is, unless reading it by its new stored path is among the `errors`.
+    """
     ignored, read = set(scan.ignored), {file.path for file in scan.files}
 
     def is_still_missing(name: str) -> bool:
+        if name in renamed:
+            return renamed[name] not in errors
         path = to_absolute_path(source_root, name)
         return is_gone(path) or path in read or not ignored.isdisjoint((path, *path.parents))
 

@@ -28,7 +28,7 @@ from vecsearch.encoders.base import TextEncoder
 from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, count_stored, find_encoded, find_stored
 from vecsearch.indexing.commit_check import format_id_conflict
 from vecsearch.indexing.long_documents import LongDocument
-from vecsearch.indexing.missing_files import find_missing_files, is_mounted, make_missing_check
+from vecsearch.indexing.missing_files import find_missing_files, find_renamed_files, is_mounted, make_missing_check
 from vecsearch.indexing.progress import Progress
 from vecsearch.indexing.read_files import (
     ChangedDocument,
@@ -74,10 +74,12 @@ class IndexPipeline:
         self._counts.skipped.extend(scan.skipped)
         sources = self._read_sources(scan)
         self._missing, doubts = find_missing_files(sources, scan, self._source_root, allow_empty=allow_empty)
-        self._is_still_missing = make_missing_check(scan, self._source_root)
+        renamed = find_renamed_files(sources, scan, self._source_root)
+        self._missing |= renamed.keys()
+        self._is_still_missing = make_missing_check(scan, self._source_root, renamed, self._errors)
         self._counts.failed.extend([*scan.failed, *doubts])
-        failed = {to_stored_path(self._source_root, Path(failure.source)): failure.error for failure in scan.failed}
-        self._errors.update({name: error for name, error in failed.items() if name in sources})
+        failed = ((to_stored_path(self._source_root, Path(failure.source)), failure.error) for failure in scan.failed)
+        self._errors.update((name, error) for name, error in failed if name in sources)
         self._progress.begin(sum(file.size for file in scan.files))
         conflicting = self._index_files(scan.files, sources, last=False)
         if conflicting:  # by now whoever lets an id go has done so
@@ -130,7 +132,7 @@ class IndexPipeline:
 
     def _read_sources(self, scan: Scan) -> dict[str, StoredSource]:
         """Return what is known of the files that this run can say anything about."""
-        roots = [*scan.fully_scanned, *scan.ignored, *(Path(failure.source) for failure in scan.failed)]
+        roots = [*scan.fully_scanned, *scan.linked_roots, *scan.ignored, *(Path(failure.source) for failure in scan.failed)]
         outside = [file.path for file in scan.files if not any(file.path.is_relative_to(root) for root in scan.fully_scanned)]
         with self._target.open_snapshot() as snapshot:
             return {} if snapshot is None else snapshot.find_stored_sources(below=[*roots, *outside])
@@ -225,14 +227,13 @@ class IndexPipeline:
             self._counts.unchanged += known.documents if known else 0
             return
         self._counts.failed.extend(FailedFile(progress.origin, problem) for problem in progress.problems)
-        name = result.request.name
-        is_whole = not progress.problems
+        name, problem = result.request.name, "; ".join(progress.problems[:3])
+        is_whole = not problem
+        self._errors.update({} if is_whole else {name: problem})
         if self._dry_run:
             self._plan_removals([name] if is_whole else [], keep_ids=progress.ids)
             return
-        read = IndexedFile(
-            name, result.digest, self._split, "; ".join(progress.problems[:3]) or None, is_mounted(file.path, self._source_root)
-        )
+        read = IndexedFile(name, result.digest, self._split, problem or None, is_mounted(file.path, self._source_root))
         self._batches.finish_file(read, progress.ids, removes_others=is_whole)
 
     # -- documents

@@ -12,6 +12,7 @@ import numpy as np
 
 from vecsearch.core.checks import is_unicode, shorten_repr
 from vecsearch.core.errors import DocumentNotFoundError, InputError
+from vecsearch.core.source_paths import resolve_path
 from vecsearch.core.types import AnyPath, OnMissing, format_names
 from vecsearch.stores.base import NO_IDS, Ids, Snapshot
 
@@ -67,14 +68,17 @@ def _can_be_id(key: Any) -> bool:
     return isinstance(key, str) and is_unicode(key)
 
 
-def resolve_source(source: AnyPath) -> Path:
-    """Return the absolute path of a file or folder. Raises InputError for a name that nothing can have been stored under."""
+def resolve_source(source: AnyPath) -> list[Path]:
+    """Return the paths that a file or folder may be stored by: the real one, and the one given, by which it was known before.
+
+    Raises InputError for what is no path of a document.
+    """
     if not fspath(source):  # an empty variable of a script would mean the folder that it runs in
         raise InputError("source is empty; for the current folder: .")
-    path = abspath(source)
-    if not is_unicode(path):
-        raise InputError(f"nothing was indexed from {shorten_repr(path)}, whose name is no valid Unicode; see `vecsearch ls`")
-    return Path(path)
+    for path in (paths := [resolve_path(source), abspath(source)]):
+        if not is_unicode(path):
+            raise InputError(f"nothing was indexed from {shorten_repr(path)}, whose name is no valid Unicode; see `vecsearch ls`")
+    return [Path(path) for path in dict.fromkeys(paths)]
 
 
 def _make_unknown_id_error(keys: Sequence[Any], collection: str) -> DocumentNotFoundError:

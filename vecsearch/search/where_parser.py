@@ -31,6 +31,7 @@ from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply
 from vecsearch.core.patterns import compile_pattern
 from vecsearch.core.plain_values import to_plain_value
 from vecsearch.core.settings import FILTER_VALUES_MAX
+from vecsearch.core.source_paths import resolve_path
 from vecsearch.core.types import JSON, Where
 
 _DEPTH_MAX: Final = 24  # mappings inside each other; SQLite's parser goes little deeper
@@ -155,7 +156,8 @@ def _parse_equal(key: FilterKey, value: Any) -> Filter:
 def _make_equal(key: FilterKey, values: Sequence[JSON]) -> Filter:
     """Return what is true where the value is one of these."""
     if key is DocumentField.SOURCE:
-        return SourceWithin(tuple(map(abspath, values)))
+        paths = (path for value in values for path in (resolve_path(value), abspath(value)))  # as `resolve_source` has them
+        return SourceWithin(tuple(dict.fromkeys(paths)))
     if key is DocumentField.TYPE:
         values = [value.lower().removeprefix(".") for value in values]
     if key is DocumentField.LANGUAGE:

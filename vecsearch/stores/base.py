@@ -145,13 +145,13 @@ class Snapshot(Protocol):
         self,
         *,
         where: Filter | None = None,
-        source: Path | None = None,
+        source: Sequence[Path] | None = None,
         after: str | None = None,
         limit: int | None = None,
         offset: int = 0,
         order: ListOrder = ListOrder.ID,
     ) -> list[str]:
-        """List ids: of all documents, of those that a filter holds for, of those of a file or folder (absolute path); those that
+        """List ids: of all documents, of those that a filter holds for, of those of files or folders (absolute paths); those that
         follow the id `after`, in another order than by id a document that is there; at most `limit`, without the first few."""
 
     def summarize_documents(self, ids: Sequence[str]) -> list[DocumentSummary]:

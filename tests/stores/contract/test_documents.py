@@ -73,7 +73,7 @@ def test_ids_of_documents(filled_store: Store) -> None:
             Path("/elsewhere"): ["c"], Path("/elsewhere/c.txt"): ["c"], Path("/"): ["a1", "a2", "b", "c"], root / "note": [],
             root / "notes/a.txt/x": [],
         }.items():  # fmt: skip
-            assert snapshot.list_document_ids(source=path) == ids, path
+            assert snapshot.list_document_ids(source=[path]) == ids, path
 
 
 def test_pages_of_documents(filled_store: Store) -> None:

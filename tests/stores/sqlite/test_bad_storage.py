@@ -23,7 +23,7 @@ from tests.limits import can_be_powerless, can_mount, drop_privileges, limit_fil
 from vecsearch.core.settings import DATABASE_FILE, DATABASE_FOLDER, SCHEMA_VERSION
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import model_files
-from vecsearch.stores.sqlite.engine import database_folder as databases
+from vecsearch.stores.sqlite.engine import database_file, sqlite_errors
 
 PNG = b"\x89PNG\r\n\x1a\n" + random.Random(0).randbytes(4000)
 
@@ -123,6 +123,69 @@ def test_a_read_only_database_can_be_searched_and_is_not_written(process, notes,
 
 
 @needs_modes
+def test_a_file_that_may_not_be_written_is_named_with_what_to_do(process, notes):
+    (notes / DATABASE_FILE).chmod(0o444)
+    error = get_error(process("delete", "leap", preexec_fn=drop_privileges))
+    assert (
+        f"{notes / DATABASE_FILE} is read-only for this user: it can be searched, not written; let this user write there" in error
+    )
+
+
+READ_ONLY = """
+import errno, os, subprocess, sys
+import vecsearch
+from vecsearch.stores.sqlite.engine import write_lock
+
+place, outcome = sys.argv[1], {}
+subprocess.run(["mount", "--bind", place, place], check=True)
+subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
+with vecsearch.open(f"{place}/.vecsearch") as notes:
+    assert notes.search("harbour", mode="lexical")[0].id == "old/sea.txt"
+    for write in (lambda: notes.add(["x"]), lambda: notes.delete("leap"), lambda: notes.index([f"{place}/old"]), notes.optimize,
+                  lambda: vecsearch.open(f"{place}/new"), lambda: vecsearch.open(f"{place}/empty"),
+                  lambda: notes.export_documents(f"{place}/out.jsonl"),
+                  lambda: vecsearch.connect(f"{place}/.vecsearch", readonly=True).backup(f"{place}/backup")):
+        try:
+            write()
+        except vecsearch.ReadOnlyError as error:
+            print(error)
+"""
+
+
+@needs_mounts
+@pytest.mark.parametrize("locked_before", [False, True])
+def test_a_write_to_a_read_only_mount_says_so_with_the_path_and_what_to_do(notes, tmp_path, locked_before):
+    (tmp_path / "empty").mkdir()
+    (notes / "write.lock").unlink(missing_ok=True)
+    if locked_before:
+        (notes / "write.lock").touch()
+    command = ["unshare", "-m", sys.executable, "-c", READ_ONLY, str(tmp_path)]
+    result = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    *of_database, new, empty, export, backup = result.stdout.splitlines()
+    assert len(of_database) == 4
+    message = f"{notes} lies on a read-only file system: it can be searched, not written; mount that to be written, or copy"
+    assert all(line.startswith(message) for line in of_database)
+    assert new.startswith(f"{tmp_path} lies on a read-only file system: nothing was made there; mount that to be written")
+    assert empty.startswith(f"{tmp_path / 'empty'} lies on a read-only file system: nothing was made there")
+    assert f"no export was written at {tmp_path / 'out.jsonl'}: Read-only file system; let this user" in export
+    assert f"no backup was written at {tmp_path / 'backup'}: Read-only file system; let this user" in backup
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EPERM, errno.EACCES])
+@pytest.mark.parametrize("call", ["filelock.FileLock.acquire", "vecsearch.stores.sqlite.engine.creation.mkdtemp"])
+def test_what_the_system_says_of_a_write_that_is_not_allowed_is_a_read_only_error(notes, tmp_path, monkeypatch, number, call):
+    with vecsearch.open(notes) as collection, expect_nothing_lost(notes):
+        monkeypatch.setattr(call, fail_with(number))
+        with pytest.raises(vecsearch.ReadOnlyError, match=r"is read-only for this user: .*let this user write there"):
+            if "mkdtemp" in call:
+                vecsearch.open(tmp_path / "new")
+            else:
+                collection.add(["x"])
+        monkeypatch.undo()
+
+
+@needs_modes
 def test_a_place_where_nothing_may_be_made_is_named(process, tmp_path):
     (tmp_path / "shelf").mkdir(mode=0o555)
     (tmp_path / "new.txt").write_text("new")
@@ -205,7 +268,7 @@ def limit_files(size):
 def limit_pages(size, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(
-            databases, "_CONNECTION_PRAGMAS", (*databases._CONNECTION_PRAGMAS, f"PRAGMA max_page_count = {size // 8192}")
+            database_file, "_CONNECTION_PRAGMAS", (*database_file._CONNECTION_PRAGMAS, f"PRAGMA max_page_count = {size // 8192}")
         )
         yield
 
@@ -334,7 +397,7 @@ def test_a_write_that_sqlite_could_not_make_is_told_from_a_full_disk(notes, monk
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorname = name
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1 << 40, (1 << 40) - free, free))
-    with pytest.raises(expected, match="disk I/O error") as excinfo, databases.translate_errors(notes):
+    with pytest.raises(expected, match="disk I/O error") as excinfo, sqlite_errors.translate_errors(notes):
         raise error
     assert type(excinfo.value) is expected
 
@@ -342,7 +405,7 @@ def test_a_write_that_sqlite_could_not_make_is_told_from_a_full_disk(notes, monk
 def test_a_disk_that_cannot_be_read_is_said_to_fail(notes):
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorname = "SQLITE_IOERR_READ"
-    with pytest.raises(vecsearch.StorageIOError, match="could not read or write a file"), databases.translate_errors(notes):
+    with pytest.raises(vecsearch.StorageIOError, match="could not read or write a file"), sqlite_errors.translate_errors(notes):
         raise error
 
 

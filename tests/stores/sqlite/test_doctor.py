@@ -26,7 +26,8 @@ import vecsearch
 from tests import maintenance
 from tests.conftest import CommandResult
 from tests.fakes import FakeEncoder
-from vecsearch.core.settings import DATABASE_FILE
+from tests.stores.sqlite.test_formats import FORMATS, check_answers
+from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION, SCHEMA_VERSION_MIN
 from vecsearch.core.types import Finding
 from vecsearch.stores.sqlite.fulltext import term_blocks, term_rows, term_segment
 from vecsearch.stores.sqlite.integrity import folder as folder_check
@@ -529,7 +530,12 @@ STAYS = {
     "a number given twice": Damage(run("UPDATE sqlite_sequence SET seq = 2 WHERE name = 'chunks'"), "the next row of chunks"),
     "a number that is none": Damage(run("UPDATE sqlite_sequence SET seq = 'x' WHERE name = 'documents'"), "row of documents"),
     "a number forgotten": Damage(run("DELETE FROM sqlite_sequence WHERE name = 'segments'"), "the next row of segments"),
-    "another version recorded": Damage(run("UPDATE alembic_version SET version_num = '0002'"), "recorded as 0002 and as"),
+    "a table of the truth that is gone": Damage(
+        run("PRAGMA foreign_keys = OFF", "DROP TABLE vectors"), "and these are not there: vectors.chunk_id, vectors.vector"
+    ),
+    "another version recorded, of tables that are not this one's": Damage(
+        run("UPDATE alembic_version SET version_num = '0099'", "CREATE TABLE later (id INTEGER)"), "recorded as 0099 and as"
+    ),
     "metadata that is no JSON": Damage(run("UPDATE documents SET metadata = '{' WHERE external_id = 'd7'"), "is no JSON object"),
     "metadata that is a list": Damage(run("UPDATE documents SET metadata = '[1]' WHERE external_id = 'd7'"), "is no JSON object"),
     "metadata of bytes": Damage(run("UPDATE documents SET metadata = X'00ff' WHERE external_id = 'd7'"), "is no JSON object"),
@@ -564,6 +570,93 @@ def test_what_cannot_be_derived_stays_a_finding_with_what_to_do(db: Path, name: 
 def read_texts(folder: Path) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as connection:
         return connection.execute("SELECT external_id, title, text, metadata FROM documents ORDER BY external_id").fetchall()
+
+
+# -- the format's records, and its tables
+
+
+@pytest.mark.parametrize("statement", ["UPDATE alembic_version SET version_num = '0002'", "DELETE FROM alembic_version",
+                                       "DROP TABLE alembic_version"])  # fmt: skip
+def test_a_wrong_record_of_the_format_is_corrected_where_the_tables_are_its_own(
+    db: Path, before: dict[str, object], statement: str
+) -> None:
+    execute_sql(db, statement)
+    (finding,) = list_errors(look(db))
+    assert f"and as {SCHEMA_VERSION} (user_version)" in finding.what
+    report = maintenance.repair(db, model=ENCODER)
+    assert list_errors(report.findings) == []
+    assert report.backup is not None
+    assert list_errors(look(db)) == []
+    assert collect_answers(db) == before
+
+
+@pytest.mark.parametrize("version", range(SCHEMA_VERSION_MIN, SCHEMA_VERSION))
+def test_a_version_that_was_set_before_its_migration_is_made_true(tmp_path: Path, version: int) -> None:
+    folder = shutil.copytree(FORMATS / str(version) / "database", tmp_path / "db")
+    execute_sql(folder, f"PRAGMA user_version = {SCHEMA_VERSION}")
+    with pytest.raises(vecsearch.DatabaseCorruptedError, match="see `vecsearch doctor"), vecsearch.open(folder) as collection:
+        collection.add(["a text"])
+    (finding,) = list_errors(maintenance.check(folder))
+    assert (
+        f"recorded as 000{version} and as {SCHEMA_VERSION} (user_version), and its tables are those of the first" in finding.what
+    )
+    report = maintenance.repair(folder)
+    assert list_errors(report.findings) == []
+    assert report.backup is not None
+    check_answers(folder)
+
+
+LOST_RECORDS = ["DROP TABLE alembic_version", "DELETE FROM alembic_version", "UPDATE alembic_version SET version_num = '0099'",
+                "PRAGMA user_version = 0"]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", range(SCHEMA_VERSION_MIN, SCHEMA_VERSION))
+@pytest.mark.parametrize("statement", LOST_RECORDS)
+def test_an_older_format_is_upgraded_by_one_record_where_the_other_is_lost(tmp_path: Path, version: int, statement: str) -> None:
+    folder = shutil.copytree(FORMATS / str(version) / "database", tmp_path / "db")
+    execute_sql(folder, statement)
+    with vecsearch.connect(folder) as database:
+        assert database.upgrade()
+    assert list_errors(maintenance.check(folder)) == []
+    check_answers(folder)
+
+
+def test_an_older_format_without_either_record_is_not_guessed(tmp_path: Path) -> None:
+    folder = shutil.copytree(FORMATS / str(SCHEMA_VERSION_MIN) / "database", tmp_path / "db")
+    execute_sql(folder, "DELETE FROM alembic_version", "PRAGMA user_version = 0")
+    texts = read_texts(folder)
+    with (
+        pytest.raises(vecsearch.DatabaseCorruptedError, match="recorded as nothing and as 0000"),
+        vecsearch.connect(folder) as db,
+    ):
+        db.upgrade()
+    assert read_texts(folder) == texts
+
+
+@pytest.mark.parametrize("version", [0, *range(SCHEMA_VERSION_MIN, SCHEMA_VERSION), -SCHEMA_VERSION_MIN])
+@pytest.mark.parametrize("statement", ["SELECT 1", "DELETE FROM alembic_version"])
+def test_tables_that_are_newer_than_the_version_stay_as_they_are(
+    db: Path, before: dict[str, object], version: int, statement: str
+) -> None:
+    execute_sql(db, f"PRAGMA user_version = {version}", statement)
+    report = maintenance.repair(db, model=ENCODER)
+    assert list_errors(report.findings) == list_errors(look(db)) == []
+    assert collect_answers(db) == before
+
+
+def test_a_version_without_any_table_becomes_an_empty_database(tmp_path: Path, shell: Callable[..., CommandResult]) -> None:
+    folder = tmp_path / "db"
+    folder.mkdir()
+    pragmas = ("page_size = 8192", "journal_mode = WAL", f"application_id = {APPLICATION_ID}", f"user_version = {SCHEMA_VERSION}")
+    execute_sql(folder, *(f"PRAGMA {pragma}" for pragma in pragmas))
+    result = shell("doctor", "--db", folder)
+    assert result.status == 1
+    assert f"recorded as nothing and as {SCHEMA_VERSION} (user_version), and it has no tables" in result.out
+    assert shell("doctor", "--fix", "--db", folder).status == 0
+    with vecsearch.open(folder, model=ENCODER) as collection:
+        collection.add(["a text"])
+        assert collection.search("text")
+    assert list_errors(look(folder)) == []
 
 
 def test_where_the_encoder_is_missing_lost_vectors_stay_a_finding_that_names_it(db: Path) -> None:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 SPOILT = {  # what is broken, and the blow that must show it
     "commits are not synced": (
         "power cut",
-        "from vecsearch.stores.sqlite.engine import database_folder as d\n"
+        "from vecsearch.stores.sqlite.engine import database_file as d\n"
         "d._CONNECTION_PRAGMAS = [each.replace('FULL', 'OFF') for each in d._CONNECTION_PRAGMAS]",
     ),
     "names are not synced": ("power cut", "from vecsearch.core import atomic_files as f; f.sync_folder = lambda folder: None"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from vecsearch.core.errors import CollectionNotFoundError, InputError, NotADatabaseError, VecsearchError
+from vecsearch.core.source_paths import resolve_path
 from vecsearch.core.types import format_count
 from vecsearch.interfaces.cli import index_commands
 from vecsearch.interfaces.cli.options import CliContext
@@ -105,7 +106,7 @@ def _watch_changes(options: CliContext, paths: Sequence[str]) -> Iterator[set[Pa
     from watchfiles import watch as changes
 
     roots = _find_roots(paths)
-    database = options.choose_database().absolute()
+    database = Path(resolve_path(options.choose_database()))
     if not options.quiet:
         click.echo(f"watching {format_count(len(roots), 'path')}; Ctrl-C stops it", err=True)
     begun = False
@@ -124,7 +125,7 @@ def _watch_changes(options: CliContext, paths: Sequence[str]) -> Iterator[set[Pa
 
 
 def _find_roots(paths: Sequence[str]) -> list[Path]:
-    return [path for path in (Path(name).expanduser().absolute() for name in paths) if path.exists()]
+    return [path for path in (Path(resolve_path(Path(name).expanduser())) for name in paths) if path.exists()]
 
 
 def _print_report(options: CliContext, report: IndexReport, *, first: bool = False) -> None:

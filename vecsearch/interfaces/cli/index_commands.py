@@ -14,6 +14,7 @@ import click
 import vecsearch
 from vecsearch.core.errors import InputError
 from vecsearch.core.settings import DATABASE_FOLDER, MAX_FILE_BYTES
+from vecsearch.core.source_paths import resolve_path
 from vecsearch.core.types import Split
 from vecsearch.interfaces.cli.options import CliContext
 from vecsearch.interfaces.rendering import output
@@ -134,7 +135,7 @@ def index_failed_files(
 
     with options.open_for_reading() as collection:
         failed = [source.source for source in collection.list_sources(failed=True)]
-    roots = [Path(path).expanduser().absolute() for path in paths]
+    roots = [Path(resolve_path(Path(path).expanduser())) for path in paths]
     selected_paths = [path for path in failed if not roots or any(Path(path).is_relative_to(root) for root in roots)]
     with _open_collection(options, run, make=True, readonly=dry_run) as collection:
         files = scan(selected_paths, selection=run.file_filter)

@@ -21,7 +21,8 @@ from vecsearch.stores.sqlite.engine.collections import (
     list_names,
     list_visible_states,
 )
-from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder, is_database
+from vecsearch.stores.sqlite.engine.database_file import is_database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class SQLiteStore:
         """Derive again what follows from texts, vectors and metadata, after a backup."""
         from vecsearch.stores.sqlite.integrity.repair import repair_database
 
-        with self.hold_lock():
+        with self.database.hold_write_lock():  # no more: what `hold_lock` looks at may be what is to be repaired
             return repair_database(self.database, model)
 
     def find_old_copies(self) -> list[Path]:

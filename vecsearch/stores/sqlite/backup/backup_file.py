@@ -46,8 +46,9 @@ from vecsearch.stores.sqlite.backup.counters import (
 from vecsearch.stores.sqlite.engine import write_lock
 from vecsearch.stores.sqlite.engine.collections import list_visible_states
 from vecsearch.stores.sqlite.engine.connections import get_driver
-from vecsearch.stores.sqlite.engine.database_folder import INDEX_FOLDER, DatabaseFolder, make_version_error, translate_errors
+from vecsearch.stores.sqlite.engine.database_folder import INDEX_FOLDER, DatabaseFolder, make_version_error
 from vecsearch.stores.sqlite.engine.migration import migrate
+from vecsearch.stores.sqlite.engine.sqlite_errors import translate_errors
 from vecsearch.stores.sqlite.engine.tables import chunks, documents
 from vecsearch.stores.sqlite.write import compaction
 from vecsearch.stores.sqlite.write.upgrade import rebuild_batch

@@ -10,7 +10,8 @@ from vecsearch.core.errors import DatabaseCorruptedError, InputError, NotADataba
 from vecsearch.core.settings import DATABASE_FILE, LOCK_TIMEOUT_S
 from vecsearch.stores.sqlite.backup import backup_file
 from vecsearch.stores.sqlite.engine.creation import create_database
-from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder, is_database
+from vecsearch.stores.sqlite.engine.database_file import is_database
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 
 
 def restore_backup(file: Path, folder: Path, *, replace: bool) -> dict[str, Any]:

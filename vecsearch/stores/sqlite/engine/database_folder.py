@@ -5,29 +5,20 @@ Translates the driver's errors into ours. Knows no table's columns.
 
 from __future__ import annotations
 
-import errno
-import os
-import resource
-import shutil
-import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import (
-    DatabaseCorruptedError,
     DatabaseLockedError,
-    DiskFullError,
     NotADatabaseError,
     ReadOnlyError,
     SchemaVersionError,
     StorageError,
     StorageIOError,
-    VecsearchError,
-    is_disk_full,
 )
 from vecsearch.core.settings import (
     APPLICATION_ID,
@@ -38,31 +29,19 @@ from vecsearch.core.settings import (
     WAL_CHECKPOINT_BYTES,
     WAL_CHECKPOINT_WAIT_MS,
 )
+from vecsearch.core.source_paths import make_absolute
 from vecsearch.stores.sqlite.engine import write_lock
-from vecsearch.stores.sqlite.engine.connections import (
-    IDLE_CONNECTIONS_MAX,
-    Pool,
-    PooledConnection,
-    UnmanagedConnection,
-    get_driver_error,
-)
+from vecsearch.stores.sqlite.engine.connections import PooledConnection
+from vecsearch.stores.sqlite.engine.database_file import DatabaseFile, is_database, measure_wal
+from vecsearch.stores.sqlite.engine.source_root import find_source_root
+from vecsearch.stores.sqlite.engine.sqlite_errors import translate_errors, translate_os_error
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 INDEX_FOLDER: Final = "index"
-_CONNECTION_PRAGMAS: Final = (
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA secure_delete = ON",
-    "PRAGMA cache_size = -32768",
-    "PRAGMA temp_store = MEMORY",
-)
-_MIN_FREE_BYTES: Final = 1 << 16  # with less, a write that SQLite could not make failed for want of room
-_GROWING_FAILED: Final = frozenset({"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE"})
 _CHECKPOINT_WAL: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 _BUSY_TIMEOUT: Final = "PRAGMA busy_timeout = {:.0f}"
-_INHERITED_POOLS: Final[list[Pool]] = []  # referenced, so that nobody closes them
 
 
 class DatabaseFolder:
@@ -74,25 +53,23 @@ class DatabaseFolder:
 
         Raises NotADatabaseError, SchemaVersionError, DatabaseCorruptedError.
         """
-        self.folder = Path(os.path.abspath(folder))  # a symbolic link stays the name the user gave
+        self.folder = make_absolute(folder)  # a symbolic link stays the name the user gave: it may lead elsewhere one day
         self.readonly = readonly
         self.timeout = timeout
         self._wal_limit = WAL_CHECKPOINT_BYTES
         if not is_database(self.folder):
             raise NotADatabaseError(describe_missing_database(self.folder))
-        self._connections, self._process = _create_pool(self.folder, readonly=readonly, timeout=timeout), os.getpid()
+        self._file = DatabaseFile(self.folder, readonly=readonly, timeout=timeout)
+        self._held = threading.local()  # what this thread has locked
         try:
             self.is_outdated = self._read_version() != SCHEMA_VERSION
             if self.is_outdated and readonly:
                 raise make_outdated_error(self.folder)
+            with translate_errors(self.folder), self._file.pool.begin(write=False) as opened:
+                self.parent = find_source_root(opened.driver, self.folder)
         except BaseException:
             self.close()
             raise
-
-    @property
-    def parent(self) -> Path:
-        """Return the folder that the database lies in; paths of sources below it are stored relative to it."""
-        return self.folder.parent
 
     @property
     def index_folder(self) -> Path:
@@ -101,26 +78,17 @@ class DatabaseFolder:
 
     def close(self) -> None:
         """Give the file handles back."""
-        self._pool.close()
-
-    @property
-    def _pool(self) -> Pool:
-        """Return this process's pool: SQLite's handles must not be carried across a fork, nor closed by the child."""
-        if self._process != os.getpid():
-            _INHERITED_POOLS.append(self._connections)
-            self._connections, self._process = (
-                _create_pool(self.folder, readonly=self.readonly, timeout=self.timeout),
-                os.getpid(),
-            )
-        return self._connections
+        self._file.pool.close()
 
     @contextmanager
     def begin_driver_read(self) -> Iterator[PooledConnection]:
         """Begin one consistent snapshot of the database.
 
-        Raises SchemaVersionError where it is to be upgraded first, or another program has upgraded it since it was opened.
+        Raises SchemaVersionError where it is to be upgraded first, or another program has upgraded it since it was opened,
+        DatabaseReplacedError where it does not lie at its path any more.
         """
-        with translate_errors(self.folder), self._pool.begin(write=False) as opened:
+        with translate_errors(self.folder), self._file.pool.begin(write=False) as opened:
+            self._file.check_in_place()
             self._check_current(_read_pragma(opened, "user_version"))
             yield opened
 
@@ -135,24 +103,37 @@ class DatabaseFolder:
         """Become the one writer; a database of an older format is upgraded first."""
         if self.readonly:
             raise ReadOnlyError(f"{self.folder} was opened read-only: it can be searched, not written")
-        with write_lock.hold_write_lock(self.folder, timeout=self.timeout):
+        self._file.check_in_place()  # before the lock, whose file would be made in another's folder
+        with self._translate_os_errors(), write_lock.hold_write_lock(self.folder, timeout=self.timeout) as lock:
+            self._held.lock = lock
             try:
+                self._file.check_in_place()  # it may have gone while the lock was waited for
                 self._upgrade_if_outdated()
                 yield
-            except OSError as error:
-                if is_disk_full(error):
-                    raise _make_disk_full_error(self.folder, error.strerror or error) from error
-                if error.errno == errno.EIO or self.folder in Path(os.fsdecode(error.filename or "")).parents:
-                    raise _make_io_error(self.folder, error.strerror or error) from error
+            finally:
+                self._held.lock = None
+
+    @contextmanager
+    def _translate_os_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except StorageIOError:
+            self._file.check_in_place()  # which says more, where it is the reason
+            raise
+        except OSError as error:
+            if (translated := translate_os_error(self.folder, error)) is None:
                 raise
+            raise translated from error
 
     @contextmanager
     def begin_write(self) -> Iterator[Connection]:
-        """Begin one write, all of it or nothing; durable on return. Only inside the write lock."""
-        with translate_errors(self.folder), self._pool.begin(write=True) as opened:
-            self._check_current(_read_pragma(opened, "user_version"))
-            yield opened.connection
-        self._limit_wal()
+        """Begin one write, all of it or nothing; durable on return. Only inside the write lock.
+
+        Raises DatabaseReplacedError where the database does not lie at its path any more, so that it would be lost.
+        """
+        with self.begin_upgrade() as connection:
+            self._check_current(int(connection.exec_driver_sql("PRAGMA user_version").scalar_one()))
+            yield connection
 
     def _limit_wal(self) -> None:
         """Empty SQLite's log when it has grown: while readers come and go there would else never be a moment to begin it again.
@@ -173,11 +154,12 @@ class DatabaseFolder:
     @property
     def wal_bytes(self) -> int:
         """Return the size of SQLite's log in bytes; 0 where there is none."""
-        return _measure_wal(self.folder)
+        return measure_wal(self.folder)
 
     def run_outside_transaction(self, *statements: str) -> None:
         """Run statements that SQLite refuses or ignores inside a transaction: checkpoints and vacuums."""
-        pool = self._pool
+        self._file.check_in_place()
+        pool = self._file.pool
         with translate_errors(self.folder):
             opened = pool.acquire()
             try:
@@ -193,11 +175,11 @@ class DatabaseFolder:
 
         Raises NotADatabaseError, SchemaVersionError for what this program cannot read.
         """
-        with translate_errors(self.folder), self._pool.begin(write=False) as opened:
+        with translate_errors(self.folder), self._file.pool.begin(write=False) as opened:
             application, version = _read_pragma(opened, "application_id"), _read_pragma(opened, "user_version")
-        if application != APPLICATION_ID or version == 0:
+        if application != APPLICATION_ID:
             raise NotADatabaseError(f"{self.folder / DATABASE_FILE} is an SQLite file of another program, not of vecsearch")
-        if not SCHEMA_VERSION_MIN <= abs(version) <= SCHEMA_VERSION:
+        if not _can_be_upgraded(version):
             raise make_version_error(self.folder, abs(version))
         return version
 
@@ -205,7 +187,7 @@ class DatabaseFolder:
         """Raise SchemaVersionError where the database is of another format than this program's, or only half upgraded."""
         if version == SCHEMA_VERSION:
             return
-        if SCHEMA_VERSION_MIN <= abs(version) <= SCHEMA_VERSION:
+        if _can_be_upgraded(version):
             raise make_outdated_error(self.folder)
         raise make_version_error(self.folder, abs(version))
 
@@ -224,7 +206,7 @@ class DatabaseFolder:
             from vecsearch.stores.sqlite.engine import migration
             from vecsearch.stores.sqlite.write.upgrade import rebuild_derived
 
-            if version > 0:  # else another process was killed after the copy
+            if version >= 0:  # else another process was killed after the copy
                 self.copy_to(self.folder / f"backup-of-format-{version}.db")
             if abs(version) != SCHEMA_VERSION:
                 with self.begin_upgrade() as connection:
@@ -235,9 +217,21 @@ class DatabaseFolder:
     @contextmanager
     def begin_upgrade(self) -> Iterator[Connection]:
         """Begin one write to a database whose format need not be this program's; else as `begin_write`."""
-        with translate_errors(self.folder), self._pool.begin(write=True) as opened:
+        with translate_errors(self.folder), self._file.pool.begin(write=True) as opened:
+            self._file.check_in_place()
+            self._check_lock()
             yield opened.connection
+        self._file.check_in_place()  # what was committed to a file that went meanwhile does not count as written
         self._limit_wal()
+
+    def _check_lock(self) -> None:
+        """Raise DatabaseLockedError where the file that this thread has locked is not the one that others would lock."""
+        lock = getattr(self._held, "lock", None)
+        if lock is not None and not write_lock.is_in_place(self.folder, lock):
+            raise DatabaseLockedError(
+                f"{self.folder / write_lock.LOCK_FILE} was deleted or replaced while this process held it, so that another may "
+                "write: what was committed before is kept; leave that file alone, and run again"
+            )
 
     def copy_into(self, file: Path) -> None:
         """Write what one read transaction sees, compact, into an empty file, while others go on; durable once it is synced."""
@@ -248,6 +242,11 @@ class DatabaseFolder:
         """Make a whole and durable copy of the SQLite file, or none."""
         with atomic_files.write_atomically(target) as file:
             self.copy_into(Path(file.name))
+
+
+def _can_be_upgraded(version: int) -> bool:
+    """Return whether a database of this `user_version` can: that of an older format, half upgraded or not, or 0: lost."""
+    return version == 0 or SCHEMA_VERSION_MIN <= abs(version) <= SCHEMA_VERSION
 
 
 def make_outdated_error(folder: Path) -> SchemaVersionError:
@@ -275,59 +274,9 @@ def _read_pragma(connection: PooledConnection, name: str) -> int:
     return int(connection.driver.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def is_database(folder: Path) -> bool:
-    """Return whether the folder holds a vecsearch database."""
-    return (folder / DATABASE_FILE).is_file()
-
-
-@contextmanager
-def translate_errors(folder: Path) -> Iterator[None]:
-    """Translate the driver's errors into ours, with what to do next."""
-    try:
-        yield
-    except UnicodeDecodeError as error:  # the driver's own, where what SQLite complains of is no text
-        raise DatabaseCorruptedError(
-            f"{folder / DATABASE_FILE} is damaged: {error}; see `vecsearch doctor --db {folder}`"
-        ) from error
-    except Exception as error:
-        if (cause := get_driver_error(error)) is None:
-            raise
-        raise _translate_sqlite_error(folder, cause) from error
-
-
-def _translate_sqlite_error(folder: Path, error: sqlite3.Error) -> VecsearchError:
-    name = str(getattr(error, "sqlite_errorname", ""))
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return DatabaseLockedError(f"{folder} is locked by {write_lock.describe_owner(folder)}; try again when it has finished")
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        is_full = name == "SQLITE_FULL" or (name in _GROWING_FAILED and _is_out_of_room(folder))
-        return _make_disk_full_error(folder, error) if is_full else _make_io_error(folder, error)
-    if name.startswith("SQLITE_READONLY"):
-        return ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written")
-    if name.startswith("SQLITE_CANTOPEN"):
-        return StorageError(f"cannot open {folder / DATABASE_FILE}: {error}; are the folder and its files readable?")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return DatabaseCorruptedError(f"{folder / DATABASE_FILE} is damaged: {error}; see `vecsearch doctor --db {folder}`")
-    return StorageError(f"{folder / DATABASE_FILE}: {error}")
-
-
-def _make_disk_full_error(folder: Path, reason: object) -> DiskFullError:
-    return DiskFullError(f"no room to write {folder}: {reason}; what was committed before is kept: free some space, run again")
-
-
-def _make_io_error(folder: Path, reason: object) -> StorageIOError:
-    return StorageIOError(
-        f"the system could not read or write a file of {folder}: {reason}; what was committed before is kept: check the disk or "
-        "the connection to it (see the system's log), then run `vecsearch doctor`"
-    )
-
-
-def _is_out_of_room(folder: Path) -> bool:
-    """Return whether the disk is full, or the size of files limited: SQLite does not tell either from a disk that fails."""
-    with suppress(OSError):
-        if shutil.disk_usage(folder).free < _MIN_FREE_BYTES:
-            return True
-    return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+def make_workplace_prefix(folder: Path) -> str:
+    """Return how the names of folders begin in which a database is made, or a backup of it unpacked."""
+    return f".{folder.name.lstrip('.')}-new-"
 
 
 def describe_missing_database(folder: Path) -> str:
@@ -337,47 +286,3 @@ def describe_missing_database(folder: Path) -> str:
     if folder.exists():
         return f"{folder} is a file, not a vecsearch database folder"
     return f"no database at {folder}; make one with: vecsearch index PATH --db {folder}"
-
-
-def _create_pool(folder: Path, *, readonly: bool, timeout: float) -> Pool:
-    file = folder / DATABASE_FILE
-    if not os.access(file, os.R_OK):
-        raise ReadOnlyError(f"{file} cannot be read by this user")
-    query = "mode=ro" if readonly or not os.access(file, os.W_OK) else "mode=rw"
-    if _needs_immutable(folder):
-        query = "immutable=1"
-    uri = make_sqlite_uri(file, query)
-    return Pool(lambda: open_connection(uri, timeout=timeout), max_idle=0 if "immutable" in query else IDLE_CONNECTIONS_MAX)
-
-
-def _needs_immutable(folder: Path) -> bool:
-    """Return whether to open as immutable: where readers cannot make their -shm file and no log waits, nothing can change."""
-    return not os.access(folder, os.W_OK) and not _measure_wal(folder)
-
-
-def _measure_wal(folder: Path) -> int:
-    try:
-        return (folder / f"{DATABASE_FILE}-wal").stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def make_sqlite_uri(file: Path, query: str) -> str:
-    """Return the URI of a file, with a query such as mode=ro. Any name that the file system has will do."""
-    return f"file:{quote(os.fsencode(file))}?{query}"
-
-
-def open_connection(uri: str, *, timeout: float) -> PooledConnection:
-    """Open a new connection, for any thread."""
-    opened = PooledConnection(
-        sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=timeout, factory=UnmanagedConnection
-        )
-    )
-    try:
-        for statement in _CONNECTION_PRAGMAS:
-            opened.driver.execute(statement)
-    except BaseException:
-        opened.close()
-        raise
-    return opened

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vecsearch.core import atomic_files
-from vecsearch.core.errors import DatabaseLockedError, ReadOnlyError, VecsearchError, wrap_write_error
+from vecsearch.core.errors import DatabaseLockedError, VecsearchError, is_read_only, wrap_write_error
 from vecsearch.core.nesting import load_json
+from vecsearch.stores.sqlite.engine.file_identity import FileIdentity, read_identity
+from vecsearch.stores.sqlite.engine.read_only import make_read_only_error
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -28,8 +30,8 @@ _log = logging.getLogger("vecsearch")
 
 
 @contextmanager
-def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[None]:
-    """Hold the database's write lock.
+def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[FileIdentity | None]:
+    """Hold the database's write lock; gives the identity of its file, which is nobody's lock any more once another lies there.
 
     Waits up to `timeout` seconds, and after the first of them logs for whom; then raises DatabaseLockedError naming the owner.
     """
@@ -44,14 +46,23 @@ def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise _wrap_lock_error(folder, "nothing was changed", error) from error
-    process = os.getpid()
+    process, identity = os.getpid(), read_identity(folder / LOCK_FILE)
     try:
         _write_owner(folder)
-        yield
+        yield identity
     finally:
         if os.getpid() == process:  # else the lock is the parent's
-            atomic_files.remove(folder / OWNER_FILE)
+            if identity is not None and is_in_place(folder, identity):  # else the note is another's
+                atomic_files.remove(folder / OWNER_FILE)
             lock.release()
+
+
+def is_in_place(folder: Path, lock: FileIdentity) -> bool:
+    """Return whether the lock that is held is still the one that others find."""
+    try:
+        return read_identity(folder / LOCK_FILE) == lock
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -88,8 +99,8 @@ def list_claim_paths(folder: Path) -> list[Path]:
 
 
 def _wrap_lock_error(folder: Path, outcome: str, error: OSError) -> VecsearchError:
-    if isinstance(error, PermissionError):
-        return ReadOnlyError(f"{folder} is read-only for this user: it can be searched, not written")
+    if is_read_only(error):
+        return make_read_only_error(folder)
     return wrap_write_error(f"{outcome}: no lock file was made in {folder}", error)
 
 

@@ -20,6 +20,10 @@ def find_problems(database: DatabaseFolder) -> Iterator[Problem]:
     """Yield everything worth knowing; nothing when all is well."""
     try:
         with database.begin_read() as connection:
+            versions = list(guard("the format", partial(schema_checks.check_versions, connection)))
+            yield from versions
+            if any(problem.kind in (ProblemKind.BROKEN, ProblemKind.SCHEMA) for problem in versions):
+                return  # whatever else is asked of the tables would fail
             is_broken = yield from _check_structure(connection)
             states = list_states(connection)
             for state in states:
@@ -37,12 +41,7 @@ def find_problems(database: DatabaseFolder) -> Iterator[Problem]:
 def _check_structure(connection: Connection) -> Generator[Problem, None, bool]:
     """Yield what is wrong with the schema; returns whether the file itself is damaged."""
     is_broken = False
-    for check in (
-        schema_checks.check_file,
-        schema_checks.check_references,
-        schema_checks.check_versions,
-        schema_checks.check_chunk_collections,
-    ):
+    for check in (schema_checks.check_file, schema_checks.check_references, schema_checks.check_chunk_collections):
         for problem in guard("SQLite's file", partial(check, connection)):
             is_broken = is_broken or problem.kind is ProblemKind.BROKEN
             yield problem

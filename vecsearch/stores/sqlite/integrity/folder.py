@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 from vecsearch.core.atomic_files import FILE_MODE, FOLDER_MODE
 from vecsearch.core.settings import WAL_CHECKPOINT_BYTES
 from vecsearch.core.types import format_count, format_names
-from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
+from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder, make_workplace_prefix
 from vecsearch.stores.sqlite.integrity.problems import OPTIMIZE_COMMAND, Problem, ProblemKind, make_note
 from vecsearch.stores.sqlite.write.compaction import list_index_files
 
@@ -46,12 +47,13 @@ def list_unfinished_files(database: DatabaseFolder) -> list[Path]:
 
 
 def list_unfinished_databases(database: DatabaseFolder) -> list[Path]:
-    """Return folders beside the database in which it, or a backup, was being made; see `create_database`."""
-    start = f".{database.folder.name.lstrip('.')}-new-"
-    try:
-        return sorted(path for path in database.parent.iterdir() if path.name.startswith(start) and path.is_dir())
-    except OSError:  # a folder that may be passed through, not looked into
-        return []
+    """Return folders in which it, or a backup, was being made, beside the database and inside; see `create_database`."""
+    folder = Path(os.path.realpath(database.folder))
+    start, found = make_workplace_prefix(folder), list[Path]()
+    for place in (folder.parent, folder):
+        with suppress(OSError):  # a folder that may be passed through, not looked into
+            found += [path for path in place.iterdir() if path.name.startswith(start) and path.is_dir()]
+    return sorted(found)
 
 
 def check_files(database: DatabaseFolder) -> Iterator[Problem]:

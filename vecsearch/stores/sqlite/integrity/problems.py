@@ -20,6 +20,7 @@ class ProblemKind(StrEnum):
     """What a repair does about a problem, in the order in which it is done."""
 
     BROKEN = "nothing: the SQLite file itself is damaged"
+    SCHEMA = "the tables brought to the format that is recorded"
     SQLITE_INDEXES = "SQLite's own indexes rebuilt"
     INDEX_FILES = "index files rebuilt"
     METADATA_INDEX = "metadata index rebuilt from the metadata"

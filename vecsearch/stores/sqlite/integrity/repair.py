@@ -6,6 +6,7 @@ Here it is decided what to repair, in which order; `repair_steps` does it. The t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from vecsearch.core.batched import batched
-from vecsearch.core.errors import DatabaseLockedError, DiskFullError, StorageIOError, VecsearchError
+from vecsearch.core.errors import DatabaseCorruptedError, DatabaseLockedError, DiskFullError, StorageIOError, VecsearchError
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import BATCH_CHUNKS, ENCODER_BATCH_SIZE
 from vecsearch.core.types import Finding, Severity
@@ -28,6 +29,7 @@ from vecsearch.stores.sqlite.integrity import examination, repair_steps
 from vecsearch.stores.sqlite.integrity.model_checks import ModelChoice, check_models, load_encoder
 from vecsearch.stores.sqlite.integrity.problems import Problem, ProblemKind, describe_error
 from vecsearch.stores.sqlite.integrity.repair_steps import UnencodedChunk
+from vecsearch.stores.sqlite.write.replacement import drop_leftovers
 
 _ProblemKey: TypeAlias = tuple[ProblemKind | None, int | None]  # what is wrong, in which collection
 
@@ -57,6 +59,8 @@ class _RepairRun:
         self._backup: Path | None = None
 
     def run(self) -> RepairReport:
+        with suppress(DatabaseCorruptedError):  # which is found in a moment
+            drop_leftovers(self._database)
         problems = list(_find_problems(self._database, self._model))
         for _ in range(_ROUNDS_MAX):
             due = [problem for problem in problems if self._can_repair(problem)]
@@ -141,7 +145,7 @@ class _RepairRun:
 def _find_problems(database: DatabaseFolder, model: ModelChoice) -> Iterator[Problem]:
     is_broken = False
     for problem in examination.find_problems(database):
-        is_broken = is_broken or problem.kind is ProblemKind.BROKEN
+        is_broken = is_broken or problem.kind in (ProblemKind.BROKEN, ProblemKind.SCHEMA)
         yield problem
     if not is_broken:
         yield from check_models(database, model)

@@ -20,6 +20,7 @@ from vecsearch.core import atomic_files
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import DiskFullError, StorageError
 from vecsearch.core.settings import DATABASE_FILE, READ_ROWS
+from vecsearch.stores.sqlite.engine import migration
 from vecsearch.stores.sqlite.engine.collections import CollectionState, list_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, chunks, collections, documents, segments, tombstones, vectors
@@ -31,6 +32,7 @@ from vecsearch.stores.sqlite.integrity.problems import ProblemKind
 from vecsearch.stores.sqlite.integrity.rows import find_unsound_vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import Vector, get_dtype
 from vecsearch.stores.sqlite.write import compaction, pending_rows
+from vecsearch.stores.sqlite.write.upgrade import rebuild_derived
 
 Step: TypeAlias = Callable[[DatabaseFolder, Sequence[CollectionState]], None]  # the collections that have this problem
 
@@ -65,6 +67,15 @@ def _copy_bytes(database: DatabaseFolder, copy: Path) -> None:
             if source.exists():
                 with source.open("rb") as stream, atomic_files.write_atomically(Path(f"{copy}{ending}")) as target:
                     shutil.copyfileobj(stream, target)
+
+
+def _repair_schema(database: DatabaseFolder, _: Sequence[CollectionState]) -> None:
+    with database.begin_upgrade() as connection:
+        if migration.list_missing_columns(connection):
+            migration.migrate(connection)
+        else:
+            migration.record_revision(connection)
+    rebuild_derived(database)
 
 
 def _rebuild_sqlite_indexes(database: DatabaseFolder, _: Sequence[CollectionState]) -> None:
@@ -149,6 +160,7 @@ def _delete_segments(connection: Connection, states: Iterable[CollectionState]) 
 
 
 STEPS: Final[Mapping[ProblemKind, Step]] = {
+    ProblemKind.SCHEMA: _repair_schema,
     ProblemKind.SQLITE_INDEXES: _rebuild_sqlite_indexes,
     ProblemKind.INDEX_FILES: _forget_index_files,
     ProblemKind.METADATA_INDEX: _rebuild_metadata_index,

@@ -1,4 +1,4 @@
-"""The truth as SQLite sees it: its file, its version, rows that belong to rows, row numbers that are never used twice."""
+"""The truth as SQLite sees it: its file, its version and tables, rows that belong to rows, row numbers never used twice."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from sqlalchemy import Connection, Table, Text, func, select, table
-from sqlalchemy import column as sql_column
+from sqlalchemy import Connection, Table, func, select
 
-from vecsearch.core.settings import SCHEMA_VERSION
-from vecsearch.core.types import format_count
+from vecsearch.core.settings import SCHEMA_VERSION, SCHEMA_VERSION_MIN
+from vecsearch.core.types import format_count, format_names
 from vecsearch.stores.base import RESTORE_HINT
 from vecsearch.stores.sqlite.engine.collections import CollectionRole, CollectionState
 from vecsearch.stores.sqlite.engine.connections import get_driver
+from vecsearch.stores.sqlite.engine.migration import (
+    format_revision,
+    list_expected_columns,
+    list_missing_columns,
+    read_columns,
+    read_revisions,
+)
 from vecsearch.stores.sqlite.engine.sequences import AUTOINCREMENT_TABLES, get_last_number
 from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, segments, tombstones
 from vecsearch.stores.sqlite.integrity.problems import OPTIMIZE_COMMAND, Problem, ProblemKind, make_error, make_note
 from vecsearch.text.analyzer import is_known_stemmer
 
-_REVISION: Final = table("alembic_version", sql_column("version_num", Text))
 _MESSAGES_MAX: Final = 100  # of integrity_check; what it says of pages comes first
 _INDEX_MESSAGE: Final = re.compile(
     r"row \d+ missing from index|wrong # of entries in index|non-unique entry in index|rowid not at end"
@@ -60,11 +65,24 @@ def check_references(connection: Connection) -> Iterator[Problem]:
 
 
 def check_versions(connection: Connection) -> Iterator[Problem]:
-    """Compare the two records of the format's version, which must say the same."""
-    names = connection.scalars(select(_REVISION.c.version_num)).all()
-    if list(names) != [f"{SCHEMA_VERSION:04}"]:
-        what = f"the format is recorded as {', '.join(map(str, names)) or 'nothing'} and as {SCHEMA_VERSION} (user_version)"
-        yield make_error(what, "the next upgrade of the format would fail or repeat what was done", RESTORE_HINT)
+    """Compare the two records of the format's version with each other and with the tables; all three must say the same."""
+    revisions, missing = read_revisions(connection), list_missing_columns(connection)
+    if revisions == [format_revision(SCHEMA_VERSION)] and not missing:
+        return
+    what = f"the format is recorded as {', '.join(revisions) or 'nothing'} and as {SCHEMA_VERSION} (user_version)"
+    older = [[format_revision(version)] for version in range(SCHEMA_VERSION_MIN, SCHEMA_VERSION)]
+    if not missing:
+        is_exact = read_columns(connection) == list_expected_columns()
+        meaning = "the next upgrade of the format would fail or repeat what was done"
+        yield make_error(what, meaning, kind=ProblemKind.SCHEMA) if is_exact else make_error(what, meaning, RESTORE_HINT)
+    elif not read_columns(connection):
+        yield make_error(f"{what}, and it has no tables", "it holds nothing, and cannot be written to", kind=ProblemKind.SCHEMA)
+    elif revisions in older:
+        meaning = "its upgrade was not done: it can be neither read nor written"
+        yield make_error(f"{what}, and its tables are those of the first", meaning, kind=ProblemKind.SCHEMA)
+    else:
+        absent = format_names([f"{table}.{column}" for table, column in missing], limit=3)
+        yield make_error(f"{what}, and these are not there: {absent}", "they are lost", RESTORE_HINT, kind=ProblemKind.BROKEN)
 
 
 def check_chunk_collections(connection: Connection) -> Iterator[Problem]:

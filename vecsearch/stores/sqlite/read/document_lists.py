@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from vecsearch.core.batched import batched
 from vecsearch.core.source_paths import to_absolute_path
@@ -23,10 +23,10 @@ _KEYS_TOGETHER: Final = 10_000  # in one statement
 
 @dataclass(frozen=True, slots=True)
 class ListSelection:
-    """Which documents, and which of them: of all or `among` some, of those of a file or folder, of those that follow `after`."""
+    """Which documents, and which of them: of all or `among` some, of those of files or folders, of those that follow `after`."""
 
     among: Sequence[str] | None = None
-    source: Path | None = None
+    source: Sequence[Path] | None = None
     after: str | None = None
     limit: int | None = None
     offset: int = 0
@@ -41,7 +41,8 @@ def list_ids(connection: Connection, state: CollectionState, parent: Path, selec
     if selected.among is not None:
         query = query.where(documents.c.external_id.in_(_select_values(selected.among)))
     if selected.source is not None:
-        query = query.join(sources, sources.c.id == documents.c.source_id).where(build_path_filter(parent, selected.source))
+        is_there = or_(*(build_path_filter(parent, path) for path in selected.source))
+        query = query.join(sources, sources.c.id == documents.c.source_id).where(is_there)
     if selected.after is not None:
         query = query.where(key > (selected.after if is_by_id else _select_row(state, selected.after)))
     return list(connection.scalars(query.order_by(key).limit(selected.limit).offset(selected.offset)))

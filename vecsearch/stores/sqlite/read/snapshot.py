@@ -256,8 +256,8 @@ class SQLiteSnapshot:
     # -- documents and files
 
     def list_document_ids(
-        self, *, where: Filter | None = None, source: Path | None = None, after: str | None = None, limit: int | None = None,
-        offset: int = 0, order: ListOrder = ListOrder.ID,
+        self, *, where: Filter | None = None, source: Sequence[Path] | None = None, after: str | None = None,
+        limit: int | None = None, offset: int = 0, order: ListOrder = ListOrder.ID,
     ) -> list[str]:  # fmt: skip
         """Return ids: of all documents, of those that a filter holds for, of those of a file or folder."""
         from vecsearch.stores.sqlite.read.document_lists import ListSelection

@@ -1,0 +1,136 @@
+"""The SQLite file of a database, which must stay the one that was opened: connections to it, a pool for each process.
+
+A file that was deleted, moved or replaced is still there for whoever has it open, and takes writes that nobody else will see.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sqlite3
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from vecsearch.core.errors import DatabaseReplacedError, ReadOnlyError
+from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.stores.sqlite.engine.connections import IDLE_CONNECTIONS_MAX, Pool, PooledConnection, UnmanagedConnection
+from vecsearch.stores.sqlite.engine.file_identity import FileIdentity, read_identity
+from vecsearch.stores.sqlite.engine.sqlite_errors import make_io_error
+
+_CONNECTION_PRAGMAS: Final = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA secure_delete = ON",
+    "PRAGMA cache_size = -32768",
+    "PRAGMA temp_store = MEMORY",
+)
+_OPEN_ATTEMPTS_MAX: Final = 3  # of a file that is replaced while it is opened
+_INHERITED_POOLS: Final[list[Pool]] = []  # referenced, so that nobody closes them
+
+
+class DatabaseFile:
+    """The file that was first opened at a path, and the connections to it."""
+
+    def __init__(self, folder: Path, *, readonly: bool, timeout: float) -> None:
+        """Open nothing yet. Raises ReadOnlyError for a file that this user may not read."""
+        self._folder, self._file, self._readonly, self._timeout = folder, folder / DATABASE_FILE, readonly, timeout
+        self._identity: FileIdentity | None = None  # from the first connection on
+        self._pool, self._process = self._create_pool(), os.getpid()
+
+    @property
+    def pool(self) -> Pool:
+        """Return this process's pool: SQLite's handles must not be carried across a fork, nor closed by the child."""
+        if self._process != os.getpid():
+            _INHERITED_POOLS.append(self._pool)
+            self._pool, self._process = self._create_pool(), os.getpid()
+        return self._pool
+
+    def check_in_place(self) -> None:
+        """Raise DatabaseReplacedError where the file that was opened does not lie at its path any more."""
+        if self._identity is None or self._read_identity() == self._identity:
+            return
+        is_there = is_database(self._folder)
+        what = "was replaced by another database" if is_there else "was deleted or moved"
+        remedy = "open it again" if is_there else "put it back, or open it where it is now"
+        raise DatabaseReplacedError(
+            f"{self._folder} {what} since it was opened: what was opened is neither read nor written any more; {remedy}"
+        )
+
+    def _read_identity(self) -> FileIdentity | None:
+        try:
+            return read_identity(self._file)
+        except OSError as error:
+            raise make_io_error(self._folder, error.strerror or error) from error
+
+    def _create_pool(self) -> Pool:
+        if not os.access(self._file, os.R_OK):
+            self.check_in_place()
+            raise ReadOnlyError(
+                f"{self._file} cannot be read by this user; let this user read it (see ls -l {shlex.quote(str(self._file))})"
+            )
+        if _needs_immutable(self._folder):
+            query, max_idle = "immutable=1", 0
+        else:
+            query = "mode=ro" if self._readonly or not os.access(self._file, os.W_OK) else "mode=rw"
+            max_idle = IDLE_CONNECTIONS_MAX
+        uri = make_sqlite_uri(self._file, query)
+        return Pool(lambda: self._connect(uri), max_idle=max_idle)
+
+    def _connect(self, uri: str) -> PooledConnection:
+        """Open another connection to the same file. Raises DatabaseReplacedError."""
+        for _ in range(_OPEN_ATTEMPTS_MAX):
+            self.check_in_place()
+            before = self._read_identity()
+            opened = _open_file(uri, self._timeout)
+            if self._read_identity() == before and self._identity in (None, before):
+                self._identity = before
+                return _configure(opened)
+            opened.close()
+        raise DatabaseReplacedError(f"{self._folder} was replaced while it was opened; open it again")
+
+
+def is_database(folder: Path) -> bool:
+    """Return whether the folder holds a vecsearch database."""
+    return (folder / DATABASE_FILE).is_file()
+
+
+def _needs_immutable(folder: Path) -> bool:
+    """Return whether to open as immutable: where readers cannot make their -shm file and no log waits, nothing can change."""
+    return not os.access(folder, os.W_OK) and not measure_wal(folder)
+
+
+def measure_wal(folder: Path) -> int:
+    """Return the size of SQLite's log in bytes; 0 where there is none."""
+    try:
+        return (folder / f"{DATABASE_FILE}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def make_sqlite_uri(file: Path, query: str) -> str:
+    """Return the URI of a file, with a query such as mode=ro. Any name that the file system has will do."""
+    return f"file:{quote(os.fsencode(file))}?{query}"
+
+
+def open_connection(uri: str, *, timeout: float) -> PooledConnection:
+    """Open a new connection, for any thread."""
+    return _configure(_open_file(uri, timeout))
+
+
+def _open_file(uri: str, timeout: float) -> PooledConnection:
+    return PooledConnection(
+        sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=timeout, factory=UnmanagedConnection
+        )
+    )
+
+
+def _configure(opened: PooledConnection) -> PooledConnection:
+    try:
+        for statement in _CONNECTION_PRAGMAS:
+            opened.driver.execute(statement)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
