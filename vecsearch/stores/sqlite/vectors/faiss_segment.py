@@ -46,9 +46,7 @@ NO_IDS: Final[Ids] = np.empty(0, np.int64)
 NO_SCORES: Final[Scores] = np.empty(0, np.float32)
 _IMPORTING_PROCESS: Final = os.getpid()
 _ANY_THREADS: Final = nullcontext()
-_SCORE_TOLERANCE: Final = (
-    1e-4 + 2.0**-11
-)  # more than FAISS's sum and ours can differ by: for half precision changes a row's length
+_SCORE_TOLERANCE: Final = 1e-4 + 2.0**-11  # more than FAISS's sum and ours differ by: half precision changes a row's length
 _LENGTH_MIN: Final = np.float32(1e-12)  # of a damaged row
 _SAME_DIRECTION: Final = 1 - SIMILARITY_ROUNDING
 _CODE_WIDTHS: Final = (4, 3, 2)  # numbers that one 4-bit code stands for
@@ -76,13 +74,18 @@ def compute_cosines(rows: Rows, query: Vector, places: Ids | None = None) -> Sco
     scores = np.empty(len(rows) if places is None else len(places), np.float32)
     for start in range(0, len(scores), _SCORE_BLOCK_ROWS):
         block = slice(start, start + _SCORE_BLOCK_ROWS)
-        chosen = rows[block] if places is None else rows.take(places[block], axis=0)  # a third quicker than by brackets
-        numbers = to_float32(chosen)
-        scores[block] = np.vecdot(numbers, query)
-        if rows.dtype == np.float16:
-            scores[block] /= np.maximum(np.sqrt(np.vecdot(numbers, numbers)), _LENGTH_MIN)
+        scores[block] = _score_block(rows[block] if places is None else rows.take(places[block], axis=0), query)
     scores[scores > _SAME_DIRECTION] = 1.0
     return np.maximum(scores, np.float32(-1.0), out=scores)
+
+
+def _score_block(rows: Rows, query: Vector) -> Scores:
+    """Return the cosines of some rows. A function of its own lets go of them before the next are made, in the same memory."""
+    numbers = to_float32(rows)
+    products = np.vecdot(numbers, query)
+    if rows.dtype == np.float16:
+        products /= np.maximum(np.sqrt(np.vecdot(numbers, numbers)), _LENGTH_MIN)
+    return np.asarray(products, np.float32)
 
 
 def to_float32(rows: Rows) -> Vector:
