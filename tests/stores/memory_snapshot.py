@@ -353,8 +353,8 @@ class MemorySnapshot:
         ]  # fmt: skip
 
     def list_document_ids(
-        self, *, where: Filter | None = None, source: Sequence[Path] | None = None, after: str | None = None, limit: int | None = None,
-        offset: int = 0, order: ListOrder = ListOrder.ID,
+        self, *, where: Filter | None = None, source: Sequence[Path] | None = None, after: str | None = None,
+        limit: int | None = None, offset: int = 0, order: ListOrder = ListOrder.ID,
     ) -> list[str]:  # fmt: skip
         documents = self._state.documents.values() if where is None else self._filter(where)
         ids = {

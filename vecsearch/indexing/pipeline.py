@@ -390,10 +390,9 @@ class IndexPipeline:
 
         It is looked at again, on the disk and in the store: another run may have brought it back meanwhile.
         """
-        if not self._missing:
-            return
         if self._dry_run:
             self._plan_removals(sorted(self._missing))
+        if self._dry_run or not self._missing:
             return
         with self._target.open_writer() as writer:
             if self._batches.check_unchanged(writer) is not None:
