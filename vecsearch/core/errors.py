@@ -25,7 +25,11 @@ _READ_ONLY_ERRNOS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 class VecsearchError(Exception):
-    """Root of every error that vecsearch raises on purpose."""
+    """Root of every error that vecsearch raises on purpose. Each can be pickled and copied, with its fields and notes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Build it again from its message, whatever its constructor takes: a pool of processes would wait for it for ever."""
+        return _rebuild_error, (type(self), self.args), self.__dict__.copy()
 
 
 class InputError(VecsearchError, ValueError):
@@ -144,6 +148,12 @@ class UnavailableError(VecsearchError):
 
 class VecsearchWarning(UserWarning):
     """Something was done, but not quite as the user may expect."""
+
+
+def _rebuild_error(kind: type[VecsearchError], args: tuple[Any, ...]) -> VecsearchError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 def is_disk_full(error: OSError) -> bool:
