@@ -317,8 +317,18 @@ def test_a_root_behind_a_link_is_read_with_the_ignore_files_above_its_real_place
     (docs / ".git").mkdir()
     (tmp_path / "link").symlink_to(docs / "b")
     scan_result = scan([tmp_path / "link"])
-    assert list_files(scan_result, tmp_path / "link") == ["d/e.log", "d/f.md"]
-    assert list_reasons(scan_result, tmp_path) == {"link/c.log": f"ignored by {docs}/.gitignore"}
+    assert list_files(scan_result, docs / "b") == ["d/e.log", "d/f.md"]
+    assert list_reasons(scan_result, docs) == {"b/c.log": f"ignored by {docs}/.gitignore"}
+
+
+def test_where_an_ignored_link_leads_is_not_ignored(docs, tmp_path):
+    """What was ignored loses its documents: not the folder that a link leads to, inside or outside."""
+    write(docs, {".gitignore": "alias\nup\n"})
+    (docs / "alias").symlink_to(docs / "b")
+    (docs / "up").symlink_to(tmp_path)
+    scan_result = scan([docs])
+    assert set(scan_result.ignored) == {docs / "alias", docs / "up"}
+    assert "b/d/f.md" in list_files(scan_result, docs)
 
 
 def test_a_file_or_folder_named_outright_is_taken_although_ignored(docs):

@@ -91,7 +91,7 @@ def measure_peak_memory(process: subprocess.Popen[str]) -> int:
 def test_all_the_bad_files_in_one_run_do_no_harm(
     shared: Callable[[str], Path], tmp_path: Path, process: Callable[..., CommandResult]
 ) -> None:
-    bad_folder, scratch = shared("files/bad"), tmp_path / "scratch"
+    bad_folder, scratch = shared("files/bad").resolve(), tmp_path / "scratch"
     scratch.mkdir()
     before = sorted((path.name, path.stat().st_size) for path in bad_folder.iterdir())
     command = [sys.executable, "-m", "vecsearch", "index", str(bad_folder), "--db", str(tmp_path / "bad.vec"), "--json"]

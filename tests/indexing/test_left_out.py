@@ -18,7 +18,7 @@ from vecsearch.stores.sqlite.store import SQLiteStore
 OLD, NEW = FakeEncoder(1, max_tokens=1), FakeEncoder(2, dimension=24, max_tokens=1)  # so that texts are counted
 
 
-class InterruptionError(Exception):
+class InterruptionError(BaseException):
     """Ends a run in the middle."""
 
 

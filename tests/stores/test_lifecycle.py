@@ -268,7 +268,11 @@ def score_feedback(scored: Sequence[tuple[Row, float]]) -> list[float]:
     first = sorted(scored, key=lambda pair: (-pair[1], pair[0].id))[:5]
     weights = [math.exp(20 * (score - first[0][1])) for _, score in first]
     return [
-        sum(weight * float(row.vector @ other.vector) for weight, (other, _) in zip(weights, first, strict=True)) / sum(weights)
+        min(
+            1.0,
+            sum(weight * float(row.vector @ other.vector) for weight, (other, _) in zip(weights, first, strict=True))
+            / sum(weights),
+        )
         for row, _ in scored
     ]
 
@@ -315,7 +319,7 @@ def search_by_brute_force(
 ) -> dict[str, float]:
     """Score every row that matches."""
     vector = encoder.encode_queries([query])[0]
-    cosine = {row.id: float(row.vector @ vector) for row in rows}
+    cosine = {row.id: float(row.vector @ vector / np.linalg.norm(row.vector)) for row in rows}
     words = bm25(rows, query)
     matching_rows = [row for row in rows if keep(row)]
     if mode == "dense":

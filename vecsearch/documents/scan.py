@@ -223,7 +223,7 @@ class _FolderWalker:
         if included is None or (known and not folder and not included) or (folder and entry.name in IGNORED_FOLDERS):
             return None
         if by := ignore_stack.find_ignore_file(entry.path, folder=folder):
-            self._builder.ignore(real_path, by)
+            self._builder.ignore(entry.path if entry.is_symlink() else real_path, by)  # where a link leads may be wanted
         elif isinstance(info, OSError):
             _record_stat_error(entry, real_path, info, self._builder)
         elif (linked := entry.is_symlink()) and (target := self._find_outside_target(real_path)):

@@ -31,7 +31,7 @@ GROUP = 40  # documents of one version
 def put(folder, version, *, count=GROUP):
     """Make a collection whose documents all are of one version, with traces of deletes, updates and index files."""
     with vecsearch.open(folder, model=ENCODER) as notes:
-        notes.delete(where={})
+        notes.delete_all()
         texts = [f"anchor {n} of the ship {version} {'knot ' * (n % 5)}" for n in range(count)]
         notes.add(texts, ids=[f"{version}{n}" for n in range(count)], metadatas=[{"version": version}] * count)
         notes.optimize()

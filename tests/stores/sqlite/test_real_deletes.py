@@ -91,7 +91,7 @@ def delete_and_rewrite_index_file(folder: Path) -> None:
 
 def delete_with_all_others(folder: Path) -> None:
     with vecsearch.open(folder, model=ENCODER) as notes:
-        notes.delete(where={})
+        notes.delete_all()
         notes.delete([document.id for document in notes.list_documents(limit=1000)])
         notes.optimize(full=True)
 
