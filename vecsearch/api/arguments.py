@@ -202,8 +202,9 @@ def parse_documents(texts: Any, ids: Any, metadatas: Any, titles: Any) -> list[P
     """Return what `add` was given, one checked document a text; ids are made up where not given. Raises InputError."""
     all_texts = list_values(texts, "texts", one_value="add([text])")
     count = len(all_texts)
-    all_ids = _list_column(ids, "ids", count)
-    all_metadatas, all_titles = _list_column(metadatas, "metadatas", count), _list_column(titles, "titles", count)
+    all_ids = list_column(ids, "ids", count, beside="text")
+    all_metadatas = list_column(metadatas, "metadatas", count, beside="text")
+    all_titles = list_column(titles, "titles", count, beside="text")
     from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.validation import validate_document
 
@@ -231,13 +232,13 @@ def to_plain_json(value: Any, label: str) -> Any:
         raise InputError(f"{label} must be JSON values: {error}") from error
 
 
-def _list_column(values: Any, label: str, count: int) -> list[Any] | None:
-    """Return a column beside the texts, None where there is none. Raises InputError for another length."""
+def list_column(values: Any, label: str, count: int, *, beside: str) -> list[Any] | None:
+    """Return a column beside another, None where there is none. Raises InputError for another length."""
     if values is None:
         return None
     column = list_values(values, label)
     if len(column) != count:
-        raise InputError(f"{label} must be a list of {count:,}, one for each text, got {len(column):,}")
+        raise InputError(f"{label} must be a list of {count:,}, one for each {beside}, got {len(column):,}")
     return column
 
 

@@ -78,9 +78,7 @@ class CollectionEditor(CollectionSearcher):
         """
         policy = check_choice(OnMissing, missing, "missing")
         arguments.check_not_empty(where)
-        given = {"texts": texts, "titles": titles, "metadatas": metadatas}
-        columns = {name: None if column is None else list_values(column, name) for name, column in given.items()}
-        columns["vectors"] = vectors
+        columns = {"texts": texts, "titles": titles, "metadatas": metadatas, "vectors": vectors}
         _check_selection(ids, where, columns, metadata)
         if ids is not None:
             changes = _align_changes(ids, columns, metadata)
@@ -170,11 +168,10 @@ def _align_changes(ids: Iterable[str], columns: Mapping[str, Any], metadata: Map
     keys = list_values(ids, "ids", one_value="update(id)")
     if twice := [key for key, count in Counter(keys).items() if count > 1]:
         raise InputError(f"the id {shorten_repr(twice[0])} is given twice")
-    for name, column in columns.items():
-        if name != "vectors" and column is not None and len(column) != len(keys):
-            raise InputError(f"{name} must be a list of {len(keys)}, one for each id, got {len(column):,}")
     none = [None] * len(keys)
-    texts, titles, metadatas = (none if columns[name] is None else columns[name] for name in ("texts", "titles", "metadatas"))
+    texts, titles, metadatas = (
+        arguments.list_column(columns[name], name, len(keys), beside="id") or none for name in ("texts", "titles", "metadatas")
+    )
     rows = none if columns["vectors"] is None else list(arguments.parse_vectors(columns["vectors"], len(keys)))
     return {
         key: _make_change(text, title, metadata if own is None else own, row)

@@ -8,9 +8,10 @@ day in UTC; a moment without an offset is in UTC.
 
 from __future__ import annotations
 
+import math
 import operator
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -118,6 +119,22 @@ def find_values(metadata: Metadata, key: str) -> tuple[JSON, ...]:
             return ()
         value = value[part]
     return (value,)
+
+
+def iterate_paths(metadata: Metadata, *, length_max: float = math.inf) -> Iterator[tuple[str, JSON]]:
+    """Yield every key, and every path below them of at most so many characters, with the value that `find_values` gives."""
+    yield from metadata.items()
+    waiting = [(key, value) for key, value in metadata.items() if isinstance(value, dict) and "." not in key]
+    while waiting:
+        above, within = waiting.pop()
+        for key, value in within.items():
+            path = f"{above}.{key}"
+            if "." in key or len(path) > length_max:
+                continue
+            if path not in metadata:
+                yield path, value
+            if isinstance(value, dict):
+                waiting.append((path, value))
 
 
 def is_number(value: JSON) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from vecsearch.core.json_values import find_values, iterate_paths
 from vecsearch.core.results import Facets, KeySummary, ValueCount
 from vecsearch.core.types import JSON, Metadata
 
@@ -42,7 +43,7 @@ def summarize_keys(metadatas: CountedMetadata) -> list[KeySummary]:
     """Return the keys, and the paths below them, by name."""
     tallies: dict[str, _Tally] = {}
     for metadata, count in metadatas:
-        for path, value in _iterate_paths(metadata):
+        for path, value in iterate_paths(metadata):
             tallies.setdefault(path, _Tally()).add(value, count)
     return [
         KeySummary(path, tally.documents, dict(sorted(tally.types.items())), *tally.get_range())
@@ -54,7 +55,7 @@ def count_values(metadatas: CountedMetadata, key: str, limit: int | None) -> Fac
     """Return the values of a key or path, the most frequent first; each element of a list is one."""
     tally, counts, missing = _Tally(), Counter[_Scalar](), 0
     for metadata, count in metadatas:
-        values = [value for path, value in _iterate_paths(metadata) if path == key]
+        values = find_values(metadata, key)
         missing += 0 if values else count
         for value in values:
             tally.add(value, count)
@@ -64,20 +65,6 @@ def count_values(metadatas: CountedMetadata, key: str, limit: int | None) -> Fac
     values_found = tuple(ValueCount(value, count) for (_, value), count in ordered[:limit])
     least, most = tally.get_range()
     return Facets(key, tally.documents, missing, dict(sorted(tally.types.items())), least, most, len(counts), values_found)
-
-
-def _iterate_paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:
-    """Yield every key or path that a filter can name, with its value."""
-    yield from metadata.items()
-    waiting = [(key, value) for key, value in metadata.items() if isinstance(value, dict) and "." not in key]
-    while waiting:
-        above, within = waiting.pop()
-        for key, value in within.items():
-            path = f"{above}.{key}"
-            if "." not in key and path not in metadata:
-                yield path, value
-                if isinstance(value, dict):
-                    waiting.append((path, value))
 
 
 def _get_type(value: JSON) -> str:

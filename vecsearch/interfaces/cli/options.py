@@ -179,20 +179,17 @@ def make_limit_option(default: int | None) -> Callable[[_F], _F]:
     )
 
 
-missing_option = click.option(
-    "--missing", type=click.Choice([choice.value for choice in OnMissing]), default=OnMissing.ERROR.value, show_default=True,
-    help="What becomes of an id that is not there: an error, which stops all, or it is skipped.",
-)  # fmt: skip
+def _make_choice_option(name: str, default: StrEnum, meaning: str) -> Callable[[_F], _F]:
+    """Return an option that takes one of the members of an enumeration."""
+    kind = click.Choice([member.value for member in type(default)])
+    return click.option(name, type=kind, default=default.value, show_default=True, help=meaning)
 
 
-after_option = click.option("--after", metavar="ID", help="Go on after this document: the last of the page before.")
-order_option = click.option(
-    "--order",
-    type=click.Choice([choice.value for choice in ListOrder]),
-    default=ListOrder.ID.value,
-    show_default=True,
-    help="By id, or as they were added.",
+missing_option = _make_choice_option(
+    "--missing", OnMissing.ERROR, "What becomes of an id that is not there: an error, which stops all, or it is skipped."
 )
+after_option = click.option("--after", metavar="ID", help="Go on after this document: the last of the page before.")
+order_option = _make_choice_option("--order", ListOrder.ID, "By id, or as they were added.")
 offset_option = click.option(
     "--offset", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Skip the first N."
 )
@@ -269,12 +266,6 @@ min_similarity_option = click.option(
     metavar="COSINE|auto",
     help="Only hits of at least this similarity; auto: above the noise floor.",
 )
-
-
-def _make_choice_option(name: str, default: StrEnum, meaning: str) -> Callable[[_F], _F]:
-    """Return an option that takes one of the members of an enumeration."""
-    kind = click.Choice([member.value for member in type(default)])
-    return click.option(name, type=kind, default=default.value, show_default=True, help=meaning)
 
 
 mode_option = _make_choice_option("--mode", Mode.HYBRID, "Search by meaning (dense), by terms (lexical), or both.")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
 from vecsearch.core.errors import DatabaseCorruptedError
-from vecsearch.core.json_values import find_values, is_number
-from vecsearch.core.types import JSON, Metadata
+from vecsearch.core.json_values import find_values, is_number, iterate_paths
+from vecsearch.core.types import JSON
 from vecsearch.stores.sqlite.engine.stored_values import parse_stored_json
 
 MetadataEntry: TypeAlias = tuple[str, int, Any]  # key, kind, value
@@ -81,7 +80,10 @@ def list_entries(stored: str) -> dict[MetadataEntry, None]:
     entries: dict[MetadataEntry, None] = {}
     if stored == "{}":
         return entries
-    for path, value in _iterate_paths(parse_stored_json(stored)):
+    metadata = parse_stored_json(stored)
+    if not isinstance(metadata, dict):
+        raise DatabaseCorruptedError("the database is damaged: a document's metadata is no JSON object; see `vecsearch doctor`")
+    for path, value in iterate_paths(metadata, length_max=_PATH_MAX):
         if type(value) is str and len(value) <= _TEXT_MAX:
             entries[path, _TEXT, value] = None
         else:
@@ -108,24 +110,6 @@ def is_told_apart(value: JSON) -> bool:
             isinstance(element, str | bool | None) or (isinstance(element, list) and is_told_apart(element)) for element in value
         )
     return not isinstance(value, dict) and not (is_number(value) and abs(value) >= _ROUNDED_FROM)
-
-
-def _iterate_paths(metadata: Metadata) -> Iterator[tuple[str, JSON]]:
-    """Yield every key or path that a filter can name, with its value."""
-    if not isinstance(metadata, dict):
-        raise DatabaseCorruptedError("the database is damaged: a document's metadata is no JSON object; see `vecsearch doctor`")
-    yield from metadata.items()
-    waiting = [(key, value) for key, value in metadata.items() if isinstance(value, dict) and "." not in key]
-    while waiting:
-        above, within = waiting.pop()
-        for key, value in within.items():
-            path = f"{above}.{key}"
-            if "." in key or len(path) > _PATH_MAX:
-                continue
-            if path not in metadata:
-                yield path, value
-            if isinstance(value, dict):
-                waiting.append((path, value))
 
 
 def _hash(text: str) -> str:
