@@ -8,6 +8,7 @@ VecsearchError
 │   ├── DatabaseLockedError, ReadOnlyError, DatabaseCorruptedError, SchemaVersionError, NotADatabaseError, DiskFullError,
 │   ├── StorageIOError, CollectionChangedError
 └── UnavailableError  a model or a package is missing
+    └── UnsafeForkError
 
 A message says what, expected and got, and the next command.
 """
@@ -16,13 +17,17 @@ from __future__ import annotations
 
 import errno
 from shlex import quote
-from typing import Final
+from typing import Any, Final
 
 _DISK_FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class VecsearchError(Exception):
-    """Root of every error that vecsearch raises on purpose."""
+    """Root of every error that vecsearch raises on purpose. Each can be pickled and copied, with its fields and notes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Build it again from its message, whatever its constructor takes: a pool of processes would wait for it for ever."""
+        return _rebuild_error, (type(self), self.args), self.__dict__.copy()
 
 
 class InputError(VecsearchError, ValueError):
@@ -115,8 +120,18 @@ class UnavailableError(VecsearchError):
     """A model or a package is missing or is not what it claims to be."""
 
 
+class UnsafeForkError(UnavailableError):
+    """This process was forked while another thread of its parent was in the middle of work in vecsearch."""
+
+
 class VecsearchWarning(UserWarning):
     """Something was done, but not quite as the user may expect."""
+
+
+def _rebuild_error(kind: type[VecsearchError], args: tuple[Any, ...]) -> VecsearchError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 def is_disk_full(error: OSError) -> bool:
