@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
 from typing import TYPE_CHECKING
 
+from vecsearch.core.forks import make_lock
 from vecsearch.core.settings import FILTER_CACHE_BYTES, FILTER_CACHE_SIZE
 from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.collections import CollectionState
@@ -24,7 +24,7 @@ class FilterCache:
         """Start empty."""
         self._version: tuple[int, int] = (0, 0)
         self._results: dict[str, Ids] = {}  # the oldest first
-        self._lock = Lock()
+        self._lock = make_lock()
 
     def get(self, state: CollectionState, where: Filter, find: Callable[[], Ids]) -> Ids:
         """Return what `find` returns, or has returned for the same filter."""
