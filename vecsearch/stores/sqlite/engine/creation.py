@@ -18,7 +18,6 @@ from vecsearch.stores.sqlite.engine.database_folder import (
     INDEX_FOLDER,
     describe_missing_database,
     is_database,
-    make_sqlite_uri,
     open_connection,
     translate_errors,
 )
@@ -69,7 +68,7 @@ def _fill(workplace: Path) -> None:
                 raw.execute(statement)
         finally:
             raw.close()
-        pool = Pool(lambda: open_connection(make_sqlite_uri(file, "mode=rw"), timeout=LOCK_TIMEOUT_S))
+        pool = Pool(lambda: open_connection(file, "mode=rw", timeout=LOCK_TIMEOUT_S))
         try:
             with pool.begin(write=True) as opened:
                 migrate(opened.connection)

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import (
@@ -39,13 +38,7 @@ from vecsearch.core.settings import (
     WAL_CHECKPOINT_WAIT_MS,
 )
 from vecsearch.stores.sqlite.engine import write_lock
-from vecsearch.stores.sqlite.engine.connections import (
-    IDLE_CONNECTIONS_MAX,
-    Pool,
-    PooledConnection,
-    UnmanagedConnection,
-    get_driver_error,
-)
+from vecsearch.stores.sqlite.engine.connections import IDLE_CONNECTIONS_MAX, Pool, PooledConnection, connect, get_driver_error
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,7 +55,6 @@ _MIN_FREE_BYTES: Final = 1 << 16  # with less, a write that SQLite could not mak
 _GROWING_FAILED: Final = frozenset({"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_TRUNCATE"})
 _CHECKPOINT_WAL: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 _BUSY_TIMEOUT: Final = "PRAGMA busy_timeout = {:.0f}"
-_INHERITED_POOLS: Final[list[Pool]] = []  # referenced, so that nobody closes them
 
 
 class DatabaseFolder:
@@ -105,9 +97,8 @@ class DatabaseFolder:
 
     @property
     def _pool(self) -> Pool:
-        """Return this process's pool: SQLite's handles must not be carried across a fork, nor closed by the child."""
+        """Return this process's pool: SQLite's handles must not be carried across a fork."""
         if self._process != os.getpid():
-            _INHERITED_POOLS.append(self._connections)
             self._connections, self._process = (
                 _create_pool(self.folder, readonly=self.readonly, timeout=self.timeout),
                 os.getpid(),
@@ -291,6 +282,8 @@ def translate_errors(folder: Path) -> Iterator[None]:
         ) from error
     except Exception as error:
         if (cause := get_driver_error(error)) is None:
+            if isinstance(inner := getattr(error, "orig", None), Exception):  # as a lack of memory, which SQLAlchemy wraps
+                raise inner from error
             raise
         raise _translate_sqlite_error(folder, cause) from error
 
@@ -346,8 +339,9 @@ def _create_pool(folder: Path, *, readonly: bool, timeout: float) -> Pool:
     query = "mode=ro" if readonly or not os.access(file, os.W_OK) else "mode=rw"
     if _needs_immutable(folder):
         query = "immutable=1"
-    uri = make_sqlite_uri(file, query)
-    return Pool(lambda: open_connection(uri, timeout=timeout), max_idle=0 if "immutable" in query else IDLE_CONNECTIONS_MAX)
+    return Pool(
+        lambda: open_connection(file, query, timeout=timeout), max_idle=0 if "immutable" in query else IDLE_CONNECTIONS_MAX
+    )
 
 
 def _needs_immutable(folder: Path) -> bool:
@@ -362,18 +356,9 @@ def _measure_wal(folder: Path) -> int:
         return 0
 
 
-def make_sqlite_uri(file: Path, query: str) -> str:
-    """Return the URI of a file, with a query such as mode=ro. Any name that the file system has will do."""
-    return f"file:{quote(os.fsencode(file))}?{query}"
-
-
-def open_connection(uri: str, *, timeout: float) -> PooledConnection:
-    """Open a new connection, for any thread."""
-    opened = PooledConnection(
-        sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=timeout, factory=UnmanagedConnection
-        )
-    )
+def open_connection(file: Path, query: str, *, timeout: float) -> PooledConnection:
+    """Open a new connection to a file that is there, for any thread, with a query such as mode=rw."""
+    opened = connect(file, query, timeout=timeout)
     try:
         for statement in _CONNECTION_PRAGMAS:
             opened.driver.execute(statement)
