@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.batched import batched
+from vecsearch.core.forks import pause
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import ENCODER_BATCH_SIZE
 from vecsearch.core.types import Split
@@ -63,6 +64,7 @@ def embed(
     """Return the unit vector of each text; `on_batch` is called with the texts of every batch that is done."""
     rows: list[Vector] = []
     for batch in batched(texts, ENCODER_BATCH_SIZE):
+        pause()
         rows.extend(normalize_vectors(encoder.encode_documents(batch)))
         on_batch(batch)
     return rows
