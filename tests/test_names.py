@@ -22,7 +22,7 @@ VERBS = frozenset(
     generate get give group guard guess handle has hash have hide hold identify ignore import increase index infer inflate
     inherit init insert inspect interpolate interrupt intersect is iter iterate join keep kill label launch leave limit link
     list listen load locate lock log look lookup make map mark mask match matches measure merge migrate mix move name negate
-    next normalize note notify number observe obtain omit open optimize order pack pad page parse pass patch pick place plan
+    next normalize note notify number observe obtain omit open optimize order pack pad page parse pass patch pause pick place plan
     point pool pop prefer prepare preserve print process profile prompt prune publish pull pump push put quantize query queue
     quiet quote raise rank rate reach read rebuild receive rechunk recommend record recover redirect reduce reembed reencode refit
     refresh refuse register rehearse release reload remake remember remove rename render renew reorder repair repeat replace

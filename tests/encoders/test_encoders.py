@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -322,3 +324,21 @@ def test_hashes_that_cannot_be_kept_are_computed_all_the_same_and_said(
     with caplog.at_level("INFO", logger="vecsearch"):
         assert model_files.compute_fingerprint(tmp_path) == expected
     assert "are not kept" in caplog.text
+
+
+def test_who_wants_another_model_does_not_wait_for_one_that_is_being_loaded() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def load_model(key: str) -> Model:
+        if key == "slow":
+            begun.set()
+            assert may_end.wait(60)
+        return Model(key)
+
+    cache: registry.ModelCache[str, Model] = registry.ModelCache(load_model, 2)
+    with ThreadPoolExecutor(3) as pool:
+        slow = [pool.submit(cache.get, "slow") for _ in range(2)]
+        assert begun.wait(60)
+        assert pool.submit(cache.get, "quick").result(60).name == "quick"
+        may_end.set()
+        assert slow[0].result(60) is slow[1].result(60) is cache.get("slow")

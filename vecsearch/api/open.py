@@ -12,6 +12,7 @@ from vecsearch.api.collection import Collection
 from vecsearch.api.database import Database
 from vecsearch.core.checks import check_choice, check_collection_name, shorten_repr
 from vecsearch.core.errors import InputError, UnavailableError
+from vecsearch.core.forks import pause
 from vecsearch.core.settings import COLLECTION_DEFAULT, LOCK_TIMEOUT_S
 from vecsearch.core.types import AnyPath, CollectionSpec, Precision
 from vecsearch.encoders import registry
@@ -83,6 +84,7 @@ def _open_store(
 ) -> SQLiteStore:
     if sys.platform == "win32":  # neither folders are synced nor stuck parsers stopped there as promised
         raise UnavailableError("vecsearch runs on Linux and macOS; on Windows, use it inside WSL")
+    pause()
     folder, timeout = _parse_path(path), _check_lock_timeout(lock_timeout)
     if create and not is_database(folder):
         registry.load(model)  # fails, if it must, before anything is made

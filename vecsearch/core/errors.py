@@ -9,6 +9,7 @@ VecsearchError
 │   ├── DatabaseLockedError, ReadOnlyError, DatabaseCorruptedError, SchemaVersionError, NotADatabaseError, DiskFullError,
 │   ├── StorageIOError, CollectionChangedError, DatabaseReplacedError
 └── UnavailableError  a model or a package is missing
+    └── UnsafeForkError
 
 A message says what, expected and got, and the next command.
 """
@@ -144,6 +145,10 @@ class DatabaseReplacedError(StorageError):
 
 class UnavailableError(VecsearchError):
     """A model or a package is missing or is not what it claims to be."""
+
+
+class UnsafeForkError(UnavailableError):
+    """This process was forked while another thread of its parent was in the middle of work in vecsearch."""
 
 
 class VecsearchWarning(UserWarning):

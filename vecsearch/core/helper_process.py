@@ -11,19 +11,24 @@ import atexit
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, Pipe
-from threading import Lock
 from typing import Any, Final, TypeVar
 
+from vecsearch.core.forks import make_lock
 from vecsearch.core.parallel import count_cores
 
 _R = TypeVar("_R")
 _MAIN: Final = "import sys; sys.path[:] = {path!r}; from vecsearch.core.helper_process import serve; serve({socket})"
 _IDLE_SECONDS: Final = 10.0  # without work: then it ends
 _ANSWER_SECONDS: Final = 120.0  # after so long it counts as stuck
+
+
+class _Claim:
+    """What whoever has the helper holds on to."""
 
 
 class HelperProcess:
@@ -35,7 +40,8 @@ class HelperProcess:
 
     def _forget(self) -> None:
         """Be as new: a forked child has no part in the helper of its parent."""
-        self._in_use = Lock()
+        self._lock = make_lock()
+        self._find_claim: Callable[[], _Claim | None] = lambda: None
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._is_ready = self._owes_answer = False
@@ -47,7 +53,8 @@ class HelperProcess:
         On one core, and while no helper is at hand, it is computed when its result is asked for.
         """
         compute = partial(function, *arguments)
-        if count_cores() == 1 or not self._in_use.acquire(blocking=False):
+        claim = _Claim()
+        if count_cores() == 1 or not self._take(claim):
             yield compute
             return
         try:
@@ -56,20 +63,31 @@ class HelperProcess:
         finally:
             if self._owes_answer:  # what it says next would be the answer to this
                 self.stop()
-            self._in_use.release()
+            del claim
+
+    def _take(self, claim: _Claim) -> bool:
+        """Claim the helper for as long as the claim lives, which no interruption outlasts; returns whether it was free."""
+        with self._lock:
+            if self._find_claim() is not None:
+                return False
+            self._find_claim = weakref.ref(claim)
+        if self._owes_answer:  # the one before was interrupted
+            self.stop()
+        return True
 
     def stop(self) -> None:
         """End the process; the next work starts another."""
-        if self._process is not None and self._connection is not None:
+        if self._process is not None:
             self._process.kill()
             self._process.wait()
+        if self._connection is not None:
             self._connection.close()
         self._process = self._connection = None
         self._is_ready = self._owes_answer = False
 
     def _is_at_hand(self) -> bool:
         """Return whether it listens. It is started, which takes longer than most work, where it does not run."""
-        if self._process is not None and self._process.poll() is not None:
+        if self._process is not None and (self._connection is None or self._process.poll() is not None):
             self.stop()
         if self._connection is None:
             self._start()
@@ -109,13 +127,15 @@ class HelperProcess:
         return result
 
     def _receive(self) -> tuple[Any] | None:
-        """Return the next answer; None where none comes."""
-        assert self._connection is not None
+        """Return the next answer; None where none comes. Interrupted in the middle of one, it hears nothing more."""
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        answer: tuple[Any] | None = None
         with suppress(EOFError, OSError):
-            if self._connection.poll(_ANSWER_SECONDS):
-                answer: tuple[Any] | None = self._connection.recv()
-                return answer
-        return None
+            if connection.poll(_ANSWER_SECONDS):
+                answer = connection.recv()
+        self._connection = connection
+        return answer
 
 
 def serve(socket: int, idle_seconds: float = _IDLE_SECONDS) -> None:

@@ -85,8 +85,8 @@ class ParserProcess:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._queue.stop()
-        if self._worker is not None:
-            self._worker.kill()  # the thread, which may be waiting for it, then ends too
+        if (worker := self._worker) is not None:
+            worker.kill()  # the thread, which may be waiting for it, then ends too
         if self._thread is not None:
             self._thread.join()
         self._end_worker()
@@ -131,6 +131,7 @@ class ParserProcess:
             self._error = error
         finally:
             self._queue.put_end()
+            self._end_worker()
 
     def _take_ahead(self, requests: Iterator[ParseRequest]) -> bool:
         """Take the next requests, no more than a pipe surely holds; returns whether there are any."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from vecsearch.core.errors import UnavailableError, VecsearchWarning
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.encoders import model_files
 from vecsearch.encoders.base import Matrix, TokenRows
 from vecsearch.encoders.model_files import ComputePrecision
@@ -37,14 +37,14 @@ class AutoEncoder:
         self._onnx_models: dict[ComputePrecision, OnnxModel | None] = {}
         self._unsupported_reason = ""
 
-    @cached_property
+    @lazy_property
     def compute_precision(self) -> ComputePrecision:
         """Return the requested precision; else int8, unless there is a GPU, or this model suffers from it."""
         if self._requested_precision is not None:
             return self._requested_precision
         return ComputePrecision.FLOAT32 if _has_gpu() or self._onnx(ComputePrecision.INT8) is None else ComputePrecision.INT8
 
-    @cached_property
+    @lazy_property
     def fingerprint(self) -> str:
         """Return the fingerprint of the model's files and of how it computes."""
         return model_files.compute_fingerprint(self._folder, self.compute_precision)
@@ -85,7 +85,7 @@ class AutoEncoder:
         """Encode the tokens of texts, with the document prompt or the query prompt."""
         return self._engine.encode_tokens(texts, is_query=is_query)
 
-    @cached_property
+    @lazy_property
     def _engine(self) -> _Engine:
         model = self._onnx(self.compute_precision)
         if model is not None:
@@ -118,7 +118,7 @@ class AutoEncoder:
 
         return SentenceTransformersEncoder(self.name, device=device)
 
-    @cached_property
+    @lazy_property
     def _gpu_encoder(self) -> SentenceTransformersEncoder:
         return self._torch("cuda")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.errors import UnavailableError
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.settings import ENCODER_BATCH_SIZE
 from vecsearch.encoders import model_files, model_safety
 from vecsearch.encoders.sentence_transformers import quiet_loading
@@ -33,7 +33,7 @@ class SentenceTransformersCrossEncoder:
             )
         return rows
 
-    @cached_property
+    @lazy_property
     def _model(self) -> Any:
         model_safety.check_model(self._folder, self.name)
         try:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from vecsearch.core.cache_folders import create_private_folder, get_cache_folder
 from vecsearch.core.checksums import compute_checksum
+from vecsearch.core.file_lock import hold_file_lock
 from vecsearch.core.nesting import load_json
 from vecsearch.encoders.file_hashes import write_atomically
 from vecsearch.encoders.model_config import ModelConfig, Pooling
@@ -64,11 +65,9 @@ def prepare_model(reference: SentenceTransformersEncoder, source: Path, compute_
     folder = get_cache_folder("models") / f"{fingerprint.removeprefix('sha256:')[:32]}-{_EXPORT_VERSION}"
     if (prepared := _read_prepared_model(folder)) is not None:
         return prepared
-    from filelock import FileLock
-
     try:
         create_private_folder(folder.parent)
-        with FileLock(folder.with_suffix(".lock"), mode=0o600):  # two at once would only slow each other
+        with hold_file_lock(folder.with_suffix(".lock")):  # two at once would only slow each other
             if (prepared := _read_prepared_model(folder)) is not None:
                 return prepared
             log.info(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.core.forks import check_usable
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.parallel import count_cores, map_parallel
 from vecsearch.encoders.base import Matrix, TokenRows
 from vecsearch.encoders.model_config import ModelConfig, Pooling
@@ -94,6 +95,7 @@ class OnnxModel:
         One text has all cores for itself, several are done one at a time on each. The vectors are the same: what runs on several
         threads is split by rows and columns of a product, never within one of its sums.
         """
+        check_usable()
         if len(texts) == 1:
             return [work(texts[0], self._get_wide_session())]
         session, _ = self._session, self._tokenizer_at_window  # made once, before several threads ask for them
@@ -114,7 +116,7 @@ class OnnxModel:
         rows = session.run(None, {"input_ids": np.array([encoding.ids], np.int64)})[0][0]
         return encoding, rows
 
-    @cached_property
+    @lazy_property
     def _session(self) -> Any:
         return create_session(str(self._folder / MODEL_FILE), optimized=True)
 
@@ -131,17 +133,17 @@ class OnnxModel:
             self._wide_session = os.getpid(), session
         return self._wide_session[1]
 
-    @cached_property
+    @lazy_property
     def _full_tokenizer(self) -> Any:
         tokenizer = _load_tokenizer(self._folder)
         tokenizer.no_truncation()
         return tokenizer
 
-    @cached_property
+    @lazy_property
     def _token_counter(self) -> TokenCounter:
         return TokenCounter(self._full_tokenizer)
 
-    @cached_property
+    @lazy_property
     def _tokenizer_at_window(self) -> Any:
         tokenizer = _load_tokenizer(self._folder)
         tokenizer.enable_truncation(self.config.window)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from vecsearch.core.errors import ModelMismatchError
+from vecsearch.core.forks import make_lock, pause
 from vecsearch.encoders.auto import AutoEncoder
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.encoders.model_files import BUNDLED_MODEL, ComputePrecision, normalize_model_name
@@ -33,19 +34,24 @@ class ModelCache(Generic[_Key, _Model]):
         self._load, self._size = load, size
         self._in_use: WeakValueDictionary[_Key, _Model] = WeakValueDictionary()
         self._recent: OrderedDict[_Key, _Model] = OrderedDict()
-        self._lock = RLock()
+        self._loading: WeakValueDictionary[_Key, RLock] = WeakValueDictionary()  # a lock for each key that is being loaded
+        self._lock = make_lock()
 
     def get(self, key: _Key) -> _Model:
         """Return the model of a key, loaded now if it is in memory nowhere."""
+        pause()
         with self._lock:
+            loading = self._loading.setdefault(key, make_lock())
+        with loading:  # which may take as long as a download: whoever wants another model does not wait
             model = self._in_use.get(key)
             if model is None:
-                model = self._in_use[key] = self._load(key)
-            self._recent[key] = model
-            self._recent.move_to_end(key)
-            while len(self._recent) > self._size:
-                self._recent.popitem(last=False)
-            return model
+                model = self._load(key)
+            with self._lock:
+                self._in_use[key] = self._recent[key] = model
+                self._recent.move_to_end(key)
+                while len(self._recent) > self._size:
+                    self._recent.popitem(last=False)
+        return model
 
     def clear(self) -> None:
         """Forget every model; those in use live on with their users."""

@@ -6,15 +6,15 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.errors import UnavailableError
+from vecsearch.core.forks import check_usable, make_lock
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.settings import ENCODER_BATCH_SIZE
 from vecsearch.encoders import model_files, model_safety
 from vecsearch.encoders.base import Matrix, TokenRows
@@ -24,7 +24,7 @@ from vecsearch.encoders.token_counter import TokenCounter
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_loading_lock: Final = Lock()  # two at once would put back what the other has set
+_loading_lock: Final = make_lock()  # two at once would put back what the other has set
 
 
 class SentenceTransformersEncoder:
@@ -35,12 +35,12 @@ class SentenceTransformersEncoder:
         self.name = model_files.normalize_model_name(name)
         self._folder, self._device = model_files.find_model_folder(self.name), device
 
-    @cached_property
+    @lazy_property
     def fingerprint(self) -> str:
         """Return the fingerprint of the model's files."""
         return model_files.compute_fingerprint(self._folder)
 
-    @cached_property
+    @lazy_property
     def dimension(self) -> int:
         """Return the length of a vector."""
         size = self._model.get_embedding_dimension()
@@ -48,7 +48,7 @@ class SentenceTransformersEncoder:
             raise UnavailableError(f"the model {self.name} gives no sentence vectors; choose a sentence-transformers model")
         return int(size)
 
-    @cached_property
+    @lazy_property
     def max_tokens(self) -> int:
         """Return the window without special tokens and the document prompt."""
         specials: int = self._model.tokenizer.num_special_tokens_to_add()
@@ -81,7 +81,7 @@ class SentenceTransformersEncoder:
         """Encode queries, with the model's query prompt, if it has one."""
         return self._encode(self._model.encode_query, texts)
 
-    @cached_property
+    @lazy_property
     def pools_by_mean(self) -> bool:
         """Return whether pooling is the plain mean and nothing but normalisation comes after it."""
         kinds = [type(module).__name__ for module in self._model]
@@ -114,6 +114,7 @@ class SentenceTransformersEncoder:
         return np.maximum(spans - np.where(special, 0, len(prompt))[:, np.newaxis], 0)
 
     def _encode(self, encode: Any, texts: Sequence[str]) -> Matrix:
+        check_usable()
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         rows = encode(
@@ -130,7 +131,7 @@ class SentenceTransformersEncoder:
     def _query_prompt(self) -> str:
         return (self._model.prompts or {}).get("query") or ""
 
-    @cached_property
+    @lazy_property
     def _tokenizer(self) -> Any:
         """Return an uncut copy of the model's tokenizer, so that counting never changes how the model cuts."""
         from tokenizers import Tokenizer
@@ -143,11 +144,11 @@ class SentenceTransformersEncoder:
         copy.no_padding()
         return copy
 
-    @cached_property
+    @lazy_property
     def _token_counter(self) -> TokenCounter | None:
         return None if self._tokenizer is None else TokenCounter(self._tokenizer)
 
-    @cached_property
+    @lazy_property
     def _model(self) -> SentenceTransformer:
         return _load_model(self._folder, self.name, self._device)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.batched import batched
+from vecsearch.core.forks import pause
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import ENCODER_BATCH_SIZE
 from vecsearch.core.types import Split
@@ -66,6 +67,7 @@ def embed(
     """
     rows: list[Vector | VectorFailure] = []
     for batch in batched(texts, ENCODER_BATCH_SIZE):
+        pause()
         rows.extend(encode_each(encoder, batch, encoder.encode_documents))
         on_batch(batch)
     return rows

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from threading import Lock
 from typing import Generic, TypeVar
 
+from vecsearch.core.forks import make_lock
 from vecsearch.stores.base import Ids, Snapshot
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ class SampleCache(Generic[T]):
         self._version: Hashable = None
         self._learned_from: Hashable = None
         self._learned: T | None = None
-        self._lock = Lock()
+        self._lock = make_lock()
 
     def get(self, snapshot: Snapshot, learn: Callable[[Ids], T], *, state: Hashable = None) -> T:
         """Return what `learn` returns for the sample of a collection that holds a chunk.

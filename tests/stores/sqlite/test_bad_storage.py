@@ -377,7 +377,7 @@ def fail_with(number):
         (errno.ENOSPC, vecsearch.DiskFullError), (errno.EDQUOT, vecsearch.DiskFullError), (errno.EFBIG, vecsearch.DiskFullError),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("call", ["filelock.FileLock.acquire", "os.fsync"])
+@pytest.mark.parametrize("call", ["fcntl.flock", "os.fsync"])
 def test_only_a_lack_of_room_is_called_a_full_disk(notes, tmp_path, monkeypatch, number, expected, call):
     with vecsearch.open(notes) as collection, expect_nothing_lost(notes):
         monkeypatch.setattr(call, fail_with(number))

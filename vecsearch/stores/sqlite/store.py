@@ -86,8 +86,8 @@ class SQLiteStore:
         with self.database.hold_write_lock():
             from vecsearch.stores.sqlite.write import compaction, replacement
 
-            self._held.by, self._held.changed = process, set()
             try:
+                self._held.by, self._held.changed = process, set()
                 replacement.drop_leftovers(self.database)
                 yield
                 if os.getpid() == process:

@@ -17,7 +17,7 @@ from vecsearch.core.errors import NotADatabaseError, is_read_only, wrap_write_er
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S
 from vecsearch.stores.sqlite.engine import write_lock
 from vecsearch.stores.sqlite.engine.connections import Pool
-from vecsearch.stores.sqlite.engine.database_file import is_database, make_sqlite_uri, open_connection
+from vecsearch.stores.sqlite.engine.database_file import is_database, open_connection
 from vecsearch.stores.sqlite.engine.database_folder import INDEX_FOLDER, describe_missing_database, make_workplace_prefix
 from vecsearch.stores.sqlite.engine.read_only import make_read_only_error
 from vecsearch.stores.sqlite.engine.sqlite_errors import translate_errors
@@ -107,7 +107,7 @@ def _fill(workplace: Path) -> None:
                 raw.execute(statement)
         finally:
             raw.close()
-        pool = Pool(lambda: open_connection(make_sqlite_uri(file, "mode=rw"), timeout=LOCK_TIMEOUT_S))
+        pool = Pool(lambda: open_connection(file, "mode=rw", timeout=LOCK_TIMEOUT_S))
         try:
             with pool.begin(write=True) as opened:
                 migrate(opened.connection)

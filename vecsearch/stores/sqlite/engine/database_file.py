@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import sqlite3
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from vecsearch.core.errors import DatabaseReplacedError, ReadOnlyError
 from vecsearch.core.settings import DATABASE_FILE
-from vecsearch.stores.sqlite.engine.connections import IDLE_CONNECTIONS_MAX, Pool, PooledConnection, UnmanagedConnection
+from vecsearch.stores.sqlite.engine.connections import IDLE_CONNECTIONS_MAX, Pool, PooledConnection, connect
 from vecsearch.stores.sqlite.engine.file_identity import FileIdentity, read_identity
 from vecsearch.stores.sqlite.engine.sqlite_errors import make_io_error
 
@@ -26,7 +24,6 @@ _CONNECTION_PRAGMAS: Final = (
     "PRAGMA temp_store = MEMORY",
 )
 _OPEN_ATTEMPTS_MAX: Final = 3  # of a file that is replaced while it is opened
-_INHERITED_POOLS: Final[list[Pool]] = []  # referenced, so that nobody closes them
 
 
 class DatabaseFile:
@@ -40,9 +37,8 @@ class DatabaseFile:
 
     @property
     def pool(self) -> Pool:
-        """Return this process's pool: SQLite's handles must not be carried across a fork, nor closed by the child."""
+        """Return this process's pool: SQLite's handles must not be carried across a fork."""
         if self._process != os.getpid():
-            _INHERITED_POOLS.append(self._pool)
             self._pool, self._process = self._create_pool(), os.getpid()
         return self._pool
 
@@ -74,15 +70,14 @@ class DatabaseFile:
         else:
             query = "mode=ro" if self._readonly or not os.access(self._file, os.W_OK) else "mode=rw"
             max_idle = IDLE_CONNECTIONS_MAX
-        uri = make_sqlite_uri(self._file, query)
-        return Pool(lambda: self._connect(uri), max_idle=max_idle)
+        return Pool(lambda: self._connect(query), max_idle=max_idle)
 
-    def _connect(self, uri: str) -> PooledConnection:
+    def _connect(self, query: str) -> PooledConnection:
         """Open another connection to the same file. Raises DatabaseReplacedError."""
         for _ in range(_OPEN_ATTEMPTS_MAX):
             self.check_in_place()
             before = self._read_identity()
-            opened = _open_file(uri, self._timeout)
+            opened = connect(self._file, query, timeout=self._timeout)
             if self._read_identity() == before and self._identity in (None, before):
                 self._identity = before
                 return _configure(opened)
@@ -108,22 +103,9 @@ def measure_wal(folder: Path) -> int:
         return 0
 
 
-def make_sqlite_uri(file: Path, query: str) -> str:
-    """Return the URI of a file, with a query such as mode=ro. Any name that the file system has will do."""
-    return f"file:{quote(os.fsencode(file))}?{query}"
-
-
-def open_connection(uri: str, *, timeout: float) -> PooledConnection:
-    """Open a new connection, for any thread."""
-    return _configure(_open_file(uri, timeout))
-
-
-def _open_file(uri: str, timeout: float) -> PooledConnection:
-    return PooledConnection(
-        sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=timeout, factory=UnmanagedConnection
-        )
-    )
+def open_connection(file: Path, query: str, *, timeout: float) -> PooledConnection:
+    """Open a new connection to a file that is there, for any thread, with a query such as mode=rw."""
+    return _configure(connect(file, query, timeout=timeout))
 
 
 def _configure(opened: PooledConnection) -> PooledConnection:

@@ -7,13 +7,13 @@ SQLAlchemy's work at every execution costs more than SQLite needs for one row. E
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from sqlite3 import Cursor
 from typing import Any
 
 from sqlalchemy import Connection, Executable
 from sqlalchemy.dialects import sqlite
 
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.stores.sqlite.engine.connections import get_driver
 
 
@@ -23,7 +23,7 @@ class PreparedStatement:
     def __init__(self, statement: Executable) -> None:
         self._statement = statement
 
-    @cached_property
+    @lazy_property
     def _sql(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
         """Return the text, its parameters in order, and the values of those that never change."""
         compiled = self._statement.compile(dialect=sqlite.dialect())  # type: ignore[attr-defined]

@@ -42,6 +42,8 @@ def translate_errors(folder: Path) -> Iterator[None]:
         ) from error
     except Exception as error:
         if (cause := get_driver_error(error)) is None:
+            if isinstance(inner := getattr(error, "orig", None), Exception):  # as a lack of memory, which SQLAlchemy wraps
+                raise inner from error
             raise
         raise _translate_sqlite_error(folder, cause) from error
 

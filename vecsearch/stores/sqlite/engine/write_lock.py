@@ -8,19 +8,17 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import DatabaseLockedError, VecsearchError, is_read_only, wrap_write_error
+from vecsearch.core.file_lock import LockTimeoutError, hold_file_lock
 from vecsearch.core.nesting import load_json
 from vecsearch.stores.sqlite.engine.file_identity import FileIdentity, read_identity
 from vecsearch.stores.sqlite.engine.read_only import make_read_only_error
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 LOCK_FILE = "write.lock"
 OWNER_FILE = "write.owner.json"
@@ -35,26 +33,22 @@ def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[FileIdentity | 
 
     Waits up to `timeout` seconds, and after the first of them logs for whom; then raises DatabaseLockedError naming the owner.
     """
-    from filelock import FileLock, Timeout  # takes long to load, and who only reads never needs it
-
-    lock = FileLock(folder / LOCK_FILE, mode=0o600)
-    try:
-        _acquire(lock, folder, timeout)
-    except Timeout as error:
-        raise DatabaseLockedError(
-            f"{folder} is being written by {describe_owner(folder)}; waited {timeout:g} s: try again when it has finished"
-        ) from error
-    except OSError as error:
-        raise _wrap_lock_error(folder, "nothing was changed", error) from error
-    process, identity = os.getpid(), read_identity(folder / LOCK_FILE)
-    try:
-        _write_owner(folder)
-        yield identity
-    finally:
-        if os.getpid() == process:  # else the lock is the parent's
-            if identity is not None and is_in_place(folder, identity):  # else the note is another's
+    with ExitStack() as stack:
+        try:
+            _acquire(stack, folder, timeout)
+        except LockTimeoutError as error:
+            raise DatabaseLockedError(
+                f"{folder} is being written by {describe_owner(folder)}; waited {timeout:g} s: try again when it has finished"
+            ) from error
+        except OSError as error:
+            raise _wrap_lock_error(folder, "nothing was changed", error) from error
+        process, identity = os.getpid(), read_identity(folder / LOCK_FILE)
+        try:
+            _write_owner(folder)
+            yield identity
+        finally:
+            if os.getpid() == process and identity is not None and is_in_place(folder, identity):  # else the note is another's
                 atomic_files.remove(folder / OWNER_FILE)
-            lock.release()
 
 
 def is_in_place(folder: Path, lock: FileIdentity) -> bool:
@@ -71,21 +65,15 @@ def claim_filling(folder: Path, collection: int) -> Iterator[bool]:
 
     A claim is a lock of its own beside the write lock, which others need meanwhile. Raises ReadOnlyError.
     """
-    from filelock import FileLock, Timeout
-
-    lock, process = FileLock(get_claim_path(folder, collection), mode=0o600), os.getpid()
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    except OSError as error:
-        raise _wrap_lock_error(folder, "no vectors were made", error) from error
-    try:
-        yield True
-    finally:
-        if os.getpid() == process:
-            lock.release()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold_file_lock(get_claim_path(folder, collection), timeout=0))
+            claimed = True
+        except LockTimeoutError:
+            claimed = False
+        except OSError as error:
+            raise _wrap_lock_error(folder, "no vectors were made", error) from error
+        yield claimed
 
 
 def get_claim_path(folder: Path, collection: int) -> Path:
@@ -104,16 +92,14 @@ def _wrap_lock_error(folder: Path, outcome: str, error: OSError) -> VecsearchErr
     return wrap_write_error(f"{outcome}: no lock file was made in {folder}", error)
 
 
-def _acquire(lock: FileLock, folder: Path, timeout: float) -> None:
-    from filelock import Timeout
-
+def _acquire(stack: ExitStack, folder: Path, timeout: float) -> None:
     try:
-        lock.acquire(timeout=min(timeout, _SILENT_WAIT_S))
-    except Timeout:
+        stack.enter_context(hold_file_lock(folder / LOCK_FILE, timeout=min(timeout, _SILENT_WAIT_S)))
+    except LockTimeoutError:
         if timeout <= _SILENT_WAIT_S:
             raise
         _log.info("waiting for %s, which writes %s", describe_owner(folder), folder)
-        lock.acquire(timeout=timeout - _SILENT_WAIT_S)
+        stack.enter_context(hold_file_lock(folder / LOCK_FILE, timeout=timeout - _SILENT_WAIT_S))
 
 
 def describe_owner(folder: Path) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import fields
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from vecsearch.core.forks import make_lock
 from vecsearch.core.settings import FILTER_CACHE_BYTES, FILTER_CACHE_SIZE
 from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.engine.collections import CollectionState
@@ -25,7 +25,7 @@ class FilterCache:
         """Start empty."""
         self._version: tuple[int, int] = (0, 0)
         self._results: dict[Hashable, Ids] = {}  # the oldest first
-        self._lock = Lock()
+        self._lock = make_lock()
 
     def get(self, state: CollectionState, where: Filter, find: Callable[[], Ids]) -> Ids:
         """Return what `find` returns, or has returned for the same filter."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.stores.base import Ids
 from vecsearch.stores.sqlite.fulltext.term_segment import (
     AFTER_FORMS,
@@ -81,7 +81,7 @@ class PostingBlock:
         if len(data) - at != text_bytes or len(self.terms) != count:
             raise _make_damage_error()
 
-    @cached_property
+    @property
     def size(self) -> int:
         """About how much memory it takes, in bytes."""
         return 4 * len(self._starts) + 2 * len(self._ordinals) + 60 * len(self.terms)
@@ -107,7 +107,7 @@ class PostingBlock:
         """Return where the positions of a term begin and end in the position block."""
         return int(self._position_starts[index]), int(self._position_starts[index + 1])
 
-    @cached_property
+    @lazy_property
     def _position_starts(self) -> Ints:
         return compute_starts(self.count_positions())
 
@@ -156,7 +156,7 @@ class PositionBlock:
         except (ValueError, IndexError, zlib.error) as error:
             raise _make_damage_error() from error
 
-    @cached_property
+    @property
     def size(self) -> int:
         """About how much memory it takes, in bytes."""
         return self._positions.nbytes

@@ -10,11 +10,11 @@ import json
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from threading import Lock
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from vecsearch.core.forks import make_lock
 from vecsearch.core.settings import BM25_B, BM25_K1, TERM_CACHE_BYTES
 from vecsearch.core.sorted_ids import find_positions
 from vecsearch.stores.base import NO_IDS, Ids, Scores
@@ -59,7 +59,7 @@ class BlockCache(Generic[_Block]):
         self._parse: type[_Block] = parse
         self._blocks: OrderedDict[int, _Block] = OrderedDict()
         self._bytes = 0
-        self._lock = Lock()
+        self._lock = make_lock()
 
     def read(self, connection: AnyConnection, block_ids: Iterable[int]) -> dict[int, _Block]:
         """Return blocks by id, in one statement where some are to be read. Raises DatabaseCorruptedError."""
@@ -161,7 +161,7 @@ class TermViewCache:
 
     def __init__(self) -> None:
         self._view: TermView | None = None
-        self._lock = Lock()
+        self._lock = make_lock()
 
     def get(self, connection: AnyConnection, state: CollectionState) -> TermView:
         """Return the view of the snapshot that the connection reads."""

@@ -11,13 +11,13 @@ import os
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.source_paths import to_absolute_path
@@ -122,7 +122,7 @@ class SQLiteSnapshot:
         self._connection, self._driver = connection, connection.driver
         self.state, self._parent, self._caches = state, parent, caches
 
-    @cached_property
+    @lazy_property
     def info(self) -> CollectionInfo:
         """Return what the collection is, and the version that this snapshot sees."""
         return describe_collection(self.state)
@@ -132,7 +132,7 @@ class SQLiteSnapshot:
         """Return a place for what is derived from the collection."""
         return self._caches.get_derived(self.state)
 
-    @cached_property
+    @lazy_property
     def document_reader(self) -> DocumentReader:
         """Return what reads the documents and files of the collection."""
         from vecsearch.stores.sqlite.read.document_reader import DocumentReader
@@ -141,12 +141,12 @@ class SQLiteSnapshot:
 
     # -- search
 
-    @cached_property
+    @lazy_property
     def view(self) -> VectorView:
         """Return the vectors."""
         return self._caches.views.get_view(self._driver, self.state)
 
-    @cached_property
+    @lazy_property
     def terms(self) -> TermView:
         """The text index."""
         return self._caches.terms.get(self._driver, self.state)

@@ -10,13 +10,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.errors import DatabaseCorruptedError
+from vecsearch.core.forks import make_lock
 from vecsearch.core.results import VectorAccess
 from vecsearch.core.settings import READ_ROWS
 from vecsearch.core.sorted_ids import find_positions
@@ -142,7 +143,7 @@ class ViewCache:
 
     index_folder: Path
     _view: VectorView | None = None
-    _lock: Lock = field(default_factory=Lock)
+    _lock: RLock = field(default_factory=make_lock)
 
     def get_view(self, connection: AnyConnection, state: CollectionState) -> VectorView:
         """Return the view of the snapshot that the connection reads."""
