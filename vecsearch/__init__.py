@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from vecsearch.api.collection import Collection
     from vecsearch.api.database import Database
-    from vecsearch.api.open import connect, restore
+    from vecsearch.api.open import connect, load_encoder, restore
     from vecsearch.api.open import open as open
     from vecsearch.core.errors import (
         CollectionChangedError,
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "vecsearch.api.collection": ("Collection",),
     "vecsearch.api.database": ("Database",),
-    "vecsearch.api.open": ("connect", "open", "restore"),
+    "vecsearch.api.open": ("connect", "load_encoder", "open", "restore"),
     "vecsearch.core.errors": (
         "CollectionChangedError",
         "StorageIOError",
@@ -231,6 +231,7 @@ __all__ = [
     "VectorAccess",
     "__version__",
     "connect",
+    "load_encoder",
     "restore",
 ]
 

@@ -267,7 +267,10 @@ class Machine(RuleBasedStateMachine):
     @rule(where=wheres)
     def delete_where(self, where: dict[str, Any]) -> None:
         expected = sorted(key for key, document in self.documents.items() if test_filters.holds(where, document.metadata))
-        if len(expected) <= len(self.documents) // 2:
+        if not where:
+            with pytest.raises(vecsearch.FilterError, match="where is empty"):
+                self.notes.delete(where=where)
+        elif len(expected) <= len(self.documents) // 2:
             assert self.notes.delete(where=where) == expected
             self.forget(expected)
 

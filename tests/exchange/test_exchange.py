@@ -26,7 +26,7 @@ from tests import maintenance
 from tests.checks import expect_nothing_lost, get_error, is_sound, list_files, read_collection
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
-from vecsearch.exchange.transfer_records import format_numbers
+from vecsearch.exchange.transfer_records import LAYOUT, format_numbers
 from vecsearch.stores.sqlite.store import SQLiteStore
 
 FOREIGN = Path(__file__).parents[1] / "foreign"
@@ -427,7 +427,7 @@ def test_hostile_records_are_refused_one_by_one(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"layout": 3},
+        {"layout": LAYOUT + 1},
         {"layout": "x"},
         {"dimension": 0},
         {"dimension": True},

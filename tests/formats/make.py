@@ -46,6 +46,10 @@ def make(place: Path) -> None:
         collection.add(["added after the index file"], ids=["tail"])
     with vecsearch.open(place / "database", collection="exact", precision="float32") as collection:
         collection.add(["one of another collection"], ids=["other"])
+    with vecsearch.open(place / "database", collection="mixed") as collection:
+        rows, payloads = [None, np.eye(384)[1]], [{"raw": [1]}, None]
+        collection.add(["a text without a vector", None], ids=["bare", "mute"], vectors=rows, payloads=payloads)
+        collection.set_metadata({"of": "the sea"})
     for pattern in ("*.lock", "write.owner.json"):
         for file in (place / "database").glob(pattern):
             file.unlink()

@@ -113,7 +113,7 @@ def test_a_collection_of_brought_vectors_is_searched_by_both(tmp_path: Path) -> 
     [
         ([0.1, 0.2], {"vector": [0.1, 0.2]}, "a query that is a vector needs no other"),
         ("moon", {"vector": [1.0] * 384, "mode": "lexical"}, "lexical mode compares no vectors"),
-        (["moon", "bank"], {"vector": [[1.0] * 384]}, r"must have the shape \(2, dimension\)"),
+        (["moon", "bank"], {"vector": [[1.0] * 384]}, "must be a matrix with 2 rows, one for each text, got 1"),
         ("moon", {"vector": [float("nan")] * 384}, "finite|not a number|NaN"),
         ("moon", {"vector": "no"}, "vectors must be a matrix of numbers"),
     ],

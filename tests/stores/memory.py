@@ -15,13 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import numpy as np
 
 from tests.stores.memory_snapshot import MemoryDocument, MemoryFile, MemorySnapshot, MemoryState
 from vecsearch.core.errors import CollectionNotFoundError, DatabaseLockedError, InputError, ReadOnlyError, StorageError
 from vecsearch.core.settings import READ_DOCUMENTS
-from vecsearch.core.types import ChunkId, Metadata, Precision
+from vecsearch.core.types import JSON, ChunkId, Metadata, Precision, VectorOrigin
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import (
     CollectionInfo,
@@ -149,7 +150,9 @@ class MemoryWriter:
         new = replace(old, info=info, documents=dict(old.documents), files=dict(old.files))
         yield new
         waiting = sum(len(document.pending) for document in new.documents.values())
-        new = replace(new, info=replace(new.info, pending_vectors=waiting))
+        vectorless = [document for document in new.documents.values() if document.vector_origin is VectorOrigin.NONE]
+        without = sum(len(document.spans) for document in vectorless)
+        new = replace(new, info=replace(new.info, pending_vectors=waiting, vectorless_chunks=without))
         self._store.states = {**self._store.states, self._key: new}
 
     def ensure(
@@ -157,7 +160,9 @@ class MemoryWriter:
     ) -> CollectionInfo:
         if self.info is None:
             number = next(self._store.numbers)
-            info = CollectionInfo(self._key[0], encoder, precision, stemmer, dict(metadata or {}), number, (number, number))
+            info = CollectionInfo(
+                self._key[0], encoder, precision, stemmer, dict(metadata or {}), number, (number, number), public_id=uuid4().hex
+            )
             self._store.states = {**self._store.states, self._key: MemoryState(info, {}, {}, {})}
         return self._store.find(self._key).info
 
@@ -167,6 +172,7 @@ class MemoryWriter:
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
+        payloads: Mapping[str, JSON] | None = None,
         continuations: Sequence[Continuation] = (),
     ) -> None:
         with self._change() as state:
@@ -178,6 +184,11 @@ class MemoryWriter:
                 if continuation.id in state.documents:
                     state.documents[continuation.id] = self._continue(state, state.documents[continuation.id], continuation)
             _set_metadata(state, metadata or {})
+            for key, payload in (payloads or {}).items():
+                if key in state.documents:
+                    state.documents[key] = replace(
+                        state.documents[key], payload=_dump_payload(payload), indexed_at=_get_timestamp()
+                    )
             for file in files:
                 state.files[file.path] = MemoryFile(file.digest, file.split, file.error, file.mounted, _get_timestamp())
                 for key in file.removed_ids:
@@ -186,14 +197,15 @@ class MemoryWriter:
 
     def _make_document(self, state: MemoryState, new: NewDocument) -> MemoryDocument:
         numbers, old = self._store.numbers, state.documents.get(new.id)
-        preserved = new.preserved or PreservedFields(_dump(new.metadata), _get_timestamp())
+        preserved = new.preserved or PreservedFields(_dump(new.metadata), _dump_payload(new.payload), _get_timestamp())
         rows = np.zeros((len(new.spans), state.info.encoder.dimension), np.float32)
-        rows[[n for n in range(len(new.spans)) if n not in new.pending]] = new.vectors
+        if new.vector_origin is not VectorOrigin.NONE:
+            rows[[n for n in range(len(new.spans)) if n not in new.pending]] = new.vectors
         vectors = _round(rows, state.info.precision)
         return MemoryDocument(
             next(numbers) if old is None else old.number, new.id, new.source, new.title, new.text, preserved.metadata, new.digest,
-            new.provided_vectors, preserved.indexed_at, new.spans, tuple(next(numbers) for _ in new.spans), vectors,
-            frozenset(new.pending),
+            new.vector_origin, preserved.indexed_at, new.spans, tuple(next(numbers) for _ in new.spans), vectors,
+            frozenset(new.pending), payload=preserved.payload,
         )  # fmt: skip
 
     def _continue(self, state: MemoryState, old: MemoryDocument, continuation: Continuation) -> MemoryDocument:
@@ -216,6 +228,11 @@ class MemoryWriter:
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         with self._change() as state:
             _set_metadata(state, metadata)
+
+    def set_collection_metadata(self, metadata: Metadata) -> None:
+        state = self._store.find(self._key)
+        new = replace(state, info=replace(state.info, metadata=dict(metadata)))
+        self._store.states = {**self._store.states, self._key: new}
 
     def set_stemmer(self, stemmer: str) -> None:
         with self._change() as state:
@@ -316,7 +333,8 @@ class MemoryReplacement:
         return [
             OutdatedDocument(
                 document.number, document.id, document.source, document.title, document.text, document.digest,
-                PreservedFields(document.metadata, document.indexed_at), document.spans, document.id in built,
+                document.vector_origin, PreservedFields(document.metadata, document.payload, document.indexed_at),
+                document.spans, document.id in built,
             )
             for document in self._list_outdated()
             if document.number > after
@@ -335,6 +353,7 @@ class MemoryReplacement:
                 built.info,
                 stemmer=live_state.info.stemmer,
                 metadata=live_state.info.metadata,
+                public_id=live_state.info.public_id,
                 version=(built.info.identity, next(self._store.numbers)),
             )
             documents = {key: document for key, document in built.documents.items() if key in live_state.documents}
@@ -361,6 +380,10 @@ def _round(vectors: Any, precision: Precision) -> Any:
 
 def _dump(metadata: Metadata) -> str:
     return json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _dump_payload(payload: JSON) -> str | None:
+    return None if payload is None else json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _get_timestamp() -> str:

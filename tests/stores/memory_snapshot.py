@@ -37,6 +37,7 @@ from vecsearch.core.types import (
     Source,
     SourceState,
     Split,
+    VectorOrigin,
 )
 from vecsearch.stores.base import (
     NO_IDS,
@@ -75,17 +76,19 @@ class MemoryDocument:
     text: str
     metadata: str  # a JSON object
     digest: str
-    provided_vectors: bool
+    vector_origin: VectorOrigin
     indexed_at: str
     spans: tuple[ChunkSpan, ...]
     chunk_ids: tuple[ChunkId, ...]
-    vectors: Any  # in the collection's precision; zeros where they are still to be made
+    vectors: Any  # in the collection's precision; zeros where there are none
     pending: frozenset[int] = frozenset()  # the numbers of the chunks for which they are
     part_starts: tuple[int, ...] = (0,)
+    payload: str | None = None  # a JSON value
 
     def get_fields(self) -> tuple[Any, ...]:
         """Return all that a replacement copies."""
-        return self.source, self.title, self.digest, self.metadata, self.indexed_at
+        is_vectorless = self.vector_origin is VectorOrigin.NONE
+        return self.source, self.title, self.digest, self.metadata, self.payload, self.indexed_at, is_vectorless
 
     def get_chunk_text(self, span: ChunkSpan) -> ChunkText:
         return ChunkText(self.title, span.context, self.text[span.start : span.end], span.start)
@@ -116,6 +119,10 @@ class MemoryChunk(NamedTuple):
     @property
     def is_pending(self) -> bool:
         return self.ordinal in self.document.pending
+
+    @property
+    def has_vector(self) -> bool:
+        return not self.is_pending and self.document.vector_origin is not VectorOrigin.NONE
 
     @property
     def text(self) -> ChunkText:
@@ -178,7 +185,7 @@ class MemoryState:
 
     @cached_property
     def ids_with_vector(self) -> Ids:
-        return np.array([chunk.id for chunk in self.chunks.values() if not chunk.is_pending], np.int64)
+        return np.array([chunk.id for chunk in self.chunks.values() if chunk.has_vector], np.int64)
 
     @cached_property
     def text_index(self) -> dict[ChunkId, IndexedChunk]:
@@ -275,7 +282,7 @@ class MemorySnapshot:
 
     def compute_similarities(self, query: Vector, ids: Ids) -> ScoredChunks:
         known = self._state.chunks
-        stored = [chunk for chunk in ids.tolist() if chunk in known and not known[chunk].is_pending]
+        stored = [chunk for chunk in ids.tolist() if chunk in known and known[chunk].has_vector]
         rows = self.load_vectors(stored).astype(np.float64)
         cosines = (rows * query).sum(axis=1) / np.linalg.norm(rows, axis=1)
         cosines[cosines > 1 - SIMILARITY_ROUNDING] = 1.0
@@ -311,7 +318,7 @@ class MemorySnapshot:
         return Hit(
             id=document.id, chunk_index=chunk.ordinal, score=score, similarity=similarity, text=chunk.text.text,
             title=document.title, source=self._resolve(document.source), start=span.start, end=span.end,
-            metadata=json.loads(document.metadata), location=dict(span.location),
+            metadata=json.loads(document.metadata), location=dict(span.location), payload=_load_payload(document),
         )  # fmt: skip
 
     def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
@@ -347,6 +354,7 @@ class MemorySnapshot:
             Document(
                 document.id, self._resolve(document.source), document.title, document.text, json.loads(document.metadata),
                 tuple(ChunkLocation(n, span.start, span.end, dict(span.location)) for n, span in enumerate(document.spans)),
+                _load_payload(document),
                 document.vectors.astype(np.float32) if include_vectors else None,
             )
             for document in self._find(ids)
@@ -398,9 +406,10 @@ class MemorySnapshot:
 
     def export(self) -> Iterator[FullDocument]:
         for document in sorted(self._state.documents.values(), key=lambda document: document.chunk_ids):
+            lacks = bool(document.pending) or document.vector_origin is VectorOrigin.NONE
             yield FullDocument(
                 document.id, document.source, document.title, document.text, json.loads(document.metadata), document.digest,
-                document.provided_vectors, document.spans, None if document.pending else document.vectors,
+                document.vector_origin, document.spans, None if lacks else document.vectors, _load_payload(document),
             )  # fmt: skip
 
     # -- what a write compares with
@@ -410,8 +419,9 @@ class MemorySnapshot:
             document.id: StoredDocument(
                 document.id,
                 document.source,
-                None if document.provided_vectors else document.digest,
+                document.digest if document.vector_origin is VectorOrigin.TEXT else None,
                 json.loads(document.metadata),
+                document.vector_origin,
             )
             for document in self._find(ids)
         }
@@ -429,7 +439,7 @@ class MemorySnapshot:
         return {path: {document.id for document in self._list_documents_of(path)} for path in paths if path in self._state.files}
 
     def _list_following(self) -> list[MemoryDocument]:
-        return [document for document in self._state.documents.values() if not document.provided_vectors]
+        return [document for document in self._state.documents.values() if document.vector_origin is VectorOrigin.TEXT]
 
     def _list_encoded(self) -> list[MemoryDocument]:
         return [document for document in self._list_following() if not document.pending]
@@ -454,7 +464,7 @@ class MemorySnapshot:
     def iterate_vectors(self, ids: Sequence[str], *, start: int = 0) -> Iterator[StoredVector]:
         for document in self._find(ids):
             for ordinal, (span, vector) in enumerate(zip(document.spans, document.vectors.astype(np.float32), strict=True)):
-                if not document.provided_vectors and ordinal not in document.pending and span.start >= start:
+                if document.vector_origin is VectorOrigin.TEXT and ordinal not in document.pending and span.start >= start:
                     text = document.get_chunk_text(span)
                     yield StoredVector(text.title, text.context, text.text, vector)
 
@@ -483,6 +493,10 @@ class MemorySnapshot:
 
 def _describe_span(spans: Sequence[ChunkSpan], ordinal: int) -> tuple[int, int, str] | None:
     return (spans[ordinal].start, spans[ordinal].end, spans[ordinal].context) if ordinal < len(spans) else None
+
+
+def _load_payload(document: MemoryDocument) -> Any:
+    return None if document.payload is None else json.loads(document.payload)
 
 
 def _rank(scores: Mapping[ChunkId, float]) -> ScoredChunks:

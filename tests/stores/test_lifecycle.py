@@ -156,8 +156,30 @@ def restore_older_generation(path: Path) -> None:
     publish(path).write_bytes(old)
 
 
+def store_without_vectors(path: Path) -> None:
+    """Add texts without a vector, vectors without a text, and change which documents have one."""
+    delete_documents(path)
+    rows: list[Any] = [None] * 40
+    numbers = [*range(400, 435), 90, 91, 92, 93, 94]
+    with vecsearch.open(path) as collection:
+        vectors = collection.embed(make_texts(range(30)))
+        metadatas = [{"number": n, "half": n % 2 == 0} for n in numbers]
+        collection.upsert(make_texts(numbers), ids=[f"d{n}" for n in numbers], metadatas=metadatas, vectors=rows)
+        collection.add(None, ids=[f"v{n}" for n in range(30)], metadatas=[{"half": True}] * 30, vectors=vectors)
+        collection.delete([f"d{n}" for n in (405, 94)] + ["v7"])
+
+
+def store_without_vectors_and_publish(path: Path) -> None:
+    store_without_vectors(path)
+    publish(path)
+    with vecsearch.open(path) as collection:
+        collection.update_many(["d400", "v3"], texts=[None, "bats by the river"], vectors=collection.embed(["bats"] * 2))
+        collection.add(make_texts(range(500, 520)), vectors=[None] * 20)
+
+
 STATES = [
     add_first_documents, publish_first_documents, add_more_documents, update_documents, delete_documents, delete_everything,
+    store_without_vectors, store_without_vectors_and_publish,
     fold_segments, kill_before_publish, kill_while_naming, remove_newest_file, truncate_newest_file, flip_one_byte,
     restore_older_generation,
 ]  # fmt: skip
@@ -181,8 +203,8 @@ def read_rows(path: Path) -> list[Row]:
     try:
         rows = connection.execute(
             "SELECT c.id, d.external_id, coalesce(d.title, ''), substr(d.text, c.start + 1, c.\"end\" - c.start), d.metadata, "
-            "v.vector "
-            "FROM chunks c JOIN documents d ON d.id = c.document_id JOIN vectors v ON v.chunk_id = c.id ORDER BY c.id"
+            "coalesce(v.vector, zeroblob(768)) "
+            "FROM chunks c JOIN documents d ON d.id = c.document_id LEFT JOIN vectors v ON v.chunk_id = c.id ORDER BY c.id"
         ).fetchall()
     finally:
         connection.close()
@@ -319,15 +341,15 @@ def search_by_brute_force(
 ) -> dict[str, float]:
     """Score every row that matches."""
     vector = encoder.encode_queries([query])[0]
-    cosine = {row.id: float(row.vector @ vector / np.linalg.norm(row.vector)) for row in rows}
+    cosine = {row.id: float(row.vector @ vector / (np.linalg.norm(row.vector) or 1.0)) for row in rows}
     words = bm25(rows, query)
     matching_rows = [row for row in rows if keep(row)]
     if mode == "dense":
-        return {row.key: cosine[row.id] for row in matching_rows}
+        return {row.key: cosine[row.id] for row in matching_rows if row.vector.any()}
     if mode == "lexical":
         return {row.key: words.scores[row.id] for row in matching_rows if row.id in words.scores}
     candidates = []
-    for row in matching_rows:
+    for row in [row for row in matching_rows if row.vector.any() or row.id in words.scores]:
         share = words.scores.get(row.id, 0.0) / words.max_score
         meaning = cosine[row.id] + 0.5 * math.sqrt(max(cosine[row.id], 0.0) * share)
         candidates.append((row, words.dense_weight * meaning + share, share))

@@ -18,6 +18,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.api.brought_vectors import BroughtVectors, parse_rows
 from vecsearch.api.columns import is_numbers, list_values, to_matrix, to_plain_string
 from vecsearch.core.checks import check_limit, check_offset, check_query, check_whole_number, shorten_repr
 from vecsearch.core.errors import (
@@ -198,13 +199,23 @@ def parse_ids(ids: Any) -> list[Any] | None:
     return [to_plain_string(ids)] if isinstance(ids, str) else list_values(ids, "ids")
 
 
-def parse_documents(texts: Any, ids: Any, metadatas: Any, titles: Any) -> list[ParsedDocument]:
-    """Return what `add` was given, one checked document a text; ids are made up where not given. Raises InputError."""
+def parse_documents(
+    texts: Any, ids: Any, metadatas: Any, titles: Any, payloads: Any = None, vectors: BroughtVectors | None = None
+) -> list[ParsedDocument]:
+    """Return what `add` was given, one checked document a text; ids are made up where not given. Raises InputError.
+
+    Where `vectors` come with them, a text may be None, and so may all of them.
+    """
+    if texts is None and vectors is not None:
+        texts = [None] * len(vectors)
     all_texts = list_values(texts, "texts", one_value="add([text])")
     count = len(all_texts)
+    if vectors is not None and len(vectors) != count:
+        raise InputError(f"vectors must have a row for each of the {count:,} texts, got {len(vectors):,}")
     all_ids = list_column(ids, "ids", count, beside="text")
     all_metadatas = list_column(metadatas, "metadatas", count, beside="text")
     all_titles = list_column(titles, "titles", count, beside="text")
+    all_payloads = list_column(payloads, "payloads", count, beside="text")
     from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.validation import validate_document
 
@@ -213,9 +224,13 @@ def parse_documents(texts: Any, ids: Any, metadatas: Any, titles: Any) -> list[P
         key = uuid4().hex if all_ids is None else all_ids[n]
         metadata = None if all_metadatas is None else all_metadatas[n]
         title = None if all_titles is None else all_titles[n]
+        has_vector = vectors is not None and bool(vectors.are_given[n])
         try:
             plain = {} if metadata is None else to_plain_json(metadata, "metadata")
-            documents.append(validate_document(ParsedDocument(key, text, title, plain)))
+            payload = None if all_payloads is None else to_plain_json(all_payloads[n], "the payload")
+            words = "" if text is None and vectors is not None else text
+            document = ParsedDocument(key, words, title, plain, payload=payload)
+            documents.append(validate_document(document, has_vector=has_vector))
         except InputError as error:
             raise InputError(f"position {n:,}: {error}") from error
         if key in ids_given:
@@ -242,27 +257,16 @@ def list_column(values: Any, label: str, count: int, *, beside: str) -> list[Any
     return column
 
 
-def parse_vectors(vectors: Any, count: int) -> Vector:
-    """Return the `vectors` of `add` as unit rows, shape (count, dimension). Raises InputError."""
-    try:
-        matrix = to_matrix(vectors)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"vectors must be a matrix of numbers, one row for each text: {error}") from error
-    if matrix.ndim != 2 or len(matrix) != count or not matrix.shape[1]:
-        raise InputError(f"vectors must have the shape ({count}, dimension), got {matrix.shape}")
-    return normalize_vectors(matrix)
-
-
 def parse_queries(query: Any, vector: Any = None) -> tuple[list[str] | None, Any, bool]:
     """Return (texts or None, matrix or None, whether there are many); a `vector` is that of a text."""
     if isinstance(query, str):
         text = check_query(to_plain_string(query))
-        return [text], None if vector is None else parse_vectors([vector], 1), False
+        return [text], None if vector is None else parse_rows([vector]), False
     try:
         values = query if is_numbers(query) else list_values(query, _QUERY, one_value="search(text)")
         if isinstance(values, list) and any(isinstance(text, str) for text in values):
             texts = [check_query(text) for text in values]
-            return texts, None if vector is None else parse_vectors(vector, len(texts)), True
+            return texts, None if vector is None else _parse_query_vectors(vector, len(texts)), True
         if vector is not None:
             raise UsageError("vector goes with a text, or many: a query that is a vector needs no other")
         matrix = to_matrix(values)
@@ -273,6 +277,13 @@ def parse_queries(query: Any, vector: Any = None) -> tuple[list[str] | None, Any
     if matrix.ndim not in (1, 2) or not matrix.size:
         raise InputError(f"a query vector has the shape (dimension,) or (queries, dimension), got {matrix.shape}")
     return None, np.atleast_2d(matrix), matrix.ndim == 2
+
+
+def _parse_query_vectors(vector: Any, count: int) -> Vector:
+    rows = parse_rows(vector)
+    if len(rows) != count:
+        raise InputError(f"vector must be a matrix with {count:,} rows, one for each text, got {len(rows):,}")
+    return rows
 
 
 def embed_queries(

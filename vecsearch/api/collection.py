@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from vecsearch.api import arguments
+from vecsearch.api.brought_vectors import parse_vectors
 from vecsearch.api.columns import list_values
 from vecsearch.api.editor import CollectionEditor
 from vecsearch.core.checks import check_choice, check_limit
@@ -73,50 +74,60 @@ class Collection(CollectionEditor):
 
     def add(
         self,
-        texts: Iterable[str],
+        texts: Iterable[str | None] | None,
         *,
         ids: Iterable[str] | None = None,
         metadatas: Iterable[Mapping[str, Any] | None] | None = None,
         titles: Iterable[str | None] | None = None,
+        payloads: Iterable[Any] | None = None,
         vectors: Any = None,
         on_conflict: str = OnConflict.ERROR,
     ) -> AddReport:
         """Store documents; returns their ids, in order, with counts of what became of them. On bad input none is stored.
 
         A list, an array, a pandas Series, an iterator and the like are all taken by position; what has no order is refused.
-        `ids` are made up where not given. `vectors`, shape (len(texts), dimension), are taken as the collection model's, one a
-        document, and normalised; no model is loaded. `on_conflict` says what happens to an id that is there: "error"
-        (DocumentExistsError), "skip" or "replace". Raises InputError, DimensionMismatchError, DatabaseLockedError, DiskFullError.
+        `ids` are made up where not given. `payloads` are JSON values that come back with documents and hits, and are not
+        searched. `vectors`, shape (len(texts), dimension), are taken as the collection model's, one a document, and normalised;
+        no model is loaded. One that is None leaves its document without a vector: words and filters alone find it. With a vector
+        a text may be None or empty: `add(None, vectors=…)` stores vectors alone. A document with a vector of its own, or without
+        one, is one chunk.
+
+        `on_conflict` says what happens to an id that is there: "error" (DocumentExistsError), "skip" or "replace". Raises
+        InputError, DimensionMismatchError, DatabaseLockedError, DiskFullError.
         """
-        documents = arguments.parse_documents(texts, ids, metadatas, titles)
+        brought = None if vectors is None else parse_vectors(vectors)
+        documents = arguments.parse_documents(texts, ids, metadatas, titles, payloads, brought)
         policy = check_choice(OnConflict, on_conflict, "on_conflict")
-        rows = None if vectors is None else arguments.parse_vectors(vectors, len(documents))
         if not documents:
             return AddReport()
-        if rows is None:
+        if brought is None:
             self._store.upgrade()
             self._load_encoder()  # before the lock: that may take as long as a download
         with self._store.open_writer(self.name):
             stored = self._find_existing_ids([document.id for document in documents], policy)
             positions = [n for n, document in enumerate(documents) if not (document.id in stored and policy is OnConflict.SKIP)]
-            if rows is None:
+            if brought is None:
                 self._write_texts(self._make_batch_writer(), [documents[n] for n in positions])
             else:
-                self._add_vectors([documents[n] for n in positions], rows[positions] if len(positions) < len(rows) else rows)
+                self._add_vectors([documents[n] for n in positions], brought.select(positions))
         counts = {"replaced" if policy is OnConflict.REPLACE else "skipped": len(stored)}
         return AddReport([document.id for document in documents], added=len(documents) - len(stored), **counts)
 
     def upsert(
         self,
-        texts: Iterable[str],
+        texts: Iterable[str | None] | None,
         *,
         ids: Iterable[str],
         metadatas: Iterable[Mapping[str, Any] | None] | None = None,
         titles: Iterable[str | None] | None = None,
+        payloads: Iterable[Any] | None = None,
         vectors: Any = None,
     ) -> AddReport:
         """Store documents, replacing those that are there under the same ids; see `add`."""
-        return self.add(texts, ids=ids, metadatas=metadatas, titles=titles, vectors=vectors, on_conflict=OnConflict.REPLACE)
+        return self.add(
+            texts, ids=ids, metadatas=metadatas, titles=titles, payloads=payloads, vectors=vectors,
+            on_conflict=OnConflict.REPLACE,
+        )  # fmt: skip
 
     def index(
         self,

@@ -7,18 +7,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vecsearch.api import arguments
+from vecsearch.api.brought_vectors import BroughtVectors, join_vectors, parse_vectors
 from vecsearch.api.columns import list_values
 from vecsearch.api.searcher import CollectionSearcher
 from vecsearch.core.checks import check_choice, shorten_repr
-from vecsearch.core.errors import DimensionMismatchError, DocumentExistsError, InputError, UsageError
-from vecsearch.core.types import CollectionSpec, Document, Metadata, OnConflict, OnMissing, Split, Where, format_names
+from vecsearch.core.errors import CollectionNotFoundError, DimensionMismatchError, DocumentExistsError, InputError, UsageError
+from vecsearch.core.types import (
+    JSON,
+    CollectionSpec,
+    Document,
+    Metadata,
+    OnConflict,
+    OnMissing,
+    Split,
+    VectorOrigin,
+    Where,
+    format_names,
+)
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.encoders.model_files import ComputePrecision
-from vecsearch.stores.base import Matrix, Vector
+from vecsearch.stores.base import Vector
 
 if TYPE_CHECKING:  # loaded with the first write, so that a search does not wait
     from vecsearch.core.parsed import ParsedDocument
@@ -32,6 +42,7 @@ class _Change:
     text: str | None = None
     title: str | None = None
     metadata: Metadata = field(default_factory=dict)
+    payload: JSON = None
     vector: Vector | None = None
 
     @property
@@ -46,13 +57,20 @@ class CollectionEditor(CollectionSearcher):
     _spec: CollectionSpec
 
     def update(
-        self, id: str, *, text: str | None = None, title: str | None = None, metadata: Mapping[str, Any] | None = None
+        self,
+        id: str,
+        *,
+        text: str | None = None,
+        title: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        payload: Any = None,
     ) -> Document:
         """Change a document; returns it as it is then. See `update_many`."""
         text, title = list_values([text, title], "text and title")
+        change = _make_change(text, title, metadata, payload)
         with self._store.open_writer(self.name):
             keys = self._select_ids([id], None, None)
-            self._change_documents({key: _make_change(text, title, metadata) for key in keys})
+            self._change_documents(dict.fromkeys(keys, change))
             return self.get(keys)[0]
 
     def update_many(
@@ -63,22 +81,24 @@ class CollectionEditor(CollectionSearcher):
         texts: Iterable[str | None] | None = None,
         titles: Iterable[str | None] | None = None,
         metadatas: Iterable[Mapping[str, Any] | None] | None = None,
+        payloads: Iterable[Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
         vectors: Any = None,
         missing: str = OnMissing.ERROR,
     ) -> list[str]:
         """Change documents; returns the ids of those that were changed. On bad input none is.
 
-        `texts`, `titles`, `metadatas` and `vectors`, shape (len(ids), dimension), have one for each of the `ids`; None leaves
-        what is there. `metadata` goes to each of the `ids`, or to all documents that `where` selects. Metadata is merged key by
-        key, None removes a key; metadata alone is changed without encoding. A document that gets a vector becomes one chunk.
+        `texts`, `titles`, `metadatas`, `payloads` and `vectors`, shape (len(ids), dimension), have one for each of the `ids`;
+        None leaves what is there. `metadata` goes to each of the `ids`, or to all documents that `where` selects. Metadata is
+        merged key by key, None removes a key; metadata and payloads alone are changed without encoding. A document that gets a
+        vector becomes one chunk; one without a vector stays so until it gets one, any other that gets text or a title is encoded.
 
         Raises DocumentNotFoundError for an id that is not there, unless `missing` is "skip"; InputError for a file's document
         whose text, title or vector is to change; DimensionMismatchError, DatabaseLockedError, DiskFullError.
         """
         policy = check_choice(OnMissing, missing, "missing")
         arguments.check_not_empty(where)
-        columns = {"texts": texts, "titles": titles, "metadatas": metadatas, "vectors": vectors}
+        columns = {"texts": texts, "titles": titles, "metadatas": metadatas, "payloads": payloads, "vectors": vectors}
         _check_selection(ids, where, columns, metadata)
         if ids is not None:
             changes = _align_changes(ids, columns, metadata)
@@ -89,6 +109,16 @@ class CollectionEditor(CollectionSearcher):
             self._change_documents({key: changes[key] for key in keys})
         return keys
 
+    def set_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Replace the collection's own metadata by a JSON object of yours. Raises InputError, CollectionNotFoundError."""
+        from vecsearch.documents.validation import validate_metadata
+
+        checked = validate_metadata(arguments.to_plain_json(metadata, "metadata"))
+        with self._store.open_writer(self.name) as writer:
+            if writer.info is None:
+                raise CollectionNotFoundError(self.name, self._store.list_names())
+            writer.set_collection_metadata(checked)
+
     def _change_documents(self, changes: Mapping[str, _Change]) -> None:
         """Change documents that are there, inside of a write."""
         rewritten = [key for key, change in changes.items() if change.is_of_content]
@@ -98,14 +128,20 @@ class CollectionEditor(CollectionSearcher):
             old = snapshot.load_documents(rewritten)
         metadatas = {key: _merge_metadata(stored[key].metadata, change.metadata) for key, change in changes.items()}
         documents = [_rewrite(document, changes[document.id], metadatas.pop(document.id)) for document in old]
-        rows = [changes[document.id].vector for document in documents]
-        if documents and all(row is not None for row in rows):
-            self._add_vectors(documents, np.array(rows, np.float32))
-            documents = []
+        whole = [
+            document
+            for document in documents
+            if changes[document.id].vector is not None or stored[document.id].vector_origin is VectorOrigin.NONE
+        ]
+        if whole:
+            self._add_vectors(whole, join_vectors([changes[document.id].vector for document in whole]))
         batches = self._make_batch_writer()
         for key, metadata in metadatas.items():
             batches.set_metadata(key, metadata, source=stored[key].source)
-        self._write_texts(batches, documents)
+            if changes[key].payload is not None:
+                batches.set_payload(key, changes[key].payload)
+        is_whole = {document.id for document in whole}
+        self._write_texts(batches, [document for document in documents if document.id not in is_whole])
 
     def _find_existing_ids(self, ids: Sequence[str], policy: OnConflict) -> set[str]:
         with self._store.open_snapshot(self.name) as snapshot:
@@ -135,21 +171,22 @@ class CollectionEditor(CollectionSearcher):
                 batches.add(chunk(document, Split.TOKENS, encoder))
         batches.flush()
 
-    def _add_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix) -> None:
+    def _add_vectors(self, documents: Sequence[ParsedDocument], vectors: BroughtVectors) -> None:
+        """Store documents of one chunk, with the vectors that were brought for them, or without."""
         from vecsearch.indexing.batch_writer import choose_stemmer
 
         self._check_requested_model(self._read_info())  # which may be another by now
         batches = self._make_batch_writer()
         with self._store.open_writer(self.name) as writer:
             info = writer.info
-            if info is None:  # its model is named, not loaded; what made the vectors is taken as float32
+            if info is None:  # its model is named, not loaded, but for its dimension; what made the vectors is taken as float32
                 encoder = registry.load(self._requested_model, ComputePrecision.FLOAT32)
-                spec = EncoderSpec(encoder.name, encoder.fingerprint, rows.shape[1])
+                spec = EncoderSpec(encoder.name, encoder.fingerprint, vectors.dimension or encoder.dimension)
                 stemmer = choose_stemmer(self._spec, (document.text for document in documents))
                 info = batches.create(writer, spec, precision=self._spec.precision, stemmer=stemmer)
-            if rows.shape[1] != info.encoder.dimension:
-                raise DimensionMismatchError(info.encoder.dimension, rows.shape[1])
-            batches.commit_with_vectors(documents, rows)
+            if vectors.dimension not in (None, info.encoder.dimension):
+                raise DimensionMismatchError(info.encoder.dimension, vectors.dimension)
+            batches.commit_with_vectors(documents, vectors.rows, vectors.are_given.tolist())
 
 
 def _check_selection(ids: Any, where: Where | None, columns: Mapping[str, Any], metadata: Any) -> None:
@@ -169,23 +206,26 @@ def _align_changes(ids: Iterable[str], columns: Mapping[str, Any], metadata: Map
     if twice := [key for key, count in Counter(keys).items() if count > 1]:
         raise InputError(f"the id {shorten_repr(twice[0])} is given twice")
     none = [None] * len(keys)
-    texts, titles, metadatas = (
-        arguments.list_column(columns[name], name, len(keys), beside="id") or none for name in ("texts", "titles", "metadatas")
+    texts, titles, metadatas, payloads = (
+        arguments.list_column(columns[name], name, len(keys), beside="id") or none
+        for name in ("texts", "titles", "metadatas", "payloads")
     )
-    rows = none if columns["vectors"] is None else list(arguments.parse_vectors(columns["vectors"], len(keys)))
+    rows = none if columns["vectors"] is None else list(parse_vectors(columns["vectors"], len(keys), beside="id"))
     return {
-        key: _make_change(text, title, metadata if own is None else own, row)
-        for key, text, title, own, row in zip(keys, texts, titles, metadatas, rows, strict=True)
+        key: _make_change(text, title, metadata if own is None else own, payload, row)
+        for key, text, title, own, payload, row in zip(keys, texts, titles, metadatas, payloads, rows, strict=True)
     }
 
 
 def _make_change(
-    text: str | None, title: str | None, metadata: Mapping[str, Any] | None, vector: Vector | None = None
+    text: str | None, title: str | None, metadata: Mapping[str, Any] | None, payload: JSON = None, vector: Vector | None = None
 ) -> _Change:
+    from vecsearch.documents.validation import validate_payload
+
     changes = {} if metadata is None else arguments.to_plain_json(metadata, "metadata")
     if not isinstance(changes, dict):
         raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
-    return _Change(text, title, changes, vector)
+    return _Change(text, title, changes, validate_payload(arguments.to_plain_json(payload, "the payload")), vector)
 
 
 def _merge_metadata(old: Metadata, changes: Metadata) -> Metadata:
@@ -202,4 +242,5 @@ def _rewrite(old: Document, change: _Change, metadata: Metadata) -> ParsedDocume
     from vecsearch.documents.validation import validate_document
 
     text, title = old.text if change.text is None else change.text, old.title if change.title is None else change.title
-    return validate_document(ParsedDocument(old.id, text, title, metadata))
+    payload = old.payload if change.payload is None else change.payload
+    return validate_document(ParsedDocument(old.id, text, title, metadata, payload=payload), has_vector=change.vector is not None)

@@ -74,6 +74,16 @@ def restore(file: AnyPath, path: AnyPath, *, replace: bool = False) -> dict[str,
     return restore_backup(Path(file).expanduser(), _parse_path(path), replace=replace)
 
 
+def load_encoder(model: str | None = None) -> TextEncoder:
+    """Return the encoder of a model, loaded: a hub name, a local folder, or all-MiniLM-L6-v2. The last few stay in memory.
+
+    Raises UnavailableError.
+    """
+    encoder = registry.load(model)
+    _ = encoder.dimension  # which only a model that is loaded knows
+    return encoder
+
+
 def exists(path: AnyPath) -> bool:
     """Return whether there is a database at `path`."""
     return is_database(_parse_path(path))

@@ -184,8 +184,22 @@ class CollectionReader:
         return 0 if info is None else info.pending_vectors
 
     @property
+    def encoder(self) -> TextEncoder:
+        """Return the collection's encoder; of one that is not there, that which its first write would use.
+
+        Raises UnavailableError, ModelMismatchError.
+        """
+        return self._load_encoder()
+
+    @property
+    def id(self) -> str | None:
+        """Return the collection's own id, a UUID, which renaming and other vectors leave as it is; None while it is not there."""
+        info = self._read_info()
+        return None if info is None else info.public_id
+
+    @property
     def metadata(self) -> Metadata:
-        """Return what `create_collection` was given to keep with it; empty where there is nothing."""
+        """Return the JSON object that `create_collection` or `set_metadata` was given to keep; empty where there is nothing."""
         info = self._read_info()
         return {} if info is None else dict(info.metadata)
 

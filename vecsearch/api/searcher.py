@@ -19,7 +19,7 @@ from vecsearch.core.checks import check_choice, check_limit, check_query
 from vecsearch.core.errors import InputError, StorageError, UnavailableError, UsageError
 from vecsearch.core.results import Hits
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
-from vecsearch.core.types import AnyPath, Fusion, Mode, Split, Where
+from vecsearch.core.types import AnyPath, Fusion, Mode, Split, VectorOrigin, Where
 from vecsearch.encoders.base import TextEncoder, TokenEncoder
 from vecsearch.encoders.unit_vectors import encode_documents
 from vecsearch.search import engine, selection
@@ -335,9 +335,12 @@ def _embed_document(document: ParsedDocument, encoder: TextEncoder) -> Vector:
 
 
 def _load_centroid(snapshot: Snapshot, chunks: Ids, key: str | None) -> Vector:
-    """Return the unit mean of a document's vectors, as far as they are made. Raises InputError where none is."""
+    """Return the unit mean of a document's vectors, as far as they are made. Raises InputError where there is none."""
     rows = snapshot.load_vectors(chunks.tolist())
     if not rows.any():
+        assert key is not None
+        if snapshot.find_stored_documents([key])[key].vector_origin is VectorOrigin.NONE:
+            raise InputError(f"the document {key!r} is stored without a vector: it cannot be compared; add it again with one")
         raise InputError(f"the vector of {key!r} is still to be made: vecsearch index --vectors-only, or fill_vectors()")
     return engine.compute_centroid(rows)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from vecsearch.core.files import SkippedFile
-from vecsearch.core.types import Location, Metadata
+from vecsearch.core.types import JSON, Location, Metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,12 @@ class Portion:
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A document as its source gives it, before chunking and encoding. Needs text or a title.
+    """A document as its source gives it, before chunking and encoding. Needs text, a title, or a vector that comes with it.
 
     `sections` ascend by `start`, the first at 0; none where there is nothing to say. No encoder takes `media` yet, and nothing of
     them is stored. A long text comes in portions, one after the other, that have id, title and metadata in common: `text`,
     `sections` and `media` are then the `portion`'s, and places in them count from its beginning.
+    `payload` is a JSON value of the caller's that is kept and not searched.
     """
 
     id: str
@@ -71,6 +72,7 @@ class ParsedDocument:
     sections: tuple[Section, ...] = ()
     media: tuple[Media, ...] = ()
     portion: Portion | None = None
+    payload: JSON = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from vecsearch.core.types import Location, Metadata, Span
+from vecsearch.core.types import JSON, Location, Metadata, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Hit:
     `score` is the cosine (dense), BM25 (lexical), the fused value (hybrid) or the reranker's, which compares within one answer
     only; `similarity` is the cosine in [-1, 1], None in lexical mode and for a chunk without a vector. `location` is where the
     chunk stands in its source, as far as that is known: page, slide, sheet, rows, heading, cell, lines, message, time, member.
+    `payload` is what was stored with the document beside its metadata, None for nothing.
     `group_size` is how many further chunks the hit stands for: of its document, or near-duplicates, ranked no lower than the last
     hit of the answer. `window` and `explanation` are there when requested.
     """
@@ -75,14 +76,18 @@ class Hit:
     end: int
     metadata: Metadata
     location: Location = field(default_factory=dict)
+    payload: JSON = None
     group_size: int = 0
     window: ChunkWindow | None = None
     explanation: Explanation | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields of the shell's JSON, in its order; what was not requested is left out."""
+        """Return the fields of the shell's JSON, in its order; what was not requested, or is not there, is left out."""
         fields = asdict(self)
-        optional = {"group_size": self.group_size, "window": self.window, "explanation": self.explanation}
+        optional = {
+            "payload": self.payload is not None, "group_size": self.group_size, "window": self.window,
+            "explanation": self.explanation,
+        }  # fmt: skip
         return {key: value for key, value in fields.items() if optional.get(key, True)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from os import PathLike
 from typing import Any, NamedTuple, TypeAlias
 
@@ -59,6 +59,14 @@ class Precision(StrEnum):
 
     FLOAT16 = "float16"
     FLOAT32 = "float32"
+
+
+class VectorOrigin(IntEnum):
+    """Where a document's vectors come from: made from its text, or brought by the caller, who may want none. It is stored."""
+
+    TEXT = 0
+    CALLER = 1
+    NONE = 2
 
 
 class SourceState(StrEnum):
@@ -116,7 +124,8 @@ class ChunkLocation:
 class Document:
     """A stored document. `source` is the absolute path of its file, None where it came from code or a pipe.
 
-    `vectors`, where they were requested, holds a unit float32 row for each chunk, shape (chunks, dimension).
+    `payload` is a JSON value that is kept with it and not searched; None for none. `vectors`, where they were requested, holds a
+    unit float32 row for each chunk, shape (chunks, dimension), zeros where there is none.
     """
 
     id: str
@@ -125,6 +134,7 @@ class Document:
     text: str
     metadata: Metadata
     chunks: tuple[ChunkLocation, ...]
+    payload: JSON = None
     vectors: Any = field(default=None, compare=False, repr=False)
 
 

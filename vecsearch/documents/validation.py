@@ -45,17 +45,27 @@ def validate_metadata(metadata: Any) -> Metadata:
         raise InputError(f"metadata must be a mapping with string keys, got {shorten_repr(metadata)}")
     if _is_plainly_sound(metadata):
         return metadata
-    validate_depth(metadata, "metadata")
-    try:
-        encoded = _ENCODER.encode(metadata)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"metadata must be JSON values: {error}") from error
-    validate_text(encoded, "metadata")
-    if any(isinstance(value, dict | list | tuple) for value in metadata.values()):
-        _check_keys(metadata)
-    if "\\u0000" in encoded and _has_nul(json.loads(encoded)):  # else a backslash that someone wrote
-        raise InputError("metadata holds a NUL character; remove it")
+    _validate_json(metadata, "metadata")
     return metadata
+
+
+def validate_payload(payload: Any) -> JSON:
+    """Return a JSON value that comes back as it went in. Raises InputError."""
+    if payload is not None:
+        _validate_json(payload, "the payload")
+    return payload
+
+
+def _validate_json(value: Any, label: str) -> None:
+    validate_depth(value, label)
+    try:
+        encoded = _ENCODER.encode(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{label} must be JSON values: {error}") from error
+    validate_text(encoded, label)
+    _check_keys(value, label)
+    if "\\u0000" in encoded and _has_nul(json.loads(encoded)):  # else a backslash that someone wrote
+        raise InputError(f"{label} holds a NUL character; remove it")
 
 
 def validate_depth(value: JSON, label: str) -> None:
@@ -64,17 +74,23 @@ def validate_depth(value: JSON, label: str) -> None:
         raise InputError(f"{label} is nested too deeply; at most {NESTING_MAX} levels can be stored")
 
 
-def validate_document(document: ParsedDocument) -> ParsedDocument:
-    """Return the document itself. Raises InputError."""
+def validate_document(document: ParsedDocument, *, has_vector: bool = False) -> ParsedDocument:
+    """Return the document itself, which needs no text where it `has_vector`. Raises InputError."""
     validate_id(document.id)
     if not _is_plain_text(document.text):  # what to call it takes longer to say than to check it
         validate_text(document.text, f"the text of {shorten_repr(document.id)}")
     if document.title is not None:
         validate_text(document.title, f"the title of {shorten_repr(document.id)}")
     validate_metadata(document.metadata)
-    if not document.text.strip() and not (document.title or "").strip():
+    validate_payload(document.payload)
+    if not has_vector and not has_words(document.title, document.text):
         raise InputError(f"document {shorten_repr(document.id)} has neither text nor a title")
     return document
+
+
+def has_words(title: str | None, text: str) -> bool:
+    """Return whether there is anything to encode, and to find by words."""
+    return bool(text.strip() or (title or "").strip())
 
 
 def _is_plain_text(text: Any) -> bool:
@@ -96,13 +112,13 @@ def _is_plain_value(value: Any) -> bool:
     return kind is bool or value is None or (kind is int and value.bit_length() <= _INTEGER_BITS_MAX)
 
 
-def _check_keys(metadata: Metadata) -> None:
+def _check_keys(document_part: JSON, label: str) -> None:
     """Raise InputError for keys that are no strings: JSON would make 1 and "1" the same."""
-    waiting: list[Any] = [metadata]
+    waiting: list[Any] = [document_part]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict) and (wrong := [key for key in value if not isinstance(key, str)]):
-            raise InputError(f"metadata must have string keys at every level, got {shorten_repr(wrong[0])}")
+            raise InputError(f"{label} must have string keys at every level, got {shorten_repr(wrong[0])}")
         waiting.extend(_list_children(value))
 
 

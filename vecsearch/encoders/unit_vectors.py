@@ -40,12 +40,13 @@ class VectorFailure:
         return error
 
 
-def normalize_vectors(rows: Matrix) -> Matrix:
-    """Return the rows scaled to length 1. Raises InputError for NaN, infinity or a zero row."""
+def normalize_vectors(rows: Matrix, places: Sequence[int] | None = None) -> Matrix:
+    """Return the rows scaled to length 1. Raises InputError for NaN, infinity or a zero row, with its place where given."""
     units, failures = _normalize_usable(rows)
     if failures:
         row, failure = next(iter(failures.items()))
-        place = f" (row {row:,})" if len(rows) > 1 else ""
+        at = row if places is None else places[row]
+        place = f" (row {at:,})" if len(rows) > 1 or places is not None else ""
         raise InputError(f"a vector {failure.reason}{place}; {_EXPECTED[failure.reason]}")
     return units
 
@@ -67,7 +68,10 @@ def _normalize_usable(rows: Matrix) -> tuple[Matrix, dict[int, VectorFailure]]:
 
 _NOT_FINITE: Final = "holds NaN or infinity"
 _ZERO: Final = "is all zeros"
-_EXPECTED: Final = {_NOT_FINITE: "every number must be finite", _ZERO: "it has no direction to compare"}
+_EXPECTED: Final = {
+    _NOT_FINITE: "every number must be finite",
+    _ZERO: "it has no direction to compare; a document without a vector is given None",
+}
 
 
 def encode_each(encoder: Encoder, texts: Sequence[str], encode: Encode) -> list[Vector | VectorFailure]:

@@ -20,10 +20,12 @@ import numpy as np
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, ModelMismatchError, VecsearchWarning
 from vecsearch.core.files import FailedFile
+from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.source_paths import to_absolute_path, to_stored_path
-from vecsearch.core.types import CollectionSpec, OnConflict, Split
+from vecsearch.core.types import CollectionSpec, OnConflict, Split, VectorOrigin
 from vecsearch.documents.chunk_inputs import hash_content
+from vecsearch.documents.validation import has_words
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord, ImportSource
@@ -32,9 +34,10 @@ from vecsearch.indexing.commit_check import LeftOut, format_id_conflict
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import chunk, rechunk
 from vecsearch.indexing.vector_filler import VectorFiller
-from vecsearch.stores.base import CollectionInfo, IndexedFile, NewDocument, Store, StoredDocument
+from vecsearch.stores.base import CollectionInfo, IndexedFile, Matrix, NewDocument, Store, StoredDocument
 
 _BATCH_CHARACTERS: Final = 20_000_000  # of documents committed together
+_NO_VECTORS: Final = np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +170,15 @@ class ImportRun:
             self._ensure(header)
         self._mark_for_reading({path for record in chosen if (path := self._resolve_path(record)) is not None})
         for record in chosen:
-            if header is not None and record.vectors is not None:
-                self._reuse(record, record.vectors)
-            else:
+            if record.vector_origin is VectorOrigin.NONE:
+                self._store(record, _NO_VECTORS)
+            elif header is not None and record.vectors is not None:
+                self._store(record, record.vectors.astype(np.float32))
+            elif has_words(record.document.title, record.document.text):
                 self._encode(record)
+            else:
+                what = "it is a vector without a text, which this collection's model cannot make again"
+                self._counts.failed.append(FailedFile(origin, f"{self._places[record.document.id]}: {what}"))
 
     def _is_first(self, entry: ImportEntry, origin: str) -> bool:
         if entry.record is None:
@@ -200,13 +208,17 @@ class ImportRun:
             return False
         return True
 
-    def _reuse(self, record: ImportRecord, vectors: Any) -> None:
+    def _store(self, record: ImportRecord, vectors: Matrix) -> None:
+        """Store a document with the vectors that it came with, or without any, as it came."""
         document = record.document
+        follows = record.vector_origin is VectorOrigin.TEXT and record.digest is not None
+        digest = record.digest or hash_content(document, Split.TOKENS)
         self._batches.add_encoded(
             NewDocument(
                 document.id, self._resolve_path(record), document.text, document.title, document.metadata,
-                record.digest or hash_content(document, Split.TOKENS), record.spans, vectors.astype(np.float32),
-                provided_vectors=record.provided_vectors or record.digest is None,
+                digest, record.spans or (ChunkSpan(0, len(document.text)),), vectors,
+                vector_origin=VectorOrigin.TEXT if follows else record.vector_origin or VectorOrigin.CALLER,
+                payload=document.payload,
             )
         )  # fmt: skip
         self._characters += len(document.text)

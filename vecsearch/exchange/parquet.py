@@ -19,6 +19,7 @@ from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.exchange.jsonl import HEADER_KEY
 from vecsearch.exchange.transfer_records import (
+    ORIGIN_KEYS,
     ExportHeader,
     ImportEntry,
     compute_text_checksum,
@@ -65,10 +66,11 @@ def _build_schema(arrow: Any, header: ExportHeader | None) -> Any:
     span = [("start", arrow.int32()), ("end", arrow.int32())]
     piece = arrow.struct([*span, ("location", text), ("context", text), ("vector", vector)])
     fields += [
+        ("payload", text),
         ("source", text),
         ("digest", text),
         ("checksum", text),
-        ("provided_vectors", arrow.bool_()),
+        *((key, arrow.bool_()) for key in ORIGIN_KEYS),
         ("chunks", arrow.list_(piece)),
     ]
     return arrow.schema(fields, metadata={HEADER_KEY: _ENCODER.encode(header.to_dict())})
@@ -81,10 +83,15 @@ def _build_columns(arrow: Any, schema: Any, header: ExportHeader | None, group: 
     ]  # fmt: skip
     if header is not None:
         checksums = [compute_text_checksum(document.title, document.text) for document in group]
-        values += [[document.source for document in group], [document.digest for document in group], checksums]
+        payloads = [None if document.payload is None else _ENCODER.encode(document.payload) for document in group]
+        values += [payloads, [document.source for document in group], [document.digest for document in group], checksums]
     columns = [arrow.array(column, arrow.string()) for column in values]
-    provided = arrow.array([document.provided_vectors for document in group], arrow.bool_())
-    return columns if header is None else [*columns, provided, _build_chunks(arrow, schema, header, group)]
+    if header is None:
+        return columns
+    origins = [
+        arrow.array([document.vector_origin is kind for document in group], arrow.bool_()) for kind in ORIGIN_KEYS.values()
+    ]
+    return [*columns, *origins, _build_chunks(arrow, schema, header, group)]
 
 
 def _build_chunks(arrow: Any, schema: Any, header: ExportHeader, group: Sequence[FullDocument]) -> Any:
@@ -105,7 +112,7 @@ def _build_chunks(arrow: Any, schema: Any, header: ExportHeader, group: Sequence
 
 
 def _fill_vectors(document: FullDocument, dimension: int) -> NDArray[np.float16] | NDArray[np.float32]:
-    """Return its vectors; where they are still to be made, rows that the mask hides."""
+    """Return its vectors; where they are still to be made or are none, rows that the mask hides."""
     return np.zeros((len(document.spans), dimension), np.float32) if document.vectors is None else document.vectors
 
 
@@ -141,6 +148,7 @@ class ParquetSource:
             record["metadata"] = _parse_json_text(record.get("metadata"))
             if self.header is None:
                 return ImportEntry(where, 1.0, parse_plain_record(record))
+            record["payload"] = _parse_json_text(record.get("payload"))
             for piece in record.get("chunks", ()):
                 piece["location"] = _parse_json_text(piece.get("location"))
             return ImportEntry(where, 1.0, parse_own_record(record, self.header))

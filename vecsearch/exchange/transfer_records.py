@@ -17,17 +17,18 @@ from vecsearch.core.checks import shorten_repr
 from vecsearch.core.errors import InputError
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import ID_LENGTH_MAX
-from vecsearch.core.types import Precision
+from vecsearch.core.types import Precision, VectorOrigin
 from vecsearch.documents.validation import validate_document, validate_metadata, validate_text
 from vecsearch.stores.base import CollectionInfo, FullDocument
 from vecsearch.text.analyzer import is_known_stemmer
 
 Rows: TypeAlias = NDArray[np.float16] | NDArray[np.float32]
 
-LAYOUT: Final = 2  # of what an export holds
+LAYOUT: Final = 3  # of what an export holds
 TEXT_KEYS: Final = ("text", "document", "content", "page_content")
 ID_KEYS: Final = ("id", "_id")
 _PLAIN_KEYS: Final = frozenset((*ID_KEYS, *TEXT_KEYS, "title", "metadata"))
+ORIGIN_KEYS: Final = {"provided_vectors": VectorOrigin.CALLER, "without_vectors": VectorOrigin.NONE}  # true where it is so
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _NORM_SLACK: Final = 0.01  # more than half precision takes from a unit row
 
@@ -76,7 +77,7 @@ class ImportRecord:
     digest: str | None = None
     spans: tuple[ChunkSpan, ...] = ()
     vectors: Rows | None = None
-    provided_vectors: bool = False
+    vector_origin: VectorOrigin = VectorOrigin.TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,9 @@ def build_json_value(document: FullDocument, *, vectors: bool) -> dict[str, Any]
     rows = [None] * len(document.spans) if document.vectors is None else format_numbers(document.vectors)
     pieces = [_build_chunk(cut, row) for cut, row in zip(document.spans, rows, strict=True)]
     checksum = compute_text_checksum(document.title, document.text)
-    provided = {"provided_vectors": True} if document.provided_vectors else {}
-    return {**plain, **source, "digest": document.digest, **provided, "checksum": checksum, "chunks": pieces}
+    payload = {} if document.payload is None else {"payload": document.payload}
+    origin = {key: True for key, kind in ORIGIN_KEYS.items() if kind is document.vector_origin}
+    return {**plain, **payload, **source, "digest": document.digest, **origin, "checksum": checksum, "chunks": pieces}
 
 
 def compute_text_checksum(title: str | None, text: str) -> str:
@@ -185,15 +187,21 @@ def parse_own_record(value: Any, header: ExportHeader) -> ImportRecord:
     if not isinstance(value, Mapping):
         raise InputError(f"expected an object, got {shorten_repr(value)}")
     text, metadata = value.get("text"), value.get("metadata")
+    origin = next((kind for key, kind in ORIGIN_KEYS.items() if value.get(key) is True), VectorOrigin.TEXT)
     document = validate_document(
-        ParsedDocument(_choose_id(value), "" if text is None else text, value.get("title"), {} if metadata is None else metadata)
-    )
+        ParsedDocument(
+            _choose_id(value), "" if text is None else text, value.get("title"), {} if metadata is None else metadata,
+            payload=value.get("payload"),
+        ),
+        has_vector=origin is VectorOrigin.CALLER,
+    )  # fmt: skip
     source, digest = _parse_source(value.get("source")), value.get("digest")
     if value.get("checksum") not in (None, compute_text_checksum(document.title, document.text)):
-        return ImportRecord(document, source)
+        kept = VectorOrigin.NONE if origin is VectorOrigin.NONE else VectorOrigin.TEXT
+        return ImportRecord(validate_document(document), source, vector_origin=kept)
     cuts, vectors = _parse_chunks(value.get("chunks") or [], document.text, header)
     sound = digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
-    return ImportRecord(document, source, sound, cuts, vectors, value.get("provided_vectors") is True)
+    return ImportRecord(document, source, sound, cuts, vectors, origin)
 
 
 def _choose_id(value: Mapping[str, Any]) -> Any:

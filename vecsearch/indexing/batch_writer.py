@@ -19,7 +19,7 @@ from vecsearch.core.batched import batched
 from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, BATCH_SECONDS, BATCH_TEXT_CHUNKS
-from vecsearch.core.types import CollectionSpec, Metadata, Precision, Split
+from vecsearch.core.types import JSON, CollectionSpec, Metadata, Precision, Split, VectorOrigin
 from vecsearch.documents.chunk_inputs import format_encoder_input, hash_content, hash_encoder_input
 from vecsearch.encoders.base import EncoderSpec, TextEncoder, describe_encoder
 from vecsearch.encoders.unit_vectors import VectorFailure
@@ -87,6 +87,7 @@ class _Batch:
     ready: list[NewDocument] = field(default_factory=list)
     files: list[FinishedFile] = field(default_factory=list)
     relabellings: dict[str, Relabelling] = field(default_factory=dict)
+    payloads: dict[str, JSON] = field(default_factory=dict)  # other ones of stored documents
     sources: dict[str, str | None] = field(default_factory=dict)  # of the documents in it, by id
     weights: dict[str, float] = field(default_factory=dict)  # how much of the run's total each document is
     chunks: int = 0
@@ -163,6 +164,10 @@ class BatchWriter:
         """Queue other metadata for a stored document of this source."""
         self._batch.relabellings[key] = Relabelling(source, metadata)
 
+    def set_payload(self, key: str, payload: JSON) -> None:
+        """Queue another payload for a stored document."""
+        self._batch.payloads[key] = payload
+
     def finish_file(self, file: IndexedFile, ids: Set[str] = frozenset(), *, removes_others: bool = False) -> None:
         """Mark a file as read, together with the last of its documents.
 
@@ -199,7 +204,7 @@ class BatchWriter:
             vectors = self._embed(batch)
         dimension = self._get_encoder().dimension if batch.chunked else 0
         new = [*(assemble(chunked, vectors, dimension) for chunked in batch.chunked), *batch.ready]
-        if new or batch.files or batch.relabellings:
+        if new or batch.files or batch.relabellings or batch.payloads:
             self._commit(new, batch)
             self._advance(sum(batch.weights.values()), sum(len(document.spans) for document in new))
         self._batch = _Batch()
@@ -221,10 +226,10 @@ class BatchWriter:
             writer.commit([] if first is None else [first], continuations=[more])
         return True
 
-    def commit_with_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix) -> None:
-        """Commit documents of one chunk each whose vectors the caller brings, thousands at a time."""
+    def commit_with_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix, are_given: Sequence[bool]) -> None:
+        """Commit documents of one chunk each, thousands at a time: their vectors, where `are_given`, the caller brings."""
         for batch in batched(enumerate(documents), BATCH_PROVIDED_VECTORS):
-            new = [_make_document_with_vector(document, rows[n : n + 1]) for n, document in batch]
+            new = [make_whole_document(document, rows[n : n + are_given[n]]) for n, document in batch]
             self._commit(new, _Batch(sources={document.id: None for document in new}))
 
     # -- committing
@@ -237,7 +242,7 @@ class BatchWriter:
                 self.ensure(writer, (document.text for document in new))
             with writer.open_snapshot() as snapshot:
                 plan = plan_commit(snapshot, new, batch.relabellings, batch.files, self._is_replaceable)
-            writer.commit(plan.documents, plan.files, metadata=plan.metadata)
+            writer.commit(plan.documents, plan.files, metadata=plan.metadata, payloads=batch.payloads)
         self.counts.count(plan, {chunked.document.id for chunked in batch.chunked})
         self.left_out.extend(plan.left_out)
 
@@ -364,12 +369,14 @@ def _describe_change(before: CollectionInfo, now: CollectionInfo | None) -> str:
     return f"embedded again by the model {now.encoder.model}"
 
 
-def _make_document_with_vector(document: ParsedDocument, vectors: Matrix) -> NewDocument:
+def make_whole_document(document: ParsedDocument, vectors: Matrix) -> NewDocument:
+    """Return a document of one chunk, which has the vector that is in `vectors`, or none."""
     spans = _make_whole_span(len(document.text))
     digest = hash_content(document, Split.TOKENS)
     return NewDocument(
-        document.id, None, document.text, document.title, document.metadata, digest, spans, vectors, provided_vectors=True
-    )
+        document.id, None, document.text, document.title, document.metadata, digest, spans, vectors,
+        vector_origin=VectorOrigin.CALLER if len(vectors) else VectorOrigin.NONE, payload=document.payload,
+    )  # fmt: skip
 
 
 @lru_cache(_SPANS_KEPT)

@@ -14,9 +14,12 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, Final
 
+import numpy as np
+
 from vecsearch.core.errors import CollectionNotFoundError, EncodingError, StorageError, UsageError
 from vecsearch.core.parsed import ParsedDocument
-from vecsearch.core.types import CollectionSpec, Precision
+from vecsearch.core.types import CollectionSpec, Precision, VectorOrigin
+from vecsearch.documents.validation import has_words
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder, describe_encoder
 from vecsearch.encoders.model_files import ComputePrecision
@@ -129,7 +132,9 @@ class ReembedRun:
         while pending := self._replacement.list_pending(after=after):
             encoded = self._find_encoded(pending)
             for document in pending:
-                self._add(batches, document, encoded.get(document.digest))
+                self._add(
+                    batches, document, encoded.get(document.digest) if document.vector_origin is not VectorOrigin.NONE else None
+                )
             after, count = pending[-1].number, count + len(pending)
         batches.flush()
         return count
@@ -141,13 +146,20 @@ class ReembedRun:
 
     def _add(self, batches: BatchWriter, document: OutdatedDocument, encoded: EncodedChunks | None) -> None:
         weight = float(len(document.text))
+        if document.vector_origin is VectorOrigin.NONE:
+            encoded = EncodedChunks(document.spans, np.empty((0, self._target.encoder.dimension), np.float32))
         if encoded is not None:
             new = NewDocument(
-                document.id, document.source, document.text, document.title, {}, document.digest, encoded.spans,
-                encoded.vectors, preserved=document.preserved,
+                document.id, document.source, document.text, document.title, {}, document.digest, encoded.spans, encoded.vectors,
+                vector_origin=VectorOrigin.TEXT if len(encoded.vectors) else VectorOrigin.NONE, preserved=document.preserved,
             )  # fmt: skip
             batches.add_encoded(new, weight=weight)
             return
+        if not has_words(document.title, document.text):
+            raise EncodingError(
+                f"the document {document.id!r} is a vector without a text, which no other model can make again; so the old "
+                f"vectors of {self._name!r} stay: delete that document, or give it a text, and run reembed again"
+            )
         parsed = ParsedDocument(document.id, document.text, document.title)
         chunked = rechunk(
             parsed, document.spans, self._target.encoder, digest=document.digest, source=document.source,

@@ -81,7 +81,8 @@ def assemble(chunked: ChunkedDocument, vectors: Mapping[str, NDArray[np.float32]
     return NewDocument(
         document.id, chunked.source, document.text, document.title, document.metadata, chunked.digest, chunked.spans,
         np.stack(known) if known else np.empty((0, dimension), np.float32),
-        pending=tuple(ordinal for ordinal, row in enumerate(found) if row is None), preserved=chunked.preserved,
+        pending=tuple(ordinal for ordinal, row in enumerate(found) if row is None), payload=document.payload,
+        preserved=chunked.preserved,
     )  # fmt: skip
 
 

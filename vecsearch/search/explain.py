@@ -25,10 +25,14 @@ def attribute_to_tokens(
 ) -> list[Explanation]:
     """Add the share of every token in each passage's similarity, and the sentence nearest to the query.
 
-    The similarity is that of `components["dense"]`. An encoder that does not pool by the mean has no shares; that is no error.
+    The similarity is that of `components["dense"]`. An encoder that does not pool by the mean has no shares, nor has a passage
+    without a word; that is no error.
     """
-    rows = encode_tokens(encoder, [format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks])
-    return [_attribute_tokens(*parts, encoder, query) for parts in zip(explanations, chunks, rows, strict=True)]
+    explained, inputs = list(explanations), [format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks]
+    worded = [n for n, text in enumerate(inputs) if text.strip()]
+    for n, rows in zip(worded, encode_tokens(encoder, [inputs[n] for n in worded]), strict=True):
+        explained[n] = _attribute_tokens(explanations[n], chunks[n], rows, encoder, query)
+    return explained
 
 
 def _attribute_tokens(

@@ -73,13 +73,15 @@ class MaxSimReranker:
         return np.asarray(late + RERANK_FEEDBACK_WEIGHT * likeness, np.float64)
 
     def _score_late_interaction(self, snapshot: Snapshot, query: str, chunks: Sequence[ChunkText]) -> Numbers:
-        """Return the MaxSim of each passage, in [0, 1]; see `score_passage`."""
+        """Return the MaxSim of each passage, in [0, 1], 0 for one without a word; see `score_passage`."""
         (query_tokens,) = encode_tokens(self.encoder, [query], is_query=True)
         weights = compute_token_weights(query, query_tokens, snapshot.idf(parse_terms(snapshot, query)), snapshot.info.stemmer)
         unit = _normalize(query_tokens.rows)
         passages = [format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks]
-        rows = encode_tokens(self.encoder, passages)
-        return np.array([score_passage(unit @ _normalize(passage.rows).T, weights) for passage in rows])
+        scores, worded = np.zeros(len(passages)), [n for n, passage in enumerate(passages) if passage.strip()]
+        for n, passage in zip(worded, encode_tokens(self.encoder, [passages[n] for n in worded]), strict=True):
+            scores[n] = score_passage(unit @ _normalize(passage.rows).T, weights)
+        return scores
 
 
 @dataclass(frozen=True, slots=True)

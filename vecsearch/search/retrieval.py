@@ -135,7 +135,7 @@ def _retrieve_dense(snapshot: Snapshot, query: Query, within: ChunkSet | None, d
 def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, min_depth: int) -> Ranking:
     """Search either side deeper until no chunk that neither has shown could still come in: Fagin's threshold algorithm.
 
-    What neither has shown is no nearer than the last that the vectors have shown, or has no vector yet, which counts 0. That
+    What neither has shown is no nearer than the last that the vectors have shown, or has no vector, which counts 0. That
     leaves a share of the best possible BM25 up to which it cannot come in, and so a score down to which the terms are searched,
     once: cheaper than to go through the vectors again, which is done where even so many that the terms find are not enough.
     """
@@ -144,13 +144,13 @@ def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, 
     matches = snapshot.match(_parse_text(snapshot, query), depth, within=within)
     near, known = _find_nearest(snapshot, query, within, depth), NO_CHUNKS
     unseen_bm25, is_extended = _find_unseen_share(matches, depth), False  # the most that a chunk has that was not shown
-    some_wait = snapshot.info.pending_vectors > 0  # chunks without a vector, whose cosine counts 0
+    some_lack = snapshot.info.lacks_vectors  # a vector: their cosine counts 0
     while True:
         ranking = _fuse(query, near, matches, _collect_candidates(snapshot, query, near, matches, known))
         if query.fusion is not Fusion.TMM:
             return ranking
-        similarity = _limit_unseen_cosine(near, some_wait=some_wait)
-        is_complete = near.exhausted and not (some_wait and unseen_bm25)
+        similarity = _limit_unseen_cosine(near, some_lack=some_lack)
+        is_complete = near.exhausted and not (some_lack and unseen_bm25)
         if is_complete or _is_out_of_reach(query, similarity, unseen_bm25):
             return _rescore_best(snapshot, query, replace(ranking, complete=True), matches)
         harmless = _find_harmless_share(query, ranking.ranked, min_depth, similarity, matches.identifier_share)
@@ -186,10 +186,10 @@ def _find_harmless_share(query: Query, ranked: ScoredChunks, count: int, similar
     return share
 
 
-def _limit_unseen_cosine(near: VectorHits, *, some_wait: bool) -> float:
+def _limit_unseen_cosine(near: VectorHits, *, some_lack: bool) -> float:
     """Return the highest cosine that a chunk can count with which the dense side has not shown."""
     last = -1.0 if near.exhausted else float(near.ranked.scores[-1])
-    return max(last, 0.0) if some_wait else last
+    return max(last, 0.0) if some_lack else last
 
 
 def _collect_candidates(

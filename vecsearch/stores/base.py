@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vecsearch.core.results import ChunkWindow, Hit
-from vecsearch.core.types import ChunkId, Document, DocumentSummary, Finding, ListOrder, Metadata, Precision, Source
+from vecsearch.core.types import JSON, ChunkId, Document, DocumentSummary, Finding, ListOrder, Metadata, Precision, Source
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.stores.values import (
     NO_CHUNKS,
@@ -104,7 +104,7 @@ class Snapshot(Protocol):
         """Return the cosines of chunks, whose ids ascend, as they do; one that is not there or has no vector is left out."""
 
     def load_vectors(self, ids: Sequence[ChunkId]) -> Matrix:
-        """Load the unit float32 vectors of chunks that are there, in the order given; zeros for one that has none yet."""
+        """Load the unit float32 vectors of chunks that are there, in the order given; zeros for one that has none."""
 
     def idf(self, query: LexicalQuery) -> dict[str, float]:
         """Return the inverse document frequency of each single word of a query, by its stem."""
@@ -227,13 +227,17 @@ class Writer(Protocol):
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
+        payloads: Mapping[str, JSON] | None = None,
         continuations: Sequence[Continuation] = (),
     ) -> None:
-        """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read. Continue the
-        texts of documents, of those stored now too; a document that is not there is left out."""
+        """Store documents, replacing those of the same id, replace the metadata and the payloads of others, and mark files as
+        read. Continue the texts of documents, of those stored now too; a document that is not there is left out."""
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
+
+    def set_collection_metadata(self, metadata: Metadata) -> None:
+        """Replace the metadata of the collection itself."""
 
     def set_stemmer(self, stemmer: str) -> None:
         """Rebuild the text index with another stemmer."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.parsed import ChunkSpan
-from vecsearch.core.types import ChunkId, Finding, Metadata, Split
+from vecsearch.core.types import JSON, ChunkId, Finding, Metadata, Split, VectorOrigin
 from vecsearch.stores.values import Matrix, Vector
 
 
@@ -22,13 +22,14 @@ from vecsearch.stores.values import Matrix, Vector
 class StoredDocument:
     """What shows whether a document has changed; `source` is the stored path of its file.
 
-    `digest` is None where its vectors were provided: they do not follow from it.
+    `digest` is None where its vectors do not follow from it: they were brought, or there are none.
     """
 
     id: str
     source: str | None
     digest: str | None
     metadata: Metadata
+    vector_origin: VectorOrigin = VectorOrigin.TEXT
 
     def has_metadata(self, metadata: Metadata) -> bool:
         """Return whether these are the stored metadata, as written: to Python true, 1 and 1.0 are equal, 0.0 and -0.0 too."""
@@ -71,8 +72,7 @@ class StoredVector:
 class FullDocument:
     """A document with all that belongs to it; `vectors` holds a row for each span, bit for bit as stored.
 
-    `vectors` is None where one of them is still to be made. `provided_vectors`: the caller brought them, they do not follow from
-    the text.
+    `vectors` is None where one of them is still to be made, or where there are none.
     """
 
     id: str
@@ -81,16 +81,19 @@ class FullDocument:
     text: str
     metadata: Metadata
     digest: str
-    provided_vectors: bool
+    vector_origin: VectorOrigin
     spans: tuple[ChunkSpan, ...]
     vectors: NDArray[np.float16] | NDArray[np.float32] | None
+    payload: JSON = None
 
 
 @dataclass(frozen=True, slots=True)
 class PreservedFields:
-    """What a document that was stored before keeps as it stands: its metadata, a JSON object, and when it was indexed."""
+    """What a document that was stored before keeps as it stands: its metadata and its payload, both as JSON, and when it was
+    indexed."""
 
     metadata: str
+    payload: str | None
     indexed_at: str
 
 
@@ -99,7 +102,7 @@ class NewDocument:
     """A document ready to store; `source` is the stored path of its file.
 
     `vectors` holds one unit float32 row for each span, but for those whose numbers `pending` has, ascending: their vectors follow
-    later.
+    later. A document whose `vector_origin` is NONE has neither.
     """
 
     id: str
@@ -111,7 +114,8 @@ class NewDocument:
     spans: tuple[ChunkSpan, ...]
     vectors: Matrix
     pending: tuple[int, ...] = ()
-    provided_vectors: bool = False
+    vector_origin: VectorOrigin = VectorOrigin.TEXT
+    payload: JSON = None
     preserved: PreservedFields | None = None
 
 
@@ -187,6 +191,7 @@ class OutdatedDocument:
     title: str | None
     text: str
     digest: str
+    vector_origin: VectorOrigin
     preserved: PreservedFields
     spans: tuple[ChunkSpan, ...]
     replaces: bool

@@ -31,7 +31,8 @@ class CollectionInfo:
 
     `encoder` made its vectors. `identity` and `version` are opaque: equal for two states of the same collection, whatever was
     written in between, and for two snapshots that see the same rows of it. `pending_vectors`: chunks that are found by their
-    words alone, as their vectors are still to be made.
+    words alone, as their vectors are still to be made; `vectorless_chunks`: those that are to have none. `public_id`: a UUID that
+    users know it by, whatever its name and vectors.
     """
 
     name: str
@@ -42,6 +43,13 @@ class CollectionInfo:
     identity: Hashable
     version: Hashable
     pending_vectors: int = 0
+    vectorless_chunks: int = 0
+    public_id: str = ""
+
+    @property
+    def lacks_vectors(self) -> bool:
+        """Return whether it has chunks without a vector."""
+        return self.pending_vectors + self.vectorless_chunks > 0
 
     def has_same_vectors(self, other: CollectionInfo) -> bool:
         """Return whether vectors made for one may be stored in the other."""

@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 
 from vecsearch.core.parsed import ChunkSpan
-from vecsearch.core.types import Precision, Split
+from vecsearch.core.types import Precision, Split, VectorOrigin
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import (
     Continuation,
@@ -51,7 +51,8 @@ def make_document(
     title: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     context: str = "",
-    provided_vectors: bool = False,
+    vector_origin: VectorOrigin = VectorOrigin.TEXT,
+    payload: Any = None,
     preserved: PreservedFields | None = None,
     spec: EncoderSpec = SPEC,
 ) -> NewDocument:
@@ -61,7 +62,9 @@ def make_document(
     for number, line in enumerate(text.split("\n"), start=1):
         spans.append(ChunkSpan(start, start + len(line), {"lines": [number, number]}, context))
         start += len(line) + 1
-    vectors = np.stack([make_vector(text[span.start : span.end], spec.dimension) for span in spans])
+    with_vector = [] if vector_origin is VectorOrigin.NONE else spans
+    rows = [make_vector(text[span.start : span.end], spec.dimension) for span in with_vector]
+    vectors = np.array(rows, np.float32).reshape(len(rows), spec.dimension)
     digest = hash_text(f"{title}\0{text}")
     return NewDocument(
         id,
@@ -72,7 +75,8 @@ def make_document(
         digest,
         tuple(spans),
         vectors,
-        provided_vectors=provided_vectors,
+        vector_origin=vector_origin,
+        payload=payload,
         preserved=preserved,
     )
 

@@ -23,7 +23,7 @@ from tests.stores.contract.documents import (
 from vecsearch.core.filters import Compare, Comparison
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.settings import LOADER_VERSION
-from vecsearch.core.types import ChunkLocation, Document, Source, SourceState, Split
+from vecsearch.core.types import ChunkLocation, Document, Source, SourceState, Split, VectorOrigin
 from vecsearch.stores.base import PreservedFields, Snapshot, Store, StoredSource
 
 A_TXT, B_TXT, OUTSIDE = "notes/a.txt", "notes/deep/b.txt", "/elsewhere/c.txt"
@@ -149,7 +149,7 @@ def test_a_file_lets_documents_go(filled_store: Store) -> None:
 
 def test_what_a_write_compares_with(filled_store: Store) -> None:
     river = make_document("a1", "river\nbank", title="A")
-    write(filled_store, [make_document("brought", "own words", provided_vectors=True)])
+    write(filled_store, [make_document("brought", "own words", vector_origin=VectorOrigin.CALLER)])
     own_document = make_document("brought", "own words")
     with open_snapshot(filled_store) as snapshot:
         stored = snapshot.find_stored_documents(["a1", "missing", "none", "brought"])
@@ -175,7 +175,7 @@ def test_vectors_that_follow_from_a_text(store: Store) -> None:
         [
             make_document("a", "river\nbank", title="T", context="Above"),
             make_document("b", "other"),
-            make_document("brought", "own words", provided_vectors=True),
+            make_document("brought", "own words", vector_origin=VectorOrigin.CALLER),
         ],
     )
     with open_snapshot(store) as snapshot:
@@ -190,7 +190,7 @@ def test_vectors_that_follow_from_a_text(store: Store) -> None:
 
 def test_export_gives_everything_in_the_order_of_chunks(filled_store: Store) -> None:
     write(filled_store, [make_document("a1", "river\nagain", source=A_TXT, context="Part", metadata={"new": True})])
-    write(filled_store, [make_document("brought", "own words", title="Own", provided_vectors=True)])
+    write(filled_store, [make_document("brought", "own words", title="Own", vector_origin=VectorOrigin.CALLER)])
     with open_snapshot(filled_store) as snapshot:
         exported = list(snapshot.export())
     assert [document.id for document in exported] == ["a2", "b", "c", "none", "a1", "brought"]
@@ -200,15 +200,15 @@ def test_export_gives_everything_in_the_order_of_chunks(filled_store: Store) -> 
     )
     document = exported[4]
     assert (document.source, document.title, document.text, document.metadata) == (A_TXT, None, "river\nagain", {"new": True})
-    assert (document.digest, document.provided_vectors, document.spans) == (
+    assert (document.digest, document.vector_origin, document.spans) == (
         changed_document.digest,
-        False,
+        VectorOrigin.TEXT,
         changed_document.spans,
     )
     assert document.vectors is not None
     assert document.vectors.dtype == np.float16
     assert np.array_equal(document.vectors, changed_document.vectors.astype(np.float16))
-    assert (exported[5].digest, exported[5].provided_vectors) == (provided_document.digest, True)
+    assert (exported[5].digest, exported[5].vector_origin) == (provided_document.digest, VectorOrigin.CALLER)
 
 
 def find_pending(snapshot: Snapshot) -> list[str]:
@@ -296,12 +296,13 @@ def test_one_fills_at_a_time(store: Store, make_store: StoreMaker) -> None:
 
 
 def test_preserved_fields_stay_as_they_were(store: Store) -> None:
-    preserved = PreservedFields('{"n":1}', "2001-02-03T04:05:06+00:00")
+    preserved = PreservedFields('{"n":1}', '[1,{"raw":null}]', "2001-02-03T04:05:06+00:00")
     write(store, [make_document("a", "river", metadata={"ignored": True}, preserved=preserved), make_document("b", "bank")])
     with open_snapshot(store) as snapshot:
         summaries = {summary.id: summary.indexed_at for summary in snapshot.summarize_documents(snapshot.list_document_ids())}
         assert summaries["a"] == preserved.indexed_at < summaries["b"]
-        assert snapshot.load_documents(["a"])[0].metadata == {"n": 1}
+        (kept,) = snapshot.load_documents(["a"])
+        assert (kept.metadata, kept.payload) == ({"n": 1}, [1, {"raw": None}])
 
 
 def test_one_id_twice_in_a_batch_stores_the_last(store: Store) -> None:

@@ -18,7 +18,7 @@ from tests.stores.contract.documents import (
     write,
 )
 from vecsearch.core.errors import StorageError
-from vecsearch.core.types import Precision
+from vecsearch.core.types import Precision, VectorOrigin
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import OutdatedDocument, Replacement, Store
 
@@ -30,7 +30,7 @@ def filled_store(store: Store) -> Store:
         [
             make_document("a", "river\nbank", source="a.txt", title="A", metadata={"n": 1}),
             make_document("b", "spring"),
-            make_document("c", "dusk", provided_vectors=True),
+            make_document("c", "dusk", vector_origin=VectorOrigin.CALLER),
         ],
         [make_file("a.txt"), make_file("empty.txt")],
     )

@@ -6,6 +6,7 @@ derived as absent.
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sqlite3
@@ -16,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import vecsearch
@@ -119,6 +121,10 @@ def test_what_is_kept_of_an_older_format_is_upgraded_by_the_first_write(tmp_path
     assert read_version(folder) == SCHEMA_VERSION
     assert len(list(folder.glob("backup-*"))) == 1
     check_answers(folder)
+    with vecsearch.connect(folder) as database:
+        ids = {database.collection(name).id for name in database.collections()}
+        assert len(ids) == 2
+        assert all(re.fullmatch("[0-9a-f]{32}", str(key)) for key in ids)
     with vecsearch.open(folder) as collection, vecsearch.open(copy_format(tmp_path)) as current:
         for question in ("knots hitch", "rail", '"sand eels"', "est*", "naive"):
             hits, expected = (opened.search(question, mode="lexical") for opened in (collection, current))
@@ -248,7 +254,7 @@ def test_each_batch_is_committed_and_its_progress_reported(old: Path, monkeypatc
     assert counts == sorted(counts)
     assert (counts[0], of_default[-1][2:]) == (3, (10, 10))
     assert {report[:2] for report in reports} == {
-        (structure, name) for structure in ("metadata_index", "text_index") for name in ("default", "exact")
+        (structure, name) for structure in ("metadata_index", "text_index") for name in ("default", "exact", "mixed")
     }
 
 
@@ -356,10 +362,13 @@ def test_a_backup_of_an_older_format_is_upgraded_by_the_restore(tmp_path: Path, 
 
 
 def read_truth(file: Path) -> dict[str, list[Any]]:
-    """Read what an upgrade has to keep, of a database of this format or of the next."""
+    """Read what an upgrade has to keep, of a database of any format that is read."""
+    with closing(sqlite3.connect(file)) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(documents)")]
+    origin = "vector_origin" if "vector_origin" in names else "provided_vectors"
     columns = {
         "collections": "id, name, role, model, fingerprint, dimension, precision, created_at, stemmer, metadata",
-        "documents": "id, collection_id, source_id, external_id, title, text, metadata, digest, provided_vectors, indexed_at",
+        "documents": f"id, collection_id, source_id, external_id, title, text, metadata, digest, indexed_at, {origin}",
         "sources": "*", "chunks": "*", "vectors": "*",
     }  # fmt: skip
     with closing(sqlite3.connect(file)) as connection:
@@ -421,6 +430,10 @@ def test_this_format_opens_unchanged(current_database: Path) -> None:
         assert collection.index([current_database.parent / "notes"]).unchanged == 6
     with vecsearch.open(current_database, collection="exact") as collection:
         assert collection.search("another collection", limit=1)[0].id == "other"
+    with vecsearch.open(current_database, collection="mixed") as collection:
+        assert [hit.payload for hit in collection.search("without", mode="lexical")] == [{"raw": [1]}]
+        assert [hit.id for hit in collection.search(np.eye(384)[1])] == ["mute"]
+        assert (collection.metadata, len(collection.id or "")) == ({"of": "the sea"}, 32)
     assert counting_encoder.documents == []
     assert not list(current_database.glob("backup-*"))
     check_answers(current_database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import warnings
@@ -264,7 +265,7 @@ for _name in ("backup", "restore", "export", "import"):
 @cli.group(invoke_without_command=True)
 @add_common_options
 def collections(options: CliContext) -> None:
-    """List, create, delete or rename collections."""
+    """List, create, describe, delete or rename collections."""
     if click.get_current_context().invoked_subcommand is None:
         _list_collections(options)
 
@@ -289,6 +290,23 @@ def create_collection(options: CliContext, name: str, model: str | None, stemmer
         collection = database.create_collection(name, model=model, stemmer=stemmer, metadata=extra)
         created = {"created": name, "model": collection.model, "dimension": collection.dimension, "metadata": extra}
     options.show(created, [] if options.quiet else [f"created {name} with the model {created['model']}"])
+
+
+@collections.command("describe")
+@click.argument("name")
+@click.option("--metadata", metavar="JSON", help="A JSON object to store with it, in the place of what is there.")
+@add_common_options
+def describe_collection(options: CliContext, name: str, metadata: str | None) -> None:
+    """Show a collection's id and metadata, or give it other metadata."""
+    with options.connect(writable=metadata is not None) as database:
+        if name not in (known := database.collections()):
+            raise CollectionNotFoundError(name, known)
+        collection = database.collection(name)
+        if metadata is not None:
+            collection.set_metadata(parse_metadata_option(metadata))
+        described = {"name": name, "id": collection.id, "metadata": dict(collection.metadata)}
+    shown = json.dumps(described["metadata"], ensure_ascii=False)
+    options.show(described, [] if options.quiet else map(terminal_safe.make_printable, (f"{name}  {described['id']}", shown)))
 
 
 @collections.command("delete")

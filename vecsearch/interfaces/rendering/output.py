@@ -167,7 +167,8 @@ def build_documents_json(documents: Sequence[Document]) -> dict[str, Any]:
 def _build_document_json(document: Document) -> dict[str, Any]:
     fields = asdict(document)
     chunks = [{key: value for key, value in chunk.items() if key != "location" or value} for chunk in fields["chunks"]]
-    return {**{key: fields[key] for key in ("id", "source", "title", "text", "metadata")}, "chunks": chunks}
+    payload = {} if document.payload is None else {"payload": document.payload}
+    return {**{key: fields[key] for key in ("id", "source", "title", "text", "metadata")}, **payload, "chunks": chunks}
 
 
 def build_summary_json(summary: DocumentSummary) -> dict[str, Any]:

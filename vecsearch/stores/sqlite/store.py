@@ -124,7 +124,7 @@ class SQLiteStore:
 
     def rename_collection(self, old: str, new: str) -> None:
         """Raise CollectionNotFoundError, and InputError where the new name is taken."""
-        from vecsearch.stores.sqlite.write.writer import rename_collection
+        from vecsearch.stores.sqlite.write.collection_rows import rename_collection
 
         with self.hold_lock():
             if new in self.list_names():
@@ -134,7 +134,7 @@ class SQLiteStore:
     def drop_collection(self, name: str) -> None:
         """Delete a collection with all its documents. Raises CollectionNotFoundError."""
         from vecsearch.stores.sqlite.write import compaction
-        from vecsearch.stores.sqlite.write.writer import drop_collection
+        from vecsearch.stores.sqlite.write.collection_rows import drop_collection
 
         with self.hold_lock():
             drop_collection(self.database, name)

@@ -49,6 +49,8 @@ class CollectionState:
     metadata: Metadata
     restored_version: int
     pending_vectors: int
+    vectorless_chunks: int
+    public_id: str
 
     @property
     def is_hidden(self) -> bool:
@@ -124,11 +126,11 @@ def get_replacement_ref(name: str) -> CollectionRef:
 
 
 def _parse_state(row: Sequence[Any]) -> CollectionState:
-    number, name, role, model, fingerprint, dimension, precision, data, index, indexed, stemmer, metadata, restored, pending = row
+    number, name, role, model, fingerprint, dimension, precision, data, index, indexed, stemmer, metadata, *rest = row
     try:
         return CollectionState(
             number, name, CollectionRole(role), model, fingerprint, dimension, Precision(precision), data, index, indexed,
-            stemmer, {} if metadata == "{}" else parse_stored_json(metadata), restored, pending,
+            stemmer, {} if metadata == "{}" else parse_stored_json(metadata), *rest,
         )  # fmt: skip
     except ValueError as error:
         raise DatabaseCorruptedError(f"the database is damaged: {error}; see `vecsearch doctor`") from error

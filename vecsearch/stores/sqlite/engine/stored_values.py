@@ -28,6 +28,16 @@ def parse_stored_json(text: str) -> JSON:
         ) from error
 
 
+def format_payload(value: JSON) -> str | None:
+    """Return a payload as it is stored, NULL for none."""
+    return None if value is None else _ENCODER.encode(value)
+
+
+def parse_payload(text: str | None) -> JSON:
+    """Return a document's payload. Raises DatabaseCorruptedError."""
+    return None if text is None else parse_stored_json(text)
+
+
 def parse_location(text: str | None) -> Location:
     """Return where a chunk stands in its source, as `chunks.location` says. Raises DatabaseCorruptedError."""
     return {} if text is None else parse_stored_json(text)

@@ -30,6 +30,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import NullType
 
+from vecsearch.core.types import VectorOrigin
+
 metadata = MetaData()
 
 collections = Table(
@@ -50,6 +52,8 @@ collections = Table(
     Column("metadata", Text, nullable=False, server_default="{}"),  # a JSON object of the user's
     Column("restored_version", Integer, nullable=False, server_default="0"),  # the data_version that a restore began with
     Column("pending_vectors", Integer, nullable=False, server_default="0"),  # chunks whose vector is still to be made
+    Column("vectorless_chunks", Integer, nullable=False, server_default="0"),  # those of documents that are to have no vectors
+    Column("public_id", Text, nullable=False, server_default=""),  # a UUID, the same for as long as users take it for the same
     Index("collections_by_name", "name", "role", unique=True, sqlite_where=text("role <> 'replaced'")),
     Index("hidden_collections", "role", sqlite_where=text("role <> 'live'")),  # each writer looks for those
     sqlite_autoincrement=True,
@@ -90,8 +94,9 @@ documents = Table(
     Column("text", Text, nullable=False),  # of a long one its first part; the others are in text_parts
     Column("metadata", Text, nullable=False),  # a JSON object
     Column("digest", Text, nullable=False),  # sha256 of what is encoded: title, text, split, sections
-    Column("provided_vectors", Boolean, nullable=False),  # by the caller: they do not follow from the text
+    Column("vector_origin", Integer, nullable=False),  # types.VectorOrigin
     Column("indexed_at", Text, nullable=False),
+    Column("payload", Text),  # a JSON value that is kept and not searched; NULL for none
     UniqueConstraint("collection_id", "external_id"),
     sqlite_autoincrement=True,
 )
@@ -242,4 +247,5 @@ pending_vectors = Table(  # chunks that were committed before their vectors
 )
 
 IS_PENDING: Final = pending_vectors.c.filled.is_(None)  # the vector of the chunk of a row is still to be made
+IS_VECTORLESS: Final = documents.c.vector_origin == int(VectorOrigin.NONE)  # a document without vectors
 IS_CHUNK_PENDING: Final = exists().where(pending_vectors.c.chunk_id == chunks.c.id, IS_PENDING)

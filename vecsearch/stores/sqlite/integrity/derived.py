@@ -12,6 +12,7 @@ from vecsearch.stores.sqlite.engine.tables import IS_PENDING, chunks, pending_ve
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.integrity.problems import Problem, ProblemKind, make_error, make_note
+from vecsearch.stores.sqlite.write import pending_rows
 from vecsearch.text.analyzer import is_known_stemmer
 
 
@@ -51,6 +52,9 @@ def check_pending_vectors(connection: Connection, state: CollectionState) -> Ite
     number = connection.scalar(select(func.count()).where(marks, IS_PENDING)) or 0
     if number != state.pending_vectors:
         what = f"{state.pending_vectors:,} vectors are recorded as still to be made, and {number:,} are"
+        yield make_error(what, "answers say a wrong number", kind=ProblemKind.PENDING_VECTORS, state=state)
+    if (number := pending_rows.count_vectorless(connection, state)) != state.vectorless_chunks:
+        what = f"{state.vectorless_chunks:,} chunks are recorded as to have no vector, and {number:,} are"
         yield make_error(what, "answers say a wrong number", kind=ProblemKind.PENDING_VECTORS, state=state)
 
 

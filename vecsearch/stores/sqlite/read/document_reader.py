@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Select, bindparam, case, exists, func, or_, s
 from vecsearch.core.batched import batched
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Metadata, Source, Split
+from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Metadata, Source, Split, VectorOrigin
 from vecsearch.stores.base import EncodedChunks, Matrix, PendingChunk, StoredDocument, StoredSource, StoredVector, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
-from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
+from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_payload, parse_stored_json
 from vecsearch.stores.sqlite.engine.tables import (
     CHUNK_TEXT,
     CONTENT_BEGINNING,
@@ -36,7 +36,8 @@ from vecsearch.stores.sqlite.read.source_rows import build_path_filter
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 _IN_VALUES_MAX: Final = 10_000  # values in one IN (…); SQLite takes 32,766
-_CONTENT_DIGEST: Final = case((documents.c.provided_vectors, None), else_=documents.c.digest)  # what the vectors follow from
+_FOLLOWS: Final = documents.c.vector_origin == int(VectorOrigin.TEXT)  # documents whose vectors follow from their texts
+_CONTENT_DIGEST: Final = case((_FOLLOWS, documents.c.digest), else_=None)  # what the vectors follow from
 _HAS_PENDING: Final = exists().where(  # a document with a vector that is still to be made
     chunks.c.document_id == documents.c.id, pending_vectors.c.chunk_id == chunks.c.id, IS_PENDING
 )
@@ -89,6 +90,7 @@ class DocumentReader:
                 documents.c.title,
                 build_whole_text(),
                 documents.c.metadata,
+                documents.c.payload,
             )
             .outerjoin(sources, sources.c.id == documents.c.source_id)
             .where(documents.c.collection_id == self.state.id, documents.c.external_id.in_(ids))
@@ -98,8 +100,8 @@ class DocumentReader:
         self, row: Any, locations: Mapping[int, list[ChunkLocation]], embeddings: Mapping[int, Matrix]
     ) -> Document:
         metadata, source = parse_stored_json(row.metadata), self._resolve_source(row.path)
-        spans = tuple(locations.get(row.id, ()))
-        return Document(row.external_id, source, row.title, row.text, metadata, spans, embeddings.get(row.id))
+        spans, payload = tuple(locations.get(row.id, ())), parse_payload(row.payload)
+        return Document(row.external_id, source, row.title, row.text, metadata, spans, payload, embeddings.get(row.id))
 
     def _load_locations(self, rows: Sequence[int]) -> dict[int, list[ChunkLocation]]:
         """Return where the chunks of documents stand, by the document's row."""
@@ -110,7 +112,7 @@ class DocumentReader:
         return locations
 
     def _load_vectors(self, rows: Sequence[int]) -> dict[int, Matrix]:
-        """Return the vectors of documents, one row for each chunk, by the document's row; zeros for one still to be made."""
+        """Return the vectors of documents, one row for each chunk, by the document's row; zeros where there is none."""
         query = select(chunks.c.document_id, vectors.c.vector).outerjoin(vectors, vectors.c.chunk_id == chunks.c.id)
         none = bytes(self.state.dimension * get_dtype(self.state.precision).itemsize)
         blobs: dict[int, list[bytes]] = {}
@@ -174,14 +176,17 @@ class DocumentReader:
 
     def load_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Return what is there under these ids."""
-        stored = {}
+        stored: dict[str, StoredDocument] = {}
         for batch in batched(dict.fromkeys(ids), _IN_VALUES_MAX):
             rows = self._connection.execute(
-                select(documents.c.external_id, sources.c.path, _CONTENT_DIGEST, documents.c.metadata)
+                select(documents.c.external_id, sources.c.path, _CONTENT_DIGEST, documents.c.metadata, documents.c.vector_origin)
                 .outerjoin(sources, sources.c.id == documents.c.source_id)
                 .where(documents.c.collection_id == self.state.id, documents.c.external_id.in_(batch))
             )
-            stored.update({key: StoredDocument(key, path, digest, parse_stored_json(data)) for key, path, digest, data in rows})
+            stored.update(
+                (key, StoredDocument(key, path, digest, parse_stored_json(data), VectorOrigin(origin)))
+                for key, path, digest, data, origin in rows
+            )
         return stored
 
     def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
@@ -206,7 +211,7 @@ class DocumentReader:
                 .where(
                     documents.c.collection_id == self.state.id,
                     documents.c.external_id.in_(batch),
-                    ~documents.c.provided_vectors,
+                    _FOLLOWS,
                     chunks.c.start >= start,
                 )
             )
@@ -222,7 +227,7 @@ class DocumentReader:
         is_usable = _HAS_VECTOR if partial else ~_HAS_PENDING
         for batch in batched({digest[:CONTENT_PREFIX] for digest in digests}, _IN_VALUES_MAX):
             query = select(documents.c.digest, documents.c.external_id).where(
-                documents.c.collection_id == self.state.id, CONTENT_BEGINNING.in_(batch), ~documents.c.provided_vectors, is_usable
+                documents.c.collection_id == self.state.id, CONTENT_BEGINNING.in_(batch), _FOLLOWS, is_usable
             )
             query = query.order_by(_HAS_PENDING.desc()) if partial else query  # the last counts
             ids.update((digest, key) for digest, key in self._connection.execute(query))

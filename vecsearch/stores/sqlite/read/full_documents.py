@@ -10,10 +10,11 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.parsed import ChunkSpan
+from vecsearch.core.types import VectorOrigin
 from vecsearch.stores.base import FullDocument
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
+from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_payload, parse_stored_json
 from vecsearch.stores.sqlite.engine.tables import IS_CHUNK_PENDING, build_whole_text, chunks, documents, sources, vectors
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
@@ -25,17 +26,20 @@ def read_full_documents(connection: Connection, state: CollectionState) -> Itera
     """
     expected = connection.scalar(select(func.count()).where(documents.c.collection_id == state.id)) or 0
     count = 0
-    for row, key, path, title, text, metadata, digest, provided in _DOCUMENTS.run(connection, collection=state.id):
-        spans, blobs, pending = [], [], False
+    for row, key, path, title, text, metadata, digest, origin, payload in _DOCUMENTS.run(connection, collection=state.id):
+        spans, blobs, lacks = [], [], origin == VectorOrigin.NONE
         for start, end, location, context, vector, is_pending in _CHUNKS.run(connection, document=row):
             spans.append(parse_chunk_span(start, end, location, context))
             blobs.append(b"" if is_pending else vector or b"")
-            pending |= is_pending
+            lacks |= is_pending
         joined = np.frombuffer(b"".join(blobs), get_dtype(state.precision))
-        if not pending and joined.size != len(spans) * state.dimension:
+        if not lacks and joined.size != len(spans) * state.dimension:
             raise DatabaseCorruptedError(f"document {key!r} lacks a whole vector; see `vecsearch doctor`")
-        rows = None if pending else joined.reshape(len(spans), state.dimension)
-        yield FullDocument(key, path, title, text, parse_stored_json(metadata), digest, bool(provided), tuple(spans), rows)
+        rows = None if lacks else joined.reshape(len(spans), state.dimension)
+        yield FullDocument(
+            key, path, title, text, parse_stored_json(metadata), digest, VectorOrigin(origin), tuple(spans), rows,
+            parse_payload(payload),
+        )  # fmt: skip
         count += 1
     if count != expected:
         raise DatabaseCorruptedError(f"{expected - count:,} of {expected:,} documents have no chunk; see `vecsearch doctor`")
@@ -44,7 +48,7 @@ def read_full_documents(connection: Connection, state: CollectionState) -> Itera
 _DOCUMENTS: Final = PreparedStatement(
     select(
         documents.c.id, documents.c.external_id, sources.c.path, documents.c.title, build_whole_text(), documents.c.metadata,
-        documents.c.digest, documents.c.provided_vectors,
+        documents.c.digest, documents.c.vector_origin, documents.c.payload,
     )
     .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
     .outerjoin(sources, sources.c.id == documents.c.source_id)

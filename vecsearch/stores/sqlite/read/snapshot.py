@@ -39,7 +39,7 @@ from vecsearch.stores.base import (
 from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state
 from vecsearch.stores.sqlite.engine.connections import PooledConnection
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_stored_json
+from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_payload, parse_stored_json
 from vecsearch.stores.sqlite.filters.filter_cache import FilterCache
 from vecsearch.stores.sqlite.fulltext import bm25
 from vecsearch.stores.sqlite.fulltext.term_view import TermView, TermViewCache
@@ -112,6 +112,8 @@ def describe_collection(state: CollectionState) -> CollectionInfo:
         (state.id, state.restored_version),
         (state.id, state.data_version),
         state.pending_vectors,
+        state.vectorless_chunks,
+        state.public_id,
     )
 
 
@@ -196,7 +198,8 @@ class SQLiteSnapshot:
 
     def count_chunks(self) -> int:
         """Return how many chunks there are: known with the vectors, else sooner counted in the text index than in its table."""
-        return len(self.view) + self.state.pending_vectors if "view" in self.__dict__ else self.terms.count
+        without = self.state.pending_vectors + self.state.vectorless_chunks
+        return len(self.view) + without if "view" in self.__dict__ else self.terms.count
 
     def count_documents(self) -> int:
         """Return how many documents there are."""
@@ -215,11 +218,12 @@ class SQLiteSnapshot:
         return [self._build_hit(rows[chunk], score, cosine) for chunk, score, cosine in columns]
 
     def _build_hit(self, row: Any, score: float, similarity: float | None) -> Hit:
-        _, key, ordinal, text, title, path, start, end, metadata, location = row
+        _, key, ordinal, text, title, path, start, end, metadata, location, payload = row
         return Hit(
             id=key, chunk_index=ordinal, score=score, similarity=similarity, text=text, title=title,
             source=None if path is None else to_absolute_path(self._parent, path).as_posix(),
             start=start, end=end, metadata=parse_stored_json(metadata), location=parse_location(location),
+            payload=parse_payload(payload),
         )  # fmt: skip
 
     def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
@@ -351,7 +355,7 @@ _CHUNK_TEXT: Final = """
 """
 _HITS: Final = f"""
     SELECT chunks.id, documents.external_id, chunks.ordinal, {_CHUNK_TEXT}, documents.title, sources.path, chunks.start,
-        chunks."end", documents.metadata, chunks.location
+        chunks."end", documents.metadata, chunks.location, documents.payload
     FROM chunks JOIN documents ON documents.id = chunks.document_id LEFT JOIN sources ON sources.id = documents.source_id
     WHERE chunks.id IN (SELECT value FROM json_each(:ids))
 """

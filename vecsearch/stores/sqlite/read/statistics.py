@@ -40,12 +40,16 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
     stored = list_segments(connection, state)
     files = [path for segment in stored for path in segment.list_files(database.index_folder, state.id)]
     damage = _describe_damage(database, state, stored)
+    with_vector = amounts["chunks"] - state.pending_vectors - state.vectorless_chunks
     unindexed = count_pending_rows(connection, state) - amounts["tombstones"]
     return {
         "name": state.name,
+        "id": state.public_id,
+        "metadata": dict(state.metadata),
         "documents": amounts["documents"],
         "chunks": amounts["chunks"],
         "pending_vectors": state.pending_vectors,
+        "vectorless_chunks": state.vectorless_chunks,
         "model": state.model,
         "dimension": state.dimension,
         "precision": state.precision.value,
@@ -64,7 +68,7 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
         "failed": [asdict(source) for source in list_sources(connection, state, database.parent, failed=True, limit=_FAILED_MAX)],
         "bytes": {
             "text": text or 0,
-            "vectors": (amounts["chunks"] - state.pending_vectors) * state.dimension * get_dtype(state.precision).itemsize,
+            "vectors": with_vector * state.dimension * get_dtype(state.precision).itemsize,
             "index": sum(map(_measure_size, files)),
         },
     }

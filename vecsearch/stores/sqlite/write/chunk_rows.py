@@ -6,7 +6,7 @@ busy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
@@ -35,7 +35,7 @@ class ChunkedText(NamedTuple):
     """A text that is stored in one row, and its chunks, whose places count from the document's beginning.
 
     `start` is the number of the document's characters before it, `first_ordinal` that of the first chunk; `part_id` is None
-    where it is a document's first part. `vectors` and `pending` are as in NewDocument.
+    where it is a document's first part. `vectors` and `pending` are as in NewDocument: neither is there for a document without.
     """
 
     document_row: int
@@ -47,6 +47,11 @@ class ChunkedText(NamedTuple):
     start: int = 0
     first_ordinal: int = 0
     part_id: int | None = None
+
+    @property
+    def is_vectorless(self) -> bool:
+        """Return whether its chunks have no vectors, and will have none."""
+        return not len(self.vectors) and not self.pending
 
 
 def begin_analysis(state: CollectionState, texts: Sequence[ChunkedText]) -> AbstractContextManager[Analysis]:
@@ -81,9 +86,9 @@ def add_chunks(connection: Connection, state: CollectionState, texts: Sequence[C
         ),
     )
     pending = _list_pending(ids, texts)
-    with_vector = (i for i in ids if i not in pending) if pending else iter(ids)
+    with_vector = _iterate_with_vector(ids, texts, pending)
     _ADD_VECTOR.run_many(connection, zip(with_vector, _iterate_vectors(texts, state.precision), strict=True))
-    pending_rows.add(connection, state, pending)
+    pending_rows.add(connection, state, pending, vectorless=sum(len(text.spans) for text in texts if text.is_vectorless))
     term_tables.add(connection, state, ids, analysis())
 
 
@@ -100,6 +105,15 @@ def _list_pending(ids: Sequence[int], texts: Sequence[ChunkedText]) -> dict[int,
         pending.update((ids[first + number], None) for number in text.pending)
         first += len(text.spans)
     return pending
+
+
+def _iterate_with_vector(ids: Sequence[int], texts: Sequence[ChunkedText], pending: Container[int]) -> Iterator[int]:
+    """Yield the chunks, ascending, whose vectors are there."""
+    first = 0
+    for text in texts:
+        if not text.is_vectorless:
+            yield from (chunk for chunk in ids[first : first + len(text.spans)] if chunk not in pending)
+        first += len(text.spans)
 
 
 def _iterate_spans(texts: Sequence[ChunkedText]) -> Iterator[tuple[ChunkedText, int, ChunkSpan]]:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import StorageError
 from vecsearch.core.settings import READ_DOCUMENTS
-from vecsearch.core.types import Precision
+from vecsearch.core.types import Precision, VectorOrigin
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import OutdatedDocument, PreservedFields
 from vecsearch.stores.sqlite.engine.collections import (
@@ -31,7 +31,8 @@ from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.tables import build_text_length, build_whole_text, chunks, collections, documents, sources
 from vecsearch.stores.sqlite.read.full_documents import parse_chunk_span
 from vecsearch.stores.sqlite.write import compaction
-from vecsearch.stores.sqlite.write.writer import SQLiteWriter, drop
+from vecsearch.stores.sqlite.write.collection_rows import drop
+from vecsearch.stores.sqlite.write.writer import SQLiteWriter
 
 _BATCH_CHARACTERS_MAX: Final = 1_000_000  # of documents read together, or one document
 _IN_VALUES_MAX: Final = 10_000
@@ -42,6 +43,7 @@ _CHUNK_SPANS: Final = PreparedStatement(
     .where(chunks.c.document_id == bindparam("document"))
     .order_by(chunks.c.ordinal)
 )
+_NONE: Final = int(VectorOrigin.NONE)
 _COPIED_COLUMNS: Final = ("path", "digest", "split", "error", "mounted", "indexed_at", "loader_version")  # of sources
 
 
@@ -97,10 +99,11 @@ def count_stale_characters(database: DatabaseFolder, name: str) -> int:
 def _build_stale_document(connection: Connection, row: Any) -> OutdatedDocument:
     span_rows = _CHUNK_SPANS.run(connection, document=row.id)
     cuts = tuple(parse_chunk_span(*span_row) for span_row in span_rows)
-    preserved = PreservedFields(row.metadata, row.indexed_at)
+    preserved, origin = PreservedFields(row.metadata, row.payload, row.indexed_at), VectorOrigin(row.vector_origin)
     return OutdatedDocument(
-        row.id, row.external_id, row.path, row.title, row.text, row.digest, preserved, cuts, row.replacement_id is not None
-    )
+        row.id, row.external_id, row.path, row.title, row.text, row.digest, origin, preserved, cuts,
+        replaces=row.replacement_id is not None,
+    )  # fmt: skip
 
 
 def _select_stale_documents(live: CollectionState, replacement: CollectionState) -> Select[Any]:
@@ -109,7 +112,8 @@ def _select_stale_documents(live: CollectionState, replacement: CollectionState)
     return (
         select(
             _LIVE.c.id, _LIVE.c.external_id, _LIVE_FILE.c.path, _LIVE.c.title, build_whole_text(_LIVE), _LIVE.c.digest,
-            _LIVE.c.metadata, _LIVE.c.indexed_at, _REPLACEMENT.c.id.label("replacement_id"),
+            _LIVE.c.metadata, _LIVE.c.payload, _LIVE.c.indexed_at, _LIVE.c.vector_origin,
+            _REPLACEMENT.c.id.label("replacement_id"),
         )
         .outerjoin(_REPLACEMENT, is_same)
         .outerjoin(_LIVE_FILE, _LIVE_FILE.c.id == _LIVE.c.source_id)
@@ -120,6 +124,8 @@ def _select_stale_documents(live: CollectionState, replacement: CollectionState)
                 _REPLACEMENT.c.id.is_(None),
                 _REPLACEMENT.c.digest != _LIVE.c.digest,
                 _REPLACEMENT.c.metadata != _LIVE.c.metadata,
+                _REPLACEMENT.c.payload.is_distinct_from(_LIVE.c.payload),
+                (_REPLACEMENT.c.vector_origin == _NONE) != (_LIVE.c.vector_origin == _NONE),
                 _REPLACEMENT.c.indexed_at != _LIVE.c.indexed_at,
                 _REPLACEMENT.c.title.is_distinct_from(_LIVE.c.title),
                 _REPLACEMENT_FILE.c.path.is_distinct_from(_LIVE_FILE.c.path),
@@ -153,9 +159,9 @@ def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
         live, replacement = _get_live_and_replacement(connection, name)
         _copy_sources(connection, live, replacement)
         _check_counts(connection, live, replacement)
-        created, metadata = (
+        created, metadata, public_id = (
             select(column).where(collections.c.id == live.id).scalar_subquery()
-            for column in (collections.c.created_at, collections.c.metadata)
+            for column in (collections.c.created_at, collections.c.metadata, collections.c.public_id)
         )
         connection.execute(
             update(collections)
@@ -163,6 +169,7 @@ def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
             .values(
                 created_at=created,
                 metadata=metadata,
+                public_id=public_id,
                 data_version=max(live.data_version, replacement.data_version) + 1,
                 index_version=max(live.index_version, replacement.index_version) + 1,
             )

@@ -1,6 +1,7 @@
 """Rebuild what a migration marked as absent: what is derived from texts and metadata, a batch a transaction.
 
-A migration is DDL alone. Where it changes what is derived, it adds a row to `rebuilds` for each collection and structure:
+A migration is DDL, but for rows of `collections`. Where it changes what is derived, it adds a row to `rebuilds` for each
+collection and structure:
 
     INSERT INTO rebuilds (collection_id, structure) SELECT id, 'metadata_index' FROM collections
 

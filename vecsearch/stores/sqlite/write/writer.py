@@ -19,37 +19,20 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.batched import batched
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
-from vecsearch.core.types import ChunkId, Metadata, Precision
+from vecsearch.core.types import JSON, ChunkId, Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import CollectionInfo, Continuation, IndexedFile, NewDocument, Vector
-from vecsearch.stores.sqlite.engine.collections import (
-    CollectionName,
-    CollectionRole,
-    CollectionState,
-    find_state,
-    get_ref,
-    get_replacement_ref,
-    get_state,
-)
+from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state, get_state
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
 from vecsearch.stores.sqlite.engine.sequences import allocate_numbers
-from vecsearch.stores.sqlite.engine.stored_values import format_stored_json
-from vecsearch.stores.sqlite.engine.tables import (
-    chunks,
-    collections,
-    documents,
-    pending_vectors,
-    sources,
-    text_parts,
-    tombstones,
-    vectors,
-)
+from vecsearch.stores.sqlite.engine.stored_values import format_payload, format_stored_json
+from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, sources, tombstones, vectors
 from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
-from vecsearch.stores.sqlite.write import compaction, pending_rows
+from vecsearch.stores.sqlite.write import collection_rows, compaction, pending_rows
 from vecsearch.stores.sqlite.write.chunk_rows import begin_analysis
 from vecsearch.stores.sqlite.write.text_rows import add_texts, delete_parts, extend_text, split_text
 
@@ -88,15 +71,9 @@ class SQLiteWriter:
         with self._database.begin_write() as connection:
             state = find_state(connection, self._name)
             if state is None:
-                ref = get_ref(self._name)
-                connection.execute(
-                    insert(collections).values(
-                        name=ref.name, role=ref.role.value, model=encoder.model, fingerprint=encoder.fingerprint,
-                        dimension=encoder.dimension, precision=precision.value, created_at=_get_timestamp(), stemmer=stemmer,
-                        metadata=format_stored_json(metadata or {}),
-                    )
-                )  # fmt: skip
-                state = get_state(connection, self._name)
+                state = collection_rows.create(
+                    connection, self._name, encoder, precision=precision, stemmer=stemmer, metadata=metadata or {}
+                )
             return describe_collection(state)
 
     def commit(
@@ -105,15 +82,17 @@ class SQLiteWriter:
         files: Sequence[IndexedFile] = (),
         *,
         metadata: Mapping[str, Metadata] | None = None,
+        payloads: Mapping[str, JSON] | None = None,
         continuations: Sequence[Continuation] = (),
     ) -> None:
-        """Store documents, replacing those of the same id, replace the metadata of others, and mark files as read. Continue the
-        texts of documents, of those stored now too; a document that is not there is left out."""
+        """Store documents, replacing those of the same id, replace the metadata and the payloads of others, and mark files as
+        read. Continue the texts of documents, of those stored now too; a document that is not there is left out."""
         with self._begin_change() as (connection, state):
             _store_documents(connection, state, list({document.id: document for document in documents}.values()))
             for continuation in continuations:
                 _extend_document(connection, state, continuation)
             _set_metadata(connection, state, metadata or {})
+            _set_payloads(connection, state, payloads or {})
             _mark_indexed(connection, state, files)
             for file in files:
                 if file.removed_ids:
@@ -125,6 +104,11 @@ class SQLiteWriter:
         """Replace the metadata of documents, by id; nothing is encoded."""
         with self._begin_change() as (connection, state):
             _set_metadata(connection, state, metadata)
+
+    def set_collection_metadata(self, metadata: Metadata) -> None:
+        """Replace the metadata of the collection itself."""
+        with self._database.begin_write() as connection:
+            collection_rows.set_metadata(connection, get_state(connection, self._name), metadata)
 
     def delete_documents(self, ids: Sequence[str]) -> int:
         """Delete documents by id; returns how many were there. A file of theirs is read again by the next run."""
@@ -193,34 +177,11 @@ def _set_metadata(connection: Connection, state: CollectionState, metadata: Mapp
         metadata_index.add(connection, state.id, changed)
 
 
-def drop_collection(database: DatabaseFolder, name: str) -> None:
-    """Delete a collection with everything in it, and its replacement. Raises CollectionNotFoundError."""
-    with database.begin_write() as connection:
-        for state in (get_state(connection, name), find_state(connection, get_replacement_ref(name))):
-            if state is not None:
-                drop(connection, state)
-
-
-def drop(connection: Connection, state: CollectionState) -> None:
-    """Delete a collection with everything in it; its index files are leftovers then."""
-    of = select(chunks.c.id).where(chunks.c.collection_id == state.id)
-    connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
-    connection.execute(delete(pending_vectors).where(pending_vectors.c.collection_id == state.id))
-    metadata_index.drop(connection, state.id)
-    term_tables.drop(connection, state)
-    of_texts = select(documents.c.id).where(documents.c.collection_id == state.id)
-    connection.execute(delete(text_parts).where(text_parts.c.document_id.in_(of_texts)))
-    for table in (chunks, documents, sources):
-        connection.execute(delete(table).where(table.c.collection_id == state.id))
-    connection.execute(delete(collections).where(collections.c.id == state.id))
-
-
-def rename_collection(database: DatabaseFolder, old: str, new: str) -> None:
-    """Rename a collection and its replacement. Raises CollectionNotFoundError. The caller has checked that `new` is free."""
-    with database.begin_write() as connection:
-        get_state(connection, old)
-        renamed = collections.c.role != CollectionRole.REPLACED.value
-        connection.execute(update(collections).where(collections.c.name == old, renamed).values(name=new))
+def _set_payloads(connection: Connection, state: CollectionState, payloads: Mapping[str, JSON]) -> None:
+    for batch in batched(payloads, _IN_VALUES_MAX):
+        rows = _find_document_rows(connection, state, batch)
+        now = _get_timestamp()
+        _UPDATE_PAYLOAD.run_many(connection, [(now, format_payload(payloads[key]), row) for key, row in rows.items()])
 
 
 def _store_documents(connection: Connection, state: CollectionState, new_documents: Sequence[NewDocument]) -> None:
@@ -274,9 +235,16 @@ def _iterate_values(
     """
     for row, document, text, metadata in entries:
         source = None if document.source is None else source_ids[document.source]
-        indexed_at = now if document.preserved is None else document.preserved.indexed_at
-        values = (source, document.title, text, metadata, document.digest, document.provided_vectors, indexed_at)
+        indexed_at, payload = _get_preserved(document, now)
+        values = (source, document.title, text, metadata, document.digest, document.vector_origin, indexed_at, payload)
         yield row, document, values
+
+
+def _get_preserved(document: NewDocument, now: str) -> tuple[str, str | None]:
+    """Return when a document was indexed, and its payload as it is stored."""
+    if document.preserved is None:
+        return now, format_payload(document.payload)
+    return document.preserved.indexed_at, document.preserved.payload
 
 
 def _find_document_rows(
@@ -364,7 +332,7 @@ _FIND_SOURCES: Final = PreparedStatement(
     )
 )
 _ADD_DOCUMENT: Final = PreparedStatement(insert(documents))
-_REPLACED_COLUMNS: Final = ("source_id", "title", "text", "metadata", "digest", "provided_vectors", "indexed_at")
+_REPLACED_COLUMNS: Final = ("source_id", "title", "text", "metadata", "digest", "vector_origin", "indexed_at", "payload")
 _REPLACE_DOCUMENT: Final = PreparedStatement(
     update(documents)
     .where(documents.c.id == bindparam("row"))
@@ -374,4 +342,9 @@ _UPDATE_METADATA: Final = PreparedStatement(
     update(documents)
     .where(documents.c.id == bindparam("row"))
     .values(metadata=bindparam("new_metadata"), indexed_at=bindparam("now"))
+)
+_UPDATE_PAYLOAD: Final = PreparedStatement(
+    update(documents)
+    .where(documents.c.id == bindparam("row"))
+    .values(indexed_at=bindparam("now"), payload=bindparam("new_payload"))
 )
