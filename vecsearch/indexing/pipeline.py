@@ -18,6 +18,7 @@ from vecsearch.core.files import FailedFile, FoundFile, IndexReport, Scan, Skipp
 from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.source_paths import to_absolute_path, to_stored_path
+from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import CollectionSpec, Split
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
@@ -36,7 +37,7 @@ class IndexPipeline:
 
     def __init__(
         self, store: Store, name: str, *, get_encoder: Callable[[], TextEncoder], spec: CollectionSpec, split: Split,
-        progress: Progress, passwords: Sequence[str] = (), dry_run: bool = False, fill: bool = True,
+        progress: Progress, passwords: Sequence[str] = (), dry_run: bool = False, fill: bool = True, stop: StopSignal = NO_STOP,
     ) -> None:  # fmt: skip
         """Set up a run. `fill`: vectors are made, too, of all that waits for one."""
         self._target, self._source_root = CollectionTarget(store, name), store.source_root
@@ -48,8 +49,10 @@ class IndexPipeline:
             may_replace=lambda source: source is not None and source in self._missing and self._is_still_missing(source),
             vectors_follow=True,
         )  # fmt: skip
-        self._fill = fill
-        self._filler = VectorFiller(self._target, get_encoder=get_encoder, progress=progress, source_root=self._source_root)
+        self._fill, self._stop = fill, stop
+        self._filler = VectorFiller(
+            self._target, get_encoder=get_encoder, progress=progress, stop=stop, source_root=self._source_root
+        )
         self._split, self._progress, self._passwords, self._dry_run = split, progress, passwords, dry_run
         self._counts, self._start_time = IndexCounts(), perf_counter()
         self._documents = DocumentIndexer(
@@ -59,24 +62,38 @@ class IndexPipeline:
         self._errors: dict[str, str] = {}
 
     def run(self, scan: Scan, *, allow_empty: bool) -> IndexReport:
-        """Bring the collection up to what the scanned roots hold."""
+        """Bring the collection up to what the scanned roots hold. Told to stop, it keeps what it has stored."""
         self._counts.skipped.extend(scan.skipped)
+        self._counts.failed.extend(scan.failed)
+        try:
+            self._index_scan(scan, allow_empty=allow_empty)
+        except RunStoppedError:
+            self._batches.flush()  # what is read, so that it need not be read again
+        return self._build_report()
+
+    def _index_scan(self, scan: Scan, *, allow_empty: bool) -> None:
+        self._stop.check()
         sources = self._read_sources(scan)
-        self._missing, doubts = find_missing_files(sources, scan, self._source_root, allow_empty=allow_empty)
-        renamed = find_renamed_files(sources, scan, self._source_root)
-        self._missing |= renamed.keys()
-        self._is_still_missing = make_missing_check(scan, self._source_root, renamed, self._errors)
-        self._counts.failed.extend([*scan.failed, *doubts])
         failed = ((to_stored_path(self._source_root, Path(failure.source)), failure.error) for failure in scan.failed)
         self._errors.update((name, error) for name, error in failed if name in sources)
+        renamed = self._find_missing(sources, scan, allow_empty=allow_empty)
+        self._is_still_missing = make_missing_check(scan, self._source_root, renamed, self._errors)
         self._progress.begin(sum(file.size for file in scan.files))
         conflicting = self._index_files(scan.files, sources, last=False)
         if conflicting:  # by now whoever lets an id go has done so
             self._batches.flush()
             self._index_files(conflicting, {}, last=True)
         self._batches.flush()
+        self._stop.check()
         self._remove_missing()
-        return self._build_report()
+
+    def _find_missing(self, sources: Mapping[str, StoredSource], scan: Scan, *, allow_empty: bool) -> dict[str, str]:
+        """Note which files are missing; return those of them that are stored by another path by now, each with that."""
+        missing, doubts = find_missing_files(sources, scan, self._source_root, allow_empty=allow_empty, stop=self._stop)
+        renamed = find_renamed_files(sources, scan, self._source_root, stop=self._stop)
+        self._missing = missing | renamed.keys()
+        self._counts.failed.extend(doubts)
+        return renamed
 
     def upsert(self, items: Iterable[LoaderItem], *, origin: str, size: int) -> IndexReport:
         """Add or replace documents that come from no file; removes nothing."""
@@ -92,14 +109,15 @@ class IndexPipeline:
             self._record_errors()
             if self._fill:
                 self._counts.failed.extend(self._filler.run().failed)
-            self._refresh_indexes()
+            if not self._stop.is_set:
+                self._refresh_indexes()
         documents, chunks, pending = count_stored(self._target)
         counts, written, seconds = self._counts, self._batches.counts, round(perf_counter() - self._start_time, 3)
         return IndexReport(
             counts.added + written.added, counts.updated + written.replaced + written.relabelled, counts.unchanged,
             counts.removed + written.removed, tuple(counts.failed), tuple(counts.skipped),
             documents, chunks, seconds,
-            pending, tuple(counts.planned) if self._dry_run else None,
+            pending, self._stop.is_set, tuple(counts.planned) if self._dry_run else None,
         )  # fmt: skip
 
     def _record_errors(self) -> None:
@@ -131,7 +149,7 @@ class IndexPipeline:
     def _index_files(self, files: Sequence[FoundFile], sources: Mapping[str, StoredSource], *, last: bool) -> list[FoundFile]:
         """Index each file, small ones together; returns those that another look, the `last`, may do more for."""
         conflicting: list[FoundFile] = []
-        with ParserProcess(passwords=self._passwords) as parser:
+        with ParserProcess(passwords=self._passwords, stop=self._stop) as parser:
             results = parser.read(self._make_request(file, sources) for file in files)
             group = FileGroup()
             for result, file in zip(results, files, strict=False):
@@ -160,7 +178,12 @@ class IndexPipeline:
 
     def _index_group(self, group: Sequence[ReadFile], *, last: bool) -> list[FoundFile]:
         """Index files whose beginnings are compared with the store together; returns those that want another look."""
-        return [read.file for read in self._documents.add_beginnings(group, last=last) if self._index_rest(read, last=last)]
+        conflicting = []
+        for read in self._documents.add_beginnings(group, last=last):
+            if self._index_rest(read, last=last):
+                conflicting.append(read.file)
+            self._stop.check()
+        return conflicting
 
     def _index_rest(self, read: ReadFile, *, last: bool) -> bool:
         """Return True when the file wants another look, which is promised unless this is the `last`."""
