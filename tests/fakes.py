@@ -1,10 +1,10 @@
-"""A small deterministic encoder, for tests that do not depend on meaning."""
+"""A small deterministic encoder, for tests that do not depend on meaning, and what stops a run."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import xxhash
@@ -44,3 +44,27 @@ class FakeEncoder:
     def _word(self, word: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         seed = xxhash.xxh3_64_intdigest(word.encode(errors="replace"), self.salt)
         return np.random.default_rng(seed).standard_normal(self.dimension)
+
+
+@dataclass(frozen=True)
+class RecordingEncoder(FakeEncoder):
+    """Remembers every text that it encodes."""
+
+    texts: list[str] = field(default_factory=list)
+    act: Callable[[], object] = lambda: None
+
+    def encode_documents(self, texts: Sequence[str]) -> Matrix:
+        self.texts.extend(texts)
+        self.act()
+        return super().encode_documents(texts)
+
+
+class StopAt:
+    """Says yes to the question of this number, counted from 1, and to all that follow."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.questions = number, 0
+
+    def __call__(self) -> bool:
+        self.questions += 1
+        return self.questions >= self.number

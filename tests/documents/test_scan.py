@@ -5,12 +5,15 @@ import os
 import socket
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.fakes import StopAt
 from vecsearch.core.files import FileFilter
 from vecsearch.core.settings import DATABASE_FILE, MAX_FILE_BYTES
+from vecsearch.core.stop_signal import StopSignal
 from vecsearch.documents.scan import scan
 
 
@@ -413,3 +416,22 @@ def test_an_unreadable_folder_is_a_failure_and_no_root_around_it_is_complete(doc
     assert output["failed"].pop(str(docs / "b")) == "permission denied"
     assert set(output["failed"].values()) <= {"matches no file"}
     assert output["complete"] == [str(docs / "z")]
+
+
+def test_a_scan_that_is_stopped_anywhere_takes_nothing_for_read_in_full(tmp_path):
+    for name in ("a/x.txt", "b/y.txt", "c/z.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("text")
+    (tmp_path / ".vecsearchignore").write_text("b/\n")
+    (tmp_path / "empty").mkdir()
+    roots = [tmp_path, tmp_path / "b", tmp_path / "*/*.txt", tmp_path / "empty"]
+    whole = scan(roots)
+    for number in count(1):
+        stop = StopSignal(StopAt(number))
+        stopped = scan(roots, stop=stop)
+        if not stop.is_set:
+            assert stopped == whole
+            break
+        assert (stopped.fully_scanned, stopped.empty_roots, stopped.ignored, stopped.failed) == ((), (), (), ())
+        assert {file.path for file in stopped.files} <= {file.path for file in whole.files}
+    assert number > 10

@@ -287,7 +287,7 @@ def test_a_copy_of_what_waits_waits_too(folder: Path, tmp_path: Path) -> None:
                 assert copy.import_documents(tmp_path / name, vectors=False).pending_vectors == COUNT
                 assert [hit.text for hit in copy.search("number7", mode="lexical")] == [make_text(7)]
                 assert copy.fill_vectors().to_dict() | {"seconds": 0} == {
-                    "encoded": COUNT, "chunks": COUNT, "pending_vectors": 0, "seconds": 0, "failed": (),
+                    "encoded": COUNT, "chunks": COUNT, "pending_vectors": 0, "seconds": 0, "failed": (), "stopped": False,
                 }  # fmt: skip
     with vecsearch.connect(tmp_path / "x.vec") as database:
         database.backup(tmp_path / "copy.backup")

@@ -47,7 +47,7 @@ def test_index_reports_what_it_did(corpus: Path, shell: Shell) -> None:
     report = parse_json(shell("index", "docs", "--json"))
     assert list(report) == [
         "added", "updated", "unchanged", "removed", "failed", "skipped", "documents", "chunks", "seconds",
-        "pending_vectors",
+        "pending_vectors", "stopped",
     ]  # fmt: skip
     assert [report[key] for key in ("added", "updated", "unchanged", "removed", "failed")] == [1, 1, 2, 1, []]
     assert report["skipped"][0]["source"] == str(corpus / "picture.png")

@@ -16,6 +16,7 @@ from vecsearch.core.checks import check_choice, check_limit
 from vecsearch.core.errors import InputError, SchemaVersionError, UsageError
 from vecsearch.core.results import AddReport
 from vecsearch.core.settings import MAX_FILE_BYTES
+from vecsearch.core.stop_signal import NO_STOP, StopSignal
 from vecsearch.core.types import AnyPath, CollectionSpec, OnConflict, OnMissing, Precision, Split, Where
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision
@@ -142,11 +143,16 @@ class Collection(CollectionEditor):
         dry_run: bool = False,
         vectors: bool = True,
         progress: Progress | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> IndexReport:
         """Add, refresh and remove documents so that the collection holds what the files, folders and globs at `paths` hold.
 
         Texts are found by their words as soon as they are read; then vectors are made of all that waits for one, the newest
         first, unless `vectors` is False. Interrupted, the next run or `fill_vectors` goes on.
+
+        `should_stop` is asked often, in the thread of the run: the is_set of a `threading.Event` will do. Once it says yes, the
+        run ends after the batch that it is at, and its report is marked as `stopped`. What is stored stays, nothing is removed
+        for not having been reached, and the next run goes on.
 
         Never raises for a file that cannot be read: it stands in the report's `failed`, and what it gave before is kept. Files
         that vanished are removed only below folders that were read completely. `include` and `exclude` are patterns as in
@@ -156,17 +162,20 @@ class Collection(CollectionEditor):
         from vecsearch.core.files import FileFilter, Scan
         from vecsearch.documents.scan import scan
 
+        stop = StopSignal(should_stop)
         selection = FileFilter(
             tuple(list_values(include, "include")), tuple(list_values(exclude, "exclude")), check_limit(max_bytes, "max_bytes")
         )
-        files = paths if isinstance(paths, Scan) else scan(arguments.list_paths(paths), selection=selection)
+        files = paths if isinstance(paths, Scan) else scan(arguments.list_paths(paths), selection=selection, stop=stop)
         if not dry_run:
             self._store.upgrade()
-        pipeline = self._make_pipeline(split, progress, list_values(passwords, "passwords"), dry_run=dry_run, vectors=vectors)
+        pipeline = self._make_pipeline(
+            split, progress, list_values(passwords, "passwords"), dry_run=dry_run, vectors=vectors, stop=stop
+        )
         return pipeline.run(files, allow_empty=allow_empty)
 
     def fill_vectors(self, *, progress: Progress | None = None, should_stop: Callable[[], bool] = lambda: False) -> FillReport:
-        """Make the vectors of all chunks that wait for one, the newest first, until it `should_stop`, which is asked often.
+        """Make the vectors of all chunks that wait for one, the newest first, until it `should_stop`; see `index`.
 
         Where another process makes them, waits for it. A text that the model gives no usable vector for stands in the report's
         `failed`, stays found by its words, and is tried again by the next run. Raises CollectionChangedError, UnavailableError,
@@ -175,14 +184,11 @@ class Collection(CollectionEditor):
         from vecsearch.indexing.batch_writer import CollectionTarget
         from vecsearch.indexing.vector_filler import VectorFiller
 
+        stop = StopSignal(should_stop)
         self._store.upgrade()
         target = CollectionTarget(self._store, self.name)
         return VectorFiller(
-            target,
-            get_encoder=self._load_encoder,
-            progress=progress,
-            should_stop=should_stop,
-            source_root=self._store.source_root,
+            target, get_encoder=self._load_encoder, progress=progress, stop=stop, source_root=self._store.source_root
         ).run()
 
     def _index_json_lines(
@@ -252,21 +258,27 @@ class Collection(CollectionEditor):
                 self._store.compact(None if info is None else self.name, full=full)
 
     def reembed(
-        self, model: str | TextEncoder | None = None, *, precision: str | None = None, progress: Progress | None = None
+        self,
+        model: str | TextEncoder | None = None,
+        *,
+        precision: str | None = None,
+        progress: Progress | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> ReembedReport:
         """Embed all documents again with another model, beside the old vectors, which answer until all are there; then swap.
 
         By default it continues an interrupted run. `precision`: of the new vectors, by default that of the old ones. Texts,
-        ids, metadata and files stay as they are; chunks too, where they fit the new window. Raises CollectionNotFoundError,
-        UsageError when there is nothing to continue, UnavailableError, DatabaseLockedError, DiskFullError.
+        ids, metadata and files stay as they are; chunks too, where they fit the new window. Where it `should_stop` (see `index`)
+        before the swap, what was made is kept for the next run. Raises CollectionNotFoundError, UsageError when there is nothing
+        to continue, UnavailableError, DatabaseLockedError, DiskFullError.
         """
         from vecsearch.indexing import reembed
 
-        kind = None if precision is None else check_choice(Precision, precision, "precision")
+        kind, stop = None if precision is None else check_choice(Precision, precision, "precision"), StopSignal(should_stop)
         self._store.upgrade()
         target = reembed.resolve_target(self._store, self.name, model=model, own_model=self._requested_model, precision=kind)
-        report = reembed.ReembedRun(self._store, self.name, target, progress=progress).run()
-        if self._requested_model is not None or not (model is None or isinstance(model, str)):
+        report = reembed.ReembedRun(self._store, self.name, target, progress=progress, stop=stop).run()
+        if not report.stopped and (self._requested_model is not None or not (model is None or isinstance(model, str))):
             self._requested_model = target.encoder  # else whatever the collection's is
         return report
 
@@ -298,22 +310,25 @@ class Collection(CollectionEditor):
         from_collection: str | None = None,
         vectors: bool = True,
         progress: Progress | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> ImportReport:
         """Store the documents of an export, of others' JSON lines or Parquet, of a Chroma folder, of a txtai index with content.
 
         Vectors that the collection's own model made are taken as they are and no model is loaded; a new collection becomes what
         the exported one was. Other texts are found by their words at once and then encoded, unless `vectors` is False.
         `on_conflict` is that of `add`; `from_collection` chooses one of Chroma's. What cannot be stored stands in the report's
-        `failed`. Raises InputError, UnreadableFileError, UnavailableError, DatabaseLockedError, DiskFullError.
+        `failed`. `should_stop` is that of `index`; with `on_conflict="skip"` the next run goes on. Raises InputError,
+        UnreadableFileError, UnavailableError, DatabaseLockedError, DiskFullError.
         """
         from vecsearch.exchange import detect_format, import_
 
         policy, path = check_choice(OnConflict, on_conflict, "on_conflict"), Path(file).expanduser()
+        stop = StopSignal(should_stop)
         self._store.upgrade()
         with detect_format.open_source(path, only=from_collection) as source:
             run = import_.ImportRun(
                 self._store, self.name, requested_model=self._requested_model, get_encoder=self._load_encoder, spec=self._spec,
-                policy=policy, progress=progress, fill=vectors,
+                policy=policy, progress=progress, fill=vectors, stop=stop,
             )  # fmt: skip
             return run.run(source, path.as_posix())
 
@@ -327,13 +342,14 @@ class Collection(CollectionEditor):
                 writer.delete_sources(names)
 
     def _make_pipeline(
-        self, split: str, progress: Progress | None, passwords: Sequence[str] = (), *, dry_run: bool = False, vectors: bool = True
-    ) -> IndexPipeline:
+        self, split: str, progress: Progress | None, passwords: Sequence[str] = (), *, dry_run: bool = False,
+        vectors: bool = True, stop: StopSignal = NO_STOP,
+    ) -> IndexPipeline:  # fmt: skip
         from vecsearch.indexing.pipeline import IndexPipeline
         from vecsearch.indexing.progress import NullProgress
 
         return IndexPipeline(
             self._store, self.name, get_encoder=self._load_encoder, spec=self._spec,
             split=check_choice(Split, split, "split"), progress=progress or NullProgress(), passwords=passwords, dry_run=dry_run,
-            fill=vectors,
+            fill=vectors, stop=stop,
         )  # fmt: skip

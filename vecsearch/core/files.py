@@ -30,6 +30,7 @@ class IndexReport:
     """What one `index` run did. Counts are documents; `documents` and `chunks` are the collection's totals after it, of which
     `pending_vectors` chunks are found by their words alone so far.
 
+    `stopped`: the run was told to stop before its end. The next one goes on; until then nothing is removed that is missing.
     `planned` are ("add" | "update" | "remove", document id) pairs of a dry run, which changed nothing.
     """
 
@@ -43,6 +44,7 @@ class IndexReport:
     chunks: int
     seconds: float
     pending_vectors: int = 0
+    stopped: bool = False
     planned: tuple[tuple[str, str], ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:

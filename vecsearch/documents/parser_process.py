@@ -25,9 +25,11 @@ from typing import Any, Final, Self, TypeAlias
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.settings import ASK_AHEAD_BYTES, PARSE_AHEAD_BYTES, PARSE_SECONDS, PARSE_SECONDS_PER_MB, PARSE_WAIT_RATIO
+from vecsearch.core.stop_signal import NO_STOP, StopSignal
 from vecsearch.documents import parser_worker, wire_format
 
 _MAIN: Final = "import sys; sys.path[:] = {path!r}; from vecsearch.documents.parser_worker import main; main()"
+_ASK_S: Final = 0.1  # how often, while nothing comes, whether to stop is asked
 Frame: TypeAlias = dict[str, Any]
 
 
@@ -68,9 +70,9 @@ class ParseResult:
 class ParserProcess:
     """A worker process, made when it is first needed. Use in `with`: nothing of it stays behind."""
 
-    def __init__(self, *, passwords: Sequence[str] = (), seconds: float = PARSE_SECONDS) -> None:
+    def __init__(self, *, passwords: Sequence[str] = (), seconds: float = PARSE_SECONDS, stop: StopSignal = NO_STOP) -> None:
         """Limit a file to `seconds` of computing, more for large ones; by the clock a few times as much."""
-        self._passwords, self._seconds = list(passwords), seconds
+        self._passwords, self._seconds, self._stop = list(passwords), seconds, stop
         self._worker: _Worker | None = None
         self._waiting: deque[tuple[ParseRequest, bytes]] = deque()  # requests, as they are sent, whose answers are to come …
         self._sent = 0  # … and how many of them the worker has
@@ -94,10 +96,13 @@ class ParserProcess:
             self._folder.cleanup()
 
     def read(self, requests: Iterable[ParseRequest]) -> Iterator[ParseResult]:
-        """Yield each file in turn, while the next ones are read already. Once for a parser."""
+        """Yield each file in turn, while the next ones are read already. Once for a parser.
+
+        Told to stop, it raises RunStoppedError where the next file, or more of one, is taken; it does not wait for a slow one.
+        """
         self._thread = Thread(target=self._pump, args=(iter(requests),), name="vecsearch-parsing", daemon=True)
         self._thread.start()
-        while (request := self._queue.take()) is not None:
+        while (request := self._take()) is not None:
             reading = ParseResult(request, self._receive_frames())
             yield reading
             for _ in reading._frames:  # what the caller did not take
@@ -107,12 +112,19 @@ class ParserProcess:
 
     def _receive_frames(self) -> Iterator[Frame]:
         while True:
-            frame = self._queue.take()
+            frame = self._take()
             if frame is None:
                 raise UnreadableFileError("the parser was stopped")
             yield frame
             if "status" in frame:
                 return
+
+    def _take(self) -> Any:
+        """Return what comes next; None after the last."""
+        self._stop.check()
+        while not self._queue.wait(_ASK_S):
+            self._stop.check()
+        return self._queue.take()
 
     # -- in the thread
 
@@ -271,10 +283,14 @@ class _FrameQueue:
             self._ended = True
             self._changed.notify_all()
 
-    def take(self) -> Any:
-        """Return the next thing; None after the last."""
+    def wait(self, seconds: float) -> bool:
+        """Wait a while for the next thing or the end; returns whether one of them is there."""
         with self._changed:
-            self._changed.wait_for(lambda: self._entries or self._ended or self.stopped)
+            return bool(self._changed.wait_for(lambda: self._entries or self._ended or self.stopped, seconds))
+
+    def take(self) -> Any:
+        """Return the next thing; None where nothing is there, as after the last."""
+        with self._changed:
             if not self._entries:
                 return None
             thing, cost = self._entries.popleft()

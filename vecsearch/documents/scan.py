@@ -15,13 +15,15 @@ import os
 import stat
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Final
 
 from vecsearch.core.files import FailedFile, FileFilter, FoundFile, Scan, SkippedFile
 from vecsearch.core.source_paths import resolve_path
+from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import format_count
 from vecsearch.documents.globs import (
     GLOB_CHARACTERS,
@@ -38,15 +40,22 @@ _IRREGULAR_MESSAGE: Final = "not a regular file"
 _UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
-def scan(roots: Sequence[str | PathLike[str]], *, selection: FileFilter = FileFilter()) -> Scan:  # noqa: B008 (it is frozen)
+def scan(
+    roots: Sequence[str | PathLike[str]],
+    *,
+    selection: FileFilter = FileFilter(),  # noqa: B008 (it is frozen)
+    stop: StopSignal = NO_STOP,
+) -> Scan:
     """Return what some files, folders and glob patterns hold: by roots, then by names, linked folders last; each file once.
 
     Never raises for a root: what cannot be read stands in `failed`. Raises InputError for what is no pattern in the selection.
+    Told to `stop`, it returns what it has met, and no folder as fully scanned.
     """
-    builder = _ScanBuilder()
+    builder = _ScanBuilder(stop)
     choice = _CompiledFilter.from_file_filter(selection)
-    for root in roots:
-        _scan_root(os.path.expanduser(os.fspath(root)), choice, builder)
+    with suppress(RunStoppedError):
+        for root in stop.check_each(roots):
+            _scan_root(os.path.expanduser(os.fspath(root)), choice, builder)
     return builder.build_scan()
 
 
@@ -68,6 +77,7 @@ class _CompiledFilter:
 class _ScanBuilder:
     """What the roots gave so far; dicts for their order, and because two roots may lead to the same place."""
 
+    stop: StopSignal
     files: dict[str, tuple[bool, int]] = field(default_factory=dict)  # whether named, and the size
     failed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -98,7 +108,7 @@ class _ScanBuilder:
     def build_scan(self) -> Scan:
         complete = (Path(root) for root in self.walked_roots)
         meant = self.files.keys() | self.failed.keys() | self.walked_roots.keys()  # by one root, whatever another left out
-        return Scan(
+        scan = Scan(
             files=tuple(FoundFile(Path(path), named, size) for path, (named, size) in self.files.items()),
             failed=tuple(FailedFile(uri, error) for uri, error in self.failed.items()),
             skipped=tuple(SkippedFile(uri, reason) for uri, reason in self.skipped.items() if uri not in meant),
@@ -107,6 +117,9 @@ class _ScanBuilder:
             ignored=tuple(Path(path) for path in self.ignored if path not in meant),
             linked_roots=tuple(map(Path, self.linked_roots)),
         )
+        if self.stop.is_set:  # what was not met may be there, and be meant
+            return replace(scan, fully_scanned=(), empty_roots=(), ignored=())
+        return scan
 
 
 # -- roots
@@ -120,10 +133,10 @@ def _scan_root(root: str, file_filter: _CompiledFilter, builder: _ScanBuilder) -
         _scan_explicit_path(root, file_filter, builder)
     elif not GLOB_CHARACTERS.search(root) or "\0" in root:
         builder.add_failure(path, "no such file or folder")
-    elif not (matches := expand_pattern(root, builder.add_unreadable)):
+    elif not (matches := expand_pattern(root, builder.add_unreadable, stop=builder.stop)):
         builder.add_failure(path, "matches no file")
     else:
-        for match in matches:
+        for match in builder.stop.check_each(matches):
             if os.path.basename(match) not in IGNORED_FOLDERS and not is_database(match):
                 _scan_explicit_path(match, file_filter, builder)
 
@@ -195,6 +208,7 @@ class _FolderWalker:
         if folder.linked and folder.identity in self._visited:
             return
         self._visited.add(folder.identity)
+        self._builder.stop.check()
         is_root = folder.path == self._root
         try:
             entries = list_entries(folder.path)
@@ -206,7 +220,9 @@ class _FolderWalker:
             self._builder.empty_roots[self._root] = None
         if is_root or not is_database(folder.path):
             ignoring = folder.ignore_stack.enter_folder(folder.path, (entry.name for entry in entries))
-            below = [place for entry in entries if (place := self._visit_entry(entry, folder, ignoring))]
+            below = [
+                place for entry in self._builder.stop.check_each(entries) if (place := self._visit_entry(entry, folder, ignoring))
+            ]
             self._linked_folders.extend(place for place in below if place.linked)
             self._pending.extend(place for place in reversed(below) if not place.linked)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from vecsearch.core.files import FailedFile
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.source_paths import to_absolute_path, to_stored_path
+from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import CollectionSpec, OnConflict, Split, VectorOrigin
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.documents.validation import has_words
@@ -45,7 +47,8 @@ class ImportReport:
     """What an import did. Counts are documents.
 
     `vectors_reused` and `encoded` say how those that were stored got their vectors, or will; `documents` and `chunks` are the
-    collection's totals after it, of which `pending_vectors` chunks are found by their words alone so far.
+    collection's totals after it, of which `pending_vectors` chunks are found by their words alone so far. `stopped`: the run was
+    told to stop before its end; another one that skips what is there goes on.
     """
 
     added: int
@@ -58,6 +61,7 @@ class ImportReport:
     chunks: int
     seconds: float
     pending_vectors: int = 0
+    stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the shell's JSON, in its order."""
@@ -78,6 +82,7 @@ class ImportRun:
     def __init__(
         self, store: Store, name: str, *, requested_model: str | TextEncoder | None, get_encoder: Callable[[], TextEncoder],
         spec: CollectionSpec, policy: OnConflict, progress: Progress | None = None, fill: bool = True,
+        stop: StopSignal = NO_STOP,
     ) -> None:  # fmt: skip
         """Set up a run. `fill`: vectors are made, too, of all that waits for one."""
         self._target, self._source_root = CollectionTarget(store, name), store.source_root
@@ -89,7 +94,7 @@ class ImportRun:
             self._target, get_encoder=get_encoder, spec=spec, advance=lambda _, chunks: self._progress.advance(0, chunks),
             may_overwrite=policy is OnConflict.REPLACE, vectors_follow=True,
         )  # fmt: skip
-        self._fill = fill
+        self._fill, self._stop = fill, stop
         self._counts, self._start_time = _ImportCounts(), perf_counter()
         self._places: dict[str, str] = {}  # where each id stood
         self._reread: set[str] = set()  # files that are to be read again when they are indexed
@@ -99,25 +104,30 @@ class ImportRun:
         """Store every record. Raises InputError, before anything is stored, for an id that is there where none may be."""
         with self._target.open_snapshot() as snapshot:
             info = None if snapshot is None else snapshot.info
-        if info is not None and self._policy is OnConflict.ERROR:
-            self._refuse_stored_ids(source)
-        reuses = self._can_reuse_vectors(source.header, info)
-        if source.header is not None and not reuses:
-            self._warn_encoded_again(source.header, info)
-        self._progress.begin(int(source.total))
-        for entries in batched(source.read_entries(), READ_DOCUMENTS):
-            self._process_entries(entries, origin, source.header if reuses else None)
-            self._progress.advance(sum(entry.weight for entry in entries), 0)
+        with suppress(RunStoppedError):
+            if info is not None and self._policy is OnConflict.ERROR:
+                self._refuse_stored_ids(source)
+            reuses = self._can_reuse_vectors(source.header, info)
+            if source.header is not None and not reuses:
+                self._warn_encoded_again(source.header, info)
+            self._progress.begin(int(source.total))
+            for entries in self._read_batches(source):
+                self._process_entries(entries, origin, source.header if reuses else None)
+                self._progress.advance(sum(entry.weight for entry in entries), 0)
         self._batches.flush()
         if self._fill:
             filler = VectorFiller(
-                self._target, get_encoder=self._get_encoder, progress=self._progress, source_root=self._source_root
-            )
+                self._target, get_encoder=self._get_encoder, progress=self._progress, stop=self._stop,
+                source_root=self._source_root,
+            )  # fmt: skip
             self._counts.failed += [FailedFile(failure.source or origin, failure.error) for failure in filler.run().failed]
         return self._build_report(origin)
 
+    def _read_batches(self, source: ImportSource) -> Iterator[list[ImportEntry]]:
+        return batched(self._stop.check_each(source.read_entries()), READ_DOCUMENTS)
+
     def _refuse_stored_ids(self, source: ImportSource) -> None:
-        for entries in batched(source.read_entries(), READ_DOCUMENTS):
+        for entries in self._read_batches(source):
             ids = [entry.record.document.id for entry in entries if entry.record is not None]
             if existing := self._read_stored(ids):
                 raise InputError(
@@ -169,7 +179,7 @@ class ImportRun:
         if chosen and header is not None:
             self._ensure(header)
         self._mark_for_reading({path for record in chosen if (path := self._resolve_path(record)) is not None})
-        for record in chosen:
+        for record in self._stop.check_each(chosen):
             if record.vector_origin is VectorOrigin.NONE:
                 self._store(record, _NO_VECTORS)
             elif header is not None and record.vectors is not None:
@@ -275,12 +285,13 @@ class ImportRun:
     def _build_report(self, origin: str) -> ImportReport:
         for left_out in self._batches.left_out:
             self._count_left_out(left_out, origin)
-        with self._target.open_writer() as writer:
-            if writer.info is not None:
-                writer.refresh_indexes()
+        if not self._stop.is_set:
+            with self._target.open_writer() as writer:
+                if writer.info is not None:
+                    writer.refresh_indexes()
         documents, chunks, pending = count_stored(self._target)
         counts, written, seconds = self._counts, self._batches.counts, round(perf_counter() - self._start_time, 3)
         return ImportReport(
             written.added, written.replaced, counts.skipped, written.added + written.replaced - written.encoded, written.encoded,
-            tuple(counts.failed), documents, chunks, seconds, pending,
+            tuple(counts.failed), documents, chunks, seconds, pending, self._stop.is_set,
         )  # fmt: skip

@@ -8,23 +8,25 @@ from pathlib import Path
 
 from vecsearch.core.files import FailedFile, Scan
 from vecsearch.core.source_paths import resolve_path, to_absolute_path, to_stored_path
+from vecsearch.core.stop_signal import StopSignal
 from vecsearch.core.types import format_count
 from vecsearch.stores.base import StoredSource
 
 
 def find_missing_files(
-    sources: Mapping[str, StoredSource], scan: Scan, source_root: Path, *, allow_empty: bool
+    sources: Mapping[str, StoredSource], scan: Scan, source_root: Path, *, allow_empty: bool, stop: StopSignal
 ) -> tuple[set[str], list[FailedFile]]:
     """Return the stored paths of files whose documents are to be removed, and a failure for each root where doubt remains.
 
     A file is missing when it was indexed below a root that was read completely and is not there any more, or when an ignore file
-    now names it.
+    now names it. Raises RunStoppedError.
     """
     paths = {name: to_absolute_path(source_root, name) for name in sources}
     missing = _find_ignored(paths, scan)
     doubts: list[FailedFile] = []
     for root in scan.fully_scanned:
-        gone = {name: path for name, path in paths.items() if path.is_relative_to(root) and is_gone(path)}
+        below = ((name, path) for name, path in paths.items() if path.is_relative_to(root))
+        gone = {name: path for name, path in stop.check_each(below) if is_gone(path)}
         unmounted = {name for name, path in gone.items() if sources[name].mounted and not is_mounted(path, source_root)}
         if root in scan.empty_roots and gone and not allow_empty:
             doubts.append(FailedFile(root.as_posix(), _explain_not_removed("the folder is empty", len(gone))))
@@ -36,13 +38,13 @@ def find_missing_files(
     return missing, doubts
 
 
-def find_renamed_files(sources: Iterable[str], scan: Scan, source_root: Path) -> dict[str, str]:
+def find_renamed_files(sources: Iterable[str], scan: Scan, source_root: Path, *, stop: StopSignal) -> dict[str, str]:
     """Return stored paths that lead through a symbolic link to a file that was scanned, each with the one it is stored by now.
 
-    They were stored before files were known by their real paths.
+    They were stored before files were known by their real paths. Raises RunStoppedError.
     """
     scanned, real_folders, renamed = {file.path for file in scan.files}, dict[Path, Path](), dict[str, str]()
-    for name in sources:
+    for name in stop.check_each(sources):
         path = to_absolute_path(source_root, name)
         if path in scanned:
             continue

@@ -10,40 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
 from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.files import FailedFile, FoundFile, IndexReport, Scan, SkippedFile
-from vecsearch.core.parallel import map_parallel
-from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
+from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.source_paths import to_absolute_path, to_stored_path
+from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import CollectionSpec, Split
-from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, count_stored, find_encoded, find_stored
-from vecsearch.indexing.commit_check import format_id_conflict
-from vecsearch.indexing.long_documents import LongDocument
+from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored
+from vecsearch.indexing.document_indexer import DocumentIndexer
 from vecsearch.indexing.missing_files import find_missing_files, find_renamed_files, is_mounted, make_missing_check
 from vecsearch.indexing.progress import Progress
-from vecsearch.indexing.read_files import (
-    ChangedDocument,
-    FileGroup,
-    FileProgress,
-    HashedDocument,
-    IndexCounts,
-    ReadFile,
-    StoredContents,
-    group_items,
-    is_valid,
-)
-from vecsearch.indexing.stages import ChunkedDocument, chunk
+from vecsearch.indexing.read_files import FileGroup, FileProgress, IndexCounts, ReadFile
 from vecsearch.indexing.vector_filler import VectorFiller
-from vecsearch.stores.base import IndexedFile, NewDocument, Store, StoredDocument, StoredSource
+from vecsearch.stores.base import IndexedFile, Store, StoredSource
 
 
 class IndexPipeline:
@@ -51,11 +37,11 @@ class IndexPipeline:
 
     def __init__(
         self, store: Store, name: str, *, get_encoder: Callable[[], TextEncoder], spec: CollectionSpec, split: Split,
-        progress: Progress, passwords: Sequence[str] = (), dry_run: bool = False, fill: bool = True,
+        progress: Progress, passwords: Sequence[str] = (), dry_run: bool = False, fill: bool = True, stop: StopSignal = NO_STOP,
     ) -> None:  # fmt: skip
         """Set up a run. `fill`: vectors are made, too, of all that waits for one."""
         self._target, self._source_root = CollectionTarget(store, name), store.source_root
-        self._get_encoder = get_encoder = cache(get_encoder)  # the same one for all of the run: each commit looks again
+        get_encoder = cache(get_encoder)  # the same one for all of the run: each commit looks again
         self._missing: set[str] = set()  # stored paths of files that are no more; their documents are removed at the end
         self._is_still_missing: Callable[[str], bool] = lambda source: False
         self._batches = BatchWriter(
@@ -63,37 +49,57 @@ class IndexPipeline:
             may_replace=lambda source: source is not None and source in self._missing and self._is_still_missing(source),
             vectors_follow=True,
         )  # fmt: skip
-        self._fill = fill
-        self._filler = VectorFiller(self._target, get_encoder=get_encoder, progress=progress, source_root=self._source_root)
+        self._fill, self._stop = fill, stop
+        self._filler = VectorFiller(
+            self._target, get_encoder=get_encoder, progress=progress, stop=stop, source_root=self._source_root
+        )
         self._split, self._progress, self._passwords, self._dry_run = split, progress, passwords, dry_run
         self._counts, self._start_time = IndexCounts(), perf_counter()
+        self._documents = DocumentIndexer(
+            self._target, self._batches, get_encoder=get_encoder, split=split, source_root=self._source_root,
+            is_missing=lambda source: source in self._missing, counts=self._counts, progress=progress, dry_run=dry_run,
+        )  # fmt: skip
         self._errors: dict[str, str] = {}
 
     def run(self, scan: Scan, *, allow_empty: bool) -> IndexReport:
-        """Bring the collection up to what the scanned roots hold."""
+        """Bring the collection up to what the scanned roots hold. Told to stop, it keeps what it has stored."""
         self._counts.skipped.extend(scan.skipped)
+        self._counts.failed.extend(scan.failed)
+        try:
+            self._index_scan(scan, allow_empty=allow_empty)
+        except RunStoppedError:
+            self._batches.flush()  # what is read, so that it need not be read again
+        return self._build_report()
+
+    def _index_scan(self, scan: Scan, *, allow_empty: bool) -> None:
+        self._stop.check()
         sources = self._read_sources(scan)
-        self._missing, doubts = find_missing_files(sources, scan, self._source_root, allow_empty=allow_empty)
-        renamed = find_renamed_files(sources, scan, self._source_root)
-        self._missing |= renamed.keys()
-        self._is_still_missing = make_missing_check(scan, self._source_root, renamed, self._errors)
-        self._counts.failed.extend([*scan.failed, *doubts])
         failed = ((to_stored_path(self._source_root, Path(failure.source)), failure.error) for failure in scan.failed)
         self._errors.update((name, error) for name, error in failed if name in sources)
+        renamed = self._find_missing(sources, scan, allow_empty=allow_empty)
+        self._is_still_missing = make_missing_check(scan, self._source_root, renamed, self._errors)
         self._progress.begin(sum(file.size for file in scan.files))
         conflicting = self._index_files(scan.files, sources, last=False)
         if conflicting:  # by now whoever lets an id go has done so
             self._batches.flush()
             self._index_files(conflicting, {}, last=True)
         self._batches.flush()
+        self._stop.check()
         self._remove_missing()
-        return self._build_report()
+
+    def _find_missing(self, sources: Mapping[str, StoredSource], scan: Scan, *, allow_empty: bool) -> dict[str, str]:
+        """Note which files are missing; return those of them that are stored by another path by now, each with that."""
+        missing, doubts = find_missing_files(sources, scan, self._source_root, allow_empty=allow_empty, stop=self._stop)
+        renamed = find_renamed_files(sources, scan, self._source_root, stop=self._stop)
+        self._missing = missing | renamed.keys()
+        self._counts.failed.extend(doubts)
+        return renamed
 
     def upsert(self, items: Iterable[LoaderItem], *, origin: str, size: int) -> IndexReport:
         """Add or replace documents that come from no file; removes nothing."""
         progress = FileProgress(origin, None, size)
         self._progress.begin(size)
-        self._process_items(items, progress, last=True)
+        self._documents.add_items(items, progress, last=True)
         self._counts.failed.extend(FailedFile(origin, problem) for problem in progress.problems)
         self._batches.flush()
         return self._build_report()
@@ -103,14 +109,15 @@ class IndexPipeline:
             self._record_errors()
             if self._fill:
                 self._counts.failed.extend(self._filler.run().failed)
-            self._refresh_indexes()
+            if not self._stop.is_set:
+                self._refresh_indexes()
         documents, chunks, pending = count_stored(self._target)
         counts, written, seconds = self._counts, self._batches.counts, round(perf_counter() - self._start_time, 3)
         return IndexReport(
             counts.added + written.added, counts.updated + written.replaced + written.relabelled, counts.unchanged,
             counts.removed + written.removed, tuple(counts.failed), tuple(counts.skipped),
             documents, chunks, seconds,
-            pending, tuple(counts.planned) if self._dry_run else None,
+            pending, self._stop.is_set, tuple(counts.planned) if self._dry_run else None,
         )  # fmt: skip
 
     def _record_errors(self) -> None:
@@ -142,7 +149,7 @@ class IndexPipeline:
     def _index_files(self, files: Sequence[FoundFile], sources: Mapping[str, StoredSource], *, last: bool) -> list[FoundFile]:
         """Index each file, small ones together; returns those that another look, the `last`, may do more for."""
         conflicting: list[FoundFile] = []
-        with ParserProcess(passwords=self._passwords) as parser:
+        with ParserProcess(passwords=self._passwords, stop=self._stop) as parser:
             results = parser.read(self._make_request(file, sources) for file in files)
             group = FileGroup()
             for result, file in zip(results, files, strict=False):
@@ -171,20 +178,11 @@ class IndexPipeline:
 
     def _index_group(self, group: Sequence[ReadFile], *, last: bool) -> list[FoundFile]:
         """Index files whose beginnings are compared with the store together; returns those that want another look."""
-        documents = [self._collect_documents(read.first, read.progress) for read in group]
-        stored = self._read_stored([
-            (document, read.progress.source) for read, of_file in zip(group, documents, strict=True) for document in of_file
-        ])  # fmt: skip
-        changed = [
-            self._choose_changed(of_file, read.progress, stored, last=last)
-            for read, of_file in zip(group, documents, strict=True)
-        ]
-        ready = iter(self._chunk([change for of_file in changed for change in of_file]))
         conflicting = []
-        for read, of_file in zip(group, changed, strict=True):
-            self._store(of_file, list(islice(ready, len(of_file))))
+        for read in self._documents.add_beginnings(group, last=last):
             if self._index_rest(read, last=last):
                 conflicting.append(read.file)
+            self._stop.check()
         return conflicting
 
     def _index_rest(self, read: ReadFile, *, last: bool) -> bool:
@@ -194,7 +192,7 @@ class IndexPipeline:
         try:
             if read.error is not None:
                 raise read.error
-            self._process_items(read.rest, progress, known, last=last)
+            self._documents.add_items(read.rest, progress, known, last=last)
         except (BinaryFileError, EmptyFileError) as error:
             self._record_without_text(file, known, error, name)
         except UnreadableFileError as error:
@@ -235,145 +233,6 @@ class IndexPipeline:
             return
         read = IndexedFile(name, result.digest, self._split, problem or None, is_mounted(file.path, self._source_root))
         self._batches.finish_file(read, progress.ids, removes_others=is_whole)
-
-    # -- documents
-
-    def _process_items(
-        self, items: Iterable[LoaderItem], progress: FileProgress, known: StoredSource | None = None, *, last: bool
-    ) -> None:
-        """Store what is new or changed, some documents at a time, of a long one each portion as it comes."""
-        for batch in group_items(items):
-            if isinstance(batch, ParsedDocument):
-                self._process_portion(batch, progress, known, last=last)
-                continue
-            documents = self._collect_documents(batch, progress)
-            stored = self._read_stored([(document, progress.source) for document in documents])
-            changed = self._choose_changed(documents, progress, stored, last=last)
-            self._store(changed, self._chunk(changed))
-
-    def _collect_documents(self, items: Iterable[LoaderItem], progress: FileProgress) -> list[HashedDocument]:
-        """Return the documents that can be stored; note everything else."""
-        documents = []
-        for item in items:
-            match item:
-                case ParseWarning(message):
-                    progress.problems.append(message)
-                case SkippedFile():
-                    member = item.source.removeprefix(progress.source or "")
-                    self._counts.skipped.append(SkippedFile(f"{progress.origin}{member}", item.reason))
-                case ParsedDocument():
-                    documents.append(item)
-        return [HashedDocument(item, hash_content(item, self._split)) for item in documents if is_valid(item, progress)]
-
-    def _choose_changed(
-        self, documents: Sequence[HashedDocument], progress: FileProgress, stored: StoredContents, *, last: bool
-    ) -> list[ChangedDocument]:
-        """Return what is to be stored; a document whose metadata alone has changed gets them."""
-        chosen = []
-        for document, digest in documents:
-            prior = stored.documents.get(document.id)
-            weight = min(progress.bytes_left, len(document.text) + 50)
-            progress.bytes_left -= weight
-            if not self._claim_id(document.id, prior, progress, last=last):
-                continue
-            same = prior is not None and (prior.source, prior.digest) == (progress.source, digest)
-            relabelled = same and prior is not None and not prior.has_metadata(document.metadata)
-            if not self._dry_run:
-                if not same:
-                    chosen.append(ChangedDocument(document, digest, stored.encoded.get(digest), progress.source, weight))
-                elif relabelled:
-                    self._batches.set_metadata(document.id, document.metadata, source=progress.source)
-            self._count_document(document.id, new=prior is None, changed=not same or relabelled)
-            self._progress.advance(weight if same else 0, 0)
-            stored.documents[document.id] = StoredDocument(document.id, progress.source, digest, document.metadata)
-        return chosen
-
-    def _process_portion(
-        self, document: ParsedDocument, progress: FileProgress, known: StoredSource | None, *, last: bool
-    ) -> None:
-        assert document.portion is not None
-        weight = min(progress.bytes_left, len(document.text) + 50)
-        progress.bytes_left -= weight
-        if document.portion.start == 0:
-            progress.long = self._begin_long_document(document, progress, known, last=last)
-        if progress.long is None or not is_valid(document, progress):
-            return
-        progress.long.add(document, weight)
-        if document.portion.is_last and (self._dry_run or not progress.long.is_changed):
-            self._count_document(document.id, new=progress.long.is_new, changed=progress.long.is_changed)
-
-    def _begin_long_document(
-        self, document: ParsedDocument, progress: FileProgress, known: StoredSource | None, *, last: bool
-    ) -> LongDocument | None:
-        """Return what takes the portions of a document; None where its id is another's."""
-        assert progress.source is not None  # lines of a pipe have no portions
-        prior = find_stored(self._target, document.id)
-        if not self._claim_id(document.id, prior, progress, last=last):
-            return None
-        is_elsewhere = is_mounted(Path(progress.origin), self._source_root)
-        return LongDocument(
-            self._target, self._batches, file=IndexedFile(progress.source, None, self._split, None, is_elsewhere),
-            get_encoder=self._get_encoder, advance=self._progress.advance, prior=prior, known=known, dry_run=self._dry_run,
-        )  # fmt: skip
-
-    def _read_stored(self, documents: Sequence[tuple[HashedDocument, str | None]]) -> StoredContents:
-        """Return what is stored of some documents, each given with its source; encoded chunks only of those that have changed."""
-        if not documents:
-            return StoredContents({}, {})
-        with self._target.open_snapshot() as snapshot:
-            if snapshot is None:
-                return StoredContents({}, {})
-            stored = snapshot.find_stored_documents([document.id for (document, _), _ in documents])
-            changed = {
-                digest for (document, digest), source in documents
-                if (prior := stored.get(document.id)) is None or (prior.source, prior.digest) != (source, digest)
-            }  # fmt: skip
-            encoded = find_encoded(snapshot, sorted(changed)) if changed and not self._dry_run else {}
-        return StoredContents(stored, encoded)
-
-    def _chunk(self, changed: Sequence[ChangedDocument]) -> list[ChunkedDocument | NewDocument]:
-        """Chunk documents on all cores, where tokenizing lets others run; a copy of what is stored is ready with its vectors."""
-        if not changed:
-            return []
-        encoder = None if all(change.encoded for change in changed) else self._get_encoder()
-
-        def prepare(change: ChangedDocument) -> ChunkedDocument | NewDocument:
-            if change.encoded is not None:
-                return copy_encoded(change.document, change.digest, change.encoded, source=change.source)
-            assert encoder is not None
-            return chunk(change.document, self._split, encoder, source=change.source)
-
-        return map_parallel(prepare, changed)
-
-    def _store(self, changed: Sequence[ChangedDocument], ready: Sequence[ChunkedDocument | NewDocument]) -> None:
-        for change, new in zip(changed, ready, strict=True):
-            if isinstance(new, NewDocument):
-                self._batches.add_encoded(new, weight=change.weight)
-            else:
-                self._batches.add(new, weight=change.weight)
-
-    def _claim_id(self, key: str, prior: StoredDocument | None, progress: FileProgress, *, last: bool) -> bool:
-        """Return whether an id is this source's from now on; where it is another's to the `last`, that is a problem."""
-        if self._is_id_free(key, prior, progress):
-            progress.ids.add(key)
-            return True
-        progress.id_conflict = True
-        if last:
-            progress.problems.append(format_id_conflict(key, prior.source if prior else None, progress.source))
-        return False
-
-    def _is_id_free(self, key: str, prior: StoredDocument | None, progress: FileProgress) -> bool:
-        """Return whether an id may be this source's: nobody else's, or that of a file that is missing."""
-        if self._batches.is_waiting(key, other_than=progress.source):
-            return False
-        return prior is None or prior.source == progress.source or prior.source in self._missing
-
-    def _count_document(self, key: str, *, new: bool, changed: bool) -> None:
-        self._counts.unchanged += not changed
-        if changed and self._dry_run:  # what is written is counted when it is
-            self._counts.added += new
-            self._counts.updated += not new
-            self._counts.planned.append(("add" if new else "update", key))
 
     def _plan_removals(self, names: Sequence[str], *, keep_ids: Set[str] = frozenset()) -> None:
         """Note for a dry run what goes with, or from, some files."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from vecsearch.core.errors import CollectionNotFoundError, EncodingError, StorageError, UsageError
 from vecsearch.core.parsed import ParsedDocument
+from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import CollectionSpec, Precision, VectorOrigin
 from vecsearch.documents.validation import has_words
 from vecsearch.encoders import registry
@@ -37,7 +38,8 @@ _PASSES_MAX: Final = 10  # … unless writers go on and on
 class ReembedReport:
     """What a run did: the collection's totals after it, and how many texts were encoded.
 
-    `switched` is False where the vectors were this model's already.
+    `switched` is False where the vectors were this model's already, or the run was `stopped`: told to stop before the swap, so
+    that the old vectors answer and the next run goes on.
     """
 
     collection: str
@@ -47,6 +49,7 @@ class ReembedReport:
     encoded: int
     seconds: float
     switched: bool = True
+    stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the shell's JSON."""
@@ -91,8 +94,10 @@ def resolve_target(
 class ReembedRun:
     """One run over a collection. Takes the write lock when it needs it."""
 
-    def __init__(self, store: Store, name: str, target: ReembedTarget, *, progress: Progress | None = None) -> None:
-        self._store, self._name, self._target = store, name, target
+    def __init__(
+        self, store: Store, name: str, target: ReembedTarget, *, progress: Progress | None = None, stop: StopSignal = NO_STOP
+    ) -> None:
+        self._store, self._name, self._target, self._stop = store, name, target, stop
         self._replacement = store.get_replacement(name)
         self._progress = progress or NullProgress()
 
@@ -114,27 +119,33 @@ class ReembedRun:
             may_replace=lambda source: True,  # ids are the live collection's: whatever it says is right
             vectors_follow=True,
         )  # fmt: skip
-        filler = VectorFiller(self._replacement, get_encoder=lambda: encoder, progress=self._progress)
+        filler = VectorFiller(self._replacement, get_encoder=lambda: encoder, progress=self._progress, stop=self._stop)
+        try:
+            self._fill_replacement(batches, filler)
+            self._finish(batches, filler)
+        except RunStoppedError:
+            batches.flush()
+        return self._make_report(filler.encoded_count, started, switched=not self._stop.is_set)
+
+    def _fill_replacement(self, batches: BatchWriter, filler: VectorFiller) -> None:
+        """Make what is lacking, but for what comes meanwhile."""
         self._progress.begin(self._replacement.count_pending_characters())
         for _ in range(_PASSES_MAX):
             lacking = self._run_pass(batches)
             filler.run()
+            self._stop.check()
             if lacking <= _FINAL_PASS_DOCUMENTS_MAX:
                 break
         with self._replacement.open_writer() as writer:
             writer.refresh_indexes()  # so that the first search after the swap is quick
-        self._finish(batches, filler)
-        return self._make_report(filler.encoded_count, started)
 
     def _run_pass(self, batches: BatchWriter) -> int:
         """Make what the replacement lacks, from the first document to the last; returns how many were lacking."""
         after = count = 0
         while pending := self._replacement.list_pending(after=after):
             encoded = self._find_encoded(pending)
-            for document in pending:
-                self._add(
-                    batches, document, encoded.get(document.digest) if document.vector_origin is not VectorOrigin.NONE else None
-                )
+            for document in self._stop.check_each(pending):
+                self._add(batches, document, encoded.get(document.digest))
             after, count = pending[-1].number, count + len(pending)
         batches.flush()
         return count
@@ -172,6 +183,7 @@ class ReembedRun:
         with self._replacement.open_writer() as writer:
             self._run_pass(batches)
             filler.run(holds_lock=True)
+            self._stop.check()
             self._check_failures(filler)
             if pending := self._replacement.list_pending():
                 raise StorageError(
@@ -197,7 +209,9 @@ class ReembedRun:
     def _make_report(self, encoded: int, started: float, *, switched: bool = True) -> ReembedReport:
         documents, chunks, _ = count_stored(CollectionTarget(self._store, self._name))
         seconds = round(perf_counter() - started, 3)
-        return ReembedReport(self._name, self._target.encoder.name, documents, chunks, encoded, seconds, switched)
+        return ReembedReport(
+            self._name, self._target.encoder.name, documents, chunks, encoded, seconds, switched, self._stop.is_set
+        )
 
 
 def _read_live(store: Store, name: str) -> CollectionInfo:

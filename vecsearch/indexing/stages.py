@@ -59,17 +59,18 @@ def rechunk(
 
 
 def embed(
-    texts: Sequence[str], encoder: TextEncoder, on_batch: Callable[[Sequence[str]], None] = lambda batch: None
+    texts: Sequence[str], encoder: TextEncoder, should_stop: Callable[[], bool] = lambda: False
 ) -> list[Vector | VectorFailure]:
-    """Return the unit vector of each text, or why it has none; `on_batch` is called with the texts of every batch that is done.
+    """Return the unit vector of each text, or why it has none; only of the first texts where it is to stop between two batches.
 
     Raises what the encoder raises, or EncodingError, where it concerns no single text.
     """
     rows: list[Vector | VectorFailure] = []
     for batch in batched(texts, ENCODER_BATCH_SIZE):
+        if rows and should_stop():
+            break
         pause()
         rows.extend(encode_each(encoder, batch, encoder.encode_documents))
-        on_batch(batch)
     return rows
 
 

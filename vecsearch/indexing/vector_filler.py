@@ -20,6 +20,7 @@ from vecsearch.core.errors import CollectionChangedError, EncodingError
 from vecsearch.core.files import FailedFile
 from vecsearch.core.settings import BATCH_CHUNKS, FILL_WINDOW
 from vecsearch.core.source_paths import to_absolute_path
+from vecsearch.core.stop_signal import NO_STOP, StopSignal
 from vecsearch.documents.chunk_inputs import build_encoder_input
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import VectorFailure
@@ -36,7 +37,8 @@ _log = logging.getLogger("vecsearch")
 class FillReport:
     """What a run did: how many texts were encoded; how many chunks there are, and how many of them wait for a vector.
 
-    `failed`: the files, or "" for what came from elsewhere, of documents that the model gives no usable vector for.
+    `failed`: the files, or "" for what came from elsewhere, of documents that the model gives no usable vector for. `stopped`: it
+    was told to stop before its end.
     """
 
     encoded: int
@@ -44,6 +46,7 @@ class FillReport:
     pending_vectors: int
     seconds: float
     failed: tuple[FailedFile, ...] = ()
+    stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the shell's JSON, in its order."""
@@ -59,15 +62,15 @@ class VectorFiller:
         *,
         get_encoder: Callable[[], TextEncoder],
         progress: Progress | None = None,
-        should_stop: Callable[[], bool] = lambda: False,
+        stop: StopSignal = NO_STOP,
         source_root: Path | None = None,
     ) -> None:
-        """Set up a filler; `should_stop` is asked before each batch.
+        """Set up a filler, which asks whether to `stop` before each batch of the encoder.
 
         `source_root`: the folder that stored paths of files are relative to; without it no file is marked as failed.
         """
         self._source_root = source_root
-        self._target, self._get_encoder, self._should_stop = target, get_encoder, should_stop
+        self._target, self._get_encoder, self._stop = target, get_encoder, stop
         self._progress: Progress = progress or NullProgress()
         self.encoded_count = 0  # texts
         self._begun_with: CollectionInfo | None = None
@@ -82,7 +85,8 @@ class VectorFiller:
         self._fill_in_turn(holds_lock=holds_lock)
         _, chunks, pending = count_stored(self._target)
         failed = self._record_failures()
-        return FillReport(self.encoded_count - before, chunks, pending, round(time.perf_counter() - started, 3), failed)
+        seconds = round(time.perf_counter() - started, 3)
+        return FillReport(self.encoded_count - before, chunks, pending, seconds, failed, self._stop.is_set)
 
     def list_failures(self) -> dict[str, EncodingError]:
         """Return why documents have a text without a usable vector, by id."""
@@ -114,7 +118,7 @@ class VectorFiller:
         """Fill, or wait for whoever does."""
         self._begun_with = info = self._read_info()
         is_told = False
-        while info is not None and info.pending_vectors and not self._should_stop():
+        while info is not None and info.pending_vectors and not self._stop.ask():
             with self._target.claim_filling() as claimed:
                 if claimed or holds_lock:
                     self._progress.begin_vectors(info.pending_vectors)
@@ -131,12 +135,12 @@ class VectorFiller:
             return None if snapshot is None else snapshot.info
 
     def _fill(self) -> None:
-        while not self._should_stop():
+        while True:
             with self._target.open_snapshot() as snapshot:
                 self._check_unchanged(None if snapshot is None else snapshot.info)
                 waiting = [] if snapshot is None else snapshot.load_pending_chunks(FILL_WINDOW, exclude=self._failed_chunks)
                 known = {} if snapshot is None else snapshot.load_copied_vectors(waiting)
-            if not waiting:
+            if not waiting or self._stop.ask():
                 return
             if known:
                 self._attach(known)
@@ -150,10 +154,10 @@ class VectorFiller:
             text = build_encoder_input(chunk.document_id, chunk.title, chunk.context, chunk.text, encoder)
             by_text.setdefault(text, []).append(chunk)
         for texts in batched(sorted(by_text, key=lambda text: (-len(text), text)), BATCH_CHUNKS):
-            if self._should_stop():
+            if self._stop.ask():
                 return
             vectors: dict[int, Vector] = {}
-            for text, row in zip(texts, embed(texts, encoder), strict=True):
+            for text, row in zip(texts, embed(texts, encoder, self._stop.ask), strict=False):
                 if isinstance(row, VectorFailure):
                     self._failed_chunks |= {chunk.id: (chunk, row) for chunk in by_text[text]}
                     continue

@@ -52,7 +52,7 @@ SPOILT = {  # what is broken, and the blow that must show it
         "late, attach, fill = {}, f.VectorFiller._attach, f.VectorFiller._fill\n"
         "f.VectorFiller._attach = lambda self, vectors: late.update(vectors)\n"
         "def both(self):\n"
-        "    while not self._should_stop() and self._read_info().pending_vectors:\n"
+        "    while not self._stop.ask() and self._read_info().pending_vectors:\n"
         "        fill(self)\n"
         "        attach(self, late)\n"
         "encode = f.VectorFiller._encode\n"
