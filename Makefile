@@ -1,6 +1,7 @@
 # make demo     set up, index sample_data/ into .demo/, ask a few questions
 # make test     set up, then everything that CI checks
 # make torture  kill it, let its writes fail, cut its power, some thousand times; goes on where it was
+# make crowd    ten minutes of threads and processes on one folder, interrupted and forked, each answer checked against a model
 # make churn    half an hour of writing, watching, reading and compacting at once
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ READY := $(VENV)/.installed
 CHECKED := vecsearch migrations tests benchmarks
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint test-slow torture churn clean
+.PHONY: demo test lint test-slow torture crowd churn clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("vecsearch needs Python 3.11 or newer, this is " + sys.version)'
@@ -49,6 +50,9 @@ test-slow: $(READY)
 torture: $(READY)
 	$(BIN)/python -m tests.torture $(TORTURE)
 	$(BIN)/python -m tests.torture.filling
+
+crowd: $(READY)
+	$(BIN)/python -m tests.torture.crowd $(CROWD)
 
 churn: $(READY)
 	$(BIN)/python -m benchmarks.churn

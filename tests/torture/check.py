@@ -14,7 +14,8 @@ import vecsearch
 from tests import maintenance
 from tests.fakes import FakeEncoder
 from tests.torture.logged import list_made, log_of, read_log
-from tests.torture.steps import BROUGHT, DATABASE, WORDS, Doc, State, mend, opened
+from tests.torture.states import BROUGHT, DATABASE, WORDS, Doc, State, mend, opened
+from tests.torture.thread_steps import check_beside
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.stores.sqlite.engine.database_file import is_database
 
@@ -66,6 +67,7 @@ def check(base: Path, expected: Expected, seed: int) -> State | None:
             mend(base, expected.after)
         state = _read(base, expected, draw)
         _sound(folder)
+        check_beside(base)
         if state.docs and draw.random() < _FILLED:
             state = _fill(base, state, draw)
         _write(base, state)

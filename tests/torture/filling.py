@@ -31,7 +31,7 @@ from tests import maintenance
 from tests.torture.check import AgainError, LostError, UnopenableError, WrongAnswerError, list_waiting
 from tests.torture.logged import hash_text, list_made
 from tests.torture.shim import build, can_build
-from tests.torture.steps import DATABASE, WORDS
+from tests.torture.states import DATABASE, WORDS
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders import registry

@@ -105,7 +105,8 @@ def _child(work: Callable[[], Any], pipe: int) -> None:
 def warm(place: Path) -> None:
     """Do once all that children will do, so that they need not load anything."""
     from tests.torture.check import Expected, check
-    from tests.torture.steps import Plan, State
+    from tests.torture.states import State
+    from tests.torture.steps import Plan
 
     base = place / "warm"
     shutil.rmtree(base, ignore_errors=True)

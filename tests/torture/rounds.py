@@ -19,7 +19,8 @@ from tests.torture.forks import Ended, Fork, forked
 from tests.torture.logged import log_of
 from tests.torture.power import Disk, Record, read_trace
 from tests.torture.shim import Kind, Shim, What
-from tests.torture.steps import DATABASE, Plan, State, Step
+from tests.torture.states import DATABASE, State, Step
+from tests.torture.steps import Plan
 
 _STEPS_TRACED = 6
 _CUTS = 40  # of one trace
@@ -227,4 +228,4 @@ class Machine:
 def _expect(before: State | None, step: Step, *, done: bool, once: bool) -> Expected:
     """What may be there after a step, or in the middle of it."""
     late = step.after.late if done else step.after.late | step.late | (before.late if before else frozenset())
-    return Expected(before, step.after, step.whole, done, step.spoils, late, once)
+    return Expected(before, step.after, step.whole, done, step.spoils, late, once and not step.repeats)

@@ -17,7 +17,7 @@ import vecsearch
 from tests import maintenance
 from tests.torture.check import LostError, UnopenableError, WrongAnswerError, list_waiting
 from tests.torture.rounds import Outcome
-from tests.torture.steps import DATABASE, WORDS
+from tests.torture.states import DATABASE, WORDS
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders import registry
 

@@ -9,101 +9,64 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import vecsearch
 from tests import maintenance
 from tests.fakes import FakeEncoder
-from tests.torture.logged import LoggedEncoder, log_of
+from tests.torture.states import (
+    BROUGHT,
+    DATABASE,
+    FILES,
+    WORDS,
+    Doc,
+    State,
+    Step,
+    add_documents,
+    fill_all,
+    mend,
+    opened,
+    remove_documents,
+)
+from tests.torture.thread_steps import create_at_once, fork_among_writers, interrupt_writers, open_at_once
 from vecsearch.core.settings import DATABASE_FILE
 
-BROUGHT = FakeEncoder(salt=99)  # makes the vectors that are brought along
-DATABASE = "database"
-FILES = "files"  # beside the database, not part of what fails
-
-
-@dataclass(frozen=True)
-class Doc:
-    """A document as the model knows it."""
-
-    text: str
-    title: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    brought: bool = False
-    source: str | None = None
-
-
-@dataclass(frozen=True)
-class State:
-    """All that a collection holds, and the salt of its encoder.
-
-    `late`: the documents that may wait for vectors; once looked at, those that do. `made`: what needs no encoder any more, as
-    `logged.hash_text` names it; empty where it was not looked at.
-    """
-
-    docs: Mapping[str, Doc]
-    salt: int = 1
-    late: frozenset[str] = frozenset()
-    made: frozenset[str] = frozenset()
-
-    @property
-    def encoder(self) -> FakeEncoder:
-        return FakeEncoder(self.salt)
-
-    def encode_at(self, base: Path) -> LoggedEncoder:
-        """The encoder, which writes down what it encodes."""
-        return LoggedEncoder(self.salt, log=log_of(base))
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to do. `whole`: it is done in one transaction, so that all of it or nothing is there; else every document is as
-    it was or as it is to be. `after` is what is to be there. `late`: documents that may wait for vectors until it is done."""
-
-    name: str
-    run: Callable[[Path], None]
-    after: State
-    whole: bool = True
-    prepare: Callable[[Path], None] = lambda base: None  # before anything can fail
-    spoils: bool = False  # what is left may have to be mended
-    late: frozenset[str] = frozenset()
-    beside: Callable[[Path], None] | None = None  # what another process does meanwhile, which nothing happens to
-
-
 _LATE = 0.5  # of the runs that read files and lines: they leave their vectors to be made later
+_TOGETHER = 0.3  # of the databases: threads make them
 _FILLED = 0.5  # of the steps while vectors wait
 _BESIDE = (  # what is done while another process makes vectors
     "fill", "fill", "fill", "delete", "lines", "lines", "files", "files", "add", "replace", "change", "optimize",
     "optimize --full", "optimize --stemmer", "reembed", "backup", "import",
 )  # fmt: skip
-WORDS = "keel mast sail rope anchor tide harbour lantern compass storm gull reef chart deck helm oar".split()
 
 
 class Plan:
     """Draws steps that fit a state."""
 
     def __init__(self, seed: int, *, alone: bool = False) -> None:
-        """`alone`: no other process does anything meanwhile."""
-        self.draw, self._alone = random.Random(seed), alone
+        """`alone`: no other process does anything meanwhile, and the disk may lose what is not synced."""
+        self.draw, self.alone = random.Random(seed), alone
         self._serial = 0
 
     def first(self) -> Step:
         """Makes the database."""
-        return self._put("create", State({}), {f"d{n}": self._doc() for n in range(self.draw.randint(1, 8))}, whole=False)
+        if self.draw.random() < _TOGETHER and not self.alone:
+            return create_at_once(self)
+        return self.put("create", State({}), {f"d{n}": self.draw_document() for n in range(self.draw.randint(1, 8))}, whole=False)
 
     def grown(self, state: State) -> Step:
         """Enough documents for several index files."""
-        return self._put("add", state, {f"g{n}": self._doc(words=6) for n in range(90)}, whole=False)
+        return self.put("add", state, {f"g{n}": self.draw_document(words=6) for n in range(90)}, whole=False)
 
     def next(self, state: State) -> Step:
         """Whatever comes next."""
         names = [name for name in STEPS if state.docs or name in ("add", "lines", "files", "optimize")]
         if state.late and self.draw.random() < _FILLED:
             names = ["fill", "fill", "beside", "beside", "files"]
-        if self._alone:
-            names = [name for name in names if name != "beside"]
+        if self.alone:
+            names = [name for name in names if name not in ("beside", "threads fork")]
         return STEPS[self.draw.choice(names)](self, state)
 
     def named(self, name: str, state: State) -> Step:
@@ -112,7 +75,7 @@ class Plan:
 
     # -- documents
 
-    def _doc(self, words: int | None = None, **given: Any) -> Doc:
+    def draw_document(self, words: int | None = None, **given: Any) -> Doc:
         self._serial += 1
         count = words or self.draw.choice([3, 8, 20, 90])  # the last is several chunks
         text = " ".join(self.draw.choices(WORDS, k=count)) + f" number{self._serial}x{self.draw.getrandbits(32):x}"
@@ -124,7 +87,7 @@ class Plan:
         free = [key for key, doc in state.docs.items() if doc.source is None]
         return self.draw.sample(sorted(free), min(len(free), self.draw.randint(1, most)))
 
-    def _put(self, name: str, state: State, docs: Mapping[str, Doc], *, whole: bool = True) -> Step:
+    def put(self, name: str, state: State, docs: Mapping[str, Doc], *, whole: bool = True) -> Step:
         def run(base: Path) -> None:
             with opened(base, state) as collection:
                 collection.add(
@@ -132,20 +95,22 @@ class Plan:
                     titles=[doc.title for doc in docs.values()], on_conflict="replace",
                 )  # fmt: skip
 
-        return Step(name, run, _with(state, docs), whole)
+        return Step(name, run, add_documents(state, docs), whole)
 
     # -- steps
 
     def add(self, state: State) -> Step:
-        return self._put("add", state, {self._new(state): self._doc() for _ in range(self.draw.choice([1, 3, 40]))}, whole=False)
+        return self.put(
+            "add", state, {self.new_key(state): self.draw_document() for _ in range(self.draw.choice([1, 3, 40]))}, whole=False
+        )
 
     def replace(self, state: State) -> Step:
-        return self._put("replace", state, {key: self._doc() for key in self._some(state)}, whole=False)
+        return self.put("replace", state, {key: self.draw_document() for key in self._some(state)}, whole=False)
 
     def bring(self, state: State) -> Step:
         count = self.draw.choice([1, 5, 60])
-        keys = [self._new(state) for _ in range(count)] + self._some(state, 4)
-        docs = {key: self._doc(brought=True) for key in keys}
+        keys = [self.new_key(state) for _ in range(count)] + self._some(state, 4)
+        docs = {key: self.draw_document(brought=True) for key in keys}
 
         def run(base: Path) -> None:
             texts = [doc.text for doc in docs.values()]
@@ -155,7 +120,7 @@ class Plan:
                     titles=[doc.title for doc in docs.values()], vectors=BROUGHT.encode_documents(texts),
                 )  # fmt: skip
 
-        return Step("bring", run, _with(state, docs))
+        return Step("bring", run, add_documents(state, docs))
 
     def change(self, state: State) -> Step:
         keys = self._some(state, 1)
@@ -178,11 +143,11 @@ class Plan:
                 there = {each.id for each in collection.list_documents(limit=100_000)}
                 collection.delete([key for key in keys if key in there])
 
-        return Step("delete", run, _without(state, keys))
+        return Step("delete", run, remove_documents(state, keys))
 
     def lines(self, state: State) -> Step:
-        docs = {self._new(state): self._doc() for _ in range(self.draw.choice([1, 30]))}
-        docs |= {key: self._doc() for key in self._some(state, 3)}
+        docs = {self.new_key(state): self.draw_document() for _ in range(self.draw.choice([1, 30]))}
+        docs |= {key: self.draw_document() for key in self._some(state, 3)}
         data, vectors = _lines(docs), self.draw.random() >= _LATE
 
         def run(base: Path) -> None:
@@ -191,8 +156,8 @@ class Plan:
             with opened(base, state) as collection:
                 _no_failure(collection._index_json_lines(RawFile("stdin", ".jsonl", content=data), vectors=vectors))
 
-        after = _with(state, docs, late=not vectors)
-        return Step("lines", run, _filled(after) if vectors else after, whole=False, late=frozenset(docs))
+        after = add_documents(state, docs, late=not vectors)
+        return Step("lines", run, fill_all(after) if vectors else after, whole=False, late=frozenset(docs))
 
     def files(self, state: State) -> Step:
         """A folder of files in which some came, changed and went."""
@@ -203,7 +168,7 @@ class Plan:
         for _ in range(self.draw.randint(1, 2)):
             source = f"{FILES}/log{self.draw.randint(0, 3)}.jsonl"
             docs = {key: doc for key, doc in docs.items() if doc.source != source or self.draw.random() < 0.7}
-            docs |= {self._new(state): self._doc(source=source) for _ in range(self.draw.choice([1, 20]))}
+            docs |= {self.new_key(state): self.draw_document(source=source) for _ in range(self.draw.choice([1, 20]))}
         others, vectors = {key: doc for key, doc in state.docs.items() if doc.source is None}, self.draw.random() >= _LATE
         new = frozenset(key for key, doc in docs.items() if state.docs.get(key) is not doc)
 
@@ -231,7 +196,7 @@ class Plan:
             with opened(base, state) as collection:
                 collection.fill_vectors(should_stop=lambda: most is not None and next(asked) > most)
 
-        return Step("fill", run, _filled(state) if most is None else state, whole=False)
+        return Step("fill", run, fill_all(state) if most is None else state, whole=False)
 
     def beside(self, state: State) -> Step:
         """Make vectors that wait while another process does something else; either may be the one that fails."""
@@ -288,8 +253,8 @@ class Plan:
 
     def restore(self, state: State) -> Step:
         """The backup of another database takes the place of all that is there."""
-        after = State({f"r{n}": self._doc() for n in range(self.draw.choice([2, 60]))}, state.salt)
-        making = self._put("other", State({}, state.salt), after.docs)
+        after = State({f"r{n}": self.draw_document() for n in range(self.draw.choice([2, 60]))}, state.salt)
+        making = self.put("other", State({}, state.salt), after.docs)
         more = self.named("lines", making.after)
         after = more.after
 
@@ -308,8 +273,8 @@ class Plan:
 
     def exchange(self, state: State) -> Step:
         """What another database exported is taken in, vectors and all."""
-        new = {self._new(state): self._doc() for _ in range(self.draw.choice([3, 40]))}
-        making = self._put("other", State({}, state.salt), new)
+        new = {self.new_key(state): self.draw_document() for _ in range(self.draw.choice([3, 40]))}
+        making = self.put("other", State({}, state.salt), new)
         has_vectors, vectors = self.draw.random() >= _LATE, self.draw.random() >= _LATE
 
         def prepare(base: Path) -> None:
@@ -325,9 +290,9 @@ class Plan:
                 report = collection.import_documents(base / FILES / "other" / "kept.jsonl", on_conflict="skip", vectors=vectors)
                 assert not report.failed, report.failed
 
-        after = _with(state, new, late=not has_vectors)
+        after = add_documents(state, new, late=not has_vectors)
         late = frozenset() if has_vectors else frozenset(new)
-        return Step("import", run, _filled(after) if vectors else after, whole=False, prepare=prepare, late=late)
+        return Step("import", run, fill_all(after) if vectors else after, whole=False, prepare=prepare, late=late)
 
     def mend(self, state: State) -> Step:
         """An index file, the looked-up metadata and what is known of pending vectors are spoilt, and mended from the truth."""
@@ -349,7 +314,7 @@ class Plan:
 
         return Step(name, on, state)
 
-    def _new(self, state: State) -> str:
+    def new_key(self, state: State) -> str:
         self._serial += 1
         return f"n{self._serial}-{self.draw.getrandbits(40):x}"
 
@@ -381,25 +346,10 @@ STEPS: dict[str, Callable[[Plan, State], Step]] = {
     "restore": Plan.restore,
     "import": Plan.exchange,
     "doctor --fix": Plan.mend,
+    "threads open": open_at_once,
+    "threads fork": fork_among_writers,
+    "threads interrupt": interrupt_writers,
 }
-
-
-def opened(base: Path, state: State) -> vecsearch.Collection:
-    """The collection, by its encoder."""
-    return vecsearch.open(base / DATABASE, model=state.encode_at(base))
-
-
-def _with(state: State, docs: Mapping[str, Doc], *, late: bool = False) -> State:
-    others = state.late - docs.keys()
-    return replace(state, docs={**state.docs, **docs}, late=others | docs.keys() if late else others)
-
-
-def _filled(state: State) -> State:
-    return replace(state, late=frozenset())
-
-
-def _without(state: State, keys: list[str]) -> State:
-    return replace(state, docs={key: doc for key, doc in state.docs.items() if key not in keys}, late=state.late - {*keys})
 
 
 def _lines(docs: Mapping[str, Doc]) -> bytes:
@@ -409,8 +359,3 @@ def _lines(docs: Mapping[str, Doc]) -> bytes:
 
 def _no_failure(report: vecsearch.IndexReport) -> None:
     assert not report.failed, report.failed
-
-
-def mend(base: Path, state: State) -> None:
-    """Mend all that follows from the truth."""
-    list(maintenance.repair(base / DATABASE, model=state.encode_at(base)).findings)

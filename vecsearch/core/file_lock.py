@@ -1,6 +1,7 @@
 """A lock on a file that orders processes and threads, and ends with its process.
 
-It also ends when nobody refers to it any more, so that no interruption, wherever it comes, leaves it held.
+It also ends when nobody refers to it any more, so that no interruption, wherever it comes, leaves it held. For that it is never
+put into an ExitStack: one that is interrupted refers to itself, and holds what it held until Python collects such cycles.
 """
 
 from __future__ import annotations
@@ -8,11 +9,10 @@ from __future__ import annotations
 import fcntl
 import math
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from io import FileIO
 from pathlib import Path
 from time import monotonic
+from types import TracebackType
 from typing import Final
 from weakref import WeakSet
 
@@ -20,15 +20,18 @@ from vecsearch.core.atomic_files import FILE_MODE
 from vecsearch.core.forks import sleep
 
 _LOOK_SECONDS: Final = 0.05
-_open_files: Final[WeakSet[_LockFile]] = WeakSet()
+_open_files: Final[WeakSet[LockFile]] = WeakSet()
 
 
 class LockTimeoutError(Exception):
     """Another holds the lock."""
 
 
-class _LockFile(FileIO):
-    """A lock file that is open, and closes when nobody refers to it."""
+class LockFile(FileIO):
+    """A lock file that is open; its lock ends with a `with` block, or when nobody refers to it.
+
+    A child that is forked inside the block does not hold it.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "ab", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, FILE_MODE))
@@ -36,6 +39,11 @@ class _LockFile(FileIO):
 
     def __del__(self) -> None:
         self.close()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not self.closed:  # else this is a child
+            fcntl.flock(self, fcntl.LOCK_UN)  # closing alone would leave it to a child that has not closed its own yet
+            self.close()
 
     def is_at(self, path: Path) -> bool:
         """Return whether it is still the file at its path: who locks one that was removed locks out nobody."""
@@ -45,33 +53,30 @@ class _LockFile(FileIO):
             return False
 
 
-@contextmanager
-def hold_file_lock(path: Path, *, timeout: float = math.inf) -> Iterator[None]:
-    """Hold the lock of a file, which is made where it is not there. Raises LockTimeoutError after so many seconds, OSError.
+def hold_file_lock(path: Path, *, timeout: float = math.inf) -> LockFile:
+    """Lock a file, which is made where it is not there; for use in `with`.
 
-    A child that is forked inside the block does not hold it.
+    Raises LockTimeoutError after so many seconds, OSError.
     """
-    file = _lock_file(path, monotonic() + timeout)
-    try:
-        yield
-    finally:
-        if not file.closed:  # else this is a child
-            fcntl.flock(file, fcntl.LOCK_UN)  # closing alone would leave it to a child that has not closed its own yet
-            file.close()
-
-
-def _lock_file(path: Path, end: float) -> _LockFile:
-    while True:
-        file = _LockFile(path)
-        with ExitStack() as stack:
-            stack.callback(file.close)
-            if _try_lock(file) and file.is_at(path):
-                stack.pop_all()
-                return file
+    end = monotonic() + timeout
+    while (file := _try_file(path)) is None:
         left = end - monotonic()
         if left <= 0:
             raise LockTimeoutError(f"{path} is locked by another process")
         sleep(min(_LOOK_SECONDS, left))
+    return file
+
+
+def _try_file(path: Path) -> LockFile | None:
+    file = LockFile(path)
+    try:
+        if _try_lock(file) and file.is_at(path):
+            return file
+    except BaseException:
+        file.close()
+        raise
+    file.close()
+    return None
 
 
 def _try_lock(file: FileIO) -> bool:

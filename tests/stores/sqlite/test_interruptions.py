@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import gc
 import os
+import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,8 +21,12 @@ import pytest
 
 import vecsearch
 from tests.checks import is_sound
+from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
+from vecsearch.core.file_lock import hold_file_lock
 from vecsearch.core.helper_process import HelperProcess
+from vecsearch.core.settings import DATABASE_FILE, SCHEMA_VERSION
+from vecsearch.stores.sqlite.engine import write_lock
 
 ENCODER = FakeEncoder()
 MOMENTS = int(os.environ.get("VECSEARCH_TEST_MOMENTS", "9"))  # of each operation
@@ -56,14 +63,24 @@ class Interrupter:
                 raise self._error("now")
 
 
-def interrupt_everywhere(work: Callable[[], object]) -> Iterator[int]:
+def interrupt_everywhere(work: Callable[[], object], moments: int = MOMENTS) -> Iterator[int]:
     """Do work again and again, each time interrupted elsewhere; yields after each."""
     work()  # what is loaded once is loaded
     whole = Interrupter()
     whole.run(work)
-    for number in range(MOMENTS):
-        Interrupter(1 + number * whole.moments // MOMENTS, ERRORS[number % len(ERRORS)]).run(work)
+    for number in range(moments):
+        Interrupter(1 + number * whole.moments // moments, ERRORS[number % len(ERRORS)]).run(work)
         yield number
+
+
+@contextmanager
+def stop_collecting() -> Iterator[None]:
+    """Leave cycles of references where they are: Python may collect them much later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def find_open_files(folder: Path) -> list[str]:
@@ -151,6 +168,36 @@ def test_whatever_is_interrupted_the_handle_goes_on(folder: Path, name: str) -> 
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", ["get", "list", "search", "upsert"])
+def test_what_was_interrupted_reads_no_longer_also_where_no_cycle_is_collected(folder: Path, name: str) -> None:
+    with (
+        stop_collecting(),
+        vecsearch.open(folder, model=ENCODER, lock_timeout=1) as collection,
+        closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None, timeout=0)) as other,
+    ):
+        for _ in interrupt_everywhere(work_on(collection, folder)[name], moments=60):
+            assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0  # it waits for nobody
+            other.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")  # so that there is something in the log
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", ["write", "fill"])
+def test_an_interruption_at_any_moment_of_a_lock_leaves_it_free_also_where_no_cycle_is_collected(folder: Path, name: str) -> None:
+    def hold() -> None:
+        with write_lock.hold_write_lock(folder, timeout=0) if name == "write" else write_lock.claim_filling(folder, 1):
+            pass
+
+    hold()
+    whole = Interrupter()
+    whole.run(hold)
+    with stop_collecting():
+        for moment in range(1, whole.moments + 1):
+            Interrupter(moment, ERRORS[moment % len(ERRORS)]).run(hold)
+            with hold_file_lock(folder / write_lock.LOCK_FILE, timeout=0), write_lock.claim_filling(folder, 1) as claimed:
+                assert claimed
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupted_helper_is_as_good_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vecsearch.core.helper_process.count_cores", lambda: 2)
     helper, numbers = HelperProcess(), iter(range(10_000))
@@ -175,3 +222,27 @@ def test_an_interrupted_helper_is_as_good_as_before(monkeypatch: pytest.MonkeyPa
                     pass
     finally:
         helper.stop()
+
+
+def test_an_interrupted_first_use_of_faiss_does_not_spoil_the_next(folder: Path) -> None:
+    script = f"""
+import sys, vecsearch
+from tests.fakes import FakeEncoder
+
+def interrupt(frame, event, argument):
+    begins = event == "c_call" and argument.__name__ == "start_new_thread"
+    if begins or (event == "return" and frame.f_code.co_name == "handle_SearchParameters"):
+        sys.setprofile(None)
+        raise KeyboardInterrupt
+
+with vecsearch.open({str(folder)!r}, model=FakeEncoder()) as collection:
+    sys.setprofile(interrupt)
+    try:
+        collection.optimize()
+    except KeyboardInterrupt:
+        collection.optimize()
+        collection.delete("keel")
+        print([hit.id for hit in collection.search("a gull")])
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.stdout == "['gull']\n", done.stderr

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -350,3 +351,25 @@ def test_a_question_that_fails_leaves_no_transaction_behind(folder):
         assert store.database.wal_bytes > 0
         store.database.checkpoint_wal()  # which a reader that is still there would not let happen
         assert store.database.wal_bytes == 0
+
+
+def test_a_check_beside_files_that_come_and_go_finds_nothing(tmp_path):
+    with vecsearch.open(tmp_path / "db", model=ENCODER) as collection:
+        put(collection, 1)
+    done, passing = threading.Event(), tmp_path / "db" / "index" / "passing"
+
+    def come_and_go():
+        while not done.is_set():
+            passing.mkdir(0o700)
+            (passing / "file").touch(0o600)
+            (passing / "file").unlink()
+            passing.rmdir()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(30):
+            assert is_sound(tmp_path / "db")
+    finally:
+        done.set()
+        thread.join()

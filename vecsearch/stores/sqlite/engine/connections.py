@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from vecsearch.core.errors import UnsafeForkError
 from vecsearch.core.forks import iterate_living, pause, run_before_forks
@@ -34,6 +34,30 @@ _inherited_files: Final[set[FileIdentity | None]] = set()  # of which this proce
 
 class UnmanagedConnection(sqlite3.Connection):
     """A connection whose transactions and end SQLAlchemy, which uses it too, does not control."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        """Return a cursor, also for `execute`, which asks for one here."""
+        cursor = super().cursor(*arguments, **options)
+        self._cursors.add(cursor)
+        return cursor
+
+    def end(self) -> None:
+        """Roll back what is not committed, and give the file handles back.
+
+        A cursor that is not at its end reads on, whatever becomes of its connection, and keeps the log from being emptied. An
+        error that SQLAlchemy raised refers to one until Python collects cycles.
+        """
+        try:
+            for cursor in list(self._cursors):
+                cursor.close()
+            if self.in_transaction:
+                self.execute("ROLLBACK")
+        finally:
+            super().close()
 
     def commit(self) -> None:
         """Do nothing: `PooledConnection` commits."""
@@ -92,10 +116,8 @@ class PooledConnection:
         if self.is_inherited:
             return
         try:
-            if self.driver.in_transaction:
-                self.driver.execute("ROLLBACK")  # else it would go on until the last cursor is gone
+            self.driver.end()
         finally:
-            sqlite3.Connection.close(self.driver)
             _connections.pop(id(self), None)
 
     def __del__(self) -> None:

@@ -8,14 +8,14 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from vecsearch.core import atomic_files
 from vecsearch.core.errors import DatabaseLockedError, VecsearchError, is_read_only, wrap_write_error
-from vecsearch.core.file_lock import LockTimeoutError, hold_file_lock
+from vecsearch.core.file_lock import LockFile, LockTimeoutError, hold_file_lock
 from vecsearch.core.nesting import load_json
 from vecsearch.stores.sqlite.engine.file_identity import FileIdentity, read_identity
 from vecsearch.stores.sqlite.engine.read_only import make_read_only_error
@@ -33,15 +33,15 @@ def hold_write_lock(folder: Path, *, timeout: float) -> Iterator[FileIdentity | 
 
     Waits up to `timeout` seconds, and after the first of them logs for whom; then raises DatabaseLockedError naming the owner.
     """
-    with ExitStack() as stack:
-        try:
-            _acquire(stack, folder, timeout)
-        except LockTimeoutError as error:
-            raise DatabaseLockedError(
-                f"{folder} is being written by {describe_owner(folder)}; waited {timeout:g} s: try again when it has finished"
-            ) from error
-        except OSError as error:
-            raise _wrap_lock_error(folder, "nothing was changed", error) from error
+    try:
+        lock = _acquire(folder, timeout)
+    except LockTimeoutError as error:
+        raise DatabaseLockedError(
+            f"{folder} is being written by {describe_owner(folder)}; waited {timeout:g} s: try again when it has finished"
+        ) from error
+    except OSError as error:
+        raise _wrap_lock_error(folder, "nothing was changed", error) from error
+    with lock:
         process, identity = os.getpid(), read_identity(folder / LOCK_FILE)
         try:
             _write_owner(folder)
@@ -65,15 +65,15 @@ def claim_filling(folder: Path, collection: int) -> Iterator[bool]:
 
     A claim is a lock of its own beside the write lock, which others need meanwhile. Raises ReadOnlyError.
     """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(hold_file_lock(get_claim_path(folder, collection), timeout=0))
-            claimed = True
-        except LockTimeoutError:
-            claimed = False
-        except OSError as error:
-            raise _wrap_lock_error(folder, "no vectors were made", error) from error
-        yield claimed
+    lock = None
+    try:
+        lock = hold_file_lock(get_claim_path(folder, collection), timeout=0)
+    except LockTimeoutError:
+        pass
+    except OSError as error:
+        raise _wrap_lock_error(folder, "no vectors were made", error) from error
+    with lock or nullcontext():
+        yield lock is not None
 
 
 def get_claim_path(folder: Path, collection: int) -> Path:
@@ -92,14 +92,14 @@ def _wrap_lock_error(folder: Path, outcome: str, error: OSError) -> VecsearchErr
     return wrap_write_error(f"{outcome}: no lock file was made in {folder}", error)
 
 
-def _acquire(stack: ExitStack, folder: Path, timeout: float) -> None:
+def _acquire(folder: Path, timeout: float) -> LockFile:
     try:
-        stack.enter_context(hold_file_lock(folder / LOCK_FILE, timeout=min(timeout, _SILENT_WAIT_S)))
+        return hold_file_lock(folder / LOCK_FILE, timeout=min(timeout, _SILENT_WAIT_S))
     except LockTimeoutError:
         if timeout <= _SILENT_WAIT_S:
             raise
-        _log.info("waiting for %s, which writes %s", describe_owner(folder), folder)
-        stack.enter_context(hold_file_lock(folder / LOCK_FILE, timeout=timeout - _SILENT_WAIT_S))
+    _log.info("waiting for %s, which writes %s", describe_owner(folder), folder)
+    return hold_file_lock(folder / LOCK_FILE, timeout=timeout - _SILENT_WAIT_S)
 
 
 def describe_owner(folder: Path) -> str:

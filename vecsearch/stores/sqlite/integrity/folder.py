@@ -74,8 +74,17 @@ def list_files_open_to_others(database: DatabaseFolder) -> list[Path]:
     """Return the folder, and what lies in it, as far as other users may do anything with it."""
     if os.name != "posix":
         return []
-    inside = sorted(path for path in database.folder.rglob("*") if not path.is_symlink())
-    return [path for path in (database.folder, *inside) if stat.S_IMODE(path.stat().st_mode) & _OTHERS]
+    inside = [Path(folder, name) for folder, folders, files in os.walk(database.folder) for name in (*folders, *files)]
+    return [path for path in (database.folder, *sorted(inside)) if _read_mode(path) & _OTHERS]
+
+
+def _read_mode(path: Path) -> int:
+    """Return a path's mode; 0 for a symbolic link, and for what a writer has removed meanwhile."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return 0
+    return 0 if stat.S_ISLNK(mode) else stat.S_IMODE(mode)
 
 
 def close_to_others(path: Path) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -343,8 +344,20 @@ def _write_index(index: Any, path: Path) -> None:
 
 @cache
 def _import_faiss() -> Any:
-    """Import faiss when the first index is built or read; its type stubs know less than it does."""
+    """Import faiss when the first index is built or read; its type stubs know less than it does.
+
+    A thread that no interruption reaches loads it: faiss wraps its own functions as it loads, and calls itself for ever where an
+    interrupted import is made again.
+    """
+    thread = Thread(target=_load_faiss)
+    thread.start()
+    thread.join()
     return import_module("faiss")
+
+
+def _load_faiss() -> None:
+    with suppress(ImportError):  # the caller meets it again
+        import_module("faiss")
 
 
 def _use_safe_threads() -> AbstractContextManager[None]:
