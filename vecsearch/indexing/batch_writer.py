@@ -22,9 +22,9 @@ from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, BATCH_
 from vecsearch.core.types import JSON, CollectionSpec, Metadata, Precision, Split, VectorOrigin
 from vecsearch.documents.chunk_inputs import format_encoder_input, hash_content, hash_encoder_input
 from vecsearch.encoders.base import EncoderSpec, TextEncoder, describe_encoder
-from vecsearch.encoders.unit_vectors import VectorFailure
+from vecsearch.indexing.batch_embedding import BatchEmbedding, begin_embedding
 from vecsearch.indexing.commit_check import CommitPlan, FinishedFile, LeftOut, Relabelling, plan_commit
-from vecsearch.indexing.stages import ChunkedDocument, assemble, collect_texts, embed
+from vecsearch.indexing.stages import ChunkedDocument, assemble, collect_texts
 from vecsearch.stores.base import (
     CollectionInfo,
     Continuation,
@@ -142,6 +142,8 @@ class BatchWriter:
         self.counts = WriteCounts()
         self.left_out: list[LeftOut] = []
         self._batch = _Batch()
+        self._begun: tuple[_Batch, BatchEmbedding] | None = None  # what is encoded, or was, and is not committed yet
+        self._vectors: Mapping[str, Matrix] = {}  # of the batch that was committed last
         self._made_by: EncoderSpec | None = None  # what encodes the first batch of a collection that was not there
         with target.open_snapshot() as snapshot:
             self._info = None if snapshot is None else snapshot.info
@@ -192,22 +194,35 @@ class BatchWriter:
         most = BATCH_PROVIDED_VECTORS if not batch.chunked else BATCH_TEXT_CHUNKS if self._vectors_follow else BATCH_CHUNKS
         waited = self._vectors_follow and monotonic() - batch.begun > BATCH_SECONDS
         if batch.chunks >= most or len(batch.files) >= most or waited:
-            self.flush()
+            self._turn_over()
 
     def flush(self) -> None:
         """Commit what waits, encoded if it is to be. Raises CollectionChangedError, DatabaseLockedError, DiskFullError."""
-        batch = self._batch
-        vectors: Mapping[str, Matrix] = {}
-        if batch.chunked:
-            self._made_by = describe_encoder(self._get_encoder()) if self._info is None else None
-            self._check_dimension()
-            vectors = self._embed(batch)
+        self._turn_over()
+        self._complete_begun()
+
+    def _turn_over(self) -> None:
+        """Begin to encode what waits, and commit meanwhile what was encoded before; what needs no encoding is committed."""
+        batch, self._batch = self._batch, _Batch()
+        embedding = self._begin_embedding(batch) if batch.chunked else BatchEmbedding()
+        before, self._begun = self._begun, (batch, embedding)
+        if before is not None:
+            self._complete(*before)
+        if not embedding.missing:
+            self._complete_begun()
+
+    def _complete_begun(self) -> None:
+        before, self._begun = self._begun, None
+        if before is not None:
+            self._complete(*before)
+
+    def _complete(self, batch: _Batch, embedding: BatchEmbedding) -> None:
+        vectors = self._vectors = embedding.collect(batch.chunked, self._vectors)
         dimension = self._get_encoder().dimension if batch.chunked else 0
         new = [*(assemble(chunked, vectors, dimension) for chunked in batch.chunked), *batch.ready]
         if new or batch.files or batch.relabellings or batch.payloads:
             self._commit(new, batch)
             self._advance(sum(batch.weights.values()), sum(len(document.spans) for document in new))
-        self._batch = _Batch()
 
     def extend_text(self, more: Continuation, *, source: str | None, after: str | None, first: NewDocument | None = None) -> bool:
         """Commit, at once, more text of a document, and what it begins with where `first` is given.
@@ -288,17 +303,15 @@ class BatchWriter:
         if self._info is not None and self._info.encoder.dimension != gives:  # a collection of vectors that were brought
             raise DimensionMismatchError(self._info.encoder.dimension, gives)
 
-    def _embed(self, batch: _Batch) -> dict[str, Matrix]:
-        """Return the vectors of the batch's texts by their hashes: those known from before, and all others unless they follow."""
+    def _begin_embedding(self, batch: _Batch) -> BatchEmbedding:
+        """Begin to encode those of the batch's texts whose vectors are not known from before, unless they follow."""
+        self._made_by = describe_encoder(self._get_encoder()) if self._info is None else None
+        self._check_dimension()
         texts = collect_texts(batch.chunked) if self._info is not None or not self._vectors_follow else {}
-        vectors = self._find_known(batch.chunked, texts)
-        if not self._vectors_follow:
-            missing = sorted(texts.keys() - vectors.keys(), key=lambda key: (-len(texts[key]), key))  # like lengths pad least
-            for key, row in zip(missing, embed([texts[key] for key in missing], self._get_encoder()), strict=True):
-                if isinstance(row, VectorFailure):
-                    raise row.to_error(f"document {_find_document(batch.chunked, key)!r}")
-                vectors[key] = row
-        return vectors
+        known = self._find_known(batch.chunked, texts)
+        if self._vectors_follow:
+            return BatchEmbedding(known)
+        return begin_embedding(texts, known, None if self._begun is None else self._begun[1], self._get_encoder())
 
     def _find_known(self, documents: Sequence[ChunkedDocument], texts: Mapping[str, str]) -> dict[str, Matrix]:
         """Return the vectors of chunks that a changed document keeps, or finds in a partly encoded copy."""
@@ -354,11 +367,6 @@ def copy_encoded(document: ParsedDocument, digest: str, encoded: EncodedChunks, 
     return NewDocument(
         document.id, source, document.text, document.title, document.metadata, digest, encoded.spans, encoded.vectors
     )
-
-
-def _find_document(documents: Iterable[ChunkedDocument], key: str) -> str:
-    """Return the id of the first document with a text of this hash."""
-    return next(chunked.document.id for chunked in documents if key in collect_texts([chunked]))
 
 
 def _describe_change(before: CollectionInfo, now: CollectionInfo | None) -> str:
