@@ -37,9 +37,9 @@ VERBS = frozenset(
 QUESTIONS = frozenset("is has can should needs are".split())  # a boolean's first word
 CONVERSIONS = frozenset({"from", "to"})
 NOUNS = {  # formulas, what every user of such a library calls so, protocols of other libraries, entry points
-    "at", "backup", "batched", "collection", "collections", "context", "dense_weight", "exists", "facets", "idf", "keys", "main",
-    "mean", "min_max", "models", "ndcg", "median", "progress", "recall", "reciprocal_rank", "reciprocal_ranks", "scores",
-    "similar", "status", "theoretical_min_max", "token_spans", "under_heading", "z_score", "onnx", "torch",
+    "at", "backup", "batched", "collection", "collections", "context", "cursor", "dense_weight", "exists", "facets", "idf",
+    "keys", "main", "mean", "min_max", "models", "ndcg", "median", "progress", "recall", "reciprocal_rank", "reciprocal_ranks",
+    "scores", "similar", "status", "theoretical_min_max", "token_spans", "under_heading", "z_score", "onnx", "torch",
 }  # fmt: skip
 IRREGULAR = frozenset(  # participles that do not end in -ed or -ing; "set", "cut", "put" and the like are verbs too
     "asked begun bound broken built chosen drawn found given gone held kept known left lost made meant met said seen sent shown "

@@ -194,14 +194,14 @@ class BatchWriter:
         most = BATCH_PROVIDED_VECTORS if not batch.chunked else BATCH_TEXT_CHUNKS if self._vectors_follow else BATCH_CHUNKS
         waited = self._vectors_follow and monotonic() - batch.begun > BATCH_SECONDS
         if batch.chunks >= most or len(batch.files) >= most or waited:
-            self._turn_over()
+            self._commit_and_encode()
 
     def flush(self) -> None:
         """Commit what waits, encoded if it is to be. Raises CollectionChangedError, DatabaseLockedError, DiskFullError."""
-        self._turn_over()
+        self._commit_and_encode()
         self._complete_begun()
 
-    def _turn_over(self) -> None:
+    def _commit_and_encode(self) -> None:
         """Begin to encode what waits, and commit meanwhile what was encoded before; what needs no encoding is committed."""
         batch, self._batch = self._batch, _Batch()
         embedding = self._begin_embedding(batch) if batch.chunked else BatchEmbedding()

@@ -173,7 +173,7 @@ def test_a_write_to_a_read_only_mount_says_so_with_the_path_and_what_to_do(notes
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EPERM, errno.EACCES])
-@pytest.mark.parametrize("call", ["vecsearch.core.file_lock._LockFile", "vecsearch.stores.sqlite.engine.creation.mkdtemp"])
+@pytest.mark.parametrize("call", ["vecsearch.core.file_lock.LockFile", "vecsearch.stores.sqlite.engine.creation.mkdtemp"])
 def test_what_the_system_says_of_a_write_that_is_not_allowed_is_a_read_only_error(notes, tmp_path, monkeypatch, number, call):
     with vecsearch.open(notes) as collection, expect_nothing_lost(notes):
         monkeypatch.setattr(call, fail_with(number))

@@ -50,7 +50,7 @@ SPOILT = {  # what is broken, and the blow that must show it
         "kill",
         "from vecsearch.indexing import vector_filler as f\n"
         "late, attach, fill = {}, f.VectorFiller._attach, f.VectorFiller._fill\n"
-        "f.VectorFiller._attach = lambda self, vectors: late.update(vectors)\n"
+        "f.VectorFiller._attach = lambda self, vectors: late.update(vectors) or len(vectors)\n"
         "def both(self):\n"
         "    while not self._stop.ask() and self._read_info().pending_vectors:\n"
         "        fill(self)\n"
