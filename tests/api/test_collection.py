@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 import vecsearch
 from tests.checks import is_sound
 from tests.conftest import CountingEncoder
+from tests.fakes import FakeEncoder
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION
 
 
@@ -364,3 +365,47 @@ def test_an_empty_filter_deletes_nothing_and_delete_all_everything(notes: vecsea
     assert len(notes) == 2
     assert notes.delete_all() == ["bound", "leap"]
     assert (len(notes), notes.delete_all(), notes.search("leap")) == (0, [], [])
+
+
+class SoloEncoder:
+    """An encoder that refuses to do two things at once, and notes which threads encode."""
+
+    def __init__(self) -> None:
+        self._inner, self._free = FakeEncoder(), threading.Lock()
+        self.threads: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        assert self._free.acquire(blocking=False), "used while it encodes"
+        try:
+            return self._inner.token_spans(text)
+        finally:
+            self._free.release()
+
+    def encode_documents(self, texts: Sequence[str]) -> Any:
+        assert self._free.acquire(blocking=False), "used while it is used"
+        try:
+            self.threads.append(threading.get_ident())
+            return self._inner.encode_documents(texts)
+        finally:
+            self._free.release()
+
+    encode_queries = encode_documents
+
+
+@pytest.mark.parametrize("cores", ["1", "2"])
+def test_add_uses_its_encoder_for_one_thing_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: str) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", cores)
+    monkeypatch.setattr("vecsearch.indexing.batch_writer.BATCH_CHUNKS", 40)
+    encoder = SoloEncoder()
+    with vecsearch.open(tmp_path / "db", model=encoder) as collection:
+        collection.add([f"buoy {n}" for n in range(40)])
+        assert set(encoder.threads) == {threading.get_ident()}  # there is nothing to commit meanwhile
+        texts = [f"gull {n} of {n % 9}" for n in range(330)] + ["gull 3 of 3"]
+        collection.add(texts, ids=[f"g{n}" for n in range(331)])
+        hits = collection.search("gull 300 of 3", mode="dense", limit=1)
+        assert [hit.text for hit in hits] == ["gull 300 of 3"]
+        assert len(collection) == 371
+    assert is_sound(tmp_path / "db")

@@ -1,9 +1,10 @@
-"""The vectors of a batch's texts, made beside the caller, who commits the batch before meanwhile."""
+"""The vectors of a batch's texts, made beside the caller where there is a batch before to commit meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 from vecsearch.core.parallel import start
 from vecsearch.encoders.base import TextEncoder
@@ -36,13 +37,14 @@ def begin_embedding(
 ) -> BatchEmbedding:
     """Begin to encode texts, given by their hashes, but for those that are known, or that the batch before has.
 
-    The encoder is not to be used otherwise until the vectors are collected: it need not be safe to share between threads.
+    The encoder is not to be used otherwise until `get_rows` has returned: it need not be safe to share between threads. Without a
+    batch before, it is used in the thread that calls that.
     """
     begun = set[str]() if before is None else {*before.known, *before.awaited, *before.missing}
     unknown = texts.keys() - known.keys()
     missing = sorted(unknown - begun, key=lambda key: (-len(texts[key]), key))  # like lengths pad least
-    waiting = [texts[key] for key in missing]
-    return BatchEmbedding(known, sorted(unknown & begun), missing, start(lambda: embed(waiting, encoder)))
+    work = partial(embed, [texts[key] for key in missing], encoder)
+    return BatchEmbedding(known, sorted(unknown & begun), missing, cache(work) if before is None else start(work))
 
 
 def _find_document(documents: Iterable[ChunkedDocument], key: str) -> str:

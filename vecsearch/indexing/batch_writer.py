@@ -142,7 +142,7 @@ class BatchWriter:
         self.counts = WriteCounts()
         self.left_out: list[LeftOut] = []
         self._batch = _Batch()
-        self._begun: tuple[_Batch, BatchEmbedding] | None = None  # what is encoded, or was, and is not committed yet
+        self._begun: tuple[_Batch, BatchEmbedding] | None = None  # what is encoded, and not committed yet
         self._vectors: Mapping[str, Matrix] = {}  # of the batch that was committed last
         self._made_by: EncoderSpec | None = None  # what encodes the first batch of a collection that was not there
         with target.open_snapshot() as snapshot:
@@ -202,12 +202,15 @@ class BatchWriter:
         self._complete_begun()
 
     def _commit_and_encode(self) -> None:
-        """Begin to encode what waits, and commit meanwhile what was encoded before; what needs no encoding is committed."""
+        """Encode what waits, and commit meanwhile what was encoded before; what needs no encoding is committed."""
         batch, self._batch = self._batch, _Batch()
         embedding = self._begin_embedding(batch) if batch.chunked else BatchEmbedding()
         before, self._begun = self._begun, (batch, embedding)
-        if before is not None:
-            self._complete(*before)
+        try:
+            if before is not None:
+                self._complete(*before)
+        finally:
+            embedding.get_rows()  # whoever calls uses the encoder, which need not be safe to share between threads
         if not embedding.missing:
             self._complete_begun()
 
