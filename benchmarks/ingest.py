@@ -33,7 +33,7 @@ _STORE = "vecsearch.stores.sqlite"
 STAGES: dict[str, tuple[str, ...]] = {
     "check and copy arguments": ("vecsearch.api.arguments.parse_documents",),
     "normalize vectors": ("vecsearch.api.collection.parse_vectors",),
-    "make documents, hash contents": ("vecsearch.indexing.batch_writer.make_whole_document",),
+    "make documents, hash contents": ("vecsearch.indexing.batch_writer._make_whole_document",),
     "look for stored ids": (
         "vecsearch.api.collection.Collection._find_existing_ids", "vecsearch.indexing.batch_writer.plan_commit",
     ),

@@ -21,7 +21,7 @@ def read_collection(folder):
 
 
 def is_sound(folder):
-    return all(finding.severity is not vecsearch.Severity.ERROR for finding in maintenance.check(folder))
+    return not maintenance.list_errors(folder)
 
 
 @contextmanager

@@ -235,7 +235,7 @@ def run_case(folder: Path, target: str, number: int) -> bool:
         is_right = collect_answers(folder_copy) == expected
         if not is_right:
             print("other answers", flush=True)
-        findings = [finding for finding in maintenance.check(folder_copy) if finding.severity is vecsearch.Severity.ERROR]
+        findings = maintenance.list_errors(folder_copy)
         if findings:
             print("doctor:", findings, flush=True)
         is_right = run_uses(folder_copy) and not findings and is_right

@@ -29,6 +29,10 @@ def check(folder: Folder, *, model: Any = None) -> list[vecsearch.Finding]:
         return [describe_damage(error)]
 
 
+def list_errors(folder: Folder) -> list[vecsearch.Finding]:
+    return [finding for finding in check(folder) if finding.severity is vecsearch.Severity.ERROR]
+
+
 def repair(folder: Folder, *, model: Any = None) -> vecsearch.RepairReport:
     from vecsearch.api.database import describe_damage
 

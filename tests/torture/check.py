@@ -243,7 +243,7 @@ def _dense(
 
 
 def _sound(folder: Path) -> None:
-    errors = [each for each in maintenance.check(folder) if each.severity is vecsearch.Severity.ERROR]
+    errors = maintenance.list_errors(folder)
     if errors:
         raise UnopenableError(f"doctor: {errors}")
 

@@ -179,7 +179,7 @@ class Filling:
     def _check(self) -> None:
         if not self._is_there():
             return
-        errors = [each for each in maintenance.check(self._base / DATABASE) if each.severity is vecsearch.Severity.ERROR]
+        errors = maintenance.list_errors(self._base / DATABASE)
         if errors:
             raise UnopenableError(str(errors))
         self._check_log()

@@ -71,7 +71,7 @@ class Shells:
         folder = self._base / DATABASE
         if not folder.exists():
             return
-        errors = [each for each in maintenance.check(folder) if each.severity is vecsearch.Severity.ERROR]
+        errors = maintenance.list_errors(folder)
         if errors:
             raise UnopenableError(str(errors))
         encoder = registry.load(None)

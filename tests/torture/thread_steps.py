@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import vecsearch
 from tests import maintenance
 from tests.forking import run_in_child
+from tests.threads import run_together
 from tests.torture.interrupts import Interrupter, InterruptibleThread
 from tests.torture.states import DATABASE, FILES, Doc, State, Step, add_documents
 from vecsearch.core.settings import SCHEMA_VERSION, SCHEMA_VERSION_MIN
@@ -107,21 +107,7 @@ def interrupt_writers(plan: Plan, state: State) -> Step:
 
 def run_at_once(works: Sequence[Callable[[], object]]) -> None:
     """Do each in a thread of its own, all begun together; raises what one of them raised, the strangest first."""
-    begin, errors = threading.Barrier(len(works)), list[BaseException]()
-
-    def run(work: Callable[[], object]) -> None:
-        begin.wait()
-        try:
-            work()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for error in sorted(errors, key=lambda error: isinstance(error, vecsearch.VecsearchError)):
+    for error in sorted(run_together(works), key=lambda error: isinstance(error, vecsearch.VecsearchError)):
         raise error
 
 
@@ -149,7 +135,7 @@ def draw_format(plan: Plan) -> int:
 
 
 def _check_sound(folder: Path) -> None:
-    if errors := [each for each in maintenance.check(folder) if each.severity is vecsearch.Severity.ERROR]:
+    if errors := maintenance.list_errors(folder):
         raise StepError(f"doctor: {errors}")
 
 

@@ -128,11 +128,11 @@ class CollectionEditor(CollectionSearcher):
             old = snapshot.load_documents(rewritten)
         metadatas = {key: _merge_metadata(stored[key].metadata, change.metadata) for key, change in changes.items()}
         documents = [_rewrite(document, changes[document.id], metadatas.pop(document.id)) for document in old]
-        whole = [
-            document
-            for document in documents
-            if changes[document.id].vector is not None or stored[document.id].vector_origin is VectorOrigin.NONE
-        ]
+        whole: list[ParsedDocument] = []
+        encoded: list[ParsedDocument] = []
+        for document in documents:
+            vectorless = stored[document.id].vector_origin is VectorOrigin.NONE
+            (whole if vectorless or changes[document.id].vector is not None else encoded).append(document)
         if whole:
             self._add_vectors(whole, join_vectors([changes[document.id].vector for document in whole]))
         batches = self._make_batch_writer()
@@ -140,8 +140,7 @@ class CollectionEditor(CollectionSearcher):
             batches.set_metadata(key, metadata, source=stored[key].source)
             if changes[key].payload is not None:
                 batches.set_payload(key, changes[key].payload)
-        is_whole = {document.id for document in whole}
-        self._write_texts(batches, [document for document in documents if document.id not in is_whole])
+        self._write_texts(batches, encoded)
 
     def _find_existing_ids(self, ids: Sequence[str], policy: OnConflict) -> set[str]:
         with self._store.open_snapshot(self.name) as snapshot:

@@ -247,7 +247,7 @@ class BatchWriter:
     def commit_with_vectors(self, documents: Sequence[ParsedDocument], rows: Matrix, are_given: Sequence[bool]) -> None:
         """Commit documents of one chunk each, thousands at a time: their vectors, where `are_given`, the caller brings."""
         for batch in batched(enumerate(documents), BATCH_PROVIDED_VECTORS):
-            new = [make_whole_document(document, rows[n : n + are_given[n]]) for n, document in batch]
+            new = [_make_whole_document(document, rows[n : n + are_given[n]]) for n, document in batch]
             self._commit(new, _Batch(sources={document.id: None for document in new}))
 
     # -- committing
@@ -380,7 +380,7 @@ def _describe_change(before: CollectionInfo, now: CollectionInfo | None) -> str:
     return f"embedded again by the model {now.encoder.model}"
 
 
-def make_whole_document(document: ParsedDocument, vectors: Matrix) -> NewDocument:
+def _make_whole_document(document: ParsedDocument, vectors: Matrix) -> NewDocument:
     """Return a document of one chunk, which has the vector that is in `vectors`, or none."""
     spans = _make_whole_span(len(document.text))
     digest = hash_content(document, Split.TOKENS)

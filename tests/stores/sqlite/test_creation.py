@@ -6,8 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,29 +15,11 @@ from tests.checks import is_sound
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from tests.stores.sqlite.test_formats import FORMATS, KEPT_IDS, read_version
+from tests.threads import run_together
 from vecsearch.core.settings import SCHEMA_VERSION, SCHEMA_VERSION_MIN
 
 ENCODER = FakeEncoder()
 OLD = range(SCHEMA_VERSION_MIN, SCHEMA_VERSION)
-
-
-def run_together(uses: Sequence[Callable[[], object]]) -> list[BaseException]:
-    """Run functions in a thread each, all at once; returns what they raised."""
-    together, errors = threading.Barrier(len(uses)), list[BaseException]()
-
-    def run(use: Callable[[], object]) -> None:
-        together.wait()
-        try:
-            use()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(use,)) for use in uses]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 def write(folder: Path, key: str) -> None:
@@ -95,7 +75,8 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 import vecsearch
-from tests.stores.sqlite.test_creation import run_together, write
+from tests.stores.sqlite.test_creation import write
+from tests.threads import run_together
 from vecsearch.stores.sqlite.write import writer  # what takes long is loaded before
 from vecsearch.stores.sqlite.engine import migration, creation
 

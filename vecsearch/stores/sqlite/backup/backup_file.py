@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -36,6 +35,7 @@ from vecsearch.core.errors import (
 )
 from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION, SCHEMA_VERSION_MIN
+from vecsearch.core.timestamps import get_timestamp
 from vecsearch.stores.sqlite.backup.counters import (
     NO_COUNTERS,
     CounterState,
@@ -190,7 +190,7 @@ def _write_archive(snapshot: Path, target: BinaryIO) -> Manifest:
                 member.write(block)
                 checksum.update(block)
                 size += len(block)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = get_timestamp()
         manifest = Manifest(
             _LAYOUT, import_module("vecsearch").__version__, now, SCHEMA_VERSION, checksum.hexdigest(), size, summaries
         )

@@ -247,5 +247,6 @@ pending_vectors = Table(  # chunks that were committed before their vectors
 )
 
 IS_PENDING: Final = pending_vectors.c.filled.is_(None)  # the vector of the chunk of a row is still to be made
+HAS_MADE_VECTORS: Final = documents.c.vector_origin == int(VectorOrigin.TEXT)  # a document whose vectors follow from its text
 IS_VECTORLESS: Final = documents.c.vector_origin == int(VectorOrigin.NONE)  # a document without vectors
 IS_CHUNK_PENDING: Final = exists().where(pending_vectors.c.chunk_id == chunks.c.id, IS_PENDING)

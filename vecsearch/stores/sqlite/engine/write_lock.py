@@ -9,7 +9,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from vecsearch.core import atomic_files
 from vecsearch.core.errors import DatabaseLockedError, VecsearchError, is_read_only, wrap_write_error
 from vecsearch.core.file_lock import LockFile, LockTimeoutError, hold_file_lock
 from vecsearch.core.nesting import load_json
+from vecsearch.core.timestamps import get_timestamp
 from vecsearch.stores.sqlite.engine.file_identity import FileIdentity, read_identity
 from vecsearch.stores.sqlite.engine.read_only import make_read_only_error
 
@@ -116,7 +116,7 @@ def _write_owner(folder: Path) -> None:
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]]),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "since": get_timestamp(),
     }
     with (
         suppress(OSError),

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, case, func, or_, select
 
 from vecsearch.core.settings import READ_ROWS
-from vecsearch.core.types import Precision, VectorOrigin, format_count
+from vecsearch.core.types import Precision, format_count
 from vecsearch.stores.base import RESTORE_HINT
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import get_driver
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.tables import IS_CHUNK_PENDING, IS_VECTORLESS, chunks, documents, vectors
+from vecsearch.stores.sqlite.engine.tables import HAS_MADE_VECTORS, IS_CHUNK_PENDING, IS_VECTORLESS, chunks, documents, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.integrity.problems import Problem, ProblemKind, make_error
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
@@ -35,7 +35,7 @@ _VECTORS: Final = PreparedStatement(
 _PROVIDED: Final = PreparedStatement(
     select(chunks.c.id)
     .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
-    .where(chunks.c.collection_id == bindparam("collection"), documents.c.vector_origin != int(VectorOrigin.TEXT))
+    .where(chunks.c.collection_id == bindparam("collection"), ~HAS_MADE_VECTORS)
 )
 _NO_OBJECT = case((func.typeof(chunks.c.location) != "text", 1), else_=1 - func.json_valid(chunks.c.location))
 _BROKEN: Final = PreparedStatement(  # the number of chunks of each document that its chunks do not cover as they should

@@ -21,6 +21,7 @@ from vecsearch.stores.sqlite.engine.tables import (
     CHUNK_TEXT,
     CONTENT_BEGINNING,
     CONTENT_PREFIX,
+    HAS_MADE_VECTORS,
     IS_PENDING,
     build_whole_text,
     chunks,
@@ -36,8 +37,7 @@ from vecsearch.stores.sqlite.read.source_rows import build_path_filter
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
 _IN_VALUES_MAX: Final = 10_000  # values in one IN (…); SQLite takes 32,766
-_FOLLOWS: Final = documents.c.vector_origin == int(VectorOrigin.TEXT)  # documents whose vectors follow from their texts
-_CONTENT_DIGEST: Final = case((_FOLLOWS, documents.c.digest), else_=None)  # what the vectors follow from
+_CONTENT_DIGEST: Final = case((HAS_MADE_VECTORS, documents.c.digest), else_=None)  # what the vectors follow from
 _HAS_PENDING: Final = exists().where(  # a document with a vector that is still to be made
     chunks.c.document_id == documents.c.id, pending_vectors.c.chunk_id == chunks.c.id, IS_PENDING
 )
@@ -211,7 +211,7 @@ class DocumentReader:
                 .where(
                     documents.c.collection_id == self.state.id,
                     documents.c.external_id.in_(batch),
-                    _FOLLOWS,
+                    HAS_MADE_VECTORS,
                     chunks.c.start >= start,
                 )
             )
@@ -227,7 +227,7 @@ class DocumentReader:
         is_usable = _HAS_VECTOR if partial else ~_HAS_PENDING
         for batch in batched({digest[:CONTENT_PREFIX] for digest in digests}, _IN_VALUES_MAX):
             query = select(documents.c.digest, documents.c.external_id).where(
-                documents.c.collection_id == self.state.id, CONTENT_BEGINNING.in_(batch), _FOLLOWS, is_usable
+                documents.c.collection_id == self.state.id, CONTENT_BEGINNING.in_(batch), HAS_MADE_VECTORS, is_usable
             )
             query = query.order_by(_HAS_PENDING.desc()) if partial else query  # the last counts
             ids.update((digest, key) for digest, key in self._connection.execute(query))

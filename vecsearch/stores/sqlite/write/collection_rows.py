@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from vecsearch.core.timestamps import get_timestamp
 from vecsearch.core.types import Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.sqlite.engine.collections import (
@@ -33,7 +33,7 @@ def create(
     connection.execute(
         insert(collections).values(
             name=ref.name, role=ref.role.value, model=encoder.model, fingerprint=encoder.fingerprint,
-            dimension=encoder.dimension, precision=precision.value, created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            dimension=encoder.dimension, precision=precision.value, created_at=get_timestamp(),
             stemmer=stemmer, metadata=format_stored_json(metadata), public_id=uuid4().hex,
         )
     )  # fmt: skip

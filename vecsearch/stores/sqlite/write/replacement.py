@@ -43,7 +43,6 @@ _CHUNK_SPANS: Final = PreparedStatement(
     .where(chunks.c.document_id == bindparam("document"))
     .order_by(chunks.c.ordinal)
 )
-_NONE: Final = int(VectorOrigin.NONE)
 _COPIED_COLUMNS: Final = ("path", "digest", "split", "error", "mounted", "indexed_at", "loader_version")  # of sources
 
 
@@ -125,7 +124,7 @@ def _select_stale_documents(live: CollectionState, replacement: CollectionState)
                 _REPLACEMENT.c.digest != _LIVE.c.digest,
                 _REPLACEMENT.c.metadata != _LIVE.c.metadata,
                 _REPLACEMENT.c.payload.is_distinct_from(_LIVE.c.payload),
-                (_REPLACEMENT.c.vector_origin == _NONE) != (_LIVE.c.vector_origin == _NONE),
+                (_REPLACEMENT.c.vector_origin == int(VectorOrigin.NONE)) != (_LIVE.c.vector_origin == int(VectorOrigin.NONE)),
                 _REPLACEMENT.c.indexed_at != _LIVE.c.indexed_at,
                 _REPLACEMENT.c.title.is_distinct_from(_LIVE.c.title),
                 _REPLACEMENT_FILE.c.path.is_distinct_from(_LIVE_FILE.c.path),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.batched import batched
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
+from vecsearch.core.timestamps import get_timestamp
 from vecsearch.core.types import JSON, ChunkId, Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import CollectionInfo, Continuation, IndexedFile, NewDocument, Vector
@@ -172,7 +172,7 @@ def _set_metadata(connection: Connection, state: CollectionState, metadata: Mapp
         rows = _find_document_rows(connection, state, batch)
         _delete_metadata_entries(connection, state, rows.values())
         changed = [(rows[key], format_stored_json(metadata[key])) for key in batch if key in rows]
-        now = _get_timestamp()
+        now = get_timestamp()
         _UPDATE_METADATA.run_many(connection, [(stored, now, row) for row, stored in changed])
         metadata_index.add(connection, state.id, changed)
 
@@ -180,7 +180,7 @@ def _set_metadata(connection: Connection, state: CollectionState, metadata: Mapp
 def _set_payloads(connection: Connection, state: CollectionState, payloads: Mapping[str, JSON]) -> None:
     for batch in batched(payloads, _IN_VALUES_MAX):
         rows = _find_document_rows(connection, state, batch)
-        now = _get_timestamp()
+        now = get_timestamp()
         _UPDATE_PAYLOAD.run_many(connection, [(now, format_payload(payloads[key]), row) for key, row in rows.items()])
 
 
@@ -200,7 +200,7 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
     ]
     texts = [split_text(row, document) for row, document in zip(rows, new_documents, strict=True)]
     entries = list(zip(rows, new_documents, [of_document[0].text for of_document in texts], metadatas, strict=True))
-    written = partial(_iterate_values, entries, source_ids, _get_timestamp())
+    written = partial(_iterate_values, entries, source_ids, get_timestamp())
     all_texts = [text for of_document in texts for text in of_document]
     with begin_analysis(state, all_texts) as analysis:
         _ADD_DOCUMENT.run_many(
@@ -223,7 +223,7 @@ def _extend_document(connection: Connection, state: CollectionState, continuatio
     for row in rows:
         _delete_chunks_where(connection, state, (chunks.c.document_id == row) & (chunks.c.start >= continuation.start))
         delete_parts(connection, [row], start=continuation.start)
-        extend_text(connection, state, row, continuation, _get_timestamp())
+        extend_text(connection, state, row, continuation, get_timestamp())
 
 
 def _iterate_values(
@@ -290,21 +290,17 @@ def _delete_metadata_entries(connection: Connection, state: CollectionState, row
 
 def _ensure_source_rows(connection: Connection, state: CollectionState, paths: Iterable[str]) -> dict[str, int]:
     """Return the rows of files; a new one is created as not yet read."""
-    names, now = list(paths), _get_timestamp()
+    names, now = list(paths), get_timestamp()
     _ADD_SOURCE.run_many(connection, ((state.id, path, None, "", None, False, now, LOADER_VERSION) for path in names))
     return dict(_FIND_SOURCES.run(connection, collection=state.id, paths=json.dumps(names)))
 
 
 def _mark_indexed(connection: Connection, state: CollectionState, files: Iterable[IndexedFile]) -> None:
-    now = _get_timestamp()
+    now = get_timestamp()
     _MARK_SOURCE.run_many(
         connection,
         ((state.id, file.path, file.digest, file.split.value, file.error, file.mounted, now, LOADER_VERSION) for file in files),
     )
-
-
-def _get_timestamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 _SOURCE: Final = bindparam("source", type_=Integer)
