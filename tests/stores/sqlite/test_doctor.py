@@ -419,6 +419,19 @@ def test_an_index_file_without_codes_is_noticed(tmp_path: Path, monkeypatch: pyt
     assert not any("codes" in finding.what for finding in maintenance.repair(tmp_path / "db").findings)
 
 
+def test_an_index_file_that_a_writer_replaces_during_a_check_is_no_error(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = faiss_segment.Segment.load
+
+    def replace_and_load(path: Path, checksum: str) -> faiss_segment.Segment | None:
+        path.unlink()
+        return load(path, checksum)
+
+    monkeypatch.setattr(faiss_segment.Segment, "load", replace_and_load)
+    findings = look(db)
+    assert list_errors(findings) == []
+    assert any("is missing" in finding.what for finding in findings)
+
+
 def test_a_log_that_has_grown_is_noticed_and_emptied(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_check, "_LOG_BYTES_MAX", 10_000)
     with closing(sqlite3.connect(db / DATABASE_FILE, isolation_level=None)) as other:

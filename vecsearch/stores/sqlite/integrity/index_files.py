@@ -79,7 +79,8 @@ def _check_segment(
     connection: Connection, database: DatabaseFolder, state: CollectionState, stored: StoredSegment, *, comparable: bool
 ) -> Iterator[Problem]:
     path = stored.get_path(database.index_folder, state.id)
-    if not stored.is_sound(database.index_folder, state.id):
+    segment = Segment.load(path, stored.checksum)
+    if segment is None:  # also where a writer replaces it meanwhile
         what = f"the index file {path.name} is {'damaged' if path.exists() else 'missing'}"
         yield make_note(
             what,
@@ -89,11 +90,10 @@ def _check_segment(
             state=state,
         )
         return
-    segment = Segment.load(path, stored.checksum)
     if comparable and not _has_same_rows(connection, state, stored, segment):
         what = f"the index file {path.name} does not hold the rows that SQLite holds"
         yield make_error(what, "dense answers may be wrong", kind=ProblemKind.INDEX_FILES, state=state)
-    elif segment is not None and _needs_codes(state, stored) and not segment.is_compressed:
+    elif _needs_codes(state, stored) and not segment.is_compressed:
         what = f"the index file {path.name} has no codes beside it"
         yield make_note(what, "answers are right, only slower", kind=ProblemKind.INDEX_FILES, state=state)
 
@@ -103,9 +103,9 @@ def _needs_codes(state: CollectionState, stored: StoredSegment) -> bool:
     return stored.rows >= PQ_MIN_ROWS and state.dimension % width == 0 and state.dimension // width >= least
 
 
-def _has_same_rows(connection: Connection, state: CollectionState, stored: StoredSegment, segment: Segment | None) -> bool:
+def _has_same_rows(connection: Connection, state: CollectionState, stored: StoredSegment, segment: Segment) -> bool:
     """Return whether the segment holds, bit for bit, every row of its range, and else only rows known as deleted."""
-    if segment is None or len(segment.ids) != stored.rows:
+    if len(segment.ids) != stored.rows:
         return False
     if len(segment.ids) and not stored.after_id < segment.ids[0] <= segment.ids[-1] <= stored.last_id:
         return False
