@@ -65,7 +65,7 @@ class DocumentBuilder:
             return
         self.under_heading(level, text)
         above = tuple(name for _, name in self._heading_path[:-1])
-        self._add_mark(self._get_next_start(), above, level)
+        self._add_mark(self._get_next_start("\n\n"), above, level)
         self._add(text, "\n\n")
 
     def add_block(self, text: str) -> None:
@@ -75,6 +75,17 @@ class DocumentBuilder:
     def add_line(self, text: str) -> None:
         """Add another line to the block before."""
         self._append_text(text, "\n")
+
+    def add_document(self, document: ParsedDocument) -> None:
+        """Add the text of a document that stands inside this one, under its own headings."""
+        ends = [section.start for section in document.sections[1:]]
+        for section, end in zip(document.sections or (Section(0, {}),), [*ends, len(document.text)], strict=True):
+            text = document.text[section.start : end]
+            path = section.location.get("heading")
+            if isinstance(path, list) and section.split_priority is not None:
+                self.add_heading(section.split_priority, str(path[-1]))
+                text = text.partition("\n")[2]
+            self.add_block(text)
 
     def at(self, location: Location, context: str = "") -> None:
         """Begin a section at this location with the next block."""
@@ -103,13 +114,13 @@ class DocumentBuilder:
         if not text.strip():
             return
         if self._pending_boundary or self._after_heading:
-            gap = "\n\n"
-            self._add_mark(self._get_next_start(), tuple(name for _, name in self._heading_path), None)
+            gap = "\n\n" if self._after_heading or (self._pending_boundary and self._pending_boundary[0]) else gap
+            self._add_mark(self._get_next_start(gap), tuple(name for _, name in self._heading_path), None)
         self._after_heading = False
         self._add(text, gap)
 
-    def _get_next_start(self) -> int:
-        return self._length + 2 if self._length else 0
+    def _get_next_start(self, gap: str) -> int:
+        return self._length + len(gap) if self._length else 0
 
     def _add_mark(self, start: int, headings_above: tuple[str, ...], level: int | None) -> None:
         apart, context = self._pending_boundary or (False, self._marks[-1].context if self._marks else "")

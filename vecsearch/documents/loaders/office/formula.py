@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
 from vecsearch.documents.loaders.office.package import XmlElement, find_child, get_attribute, get_local_name
+from vecsearch.documents.loaders.symbol_fonts import decode_symbols
+
+_CODE_POINT: Final = re.compile("[0-9A-Fa-f]{2,4}")
 
 
 def format_formula(element: XmlElement | None) -> str:
@@ -14,6 +18,12 @@ def format_formula(element: XmlElement | None) -> str:
         return ""
     written = _FORMATTERS.get(get_local_name(element))
     return written(element) if written else element.text or "" if get_local_name(element) == "t" else _format_children(element)
+
+
+def decode_symbol_element(element: XmlElement) -> str:
+    """Return what a sign stands for that Word writes by font and code (w:sym)."""
+    code = get_attribute(element, "char")
+    return decode_symbols(get_attribute(element, "font"), chr(int(code, 16))) if _CODE_POINT.fullmatch(code) else ""
 
 
 def _format_scripts(element: XmlElement) -> str:
@@ -45,6 +55,7 @@ def _format_part(element: XmlElement, name: str) -> str:
 
 
 _FORMATTERS: Final[dict[str, Callable[[XmlElement], str]]] = {
+    "sym": decode_symbol_element,
     "f": lambda element: f"{_format_part(element, 'num')}/{_format_part(element, 'den')}",
     **dict.fromkeys(("sSup", "sSub", "sSubSup", "sPre", "nary"), _format_scripts),
     "rad": lambda element: f"√{_format_part(element, 'deg')}({_format_children(find_child(element, 'e'))})",

@@ -1,4 +1,4 @@
-"""The paragraph styles of a Word document: which are headings, which the title, which belong to a list."""
+"""The styles of a Word document: which are headings, which the title, which belong to a list, which font they are set in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _BASES_MAX: Final = 12  # styles that a style is based on, one on the other
 
 @dataclass(frozen=True, slots=True)
 class ParagraphStyle:
-    """`outline_level` is that of a heading, 0 the outermost, or None; `number` and `level` say which list it is of."""
+    """`outline_level` is that of a heading, 0 the outermost, or None; `number` and `level` say which list it is of, `font` what
+    its characters are drawn with, empty where it does not say so."""
 
     id: str = ""
     outline_level: int | None = None
@@ -22,11 +23,12 @@ class ParagraphStyle:
     level: str = ""
     is_title: bool = False
     base: str = ""
+    font: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ParagraphStyles:
-    """Paragraph styles by id."""
+    """Styles of paragraphs and characters by id."""
 
     _by_id: dict[str, ParagraphStyle] = field(default_factory=dict)
 
@@ -35,6 +37,11 @@ class ParagraphStyles:
         style = self._resolve_inherited(get_attribute(find_child(properties, "pStyle"), "val"))
         own = _get_outline_level(properties)
         return style if own is None else replace(style, outline_level=own if own < 9 else None)
+
+    def find_font(self, properties: XmlElement | None, paragraph_font: str) -> str:
+        """Return the font of a run with these properties in a paragraph of that font, empty where no style names one."""
+        own = _get_font(properties)
+        return own or self._resolve_inherited(get_attribute(find_child(properties, "rStyle"), "val")).font or paragraph_font
 
     def _resolve_inherited(self, name: str) -> ParagraphStyle:
         """Return a style with what it takes from those below it."""
@@ -47,7 +54,7 @@ class ParagraphStyles:
             style = replace(
                 style,
                 outline_level=below.outline_level if style.outline_level is None else style.outline_level,
-                number=style.number or below.number, level=style.level or below.level,
+                number=style.number or below.number, level=style.level or below.level, font=style.font or below.font,
             )  # fmt: skip
         return style if style.outline_level is None or style.outline_level < 9 else replace(style, outline_level=None)
 
@@ -73,6 +80,7 @@ def _read_style(element: XmlElement) -> ParagraphStyle:
         get_attribute(find_child(properties, "numPr", "ilvl"), "val"),
         name.lower() == "title",
         get_attribute(find_child(element, "basedOn"), "val"),
+        _get_font(find_child(element, "rPr")),
     )
 
 
@@ -80,3 +88,9 @@ def _get_outline_level(properties: XmlElement | None) -> int | None:
     """Return the outline level that some properties state, 9 for body text, None where they state none."""
     value = get_attribute(find_child(properties, "outlineLvl"), "val")
     return int(value) if value.isdecimal() and len(value) == 1 else None
+
+
+def _get_font(properties: XmlElement | None) -> str:
+    """Return the font that the properties of a run name, empty where they name none."""
+    fonts = find_child(properties, "rFonts")
+    return get_attribute(fonts, "hAnsi") or get_attribute(fonts, "ascii")
