@@ -14,10 +14,12 @@ from vecsearch.documents.loaders.office.package import (
     get_local_name,
     iter_descendants,
 )
+from vecsearch.documents.loaders.symbol_fonts import decode_symbols
 from vecsearch.documents.loaders.table import format_cell, format_row
 
 _FILE_NAME_PATTERN: Final = re.compile(r"\S*\.\w{2,4}$")
 _CHART_TAG: Final = re.compile(r"(bar|line|pie|area|scatter|bubble|radar|doughnut|stock|surface)(3D)?Chart$")
+_LONE_SIGN: Final = re.compile("\\s*[\x80-\xff]\\s*")  # alone in its run: an arrow that "-->" became, not the letter "à"
 _POINTS_MAX: Final = 2_000  # categories of one chart: with more it is a measurement, not a text
 
 
@@ -40,10 +42,20 @@ def extract_drawing_text(package: Package, parts: dict[str, str], element: XmlEl
 def extract_paragraph_text(element: XmlElement) -> str:
     """Return the text of a DrawingML paragraph."""
     return "".join(
-        (child.text or "") if get_local_name(child) == "t" else "\n"
+        "\n" if get_local_name(child) == "br" else extract_run_text(child)
         for child in element.iter()
-        if get_local_name(child) in ("t", "br")
+        if get_local_name(child) in ("r", "fld", "br")
     )
+
+
+def extract_run_text(element: XmlElement) -> str:
+    """Return the text of a DrawingML run, as the fonts of its properties show it."""
+    words = find_child(element, "t")
+    text = (words.text or "") if words is not None else ""
+    for kind in ("latin", "sym"):
+        font = get_attribute(find_child(element, "rPr", kind), "typeface")
+        text = decode_symbols(font, text, private_only=kind == "sym" and not _LONE_SIGN.fullmatch(text))
+    return text
 
 
 def format_chart(root: XmlElement | None) -> str:

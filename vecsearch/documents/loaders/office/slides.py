@@ -9,7 +9,7 @@ from typing import Final
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem, ParseWarning
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
-from vecsearch.documents.loaders.office.charts import extract_drawing_text
+from vecsearch.documents.loaders.office.charts import extract_drawing_text, extract_run_text
 from vecsearch.documents.loaders.office.core_properties import read_core_properties
 from vecsearch.documents.loaders.office.formula import format_formula
 from vecsearch.documents.loaders.office.package import (
@@ -157,8 +157,7 @@ def _extract_paragraph_text(element: XmlElement) -> str:
     for child in element:
         match get_local_name(child):
             case "r" | "fld":
-                words = find_child(child, "t")
-                pieces.append((words.text or "") if words is not None else "")
+                pieces.append(extract_run_text(child))
             case "br":
                 pieces.append("\n")
             case "AlternateContent":
