@@ -25,6 +25,7 @@ FONTS = ("Symbol", "Wingdings", "Wingdings 2", "Wingdings 3", "Webdings", "ITC Z
         ("ITC Zapf Dingbats", "4", "✔"),
         ("Symbol", "\uf07f\x7f\x99", ""),
         ("Symbol", "a – b\n漢", "α – β\n漢"),
+        ("OpenSymbol", "m\uf06d\uf0e0\uf0fc\uf0b7", "mμ→✓•"),
         ("Segoe UI Symbol", "m\uf06d", "m\uf06d"),
         ("", "m", "m"),
     ],
@@ -41,9 +42,7 @@ def test_a_fonts_name_is_known_in_any_spelling(name):
     assert is_symbol_font(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["Segoe UI Symbol", "Symbola", "Apple Symbols", "Noto Sans Symbols", "OpenSymbol", "Wingdings 4", "Arial"]
-)
+@pytest.mark.parametrize("name", ["Segoe UI Symbol", "Symbola", "Apple Symbols", "Noto Sans Symbols", "Wingdings 4", "Arial"])
 def test_fonts_of_unicode_are_no_fonts_of_signs(name):
     assert not is_symbol_font(name)
 
@@ -143,3 +142,73 @@ def test_signs_on_a_slide_are_those_of_the_runs_font(runs, text):
     document = load_document(make_pptx(make_shape(runs) + table), ".pptx")
     assert document.text == f"{text}\n\n{text}"
     assert document.sections[0].location == {"slide": 1}
+
+
+# -- PDF
+
+
+def make_pdf(font, codes, *, unicode=None, in_form=False, line="5 "):
+    """Make a page that says `line` in Helvetica, some codes in a font (by a map to Unicode, if given), and "g x" again."""
+    objects = []
+
+    def add(content, stream=None):
+        body = b"<< %s /Length %d >>\nstream\n%s\nendstream" % (content, len(stream), stream) if stream else b"<< %s >>" % content
+        objects.append(body)
+        return len(objects)
+
+    mapping = b""
+    if unicode:
+        pairs = b" ".join(b"<%02X> <%04X>" % pair for pair in unicode.items())
+        cmap = (
+            b"/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <FF> endcodespacerange %d beginbfchar %s "
+        )
+        mapping = b"/ToUnicode %d 0 R" % add(b"", cmap % (len(unicode), pairs) + b"endbfchar endcmap end")
+    helvetica = add(b"/Type /Font /Subtype /Type1 /BaseFont /Helvetica")
+    widths = b"" if unicode is None and "+" not in font else b"/FirstChar 32 /LastChar 255 /Widths [%s]" % (b"600 " * 224)
+    kind = b"/TrueType" if widths else b"/Type1"
+    signs = add(b"/Type /Font /Subtype %s /BaseFont /%s %s %s" % (kind, font.encode(), widths, mapping))
+    fonts = b"/Resources << /Font << /H %d 0 R /S %d 0 R >> >>" % (helvetica, signs)
+    text = b"BT /H 12 Tf 50 700 Td (%s) Tj /S 12 Tf <%s> Tj /H 12 Tf (g x) Tj ET" % (line.encode(), codes.hex().encode())
+    if in_form:
+        form = add(b"/Type /XObject /Subtype /Form /BBox [0 0 600 800] " + fonts, text)
+        fonts, text = b"/Resources << /XObject << /F %d 0 R >> >>" % form, b"/F Do"
+    content, parent = add(b"", text), len(objects) + 2
+    page = add(b"/Type /Page /Parent %d 0 R /MediaBox [0 0 600 800] /Contents %d 0 R %s" % (parent, content, fonts))
+    add(b"/Type /Pages /Kids [%d 0 R] /Count 1" % page)
+    root = add(b"/Type /Catalog /Pages %d 0 R" % parent)
+    data, starts = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, start=1):
+        starts.append(len(data))
+        data += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % start for start in starts)
+    head = b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, table)
+    return data + head + b"trailer << /Size %d /Root %d 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, root, len(data))
+
+
+@pytest.mark.parametrize(
+    ("font", "codes", "unicode", "text"),
+    [
+        ("Symbol", b"mab", None, "μαβ"),
+        ("ZapfDingbats", b"4", None, "✔"),
+        ("ABCDEF+SymbolMT", b"mab", None, "μαβ"),
+        ("ABCDEF+Wingdings-Regular", b"\xe0\xfc\xa7n", None, "→✓▪■"),
+        ("ABCDEF+SymbolMT", b"m\xb7", {0x6D: 0xF06D, 0xB7: 0xF0B7}, "μ•"),
+        ("ABCDEF+SymbolMT", b"m\xb4\xb0", {0x6D: 0x3BC, 0xB4: 0xD7, 0xB0: 0xB0}, "μ×°"),
+        ("ABCDEF+SymbolMT", b"ma", {0x6D: 0x6D, 0x61: 0x61}, "μα"),
+        ("ABCDEF+Wingdings", b"\xe0\xfc", {0xE0: 0xE0, 0xFC: 0xFC}, "→✓"),
+        ("ABCDEF+OpenSymbol", b"m\xe0", {0x6D: 0xF06D, 0xE0: 0xF0E0}, "μ→"),
+        ("ABCDEF+FontAwesome", b"m", {0x6D: 0xF06D}, ""),
+        ("ABCDEF+Arial", b"m", {0x6D: 0x6D}, "m"),
+    ],
+)
+@pytest.mark.parametrize("in_form", [False, True])
+def test_signs_in_a_pdf_are_those_of_their_font(font, codes, unicode, text, in_form):
+    document = load_document(make_pdf(font, codes, unicode=unicode, in_form=in_form), ".pdf")
+    assert document.text == f"5 {text}g x"
+    assert document.sections[0].location == {"page": 1}
+
+
+def test_bullets_at_the_beginning_of_a_line_of_a_pdf_stay_bullets():
+    for code, bullet in ((b"n", "■"), (b"\xb7", "•"), (b"\xa7", "▪")):
+        data = make_pdf("ABCDEF+OpenSymbol", code + b" ", unicode={code[0]: 0xF000 + code[0], 0x20: 0x20}, line="")
+        assert load_document(data, ".pdf").text == f"{bullet} g x"

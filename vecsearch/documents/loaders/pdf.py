@@ -22,6 +22,7 @@ from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, clean, finish_document
 from vecsearch.documents.loaders.document_info import build_metadata
 from vecsearch.documents.loaders.office.property_fields import normalize_title
+from vecsearch.documents.loaders.pdf_symbols import extract_page_text
 from vecsearch.documents.loaders.raw_file import RawFile
 
 _HYPHENS: Final = re.compile(
@@ -89,7 +90,7 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> tuple[str, str]:
     try:
         words = page.get_textpage()
         try:
-            text = str(words.get_text_range())
+            text = extract_page_text(page, words)
         finally:
             words.close()
         return text, "\n".join(dict.fromkeys(filter(None, map(str.strip, _read_annotations(page)))))

@@ -64,6 +64,12 @@ _ZAPF_DINGBATS: Final = (
     "➀➁➂➃➄➅➆➇➈➉➊➋➌➍➎➏➐➑➒➓➔→↔↕➘➙➚➛➜➝➞➟"
     "➠➡➢➣➤➥➦➧➨➩➪➫➬➭➮➯�➱➲➳➴➵➶➷➸➹➺➻➼➽➾"
 )
+# LibreOffice's font in the place of all of these where they are not installed: letters are Symbol's, bullets, arrows, ticks and
+# boxes those of Wingdings, where Symbol has suits of cards and pieces of brackets
+_OPEN_SYMBOL: Final = "".join(
+    _WINGDINGS[place] if place + 0x20 in (0xA7, 0xA8, 0xD8, 0xDF, 0xE0, 0xFB, 0xFC, 0xFD, 0xFE) else sign
+    for place, sign in enumerate(_SYMBOL)
+)
 
 _TABLES: Final = {
     name: dict(enumerate(signs, start=0x20))
@@ -74,10 +80,11 @@ _TABLES: Final = {
         "wingdings3": _WINGDINGS_3,
         "webdings": _WEBDINGS,
         "zapfdingbats": _ZAPF_DINGBATS,
+        "opensymbol": _OPEN_SYMBOL,
     }.items()
 }
 _NAME: Final = re.compile(  # as programs and PDFs write it: "Wingdings 2", "Symbol", "ABCDEF+SymbolMT,Bold", "ITC Zapf Dingbats"
-    r"(?:[a-z]{6}\+)?(?:itc)?(symbol|wingdings[23]?|webdings|zapfdingbats)(?:std|ps)?(?:mt)?(?:regular|roman|bold|italic|medium)*"
+    r"(?:[a-z]{6}\+)?(?:itc)?(symbol|wingdings[23]?|webdings|zapfdingbats|opensymbol)(?:std|ps)?(?:mt)?(?:regular|roman|bold|italic|medium)*"
 )
 _PRIVATE_START: Final = 0xF000  # where Windows puts the 256 characters of a symbol font
 
@@ -91,11 +98,12 @@ def decode_symbols(font: str, text: str, *, private_only: bool = False) -> str:
     """Return what a text shows in a font: the text itself unless `is_symbol_font`; what draws nothing is left out.
 
     A character is one of U+0020 to U+00FF, or the same at U+F020 to U+F0FF; others stay as they are. `private_only` where
-    only the latter are drawn in this font.
+    only the latter are drawn in this font, which is so in OpenSymbol.
     """
     table = _find_table(font)
     if table is None:
         return text
+    private_only = private_only or table is _TABLES["opensymbol"]
     return "".join(_decode_symbol(table, character, private_only=private_only) for character in text)
 
 
