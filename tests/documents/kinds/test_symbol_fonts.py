@@ -1,10 +1,12 @@
 """Signs of Symbol, Wingdings and the like are stored as the characters that they show."""
 
+import struct
 import unicodedata
 
 import pytest
 
 from tests.documents.test_office import W, load_document, make_docx, make_pptx
+from vecsearch.documents.loaders.legacy.word_binary import WordBinary
 from vecsearch.documents.loaders.symbol_fonts import decode_symbols, is_symbol_font
 
 FONTS = ("Symbol", "Wingdings", "Wingdings 2", "Wingdings 3", "Webdings", "ITC Zapf Dingbats")
@@ -212,3 +214,58 @@ def test_bullets_at_the_beginning_of_a_line_of_a_pdf_stay_bullets():
     for code, bullet in ((b"n", "■"), (b"\xb7", "•"), (b"\xa7", "▪")):
         data = make_pdf("ABCDEF+OpenSymbol", code + b" ", unicode={code[0]: 0xF000 + code[0], 0x20: 0x20}, line="")
         assert load_document(data, ".pdf").text == f"{bullet} g x"
+
+
+# -- Word before 2007
+
+
+def make_word_binary(runs, fonts, *, narrow=False):
+    """Make the tables of a document whose text is runs, each with its character properties."""
+    encoding, width = ("cp1252", 1) if narrow else ("utf-16-le", 2)
+    text = "".join(words for words, _ in runs)
+    starts, properties, place = [0x600], bytearray(512), 510
+    for number, (words, data) in enumerate(runs):
+        starts.append(starts[-1] + len(words) * width)
+        if data:
+            place = (place - len(data) - 1) & ~1
+            properties[place : place + len(data) + 1] = bytes([len(data), *data])
+            properties[4 * len(runs) + 4 + number] = place // 2
+    properties[: 4 * len(starts)] = struct.pack(f"<{len(starts)}I", *starts)
+    properties[511] = len(runs)
+    names = [font.encode("utf-16-le") + b"\0\0" for font in fonts]
+    at = 0x600 * 2 | 0x40000000 if narrow else 0x600
+    pieces = struct.pack("<IIHIH", 0, len(text), 0, at, 0)
+    tables = {
+        0xFA: struct.pack("<III", starts[0], starts[-1], 2),
+        0x112: struct.pack("<HH", len(names), 0) + b"".join(bytes([39 + len(name)]) + bytes(39) + name for name in names),
+        0x1A2: b"\2" + struct.pack("<I", len(pieces)) + pieces,
+    }
+    header, table = bytearray(0x400), b""
+    for offset, data in tables.items():
+        header[offset : offset + 8] = struct.pack("<II", len(table), len(data))
+        table += data
+    return WordBinary(bytes(header) + bytes(properties) + text.encode(encoding), table)
+
+
+def make_font(number):
+    return struct.pack("<HHHH", 0x4A4F, number, 0x4A51, number)
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_signs_of_an_old_word_document_are_those_of_the_runs_font(narrow):
+    symbol = struct.pack("<HHH", 0x6A09, 2, 0xF0E0)
+    runs = [
+        ("5 ", b""),
+        ("m", make_font(1)),
+        ("g ", make_font(0)),
+        ("((", symbol),
+        (" m", b""),
+        ("\x7f", make_font(1)),
+        (".", b""),
+    ]
+    assert make_word_binary(runs, ["Arial", "Symbol", "Wingdings"], narrow=narrow).decode_text() == "5 μg →→ m\1."
+
+
+def test_private_characters_of_an_old_word_document_keep_their_places():
+    runs = [("\uf06d", make_font(0)), ("\uf028", make_font(1)), ("\uf06d", make_font(7)), ("b", b"")]
+    assert make_word_binary(runs, ["Symbol", "Wingdings"]).decode_text() == "μ🕿\uf06db"

@@ -7,8 +7,11 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from vecsearch.documents.loaders.legacy.word_symbols import SymbolRuns
+
 _PAGE_BYTES: Final = 512  # bytes of a page of paragraph properties
-_STYLES_OFFSET, _PARAGRAPHS_OFFSET, _PIECES_OFFSET = 0xA2, 0x102, 0x1A2  # in the header: where each table lies
+_STYLES_OFFSET, _CHARACTERS_OFFSET, _PARAGRAPHS_OFFSET = 0xA2, 0xFA, 0x102  # in the header: where each table lies
+_FONTS_OFFSET, _PIECES_OFFSET = 0x112, 0x1A2
 _IN_TABLE, _ROW_END, _OUTLINE, _LIST = 0x2416, 0x2417, 0x2640, 0x460B
 _OPERAND_BYTES: Final = (
     1,
@@ -49,6 +52,8 @@ class WordBinary:
         styles = list(_parse_styles(self._read_table(_STYLES_OFFSET)))
         runs = sorted(_parse_runs(data, self._read_table(_PARAGRAPHS_OFFSET), styles), key=lambda run: run[0])
         self._starts, self._runs = [start for start, _ in runs], [run for _, run in runs]
+        pages, fonts = self._read_table(_CHARACTERS_OFFSET), self._read_table(_FONTS_OFFSET)
+        self._symbols = SymbolRuns(data, pages, fonts, _parse_properties)
         self._first_characters = [piece.first_character for piece in self._pieces]
 
     def decode_text(self) -> str:
@@ -72,9 +77,10 @@ class WordBinary:
         width = 1 if piece.narrow else 2
         data = self._data[piece.start : piece.start + piece.length * width]
         if piece.narrow:
-            return data.decode("cp1252", "replace").ljust(piece.length, "\1")
-        units = struct.unpack(f"<{len(data) // 2}H", data[: len(data) & ~1])
-        return "".join(map(chr, units)).ljust(piece.length, "\1")
+            text = data.decode("cp1252", "replace")
+        else:
+            text = "".join(map(chr, struct.unpack(f"<{len(data) // 2}H", data[: len(data) & ~1])))
+        return self._symbols.decode(text, piece.start, width).ljust(piece.length, "\1")
 
 
 def _parse_pieces(clx: bytes, size: int) -> Iterator[_TextPiece]:
@@ -122,7 +128,7 @@ def _parse_paragraph(page: bytes, offset: int, styles: list[int]) -> ParagraphPr
 
 
 def _parse_properties(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield number and value of each property, 0 for the longer ones."""
+    """Yield number and value of each property, 0 for those of more than four bytes."""
     place = 0
     while place + 2 < len(data):
         number = int.from_bytes(data[place : place + 2], "little")
@@ -130,7 +136,7 @@ def _parse_properties(data: bytes) -> Iterator[tuple[int, int]]:
         place += 2
         if size == 0:
             size = data[place] + (2 if number == 0xD608 else 1)
-        yield number, int.from_bytes(data[place : place + size], "little") if size < 3 else 0
+        yield number, int.from_bytes(data[place : place + size], "little") if size < 5 else 0
         place += size
 
 
