@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 
 from tests.documents.test_office import W, load_document, make_docx, make_pptx
+from vecsearch.documents.loaders.legacy.ppt_symbols import decode_run_symbols
 from vecsearch.documents.loaders.legacy.word_binary import WordBinary
 from vecsearch.documents.loaders.symbol_fonts import decode_symbols, is_symbol_font
 
@@ -269,3 +270,47 @@ def test_signs_of_an_old_word_document_are_those_of_the_runs_font(narrow):
 def test_private_characters_of_an_old_word_document_keep_their_places():
     runs = [("\uf06d", make_font(0)), ("\uf028", make_font(1)), ("\uf06d", make_font(7)), ("b", b"")]
     assert make_word_binary(runs, ["Symbol", "Wingdings"]).decode_text() == "μ🕿\uf06db"
+
+
+# -- PowerPoint before 2007
+
+
+FONTS = {0: "Arial", 1: "Symbol", 2: "Wingdings"}
+
+
+def make_style(runs, paragraphs=b""):
+    """Make a style atom of runs, each a number of characters and what is stated of them."""
+    return paragraphs + b"".join(struct.pack("<I", count) + stated for count, stated in runs)
+
+
+def state_font(number):
+    return struct.pack("<IHHHI", 0x1 | 1 << 16 | 1 << 17 | 1 << 18, 1, number, 18, 0xFE000000)
+
+
+def state_symbol_font(number):
+    return struct.pack("<IHHHH", 1 << 16 | 1 << 21 | 1 << 22 | 1 << 23, 0, 0, 0, number)
+
+
+PLAIN = struct.pack("<I", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "runs", "shown"),
+    [
+        ("5 mg", [(2, PLAIN), (1, state_font(1)), (2, PLAIN)], "5 μg"),
+        ("𐌰 m m", [(3, PLAIN), (1, state_font(1)), (9, PLAIN)], "𐌰 μ m"),
+        ("m\uf0e0m", [(4, state_symbol_font(2))], "m→m"),
+        ("m\uf0e0m", [(1, state_font(1))], "m\uf0e0m"),
+        ("mm", [(2, state_font(9))], "mm"),
+    ],
+)
+def test_signs_on_an_old_slide_are_those_of_the_runs_font(text, runs, shown):
+    paragraph = struct.pack("<IHIH", 40, 0, 1 << 11, 1)
+    assert decode_run_symbols(text, make_style(runs, paragraph), FONTS) == shown
+
+
+def test_a_damaged_style_leaves_the_text_of_an_old_slide_as_it_is():
+    whole = make_style([(2, state_font(1)), (2, PLAIN)], struct.pack("<IHIHI", 40, 0, 1 << 20, 1, 0))
+    assert decode_run_symbols("mab", whole, FONTS) == "μαb"
+    for size in range(len(whole) - 8):
+        assert decode_run_symbols("mab", whole[:size], FONTS) in ("mab", "μαb")

@@ -10,12 +10,14 @@ from typing import Final, NamedTuple
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem, ParseWarning
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
+from vecsearch.documents.loaders.legacy.ppt_symbols import decode_run_symbols
 from vecsearch.documents.loaders.office.ole import decrypt_ole, open_container, read_ole_properties, read_stream
 from vecsearch.documents.loaders.raw_file import RawFile
 
 _KIND: Final = "a PowerPoint presentation"
 _DOCUMENT, _SLIDE_ATOM, _LIST, _PERSIST, _NOTES = 1000, 1007, 4080, 1011, 2  # kinds of records; a list's instance
 _HEADER, _CHARACTERS, _BYTES, _OUTLINE_TEXT = 3999, 4000, 4008, 3998
+_STYLE, _ENVIRONMENT, _FONTS, _FONT = 4001, 1010, 2005, 4023  # the runs of a text; what all slides share
 _EDIT, _DIRECTORY = 4085, 6002
 _TITLE_KINDS: Final = (0, 6)
 _SKIPPED_CONTAINERS: Final = (1016,)  # a master slide inside
@@ -59,6 +61,7 @@ class _PptReader:
     current_user: bytes
     builder: DocumentBuilder = field(default_factory=DocumentBuilder)
     _offsets: dict[int, int] = field(default_factory=dict)
+    _fonts: dict[int, str] = field(default_factory=dict)
 
     def read_slides(self) -> None:
         """Read all slides in the order in which they are shown."""
@@ -66,6 +69,7 @@ class _PptReader:
         record = self._read_record(document)
         if record.kind != _DOCUMENT:
             raise struct.error
+        self._fonts = dict(self._read_fonts(record))
         lists = {child.instance: child for child in self._read_children(record) if child.kind == _LIST}
         notes = {number: place for place, number, _ in self._read_slide_list(lists.get(_NOTES))}
         for count, (place, _, texts) in enumerate(self._read_slide_list(lists.get(0)), start=1):
@@ -124,19 +128,41 @@ class _PptReader:
                 kind = int.from_bytes(self.data[child.start : child.start + 4], "little")
             elif slides and child.kind in (_CHARACTERS, _BYTES):
                 slides[-1][2].append(_PptText(kind, self._decode_text(child)))
+            elif slides and child.kind == _STYLE and slides[-1][2]:
+                slides[-1][2].append(self._apply_style(slides[-1][2].pop(), child))
         return iter(slides)
 
     def _read_texts(self, record: _PptRecord) -> Iterator[_PptText]:
         """Yield the texts of a slide's shapes, in their order. No recursion: shapes nest as deep as they like."""
         waiting, kind = [record], -1
+        text: _PptText | None = None
         while waiting:
             child = waiting.pop()
             if child.kind == _HEADER:
                 kind = int.from_bytes(self.data[child.start : child.start + 4], "little")
             elif child.kind in (_CHARACTERS, _BYTES):
-                yield _PptText(kind, self._decode_text(child))
+                if text:
+                    yield text
+                text = _PptText(kind, self._decode_text(child))
+            elif child.kind == _STYLE and text:
+                yield self._apply_style(text, child)
+                text = None
             elif child.is_container and child.kind not in _SKIPPED_CONTAINERS:
                 waiting.extend(reversed(list(self._read_children(child))))
+        if text:
+            yield text
+
+    def _apply_style(self, text: _PptText, record: _PptRecord) -> _PptText:
+        """Return a text as the fonts of its runs show it."""
+        return text._replace(text=decode_run_symbols(text.text, self.data[record.start : record.end], self._fonts))
+
+    def _read_fonts(self, document: _PptRecord) -> Iterator[tuple[int, str]]:
+        for shared in self._read_children(document):
+            for fonts in self._read_children(shared) if shared.kind == _ENVIRONMENT else ():
+                for font in self._read_children(fonts) if fonts.kind == _FONTS else ():
+                    name = self.data[font.start : min(font.end, font.start + 64)].decode("utf-16-le", "ignore")
+                    if font.kind == _FONT:
+                        yield font.instance, name.partition("\0")[0]
 
     def _decode_text(self, record: _PptRecord) -> str:
         data = self.data[record.start : record.end]
