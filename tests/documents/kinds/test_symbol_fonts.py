@@ -5,12 +5,13 @@ import unicodedata
 
 import pytest
 
-from tests.documents.test_office import W, load_document, make_docx, make_pptx
+from tests.documents.test_office import ODF, W, load_document, make_docx, make_pptx, make_zip
+from vecsearch.documents.loaders.html import extract_html_text
 from vecsearch.documents.loaders.legacy.ppt_symbols import decode_run_symbols
 from vecsearch.documents.loaders.legacy.word_binary import WordBinary
 from vecsearch.documents.loaders.symbol_fonts import decode_symbols, is_symbol_font
 
-FONTS = ("Symbol", "Wingdings", "Wingdings 2", "Wingdings 3", "Webdings", "ITC Zapf Dingbats")
+SIGN_FONTS = ("Symbol", "Wingdings", "Wingdings 2", "Wingdings 3", "Webdings", "ITC Zapf Dingbats")
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,7 @@ FONTS = ("Symbol", "Wingdings", "Wingdings 2", "Wingdings 3", "Webdings", "ITC Z
         ("Webdings", "\uf061", "✔"),
         ("ITC Zapf Dingbats", "4", "✔"),
         ("Symbol", "\uf07f\x7f\x99", ""),
+        ("Symbol", "\xa0\uf0a0", "\xa0€"),
         ("Symbol", "a – b\n漢", "α – β\n漢"),
         ("OpenSymbol", "m\uf06d\uf0e0\uf0fc\uf0b7", "mμ→✓•"),
         ("Segoe UI Symbol", "m\uf06d", "m\uf06d"),
@@ -50,11 +52,12 @@ def test_fonts_of_unicode_are_no_fonts_of_signs(name):
     assert not is_symbol_font(name)
 
 
-@pytest.mark.parametrize("font", FONTS)
+@pytest.mark.parametrize("font", SIGN_FONTS)
 def test_every_sign_is_one_printable_character_and_the_same_in_the_private_range(font):
     for code in range(0x20, 0x100):
-        sign = decode_symbols(font, chr(code))
-        assert sign == decode_symbols(font, chr(0xF000 + code)) == decode_symbols(font, chr(0xF000 + code), private_only=True)
+        sign = decode_symbols(font, chr(0xF000 + code))
+        assert chr(code).isspace() or sign == decode_symbols(font, chr(code))
+        assert sign == decode_symbols(font, chr(0xF000 + code), private_only=True)
         assert decode_symbols(font, chr(code), private_only=True) == chr(code)
         assert len(sign) <= 1
         assert not sign or unicodedata.category(sign) not in ("Co", "Cn", "Cc")
@@ -145,6 +148,83 @@ def test_signs_on_a_slide_are_those_of_the_runs_font(runs, text):
     document = load_document(make_pptx(make_shape(runs) + table), ".pptx")
     assert document.text == f"{text}\n\n{text}"
     assert document.sections[0].location == {"slide": 1}
+
+
+# -- OpenDocument
+
+
+def make_opendocument(kind, body, styles, *, shared=""):
+    """Make a file of a body, its own styles, and those of its part for all pages."""
+    namespaces = f'{ODF} xmlns:style="style" xmlns:fo="fo" xmlns:svg="svg" xmlns:xlink="xlink"'
+    return make_zip(
+        {
+            "mimetype": f"application/vnd.oasis.opendocument.{kind}",
+            "styles.xml": f"<office:document-styles {namespaces}>{shared}</office:document-styles>",
+            "content.xml": f"<office:document-content {namespaces}>{styles}<office:body><office:{kind}>{body}</office:{kind}>"
+            "</office:body></office:document-content>",
+        }
+    )
+
+
+def make_style(name, family, font="", parent=""):
+    properties = f'<style:text-properties style:font-name="{font}"/>' if font else ""
+    parent = f' style:parent-style-name="{parent}"' if parent else ""
+    return f'<style:style style:name="{name}" style:family="{family}"{parent}>{properties}</style:style>'
+
+
+FACES = (
+    '<office:font-face-decls><style:font-face style:name="Symbol1" svg:font-family="Symbol"/>'
+    '<style:font-face style:name="Signs" svg:font-family="\'Wingdings\'"/></office:font-face-decls>'
+)
+SPANS = (
+    '<text:p>5 <text:span text:style-name="S">\uf06d<text:span text:style-name="W">\uf0e0</text:span>m</text:span>g m</text:p>'
+    '<text:p text:style-name="P">m<text:span text:style-name="C">\uf0fc</text:span></text:p>'
+)
+SHOWN = "5 μ→μg m\n\nμ✓"
+
+
+@pytest.mark.parametrize("kind", ["text", "presentation"])
+def test_signs_in_an_opendocument_file_are_those_of_their_styles_font(kind):
+    own = make_style("S", "text", "Symbol1") + make_style("C", "text", parent="W") + make_style("P", "paragraph", "Symbol1")
+    shared = f"{FACES}<office:styles>{make_style('W', 'text', 'Signs')}{make_style('S', 'text', 'Signs')}</office:styles>"
+    body = SPANS if kind == "text" else f"<draw:page><draw:frame><draw:text-box>{SPANS}</draw:text-box></draw:frame></draw:page>"
+    data = make_opendocument(kind, body, f"{FACES}<office:automatic-styles>{own}</office:automatic-styles>", shared=shared)
+    assert load_document(data, ".odt" if kind == "text" else ".odp").text == SHOWN
+
+
+def test_signs_in_cells_notes_and_margins_of_an_opendocument_text_are_read():
+    sign = '<text:p>a <text:span text:style-name="S">\uf06d</text:span></text:p>'
+    body = (
+        f"<table:table><table:table-row><table:table-cell>{sign}</table:table-cell><table:table-cell>{sign}</table:table-cell>"
+        f"</table:table-row></table:table><text:p>x<text:note><text:note-body>{sign}</text:note-body></text:note></text:p>"
+        f"<text:list><text:list-item>{sign}</text:list-item></text:list>"
+    )
+    styles = f"<office:automatic-styles>{make_style('S', 'text', 'Symbol')}</office:automatic-styles>"
+    page = f"<style:master-page><style:header>{sign}</style:header></style:master-page>"
+    margins = f"<office:master-styles>{page}</office:master-styles>"
+    assert load_document(make_opendocument("text", body, styles, shared=styles + margins), ".odt").text.count("a μ") == 5
+
+
+# -- pages
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p>5 <font face=Symbol>m</font>g", "5 μg"),
+        ("<p>5 <span style='FONT-FAMILY: \"Wingdings\", serif; color: red'>\xe0 <b>\xfc</b></span> on", "5 → ✓ on"),
+        (
+            "<p><span style='font-family:Symbol;mso-list:Ignore'>\xb7<span style='font:7.0pt \"Times New Roman\"'>&nbsp; </span>"
+            "</span>One",
+            "• One",
+        ),
+        ("<p style='font: 12px/1.2 Wingdings'>\xa7<i style='font-family:Arial'>m</i>", "▪m"),
+        ("<p style='font-family: Segoe UI Symbol'>m <b style='font-family:Arial, Symbol'>m</b>", "m m"),
+        ("<p>The Symbol font is <span class=Symbol>m</span>", "The Symbol font is m"),
+    ],
+)
+def test_signs_in_a_page_are_those_of_their_font(page, text):
+    assert extract_html_text(page)[1] == text
 
 
 # -- PDF
@@ -278,7 +358,7 @@ def test_private_characters_of_an_old_word_document_keep_their_places():
 FONTS = {0: "Arial", 1: "Symbol", 2: "Wingdings"}
 
 
-def make_style(runs, paragraphs=b""):
+def make_style_atom(runs, paragraphs=b""):
     """Make a style atom of runs, each a number of characters and what is stated of them."""
     return paragraphs + b"".join(struct.pack("<I", count) + stated for count, stated in runs)
 
@@ -306,11 +386,11 @@ PLAIN = struct.pack("<I", 0)
 )
 def test_signs_on_an_old_slide_are_those_of_the_runs_font(text, runs, shown):
     paragraph = struct.pack("<IHIH", 40, 0, 1 << 11, 1)
-    assert decode_run_symbols(text, make_style(runs, paragraph), FONTS) == shown
+    assert decode_run_symbols(text, make_style_atom(runs, paragraph), FONTS) == shown
 
 
 def test_a_damaged_style_leaves_the_text_of_an_old_slide_as_it_is():
-    whole = make_style([(2, state_font(1)), (2, PLAIN)], struct.pack("<IHIHI", 40, 0, 1 << 20, 1, 0))
+    whole = make_style_atom([(2, state_font(1)), (2, PLAIN)], struct.pack("<IHIHI", 40, 0, 1 << 20, 1, 0))
     assert decode_run_symbols("mab", whole, FONTS) == "μαb"
     for size in range(len(whole) - 8):
         assert decode_run_symbols("mab", whole[:size], FONTS) in ("mab", "μαb")

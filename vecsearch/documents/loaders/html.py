@@ -17,6 +17,7 @@ from vecsearch.documents.decoding import decode, find_declared_charset
 from vecsearch.documents.loaders.document_info import build_metadata, map_metadata
 from vecsearch.documents.loaders.headings import build_sections
 from vecsearch.documents.loaders.html_layout import Layout, split_tags
+from vecsearch.documents.loaders.html_marks import find_symbol_fonts
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 
 _DROPPED_TAGS: Final = split_tags("head script style noscript template svg iframe object embed canvas audio video datalist nav")
@@ -56,7 +57,7 @@ def extract_html_text(source: str) -> tuple[str | None, str]:
 def read_page(source: str) -> Page:
     """Return all that a page says. Takes any HTML."""
     tree = LexborHTMLParser(source)
-    layout = Layout()
+    layout = Layout(find_symbol_fonts(source))
     if tree.root is not None:
         _walk(tree.root, layout)
     text = layout.full_text

@@ -9,6 +9,7 @@ from typing import Final
 from selectolax.lexbor import LexborNode
 
 from vecsearch.documents.loaders.headings import Heading, Table
+from vecsearch.documents.loaders.html_marks import ListNumbers, SymbolFonts
 
 
 def split_tags(names: str) -> frozenset[str]:
@@ -34,8 +35,10 @@ _GAPS: Final = ("", " ", " | ", "\n", "\n\n")
 class Layout:
     """The text so far, and the gap that the next word is due."""
 
-    def __init__(self) -> None:
+    def __init__(self, fonts: SymbolFonts | None = None) -> None:
         self._words = _WordBuffer()
+        self._fonts = fonts
+        self._numbers = ListNumbers()
         self._structure = _StructureTracker(self._words)
         self._nesting = {"cell": 0, "item": 0, "pre": 0}
         self._cells: list[bool] = []  # of the open ones, whether each is a value in a row
@@ -54,8 +57,11 @@ class Layout:
         if tag in _CELLS:
             self._cells.append(_is_grid_cell(node, tag))
         self._widen(tag)
+        self._numbers.enter(node, tag)
+        if self._fonts:
+            self._fonts.enter(node)
         if tag == "img":
-            self._words.add(f" {node.attributes.get('alt') or ''} ")
+            self._words.add(self._numbers.add_label(f" {node.attributes.get('alt') or ''} "))
         self._structure.enter(tag)
         self._count(tag, 1)
 
@@ -63,6 +69,9 @@ class Layout:
         """Leave an element."""
         self._count(tag, -1)
         self._widen(tag)
+        self._numbers.leave(tag)
+        if self._fonts:
+            self._fonts.leave()
         self._structure.leave(node, tag)
         if tag in _CELLS:
             self._cells.pop()
@@ -74,6 +83,7 @@ class Layout:
     def add_text(self, text: str) -> None:
         """Add text, white space as in the source."""
         text = text.replace("\xad", "")  # a hyphen that only shows where a line breaks
+        text = self._numbers.add_label(self._fonts.decode(text) if self._fonts else text)
         if self._nesting["pre"] and not self._nesting["cell"]:
             self._words.add_as_is(text)
         else:

@@ -97,8 +97,8 @@ def is_symbol_font(font: str) -> bool:
 def decode_symbols(font: str, text: str, *, private_only: bool = False) -> str:
     """Return what a text shows in a font: the text itself unless `is_symbol_font`; what draws nothing is left out.
 
-    A character is one of U+0020 to U+00FF, or the same at U+F020 to U+F0FF; others stay as they are. `private_only` where
-    only the latter are drawn in this font, which is so in OpenSymbol.
+    A character is one of U+0020 to U+00FF, or the same at U+F020 to U+F0FF; others stay as they are, and so does a blank.
+    `private_only` where only the latter are drawn in this font, which is so in OpenSymbol.
     """
     table = _find_table(font)
     if table is None:
@@ -111,7 +111,7 @@ def _decode_symbol(table: dict[int, str], character: str, *, private_only: bool)
     code = ord(character)
     if 0x20 <= code - _PRIVATE_START <= 0xFF:
         code -= _PRIVATE_START
-    elif private_only or not 0x20 <= code <= 0xFF:
+    elif private_only or not 0x20 <= code <= 0xFF or character.isspace():
         return character
     return table.get(code, "\ufffd").replace("\ufffd", "")
 

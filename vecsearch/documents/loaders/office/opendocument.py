@@ -15,7 +15,10 @@ from vecsearch.core.types import Metadata
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.document_info import build_metadata
 from vecsearch.documents.loaders.office.encryption import decrypt_opendocument
+from vecsearch.documents.loaders.office.mathml import format_mathml
 from vecsearch.documents.loaders.office.numbering import parse_small_int
+from vecsearch.documents.loaders.office.opendocument_objects import EmbeddedObjects, format_chart
+from vecsearch.documents.loaders.office.opendocument_styles import RunningLists, read_opendocument_styles
 from vecsearch.documents.loaders.office.package import (
     Package,
     XmlElement,
@@ -27,6 +30,7 @@ from vecsearch.documents.loaders.office.package import (
 )
 from vecsearch.documents.loaders.office.property_fields import normalize_title
 from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.loaders.symbol_fonts import decode_symbols
 from vecsearch.documents.loaders.table import format_table
 
 _SKIPPED_TAGS: Final = frozenset(
@@ -50,10 +54,13 @@ def _load_document(raw: RawFile, kind: str) -> Iterator[LoaderItem]:
     document = open_package(decrypt_opendocument(raw, kind), kind)
     if (content := document.parse_part("content.xml")) is None:
         raise UnreadableFileError(f"{kind} is damaged: it has no text part")
-    writer = _OpenDocumentWriter()
+    shared = list(styles) if (styles := document.parse_part("styles.xml")) is not None else []
+    common = [group for group in shared if get_local_name(group) != "automatic-styles"]
+    writer = _OpenDocumentWriter(EmbeddedObjects(document), RunningLists(read_opendocument_styles(common, content)))
     writer.write_blocks(element for element in content if get_local_name(element) == "body")
     if find_child(content, "body", "text") is not None:
-        for master in iter_descendants(document.parse_part("styles.xml"), "master-page"):
+        writer.lists = RunningLists(read_opendocument_styles(shared))
+        for master in iter_descendants(styles, "master-page"):
             writer.write_margins(master)
     title, metadata = read_opendocument_metadata(document)
     title, nothing = title or writer.builder.first_heading, "no text in it: pictures, perhaps"
@@ -74,10 +81,14 @@ def read_opendocument_metadata(document: Package) -> tuple[str | None, Metadata]
 
 @dataclass(slots=True)
 class _OpenDocumentWriter:
+    objects: EmbeddedObjects
+    lists: RunningLists
     builder: DocumentBuilder = field(default_factory=DocumentBuilder)
     _floating: list[XmlElement] = field(default_factory=list)  # met in a paragraph, written after it
     _slide_count: int = 0
     _margin_texts: set[str] = field(default_factory=set)
+    _label: str = ""  # of the list item whose first paragraph comes next
+    _is_in_list: bool = False
 
     def write_blocks(self, elements: Iterable[XmlElement]) -> None:
         """Write everything in a body, a section, a slide, a text box."""
@@ -88,13 +99,15 @@ class _OpenDocumentWriter:
                 case "list":
                     self._write_list(block)
                 case "table":
-                    self.builder.add_block(format_table(_read_rows(block)))
+                    self.builder.add_block(format_table(self._read_rows(block)))
                 case "page":
                     self._write_slide(block)
                 case "notes":  # of a slide: beside the text they hold a picture of it, and fields
                     self.write_blocks(frame for frame in block if get_attribute(frame, "class") == "notes")
                 case "title" | "desc":
                     self.builder.add_block(block.text or "")
+                case "object":
+                    self.builder.add_block(self._extract_object(block))
                 case name if name not in _SKIPPED_TAGS:
                     self.write_blocks(block)
 
@@ -102,7 +115,7 @@ class _OpenDocumentWriter:
         """Write headers and footers, each different one once, page numbers alone left out."""
         for margin in master:
             if get_local_name(margin).startswith(("header", "footer")):
-                text = _extract_text(margin)
+                text = self._extract_text(margin)
                 if text not in self._margin_texts and any(map(str.isalpha, text)):
                     self._margin_texts.add(text)
                     self.builder.add_block(text)
@@ -112,13 +125,21 @@ class _OpenDocumentWriter:
         self.builder.start_part({"slide": self._slide_count})
         title = next((frame for frame in page if get_attribute(frame, "class") == "title"), None)
         if title is not None:
-            self.builder.add_heading(1, _extract_text(title))
+            self.builder.add_heading(1, self._extract_text(title))
         self.write_blocks(frame for frame in page if frame is not title)
 
     def _write_paragraph(self, element: XmlElement) -> None:
-        text = self._extract_inline_text(element)
-        if get_local_name(element) == "h":
-            self.builder.add_heading(max(parse_small_int(get_attribute(element, "outline-level"), 1), 1), text)
+        text = self._extract_inline_text(element, self.lists.styles.find_font(element, "paragraph", ""))
+        level = max(parse_small_int(get_attribute(element, "outline-level"), 1), 1) if get_local_name(element) == "h" else 0
+        label, self._label = self._label, ""
+        if level and not self._is_in_list:
+            label = self.lists.count_heading(element, level - 1)
+        stated = find_child(element, "number")  # what the file itself holds of it
+        label = (stated.text or "").strip() if stated is not None else label
+        if label and text.strip():
+            text = f"{label} {text.lstrip()}"
+        if level:
+            self.builder.add_heading(level, text)
         else:
             self.builder.add_block(text)
         waiting, self._floating = self._floating, []
@@ -126,14 +147,36 @@ class _OpenDocumentWriter:
 
     def _write_list(self, element: XmlElement) -> None:
         """Write a list's items, a line each; a heading may stand in one that numbers it."""
-        if any(get_local_name(child) == "h" for child in element.iter()):
-            for item in element:
-                self.write_blocks(item)
+        has_headings = any(get_local_name(child) == "h" for child in element.iter())
+        outer, self._is_in_list = self._is_in_list, True
+        items = self._iter_items(element, *self.lists.start_list(element))
+        if has_headings:
+            for label, item in items:
+                self._label = label
+                self.write_blocks(child for child in item if get_local_name(child) != "list")
+                self._label = ""
         else:
-            self.builder.add_block("\n".join(_iter_items(element)))
+            texts = (
+                self._extract_text((child for child in item if get_local_name(child) != "list"), label) for label, item in items
+            )
+            self.builder.add_block("\n".join(filter(None, texts)))
+        self._is_in_list = outer
 
-    def _extract_inline_text(self, element: XmlElement) -> str:
-        pieces = [element.text or ""]
+    def _iter_items(
+        self, element: XmlElement, style: str, numbers: dict[int, int], depth: int = 0
+    ) -> Iterator[tuple[str, XmlElement]]:
+        """Yield the items of a list and of those inside it, each with what stands before it."""
+        for item in element:
+            if get_local_name(item) not in ("list-item", "list-header"):
+                continue
+            if any(get_local_name(child) != "list" for child in item):
+                yield self.lists.count_item(item, style, numbers, depth), item
+            for child in item:
+                if get_local_name(child) == "list":
+                    yield from self._iter_items(child, get_attribute(child, "style-name") or style, numbers, depth + 1)
+
+    def _extract_inline_text(self, element: XmlElement, font: str) -> str:
+        pieces = [decode_symbols(font, element.text or "")]
         for child in element:
             match get_local_name(child):
                 case "s":
@@ -142,39 +185,43 @@ class _OpenDocumentWriter:
                     pieces.append("\t")
                 case "line-break":
                     pieces.append("\n")
+                case "frame" if formula := self._extract_formula(child):
+                    pieces.append(formula)
                 case name if name in _FLOATING_TAGS:
                     self._floating.append(child)
-                case name if name != "note-citation":
-                    pieces.append(self._extract_inline_text(child))
-            pieces.append(child.tail or "")
+                case name if name not in ("note-citation", "number"):
+                    pieces.append(self._extract_inline_text(child, self.lists.styles.find_font(child, "text", font)))
+            pieces.append(decode_symbols(font, child.tail or ""))
         return "".join(pieces)
 
+    def _extract_formula(self, frame: XmlElement) -> str:
+        """Return the formula that a frame holds, nothing for any other frame."""
+        target = find_child(frame, "object")
+        root = self.objects.read(target) if target is not None else None
+        return format_mathml(root).strip() if root is not None and get_local_name(root) == "math" else ""
 
-def _extract_text(elements: Iterable[XmlElement]) -> str:
-    """Return the text of some elements by itself."""
-    writer = _OpenDocumentWriter()
-    writer.write_blocks(elements)
-    return writer.builder.text
+    def _extract_object(self, element: XmlElement) -> str:
+        """Return what a formula or a chart says that stands for itself."""
+        root = self.objects.read(element)
+        if root is not None and get_local_name(root) == "math":
+            return format_mathml(root).strip()
+        chart = find_child(root, "body", "chart", "chart")
+        return format_chart(chart, self._read_rows) if chart is not None else ""
 
+    def _extract_text(self, elements: Iterable[XmlElement], label: str = "") -> str:
+        """Return the text of some elements by itself, a label before its first paragraph."""
+        writer = _OpenDocumentWriter(self.objects, self.lists, _label=label, _is_in_list=self._is_in_list)
+        writer.write_blocks(elements)
+        return writer.builder.text
 
-def _iter_items(element: XmlElement) -> Iterator[str]:
-    for item in element:
-        if get_local_name(item) in ("list-item", "list-header"):
-            if text := _extract_text(child for child in item if get_local_name(child) != "list"):
-                yield text
-            for child in item:
-                if get_local_name(child) == "list":
-                    yield from _iter_items(child)
-
-
-def _read_rows(table: XmlElement) -> Iterator[list[str]]:
-    for row in table:
-        if get_local_name(row) == "table-row":
-            texts: list[str] = []
-            for cell in row:
-                if get_local_name(cell) in ("table-cell", "covered-table-cell"):
-                    times = min(parse_small_int(get_attribute(cell, "number-columns-repeated"), 1), _REPEAT_MAX)
-                    texts.extend([" ".join(_extract_text(cell).split())] * times)
-            yield texts
-        elif get_local_name(row).startswith("table-"):  # header rows, row groups
-            yield from _read_rows(row)
+    def _read_rows(self, table: XmlElement) -> Iterator[list[str]]:
+        for row in table:
+            if get_local_name(row) == "table-row":
+                texts: list[str] = []
+                for cell in row:
+                    if get_local_name(cell) in ("table-cell", "covered-table-cell"):
+                        times = min(parse_small_int(get_attribute(cell, "number-columns-repeated"), 1), _REPEAT_MAX)
+                        texts.extend([" ".join(self._extract_text(cell).split())] * times)
+                yield texts
+            elif get_local_name(row).startswith("table-"):  # header rows, row groups
+                yield from self._read_rows(row)

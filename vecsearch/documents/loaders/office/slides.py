@@ -9,6 +9,7 @@ from typing import Final
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem, ParseWarning
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
+from vecsearch.documents.loaders.office.auto_numbers import AutoNumbers
 from vecsearch.documents.loaders.office.charts import extract_drawing_text, extract_run_text
 from vecsearch.documents.loaders.office.core_properties import read_core_properties
 from vecsearch.documents.loaders.office.formula import format_formula
@@ -143,13 +144,12 @@ def _get_placeholder_type(shape: XmlElement) -> str:
 def _extract_text(element: XmlElement) -> str:
     """Return the paragraphs of a shape or a cell, a line each."""
     body = find_child(element, "txBody")
-    return (
-        "\n".join(
-            filter(None, (_extract_paragraph_text(paragraph).strip() for paragraph in body if get_local_name(paragraph) == "p"))
-        )
-        if body is not None
-        else ""
-    )
+    numbers = AutoNumbers(find_child(body, "lstStyle"))
+    lines = []
+    for paragraph in body if body is not None else ():
+        if get_local_name(paragraph) == "p" and (text := _extract_paragraph_text(paragraph).strip()):
+            lines.append(" ".join(filter(None, (numbers.count_paragraph(paragraph), text))))
+    return "\n".join(lines)
 
 
 def _extract_paragraph_text(element: XmlElement) -> str:

@@ -1,0 +1,220 @@
+"""The numbers of lists, which a reader sees and the file does not hold, stand before their items."""
+
+import pytest
+
+from tests.documents.kinds.test_symbol_fonts import make_opendocument
+from tests.documents.test_office import load_document, make_pptx
+from vecsearch.documents.loaders.html import extract_html_text
+from vecsearch.documents.loaders.list_numbers import format_number
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "text"),
+    [
+        (3, "decimal", "3"),
+        (3, "decimalZero", "03"),
+        (27, "lowerLetter", "aa"),
+        (28, "upperLetter", "BB"),
+        (28, "lowerAlpha", "ab"),
+        (703, "upperAlpha", "AAA"),
+        (1994, "upperRoman", "MCMXCIV"),
+        (0, "lowerAlpha", "0"),
+        (4000, "lowerRoman", "4000"),
+        (-2, "lowerRoman", "-2"),
+    ],
+)
+def test_a_number_is_written_in_its_kind(number, kind, text):
+    assert format_number(number, kind) == text
+
+
+# -- pages
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<ol><li>a<li>b</ol>", "1. a\n2. b"),
+        ("<ol start=5 type=a><li>x</li></ol>", "e. x"),
+        ("<ol start=-1><li>x<li>y<li>z</ol>", "-1. x\n0. y\n1. z"),
+        ("<ol reversed><li>a<li>b<ul><li>u</ul><li>c</ol>", "3. a\n2. b\nu\n1. c"),
+        ("<ol reversed start=10><li>a<li>b</ol>", "10. a\n9. b"),
+        ("<ol><li>a<li value=7>b<li>c</ol>", "1. a\n7. b\n8. c"),
+        ("<ol><li>a<ol type=I><li>b<li>c</ol></li><li>d</ol>", "1. a\nI. b\nII. c\n2. d"),
+        ("<ul><li>a<ol><li>b</ol></ul>", "a\n1. b"),
+        ("<ol style='list-style-type:lower-roman'><li>a<li type=A>b</ol>", "i. a\nB. b"),
+        ("<ol style='list-style: none'><li>a</ol>", "a"),
+        ("<ol start=x><li><p>a</p><p>b</p><li><b>c</b> d</ol>", "1. a\nb\n2. c d"),
+        ("<ol><li></li><li> </li><li>c</ol>", "3. c"),
+        ("<ol><li><pre>x\ny</pre></ol>", "1. x\ny"),
+        ("<table><tr><td>k<td><ol><li>a<li>b</ol></table>", "k | 1. a 2. b"),
+        ("<ol><li><img alt=tree> b</ol>", "1. tree b"),
+        ("<li>alone", "alone"),
+    ],
+)
+def test_items_of_an_ordered_list_of_a_page_have_the_numbers_that_it_shows(page, text):
+    assert extract_html_text(page)[1] == text
+
+
+# -- OpenDocument
+
+
+def make_level(level, number_format, *, kind="number", **attributes):
+    stated = "".join(f' style:{name.replace("_", "-")}="{value}"' for name, value in attributes.items())
+    return f'<text:list-level-style-{kind} text:level="{level}" style:num-format="{number_format}"{stated}/>'
+
+
+def make_list_style(name, *levels):
+    return f'<text:list-style style:name="{name}">{"".join(levels)}</text:list-style>'
+
+
+LISTS = "<office:automatic-styles>" + "".join(
+    (
+        make_list_style(
+            "L",
+            make_level(1, "1", num_suffix="."),
+            make_level(2, "a", num_prefix="(", num_suffix=")"),
+            make_level(3, "i", num_suffix=".").replace("/>", ' text:display-levels="3"/>'),
+        ),
+        make_list_style("B", make_level(1, "", kind="bullet"), make_level(2, "1", num_suffix=".")),
+        make_list_style("S", make_level(1, "I").replace("/>", ' text:start-value="4"/>')),
+        make_list_style("N", make_level(1, "")),
+        make_list_style("F", make_level(1, "1", num_list_format="§ %1%:"), make_level(2, "1", num_list_format="%1%-%2%")),
+    )
+)
+LISTS += "</office:automatic-styles>"
+
+
+def make_item(text, inner="", **attributes):
+    stated = "".join(f' text:{name.replace("_", "-")}="{value}"' for name, value in attributes.items())
+    return f"<text:list-item{stated}><text:p>{text}</text:p>{inner}</text:list-item>"
+
+
+def make_list(style, *items, attributes=""):
+    name = f' text:style-name="{style}"' if style else ""
+    return f"<text:list{name}{attributes}>{''.join(items)}</text:list>"
+
+
+DEEP = make_list(
+    "L", make_item("a", make_list("", make_item("b", make_list("", make_item("c"))), make_item("d"))), make_item("e")
+)
+AGAIN = ' text:continue-numbering="true"'
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (DEEP, "1. a\n(a) b\n1.a.i. c\n(b) d\n2. e"),
+        (make_list("B", make_item("a", make_list("", make_item("b")))), "a\n1. b"),
+        (make_list("S", make_item("a"), make_item("b")), "IV a\nV b"),
+        (make_list("N", make_item("a")), "a"),
+        (make_list("unknown", make_item("a")), "a"),
+        (make_list("F", make_item("a", make_list("", make_item("b")))), "§ 1: a\n1-1 b"),
+        (make_list("L", make_item("a"), make_item("b", start_value=9), make_item("c")), "1. a\n9. b\n10. c"),
+        (make_list("L", "<text:list-header><text:p>h</text:p></text:list-header>", make_item("a")), "h\n1. a"),
+        (make_list("L", make_item("a</text:p><text:p>more"), make_item("b")), "1. a\n\nmore\n2. b"),
+        (make_list("L", make_item("a")) + make_list("L", make_item("b")), "1. a\n\n1. b"),
+        (make_list("L", make_item("a")) + make_list("L", make_item("b"), attributes=AGAIN), "1. a\n\n2. b"),
+        (
+            make_list("L", make_item("a"), attributes=' xml:id="x"')
+            + make_list("S", make_item("o"))
+            + make_list("L", make_item("b"), attributes=' text:continue-list="x"'),
+            "1. a\n\nIV o\n\n2. b",
+        ),
+        (make_list("L", "<text:list-item><text:p><text:number>7)</text:number>a</text:p></text:list-item>"), "7) a"),
+    ],
+)
+def test_items_of_an_opendocument_list_have_their_numbers_in_the_text_in_a_box_and_in_a_cell(body, text):
+    assert load_document(make_opendocument("text", body, LISTS), ".odt").text == text
+    box = f"<text:p><draw:frame><draw:text-box>{body}</draw:text-box></draw:frame></text:p>"
+    assert load_document(make_opendocument("text", box, LISTS), ".odt").text == text
+    cell = f"<table:table><table:table-row><table:table-cell>{body}</table:table-cell></table:table-row></table:table>"
+    assert load_document(make_opendocument("text", cell, LISTS), ".odt").text == " ".join(text.split())
+    slide = f"<draw:page><draw:frame><draw:text-box>{body}</draw:text-box></draw:frame></draw:page>"
+    assert load_document(make_opendocument("presentation", slide, LISTS), ".odp").text == text
+
+
+OUTLINE = (
+    '<office:styles><text:outline-style style:name="Outline">'
+    '<text:outline-level-style text:level="1" style:num-format="1" style:num-suffix="."/>'
+    '<text:outline-level-style text:level="2" style:num-format="1" text:display-levels="2"/>'
+    '<text:outline-level-style text:level="3" style:num-format=""/></text:outline-style></office:styles>'
+)
+
+
+def make_heading(level, text, attributes=""):
+    return f'<text:h text:outline-level="{level}"{attributes}>{text}</text:h>'
+
+
+def test_headings_of_an_opendocument_text_have_their_numbers():
+    body = (
+        make_heading(1, "One")
+        + make_heading(2, "Two")
+        + make_heading(3, "Three")
+        + make_heading(2, "Four")
+        + make_heading(1, "None", ' text:is-list-header="true"')
+        + make_heading(1, "Five")
+        + make_heading(1, "Six", ' text:restart-numbering="true" text:start-value="9"')
+        + make_heading(2, "Seven")
+    )
+    document = load_document(make_opendocument("text", body, "", shared=OUTLINE), ".odt")
+    assert document.text.split("\n\n") == ["1. One", "1.1 Two", "Three", "1.2 Four", "None", "2. Five", "9. Six", "9.1 Seven"]
+    assert document.sections[1].location == {"heading": ["1. One", "1.1 Two"]}
+
+
+def test_headings_in_lists_have_the_numbers_of_the_list():
+    def nest(heading, depth):
+        for _ in range(depth):
+            heading = f"<text:list-item>{heading}</text:list-item>"
+            heading = make_list("", heading)
+        return heading.replace("<text:list>", f'<text:list text:style-name="Outline"{AGAIN}>', 1)
+
+    body = (
+        nest(make_heading(1, "One"), 1)
+        + "<text:p>x</text:p>"
+        + nest(make_heading(2, "Two"), 2)
+        + nest(make_heading(1, "Three"), 1)
+    )
+    document = load_document(make_opendocument("text", body, "", shared=OUTLINE), ".odt")
+    assert document.text.split("\n\n") == ["1. One", "x", "1.1 Two", "2. Three"]
+
+
+# -- PowerPoint
+
+
+def make_paragraph(text, numbering="", level=0):
+    return f'<a:p><a:pPr lvl="{level}">{numbering}</a:pPr><a:r><a:t>{text}</a:t></a:r></a:p>'
+
+
+def number(scheme="arabicPeriod", start=""):
+    return f'<a:buAutoNum type="{scheme}"' + (f' startAt="{start}"/>' if start else "/>")
+
+
+@pytest.mark.parametrize(
+    ("paragraphs", "text"),
+    [
+        (make_paragraph("a", number()) + make_paragraph("b", number()), "1. a\n2. b"),
+        (make_paragraph("a", number("alphaUcParenR", 3)) + make_paragraph("b", number("alphaUcParenR", 3)), "C) a\nD) b"),
+        (make_paragraph("a", number("romanLcParenBoth")), "(i) a"),
+        (make_paragraph("a", number("arabicPlain")), "1 a"),
+        (make_paragraph("a", number("circleNumDbPlain")), "1. a"),
+        (
+            make_paragraph("a", number()) + make_paragraph("b", number("alphaLcPeriod"), 1) + make_paragraph("c", number()),
+            "1. a\na. b\n2. c",
+        ),
+        (make_paragraph("a", number()) + make_paragraph("b", level=1) + make_paragraph("c", number()), "1. a\nb\n2. c"),
+        (make_paragraph("a", number()) + make_paragraph("b") + make_paragraph("c", number()), "1. a\nb\n1. c"),
+        (make_paragraph("a", number()) + make_paragraph("") + make_paragraph("c", number()), "1. a\n2. c"),
+        (
+            f"<a:lstStyle><a:lvl1pPr>{number()}</a:lvl1pPr></a:lstStyle>"
+            + make_paragraph("a")
+            + make_paragraph("b", "<a:buNone/>")
+            + make_paragraph("c"),
+            "1. a\nb\n1. c",
+        ),
+    ],
+)
+def test_paragraphs_of_a_slide_have_the_numbers_that_it_shows(paragraphs, text):
+    shape = f"<p:sp><p:txBody>{paragraphs}</p:txBody></p:sp>"
+    assert load_document(make_pptx(shape), ".pptx").text == text
+    cell = f"<p:graphicFrame><a:tbl><a:tr><a:tc><a:txBody>{paragraphs}</a:txBody></a:tc></a:tr></a:tbl></p:graphicFrame>"
+    assert load_document(make_pptx(cell), ".pptx").text == " ".join(text.split())
