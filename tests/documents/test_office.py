@@ -544,7 +544,7 @@ def test_an_old_word_document_has_headings_tables_lists_and_what_stands_beside_t
         None, ["Let’s swim!"], ["Let’s swim!"], ["Let’s swim!", "Let’s eat"], ["Let’s swim!", "Let’s eat"],
     ]  # fmt: skip
     assert "Leaves; Food: Ash, Elm, Maple; Calories per portion: 50\nBerries;" in document.text
-    assert "Wear sunglasses\nDon’t forget to drink water\n" in document.text
+    assert "1. Wear sunglasses\n2. Don’t forget to drink water\n" in document.text
     other_document = load_real_document("tika__testWORD_various.doc")
     for words in ("𐌲𐌿𐍄𐌹𐍃𐌺", "This is a footnote.", "Here is a text box", "This is the header text.", "\nThis is a hyperlink\n"):
         assert words in other_document.text

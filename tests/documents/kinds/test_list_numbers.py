@@ -1,10 +1,15 @@
 """The numbers of lists, which a reader sees and the file does not hold, stand before their items."""
 
+import struct
+from itertools import takewhile
+
 import pytest
 
 from tests.documents.kinds.test_symbol_fonts import make_opendocument
-from tests.documents.test_office import load_document, make_pptx
+from tests.documents.test_office import load_document, load_real_document, make_pptx
 from vecsearch.documents.loaders.html import extract_html_text
+from vecsearch.documents.loaders.legacy.word_binary import parse_properties
+from vecsearch.documents.loaders.legacy.word_lists import ListPlace, parse_style_lists, read_list_place, read_lists
 from vecsearch.documents.loaders.list_numbers import format_number
 
 
@@ -218,3 +223,76 @@ def test_paragraphs_of_a_slide_have_the_numbers_that_it_shows(paragraphs, text):
     assert load_document(make_pptx(shape), ".pptx").text == text
     cell = f"<p:graphicFrame><a:tbl><a:tr><a:tc><a:txBody>{paragraphs}</a:txBody></a:tc></a:tr></a:tbl></p:graphicFrame>"
     assert load_document(make_pptx(cell), ".pptx").text == " ".join(text.split())
+
+
+# -- Word before 2007
+
+
+def pack_level(start, kind, text):
+    return struct.pack("<iB19xBB2x", start, kind, 3, 2) + bytes(5) + struct.pack("<H", len(text)) + text.encode("utf-16-le")
+
+
+def pack_lists(*lists):
+    """Pack lists, each an identifier and its levels: nine, or one."""
+    heads = b"".join(struct.pack("<i22xBx", identifier, len(levels) == 1) for identifier, levels in lists)
+    return struct.pack("<H", len(lists)) + heads + b"".join(level for _, levels in lists for level in levels)
+
+
+def pack_uses(*uses):
+    """Pack uses of lists, each an identifier and changes, which are bytes each."""
+    heads = b"".join(struct.pack("<i8xB3x", identifier, len(changes)) for identifier, *changes in uses)
+    return struct.pack("<I", len(uses)) + heads + b"".join(bytes(4) + b"".join(changes) for _, *changes in uses)
+
+
+LEVELS = [pack_level(1, 0, "\0."), pack_level(1, 4, "(\1)"), pack_level(5, 2, "\0.\1.\2"), *[pack_level(1, 23, "\uf0b7")] * 6]
+
+
+def test_lists_of_an_old_word_document_are_counted_on_each_level_and_by_each_use():
+    restart, own = struct.pack("<iI", 7, 0x10), struct.pack("<iI", 0, 0x21) + pack_level(1, 1, "\1:")
+    lists = read_lists(
+        b"xx" + pack_lists((44, LEVELS), (55, [pack_level(3, 0, "\0)")])), 2, pack_uses((44,), (55,), (44, restart), (44, own))
+    )
+    asked = [(1, 0), (1, 1), (1, 1), (1, 2), (1, 3), (1, 0), (1, 1), (2, 0), (2, 0), (3, 0), (3, 0), (4, 1), (2, 1), (9, 0)]
+    labels = [lists.format_next_label(str(number), level) for number, level in asked]
+    assert labels == ["1.", "(a)", "(b)", "1.b.v", "", "2.", "(a)", "3)", "4)", "7.", "8.", "I:", "", ""]
+
+
+def test_damaged_lists_cost_their_numbers_only():
+    table, uses = pack_lists((44, LEVELS)), pack_uses((44,))
+    for size in range(len(table)):
+        assert read_lists(table[:size], 0, uses).format_next_label("1", 0) in ("", "1.")
+    for size in range(len(uses)):
+        assert read_lists(table, 0, uses[:size]).format_next_label("1", 0) in ("", "1.")
+
+
+def test_a_paragraph_is_of_its_own_list_or_of_that_of_its_style():
+    def pack_style(base, properties, *, kind=1):
+        style = struct.pack("<HHHHH", 0x0FFF, kind | base << 4, 2, 0, 0) + struct.pack("<H2sH", 1, b"x\0", 0)
+        style += struct.pack("<HH", 2 + len(properties), 0) + properties + b"\0" * (len(properties) % 2)
+        return struct.pack("<H", len(style)) + style
+
+    of_list, on_level = struct.pack("<HH", 0x460B, 3), struct.pack("<HB", 0x260A, 2)
+    styles = [
+        pack_style(0xFFF, of_list),
+        pack_style(0, on_level),
+        b"\0\0",
+        pack_style(1, b""),
+        pack_style(0xFFF, of_list, kind=2),
+        pack_style(5, of_list),
+    ]
+    sheet = struct.pack("<HHH", 4, len(styles), 10) + b"".join(styles)
+    places = parse_style_lists(sheet, parse_properties)
+    assert places == [ListPlace(3, 0), ListPlace(3, 2), ListPlace(), ListPlace(3, 2), ListPlace(), ListPlace(3, 0)]
+    assert read_list_place({0x460B: 0}, places[1]) == ListPlace(0, 2)
+    assert read_list_place({0x460B: 0xF801, 0x260A: 12}, places[0]) == ListPlace(0, 8)
+
+
+def test_an_old_word_document_has_the_numbers_of_the_same_one_in_the_new_format():
+    def read_lines(suffix):
+        lines = load_real_document(f"tika__testWORD_numbered_list{suffix}").text.split("\n")
+        return list(filter(None, takewhile(lambda line: line != "Intervening paragraph", lines)))
+
+    assert read_lines(".doc") == read_lines(".docx")
+    assert {"1. Footnote list 1", "2. comment list 2", "1. Short"} <= set(
+        load_real_document("tika__testWORD_numbered_list.doc").text.split("\n")
+    )

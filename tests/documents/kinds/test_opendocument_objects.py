@@ -10,8 +10,8 @@ from tests.documents.test_office import load_document, load_items
 from vecsearch.core.parsed import ParseWarning
 
 MATH = (
-    '<math xmlns="http://www.w3.org/1998/Math/MathML"><semantics>{}<annotation encoding="StarMath 5.0">raw</annotation></semantics>'
-    "</math>"
+    '<math xmlns="http://www.w3.org/1998/Math/MathML"><semantics>{}'
+    '<annotation encoding="StarMath 5.0">raw</annotation></semantics></math>'
 )
 CHART = (
     '<office:document-content xmlns:office="o" xmlns:chart="c" xmlns:table="t" xmlns:text="x"><office:body><office:chart>'

@@ -1,6 +1,6 @@
 """A document of Word 97 to 2003, or before: its text with headings and tables, then notes, comments, text boxes and headers.
 
-Fields give what they show, not what they are made of. Numbers that Word prints before list items are not known here.
+Fields give what they show, not what they are made of. Items of lists and headings have the numbers that Word prints.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem, ParseWarning
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.legacy.word_binary import ParagraphProperties, WordBinary
+from vecsearch.documents.loaders.office.numbering import ListNumbering
 from vecsearch.documents.loaders.office.ole import decrypt_ole, open_container, read_ole_properties, read_stream
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.loaders.table import format_table
@@ -54,7 +55,7 @@ def load_doc(raw: RawFile) -> Iterator[LoaderItem]:
             if start not in _SIGNATURES:
                 raise UnreadableFileError(f"{_KIND} is damaged")
             if version < _WORD_97:
-                writer = _DocWriter(lambda place: ParagraphProperties())
+                writer = _DocWriter(lambda place: ParagraphProperties(), ListNumbering())
                 writer.write_text(_decode_pre_97(data))
             else:
                 writer = _read_document(
@@ -78,16 +79,17 @@ def _read_document(binary: WordBinary, data: bytes) -> _DocWriter:
     text = binary.decode_text()
     lengths = [max(0, struct.unpack_from("<i", data, place)[0]) for place in _LENGTH_OFFSETS]
     starts = [sum(lengths[:part]) for part in range(len(lengths))]
-    writer = _DocWriter(binary.find_paragraph)
+    writer = _DocWriter(binary.find_paragraph, binary.read_lists())
     writer.write_text(text[: lengths[0]])
     for part in _ASIDE_ORDER:
-        writer.write_asides(text[starts[part] : starts[part] + lengths[part]])
+        writer.write_asides(text[starts[part] : starts[part] + lengths[part]], starts[part])
     return writer
 
 
 @dataclass(slots=True)
 class _DocWriter:
     find_paragraph: Callable[[int], ParagraphProperties]
+    numbering: ListNumbering
     builder: DocumentBuilder = field(default_factory=DocumentBuilder)
     title: str | None = None
     _rows: list[list[str]] = field(default_factory=list)
@@ -100,6 +102,7 @@ class _DocWriter:
         """Write the main text."""
         for match in _PARAGRAPH.finditer(_hide_field_codes(text)):
             about, words = self.find_paragraph(match.end() - 1), _remove_marks(match[0].rstrip("\r\7\f"))
+            words = self._add_label(words, about)
             if match[0].endswith("\7"):
                 self._end_cell(words, about)
             elif about.in_table:
@@ -109,13 +112,20 @@ class _DocWriter:
                 self._write_paragraph(words, about)
         self._end_table()
 
-    def write_asides(self, text: str) -> None:
-        """Write notes, comments, boxes and headers: each different paragraph once, page numbers alone left out."""
-        for paragraph in re.split("[\r\7\f]", _hide_field_codes(text)):
-            plain = _remove_marks(paragraph).strip()
+    def write_asides(self, text: str, start: int) -> None:
+        """Write notes, comments, boxes and headers that begin at a place in the text: each different paragraph once, page
+        numbers alone left out."""
+        for match in _PARAGRAPH.finditer(_hide_field_codes(text)):
+            plain = _remove_marks(match[0].rstrip("\r\7\f")).strip()
             if plain not in self._aside_texts and any(map(str.isalpha, plain)):
                 self._aside_texts.add(plain)
-                self.builder.add_block(plain)
+                self.builder.add_block(self._add_label(plain, self.find_paragraph(start + match.end() - 1)))
+
+    def _add_label(self, text: str, paragraph: ParagraphProperties) -> str:
+        """Return a paragraph's text with the number before it that Word prints."""
+        number, level = paragraph.list_place
+        label = self.numbering.format_next_label(str(number), level) if number and text.strip() else ""
+        return f"{label} {text.lstrip()}" if label else text
 
     def _end_cell(self, text: str, paragraph: ParagraphProperties) -> None:
         guessed = not paragraph.is_known and not text and not self._cell and bool(self._cells)
@@ -137,11 +147,11 @@ class _DocWriter:
             self.builder.add_heading(paragraph.outline_level + 1, text)
         elif paragraph.style in _HEADING_STYLES and paragraph.outline_level is None:
             self.builder.add_heading(paragraph.style, text)
-        elif paragraph.in_list and self._in_list:
+        elif paragraph.list_place.number and self._in_list:
             self.builder.add_line(text)
         else:
             self.builder.add_block(text)
-        self._in_list = paragraph.in_list
+        self._in_list = bool(paragraph.list_place.number)
 
 
 def _hide_field_codes(text: str) -> str:

@@ -7,12 +7,14 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from vecsearch.documents.loaders.legacy.word_lists import ListPlace, parse_style_lists, read_list_place, read_lists
 from vecsearch.documents.loaders.legacy.word_symbols import SymbolRuns
+from vecsearch.documents.loaders.office.numbering import ListNumbering
 
 _PAGE_BYTES: Final = 512  # bytes of a page of paragraph properties
 _STYLES_OFFSET, _CHARACTERS_OFFSET, _PARAGRAPHS_OFFSET = 0xA2, 0xFA, 0x102  # in the header: where each table lies
-_FONTS_OFFSET, _PIECES_OFFSET = 0x112, 0x1A2
-_IN_TABLE, _ROW_END, _OUTLINE, _LIST = 0x2416, 0x2417, 0x2640, 0x460B
+_FONTS_OFFSET, _PIECES_OFFSET, _LISTS_OFFSET, _LIST_USES_OFFSET = 0x112, 0x1A2, 0x2E2, 0x2EA
+_IN_TABLE, _ROW_END, _OUTLINE = 0x2416, 0x2417, 0x2640
 _OPERAND_BYTES: Final = (
     1,
     1,
@@ -32,7 +34,7 @@ class ParagraphProperties(NamedTuple):
     in_table: bool = False
     is_row_end: bool = False
     outline_level: int | None = None
-    in_list: bool = False
+    list_place: ListPlace = ListPlace()
     is_known: bool = False
 
 
@@ -49,12 +51,18 @@ class WordBinary:
     def __init__(self, data: bytes, table: bytes) -> None:
         self._data, self._table = data, table
         self._pieces = list(_parse_pieces(self._read_table(_PIECES_OFFSET), len(data)))
-        styles = list(_parse_styles(self._read_table(_STYLES_OFFSET)))
+        sheet = self._read_table(_STYLES_OFFSET)
+        styles = list(zip(_parse_styles(sheet), parse_style_lists(sheet, parse_properties), strict=True))
         runs = sorted(_parse_runs(data, self._read_table(_PARAGRAPHS_OFFSET), styles), key=lambda run: run[0])
         self._starts, self._runs = [start for start, _ in runs], [run for _, run in runs]
         pages, fonts = self._read_table(_CHARACTERS_OFFSET), self._read_table(_FONTS_OFFSET)
-        self._symbols = SymbolRuns(data, pages, fonts, _parse_properties)
+        self._symbols = SymbolRuns(data, pages, fonts, parse_properties)
         self._first_characters = [piece.first_character for piece in self._pieces]
+
+    def read_lists(self) -> ListNumbering:
+        """Read the lists of the document."""
+        start = struct.unpack_from("<I", self._data, _LISTS_OFFSET)[0] if len(self._data) > _LISTS_OFFSET + 8 else 0
+        return read_lists(self._table, start, self._read_table(_LIST_USES_OFFSET)) if start else ListNumbering()
 
     def decode_text(self) -> str:
         """Return all of it, a character for each unit of UTF-16, so that places stay true."""
@@ -101,7 +109,7 @@ def _parse_pieces(clx: bytes, size: int) -> Iterator[_TextPiece]:
             yield _TextPiece(firsts[index], start // 2 if narrow else start, length, narrow)
 
 
-def _parse_runs(data: bytes, table: bytes, styles: list[int]) -> Iterator[tuple[int, ParagraphProperties]]:
+def _parse_runs(data: bytes, table: bytes, styles: list[tuple[int, ListPlace]]) -> Iterator[tuple[int, ParagraphProperties]]:
     """Yield from which byte of the file on which properties hold."""
     count = (len(table) - 4) // 8
     for index in range(max(count, 0)):
@@ -114,20 +122,21 @@ def _parse_runs(data: bytes, table: bytes, styles: list[int]) -> Iterator[tuple[
                 yield int.from_bytes(page[4 * run : 4 * run + 4], "little"), _parse_paragraph(page, at, styles)
 
 
-def _parse_paragraph(page: bytes, offset: int, styles: list[int]) -> ParagraphProperties:
+def _parse_paragraph(page: bytes, offset: int, styles: list[tuple[int, ListPlace]]) -> ParagraphProperties:
     if not 0 < offset < _PAGE_BYTES - 2:
         return ParagraphProperties(is_known=True)
     size, offset = (2 * page[offset] - 1, offset + 1) if page[offset] else (2 * page[offset + 1], offset + 2)
     properties = page[offset : offset + size]
     style = int.from_bytes(properties[:2], "little")
-    values = dict(_parse_properties(properties[2:]))
+    values = dict(parse_properties(properties[2:]))
+    built_in, listed = styles[style] if style < len(styles) else (-1, ListPlace())
     return ParagraphProperties(
-        styles[style] if style < len(styles) else -1,
-        bool(values.get(_IN_TABLE)), bool(values.get(_ROW_END)), values.get(_OUTLINE), bool(values.get(_LIST)), is_known=True,
+        built_in, bool(values.get(_IN_TABLE)), bool(values.get(_ROW_END)), values.get(_OUTLINE), read_list_place(values, listed),
+        is_known=True,
     )  # fmt: skip
 
 
-def _parse_properties(data: bytes) -> Iterator[tuple[int, int]]:
+def parse_properties(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield number and value of each property, 0 for those of more than four bytes."""
     place = 0
     while place + 2 < len(data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vecsearch.documents.loaders.list_numbers import ListLevel, count_item
@@ -12,9 +13,14 @@ from vecsearch.documents.loaders.office.package import XmlElement, find_child, g
 class ListNumbering:
     """The lists of a document, counted on as their items come."""
 
-    _lists: dict[str, tuple[str, dict[int, ListLevel]]] = field(default_factory=dict)
+    _lists: dict[str, tuple[str, Mapping[int, ListLevel]]] = field(default_factory=dict)
     _restarts: dict[str, dict[int, int]] = field(default_factory=dict)
     _counts: dict[str, dict[int, int]] = field(default_factory=dict)
+
+    def add_list(self, number: str, abstract: str, levels: Mapping[int, ListLevel], restarts: dict[int, int]) -> None:
+        """Add a list by the number that paragraphs name it by. Lists of one abstract list count on together, but for the
+        `restarts` by level, each with its first number."""
+        self._lists[number], self._restarts[number] = (abstract, levels), restarts
 
     def find_level(self, number: str, style: str) -> int:
         """Return the level of a list that a paragraph style stands for, the outermost where none does."""
@@ -43,14 +49,15 @@ def read_numbering(root: XmlElement | None) -> ListNumbering:
     for child in root:
         if get_local_name(child) == "num":
             number, abstract = get_attribute(child, "numId"), get_attribute(find_child(child, "abstractNumId"), "val")
-            definitions._lists[number] = (abstract, {**abstracts.get(abstract, {}), **_read_levels(child)})
-            definitions._restarts[number] = {
+            restarts = {
                 parse_small_int(get_attribute(over, "ilvl"), 0): parse_small_int(
                     get_attribute(find_child(over, "startOverride"), "val"), 1
                 )
                 for over in child
                 if find_child(over, "startOverride") is not None
             }
+            levels = {**abstracts.get(abstract, {}), **_read_levels(child)}
+            definitions.add_list(number, abstract, levels, restarts)
     return definitions
 
 
