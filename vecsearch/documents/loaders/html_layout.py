@@ -9,7 +9,7 @@ from typing import Final
 from selectolax.lexbor import LexborNode
 
 from vecsearch.documents.loaders.headings import Heading, Table
-from vecsearch.documents.loaders.html_marks import ListNumbers, SymbolFonts
+from vecsearch.documents.loaders.html_marks import LIST_TAGS, ListNumbers, SymbolFonts
 
 
 def split_tags(names: str) -> frozenset[str]:
@@ -57,7 +57,8 @@ class Layout:
         if tag in _CELLS:
             self._cells.append(_is_grid_cell(node, tag))
         self._widen(tag)
-        self._numbers.enter(node, tag)
+        if tag in LIST_TAGS:
+            self._numbers.enter(node, tag)
         if self._fonts:
             self._fonts.enter(node)
         if tag == "img":
@@ -69,7 +70,8 @@ class Layout:
         """Leave an element."""
         self._count(tag, -1)
         self._widen(tag)
-        self._numbers.leave(tag)
+        if tag in LIST_TAGS:
+            self._numbers.leave(tag)
         if self._fonts:
             self._fonts.leave()
         self._structure.leave(node, tag)
@@ -83,7 +85,10 @@ class Layout:
     def add_text(self, text: str) -> None:
         """Add text, white space as in the source."""
         text = text.replace("\xad", "")  # a hyphen that only shows where a line breaks
-        text = self._numbers.add_label(self._fonts.decode(text) if self._fonts else text)
+        if self._fonts:
+            text = self._fonts.decode(text)
+        if self._numbers.label:
+            text = self._numbers.add_label(text)
         if self._nesting["pre"] and not self._nesting["cell"]:
             self._words.add_as_is(text)
         else:

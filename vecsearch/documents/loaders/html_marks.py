@@ -10,7 +10,8 @@ from selectolax.lexbor import LexborNode
 from vecsearch.documents.loaders.list_numbers import format_number
 from vecsearch.documents.loaders.symbol_fonts import decode_symbols, is_symbol_font
 
-_LISTS: Final = ("ol", "ul", "menu", "dir")
+_LISTS: Final = frozenset(["ol", "ul", "menu", "dir"])
+LIST_TAGS: Final = _LISTS | {"li"}
 _INTEGER: Final = re.compile(r"\s*([-+]?\d{1,9})")
 _KINDS: Final = {
     "1": "decimal", "a": "lowerAlpha", "A": "upperAlpha", "i": "lowerRoman", "I": "upperRoman",
@@ -21,15 +22,16 @@ _KINDS: Final = {
 _LIST_STYLE: Final = re.compile(r"list-style(?:-type)?\s*:\s*([\w-]+)", re.IGNORECASE)
 _FONT: Final = re.compile(r"(?:^|;)\s*font(?:-family)?\s*:([^;]*)", re.IGNORECASE)
 _FONT_SIZE: Final = re.compile(r"^.*?[\d.](?:pt|px|em|rem|ex|%|cm|mm|in|pc)(?:\s*/\s*\S+)?\s+", re.IGNORECASE)
-_SYMBOL_FONTS: Final = re.compile("symbol|dings", re.IGNORECASE)
+_SYMBOL_FONTS: Final = ("symbol", "wingdings", "webdings", "dingbats")
 
 
 class ListNumbers:
-    """The numbers of the lists that are open."""
+    """The numbers of the lists that are open, entered and left with each of LIST_TAGS. `label` is what the next text begins
+    with, empty for most."""
 
     def __init__(self) -> None:
         self._lists: list[_OpenList | None] = []  # None without numbers
-        self._label = ""
+        self.label = ""
 
     def enter(self, node: LexborNode, tag: str) -> None:
         """Enter an element."""
@@ -37,20 +39,20 @@ class ListNumbers:
             self._lists.append(_OpenList(node) if tag == "ol" else None)
         elif tag == "li":
             numbered = self._lists[-1] if self._lists else None
-            self._label = numbered.count_item(node) if numbered else ""
+            self.label = numbered.count_item(node) if numbered else ""
 
     def leave(self, tag: str) -> None:
         """Leave an element."""
         if tag in _LISTS:
             self._lists.pop()
         elif tag == "li":
-            self._label = ""
+            self.label = ""
 
     def add_label(self, text: str) -> str:
-        """Return a text with the number before it that its item waits for."""
-        if not self._label or not text.strip():
+        """Return a text with the label before it, which is used up, if there is a word in it."""
+        if not self.label or not text.strip():
             return text
-        label, self._label = self._label, ""
+        label, self.label = self.label, ""
         return f"{label} {text.lstrip()}"
 
 
@@ -104,7 +106,8 @@ class SymbolFonts:
 
 def find_symbol_fonts(source: str) -> SymbolFonts | None:
     """Return what keeps the fonts of a page, None for a page that names no font of signs."""
-    return SymbolFonts() if _SYMBOL_FONTS.search(source) else None
+    lowered = source.lower()
+    return SymbolFonts() if any(name in lowered for name in _SYMBOL_FONTS) else None
 
 
 def _find_font(attributes: dict[str, str | None]) -> str | None:

@@ -144,10 +144,11 @@ class _DocxWriter:
         properties = find_child(element, "pPr")
         style = self.inline.styles.resolve(properties)
         text = self.inline.extract_text(element, style.font)
-        following = self._turn_pages(text)
+        following = self._start_first_page(text)
         text = self._drop_cap + text.replace(PAGE_START, "").strip("\n")
         self._drop_cap = text if get_attribute(find_child(properties, "framePr"), "dropCap") in ("drop", "margin") else ""
-        if self._drop_cap:
+        if self._drop_cap:  # what floats beside it, and the pages that begin in it, come with the rest
+            self._page += following
             return
         label = self._format_label(properties, style) if text.strip() else ""
         listed = bool(style.number or find_child(properties, "numPr") is not None)
@@ -167,7 +168,7 @@ class _DocxWriter:
         if following:
             self.start_page(self._page + following)
 
-    def _turn_pages(self, text: str) -> int:
+    def _start_first_page(self, text: str) -> int:
         """Start the page that a paragraph's text begins on, and return how many others begin inside it."""
         before = text[: len(text) - len(text.lstrip())].count(PAGE_START)
         if before:
