@@ -14,6 +14,8 @@ from typing import Final
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem, ParseWarning
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
+from vecsearch.documents.loaders.legacy.word_6 import LENGTHS_OFFSET as WORD_6_LENGTHS_OFFSET
+from vecsearch.documents.loaders.legacy.word_6 import Word6Binary
 from vecsearch.documents.loaders.legacy.word_binary import ParagraphProperties, WordBinary
 from vecsearch.documents.loaders.office.numbering import ListNumbering
 from vecsearch.documents.loaders.office.ole import decrypt_ole, open_container, read_ole_properties, read_stream
@@ -21,20 +23,10 @@ from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.loaders.table import format_table
 
 _KIND: Final = "a Word document"
-_SIGNATURES: Final = 0xA5EC, 0xA5DC  # how a document begins, since Word 97 and before
+_SIGNATURES: Final = 0xA5EC, 0xA5DC, 0xA697, 0xA698, 0xA699  # how a document begins: since Word 97, before, and in Asia
 _WORD_97: Final = 0xC1  # the first version of the format that knows Unicode
-_CODE_PAGES: Final = {0x419: "cp1251", 0x422: "cp1251", 0x405: "cp1250", 0x415: "cp1250", 0x40E: "cp1250", 0x408: "cp1253",
-                 0x41F: "cp1254", 0x40D: "cp1255", 0x411: "cp932", 0x412: "cp949", 0x404: "cp950", 0x804: "cp936"}  # fmt: skip
-_LENGTH_OFFSETS: Final = (
-    0x4C,
-    0x50,
-    0x54,
-    0x58,
-    0x5C,
-    0x60,
-    0x64,
-    0x68,
-)  # of text, notes, headers, macros, comments, endnotes, boxes
+_LENGTHS_OFFSET: Final = 0x4C  # of text, notes, headers, macros, comments, endnotes, boxes, in the header since Word 97
+_PARTS: Final = 8
 _ASIDE_ORDER: Final = (1, 5, 4, 6, 7, 2)  # of these after the text, in this order
 _PARAGRAPH: Final = re.compile("[^\r\7\f]*[\r\7\f]|[^\r\7\f]+")
 _MARKS: Final = str.maketrans(
@@ -55,29 +47,20 @@ def load_doc(raw: RawFile) -> Iterator[LoaderItem]:
             if start not in _SIGNATURES:
                 raise UnreadableFileError(f"{_KIND} is damaged")
             if version < _WORD_97:
-                writer = _DocWriter(lambda place: ParagraphProperties(), ListNumbering())
-                writer.write_text(_decode_pre_97(data))
+                writer = _read_document(Word6Binary(data), data, WORD_6_LENGTHS_OFFSET)
             else:
-                writer = _read_document(
-                    WordBinary(data, read_stream(ole, "1Table" if flags & 0x200 else "0Table", problems)), data
-                )
+                binary = WordBinary(data, read_stream(ole, "1Table" if flags & 0x200 else "0Table", problems))
+                writer = _read_document(binary, data, _LENGTHS_OFFSET)
         except struct.error as error:
             raise UnreadableFileError(f"{_KIND} is damaged") from error
     title = title or writer.title or writer.builder.first_heading
     yield from finish_document(raw, writer.builder, title, metadata, problems, empty_message="no text in it: pictures, perhaps")
 
 
-def _decode_pre_97(data: bytes) -> str:
-    """Decode a document from before Word 97: one stretch of text in the code page of its language."""
-    start, end = struct.unpack_from("<II", data, 0x18)
-    page = _CODE_PAGES.get(struct.unpack_from("<H", data, 6)[0], "cp1252")
-    return data[start:end].decode(page, "replace")
-
-
-def _read_document(binary: WordBinary, data: bytes) -> _DocWriter:
-    """Read a document since Word 97: the text, and behind it what stands beside it on the pages."""
+def _read_document(binary: WordBinary | Word6Binary, data: bytes, lengths_offset: int) -> _DocWriter:
+    """Read a document: the text, and behind it what stands beside it on the pages."""
     text = binary.decode_text()
-    lengths = [max(0, struct.unpack_from("<i", data, place)[0]) for place in _LENGTH_OFFSETS]
+    lengths = [max(0, length) for length in struct.unpack_from(f"<{_PARTS}i", data, lengths_offset)]
     starts = [sum(lengths[:part]) for part in range(len(lengths))]
     writer = _DocWriter(binary.find_paragraph, binary.read_lists())
     writer.write_text(text[: lengths[0]])

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from vecsearch.documents.loaders.legacy.word_lists import ListPlace, parse_style_lists, read_list_place, read_lists
-from vecsearch.documents.loaders.legacy.word_symbols import SymbolRuns
+from vecsearch.documents.loaders.legacy.word_pages import PAGE_BYTES, iter_page_runs
+from vecsearch.documents.loaders.legacy.word_pieces import TextPiece, parse_pieces
+from vecsearch.documents.loaders.legacy.word_symbols import HIDDEN, SymbolRuns, is_deleted
 from vecsearch.documents.loaders.office.numbering import ListNumbering
 
-_PAGE_BYTES: Final = 512  # bytes of a page of paragraph properties
 _STYLES_OFFSET, _CHARACTERS_OFFSET, _PARAGRAPHS_OFFSET = 0xA2, 0xFA, 0x102  # in the header: where each table lies
 _FONTS_OFFSET, _PIECES_OFFSET, _LISTS_OFFSET, _LIST_USES_OFFSET = 0x112, 0x1A2, 0x2E2, 0x2EA
 _IN_TABLE, _ROW_END, _OUTLINE = 0x2416, 0x2417, 0x2640
@@ -38,21 +39,14 @@ class ParagraphProperties(NamedTuple):
     is_known: bool = False
 
 
-class _TextPiece(NamedTuple):
-    first_character: int  # character
-    start: int  # byte
-    length: int  # characters
-    narrow: bool
-
-
 class WordBinary:
     """The text of a document, and what its paragraphs are. Raises struct.error for a file that is too short to be one."""
 
     def __init__(self, data: bytes, table: bytes) -> None:
         self._data, self._table = data, table
-        self._pieces = list(_parse_pieces(self._read_table(_PIECES_OFFSET), len(data)))
+        self._pieces = list(parse_pieces(self._read_table(_PIECES_OFFSET), len(data), _is_deleted))
         sheet = self._read_table(_STYLES_OFFSET)
-        styles = list(zip(_parse_styles(sheet), parse_style_lists(sheet, parse_properties), strict=True))
+        styles = list(zip(parse_styles(sheet), parse_style_lists(sheet, parse_properties), strict=True))
         runs = sorted(_parse_runs(data, self._read_table(_PARAGRAPHS_OFFSET), styles), key=lambda run: run[0])
         self._starts, self._runs = [start for start, _ in runs], [run for _, run in runs]
         pages, fonts = self._read_table(_CHARACTERS_OFFSET), self._read_table(_FONTS_OFFSET)
@@ -74,56 +68,32 @@ class WordBinary:
         if at < 0:
             return ParagraphProperties()
         piece = self._pieces[at]
-        run = bisect_right(self._starts, piece.start + (position - piece.first_character) * (1 if piece.narrow else 2)) - 1
+        run = bisect_right(self._starts, piece.start + (position - piece.first_character) * piece.width) - 1
         return self._runs[run] if run >= 0 else ParagraphProperties()
 
     def _read_table(self, offset: int) -> bytes:
         start, length = struct.unpack_from("<II", self._data, offset)
         return self._table[start : start + length]
 
-    def _decode_piece(self, piece: _TextPiece) -> str:
-        width = 1 if piece.narrow else 2
-        data = self._data[piece.start : piece.start + piece.length * width]
+    def _decode_piece(self, piece: TextPiece) -> str:
+        if piece.hidden:
+            return HIDDEN * piece.length
+        data = self._data[piece.start : piece.start + piece.length * piece.width]
         if piece.narrow:
             text = data.decode("cp1252", "replace")
         else:
             text = "".join(map(chr, struct.unpack(f"<{len(data) // 2}H", data[: len(data) & ~1])))
-        return self._symbols.decode(text, piece.start, width).ljust(piece.length, "\1")
-
-
-def _parse_pieces(clx: bytes, size: int) -> Iterator[_TextPiece]:
-    """Yield the stretches of the text in its order, in a file of so many bytes."""
-    place = 0
-    while clx[place : place + 1] == b"\1":  # properties that whole pieces share
-        place += 3 + int.from_bytes(clx[place + 1 : place + 3], "little")
-    if clx[place : place + 1] != b"\2":
-        return
-    table = clx[place + 5 : place + 5 + int.from_bytes(clx[place + 1 : place + 5], "little")]
-    count = (len(table) - 4) // 12
-    firsts = struct.unpack_from(f"<{count + 1}I", table) if count > 0 else ()
-    for index in range(count):
-        start = int.from_bytes(table[4 * (count + 1) + 8 * index + 2 :][:4], "little")
-        narrow, start = bool(start & 0x40000000), start & 0x3FFFFFFF
-        length = firsts[index + 1] - firsts[index]
-        if length > 0 and firsts[index + 1] <= size:  # a character is a byte at least
-            yield _TextPiece(firsts[index], start // 2 if narrow else start, length, narrow)
+        return self._symbols.decode(text, piece.start, piece.width).ljust(piece.length, "\1")
 
 
 def _parse_runs(data: bytes, table: bytes, styles: list[tuple[int, ListPlace]]) -> Iterator[tuple[int, ParagraphProperties]]:
     """Yield from which byte of the file on which properties hold."""
-    count = (len(table) - 4) // 8
-    for index in range(max(count, 0)):
-        number = int.from_bytes(table[4 * (count + 1) + 4 * index :][:4], "little") & 0x3FFFFF
-        page = data[number * _PAGE_BYTES : (number + 1) * _PAGE_BYTES]
-        runs = page[-1] if len(page) == _PAGE_BYTES else 0
-        for run in range(runs):
-            if 4 * (runs + 1) + 13 * run < _PAGE_BYTES:
-                at = 2 * page[4 * (runs + 1) + 13 * run]
-                yield int.from_bytes(page[4 * run : 4 * run + 4], "little"), _parse_paragraph(page, at, styles)
+    for run in iter_page_runs(data, table, entry_bytes=13):
+        yield run.start, _parse_paragraph(run.page, run.offset, styles)
 
 
 def _parse_paragraph(page: bytes, offset: int, styles: list[tuple[int, ListPlace]]) -> ParagraphProperties:
-    if not 0 < offset < _PAGE_BYTES - 2:
+    if not 0 < offset < PAGE_BYTES - 2:
         return ParagraphProperties(is_known=True)
     size, offset = (2 * page[offset] - 1, offset + 1) if page[offset] else (2 * page[offset + 1], offset + 2)
     properties = page[offset : offset + size]
@@ -134,6 +104,10 @@ def _parse_paragraph(page: bytes, offset: int, styles: list[tuple[int, ListPlace
         built_in, bool(values.get(_IN_TABLE)), bool(values.get(_ROW_END)), values.get(_OUTLINE), read_list_place(values, listed),
         is_known=True,
     )  # fmt: skip
+
+
+def _is_deleted(properties: bytes) -> bool:
+    return is_deleted(dict(parse_properties(properties)))
 
 
 def parse_properties(data: bytes) -> Iterator[tuple[int, int]]:
@@ -149,7 +123,7 @@ def parse_properties(data: bytes) -> Iterator[tuple[int, int]]:
         place += size
 
 
-def _parse_styles(sheet: bytes) -> Iterator[int]:
+def parse_styles(sheet: bytes) -> Iterator[int]:
     """Yield for each style its built-in number: 1 to 9 the headings, 62 the title."""
     place = 2 + int.from_bytes(sheet[:2], "little")
     for _ in range(int.from_bytes(sheet[2:4], "little")):

@@ -1,4 +1,5 @@
-"""Where a document of Word 97 to 2003 uses fonts of signs ([MS-DOC]): stretches of the file, and what their characters show."""
+"""Where a document of Word 97 to 2003 uses fonts of signs ([MS-DOC]), or was deleted with changes tracked: stretches of the
+file, and what their characters show."""
 
 from __future__ import annotations
 
@@ -6,12 +7,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from vecsearch.documents.loaders.legacy.word_pages import PAGE_BYTES, iter_page_runs
 from vecsearch.documents.loaders.symbol_fonts import decode_symbols, is_symbol_font
 
-_PAGE_BYTES: Final = 512  # bytes of a page of character properties
+_DELETED: Final = 0x0800  # with changes tracked
 _FONT, _OTHER_FONT, _SYMBOL = 0x4A4F, 0x4A51, 0x6A09  # of ASCII, of other characters; a sign by font and code
 _FONT_NAME_OFFSET: Final = 40  # in a font's entry, whose first byte says how long the rest of it is
-_NOTHING: Final = "\1"
+HIDDEN: Final = "\1"  # stands for a character that does not show
 
 
 class SymbolRun(NamedTuple):
@@ -24,7 +26,7 @@ class SymbolRun(NamedTuple):
 
 
 class SymbolRuns:
-    """Stretches of a file in fonts of signs, which do not overlap."""
+    """Stretches of a file in fonts of signs or that were deleted, which do not overlap."""
 
     def __init__(
         self, data: bytes, pages: bytes, fonts: bytes, parse_properties: Callable[[bytes], Iterator[tuple[int, int]]]
@@ -41,7 +43,7 @@ class SymbolRuns:
         for run in self._runs[max(bisect_right(self._starts, start) - 1, 0) : bisect_right(self._starts, end)]:
             first, last = ((min(max(place, start), end) - start) // width for place in (run.start, run.end))
             pieces.append(text[done:first])
-            pieces.extend(run.sign or decode_symbols(run.font, character) or _NOTHING for character in text[first:last])
+            pieces.extend(run.sign or decode_symbols(run.font, character) or HIDDEN for character in text[first:last])
             done = max(done, last)
         return "".join((*pieces, text[done:]))
 
@@ -58,26 +60,27 @@ def _parse_fonts(table: bytes) -> Iterator[str]:
 def _parse_runs(
     data: bytes, table: bytes, fonts: list[str], parse_properties: Callable[[bytes], Iterator[tuple[int, int]]]
 ) -> Iterator[SymbolRun]:
-    count = max((len(table) - 4) // 8, 0)
-    for index in range(count):
-        number = int.from_bytes(table[4 * (count + 1) + 4 * index :][:4], "little") & 0x3FFFFF
-        page = data[number * _PAGE_BYTES : (number + 1) * _PAGE_BYTES]
-        runs = page[-1] if len(page) == _PAGE_BYTES else 0
-        for run in range(runs if 5 * runs + 4 < _PAGE_BYTES else 0):
-            start, end = (int.from_bytes(page[place : place + 4], "little") for place in (4 * run, 4 * run + 4))
-            at = 2 * page[4 * (runs + 1) + run]
-            values = dict(parse_properties(page[at + 1 : at + 1 + page[at]])) if at else {}
-            yield from _make_run(start, end, values, fonts)
+    for start, end, page, at in iter_page_runs(data, table, entry_bytes=1):
+        values = dict(parse_properties(page[at + 1 : at + 1 + page[at]])) if 0 < at < PAGE_BYTES else {}
+        yield from _make_run(start, end, values, fonts)
+
+
+def is_deleted(properties: dict[int, int]) -> bool:
+    """Return whether characters were deleted with changes tracked, by their properties."""
+    return bool(properties.get(_DELETED))
 
 
 def _make_run(start: int, end: int, values: dict[int, int], fonts: list[str]) -> Iterator[SymbolRun]:
-    """Yield a run, if it is one of signs."""
+    """Yield a run, if it is one of signs or does not show."""
     if start >= end:
+        return
+    if is_deleted(values):
+        yield SymbolRun(start, end, "", HIDDEN)
         return
     symbol = values.get(_SYMBOL)
     number = values.get(_OTHER_FONT, values.get(_FONT, -1)) if symbol is None else symbol & 0xFFFF
     font = fonts[number] if 0 <= number < len(fonts) else ""
     if symbol is not None:
-        yield SymbolRun(start, end, font, decode_symbols(font, chr(symbol >> 16)) or _NOTHING)
+        yield SymbolRun(start, end, font, decode_symbols(font, chr(symbol >> 16)) or HIDDEN)
     elif is_symbol_font(font):
         yield SymbolRun(start, end, font, "")

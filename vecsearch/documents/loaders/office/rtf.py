@@ -12,8 +12,8 @@ from vecsearch.core.parsed import LoaderItem
 from vecsearch.documents.decoding import EmptyFileError
 from vecsearch.documents.loaders.document_builder import finish_document
 from vecsearch.documents.loaders.document_info import build_metadata
+from vecsearch.documents.loaders.font_table import WESTERN
 from vecsearch.documents.loaders.office.property_fields import normalize_title
-from vecsearch.documents.loaders.office.rtf_fonts import WESTERN
 from vecsearch.documents.loaders.office.rtf_reader import RtfReader
 from vecsearch.documents.loaders.raw_file import RawFile
 

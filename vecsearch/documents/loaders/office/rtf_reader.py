@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.documents.code_pages import get_code_page_codec
-from vecsearch.documents.loaders.office.rtf_fonts import WESTERN, FontTable
+from vecsearch.documents.loaders.font_table import WESTERN, FontTable
 from vecsearch.documents.loaders.office.rtf_story import RtfParagraph, Story
 from vecsearch.documents.loaders.symbol_fonts import decode_symbols
 

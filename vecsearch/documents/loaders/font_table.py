@@ -1,4 +1,4 @@
-"""The fonts of an RTF document: in which encoding the bytes of each are, and what those of signs draw."""
+"""The fonts of a document of bytes (RTF, Word 6): in which encoding those of each are, and what fonts of signs draw."""
 
 from __future__ import annotations
 
@@ -43,8 +43,12 @@ class FontTable:
     _fonts: dict[int, _Font] = field(default_factory=dict)
     _entry: _Font = field(default_factory=_Font)
 
+    def add(self, number: int, name: str, charset: int | None) -> None:
+        """Add a font; no character set where that of the document holds."""
+        self._fonts[number] = _Font(name, charset, _CHARSETS.get(charset or 0))
+
     def define(self, word: str, value: int) -> None:
-        """Take a control word of the table: another font, or what its bytes are."""
+        """Take a control word of the table in RTF: another font, or what its bytes are."""
         match word:
             case "f":
                 self._entry = self._fonts[value] = _Font()
