@@ -20,8 +20,9 @@ class PageRun(NamedTuple):
 def iter_page_runs(data: bytes, table: bytes, *, number_bytes: int = 4, entry_bytes: int) -> Iterator[PageRun]:
     """Yield the runs of a file. Its table names the pages, each by `number_bytes`; a run on a page has `entry_bytes`."""
     count = max((len(table) - 4) // (4 + number_bytes), 0)
-    for index in range(count):
-        number = int.from_bytes(table[4 * (count + 1) + number_bytes * index :][:number_bytes], "little") & 0x3FFFFF
+    places = range(4 * (count + 1), 4 * (count + 1) + number_bytes * count, number_bytes)
+    numbers = (int.from_bytes(table[place : place + number_bytes], "little") & 0x3FFFFF for place in places)
+    for number in dict.fromkeys(numbers):  # each page once, however often a damaged table names it
         page = data[number * PAGE_BYTES : (number + 1) * PAGE_BYTES]
         runs = page[-1] if len(page) == PAGE_BYTES else 0
         for run in range(runs):

@@ -39,11 +39,13 @@ def parse_pieces(
     count = (len(table) - 4) // 12
     firsts = struct.unpack_from(f"<{count + 1}I", table) if count > 0 else ()
     hidden = [is_deleted(properties) for properties in shared]
+    end = 0
     for index in range(count):
         start, change = struct.unpack_from("<IH", table, 4 * (count + 1) + 8 * index + 2)
         is_narrow, start = bool(start & 0x40000000) if narrow is None else narrow, start & 0x3FFFFFFF
         length = firsts[index + 1] - firsts[index]
-        if length > 0 and firsts[index + 1] <= size:  # a character is a byte at least
+        if length > 0 and end <= firsts[index] and firsts[index + 1] <= size:  # a character is a byte at least
+            end = firsts[index + 1]
             start = start // 2 if narrow is None and is_narrow else start
             yield TextPiece(firsts[index], start, length, is_narrow, _is_hidden(change, hidden))
 
