@@ -26,6 +26,7 @@ _MAIN_PARTS: Final = {  # a part that only this kind has
 _FOLDERS: Final = {"word/": ".docx", "ppt/": ".pptx", "xl/": ".xlsx"}
 _STREAMS: Final = {
     "worddocument": ".doc", "workbook": ".xls", "book": ".xls", "powerpoint document": ".ppt",
+    "pp97_dualstorage/powerpoint document": ".ppt", "pp40": ".ppt",
     "__properties_version1.0": ".msg",
 }  # fmt: skip
 _VARIANTS: Final[Mapping[str, str]] = {

@@ -9,7 +9,7 @@ from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import ParseWarning
 from vecsearch.core.types import Metadata
 from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
-from vecsearch.documents.loaders.office.ole_properties import parse_summary
+from vecsearch.documents.loaders.office.ole_properties import parse_code_page, parse_summary
 from vecsearch.documents.loaders.raw_file import RawFile
 
 OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -67,3 +67,8 @@ def decrypt_ole(raw: RawFile, kind: str) -> bytes:
 def read_ole_properties(ole: Any, problems: list[ParseWarning]) -> tuple[str | None, Metadata]:
     """Return the title that a document states, None where it has none worth the name, and its metadata."""
     return parse_summary(read_stream(ole, f"{_PROPERTY_MARK}SummaryInformation", problems), problems)
+
+
+def read_ole_code_page(ole: Any) -> str | None:
+    """Return the codec of the encoding that a document's texts of 8-bit characters are in, None where it does not say."""
+    return parse_code_page(read_stream(ole, f"{_PROPERTY_MARK}SummaryInformation", []))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,15 @@ def parse_summary(data: bytes, problems: list[ParseWarning]) -> tuple[str | None
     )
 
 
+def parse_code_page(data: bytes) -> str | None:
+    """Return the codec of the encoding that the stream "SummaryInformation" names, None where it names none that Python knows."""
+    try:
+        value = dict(_read_values(data)).get(_CODE_PAGE)
+        return codecs.lookup(_get_codec(int.from_bytes(value[1][:2], "little"))).name if value else None
+    except (struct.error, LookupError):
+        return None
+
+
 def _read_values(data: bytes) -> Iterator[tuple[int, tuple[int, bytes]]]:
     """Yield for each property its number, its type, and the bytes that its value begins with."""
     if not data:
@@ -55,11 +65,14 @@ def _decode_text(properties: dict[int, tuple[int, bytes]], number: int, code_pag
         return value[4 : 4 + 2 * size].decode("utf-16-le", "ignore").partition("\0")[0]
     if kind != _BYTES:
         return ""
-    codec = {65001: "utf-8", 1200: "utf-16-le", 10000: "mac-roman"}.get(code_page, f"cp{code_page}")
     try:
-        return value[4 : 4 + size].decode(codec, "ignore").partition("\0")[0]
+        return value[4 : 4 + size].decode(_get_codec(code_page), "ignore").partition("\0")[0]
     except LookupError:
         return value[4 : 4 + size].decode("cp1252", "ignore").partition("\0")[0]
+
+
+def _get_codec(code_page: int) -> str:
+    return {65001: "utf-8", 1200: "utf-16-le", 10000: "mac-roman"}.get(code_page, f"cp{code_page}")
 
 
 def _decode_time(properties: dict[int, tuple[int, bytes]], number: int) -> str:
