@@ -1,6 +1,7 @@
-"""OpenDocument text and slides: the text under its headings, each slide apart. Notes and comments follow their paragraph.
+"""OpenDocument text and slides: the text under its headings, each slide apart, in reading order.
 
-Tables are a line a row. Headers and footers stand at the end. What was deleted with changes tracked is left out.
+Notes and comments follow their paragraph. Tables are a line a row. Headers and footers stand at the end. What was deleted with
+changes tracked is left out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from vecsearch.documents.loaders.office.encryption import decrypt_opendocument
 from vecsearch.documents.loaders.office.mathml import format_mathml
 from vecsearch.documents.loaders.office.numbering import parse_small_int
 from vecsearch.documents.loaders.office.opendocument_objects import EmbeddedObjects, format_chart
+from vecsearch.documents.loaders.office.opendocument_shapes import sort_shapes
 from vecsearch.documents.loaders.office.opendocument_styles import RunningLists, read_opendocument_styles
 from vecsearch.documents.loaders.office.package import (
     Package,
@@ -109,7 +111,7 @@ class _OpenDocumentWriter:
                 case "object":
                     self.builder.add_block(self._extract_object(block))
                 case name if name not in _SKIPPED_TAGS:
-                    self.write_blocks(block)
+                    self.write_blocks(sort_shapes(block) if name == "g" else block)
 
     def write_margins(self, master: XmlElement) -> None:
         """Write headers and footers, each different one once, page numbers alone left out."""
@@ -126,7 +128,8 @@ class _OpenDocumentWriter:
         title = next((frame for frame in page if get_attribute(frame, "class") == "title"), None)
         if title is not None:
             self.builder.add_heading(1, self._extract_text(title))
-        self.write_blocks(frame for frame in page if frame is not title)
+        self.write_blocks(sort_shapes(shape for shape in page if shape is not title and get_local_name(shape) != "notes"))
+        self.write_blocks(shape for shape in page if get_local_name(shape) == "notes")
 
     def _write_paragraph(self, element: XmlElement) -> None:
         text = self._extract_inline_text(element, self.lists.styles.find_font(element, "paragraph", ""))

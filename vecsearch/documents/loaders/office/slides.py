@@ -1,8 +1,8 @@
-"""A PowerPoint presentation: each slide apart, its title first, then its shapes, tables, charts, notes and comments."""
+"""A PowerPoint presentation: each slide apart, its title first, then its shapes in reading order, notes and comments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +23,8 @@ from vecsearch.documents.loaders.office.package import (
     iter_descendants,
     open_package,
 )
+from vecsearch.documents.loaders.office.reading_order import Box
+from vecsearch.documents.loaders.office.slide_shapes import LayoutBoxes, get_placeholder, sort_shapes
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.loaders.table import format_table
 
@@ -72,11 +74,16 @@ class _PptxWriter:
     builder: DocumentBuilder = field(default_factory=DocumentBuilder)
     _parts: dict[str, str] = field(default_factory=dict)
     _footers: set[str] = field(default_factory=set)
+    _layouts: LayoutBoxes = field(init=False)
+    _inherited: Mapping[str, Box] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._layouts = LayoutBoxes(self.package)
 
     def write_slide(self, number: int, part: str) -> None:
         """Write one slide with what belongs to it."""
         self.builder.start_part({"slide": number})
-        self._parts = self.package.find_related(part)
+        self._parts, self._inherited = self.package.find_related(part), self._layouts.read(part)
         root = self.package.parse_part(part)
         shapes = find_child(root, "cSld", "spTree")
         title = next((shape for shape in iter_descendants(shapes, "sp") if _get_placeholder_type(shape) in _TITLE_TYPES), None)
@@ -97,7 +104,7 @@ class _PptxWriter:
                 self.builder.add_block("\n".join(text.strip() for text in texts if text.strip()))
 
     def _write_shapes(self, element: XmlElement | None, title: XmlElement | None) -> None:
-        for shape in element if element is not None else ():
+        for shape in sort_shapes(element if element is not None else (), self._inherited):
             if shape is title:
                 continue
             match get_local_name(shape):
@@ -137,7 +144,7 @@ def _read_rows(table: XmlElement) -> Iterator[list[str]]:
 
 def _get_placeholder_type(shape: XmlElement) -> str:
     """Return what a shape is a placeholder for, empty for none."""
-    holder = find_child(shape, "nvSpPr", "nvPr", "ph")
+    holder = get_placeholder(shape)
     return "" if holder is None else get_attribute(holder, "type") or "body"
 
 
