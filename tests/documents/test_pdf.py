@@ -123,8 +123,8 @@ def test_comments_and_filled_fields_follow_their_page():
     assert load_document(make_pdf(["words"], extra=notes)).text == "words\n\na comment\nName: Ann"
 
 
-def test_pages_without_text_are_a_scan_perhaps():
-    with pytest.raises(EmptyFileError, match="no text in it: a scan, perhaps"):
+def test_pages_without_text_and_pictures_are_empty():
+    with pytest.raises(EmptyFileError, match="no text: empty pages, or drawings"):
         load_items(make_pdf([], []))
 
 

@@ -1,6 +1,7 @@
 """A PDF: each page apart, under the bookmarks that lead to it; comments and filled form fields follow their page's text.
 
-A scan has no text and is reported as such. What is wrong with one page costs that page.
+Files attached to it are documents of their own. A scan has no text and is reported as such. What is wrong with one page costs
+that page.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import ctypes
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pypdfium2  # type: ignore[import-untyped]
@@ -22,7 +23,8 @@ from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, clean, finish_document
 from vecsearch.documents.loaders.document_info import build_metadata
 from vecsearch.documents.loaders.office.property_fields import normalize_title
-from vecsearch.documents.loaders.pdf_symbols import extract_page_text
+from vecsearch.documents.loaders.pdf_attachments import load_attachments
+from vecsearch.documents.loaders.pdf_text import extract_page_text
 from vecsearch.documents.loaders.raw_file import RawFile
 
 _HYPHENS: Final = re.compile(
@@ -39,6 +41,19 @@ _BOOKMARKS_MAX: Final = 10_000
 _HEADING_NUMBER: Final = r"^[ \t]*(?:[\dA-Z]+(?:\.\d+)*\.?[ \t]+)?"
 
 
+_UNTICKED, _BUTTON = "Off", "Btn"  # the state of a box, the kind of its field
+
+
+@dataclass(frozen=True, slots=True)
+class _PageText:
+    """What a page says; `notes` are the comments and the fields on it, `has_pictures` counts where there is no text."""
+
+    text: str = ""
+    notes: str = ""
+    has_attachments: bool = False
+    has_pictures: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class _Bookmark:
     level: int
@@ -46,28 +61,61 @@ class _Bookmark:
 
 
 def load_pdf(raw: RawFile) -> Iterator[LoaderItem]:
-    """Yield the items of a .pdf file. Raises EncryptedFileError, EmptyFileError, UnreadableFileError."""
+    """Yield the items of a .pdf file, and of the files attached to it.
+
+    Raises EncryptedFileError, EmptyFileError, UnreadableFileError.
+    """
     if not raw.head:
         raise EmptyFileError("the file is empty")
     document = _open_document(raw)
     try:
-        outline, faults = DocumentBuilder(), dict[str, list[str]]()
-        bookmarks, known = _read_bookmarks(document), Counter[str]()
-        for number in range(1, len(document) + 1):
-            try:
-                text, beside = _read_page(document, number - 1)
-            except (pypdfium2.PdfiumError, ValueError) as error:
-                faults.setdefault(" ".join(str(error).split()) or "damaged", []).append(str(number))
-                text, beside = "", ""
-            known.update(_WORD.findall(text.lower()))
-            outline.start_part({"page": number}, keep_headings=True)
-            _write(outline, _join_hyphenated(text, known), bookmarks.get(number - 1, []))
-            outline.add_block(beside)
-        title, metadata = _read_metadata(document)
+        reader = _PdfReader(document)
+        attached = load_attachments(raw, document, reader.read_pages())
+        try:
+            yield from reader.finish(raw)
+        except EmptyFileError as error:
+            first = next(attached, None)
+            if first is None:
+                raise
+            yield ParseWarning(str(error))
+            yield first
+        yield from attached
     finally:
         document.close()
-    problems = [ParseWarning(f"page{'s' * (len(pages) > 1)} {format_names(pages)}: {error}") for error, pages in faults.items()]
-    yield from finish_document(raw, outline, title, metadata, problems, empty_message="no text in it: a scan, perhaps")
+
+
+@dataclass(slots=True)
+class _PdfReader:
+    document: pypdfium2.PdfDocument
+    builder: DocumentBuilder = field(default_factory=DocumentBuilder)
+    _faults: dict[str, list[str]] = field(default_factory=dict)
+    _has_pictures: bool = False
+
+    def read_pages(self) -> list[int]:
+        """Read all pages; return the numbers, from 0, of those that files are attached to."""
+        bookmarks, known, attached = _read_bookmarks(self.document), Counter[str](), []
+        for index in range(len(self.document)):
+            try:
+                page = _read_page(self.document, index)
+            except (pypdfium2.PdfiumError, ValueError) as error:
+                self._faults.setdefault(" ".join(str(error).split()) or "damaged", []).append(str(index + 1))
+                page = _PageText()
+            known.update(_WORD.findall(page.text.lower()))
+            self.builder.start_part({"page": index + 1}, keep_headings=True)
+            _write(self.builder, _join_hyphenated(page.text, known), bookmarks.get(index, []))
+            self.builder.add_block(page.notes)
+            self._has_pictures |= page.has_pictures
+            attached += [index] if page.has_attachments else []
+        return attached
+
+    def finish(self, raw: RawFile) -> Iterator[LoaderItem]:
+        """Yield the document that the pages are, and what could not be read of them. Raises EmptyFileError."""
+        title, metadata = _read_metadata(self.document)
+        nothing = "no text: a scan" if self._has_pictures else "no text: empty pages, or drawings"
+        problems = [
+            ParseWarning(f"page{'s' * (len(pages) > 1)} {format_names(pages)}: {error}") for error, pages in self._faults.items()
+        ]
+        yield from finish_document(raw, self.builder, title, metadata, problems, empty_message=nothing)
 
 
 def _open_document(raw: RawFile) -> pypdfium2.PdfDocument:
@@ -84,8 +132,7 @@ def _open_document(raw: RawFile) -> pypdfium2.PdfDocument:
     raise EncryptedFileError("a PDF", passwords_tried=bool(raw.passwords))
 
 
-def _read_page(document: pypdfium2.PdfDocument, index: int) -> tuple[str, str]:
-    """Return the text of a page, and of the comments and fields on it."""
+def _read_page(document: pypdfium2.PdfDocument, index: int) -> _PageText:
     page = document[index]
     try:
         words = page.get_textpage()
@@ -93,23 +140,38 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> tuple[str, str]:
             text = extract_page_text(page, words)
         finally:
             words.close()
-        return text, "\n".join(dict.fromkeys(filter(None, map(str.strip, _read_annotations(page)))))
+        notes = list(_read_annotations(page))
+        return _PageText(
+            text,
+            "\n".join(dict.fromkeys(filter(None, (note.strip() for _, note in notes)))),
+            any(kind == pdfium.FPDF_ANNOT_FILEATTACHMENT for kind, _ in notes),
+            not text.strip() and next(page.get_objects([pdfium.FPDF_PAGEOBJ_IMAGE]), None) is not None,
+        )
     finally:
         page.close()
 
 
-def _read_annotations(page: pypdfium2.PdfPage) -> Iterator[str]:
+def _read_annotations(page: pypdfium2.PdfPage) -> Iterator[tuple[int, str]]:
+    """Yield kind and text of each comment and each field that is filled."""
     for index in range(pdfium.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium.FPDFPage_GetAnnot(page, index)
         if not annotation:
             continue
         kind = pdfium.FPDFAnnot_GetSubtype(annotation)
         if kind == pdfium.FPDF_ANNOT_WIDGET:
-            name, value = _read_string(annotation, b"T"), _read_string(annotation, b"V")
-            yield f"{name}: {value}" if name and value else value
+            yield kind, _read_field(annotation)
         elif kind not in _NO_COMMENTS:
-            yield _read_string(annotation, b"Contents")
+            yield kind, _read_string(annotation, b"Contents")
         pdfium.FPDFPage_CloseAnnot(annotation)
+
+
+def _read_field(annotation: object) -> str:
+    """Return name and value of a field of a form; nothing of a box or a button that is not ticked."""
+    name, value = _read_string(annotation, b"T"), _read_string(annotation, b"V")
+    is_state = pdfium.FPDFAnnot_GetValueType(annotation, b"V") == pdfium.FPDF_OBJECT_NAME
+    if value == _UNTICKED and (is_state or _read_string(annotation, b"FT") == _BUTTON):
+        return ""
+    return f"{name}: {value}" if name and value else value
 
 
 def _read_string(annotation: object, key: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The text of a page of a PDF, where fonts of signs are used as what they show."""
+"""The signs on a page of a PDF: what the characters of fonts like Symbol and Wingdings show."""
 
 from __future__ import annotations
 
@@ -19,42 +19,35 @@ _KNOWN_SIGNS: Final = re.compile("[°±×÷¬®©]")  # of Symbol: PDFium, or th
 _BULLET: Final = re.compile("[\uf020-\uf0b6\uf0b8-\uf0ff]")
 
 
-def extract_page_text(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage) -> str:
-    """Return the text of a page whose words are loaded."""
+def find_signs(page: pypdfium2.PdfPage, words: pypdfium2.PdfTextPage, text: str) -> Iterator[tuple[int, str]]:
+    """Yield for each character of a page's text that is of a font of signs its place and what it shows. The text is in UTF-16."""
     if not any(map(is_symbol_font, set(_iter_fonts(page)))):
-        return str(words.get_text_range())
-    pieces: list[str] = []
-    places = groupby(range(words.count_chars()), lambda place: _get_symbol_font(words, place))
-    for font, run in places:
-        start, *rest = run
-        text = str(words.get_text_range(start, len(rest) + 1))
-        if font and (not pieces or pieces[-1].endswith("\n")) and _is_blank(words, start + 1):
-            text = _decode_bullet(font, text)
-        pieces.append(_decode(font, text) if font else text)
-    return "".join(pieces)
+        return
+    for font, run in groupby(range(len(text)), lambda place: _get_symbol_font(words, place)):
+        places = list(run) if font else []
+        for place in places:
+            yield place, _decode(font, text[place])
+        if places and _is_bullet(font, text, places[0]):
+            yield places[0], decode_symbols("Wingdings", text[places[0]])
 
 
-def _decode(font: str, text: str) -> str:
-    return "".join(
-        "μ" if sign == "\xb5" else sign if _KNOWN_SIGNS.match(sign) and "symbol" in font.lower() else decode_symbols(font, sign)
-        for sign in text
-    )
+def _decode(font: str, sign: str) -> str:
+    if sign == "\xb5":
+        return "μ"
+    return sign if _KNOWN_SIGNS.match(sign) and "symbol" in font.lower() else decode_symbols(font, sign)
 
 
-def _decode_bullet(font: str, text: str) -> str:
-    """Return a text that begins with the lone sign of a line: a bullet of Wingdings where the font stands for several."""
-    is_bullet = "opensymbol" in font.lower() and _BULLET.match(text)
-    return decode_symbols("Wingdings", text[0]) + text[1:] if is_bullet else text
-
-
-def _is_blank(words: pypdfium2.PdfTextPage, place: int) -> bool:
-    return place < words.count_chars() and chr(pdfium.FPDFText_GetUnicode(words, place)).isspace()
+def _is_bullet(font: str, text: str, place: int) -> bool:
+    """Return whether a sign is the lone one of a line's beginning, in a font that stands for several: a bullet of Wingdings."""
+    is_first, is_alone = text[max(place - 1, 0)] in "\r\n" or not place, text[place + 1 : place + 2].isspace()
+    return is_first and is_alone and "opensymbol" in font.lower() and bool(_BULLET.match(text[place]))
 
 
 def _get_symbol_font(words: pypdfium2.PdfTextPage, place: int) -> str:
     """Return the font of a character if it is one of signs, else nothing."""
     buffer = ctypes.create_string_buffer(_NAME_BYTES)
-    size = pdfium.FPDFText_GetFontInfo(words, place, buffer, _NAME_BYTES, None)
+    character = pdfium.FPDFText_GetCharIndexFromTextIndex(words, place)
+    size = pdfium.FPDFText_GetFontInfo(words, character, buffer, _NAME_BYTES, None)
     name = buffer.value.decode("utf-8", "replace") if size <= _NAME_BYTES else ""
     return name if is_symbol_font(name) else ""
 
