@@ -25,6 +25,8 @@ _TRADITIONAL: Final = (0x0404, 0x0C04, 0x1404)  # Taiwan, Hong Kong, Macao
 
 def get_code_page_codec(number: int) -> str | None:
     """Return the codec of a code page, None for one that Python does not know."""
+    if not number:
+        return None
     name = _CODECS.get(number) or (f"iso8859-{number - 28590}" if number in _ISO_8859 else f"cp{number}")
     try:
         return codecs.lookup(name).name

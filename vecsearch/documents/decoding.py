@@ -169,7 +169,7 @@ def _decode_bytes(data: bytes, declared: str | None) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        return _decode_legacy(data, declared, error.start)
+        return data.decode(_choose_legacy(data, declared, error.start))
 
 
 def find_byte_order_mark(data: bytes) -> tuple[bytes, str] | None:
@@ -240,24 +240,38 @@ def has_two_blocks(blocks: Counter[int]) -> bool:
     return sum(count for _, count in blocks.most_common(2)) >= 0.9 * blocks.total()
 
 
-def _decode_legacy(data: bytes, declared: str | None, position: int) -> str:
-    """Decode text that is no valid UTF-8 from byte `position` on."""
-    if declared and declared != "utf-8":
-        try:
-            return data.decode(declared)
-        except UnicodeDecodeError:
-            pass  # the file is wrong about itself
+def choose_codec(data: bytes, *, declared: str | None = None) -> str:
+    """Return the Python codec that `decode` reads bytes in that have no byte order mark and no NUL.
+
+    Raises UnreadableFileError for damaged text, UnknownEncodingError where no reading is likely.
+    """
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return _choose_legacy(data, declared, error.start)
+    return "utf-8"
+
+
+def _choose_legacy(data: bytes, declared: str | None, position: int) -> str:
+    """Choose how to read text that is no valid UTF-8 from byte `position` on."""
+    if declared and declared != "utf-8" and _can_decode(data, declared):  # else the file is wrong about itself
+        return declared
     counts = LegacyCounts()
     counts.add(data)
     encoding = counts.choose_encoding(position)
-    if encoding is None and (encoding := guess_national(data[:SNIFF_BYTES], counts.high)):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            encoding = None
+    if encoding is None and (encoding := guess_national(data[:SNIFF_BYTES], counts.high)) and not _can_decode(data, encoding):
+        encoding = None
     if encoding is None:
         raise make_unknown_error(position)
-    return data.decode(encoding)
+    return encoding
+
+
+def _can_decode(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def make_unknown_error(position: int) -> UnknownEncodingError:

@@ -6,6 +6,7 @@ here. A loader yields documents one after the other, and says what it could not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Final, TypeAlias
@@ -47,14 +48,19 @@ _FAMILIES: Final[Mapping[str, str]] = {
     "office.rtf:load_rtf": ".rtf",
     "office.epub:load_epub": ".epub",
     "notebook:load_notebook": ".ipynb",
-    "mail:load_eml": ".eml",
-    "mail:load_msg": ".msg",
-    "mail:load_mbox": ".mbox",
+    "mail.mime:load_eml": ".eml .emlx .mht .mhtml",
+    "mail.mime:load_mbox": ".mbox",
+    "mail.mime:load_signed": ".p7m",
+    "mail.outlook:load_msg": ".msg .oft",
+    "mail.tnef:load_tnef": ".tnef",
+    "mail.calendar_events:load_calendar": ".ics",
     "subtitles:load_vtt": ".vtt",
     "subtitles:load_srt": ".srt",
     "archive:load_zip": ".zip",
 }
 _CONTENT_DETECTED: Final = ("pdf:", "office.", "legacy.")  # a file of these kinds without the bytes is none
+_PROLOG: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(?:(?:<!--.*?-->|<\?xml[^>]*>)\s*)*", re.DOTALL)
+_HTML_BEGIN: Final = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 LOADERS: Final[Mapping[str, str]] = {suffix: family for family, suffixes in _FAMILIES.items() for suffix in suffixes.split()}
 """Suffix → loader. What the bytes say goes before the name; a file of any other kind is read as text when it looks like text."""
 
@@ -80,7 +86,17 @@ def find_loader(raw: RawFile) -> Loader:
     detected = detect_file_type(raw)
     kind = detected or raw.suffix
     if detected is None and LOADERS.get(kind, "").startswith(_CONTENT_DETECTED) and not is_binary(raw.head):
-        kind = ".html" if raw.head.lstrip()[:9].lower().startswith((b"<html", b"<!doctype")) else ""  # a page saved as .xls, say
+        kind = _detect_markup(raw.head)  # a page saved as .xls, say
     module, function = LOADERS.get(kind, "plain_text:load_unknown").split(":")
     loader: Loader = getattr(import_module(f"{__name__}.{module}"), function)
     return loader
+
+
+def _detect_markup(head: bytes) -> str:
+    """Return the suffix of the markup that a text is in, empty for plain text."""
+    text = head.replace(b"\0", b"")  # as it is in UTF-16
+    prolog = _PROLOG.match(text)
+    assert prolog is not None
+    if _HTML_BEGIN.match(text, prolog.end()):
+        return ".html"
+    return ".xml" if b"<?xml" in prolog[0] else ""

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from vecsearch.documents.decoding import is_binary
+from vecsearch.documents.loaders import LOADERS
+from vecsearch.documents.loaders.mail.detect_mail import TNEF_MAGIC, detect_mail_type
 from vecsearch.documents.loaders.office.ole import OLE_MAGIC
 from vecsearch.documents.loaders.raw_file import RawFile
 
@@ -24,6 +26,7 @@ _MAIN_PARTS: Final = {  # a part that only this kind has
     "meta-inf/container.xml": ".epub",
 }  # fmt: skip
 _FOLDERS: Final = {"word/": ".docx", "ppt/": ".pptx", "xl/": ".xlsx"}
+_MAIL: Final = (".eml", ".emlx", ".mbox", ".mht", ".mhtml")  # whose loaders know what to expect
 _STREAMS: Final = {
     "worddocument": ".doc", "workbook": ".xls", "book": ".xls", "powerpoint document": ".ppt",
     "pp97_dualstorage/powerpoint document": ".ppt", "pp40": ".ppt",
@@ -41,8 +44,8 @@ _VARIANTS: Final[Mapping[str, str]] = {
 
 def detect_file_type(raw: RawFile) -> str | None:
     """Return the suffix of what a file is by its bytes: .pdf, .docx, .pptx, .xlsx, .odt, .ods, .odp, .epub, .zip, .doc, .xls,
-    .ppt, .msg or .rtf; files with macros and templates as what they are made for. None for all else, text of any kind above
-    all, and for what is too damaged to tell. Raises OSError."""
+    .ppt, .msg, .tnef, .rtf, .eml, .emlx or .mbox; files with macros and templates as what they are made for. None for all else,
+    text of any kind above all, and for what is too damaged to tell. Raises OSError."""
     head = raw.head
     if head.startswith(OLE_MAGIC):
         return _detect_ole_type(raw)
@@ -50,7 +53,11 @@ def detect_file_type(raw: RawFile) -> str | None:
         return _detect_zip_type(raw)
     if _PDF.match(head) or (b"%PDF-" in head[:_PDF_SEARCH_BYTES] and (raw.suffix == ".pdf" or is_binary(head))):
         return ".pdf"
-    return ".rtf" if _RTF.match(head) else None
+    if _RTF.match(head):
+        return ".rtf"
+    if head.startswith(TNEF_MAGIC):
+        return ".tnef"
+    return None if raw.suffix in _MAIL else detect_mail_type(head, has_known_suffix=raw.suffix in LOADERS)
 
 
 def _detect_zip_type(raw: RawFile) -> str | None:

@@ -5,18 +5,59 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
+from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem, ParsedDocument, Section
 from vecsearch.core.settings import SNIFF_BYTES
 from vecsearch.core.types import Metadata
+
+TOTAL_MAX: Final = 200_000_000  # bytes of all that is taken out of a file …
+RATIO_MAX: Final = 100  # … and no more than so many times the file's own …
+TOTAL_MIN: Final = 16_000_000  # … where they are more than this
+MEMBERS_MAX: Final = 10_000
+
+
+class Container(Enum):
+    """What a file can lie in."""
+
+    ARCHIVE = "archive"
+    MAILBOX = "mailbox"
+    MAIL = "mail"
+
+
+class MemberLimitError(UnreadableFileError):
+    """A file unfolds too far."""
+
+
+class MemberBudget:
+    """What may still be taken out of a file, members of members too: counted as it comes, whatever the file says of its sizes."""
+
+    def __init__(self, size: int) -> None:
+        """Begin for a file of so many bytes."""
+        self._limit = self._bytes_left = min(TOTAL_MAX, max(TOTAL_MIN, RATIO_MAX * size))
+        self._members_left = MEMBERS_MAX
+
+    def take_bytes(self, count: int) -> None:
+        """Raise MemberLimitError where they are too many."""
+        self._bytes_left -= count
+        if self._bytes_left < 0:
+            raise MemberLimitError(f"expands to more than {self._limit // 1_000_000:,} MB: too much for its size")
+
+    def take_member(self) -> None:
+        """Raise MemberLimitError where there were too many before."""
+        self._members_left -= 1
+        if self._members_left < 0:
+            raise MemberLimitError(f"holds more than {MEMBERS_MAX:,} files")
 
 
 @dataclass(slots=True)
 class RawFile:
     """One file. `name` is the id of its document, or what the ids of its documents begin with; `suffix` is lower case with its
-    dot, or empty. `is_member` is True for a member of an archive or a mail, which is not taken apart any further.
+    dot, or empty. `within` are the kinds of containers that it lies in, outermost first, `budget` what may still be taken out of
+    the outermost one.
     """
 
     name: str
@@ -24,8 +65,18 @@ class RawFile:
     path: Path | None = None
     content: bytes | None = None
     passwords: Sequence[str] = ()
-    is_member: bool = False
+    within: tuple[Container, ...] = ()
+    budget: MemberBudget | None = None
     _head: bytes | None = field(default=None, repr=False)
+
+    @property
+    def is_member(self) -> bool:
+        """Return whether it lies inside another file."""
+        return bool(self.within)
+
+    def name_member(self, name: str) -> str:
+        """Return the id of what lies inside: `path!name`, and `path!name/other` for what lies inside that."""
+        return f"{self.name}{'/' if self.is_member else '!'}{name}"
 
     @property
     def data(self) -> bytes:

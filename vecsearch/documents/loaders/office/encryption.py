@@ -40,9 +40,7 @@ def decrypt_opendocument(raw: RawFile, kind: str) -> RawFile:
         raise UnreadableFileError(f"{kind} is encrypted in a way that is not known")
     for password in raw.passwords:
         if _is_correct_password(document, locks, password):
-            return RawFile(
-                raw.name, raw.suffix, content=_build_decrypted_package(document, locks, password), is_member=raw.is_member
-            )
+            return RawFile(raw.name, raw.suffix, content=_build_decrypted_package(document, locks, password), within=raw.within)
     raise EncryptedFileError(kind, passwords_tried=bool(raw.passwords))
 
 
