@@ -13,7 +13,7 @@ _MIME: Final = b"mime-version"  # which nothing else has
 _CONTENT: Final = (b"content-type", b"from", b"subject", b"date")
 _SENT: Final = (b"date", b"subject", b"to", b"received", b"message-id", b"return-path", b"delivered-to", b"newsgroups")
 _PATCH: Final = re.compile(rb"From [0-9a-f]{40} Mon Sep 17 00:00:00 2001")  # how a patch of git begins: a text for people
-_APPLE_LENGTH: Final = re.compile(rb"\d{1,12}\s*\n")  # in front of a message
+_APPLE_LENGTH: Final = re.compile(rb"(\d{1,12})[ \t\r]*\n")  # of a message, in front of it
 _HEADERS_MAX: Final = 1_000
 
 
@@ -27,11 +27,18 @@ def detect_mail_type(head: bytes, *, has_known_suffix: bool) -> str | None:
     if first.startswith(b"From "):
         is_mailbox = is_dated_separator(first) and not _PATCH.match(first) and _is_sent(find_header_names(rest))
         return ".mbox" if is_mailbox else None
-    length = _APPLE_LENGTH.match(head)
-    names = find_header_names(head[length.end() :] if length else head)
+    if find_apple_length(head) is not None:
+        return ".emlx"
+    names = find_header_names(head)
     if (_MIME in names and not names.isdisjoint(_CONTENT)) or (_is_sent(names) and not has_known_suffix):
-        return ".emlx" if length else ".eml"
+        return ".eml"
     return None
+
+
+def find_apple_length(head: bytes) -> int | None:
+    """Return how long a message is, in bytes, that Apple's program keeps with its length in front and notes behind."""
+    length = _APPLE_LENGTH.match(head)
+    return int(length[1]) if length and _is_sent(find_header_names(head[length.end() :])) else None
 
 
 def find_header_names(head: bytes) -> frozenset[bytes]:

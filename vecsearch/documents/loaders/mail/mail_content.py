@@ -57,7 +57,10 @@ class MailContent:
     def absorb(self, inner: MailContent) -> None:
         """Take in what was packed into a part of it: the whole message once more, or what its text leaves out."""
         self.headers = {**inner.headers, **{name: value for name, value in self.headers.items() if value}}
-        self.bodies = choose_alternatives(self.bodies, inner.bodies)
+        subject = inner.headers.get("subject", "")
+        self.bodies = choose_alternatives(
+            self.bodies, [*([subject] if subject != self.headers.get("subject") else []), *inner.bodies]
+        )
         self.attachments += inner.attachments
         self.events += inner.events
         self.problems += inner.problems

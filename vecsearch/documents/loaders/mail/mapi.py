@@ -96,11 +96,12 @@ class MapiProperties:
         return MapiProperties(hint=self.codec if self.codec != "utf-8" else self.get_stated_codec())
 
 
-def _choose_codec(data: bytes, declared: str | None) -> str:
+def _choose_codec(data: bytes, stated: str | None) -> str:
+    """Choose how to read texts. Windows-1252 is what programs state of any text, so it is believed where it gives words."""
     try:
-        return choose_codec(data, declared=declared)
+        return choose_codec(data, declared=stated if stated != "cp1252" else None)
     except UnreadableFileError:
-        return declared or "cp1252"
+        return stated or "cp1252"
 
 
 def read_mapi_mail(properties: MapiProperties, recipients: list[MapiProperties]) -> MailContent:

@@ -20,7 +20,7 @@ from vecsearch.core.files import SkippedFile
 from vecsearch.core.parsed import LoaderItem, ParseWarning
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError, decode, is_binary
 from vecsearch.documents.loaders.mail.calendar_events import extract_events
-from vecsearch.documents.loaders.mail.detect_mail import find_header_names
+from vecsearch.documents.loaders.mail.detect_mail import find_apple_length, find_header_names
 from vecsearch.documents.loaders.mail.mail_content import Attachment, MailContent, choose_alternatives, emit_mail
 from vecsearch.documents.loaders.mail.mime_lines import (
     HEADER,
@@ -48,8 +48,8 @@ from vecsearch.documents.loaders.raw_file import Container, RawFile
 _MESSAGE_MAX: Final = 40_000_000  # bytes of a message without its attachments, and _LINE_COST for each of its lines …
 _LINE_COST: Final = 60  # … since the library holds them several times over
 _DEPTH_MAX: Final = 10  # signed messages inside each other
-_FORMS: Final = ("text/plain", HTML, "text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext")  # of one text; the
-# first is read first, those after HTML only where there is no other
+# forms of one text: the first is read first, those after HTML only where there is no other
+_FORMS: Final = ("text/plain", HTML, "text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext")
 _WORDLESS: Final = ("image", "audio", "video")
 _CALENDARS: Final = ("text/calendar", "application/ics")
 _TNEF: Final = ("application/ms-tnef", "application/vnd.ms-tnef")
@@ -142,9 +142,9 @@ def _refuse_binary(raw: RawFile) -> None:
 def _read_message_lines(raw: RawFile, file: BinaryIO) -> Iterator[bytes]:
     """Return the lines of the only message in a file, without what stands around it: blank lines, the length that Apple's
     program writes before it and the notes that follow it."""
-    if raw.suffix == ".emlx" and (first := raw.head.partition(b"\n")[0].strip()).isdigit() and len(first) < 20:
+    if (length := find_apple_length(raw.head)) is not None:
         file.readline()
-        return _limit_lines(read_lines(file), int(first))
+        return _limit_lines(read_lines(file), length)
     lines = read_lines(file)
     return dropwhile(lambda line: not line.strip(b"\xef\xbb\xbf \t\r\n"), lines) if find_header_names(raw.head) else lines
 
@@ -211,7 +211,7 @@ class _MessageReader:
     def _read_attached_message(self, part: MimeMessage) -> Attachment:
         inner: Any = part.get_payload(0)
         name = decode_header_value(part.get_filename() or "")
-        if (part.get("content-transfer-encoding") or "").strip().lower() == "base64":  # against the rules
+        if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":  # against the rules
             data = decode_base64(inner.as_bytes())
             return Attachment(name or "message.eml", "message/rfc822", lambda: data)
         mail = self.read_mail(inner)
@@ -221,9 +221,7 @@ class _MessageReader:
     def _read_leaf(self, part: MimeMessage, mail: MailContent, packed: list[MailContent]) -> list[str]:
         media_type, name = part.get_content_type(), decode_header_value(part.get_filename() or "")
         if media_type in _CALENDARS:
-            mail.events += extract_events(decode_text(read_payload(part), part.get_content_charset()))
-            if name:
-                mail.attachments.append(Attachment(name, media_type))
+            self._read_calendar(part, name, mail)
             return []
         is_attached = part.get_content_disposition() == "attachment" or bool(name)
         if part.get_content_maintype() == "text":
@@ -241,9 +239,21 @@ class _MessageReader:
             mail.attachments.append(attachment)
         return []
 
+    def _read_calendar(self, part: MimeMessage, name: str, mail: MailContent) -> None:
+        read = self._find_bytes(part)
+        try:
+            mail.events += extract_events(decode_text(read() if read else b"", part.get_content_charset()))
+        except UnreadableFileError as error:
+            mail.problems.append(ParseWarning(f"{name}: {error}"))
+        if name:
+            mail.attachments.append(Attachment(name, part.get_content_type()))
+
     def _find_bytes(self, part: MimeMessage) -> Callable[[], bytes] | None:
         """Return what gives the bytes of a part; None where there can be no words in them."""
-        payload = part.get_payload()
+        try:
+            payload = part.get_payload()
+        except ValueError:  # of an encoding whose name has a NUL in it
+            payload = None
         if aside := self._separator.claim(payload if isinstance(payload, str) else ""):
             return None if aside.is_wordless else aside.decode
         return None if part.get_content_maintype() in _WORDLESS else partial(read_payload, part)

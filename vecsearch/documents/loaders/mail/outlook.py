@@ -17,7 +17,7 @@ from vecsearch.documents.loaders.mail.mapi import MapiProperties, read_mapi_mail
 from vecsearch.documents.loaders.mail.mime import is_signed, load_eml, read_signed
 from vecsearch.documents.loaders.mail.mime_text import decode_header_value
 from vecsearch.documents.loaders.office.ole import OLE_MAGIC, open_container, read_stream
-from vecsearch.documents.loaders.raw_file import MEMBERS_MAX, RawFile
+from vecsearch.documents.loaders.raw_file import RawFile
 
 _PROPERTIES: Final = "__properties_version1.0"
 _NAMES: Final = "__nameid_version1.0"
@@ -46,6 +46,13 @@ def load_msg(raw: RawFile) -> Iterator[LoaderItem]:
         yield from emit_mail(raw, mail, {})
 
 
+def _list_streams(ole: Any) -> list[list[str]]:
+    try:
+        return list(ole.listdir())
+    except RecursionError as error:
+        raise UnreadableFileError("an Outlook message is damaged: a storage lies in itself") from error
+
+
 class _Container:
     """The storages of a message file."""
 
@@ -53,19 +60,15 @@ class _Container:
         self._ole = ole
         self.problems: list[ParseWarning] = []
         self._children: dict[tuple[str, ...], dict[str, None]] = defaultdict(dict)  # names, by storage
-        for path in ole.listdir():
+        for path in _list_streams(ole):
             for depth, name in enumerate(path):
                 self._children[tuple(path[:depth])][name] = None
         self._named = self._read_names()
 
     def read_mail(self, storage: tuple[str, ...], header: int, depth: int = 0) -> MailContent:
-        """Return the message in a storage. Raises UnreadableFileError."""
-        if depth > _DEPTH_MAX:
-            raise UnreadableFileError(f"more than {_DEPTH_MAX} messages inside each other")
+        """Return the message in a storage."""
         properties = self._read_properties(storage, header, MapiProperties())
         inner = [name for name in self._children[storage] if name.startswith((_RECIPIENT, _ATTACHMENT))]
-        if len(inner) > MEMBERS_MAX:
-            raise UnreadableFileError(f"more than {MEMBERS_MAX:,} recipients and attachments")
         parts = {name: self._read_properties((*storage, name), _INNER_HEADER, properties.make_part()) for name in inner}
         mail = read_mapi_mail(properties, [part for name, part in parts.items() if name.startswith(_RECIPIENT)])
         for name, part in parts.items():
@@ -78,6 +81,9 @@ class _Container:
         texts = map(properties.get_text, (mapi.LONG_NAME, mapi.FILE_NAME, mapi.DISPLAY_NAME))
         name = next(filter(None, map(decode_header_value, texts)), "")
         if _EMBEDDED in self._children[storage] and _PROPERTIES in self._children[*storage, _EMBEDDED]:
+            if depth >= _DEPTH_MAX:
+                self.problems.append(ParseWarning(f"more than {_DEPTH_MAX} messages inside each other"))
+                return
             inner = self.read_mail((*storage, _EMBEDDED), _EMBEDDED_HEADER, depth + 1)
             mail.attachments.append(Attachment(name or inner.headers.get("subject", ""), "message/rfc822", mail=inner))
             return

@@ -40,8 +40,6 @@ def parse_tnef(data: bytes, depth: int = 0) -> MailContent:
     """Return what a packed message says. Raises UnreadableFileError."""
     if not data.startswith(TNEF_MAGIC):
         raise UnreadableFileError("damaged: no message of Outlook")
-    if depth > _DEPTH_MAX:
-        raise UnreadableFileError(f"more than {_DEPTH_MAX} messages inside each other")
     message, attached, is_whole = MapiProperties(), [], True
     try:
         for number, value in _iterate_attributes(data):
@@ -58,7 +56,10 @@ def parse_tnef(data: bytes, depth: int = 0) -> MailContent:
         mail.problems.append(ParseWarning("winmail.dat: damaged, not read to its end"))
     for file in attached:
         file.properties.hint = message.make_part().hint
-        mail.attachments.append(_make_attachment(file, depth))
+        if depth < _DEPTH_MAX:
+            mail.attachments.append(_make_attachment(file, depth))
+        else:
+            mail.problems.append(ParseWarning(f"more than {_DEPTH_MAX} messages inside each other"))
     return mail
 
 

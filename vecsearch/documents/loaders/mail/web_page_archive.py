@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from vecsearch.core.parsed import LoaderItem, Section
 from vecsearch.documents.loaders.html import Page, read_page
@@ -57,7 +57,9 @@ def _read_part(part: MimeMessage) -> Page:
 
 
 def _get_file_name(part: MimeMessage) -> str:
-    return posixpath.basename(unquote(urlsplit(part.get(_PLACE, "")).path)) or part.get_filename() or ""
+    """Return what the file of a framed page was called; its address need not be a sound one."""
+    path = str(part.get(_PLACE, "")).partition("?")[0].partition("#")[0]
+    return posixpath.basename(unquote(path).replace("\\", "/")) or part.get_filename() or ""
 
 
 def _move_sections(page: Page, start: int, name: str) -> Iterator[Section]:
