@@ -1,4 +1,4 @@
-"""The words of a page as a reader sees them: paragraphs apart, a list item or a table row a line. No scripts, styles or menus.
+"""The words of a page as a reader sees them: paragraphs apart, a list item or a table row a line. Nothing hidden, no menus.
 
 Its headings and its tables' headers stand above what is below them; what it states about itself is metadata.
 """
@@ -16,11 +16,13 @@ from vecsearch.core.types import Metadata
 from vecsearch.documents.decoding import decode, find_declared_charset
 from vecsearch.documents.loaders.document_info import build_metadata, map_metadata
 from vecsearch.documents.loaders.headings import build_sections
-from vecsearch.documents.loaders.html_layout import Layout, split_tags
-from vecsearch.documents.loaders.html_marks import find_symbol_fonts
+from vecsearch.documents.loaders.html_layout import Layout
+from vecsearch.documents.loaders.html_marks import SymbolFonts, find_symbol_fonts
+from vecsearch.documents.loaders.html_visibility import is_drawn_text, is_hidden, is_never_shown
+from vecsearch.documents.loaders.office.property_fields import normalize_title
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
+from vecsearch.documents.loaders.xhtml import convert_to_html, is_xhtml
 
-_DROPPED_TAGS: Final = split_tags("head script style noscript template svg iframe object embed canvas audio video datalist nav")
 _TITLE_TAG: Final = re.compile("<title[^>]*>", re.IGNORECASE)
 
 # names of <meta>, the surer one first
@@ -34,7 +36,7 @@ _DATES: Final = {
 
 
 class Page(NamedTuple):
-    """What a page says; `text` may be empty, `title` is None without <title> and <h1>."""
+    """What a page says; `text` may be empty, `title` is None without a <title> worth the name and without <h1>."""
 
     title: str | None
     text: str
@@ -56,17 +58,17 @@ def extract_html_text(source: str) -> tuple[str | None, str]:
 
 def read_page(source: str) -> Page:
     """Return all that a page says. Takes any HTML."""
-    tree = LexborHTMLParser(source)
-    layout = Layout(find_symbol_fonts(source))
-    if tree.root is not None:
-        _walk(tree.root, layout)
+    tree = LexborHTMLParser(convert_to_html(source) if is_xhtml(source) else source)
+    layout = _build_layout(tree, find_symbol_fonts(source), with_hidden=False)
+    if not layout.full_text:  # a script shows the page
+        layout = _build_layout(tree, find_symbol_fonts(source), with_hidden=True)
     text = layout.full_text
     head = tree.css_first("head > title")
     title = " ".join(head.text().split()) if head is not None else ""
     if not text and "<" in title:  # never closed, it swallowed the page
         return read_page(_TITLE_TAG.sub("", source))
     headings, tables = layout.find_headings_and_tables()
-    name = title or next((heading.text for heading in headings if heading.level == 1), None)
+    name = normalize_title(title) or next((heading.text for heading in headings if heading.level == 1), None)
     return Page(name, text, build_sections(text, headings, name, tables), _read_metadata(tree))
 
 
@@ -85,12 +87,19 @@ def _read_metadata(tree: LexborHTMLParser) -> Metadata:
     return {**build_metadata(author=author, language=language), **dates}
 
 
-def _walk(root: LexborNode, layout: Layout) -> None:
+def _build_layout(tree: LexborHTMLParser, fonts: SymbolFonts | None, *, with_hidden: bool) -> Layout:
+    layout = Layout(fonts)
+    if tree.root is not None:
+        _walk(tree.root, layout, with_hidden)
+    return layout
+
+
+def _walk(root: LexborNode, layout: Layout, with_hidden: bool) -> None:
     """Enter and leave each element, in order. No recursion: pages nest as deep as they like."""
     open_tags: list[tuple[LexborNode, str]] = []
     node: LexborNode | None = root
     while node is not None:
-        child = _visit(node, layout)
+        child = _visit(node, layout, with_hidden)
         if child is not None:
             open_tags.append((node, node.tag or ""))
             node = child
@@ -103,11 +112,11 @@ def _walk(root: LexborNode, layout: Layout) -> None:
         node = node.next if node is not None else None
 
 
-def _visit(node: LexborNode, layout: Layout) -> LexborNode | None:
+def _visit(node: LexborNode, layout: Layout, with_hidden: bool) -> LexborNode | None:
     """Take a node in; gives the first child where there is one to go on with."""
-    if node.is_text_node:
+    if node.is_text_node and is_drawn_text(node):
         layout.add_text(node.text_content or "")
-    if not node.is_element_node or node.tag in _DROPPED_TAGS:
+    if not node.is_element_node or is_never_shown(node) or (not with_hidden and is_hidden(node)):
         return None
     tag = node.tag or ""
     layout.enter(node, tag)

@@ -26,6 +26,7 @@ _CELLS: Final = split_tags("td th")
 _PRE: Final = split_tags("pre listing xmp textarea")
 _LINKS: Final = split_tags("a button")
 _HEADINGS: Final = split_tags("h1 h2 h3 h4 h5 h6")
+_DRAWN_LINES: Final = split_tags("text title desc")  # of a drawing
 
 # What may stand between two words; where several meet, the widest counts.
 _NO_GAP, _SPACE, _CELL, _LINE, _PARAGRAPH = range(5)
@@ -40,7 +41,8 @@ class Layout:
         self._fonts = fonts
         self._numbers = ListNumbers()
         self._structure = _StructureTracker(self._words)
-        self._nesting = {"cell": 0, "item": 0, "pre": 0}
+        self._nesting = {"cell": 0, "item": 0, "pre": 0, "drawing": 0}
+        self._is_drawing_worded = False  # the outermost open one; one without words is an icon in its line
         self._cells: list[bool] = []  # of the open ones, whether each is a value in a row
 
     @property
@@ -56,12 +58,16 @@ class Layout:
         """Enter an element."""
         if tag in _CELLS:
             self._cells.append(_is_grid_cell(node, tag))
+        elif tag == "svg" and not self._nesting["drawing"]:
+            self._is_drawing_worded = node.css_first("text, foreignObject") is not None
         self._widen(tag)
         if tag in LIST_TAGS:
             self._numbers.enter(node, tag)
         if self._fonts:
             self._fonts.enter(node)
-        if tag == "img":
+        if tag == "tspan" and _is_moved(node):
+            self._words.widen(_SPACE)
+        elif tag == "img":
             self._words.add(self._numbers.add_label(f" {node.attributes.get('alt') or ''} "))
         self._structure.enter(tag)
         self._count(tag, 1)
@@ -97,7 +103,9 @@ class Layout:
     def _widen(self, tag: str) -> None:
         """Widen the gap to a block's, kept within the line of a table cell and, but for line breaks, of a list item."""
         gap = _PARAGRAPH if tag in _PARAGRAPHS else _LINE if tag in _LINES else _NO_GAP
-        if tag in _CELLS:
+        if tag == "svg" or (tag in _DRAWN_LINES and self._nesting["drawing"]):
+            gap = _SPACE if not self._is_drawing_worded else _PARAGRAPH if tag == "svg" else _LINE
+        elif tag in _CELLS:
             gap = _CELL if self._cells[-1] else _PARAGRAPH
         if gap > _CELL and self._nesting["cell"]:
             gap = _SPACE
@@ -112,6 +120,8 @@ class Layout:
             self._nesting["item"] += step
         elif tag in _PRE:
             self._nesting["pre"] += step
+        elif tag == "svg":
+            self._nesting["drawing"] += step
 
 
 class _WordBuffer:
@@ -233,6 +243,16 @@ class _StructureTracker:
 def _strip_anchor(heading: str) -> str:
     """Return a heading on one line, without the sign that a page links to itself by."""
     return " ".join(heading.replace("\u200b", "").split()).rstrip("¶ ") or heading.strip()
+
+
+def _is_moved(span: LexborNode) -> bool:
+    """Return whether a stretch of a drawing's text begins at a place of its own; one on the line before is only kerned."""
+    attributes, before = span.attributes, span.prev
+    if "x" not in attributes or before is None:
+        return False
+    is_lower = (attributes.get("dy") or "0").strip() not in ("0", "0em", "0px")
+    on_line = "y" in attributes and before.is_element_node and before.attributes.get("y") == attributes["y"]
+    return is_lower or not on_line
 
 
 def _is_grid_cell(cell: LexborNode, tag: str) -> bool:

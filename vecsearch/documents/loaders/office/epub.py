@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -24,11 +23,10 @@ from vecsearch.documents.loaders.office.package import (
     iter_descendants,
     open_package,
 )
+from vecsearch.documents.loaders.office.property_fields import normalize_title
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document, join_headings
+from vecsearch.documents.loaders.xhtml import convert_to_html
 
-_SELF_CLOSED_TAG: Final = re.compile(
-    r"<(script|style|title|textarea|iframe|noscript)\b([^>]*)/>", re.IGNORECASE
-)  # means nothing in HTML
 _FONT_ENCRYPTION: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")  # fonts only are encrypted so
 
 
@@ -70,7 +68,7 @@ def _read_metadata(root: XmlElement) -> tuple[str | None, Metadata]:
             " ".join((element.text or "").split())
         )
     first = {key: values[0] for key, values in values_by_name.items()}
-    return first.get("title") or None, build_metadata(
+    return normalize_title(first.get("title")), build_metadata(
         author=values_by_name.get("creator", ()), created=first.get("date"), modified=first.get("dcterms:modified"),
         language=first.get("language"),
     )  # fmt: skip
@@ -89,7 +87,7 @@ def _read_chapter(book: Package, part: str) -> Page | None:
     """Read one chapter; None, and a problem, where it cannot be read."""
     try:
         data = book.read_part(part)
-        page = read_page(_SELF_CLOSED_TAG.sub(r"<\1\2></\1>", decode(data, declared=find_declared_charset(data))))
+        page = read_page(convert_to_html(decode(data, declared=find_declared_charset(data))))
     except UnreadableFileError as error:
         book.problems.append(ParseWarning(f"{part}: {error}"))
         return None
