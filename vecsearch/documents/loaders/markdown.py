@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from html import unescape
+from heapq import merge
 from itertools import chain, islice, pairwise
-from typing import Final, TypeAlias
+from typing import Final
 
 from vecsearch.core.parsed import LoaderItem
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.document_info import map_metadata
 from vecsearch.documents.loaders.headings import HEADINGS_MAX, Heading, Table, build_sections, find_first_heading
+from vecsearch.documents.loaders.markdown_headings import Line, find_html_headings, strip_markup
+from vecsearch.documents.loaders.office.property_fields import normalize_title
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 
 _FRONT_MATTER: Final = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)^(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -20,27 +22,14 @@ _FRONT_KEYS: Final = {
     "author": "author", "date": "created", "created": "created", "lastmod": "modified", "modified": "modified",
     "updated": "modified", "lang": "language", "language": "language",
 }  # fmt: skip
-_HEADING_MAX: Final = 1_000  # characters looked at: a longer one is no title
 _FENCE: Final = re.compile(r" {0,3}(`{3,}+(?!.*`)|~{3,})")
 _COMMENT: Final = re.compile(r" {0,3}<!--(?!.*-->)")
 _ATX: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
 _ATX_END: Final = re.compile(r"[ \t]#+[ \t]*$")
 _UNDERLINE: Final = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _NO_PARAGRAPH: Final = re.compile(r"( {4}|\t| {0,3}([>|#<]|[-+*][ \t]|\d+[.)][ \t]|[-*_=]{3,}[ \t]*$))")
-_MARKUP: Final = (
-    (re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])"), r"\1"),  # links and images
-    (re.compile(r"</?[A-Za-z][^>]*>"), ""),
-    (re.compile(r"[ \t]*\{[#.:][^}]*\}[ \t]*$"), ""),  # attributes
-    (re.compile(r"(\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
-    (re.compile(r"(?<![\w\\])([*_])(?=\S)(.+?)(?<=[^\s\\])\1(?!\w)"), r"\2"),
-    (re.compile(r"(`+)(.+?)\1"), r"\2"),
-    (re.compile(r"\\([!-/:-@\[-`{-~])"), r"\1"),  # escapes
-)
-_MARKUP_CHARACTERS: Final = re.compile(r"[\[<{*_~`\\]")
 _RULE_CELL: Final = re.compile(r"[ \t]*:?-+:?[ \t]*$")
 _PIPE: Final = re.compile(r"(?<!\\)\|")
-
-Line: TypeAlias = tuple[int, str]  # where it starts, and what it says
 
 
 def load_markdown(raw: RawFile) -> Iterator[LoaderItem]:
@@ -49,9 +38,10 @@ def load_markdown(raw: RawFile) -> Iterator[LoaderItem]:
     front = _FRONT_MATTER.match(text)
     values = [(key.lower(), _unquote_value(value)) for key, value in _FRONT_VALUE.findall(front[2])] if front else []
     start = front.end() if front else 0
-    headings = list(islice(_find_headings(_mask_code(text, start)), HEADINGS_MAX + 1))
+    found = merge(_find_headings(_mask_code(text, start)), find_html_headings(_mask_code(text, start)))
+    headings = list(islice(_drop_overlaps(found), HEADINGS_MAX + 1))
     tables = list(islice(_find_tables(_mask_code(text, start)), HEADINGS_MAX + 1))
-    title = dict(reversed(values)).get("title") or find_first_heading(headings)
+    title = normalize_title(dict(reversed(values)).get("title")) or find_first_heading(headings)
     sections = build_sections(text, headings, title, tables, with_lines=True)
     return emit_document(raw, text, title, metadata=map_metadata(values, _FRONT_KEYS), sections=sections)
 
@@ -61,14 +51,6 @@ def split_lines(text: str, start: int = 0) -> Iterator[Line]:
     for line in text[start:].split("\n"):
         yield start, line
         start += len(line) + 1
-
-
-def _strip_markup(heading: str) -> str:
-    """Return a heading without its markup."""
-    heading = heading[:_HEADING_MAX]
-    for pattern, replacement in _MARKUP if _MARKUP_CHARACTERS.search(heading) else ():
-        heading = pattern.sub(replacement, heading)
-    return " ".join(unescape(heading).split())
 
 
 def _mask_code(text: str, start: int) -> Iterator[Line]:
@@ -90,9 +72,18 @@ def _mask_code(text: str, start: int) -> Iterator[Line]:
 def _find_headings(prose: Iterable[Line]) -> Iterator[Heading]:
     for (above, before), (place, line) in pairwise(chain([(0, "")], prose)):
         if heading := _ATX.match(line):
-            yield Heading(place, place + len(line), len(heading[1]), _strip_markup(_ATX_END.sub("", f" {heading[2]}")))
+            yield Heading(place, place + len(line), len(heading[1]), strip_markup(_ATX_END.sub("", f" {heading[2]}")))
         elif before.strip() and (underline := _UNDERLINE.match(line)) and not _NO_PARAGRAPH.match(before):
-            yield Heading(above, place + len(line), 1 if underline[1][0] == "=" else 2, _strip_markup(before))
+            yield Heading(above, place + len(line), 1 if underline[1][0] == "=" else 2, strip_markup(before))
+
+
+def _drop_overlaps(headings: Iterable[Heading]) -> Iterator[Heading]:
+    """Yield the headings but for those inside the one before."""
+    end = 0
+    for heading in headings:
+        if heading.start >= end:
+            yield heading
+            end = heading.end
 
 
 def _find_tables(prose: Iterable[Line]) -> Iterator[Table]:

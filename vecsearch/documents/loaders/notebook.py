@@ -15,6 +15,7 @@ from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.document_builder import clean
 from vecsearch.documents.loaders.document_info import build_metadata
 from vecsearch.documents.loaders.markdown import load_markdown
+from vecsearch.documents.loaders.office.property_fields import normalize_title
 from vecsearch.documents.loaders.raw_file import RawFile
 
 _OUTPUT_MAX: Final = 2_000  # characters of what a cell printed
@@ -96,7 +97,7 @@ def _build_document(raw: RawFile, cells: list[_NotebookCell], notebook_metadata:
     authors = [_coerce_text(_coerce_object(author).get("name")) for author in _coerce_list(notebook_metadata.get("authors"))]
     kernel = _coerce_text(_coerce_object(notebook_metadata.get("kernelspec")).get("name"))
     metadata = {**document.metadata, **build_metadata(author=authors), **({"kernel": kernel} if kernel else {})}
-    title = document.title or " ".join(_coerce_text(notebook_metadata.get("title")).split()) or None
+    title = document.title or normalize_title(_coerce_text(notebook_metadata.get("title")))
     return ParsedDocument(raw.name, text, title, metadata, tuple(_build_sections(cells, document.sections)))
 
 

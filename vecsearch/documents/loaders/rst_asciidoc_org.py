@@ -13,6 +13,7 @@ from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.document_info import map_metadata
 from vecsearch.documents.loaders.headings import HEADINGS_MAX, Heading, build_sections, find_first_heading
 from vecsearch.documents.loaders.markdown import split_lines
+from vecsearch.documents.loaders.office.property_fields import normalize_title
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 
 Markup: TypeAlias = Sequence[tuple[re.Pattern[str], str]]
@@ -83,7 +84,7 @@ def load_org(raw: RawFile) -> Iterator[LoaderItem]:
 def _load_document(
     raw: RawFile, text: str, headings: Sequence[Heading], values: Iterable[tuple[str, str]], title: str | None = None
 ) -> Iterator[LoaderItem]:
-    title = title or find_first_heading(headings)
+    title = normalize_title(title) or find_first_heading(headings)
     return emit_document(
         raw, text, title, metadata=map_metadata(values, _KEYS), sections=build_sections(text, headings, title, with_lines=True)
     )
