@@ -69,12 +69,17 @@ def make_book(**pages):
     return RawFile("book", ".epub", content=stream.getvalue())
 
 
+def read(raw):
+    (document,) = load(raw)
+    return document
+
+
 def test_a_book_of_fixed_layout_is_read_page_by_page():
     plain = f"<html {XHTML}><head><title/></head><body><svg {SVG}><text>First page</text></svg></body></html>"
     drawing = f"<s:svg {SVG.replace('xmlns', 'xmlns:s')}><s:text>Second</s:text><s:text>page</s:text></s:svg>"
     prefixed = f"<html {XHTML}><body>{drawing}</body></html>"
     alone = f"<svg {SVG}><image href='x.jpg'/><text>Third page</text></svg>"
-    (document,) = load(make_book(a=plain, b=prefixed, c=alone))
+    document = read(make_book(a=plain, b=prefixed, c=alone))
     assert (document.title, document.text) == (None, "First page\n\nSecond\npage\n\nThird page")
     assert [section.start for section in document.sections] == [0, 12, 25]
 

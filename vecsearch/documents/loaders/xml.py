@@ -1,7 +1,7 @@
 """XML: the words of its elements, a line each where elements hold elements, without the markup. Nothing is ever fetched.
 
-Entities that a file declares can unfold without end, or name other files: the first declaration of one ends the reading. Those of
-HTML are known where a file points to a DTD.
+A file that is not well-formed, or that has entities of its own, which can unfold without end or name other files, is read as far
+as it is clear (`xml_recovery`), and its faults are said.
 """
 
 from __future__ import annotations
@@ -15,15 +15,21 @@ from typing import Final
 from xml.parsers import expat
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.parsed import LoaderItem
+from vecsearch.core.parsed import LoaderItem, ParseWarning
 from vecsearch.documents.decoding import decode, find_declared_charset
 from vecsearch.documents.loaders.document_builder import clean
 from vecsearch.documents.loaders.document_info import map_metadata
 from vecsearch.documents.loaders.html import extract_html_text
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
+from vecsearch.documents.loaders.xml_recovery import XmlRecovery
 
 _BLOCK: Final = 1_000_000  # characters given to the parser together
 _DEPTH_MAX: Final = 1_000
+_LF: Final = "\n"
+_UNDEFINED_ENTITY: Final = 11  # the parser's code
+_ATTRIBUTE_ENTITY: Final = re.compile(
+    r"=\s{0,9}(?:\"[^\"<]*&(?!#|amp;|lt;|gt;|quot;|apos;)|'[^'<]*&(?!#|amp;|lt;|gt;|quot;|apos;))"
+)
 _DROPPED_ELEMENTS: Final = frozenset(("style", "script"))
 _TEXT_ATTRIBUTES: Final = (
     "title",
@@ -71,15 +77,22 @@ class _XmlElement:
     has_elements: bool = False
 
 
-def load_xml(raw: RawFile) -> Iterator[LoaderItem]:
-    """Return an XML file of any kind as one document.
+class _EntityError(Exception):
+    """A file declares entities of its own."""
 
-    Raises UnreadableFileError for what is not well-formed, or declares entities.
+
+def load_xml(raw: RawFile) -> Iterator[LoaderItem]:
+    """Return an XML file of any kind as one document, and what is wrong with it.
+
+    Raises UnreadableFileError for what is not well-formed and has no words in elements.
     """
-    words = _XmlTextBuilder()
-    _parse(_read_text(raw), words)
-    metadata = map_metadata(words.file_metadata, _KEYS)
-    return emit_document(raw, _GAPS.sub("\n\n", clean(words.text)), words.title or words.name, metadata=metadata)
+    text = _read_text(raw)
+    words, problems = _read_words(text)
+    clean_text, title = _GAPS.sub("\n\n", clean(words.text)), words.title or words.name
+    if problems and not (clean_text.strip() or title):
+        raise UnreadableFileError(problems[0])
+    yield from map(ParseWarning, problems)
+    yield from emit_document(raw, clean_text, title, metadata=map_metadata(words.file_metadata, _KEYS))
 
 
 def _read_text(raw: RawFile) -> str:
@@ -88,38 +101,64 @@ def _read_text(raw: RawFile) -> str:
     return decode(data, declared=find_declared_charset(data))
 
 
-def _parse(text: str, builder: _XmlTextBuilder) -> None:
+def _read_words(text: str) -> tuple[_XmlTextBuilder, list[str]]:
+    """Return the words of a file, and what is wrong with it."""
     begin = len(text) - len(text.lstrip())  # a declaration may stand nowhere but at the start
+    builder = _XmlTextBuilder()
+    fault = None
+    try:
+        _parse(text, begin, builder)
+        return builder, []
+    except _EntityError:
+        pass
+    except expat.ExpatError as error:
+        if error.code != _UNDEFINED_ENTITY:
+            fault = f"not well-formed XML: {expat.ErrorString(error.code)} at line {error.lineno + text.count(_LF, 0, begin):,}"
+    builder = _XmlTextBuilder()
+    recovery = XmlRecovery(builder)
+    place = recovery.read(text)
+    if not recovery.elements:
+        raise UnreadableFileError(fault or "not well-formed XML: no element found")
+    if fault is None and place is not None:
+        fault = f"not well-formed XML at line {1 + text.count(_LF, 0, place):,}"
+    return builder, [*filter(None, [fault]), *recovery.problems]
+
+
+def _parse(text: str, begin: int, builder: _XmlTextBuilder) -> None:
+    """Read a text from a place on. Raises ExpatError for what is not well-formed, _EntityError."""
     if begin == len(text):
         return
+    if _ATTRIBUTE_ENTITY.search(text):  # of which the parser says nothing where the file points to a DTD
+        raise _EntityError
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.specified_attributes = True  # a DTD's defaults can unfold like entities
     parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
     parser.CharacterDataHandler, parser.SkippedEntityHandler = builder.add, builder.add_skipped_entity
     parser.EntityDeclHandler = _refuse
-    try:
-        for at in range(begin, len(text), _BLOCK):
-            parser.Parse(text[at : at + _BLOCK], False)
-        parser.Parse("", True)
-    except expat.ExpatError as error:
-        line = error.lineno + text.count("\n", 0, begin)
-        raise UnreadableFileError(f"not well-formed XML: {expat.ErrorString(error.code)} at line {line:,}") from error
+    for at in range(begin, len(text), _BLOCK):
+        parser.Parse(text[at : at + _BLOCK], False)
+    parser.Parse("", True)
 
 
 def _refuse(*_: object) -> None:
-    raise UnreadableFileError("declares entities, which are never expanded")
+    raise _EntityError
 
 
 class _XmlTextBuilder:
     """What is read so far. Elements of words alone go into the line around them, others give lines."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self._roots: list[str] = []  # one, but for files that are not well-formed
         self.title: str | None = None
         self.name: str | None = None
         self.file_metadata: list[tuple[str, str]] = []
         self._open_elements: list[_XmlElement] = []
+
+    @property
+    def text(self) -> str:
+        """Return all the words."""
+        return "\n\n".join(filter(None, self._roots))
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._open_elements) == _DEPTH_MAX:
@@ -131,6 +170,9 @@ class _XmlTextBuilder:
         self._open_elements.append(_XmlElement(_get_local_name(name), attributes))
 
     def add(self, text: str) -> None:
+        if not self._open_elements:
+            self._roots.append(_collapse_whitespace(text))
+            return
         element = self._open_elements[-1]
         element.parts.append(text)
         element.has_words = element.has_words or not text.isspace()
@@ -147,7 +189,7 @@ class _XmlTextBuilder:
         if self._open_elements:
             self._open_elements[-1].parts.append(part)
         else:
-            self.text = _split_own_lines(part)
+            self._roots.append(_split_own_lines(part))
 
     def _record_metadata(self, name: str, text: str, depth: int) -> None:
         """Record titles, and what the elements near the root say of the file."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import io
 import posixpath
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html.entities import html5
 from typing import Final, TypeAlias
 from xml.etree import ElementTree
 
@@ -27,6 +29,7 @@ _UNPACK_RATIO_MAX: Final = 100  # … above that, so many times its size …
 _UNPACKED_MAX: Final = 400 << 20  # … and never more than this
 PART_BYTES_MAX: Final = 100 << 20  # bytes of one XML part: its tree takes several times as much
 _NESTING_MAX: Final = 250  # elements inside each other
+_WRONG_REFERENCE: Final = re.compile(rb"&(?!#\d{1,7};|#x[0-9a-fA-F]{1,6};|(?:amp|lt|gt|quot|apos);)(?:(\w{1,40});)?")
 _ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
@@ -112,8 +115,16 @@ def _check_size(archive: zipfile.ZipFile, size: int) -> None:
 def parse_xml(data: bytes) -> tuple[XmlElement | None, bool]:
     """Return the root of an XML text as far as it is sound, and whether it is to its end.
 
-    No entity but the five of XML is known.
+    A bare `&`, and the names of HTML for characters, are read as what they mean.
     """
+    root, is_complete = _parse_strictly(data)
+    if is_complete or b"&" not in data:
+        return root, is_complete
+    mended_data = _replace_wrong_references(data)
+    return (root, False) if mended_data == data else _parse_strictly(mended_data)
+
+
+def _parse_strictly(data: bytes) -> tuple[XmlElement | None, bool]:
     builder = ElementTree.TreeBuilder()
     parser = ElementTree.XMLParser(target=builder)
     try:
@@ -125,6 +136,16 @@ def parse_xml(data: bytes) -> tuple[XmlElement | None, bool]:
         return builder.close(), False
     except AssertionError:  # it began with no element, or left some open
         return None, False
+
+
+def _replace_wrong_references(data: bytes) -> bytes:
+    """Return an XML text in which every `&` that no parser takes is written as it should be."""
+
+    def replace(match: re.Match[bytes]) -> bytes:
+        known = html5.get(f"{match[1].decode('ascii')};") if match[1] else None
+        return "".join(f"&#{ord(character)};" for character in known).encode() if known else b"&amp;" + match[0][1:]
+
+    return _WRONG_REFERENCE.sub(replace, data)
 
 
 def _is_nested_too_deeply(root: XmlElement | None) -> bool:
