@@ -102,7 +102,7 @@ def test_outputs_are_their_plain_text():
 
 
 def test_a_long_output_is_cut_visibly():
-    assert load_cells(make_code_cell("f()", make_printed_output("x" * 5_000))).text == "f()\n\n" + "x" * 2_000 + "…"
+    assert load_cells(make_code_cell("f()", make_printed_output("x" * 5_000))).text == "f()\n\n" + "x" * 2_000 + "…" + "x" * 1_000
 
 
 def test_a_notebook_says_its_authors_its_title_and_its_kernel():

@@ -1,10 +1,10 @@
-"""Jupyter notebooks: the prose, the code and the printed output of each cell. No pictures, nothing is run or rendered."""
+"""Jupyter notebooks: the prose, the code and the words of the output of each cell. No pictures, nothing is run."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -14,12 +14,17 @@ from vecsearch.core.parsed import LoaderItem, ParsedDocument, Section
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.document_builder import clean
 from vecsearch.documents.loaders.document_info import build_metadata
+from vecsearch.documents.loaders.html import extract_html_text
 from vecsearch.documents.loaders.markdown import load_markdown
+from vecsearch.documents.loaders.markdown_headings import strip_markup
 from vecsearch.documents.loaders.office.property_fields import normalize_title
 from vecsearch.documents.loaders.raw_file import RawFile
 
-_OUTPUT_MAX: Final = 2_000  # characters of what a cell printed
+_OUTPUT_START: Final = 2_000  # characters of what a cell printed …
+_OUTPUT_END: Final = 1_000  # … and of its end, where its results stand
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # the colours of a terminal
+_OVERWRITTEN: Final = re.compile(r"[^\n\r]*\r+(?=[^\n\r])")  # states of a progress bar but for the last
+_OBJECT_NAME: Final = re.compile(r"<(?:[\w.]+ (?:object )?at 0x[0-9a-fA-F]+|[\w.]+ object|Figure size [^<>]*)>$")  # says nothing
 _VISIBLE_CHARACTER: Final = re.compile(r"\S")
 
 
@@ -74,18 +79,43 @@ def _read_cell(number: int, cell: dict[str, Any]) -> _NotebookCell:
             level = cell.get("level")
             return _NotebookCell(number, f"{'#' * level if isinstance(level, int) and 0 < level < 7 else '#'} {source}", True)
         case _:
-            shown = clean("\n".join(map(_format_output, _coerce_list(cell.get("outputs")))))
-            shown = shown if len(shown) <= _OUTPUT_MAX else f"{shown[:_OUTPUT_MAX]}…"
+            shown = _shorten_output(clean("\n".join(map(_format_output, _coerce_list(cell.get("outputs"))))))
             return _NotebookCell(number, "\n\n".join(filter(None, (source, shown))), False)
 
 
 def _format_output(output: Any) -> str:
-    """Return what an output says in plain text; of an error its last line."""
+    """Return what an output says; of an error its last line."""
     output = _coerce_object(output)
-    text = _coerce_text(output.get("text") or _coerce_object(output.get("data")).get("text/plain"))
     if output.get("output_type") in ("error", "pyerr"):
         text = f"{output.get('ename')}: {output.get('evalue')}"
-    return _ESCAPES.sub("", text).strip("\n")
+    else:
+        text = _choose_form({**output, **_coerce_object(output.get("data"))})
+    return _OVERWRITTEN.sub("", _ESCAPES.sub("", text)).strip("\n")
+
+
+def _choose_form(forms: dict[str, Any]) -> str:
+    """Return an output in plain text: the first of its forms that says something."""
+    readers: dict[str, Callable[[str], str]] = {
+        "text": str, "text/plain": str, "text/markdown": _strip_markdown, "text/html": _read_page, "html": _read_page,
+        "text/latex": str, "latex": str, "image/svg+xml": _read_page, "svg": _read_page,
+    }  # fmt: skip
+    texts = (read(source) for name, read in readers.items() if (source := _coerce_text(forms.get(name))))
+    return next((text for text in texts if text.strip() and not _OBJECT_NAME.match(text.strip())), "")
+
+
+def _strip_markdown(source: str) -> str:
+    return "\n".join(map(strip_markup, source.split("\n")))
+
+
+def _read_page(source: str) -> str:
+    return extract_html_text(source)[1]
+
+
+def _shorten_output(text: str) -> str:
+    """Return an output, a long one without its middle."""
+    if len(text) <= _OUTPUT_START + _OUTPUT_END:
+        return text
+    return f"{text[:_OUTPUT_START]}…{text[-_OUTPUT_END:]}"
 
 
 def _build_document(raw: RawFile, cells: list[_NotebookCell], notebook_metadata: dict[str, Any]) -> ParsedDocument:
