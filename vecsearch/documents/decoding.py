@@ -80,11 +80,27 @@ _MAGIC: Final = (
     (b"wOF2", "a font"),
 )
 
+_TAR: Final = re.compile(rb".{257}ustar[\0 ]", re.DOTALL)
+_PIXELS: Final = (  # pictures written as text
+    (re.compile(rb"\s*/\*\s*XPM\s*\*/|! XPM2\b"), "an XPM image"),
+    (
+        re.compile(rb"\s*(?:/\*.{0,2000}?\*/\s*)?#define\s+\w+_width\s+\d+\s+#define\s+\w+_height\s+\d+", re.DOTALL),
+        "an XBM image",
+    ),
+    (re.compile(rb"P[1-6]\s{0,9}\n(?:#[^\n]*\n)*\s*\d+\s+\d+\s+\d"), "a PNM image"),
+)
+
 # Backspaces overstrike in old manuals and escapes colour a log; the other controls, beyond a few, are no text.
 _CONTROLS: Final = bytes({*range(1, 32), 127} - set(b"\b\t\n\v\f\r\x1b"))
 _NO_CONTROLS: Final = bytes(set(range(256)) - set(_CONTROLS))
 _CONTROLS_ALLOWED: Final = 3
 _CONTROLS_SHARE: Final = 0.03
+
+# A log that was cut off, or written by a program in C, holds a few NULs, a file of records many. A row of them counts as one.
+_NULS_SHARE: Final = 0.03  # of the other characters
+_NULS: Final = re.compile("\0+")
+_NUL_BYTES: Final = re.compile(b"\0+")
+_BLANK_NULS: Final = re.compile(r"\0+(?=\s|\Z)")
 
 _ASCII_BYTES: Final = bytes(range(128))
 _UTF8_SEQUENCE: Final = re.compile(
@@ -131,14 +147,20 @@ def decode(data: bytes, *, declared: str | None = None) -> str:
     Raises BinaryFileError for binary data, UnreadableFileError for damaged text, UnknownEncoding where no reading is likely.
     """
     text = _decode_bytes(data, declared)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return replace_nuls(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def replace_nuls(text: str) -> str:
+    """Return a text with a blank for each row of NULs that stands between words."""
+    return _NULS.sub(" ", _BLANK_NULS.sub("", text)) if "\0" in text else text
 
 
 def is_binary(head: bytes) -> bool:
     """Return whether a file that begins with these bytes is no text. Reads no more than SNIFF_BYTES of them."""
     head = head[:SNIFF_BYTES]
     return not find_byte_order_mark(head) and (
-        _detect_binary_kind(head) is not None or (b"\0" in head and _decode_bare_utf16(head[: len(head) & ~1]) is None)
+        find_magic(head) is not None
+        or (_find_binary_error(head) is not None and (b"\0" not in head or _decode_bare_utf16(head[: len(head) & ~1]) is None))
     )
 
 
@@ -159,17 +181,16 @@ def find_declared_charset(data: bytes) -> str | None:
 def _decode_bytes(data: bytes, declared: str | None) -> str:
     if mark := find_byte_order_mark(data):
         return _decode_marked(data, *mark)
-    if kind := _detect_binary_kind(data):
-        raise BinaryFileError(f"binary ({kind}), not text")
-    if b"\0" in data:
-        text = _decode_bare_utf16(data)
-        if text is None:
-            raise make_nul_error()
+    if kind := find_magic(data):
+        raise make_binary_error(kind)
+    if b"\0" in data and (text := _decode_bare_utf16(data)) is not None:
         return text
+    if error := _find_binary_error(data):
+        raise error
     try:
         return data.decode()
-    except UnicodeDecodeError as error:
-        return data.decode(_choose_legacy(data, declared, error.start))
+    except UnicodeDecodeError as broken:
+        return data.decode(_choose_legacy(data, declared, broken.start))
 
 
 def find_byte_order_mark(data: bytes) -> tuple[bytes, str] | None:
@@ -182,7 +203,9 @@ def _decode_marked(data: bytes, mark: bytes, encoding: str) -> str:
         text = data[len(mark) :].decode(encoding).rstrip("\0")
     except UnicodeDecodeError as error:
         raise make_broken_error(encoding, error.start + len(mark)) from error
-    if "\0" in text:
+    counts = NulCounts()
+    counts.add(text)
+    if text and counts.are_too_many:
         raise make_nul_error()
     return text
 
@@ -197,16 +220,50 @@ def make_nul_error() -> BinaryFileError:
     return BinaryFileError("binary (NUL characters), not text")
 
 
-def _detect_binary_kind(data: bytes) -> str | None:
-    """Return what kind of binary data this is, None when nothing speaks against text but perhaps NULs."""
-    if kind := find_magic(data):
-        return kind
-    return None if b"\0" in data else describe_controls(count_controls(data), len(data))
+def make_binary_error(kind: str) -> BinaryFileError:
+    """Return what is said of bytes of a kind that is no text."""
+    return BinaryFileError(f"binary ({kind}), not text")
+
+
+def _find_binary_error(data: bytes) -> BinaryFileError | None:
+    """Return what is said of bytes with too many NULs or control characters."""
+    counts = NulCounts()
+    counts.add(data)
+    if counts.are_too_many:
+        return make_nul_error()
+    kind = describe_controls(count_controls(data), counts.others)
+    return make_binary_error(kind) if kind else None
 
 
 def find_magic(head: bytes) -> str | None:
-    """Return what kind of binary data begins like this."""
-    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+    """Return what kind of binary data, or of picture written as text, begins like this."""
+    if _TAR.match(head):
+        return "a tar archive"
+    head = head[:SNIFF_BYTES]
+    known = (kind for magic, kind in _MAGIC if head.startswith(magic))
+    return next(known, None) or next((kind for pattern, kind in _PIXELS if pattern.match(head)), None)
+
+
+@dataclass(slots=True)
+class NulCounts:
+    """The NULs of bytes or of a text, counted over its pieces."""
+
+    rows: int = 0  # of NULs one after the other
+    others: int = 0  # that are none
+    in_row: bool = False  # at the end of the last piece
+
+    def add(self, piece: bytes | str) -> None:
+        """Count a piece."""
+        rows = _NULS.findall(piece) if isinstance(piece, str) else _NUL_BYTES.findall(piece)
+        goes_on = self.in_row and piece[:1] in ("\0", b"\0")
+        self.rows += len(rows) - goes_on
+        self.others += len(piece) - sum(map(len, rows))
+        self.in_row = piece[-1:] in ("\0", b"\0") if piece else self.in_row
+
+    @property
+    def are_too_many(self) -> bool:
+        """Return whether they speak against text."""
+        return self.rows > self.others * _NULS_SHARE
 
 
 def count_controls(data: bytes) -> int:
@@ -232,7 +289,8 @@ def _decode_bare_utf16(data: bytes) -> str | None:
         text = data.decode("utf-16-le" if little else "utf-16-be")
     except UnicodeDecodeError:
         return None
-    return None if _detect_binary_kind(text.encode()) else text
+    data = text.encode()
+    return None if find_magic(data) or describe_controls(count_controls(data), len(data)) else text
 
 
 def has_two_blocks(blocks: Counter[int]) -> bool:
@@ -327,7 +385,7 @@ def guess_national(head: bytes, high: int) -> str | None:
         return None
     from charset_normalizer import from_bytes
 
-    best = from_bytes(_trim_to_whole_lines(head), cp_isolation=_NATIONAL_ENCODINGS.split()).best()
+    best = from_bytes(_trim_to_whole_lines(head).replace(b"\0", b""), cp_isolation=_NATIONAL_ENCODINGS.split()).best()
     if best is None or best.chaos > _GUESS_CHAOS or (best.coherence < _GUESS_COHERENCE and not best.multi_byte_usage):
         return None
     return best.encoding

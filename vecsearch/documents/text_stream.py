@@ -9,23 +9,25 @@ import codecs
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, Final, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.settings import SNIFF_BYTES, STREAM_BLOCK_BYTES
 from vecsearch.documents.decoding import (
-    BinaryFileError,
     LegacyCounts,
+    NulCounts,
     count_controls,
     describe_controls,
     find_byte_order_mark,
     find_magic,
     guess_national,
     has_two_blocks,
+    make_binary_error,
     make_broken_error,
     make_nul_error,
     make_unknown_error,
+    replace_nuls,
 )
 
 OpenFile: TypeAlias = Callable[[], BinaryIO]  # opens it from the beginning
@@ -50,14 +52,14 @@ def choose_encoding(open_file: OpenFile) -> FileEncoding:
         _check_marked(open_file, encoding)
         return encoding
     bytes_seen = _count_bytes(open_file)
-    kind = find_magic(head) or (None if bytes_seen.has_nul else describe_controls(bytes_seen.controls, bytes_seen.size))
-    if kind:
-        raise BinaryFileError(f"binary ({kind}), not text")
-    if bytes_seen.has_nul:
-        codec = _choose_bare_utf16(open_file, bytes_seen.size)
-        if codec is None:
-            raise make_nul_error()
+    if kind := find_magic(head):
+        raise make_binary_error(kind)
+    if bytes_seen.nuls.rows and (codec := _choose_bare_utf16(open_file, bytes_seen.size)):
         return FileEncoding(codec)
+    if bytes_seen.nuls.are_too_many:
+        raise make_nul_error()
+    if kind := describe_controls(bytes_seen.controls, bytes_seen.nuls.others):
+        raise make_binary_error(kind)
     return FileEncoding("utf-8" if bytes_seen.broken_at is None else _choose_legacy(open_file, head, bytes_seen.broken_at))
 
 
@@ -65,11 +67,21 @@ def read_text(open_file: OpenFile, encoding: FileEncoding) -> Iterator[str]:
     """Yield the text in blocks: lines end in \\n, no byte order mark, no NUL. Raises UnreadableFileError, OSError."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding.codec)(), translate=True)
     try:
-        for block in _read_blocks(open_file, len(encoding.mark)):
-            yield decoder.decode(block).replace("\0", "")  # after a mark NULs may pad the end
-        yield decoder.decode(b"", final=True)
+        blocks = (decoder.decode(block, final) for block, final in _mark_last(_read_blocks(open_file, len(encoding.mark))))
+        yield from _replace_nuls(blocks)
     except UnicodeDecodeError as error:
         raise UnreadableFileError("the file changed while it was read") from error
+
+
+def _replace_nuls(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the texts as `replace_nuls` gives them for all together: NULs at an end wait for what follows them."""
+    has_nul = False
+    for text in texts:
+        if text:
+            whole = "\0" + text if has_nul else text
+            body = whole.rstrip("\0")
+            has_nul = len(body) < len(whole)
+            yield replace_nuls(body)
 
 
 def _read_blocks(open_file: OpenFile, start: int = 0) -> Iterator[bytes]:
@@ -100,16 +112,15 @@ def _mark_last(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
 
 
 def _check_marked(open_file: OpenFile, encoding: FileEncoding) -> None:
-    """Raise UnreadableFileError for bytes that are not what their mark says, and for NULs anywhere but at the end."""
-    ended = has_nul = False
+    """Raise UnreadableFileError for bytes that are not what their mark says, and for many NULs anywhere but at the end."""
+    nuls = NulCounts()
     try:
         for text in _decode_blocks(_read_blocks(open_file, len(encoding.mark)), encoding.codec):
-            body = text.rstrip("\0")
-            has_nul |= "\0" in body or (ended and body != "")
-            ended |= len(body) < len(text)
+            nuls.add(text)
     except UnicodeDecodeError as error:
         raise make_broken_error(encoding.codec, error.start + len(encoding.mark)) from error
-    if has_nul:
+    nuls.rows -= nuls.in_row
+    if nuls.others and nuls.are_too_many:
         raise make_nul_error()
 
 
@@ -119,7 +130,7 @@ class _ByteCounts:
 
     size: int = 0
     controls: int = 0
-    has_nul: bool = False
+    nuls: NulCounts = field(default_factory=NulCounts)
     broken_at: int | None = None
 
 
@@ -130,7 +141,7 @@ def _count_bytes(open_file: OpenFile) -> _ByteCounts:
         for block in _read_blocks(open_file):
             counts.size += len(block)
             counts.controls += count_controls(block)
-            counts.has_nul |= b"\0" in block
+            counts.nuls.add(block)
             yield block
 
     blocks = count()

@@ -22,9 +22,9 @@ _BADGE_TARGET: Final = re.compile(
     r"badge|shields\.io|travis-ci|circleci|codecov|coveralls|appveyor|/workflows/|goreportcard|gitter\.im|snyk\.io|\.svg\?",
     re.IGNORECASE,
 )
-_BADGE_WORDS: Final = re.compile(
-    r"(?:build|ci|tests?|coverage|licen[cs]e|docs|documentation|downloads|(?:npm|pypi|latest)(?: version)?|version|release)"
-    r"(?:[ -](?:status|badge|passing|coverage))?$",
+_EMPTY_WORDS: Final = re.compile(
+    r"(?:logo|icon|banner|image|build|ci|tests?|coverage|licen[cs]e|docs|documentation|downloads|version|release"
+    r"|(?:npm|pypi|latest)(?: version)?)(?:[ -](?:status|badge|passing|coverage))?$",
     re.IGNORECASE,
 )
 _MARKUP: Final = (
@@ -44,11 +44,12 @@ _CLOSING: Final = re.compile(r"</h[1-6]\s*>", re.IGNORECASE)
 
 
 def strip_markup(heading: str) -> str:
-    """Return a heading without its markup; the words of an image only where it has no others and the image is no badge."""
+    """Return a heading without its markup; an image is what it shows, a badge or a nameless logo nothing."""
     heading = heading[:_HEADING_MAX]
     if _MARKUP_CHARACTERS.search(heading):
-        heading = _LINKED_IMAGE.sub(_unlink_image, heading)
-        heading = _strip_inline(_IMAGE.sub("", heading)) or _strip_inline(_IMAGE.sub(_describe_image, heading))
+        heading = _IMAGE.sub(_describe_image, _LINKED_IMAGE.sub(_unlink_image, heading))
+        for pattern, replacement in _MARKUP:
+            heading = pattern.sub(replacement, heading)
     return " ".join(unescape(heading).split())
 
 
@@ -71,12 +72,6 @@ def find_html_headings(prose: Iterable[Line]) -> Iterator[Heading]:
             level = 0
 
 
-def _strip_inline(heading: str) -> str:
-    for pattern, replacement in _MARKUP:
-        heading = pattern.sub(replacement, heading)
-    return heading.strip()
-
-
 def _unlink_image(match: re.Match[str]) -> str:
     """Return the image alone; nothing for a badge, which is a drawing by its name or a reference."""
     target = match[2]
@@ -90,4 +85,4 @@ def _describe_image(match: re.Match[str]) -> str:
     else:
         alt = _ALT.search(attributes)
         target, words = attributes, next(filter(None, alt.groups()), "") if alt else ""
-    return "" if _BADGE_TARGET.search(target) or _BADGE_WORDS.match(words.strip()) else words
+    return "" if _BADGE_TARGET.search(target) or _EMPTY_WORDS.match(words.strip()) else words
