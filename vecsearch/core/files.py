@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vecsearch.core.settings import MAX_FILE_BYTES
+from vecsearch.core.source_paths import format_path, parse_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,11 @@ class FoundFile:
     explicit: bool
     size: int
 
+    @property
+    def source(self) -> str:
+        """Return its path as it is shown."""
+        return format_path(self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
@@ -95,3 +101,7 @@ class Scan:
     empty_roots: tuple[Path, ...]
     ignored: tuple[Path, ...]
     linked_roots: tuple[Path, ...] = ()
+
+    def list_failed_paths(self) -> tuple[Path, ...]:
+        """Return the paths on the disk of what failed."""
+        return tuple(Path(parse_path(failure.source)) for failure in self.failed)

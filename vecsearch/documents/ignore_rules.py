@@ -199,8 +199,6 @@ class IgnoreStack:
             return _compile_lines(tuple(_read_lines(path)))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except UnicodeDecodeError as error:
-            self.on_error(path, f"broken UTF-8 at byte {error.start:,}; nothing is ignored by it")
         except OSError as error:
             self.on_error(path, f"{describe_os_error(error, path)}; nothing is ignored by it")
         return None
@@ -223,5 +221,8 @@ def _read_lines(path: str) -> list[str]:
         raise OSError(errno.EINVAL, "not a regular file")
     if info.st_size > _FILE_BYTES_MAX:
         raise OSError(errno.EFBIG, f"more than {_FILE_BYTES_MAX:,} bytes")
-    with open(path, encoding="utf-8-sig", newline="\n") as file:  # noqa: PTH123
-        return [line.removesuffix("\n").removesuffix("\r") for line in file]
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:  # noqa: PTH123 (as names of files)
+        lines = [line.removesuffix("\n").removesuffix("\r") for line in file]
+    if any("\0" in line for line in lines):
+        raise OSError(errno.EINVAL, "characters that no pattern has (NUL)")
+    return lines

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from vecsearch.core.files import FailedFile, FileFilter, FoundFile, Scan, SkippedFile
-from vecsearch.core.source_paths import resolve_path
+from vecsearch.core.source_paths import format_path, read_given_path, resolve_path
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import format_count
 from vecsearch.documents.globs import (
@@ -55,7 +55,7 @@ def scan(
     choice = _CompiledFilter.from_file_filter(selection)
     with suppress(RunStoppedError):
         for root in stop.check_each(roots):
-            _scan_root(os.path.expanduser(os.fspath(root)), choice, builder)
+            _scan_root(read_given_path(os.path.expanduser(root)), choice, builder)
     return builder.build_scan()
 
 
@@ -88,7 +88,7 @@ class _ScanBuilder:
     unread_paths: list[Path] = field(default_factory=list)
 
     def add_failure(self, path: str, reason: str) -> None:
-        self.failed.setdefault(_replace_surrogates(path), reason)
+        self.failed.setdefault(path, reason)
 
     def add_unreadable(self, path: str, reason: str) -> None:
         """Record a failure after which it is not known what lies there, so that no root around it counts as fully scanned."""
@@ -100,7 +100,7 @@ class _ScanBuilder:
 
     def ignore(self, path: str, ignore_file: str) -> None:
         self.ignored[path] = None
-        self.skip(path, f"ignored by {_replace_surrogates(ignore_file)}")
+        self.skip(path, f"ignored by {format_path(ignore_file)}")
 
     def add_file(self, path: str, size: int, *, explicit: bool) -> None:
         self.files[path] = (explicit or (path in self.files and self.files[path][0]), size)
@@ -110,8 +110,8 @@ class _ScanBuilder:
         meant = self.files.keys() | self.failed.keys() | self.walked_roots.keys()  # by one root, whatever another left out
         scan = Scan(
             files=tuple(FoundFile(Path(path), named, size) for path, (named, size) in self.files.items()),
-            failed=tuple(FailedFile(uri, error) for uri, error in self.failed.items()),
-            skipped=tuple(SkippedFile(uri, reason) for uri, reason in self.skipped.items() if uri not in meant),
+            failed=tuple(FailedFile(format_path(path), error) for path, error in self.failed.items()),
+            skipped=tuple(SkippedFile(format_path(path), reason) for path, reason in self.skipped.items() if path not in meant),
             fully_scanned=tuple(root for root in complete if not any(gap.is_relative_to(root) for gap in self.unread_paths)),
             empty_roots=tuple(map(Path, self.empty_roots)),
             ignored=tuple(Path(path) for path in self.ignored if path not in meant),
@@ -151,9 +151,7 @@ def _scan_explicit_path(path: str, file_filter: _CompiledFilter, builder: _ScanB
     except OSError as error:
         builder.add_failure(path, describe_os_error(error, path))
         return
-    if not _is_unicode(path):
-        builder.add_failure(path, "the name is no valid Unicode")
-    elif stat.S_ISREG(info.st_mode) and info.st_size > file_filter.max_bytes:
+    if stat.S_ISREG(info.st_mode) and info.st_size > file_filter.max_bytes:
         builder.add_failure(path, _format_size_error(info.st_size, file_filter.max_bytes))
     elif stat.S_ISREG(info.st_mode):
         builder.add_file(path, info.st_size, explicit=True)
@@ -230,9 +228,6 @@ class _FolderWalker:
         """Take in what an entry of a folder is; gives a folder to walk into."""
         if entry.name.startswith("."):
             return None
-        if not _is_unicode(entry.name):
-            self._builder.add_failure(entry.path, "the name is no valid Unicode")
-            return None
         info, real_path = _read_stat(entry), _find_real_path(entry, parent)
         known, folder = not isinstance(info, OSError), not isinstance(info, OSError) and stat.S_ISDIR(info.st_mode)
         included = self._is_included(entry, parent, folder=folder)
@@ -262,7 +257,7 @@ class _FolderWalker:
     def _find_outside_target(self, target: str) -> str | None:
         """Return where a link leads, if that is out of the root."""
         inside = target == self._root or target.startswith(os.path.join(self._root, ""))
-        return None if inside else _replace_surrogates(target)
+        return None if inside else format_path(target)
 
     def _add_file(self, path: str, info: os.stat_result) -> None:
         if not stat.S_ISREG(info.st_mode):
@@ -315,11 +310,3 @@ def _format_bytes(size: int) -> str:
             digits = 0 if size % unit == 0 or size >= 100 * unit else 1
             return f"{size / unit:,.{digits}f} {name}"
     return format_count(size, "byte")
-
-
-def _is_unicode(name: str) -> bool:
-    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def _replace_surrogates(path: str) -> str:
-    return "".join("\N{REPLACEMENT CHARACTER}" if "\ud800" <= character <= "\udfff" else character for character in path)

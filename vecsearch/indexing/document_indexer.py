@@ -13,6 +13,7 @@ from pathlib import Path
 from vecsearch.core.files import SkippedFile
 from vecsearch.core.parallel import map_parallel
 from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
+from vecsearch.core.source_paths import to_absolute_path
 from vecsearch.core.types import Split
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders.base import TextEncoder
@@ -134,7 +135,7 @@ class DocumentIndexer:
         prior = find_stored(self._target, document.id)
         if not self._claim_id(document.id, prior, progress, last=last):
             return None
-        is_elsewhere = is_mounted(Path(progress.origin), self._source_root)
+        is_elsewhere = is_mounted(to_absolute_path(self._source_root, progress.source), self._source_root)
         return LongDocument(
             self._target, self._batches, file=IndexedFile(progress.source, None, self._split, None, is_elsewhere),
             get_encoder=self._get_encoder, advance=self._progress.advance, prior=prior, known=known, dry_run=self._dry_run,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 
 from vecsearch.core.files import FailedFile, Scan
-from vecsearch.core.source_paths import resolve_path, to_absolute_path, to_stored_path
+from vecsearch.core.source_paths import format_path, resolve_path, to_absolute_path, to_stored_path
 from vecsearch.core.stop_signal import StopSignal
 from vecsearch.core.types import format_count
 from vecsearch.stores.base import StoredSource
@@ -29,9 +29,9 @@ def find_missing_files(
         gone = {name: path for name, path in stop.check_each(below) if is_gone(path)}
         unmounted = {name for name, path in gone.items() if sources[name].mounted and not is_mounted(path, source_root)}
         if root in scan.empty_roots and gone and not allow_empty:
-            doubts.append(FailedFile(root.as_posix(), _explain_not_removed("the folder is empty", len(gone))))
+            doubts.append(FailedFile(format_path(root), _explain_not_removed("the folder is empty", len(gone))))
         elif unmounted and not allow_empty:
-            doubts.append(FailedFile(root.as_posix(), _explain_not_removed("a file system is gone", len(unmounted))))
+            doubts.append(FailedFile(format_path(root), _explain_not_removed("a file system is gone", len(unmounted))))
             missing |= gone.keys() - unmounted
         else:
             missing |= gone.keys()

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cache
-from pathlib import Path
 from time import perf_counter
 
 from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.files import FailedFile, FoundFile, IndexReport, Scan, SkippedFile
 from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
-from vecsearch.core.source_paths import to_absolute_path, to_stored_path
+from vecsearch.core.source_paths import to_shown_path, to_stored_path
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import CollectionSpec, Split
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
@@ -74,8 +73,8 @@ class IndexPipeline:
     def _index_scan(self, scan: Scan, *, allow_empty: bool) -> None:
         self._stop.check()
         sources = self._read_sources(scan)
-        failed = ((to_stored_path(self._source_root, Path(failure.source)), failure.error) for failure in scan.failed)
-        self._errors.update((name, error) for name, error in failed if name in sources)
+        names = (to_stored_path(self._source_root, path) for path in scan.list_failed_paths())
+        self._errors.update((name, fault.error) for name, fault in zip(names, scan.failed, strict=True) if name in sources)
         renamed = self._find_missing(sources, scan, allow_empty=allow_empty)
         self._is_still_missing = make_missing_check(scan, self._source_root, renamed, self._errors)
         self._progress.begin(sum(file.size for file in scan.files))
@@ -123,7 +122,7 @@ class IndexPipeline:
     def _record_errors(self) -> None:
         for left_out in self._batches.left_out:
             source = left_out.source
-            origin = "" if source is None else to_absolute_path(self._source_root, source).as_posix()
+            origin = "" if source is None else to_shown_path(self._source_root, source)
             self._counts.failed.append(FailedFile(origin, str(left_out)))
             if source is not None:
                 self._errors[source] = str(left_out)  # so that the file is read again by the next run
@@ -139,7 +138,7 @@ class IndexPipeline:
 
     def _read_sources(self, scan: Scan) -> dict[str, StoredSource]:
         """Return what is known of the files that this run can say anything about."""
-        roots = [*scan.fully_scanned, *scan.linked_roots, *scan.ignored, *(Path(failure.source) for failure in scan.failed)]
+        roots = [*scan.fully_scanned, *scan.linked_roots, *scan.ignored, *scan.list_failed_paths()]
         outside = [file.path for file in scan.files if not any(file.path.is_relative_to(root) for root in scan.fully_scanned)]
         with self._target.open_snapshot() as snapshot:
             return {} if snapshot is None else snapshot.find_stored_sources(below=[*roots, *outside])
@@ -168,7 +167,7 @@ class IndexPipeline:
 
     def _begin_file(self, file: FoundFile, result: ParseResult, known: StoredSource | None) -> ReadFile:
         """Read a file's first items; of a small one that is all."""
-        progress = FileProgress(file.path.as_posix(), result.request.name, file.size)
+        progress = FileProgress(file.source, result.request.name, file.size)
         read = ReadFile(file, result, known, progress, result.read_items())
         try:
             read.take_first(READ_DOCUMENTS)
@@ -211,12 +210,12 @@ class IndexPipeline:
         if file.explicit or (known and known.documents):
             self._record_failure(file, str(error), known, name)
         else:
-            self._counts.skipped.append(SkippedFile(file.path.as_posix(), str(error)))
+            self._counts.skipped.append(SkippedFile(file.source, str(error)))
             self._missing |= {name} if known else set()
 
     def _record_failure(self, file: FoundFile, reason: str, known: StoredSource | None, name: str) -> None:
         note = f"; what it gave before is kept ({known.documents:,})" if known and known.documents else ""
-        self._counts.failed.append(FailedFile(file.path.as_posix(), reason + note))
+        self._counts.failed.append(FailedFile(file.source, reason + note))
         self._errors[name] = reason
 
     def _finish_file(self, file: FoundFile, result: ParseResult, progress: FileProgress, known: StoredSource | None) -> None:

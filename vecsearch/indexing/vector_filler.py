@@ -19,7 +19,7 @@ from vecsearch.core.batched import batched
 from vecsearch.core.errors import CollectionChangedError, EncodingError
 from vecsearch.core.files import FailedFile
 from vecsearch.core.settings import BATCH_CHUNKS, FILL_WINDOW
-from vecsearch.core.source_paths import to_absolute_path
+from vecsearch.core.source_paths import to_shown_path
 from vecsearch.core.stop_signal import NO_STOP, StopSignal
 from vecsearch.documents.chunk_inputs import build_encoder_input
 from vecsearch.encoders.base import TextEncoder
@@ -110,7 +110,7 @@ class VectorFiller:
                     writer.record_failures(by_file)
         paths = {key: document.source for key, document in stored.items()}
         return tuple(
-            FailedFile("" if path is None or root is None else to_absolute_path(root, path).as_posix(), reasons[key])
+            FailedFile("" if path is None or root is None else to_shown_path(root, path), reasons[key])
             for key, path in paths.items()
         )
 

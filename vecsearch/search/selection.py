@@ -12,7 +12,7 @@ import numpy as np
 
 from vecsearch.core.checks import is_unicode, shorten_repr
 from vecsearch.core.errors import DocumentNotFoundError, InputError
-from vecsearch.core.source_paths import resolve_path
+from vecsearch.core.source_paths import format_path, read_given_path, resolve_path
 from vecsearch.core.types import AnyPath, OnMissing, format_names
 from vecsearch.stores.base import NO_IDS, Ids, Snapshot
 
@@ -41,7 +41,7 @@ def select_documents(
         return snapshot.list_document_ids(where=where)
     keys = snapshot.list_document_ids(source=resolve_source(source))
     if not keys:
-        raise InputError(f"nothing was indexed from {abspath(source)}; see `vecsearch ls`")
+        raise InputError(f"nothing was indexed from {format_path(abspath(source))}; see `vecsearch ls`")
     return keys
 
 
@@ -75,10 +75,7 @@ def resolve_source(source: AnyPath) -> list[Path]:
     """
     if not fspath(source):  # an empty variable of a script would mean the folder that it runs in
         raise InputError("source is empty; for the current folder: .")
-    for path in (paths := [resolve_path(source), abspath(source)]):
-        if not is_unicode(path):
-            raise InputError(f"nothing was indexed from {shorten_repr(path)}, whose name is no valid Unicode; see `vecsearch ls`")
-    return [Path(path) for path in dict.fromkeys(paths)]
+    return [Path(path) for path in dict.fromkeys((resolve_path(source), abspath(read_given_path(source))))]
 
 
 def _make_unknown_id_error(keys: Sequence[Any], collection: str) -> DocumentNotFoundError:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from os import PathLike, fspath
+from os import PathLike
 from os.path import abspath
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply
 from vecsearch.core.patterns import compile_pattern
 from vecsearch.core.plain_values import to_plain_value
 from vecsearch.core.settings import FILTER_VALUES_MAX
-from vecsearch.core.source_paths import resolve_path
+from vecsearch.core.source_paths import format_path, read_given_path, resolve_path
 from vecsearch.core.types import JSON, Where
 
 _DEPTH_MAX: Final = 24  # mappings inside each other; SQLite's parser goes little deeper
@@ -156,8 +156,10 @@ def _parse_equal(key: FilterKey, value: Any) -> Filter:
 def _make_equal(key: FilterKey, values: Sequence[JSON]) -> Filter:
     """Return what is true where the value is one of these."""
     if key is DocumentField.SOURCE:
-        paths = (path for value in values for path in (resolve_path(value), abspath(value)))  # as `resolve_source` has them
-        return SourceWithin(tuple(dict.fromkeys(paths)))
+        paths = (
+            path for value in values for path in (resolve_path(value), abspath(read_given_path(value)))
+        )  # as `resolve_source`
+        return SourceWithin(tuple(dict.fromkeys(map(format_path, paths))))
     if key is DocumentField.TYPE:
         values = [value.lower().removeprefix(".") for value in values]
     if key is DocumentField.LANGUAGE:
@@ -271,8 +273,8 @@ def _has_string_keys(value: Mapping[Any, JSON]) -> bool:
 
 def _check_text(key: FilterKey, operator: str, value: Any) -> str:
     subject = f"{operator} on {_show_key(key)}" if operator else _show_key(key)
-    if key is DocumentField.SOURCE and isinstance(value, PathLike):
-        value = fspath(value)
+    if key is DocumentField.SOURCE and isinstance(value, str | PathLike):
+        value = value if isinstance(value, str) and is_unicode(value) else format_path(value)
     try:
         plain = to_plain_value(value)
     except ValueError as error:

@@ -136,7 +136,9 @@ def index_failed_files(
     with options.open_for_reading() as collection:
         failed = [source.source for source in collection.list_sources(failed=True)]
     roots = [Path(resolve_path(Path(path).expanduser())) for path in paths]
-    selected_paths = [path for path in failed if not roots or any(Path(path).is_relative_to(root) for root in roots)]
+    selected_paths = [
+        path for path in failed if not roots or any(Path(resolve_path(path)).is_relative_to(root) for root in roots)
+    ]
     with _open_collection(options, run, make=True, readonly=dry_run) as collection:
         files = scan(selected_paths, selection=run.file_filter)
         return _index_scan(options, collection, files, run, dry_run=dry_run, vectors=vectors)

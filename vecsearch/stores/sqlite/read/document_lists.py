@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, func, or_, select
 
 from vecsearch.core.batched import batched
-from vecsearch.core.source_paths import to_absolute_path
+from vecsearch.core.source_paths import to_shown_path
 from vecsearch.core.types import DocumentSummary, ListOrder, Metadata, SourceState
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.stored_values import parse_stored_json
@@ -62,7 +62,7 @@ def summarize(connection: Connection, state: CollectionState, parent: Path, ids:
             .where(documents.c.collection_id == state.id, documents.c.external_id.in_(_select_values(batch)))
         )  # fmt: skip
         for key, path, title, count, at, file_state, error in rows:
-            source = None if path is None else to_absolute_path(parent, path).as_posix()
+            source = None if path is None else to_shown_path(parent, path)
             found[key] = DocumentSummary(key, source, title, count, at, SourceState(file_state), error)
     return [found[key] for key in dict.fromkeys(ids) if key in found]
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, case, exists, func, or_, s
 
 from vecsearch.core.batched import batched
 from vecsearch.core.parsed import ChunkSpan
-from vecsearch.core.source_paths import to_absolute_path
+from vecsearch.core.source_paths import to_shown_path
 from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Metadata, Source, Split, VectorOrigin
 from vecsearch.stores.base import EncodedChunks, Matrix, PendingChunk, StoredDocument, StoredSource, StoredVector, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
@@ -137,7 +137,7 @@ class DocumentReader:
         return document_lists.summarize(self._connection, self.state, self._parent, ids)
 
     def _resolve_source(self, path: str | None) -> str | None:
-        return None if path is None else to_absolute_path(self._parent, path).as_posix()
+        return None if path is None else to_shown_path(self._parent, path)
 
     def list_sources(self, *, limit: int | None = None, offset: int = 0, failed: bool = False) -> list[Source]:
         """Return a page of the files by path, all or those whose newest attempt failed."""

@@ -20,7 +20,7 @@ from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.sorted_ids import find_positions
-from vecsearch.core.source_paths import to_absolute_path
+from vecsearch.core.source_paths import to_shown_path
 from vecsearch.core.types import ChunkId, Document, DocumentSummary, ListOrder, Metadata, Source
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import (
@@ -221,7 +221,7 @@ class SQLiteSnapshot:
         _, key, ordinal, text, title, path, start, end, metadata, location, payload = row
         return Hit(
             id=key, chunk_index=ordinal, score=score, similarity=similarity, text=text, title=title,
-            source=None if path is None else to_absolute_path(self._parent, path).as_posix(),
+            source=None if path is None else to_shown_path(self._parent, path),
             start=start, end=end, metadata=parse_stored_json(metadata), location=parse_location(location),
             payload=parse_payload(payload),
         )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, case, false, func, or_, select
 
-from vecsearch.core.source_paths import to_absolute_path, to_stored_path
+from vecsearch.core.source_paths import to_shown_path, to_stored_path
 from vecsearch.core.types import Source, SourceState
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.tables import chunks, documents, sources
@@ -41,7 +41,7 @@ def list_sources(
         query = query.where(sources.c.error.is_not(None))
     rows = connection.execute(query.order_by(sources.c.path).limit(limit).offset(offset))
     return [
-        Source(to_absolute_path(parent, path).as_posix(), SourceState(kind), documents_, chunks_, at, error)
+        Source(to_shown_path(parent, path), SourceState(kind), documents_, chunks_, at, error)
         for path, kind, documents_, chunks_, at, error in rows
     ]
 
