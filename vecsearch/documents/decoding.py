@@ -254,6 +254,9 @@ class NulCounts:
 
     def add(self, piece: bytes | str) -> None:
         """Count a piece."""
+        if piece and (b"\0" if isinstance(piece, bytes) else "\0") not in piece:  # type: ignore[operator]
+            self.others, self.in_row = self.others + len(piece), False
+            return
         rows = _NULS.findall(piece) if isinstance(piece, str) else _NUL_BYTES.findall(piece)
         goes_on = self.in_row and piece[:1] in ("\0", b"\0")
         self.rows += len(rows) - goes_on

@@ -18,7 +18,7 @@ from vecsearch.documents.loaders.document_info import build_metadata, map_metada
 from vecsearch.documents.loaders.headings import build_sections
 from vecsearch.documents.loaders.html_layout import Layout
 from vecsearch.documents.loaders.html_marks import SymbolFonts, find_symbol_fonts
-from vecsearch.documents.loaders.html_visibility import is_drawn_text, is_hidden, is_never_shown
+from vecsearch.documents.loaders.html_visibility import find_hidden, is_never_shown, is_other_choice, is_undrawn_text
 from vecsearch.documents.loaders.office.property_fields import normalize_title
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 from vecsearch.documents.loaders.xhtml import convert_to_html, is_xhtml
@@ -59,9 +59,10 @@ def extract_html_text(source: str) -> tuple[str | None, str]:
 def read_page(source: str) -> Page:
     """Return all that a page says. Takes any HTML."""
     tree = LexborHTMLParser(convert_to_html(source) if is_xhtml(source) else source)
-    layout = _build_layout(tree, find_symbol_fonts(source), with_hidden=False)
-    if not layout.full_text:  # a script shows the page
-        layout = _build_layout(tree, find_symbol_fonts(source), with_hidden=True)
+    hidden = find_hidden(tree)
+    layout = _build_layout(tree, find_symbol_fonts(source), hidden)
+    if hidden and not layout.full_text:  # a script shows the page
+        layout = _build_layout(tree, find_symbol_fonts(source), frozenset())
     text = layout.full_text
     head = tree.css_first("head > title")
     title = " ".join(head.text().split()) if head is not None else ""
@@ -87,19 +88,19 @@ def _read_metadata(tree: LexborHTMLParser) -> Metadata:
     return {**build_metadata(author=author, language=language), **dates}
 
 
-def _build_layout(tree: LexborHTMLParser, fonts: SymbolFonts | None, *, with_hidden: bool) -> Layout:
+def _build_layout(tree: LexborHTMLParser, fonts: SymbolFonts | None, hidden: frozenset[int]) -> Layout:
     layout = Layout(fonts)
     if tree.root is not None:
-        _walk(tree.root, layout, with_hidden)
+        _walk(tree.root, layout, hidden)
     return layout
 
 
-def _walk(root: LexborNode, layout: Layout, with_hidden: bool) -> None:
+def _walk(root: LexborNode, layout: Layout, hidden: frozenset[int]) -> None:
     """Enter and leave each element, in order. No recursion: pages nest as deep as they like."""
     open_tags: list[tuple[LexborNode, str]] = []
     node: LexborNode | None = root
     while node is not None:
-        child = _visit(node, layout, with_hidden)
+        child = _visit(node, layout, hidden)
         if child is not None:
             open_tags.append((node, node.tag or ""))
             node = child
@@ -112,11 +113,13 @@ def _walk(root: LexborNode, layout: Layout, with_hidden: bool) -> None:
         node = node.next if node is not None else None
 
 
-def _visit(node: LexborNode, layout: Layout, with_hidden: bool) -> LexborNode | None:
+def _visit(node: LexborNode, layout: Layout, hidden: frozenset[int]) -> LexborNode | None:
     """Take a node in; gives the first child where there is one to go on with."""
-    if node.is_text_node and is_drawn_text(node):
+    if node.is_text_node and not (layout.is_in_drawing and is_undrawn_text(node)):
         layout.add_text(node.text_content or "")
-    if not node.is_element_node or is_never_shown(node) or (not with_hidden and is_hidden(node)):
+    if not node.is_element_node or is_never_shown(node) or (layout.is_in_drawing and is_other_choice(node)):
+        return None
+    if node.mem_id in hidden:
         return None
     tag = node.tag or ""
     layout.enter(node, tag)

@@ -50,6 +50,11 @@ class Layout:
         """Return all the words."""
         return "".join(self._words.parts).rstrip()
 
+    @property
+    def is_in_drawing(self) -> bool:
+        """Return whether an SVG drawing is open."""
+        return self._nesting["drawing"] > 0
+
     def find_headings_and_tables(self) -> tuple[list[Heading], list[Table]]:
         """Return the headings, and the tables that have a header, on the characters of the text."""
         return self._structure.compute_positions()

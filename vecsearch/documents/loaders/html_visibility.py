@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from typing import Final
 
-from selectolax.lexbor import LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 _NEVER_SHOWN: Final = frozenset(
     "head script style noscript template iframe object embed canvas audio video datalist nav ix:header symbol metadata".split()
 )
 _UNDRAWN_TEXT: Final = frozenset("svg g defs switch marker pattern clipPath mask".split())  # text right inside is not drawn
 _WHOLE_PAGE: Final = frozenset(("html", "body"))  # a script shows them once the page is ready
+_MAY_HIDE: Final = "[hidden], [style], [aria-hidden]"
 _CONTAINERS: Final = frozenset("div main article section form".split())
 _CONTENT: Final = "h1, h2, h3, h4, h5, h6, p, article, main"
 
 
 def is_never_shown(node: LexborNode) -> bool:
     """Return whether an element is none that is shown, whatever its attributes say; a header of inline XBRL is none."""
-    return node.tag in _NEVER_SHOWN or _is_other_choice(node)
+    return node.tag in _NEVER_SHOWN
 
 
-def is_hidden(node: LexborNode) -> bool:
-    """Return whether an element hides itself by `hidden`, its style, or `aria-hidden`, as an icon or a second copy does."""
+def find_hidden(tree: LexborHTMLParser) -> frozenset[int]:
+    """Return the `mem_id` of each element that hides itself by `hidden`, its style, or `aria-hidden`, as an icon does."""
+    return frozenset(node.mem_id for node in tree.css(_MAY_HIDE) if node.tag not in _WHOLE_PAGE and _is_hidden(node))
+
+
+def _is_hidden(node: LexborNode) -> bool:
     attributes = node.attributes
-    if not attributes or node.tag in _WHOLE_PAGE:
-        return False
     if "hidden" in attributes and (attributes["hidden"] or "").strip().lower() != "until-found":
         return True
     if (attributes.get("aria-hidden") or "").strip().lower() == "true" and not _is_behind_dialog(node):
@@ -33,9 +36,19 @@ def is_hidden(node: LexborNode) -> bool:
     return style.get("display") == "none" or style.get("visibility") in ("hidden", "collapse")
 
 
-def is_drawn_text(node: LexborNode) -> bool:
-    """Return whether a text node is one that is shown: in a drawing only some elements show theirs."""
-    return node.parent is None or node.parent.tag not in _UNDRAWN_TEXT
+def is_undrawn_text(node: LexborNode) -> bool:
+    """Return whether a text node of a drawing is not shown: only some elements show theirs."""
+    return node.parent is not None and node.parent.tag in _UNDRAWN_TEXT
+
+
+def is_other_choice(node: LexborNode) -> bool:
+    """Return whether it stands in a <switch> of a drawing, which shows one of its elements: the first for every language."""
+    if node.parent is None or node.parent.tag != "switch":
+        return False
+    before, after = _find_sibling(node, "prev"), _find_sibling(node, "next")
+    if before is not None and "systemLanguage" not in before.attributes:
+        return True
+    return after is not None and "systemLanguage" in node.attributes
 
 
 def _is_behind_dialog(node: LexborNode) -> bool:
@@ -48,16 +61,6 @@ def _parse_style(style: str) -> dict[str, str]:
     """Return the declarations of a style attribute in lower case, without `!important`; the last of a name counts."""
     pairs = (declaration.partition(":") for declaration in style.lower().split(";"))
     return {name.strip(): value.partition("!")[0].strip() for name, _, value in pairs}
-
-
-def _is_other_choice(node: LexborNode) -> bool:
-    """Return whether it stands in a <switch> of a drawing, which shows one of its elements: the first for every language."""
-    if node.parent is None or node.parent.tag != "switch":
-        return False
-    before, after = _find_sibling(node, "prev"), _find_sibling(node, "next")
-    if before is not None and "systemLanguage" not in before.attributes:
-        return True
-    return after is not None and "systemLanguage" in node.attributes
 
 
 def _find_sibling(node: LexborNode, direction: str) -> LexborNode | None:
