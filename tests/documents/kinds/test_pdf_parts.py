@@ -137,7 +137,7 @@ def test_what_cannot_be_read_of_attached_files_is_said():
     files = [("p.png", b"\x89PNG\r\n\x1a\n\0\0"), ("z.zip", stream.getvalue()), ("e.txt", b""), ("d.pdf", b"%PDF-1.7\nbroken"),
              ("good.txt", b"good")]  # fmt: skip
     items = load_items(make_attached(files))
-    assert [item.source for item in items if isinstance(item, SkippedFile)] == ["f.pdf!p.png", "f.pdf!z.zip", "f.pdf!e.txt"]
+    assert [item.source for item in items if isinstance(item, SkippedFile)] == ["f.pdf!p.png", "f.pdf!e.txt"]
     assert [item.message for item in items if isinstance(item, ParseWarning)] == ["d.pdf: a PDF is damaged"]
     assert items[-1].text == "good"
 
@@ -151,8 +151,24 @@ def test_a_scan_is_called_so_and_costs_no_attached_file():
     assert (document.id, document.text) == ("f.pdf!invoice.xml", "100 euros")
 
 
-def test_files_in_a_pdf_that_lies_in_a_file_are_left():
-    assert [item.text for item in load_items(make_attached([("a.txt", b"one")]), is_member=True)] == ["cover"]
+def test_files_inside_attached_files_are_read_too():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("x.txt", "packed")
+    inner = make_attached([("a.txt", b"one")])
+    items = load_items(make_attached([("d.pdf", inner), ("z.zip", stream.getvalue())]))
+    assert [(item.id, item.text) for item in items[1:]] == [
+        ("f.pdf!d.pdf", "cover"), ("f.pdf!d.pdf/a.txt", "one"), ("f.pdf!z.zip/x.txt", "packed")
+    ]  # fmt: skip
+    assert items[2].sections[0].location["member"] == "d.pdf/a.txt"
+
+
+def test_a_pdf_that_holds_itself_over_and_over_comes_to_an_end():
+    data = make_attached([("a.txt", b"one")])
+    for _ in range(25):
+        data = make_attached([("d.pdf", data)])
+    items = load_items(data)
+    assert "more than 20 files inside each other" in items[-1].message
 
 
 # -- cells side by side

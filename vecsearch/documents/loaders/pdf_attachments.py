@@ -6,24 +6,19 @@ import ctypes
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 import pypdfium2  # type: ignore[import-untyped]
 from pypdfium2 import raw as pdfium
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.files import SkippedFile
-from vecsearch.core.parsed import LoaderItem, ParseWarning, Section
+from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.types import Location
-from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
-from vecsearch.documents.loaders.raw_file import RawFile
-
-_ATTACHMENTS_MAX: Final = 1_000
-_BYTES_MAX: Final = 100_000_000  # of one attached file …
-_TOTAL_MAX: Final = 200_000_000  # … and of all
+from vecsearch.documents.loaders.members import MEMBER_MAX, get_suffix, load_member
+from vecsearch.documents.loaders.raw_file import Container, RawFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,58 +30,29 @@ class _Attachment:
 
 
 def load_attachments(raw: RawFile, document: pypdfium2.PdfDocument, pages: Sequence[int]) -> Iterator[LoaderItem]:
-    """Yield what the files say that are attached to an open PDF, or to its pages (numbers from 0).
-
-    Nothing where the PDF lies in a file itself.
-    """
+    """Yield what the files say that are attached to an open PDF, or to its pages (numbers from 0)."""
     names: Counter[str] = Counter()
     seen: set[bytes] = set()
-    bytes_left = _TOTAL_MAX
-    for attachment in () if raw.is_member else islice(_iter_attachments(document, pages), _ATTACHMENTS_MAX):
+    for attachment in _iter_attachments(document, pages):
         name = _name_apart(_read_name(attachment.handle), names)
-        try:
-            content = _read_content(attachment.handle, min(_BYTES_MAX, bytes_left))
-        except UnreadableFileError as error:
-            yield ParseWarning(f"{name}: {error}")
-            continue
-        bytes_left -= len(content)
-        digest = hashlib.sha256(content).digest()
-        if digest not in seen or not attachment.location:  # a page may show what is attached to all of it
-            yield from _load_attached(raw, name, content, attachment.location)
-        seen.add(digest)
+        load_items = partial(_load_attached, attachment, seen)
+        yield from load_member(
+            raw, name, load_items, container=Container.PDF, suffix=get_suffix(name), location=attachment.location
+        )
 
 
-def _load_attached(raw: RawFile, name: str, content: bytes, location: Location) -> Iterator[LoaderItem]:
-    """Yield what an attached file gives, or why it gives nothing."""
+def _load_attached(attachment: _Attachment, seen: set[bytes], inner: RawFile) -> Iterator[LoaderItem]:
+    """Return what an attached file gives, nothing for what a page shows of the files of the whole document."""
     from vecsearch.documents.loaders import load
 
-    suffix = PurePosixPath(name).suffix.lower()
-    inner = RawFile(f"{raw.name}!{name}", suffix, content=content, passwords=raw.passwords, is_member=True)
-    try:
-        yield from [_add_location(item, name, inner.name, location) for item in load(inner)]
-    except MemoryError:
-        raise
-    except (BinaryFileError, EmptyFileError) as error:
-        yield SkippedFile(inner.name, str(error))
-    except UnreadableFileError as error:
-        yield ParseWarning(f"{name}: {error}")
-    except Exception as error:  # a library's own: it must not cost the other files
-        yield ParseWarning(f"{name}: damaged ({type(error).__name__})")
-
-
-def _add_location(item: LoaderItem, name: str, identifier: str, location: Location) -> LoaderItem:
-    """Return an attached file's item as one of the PDF."""
-    match item:
-        case ParseWarning():
-            return ParseWarning(f"{name}: {item.message}")
-        case SkippedFile():
-            return item
-    own = item.id if item.id.startswith(identifier) else f"{identifier}/{item.id}"
-    sections = tuple(
-        replace(section, location={**location, **section.location, "member": name})
-        for section in item.sections or (Section(0, {}),)
-    )
-    return replace(item, id=own, sections=sections)
+    assert inner.budget is not None
+    inner.content = _read_content(attachment.handle)
+    digest = hashlib.sha256(inner.content).digest()
+    if digest in seen and attachment.location:
+        return iter(())
+    seen.add(digest)
+    inner.budget.take_bytes(len(inner.content))
+    return load(inner)
 
 
 # -- what PDFium says
@@ -128,12 +94,12 @@ def _name_apart(name: str, names: Counter[str]) -> str:
     return _name_apart(f"{path.stem} ({names[name]}){path.suffix}", names)
 
 
-def _read_content(handle: Any, max_bytes: int) -> bytes:
-    """Raise UnreadableFileError for one that is damaged, or has more bytes."""
+def _read_content(handle: Any) -> bytes:
+    """Raise UnreadableFileError for one that is damaged, or has more bytes than MEMBER_MAX."""
     size = ctypes.c_ulong()
     if not pdfium.FPDFAttachment_GetFile(handle, None, 0, size):
         raise UnreadableFileError("damaged, or not in the PDF")
-    if size.value > max_bytes:
+    if size.value > MEMBER_MAX:
         raise UnreadableFileError(f"expands to {size.value // 1_000_000:,} MB: too much to read")
     buffer = ctypes.create_string_buffer(size.value)
     if not pdfium.FPDFAttachment_GetFile(handle, buffer, size.value, size):

@@ -26,6 +26,8 @@ class Container(Enum):
     ARCHIVE = "archive"
     MAILBOX = "mailbox"
     MAIL = "mail"
+    OFFICE = "office document"
+    PDF = "PDF"
 
 
 class MemberLimitError(UnreadableFileError):

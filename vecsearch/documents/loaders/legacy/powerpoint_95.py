@@ -79,8 +79,17 @@ def _read_texts(data: bytes, record: _Record) -> Iterator[_RawText]:
 def _decode_texts(texts: list[_RawText], codec: str | None) -> Iterator[SlideText]:
     """Decode all of them together: one has too few bytes to tell its encoding."""
     joined = _SEPARATOR.encode().join(text.data.translate(None, _CONTROLS).replace(b"\v", b"\n") for text in texts)
-    pieces = decode(joined, declared=codec).split(_SEPARATOR) if texts else []
+    pieces = _decode_joined(joined, codec).split(_SEPARATOR) if texts else []
     return (SlideText(text.kind, piece) for text, piece in zip(texts, pieces, strict=True))
+
+
+def _decode_joined(data: bytes, codec: str | None) -> str:
+    """Decode by the code page that the file names, else by the bytes: two letters of one can look like one of UTF-8."""
+    try:
+        text = data.decode(codec or "ascii")
+    except UnicodeDecodeError:
+        return decode(data, declared=codec)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _read_children(data: bytes, record: _Record) -> Iterator[_Record]:

@@ -31,7 +31,7 @@ from vecsearch.documents.loaders.office.package import (
 )
 from vecsearch.documents.loaders.office.styles import ParagraphStyle, read_styles
 from vecsearch.documents.loaders.office.word_inline import NOTE_KINDS, PAGE_START, SKIPPED_TAGS, InlineReader
-from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.loaders.raw_file import Container, RawFile
 from vecsearch.documents.loaders.table import format_table
 
 _PAGE_START_TAG: Final = "lastRenderedPageBreak"
@@ -262,7 +262,9 @@ class _DocxWriter:
             self.package.problems.append(ParseWarning(f"{part} in it lies too deep"))
             return
         try:
-            chunk = RawFile(part, PurePosixPath(part).suffix.lower(), content=self.package.read_part(part), is_member=True)
+            chunk = RawFile(
+                part, PurePosixPath(part).suffix.lower(), content=self.package.read_part(part), within=(Container.OFFICE,)
+            )
             loader = find_loader(chunk)
             items = list(_load_document(chunk, depth=self.depth + 1) if loader is load_docx else loader(chunk))
         except UnreadableFileError as error:
