@@ -10,6 +10,7 @@ its seed in the folder of its run.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -36,6 +37,12 @@ def main() -> int:
         parser.add_argument(f"--{blow.replace(' ', '-')}s", type=int, default=count, metavar="N", dest=blow)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N")
     given = vars(parser.parse_args())
+    PLACE.mkdir(exist_ok=True)
+    lock = (PLACE / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        parser.error(f"another one works in {PLACE}: its databases would be taken for this one's")
     tally = Tally(PLACE / code_digest())
     try:
         for blow in BLOWS:
