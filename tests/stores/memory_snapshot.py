@@ -435,8 +435,8 @@ class MemorySnapshot:
             if below is None or any(self._is_below(path, folder) for folder in below)
         }
 
-    def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
-        return {path: {document.id for document in self._list_documents_of(path)} for path in paths if path in self._state.files}
+    def iterate_source_document_ids(self, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+        return ((path, document.id) for path in dict.fromkeys(paths) for document in self._list_documents_of(path))
 
     def _list_following(self) -> list[MemoryDocument]:
         return [document for document in self._state.documents.values() if document.vector_origin is VectorOrigin.TEXT]

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, Protocol
 
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
+from vecsearch.core.id_table import AnyIds
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, BATCH_SECONDS, BATCH_TEXT_CHUNKS
 from vecsearch.core.types import JSON, CollectionSpec, Metadata, Precision, Split, VectorOrigin
@@ -170,7 +171,7 @@ class BatchWriter:
         """Queue another payload for a stored document."""
         self._batch.payloads[key] = payload
 
-    def finish_file(self, file: IndexedFile, ids: Set[str] = frozenset(), *, removes_others: bool = False) -> None:
+    def finish_file(self, file: IndexedFile, ids: AnyIds = frozenset(), *, removes_others: bool = False) -> None:
         """Mark a file as read, together with the last of its documents.
 
         `ids`: the documents that it gave; where one of them is not there then, the file is marked to be read again.

@@ -6,9 +6,11 @@ What they stored is never overwritten, and what is left out for it is read again
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from vecsearch.core.id_table import AnyIds
 from vecsearch.core.types import Metadata
 from vecsearch.stores.base import IndexedFile, NewDocument, Snapshot, StoredDocument
 
@@ -44,7 +46,7 @@ class FinishedFile:
     """A file that was read, the ids of the documents that it gave, and whether any others of it are to be removed."""
 
     file: IndexedFile
-    ids: Set[str]
+    ids: AnyIds
     removes_others: bool
 
 
@@ -103,20 +105,22 @@ def _plan_metadata(plan: CommitPlan, key: str, relabelling: Relabelling, prior: 
 
 def _plan_files(plan: CommitPlan, snapshot: Snapshot | None, files: Sequence[FinishedFile]) -> None:
     """Note what each file no longer gives; one that lacks a document, which another run took or deleted, is to be read again."""
-    names = [finished.file.path for finished in files]
-    stored = {} if snapshot is None or not names else snapshot.list_source_document_ids(names)
-    coming: dict[str, set[str]] = {name: set() for name in names}
+    given = {finished.file.path: finished for finished in files}
+    kept, others = Counter[str](), defaultdict[str, list[str]](list)
+    coming: dict[str, set[str]] = {name: set() for name in given}
     for document in plan.documents:
         if document.source in coming:
             coming[document.source].add(document.id)
-    for finished in files:
-        name, file = finished.file.path, finished.file
-        before = stored.get(name, set())
-        if finished.removes_others:
-            file = replace(file, removed_ids=tuple(sorted(before - finished.ids)))
-        if not finished.ids <= before | coming[name]:
-            file = replace(file, digest=None)
-        plan.files.append(file)
+    for name, key in () if snapshot is None or not given else snapshot.iterate_source_document_ids(list(given)):
+        coming[name].discard(key)
+        if key in given[name].ids:
+            kept[name] += 1
+        elif given[name].removes_others:
+            others[name].append(key)
+    for name, finished in given.items():
+        is_whole = kept[name] + sum(key in finished.ids for key in coming[name]) == len(finished.ids)
+        file = replace(finished.file, removed_ids=tuple(sorted(others[name])))
+        plan.files.append(file if is_whole else replace(file, digest=None))
 
 
 def format_id_conflict(key: str, stored_source: str | None, new_source: str | None) -> str:

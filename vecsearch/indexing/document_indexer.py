@@ -34,6 +34,7 @@ from vecsearch.indexing.read_files import (
 )
 from vecsearch.indexing.stages import ChunkedDocument, chunk
 from vecsearch.stores.base import IndexedFile, NewDocument, StoredDocument, StoredSource
+from vecsearch.text.language import free_model
 
 
 class DocumentIndexer:
@@ -75,6 +76,7 @@ class DocumentIndexer:
             stored = self._read_stored([(document, progress.source) for document in documents])
             changed = self._choose_changed(documents, progress, stored, last=last)
             self._queue(changed, self._chunk(changed))
+            free_model()  # of languages: who made the collection needs it once
 
     def _collect_documents(self, items: Iterable[LoaderItem], progress: FileProgress) -> list[HashedDocument]:
         """Return the documents that can be stored; note everything else."""

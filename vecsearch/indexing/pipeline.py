@@ -8,12 +8,13 @@ renamed file neither, and an interrupted run goes on where it stopped. The write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from time import perf_counter
 
 from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.files import FailedFile, FoundFile, IndexReport, Scan, SkippedFile
+from vecsearch.core.id_table import AnyIds
 from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.source_paths import to_shown_path, to_stored_path
@@ -233,11 +234,11 @@ class IndexPipeline:
         read = IndexedFile(name, result.digest, self._split, problem or None, is_mounted(file.path, self._source_root))
         self._batches.finish_file(read, progress.ids, removes_others=is_whole)
 
-    def _plan_removals(self, names: Sequence[str], *, keep_ids: Set[str] = frozenset()) -> None:
+    def _plan_removals(self, names: Sequence[str], *, keep_ids: AnyIds = frozenset()) -> None:
         """Note for a dry run what goes with, or from, some files."""
         with self._target.open_snapshot() as snapshot:
-            stored = {} if snapshot is None or not names else snapshot.list_source_document_ids(names)
-        keys = [key for name in sorted(stored) for key in sorted(stored[name] - keep_ids)]
+            stored = () if snapshot is None or not names else snapshot.iterate_source_document_ids(names)
+            keys = [key for _, key in sorted(pair for pair in stored if pair[1] not in keep_ids)]
         self._counts.planned.extend(("remove", key) for key in keys)
         self._counts.removed += len(keys)
 

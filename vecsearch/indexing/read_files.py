@@ -11,6 +11,7 @@ from typing import NamedTuple
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.files import FailedFile, FoundFile, SkippedFile
+from vecsearch.core.id_table import IdTable
 from vecsearch.core.parsed import LoaderItem, ParsedDocument
 from vecsearch.core.settings import GROUP_CHARACTERS, GROUP_SECONDS, READ_DOCUMENTS
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
@@ -48,7 +49,7 @@ class FileProgress:
     source: str | None
     bytes_left: float
     problems: list[str] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
+    ids: IdTable = field(default_factory=IdTable)
     id_conflict: bool = False  # an id of it belongs to another file, which may be about to let it go
     long: LongDocument | None = None  # whose portions come
 

@@ -178,8 +178,8 @@ class Snapshot(Protocol):
     def find_stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
         """Return files by stored path: all, or those at or below these absolute paths."""
 
-    def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
-        """Return the ids of each file's documents, by stored path; a file that is not there is left out."""
+    def iterate_source_document_ids(self, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield the stored path and the id of each document of these files, in no order. Take all of them before a write."""
 
     def load_text_part(self, document_id: str, start: int) -> str | None:
         """Load the part of a document's text that begins at a character; None where none does."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vecsearch.core.errors import InputError, UnreadableFileError
+from vecsearch.core.id_table import IdTable
 from vecsearch.core.json_lines import parse_json_line
 from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.core.settings import SNIFF_BYTES
@@ -30,17 +31,17 @@ _HASH_PREFIX: Final = "sha256:"  # what an id begins with that was made from the
 
 def load_json_lines(raw: RawFile) -> Iterator[LoaderItem]:
     """Yield the good lines as documents, the bad ones as problems that name the line. Holds one line at a time."""
-    line_of: dict[str, int] = {}
+    line_of = IdTable()
     for number, line in enumerate(_read_lines(raw), start=1):
         try:
             document = _parse_document(line) if line.strip() else None
-            if document and document.id in line_of:
-                raise InputError(_format_duplicate_error(document.id, line_of[document.id]))
+            if document and (first := line_of.find(document.id)) is not None:
+                raise InputError(_format_duplicate_error(document.id, first))
         except InputError as error:
             yield ParseWarning(f"line {number}: {error}")
         else:
             if document:
-                line_of[document.id] = number
+                line_of.add(document.id, number)
                 yield document
 
 

@@ -36,6 +36,7 @@ from vecsearch.stores.sqlite.read.full_documents import parse_chunk_span
 from vecsearch.stores.sqlite.read.source_rows import build_path_filter
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 
+_IDS_TOGETHER: Final = 10_000  # fetched
 _IN_VALUES_MAX: Final = 10_000  # values in one IN (…); SQLite takes 32,766
 _CONTENT_DIGEST: Final = case((HAS_MADE_VECTORS, documents.c.digest), else_=None)  # what the vectors follow from
 _HAS_PENDING: Final = exists().where(  # a document with a vector that is still to be made
@@ -189,16 +190,15 @@ class DocumentReader:
             )
         return stored
 
-    def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
-        """Return the ids of each file's documents, by stored path; a file that is not there is left out."""
-        ids: dict[str, set[str]] = {}
+    def iterate_source_document_ids(self, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield the stored path and the id of each document of these files."""
         for batch in batched(dict.fromkeys(paths), _IN_VALUES_MAX):
-            query = select(sources.c.path, documents.c.external_id).outerjoin(documents, documents.c.source_id == sources.c.id)
-            for path, key in self._connection.execute(
-                query.where(sources.c.collection_id == self.state.id, sources.c.path.in_(batch))
-            ):
-                ids.setdefault(path, set()).update(() if key is None else (key,))
-        return ids
+            query = select(sources.c.path, documents.c.external_id).join(documents, documents.c.source_id == sources.c.id)
+            rows = self._connection.execute(
+                query.where(sources.c.collection_id == self.state.id, sources.c.path.in_(batch)),
+                execution_options={"yield_per": _IDS_TOGETHER},
+            )
+            yield from ((path, key) for path, key in rows)
 
     def iterate_vectors(self, ids: Sequence[str], *, start: int = 0) -> Iterator[StoredVector]:
         """Yield every chunk, from a character on, of these documents whose vectors follow from the text."""

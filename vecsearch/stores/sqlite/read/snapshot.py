@@ -312,9 +312,9 @@ class SQLiteSnapshot:
         """Return files by stored path: all, or those at or below these absolute paths."""
         return self.document_reader.load_sources(below=below)
 
-    def list_source_document_ids(self, paths: Sequence[str]) -> dict[str, set[str]]:
-        """Return the ids of each file's documents, by stored path."""
-        return self.document_reader.list_source_document_ids(paths)
+    def iterate_source_document_ids(self, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield the stored path and the id of each document of these files."""
+        return self.document_reader.iterate_source_document_ids(paths)
 
     def find_by_digest(self, digests: Sequence[str], *, partial: bool = False) -> dict[str, str]:
         """Return the id of a document for each of these contents that is there."""
