@@ -81,9 +81,9 @@ def list_places(document):
 
 def test_each_sheet_stands_apart_and_a_row_is_a_line_with_the_names_of_its_columns():
     document = load_document(make_xlsx({"Tea": {"A1": "kind", "B1": "price", "A2": "black", "B2": 2}, "Other": {"B3": "alone"}}))
-    assert document.text == "kind: black; price: 2\n\nalone"
+    assert document.text == "kind; price\nkind: black; price: 2\n\nalone"
     assert list_places(document) == [
-        ("kind: black; price: 2", {"sheet": "Tea", "rows": 2}, "Tea", True),
+        ("kind; price", {"sheet": "Tea", "rows": 1}, "Tea", True),
         ("alone", {"sheet": "Other", "rows": 3}, "Other", True),
     ]
 
@@ -100,24 +100,30 @@ def test_rows_keep_their_numbers_over_empty_ones_and_tables_apart_have_names_of_
         "A8": "town", "B8": "people", "A9": "Bern", "B9": 9,
     }  # fmt: skip
     document = load_document(make_xlsx({"S": cells}))
-    assert document.text == "Report\n\nkind: tea; price: 2\n\nkind: milk; price: 1\n\ntown: Bern; people: 9"
+    assert document.text == (
+        "Report\nkind; price\nkind: tea; price: 2\n\nkind: milk; price: 1\n\ntown; people\ntown: Bern; people: 9"
+    )
     assert [(text, place["rows"]) for text, place, _, _ in list_places(document)] == [
         ("Report", 1),
-        ("kind: tea; price: 2", 3),
         ("kind: milk; price: 1", 5),
-        ("town: Bern; people: 9", 9),
+        ("town; people", 8),
     ]
 
 
 def test_no_name_of_a_column_is_lost_and_a_row_of_numbers_is_no_header():
     assert load_document(make_xlsx({"S": {"A1": "name", "B1": "sign", "A2": "Ann"}})).text == "name; sign\nname: Ann"
     assert load_document(make_xlsx({"S": {"A1": "a", "B1": 1.5, "A2": "b", "B2": 2}})).text == "a; 1.5\nb; 2"
-    assert load_document(make_xlsx({"S": {"A1": "town", "B1": 2019, "A2": "Bern", "B2": 2}})).text == "town: Bern; 2019: 2"
+    assert (
+        load_document(make_xlsx({"S": {"A1": "town", "B1": 2019, "A2": "Bern", "B2": 2}})).text
+        == "town; 2019\ntown: Bern; 2019: 2"
+    )
 
 
 def test_a_cell_that_spans_rows_stands_in_each():
     cells = {"A1": "group", "B1": "item", "A2": "merged", "B2": "x", "B3": "y", "A4": "single", "B4": "z"}
-    assert load_document(make_xlsx({"S": cells})).text == "group: merged; item: x\ngroup: merged; item: y\ngroup: single; item: z"
+    assert load_document(make_xlsx({"S": cells})).text == (
+        "group; item\ngroup: merged; item: x\ngroup: merged; item: y\ngroup: single; item: z"
+    )
 
 
 def test_comments_text_boxes_and_charts_follow_the_rows_of_their_sheet():
@@ -156,22 +162,22 @@ def test_a_damaged_spreadsheet_says_so_in_one_line(data, suffix):
 
 def test_rows_of_values_know_their_numbers_as_a_spreadsheet_counts_them():
     document = load_document(b"a,b\n1,2\n\n\n3,4\n5,6\n", ".csv")
-    assert document.text == "a: 1; b: 2\na: 3; b: 4\na: 5; b: 6"
+    assert document.text == "a; b\na: 1; b: 2\na: 3; b: 4\na: 5; b: 6"
     assert [(document.text[section.start :].split("\n")[0], section.location) for section in document.sections] == [
-        ("a: 1; b: 2", {"rows": 2}),
+        ("a; b", {"rows": 1}),
         ("a: 3; b: 4", {"rows": 5}),
     ]
 
 
 def test_a_record_over_several_lines_is_one_row():
     document = load_document(b'a\tb\n"1\n1"\t2\n3\t4\n', ".tsv")
-    assert [(section.start, section.location) for section in document.sections] == [(0, {"rows": 2})]
+    assert [(section.start, section.location) for section in document.sections] == [(0, {"rows": 1})]
 
 
 def test_a_title_above_a_table_is_no_header():
     document = load_document(b"Prices,\nkind,price\ntea,2\n", ".csv")
-    assert document.text == "Prices\nkind: tea; price: 2"
-    assert [section.location for section in document.sections] == [{"rows": 1}, {"rows": 3}]
+    assert document.text == "Prices\nkind; price\nkind: tea; price: 2"
+    assert [section.location for section in document.sections] == [{"rows": 1}]
 
 
 # -- real files

@@ -29,8 +29,9 @@ _HEADINGS: Final = split_tags("h1 h2 h3 h4 h5 h6")
 _DRAWN_LINES: Final = split_tags("text title desc")  # of a drawing
 
 # What may stand between two words; where several meet, the widest counts.
-_NO_GAP, _SPACE, _CELL, _LINE, _PARAGRAPH = range(5)
-_GAPS: Final = ("", " ", " | ", "\n", "\n\n")
+_NO_GAP, _SPACE, _CELL, _KEY, _LINE, _PARAGRAPH = range(6)
+_GAPS: Final = ("", " ", " | ", ": ", "\n", "\n\n")
+_KEY_END: Final = (":", "：")
 
 
 class Layout:
@@ -70,7 +71,9 @@ class Layout:
             self._numbers.enter(node, tag)
         if self._fonts:
             self._fonts.enter(node)
-        if tag == "tspan" and _is_moved(node):
+        if tag == "td" and self._cells[-1] and not self._structure.has_header and _is_value_of_key(node):
+            self._words.widen(_KEY)
+        elif tag == "tspan" and _is_moved(node):
             self._words.widen(_SPACE)
         elif tag == "img":
             self._words.add(self._numbers.add_label(f" {node.attributes.get('alt') or ''} "))
@@ -112,7 +115,7 @@ class Layout:
             gap = _SPACE if not self._is_drawing_worded else _PARAGRAPH if tag == "svg" else _LINE
         elif tag in _CELLS:
             gap = _CELL if self._cells[-1] else _PARAGRAPH
-        if gap > _CELL and self._nesting["cell"]:
+        if gap > _KEY and self._nesting["cell"]:
             gap = _SPACE
         elif gap > _LINE and self._nesting["item"]:
             gap = _LINE
@@ -174,6 +177,8 @@ class _WordBuffer:
     def _append(self, text: str) -> None:
         if text:
             gap = _GAPS[self._gap] if self.parts else ""
+            if self._gap in (_CELL, _KEY) and self.parts and self.parts[-1].endswith(_KEY_END):
+                gap = " "
             self.parts.append(gap + text)
             self.gaps.append(len(gap))
             self._gap = _NO_GAP
@@ -219,6 +224,11 @@ class _StructureTracker:
             self._end_table(self._open_tables.pop())
         elif tag == "tr" and self._open_tables:
             self._end_row(self._open_tables[-1], in_head=node.parent is not None and node.parent.tag == "thead")
+
+    @property
+    def has_header(self) -> bool:
+        """Return whether the table that is open has rows above the others that name its columns."""
+        return bool(self._open_tables and self._open_tables[-1].header)
 
     def compute_positions(self) -> tuple[list[Heading], list[Table]]:
         """Convert a place from parts to characters."""
@@ -269,6 +279,13 @@ def _is_grid_cell(cell: LexborNode, tag: str) -> bool:
         return False
     layout = "h1, h2, h3, h4, h5, h6" + ", p, div, ul, ol, pre" * _is_only_element(cell)
     return tag == "th" or cell.css_first(layout) is None
+
+
+def _is_value_of_key(cell: LexborNode) -> bool:
+    """Return whether a cell stands behind one that names its row, and they are the only two."""
+    row = cell.parent
+    cells = [child.tag for child in islice(row.iter(), 3)] if row is not None else []
+    return cells == ["th", "td"]
 
 
 def _is_only_element(cell: LexborNode) -> bool:

@@ -8,23 +8,28 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
-from itertools import islice
-from typing import Final, NamedTuple
+from itertools import chain, islice, takewhile, zip_longest
+from typing import Final, NamedTuple, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem, Section
 from vecsearch.core.settings import SNIFF_BYTES
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
+from vecsearch.documents.loaders.table_header import is_header, is_key_value
+
+NumberedRow: TypeAlias = tuple[int, Sequence[str]]
+NumberedLine: TypeAlias = tuple[int, str]
 
 _DELIMITERS: Final = ",;\t|"
-_SNIFF_ROWS: Final = 50
 _ONE_COLUMN: Final = "\x1f"  # a delimiter that no text has
 _AGREEMENT: Final = 0.6  # the share of rows that must have the same number of columns
-_NUMBER: Final = re.compile(r"[-+]?[\d.,]*\d[\d.,]*(?:[eE][-+]?\d+)?%?$")
-_YEAR: Final = re.compile(r"(19|20)\d\d$")
-_NAME_MAX: Final = 100  # characters in a column's name, which is repeated on every line
+_SAMPLE_ROWS: Final = 50  # rows that tell whether a table has a header
+_NAME_MAX: Final = 100  # characters of a column's name, which is repeated on every line
+_LABEL_ENDS: Final = (":", "：")
+_ROW_GAP: Final = " / "  # between the rows of a table in a cell
 _LINES: Final = re.compile(r"[^\n]*\n|[^\n]+")
+_COMMENT: Final = re.compile(r"(?:#(?!\d)|//|%)+[ \t]*")  # how a line begins that stands above a table and is no row of it
 _CELL_MAX: Final = 2**31 - 1  # characters: the widest that every platform's csv takes
 
 
@@ -44,10 +49,23 @@ def _load_table(raw: RawFile, text: str, delimiter: str) -> Iterator[LoaderItem]
     # tab-separated files often hold lone quotes, which mean inches there
     quoting = csv.QUOTE_NONE if delimiter == "\t" and text.count('"') % 2 else csv.QUOTE_MINIMAL
     try:
-        lines = label_rows(_read_rows(text, delimiter, quoting)).lines
+        lines = list(_label_text_rows(_read_rows(text, delimiter, quoting), delimiter))
     except csv.Error as error:
         raise UnreadableFileError(f"no table: {error}") from error
     return emit_document(raw, "\n".join(line for _, line in lines), sections=tuple(_build_sections(lines)))
+
+
+def _label_text_rows(rows: Iterator[NumberedRow], delimiter: str) -> Iterator[NumberedLine]:
+    """Label the rows of a text. The last comment above them may hold their header."""
+    above, sample = _take_sample(rows)
+    table = [row for _, row in sample]
+    header: Sequence[str] = ()
+    if table and above and _COMMENT.match(last := above[-1][1][0]):
+        names = next((row for _, row in _read_rows(_COMMENT.sub("", last), delimiter)), [])
+        if len(names) == len(table[0]) and is_header(names, table) and not is_header(table[0], table[1:]):
+            header = names
+    lines = ((number, " ".join(cells[0].split())) for number, cells in above)
+    return chain(lines, label_rows(chain(sample, rows), header).lines)
 
 
 def _build_sections(lines: Iterable[tuple[int, str]]) -> Iterator[Section]:
@@ -60,46 +78,103 @@ def _build_sections(lines: Iterable[tuple[int, str]]) -> Iterator[Section]:
 
 
 class LabeledRows(NamedTuple):
-    """Numbered lines, one for each row that holds anything but the header, and the header, empty where there is none."""
+    """Numbered lines, made as they are asked for, and the header that names their values, empty where there is none."""
 
-    lines: list[tuple[int, str]]
+    lines: Iterator[NumberedLine]
     header: Sequence[str]
 
 
-def label_rows(rows: Iterable[tuple[int, Sequence[str]]], header: Sequence[str] = ()) -> LabeledRows:
-    """Format numbered rows as numbered lines. A header, perhaps below rows of one value such as a title, gives the rows after it
-    their names; it has a line of its own only when one of its names would stand nowhere else. With a header given, none is
-    looked for."""
+def label_rows(rows: Iterable[NumberedRow], header: Sequence[str] = (), *, has_header: bool | None = None) -> LabeledRows:
+    """Format numbered rows as numbered lines, each value with the name of its column.
+
+    A header, perhaps below rows of one value such as a title, names the values of the rows after it, and keeps a line of its
+    own. `has_header` where the file says whether there is one; else the first rows tell. With a header given none is looked for.
+    """
     waiting = iter(rows)
-    lines: list[tuple[int, str]] = []
-    has_header, above, top = bool(header), 0, 0
-    for number, row in waiting if not has_header else ():
-        if is_header(row):
-            header, above, top = row, len(lines), number
-            break
-        lines.append((number, format_row((), row)))
+    if header:
+        return LabeledRows(_format_rows(waiting, header), header)
+    titles, sample = _take_sample(waiting)
+    table = [row for _, row in sample]
+    if not table or has_header is False or not (has_header or is_header(table[0], table[1:])):
+        separator = ": " if has_header is not True and is_key_value(table) else "; "
+        return LabeledRows(_format_rows(chain(titles, sample, waiting), (), separator), ())
+    above = _format_rows([*titles, sample[0]], ())
+    return LabeledRows(chain(above, _format_rows(chain(sample[1:], waiting), table[0])), table[0])
+
+
+def format_table(rows: Iterable[Sequence[str]], header_rows: int | None = None) -> str:
+    """Format a table inside a document, a row a line; rows without a value are left out.
+
+    `header_rows` is how many of the first rows the file says to be the header, None where it says nothing. A header that the file
+    says has a line of its own only for what would stand nowhere else.
+    """
+    everything = [list(row) for row in rows]
+    table = list(filter(any, everything))
+    count = sum(map(any, everything[: header_rows or 0]))
+    if not 0 < count < len(table):
+        return _join_lines(label_rows(enumerate(table), has_header=None if header_rows is None else False).lines)
+    header, body = _merge_header(table[:count]), table[count:]
+    used = {column for row in body for column, cell in enumerate(row) if cell}
+    is_repeated = all(len(name) <= _NAME_MAX and column in used for column, name in enumerate(header) if name)
+    above = () if is_repeated else enumerate(table[:count])
+    return _join_lines(chain(_format_rows(above, ()), _format_rows(enumerate(body), header)))
+
+
+def format_cell_text(text: str, *, has_table: bool = False) -> str:
+    """Return what a cell says in one line, the rows of a table in it parted from each other."""
+    if not has_table:
+        return " ".join(text.split())
+    return _ROW_GAP.join(filter(None, (" ".join(line.split()) for line in text.split("\n"))))
+
+
+def _join_lines(lines: Iterable[NumberedLine]) -> str:
+    return "\n".join(line for _, line in lines)
+
+
+def _take_sample(rows: Iterator[NumberedRow]) -> tuple[list[NumberedRow], list[NumberedRow]]:
+    """Take the rows of one value that begin a table, and the first ones of those that follow."""
+    titles: list[NumberedRow] = []
+    for number, row in rows:
         if any(row[1:]):
+            return titles, [(number, row), *islice(rows, _SAMPLE_ROWS)]
+        titles.append((number, row))
+        if len(titles) == _SAMPLE_ROWS:
             break
-    used: set[int] = set()
-    for number, row in waiting:
-        lines.append((number, format_row(header, row)))
-        used.update(column for column, cell in enumerate(row) if cell)
-    if not has_header and any(name and column not in used for column, name in enumerate(header)):
-        lines.insert(above, (top, format_row((), header)))
-    return LabeledRows(lines, header)
+    return titles, []
 
 
-def format_table(rows: Iterable[Sequence[str]]) -> str:
-    """Format a table inside a document, a row a line; rows without a value are left out."""
-    return "\n".join(line for _, line in label_rows(enumerate(row for row in rows if any(row))).lines)
+def _merge_header(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return one name for each column: what stands above it in each row of a header, once."""
+    columns = zip_longest(*rows, fillvalue="")
+    return [" ".join(dict.fromkeys(filter(None, names))) for names in columns]
 
 
-def _read_rows(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that hold anything, counted as a spreadsheet does, white space in their cells collapsed."""
+def _format_rows(rows: Iterable[NumberedRow], header: Sequence[str], separator: str = "; ") -> Iterator[NumberedLine]:
+    names = [_shorten_name(name) for name in header]
+    return ((number, format_row(names, row, separator)) for number, row in rows)
+
+
+def _shorten_name(name: str) -> str:
+    """Return a name short enough to stand on every line."""
+    name = name.rstrip(":： ")
+    return name if len(name) <= _NAME_MAX else f"{name[:_NAME_MAX].rpartition(' ')[0] or name[: _NAME_MAX - 1]}…"
+
+
+def _read_rows(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[NumberedRow]:
+    """Yield the rows that hold anything, counted as a spreadsheet does, white space in their cells collapsed. A line of comment
+    above them is a row of one cell."""
     csv.field_size_limit(_CELL_MAX)
-    lines = (match[0] for match in _LINES.finditer(text))  # a StringIO would take four bytes a character
+    lines: Iterator[str] = (match[0] for match in _LINES.finditer(text))  # a StringIO would take four bytes a character
+    above = 0
+    for line in lines:
+        if not line.isspace() and not _COMMENT.match(line):
+            lines = chain([line], lines)
+            break
+        above += 1
+        if not line.isspace():
+            yield above, [line.strip()]
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, skipinitialspace=True)  # type: ignore[arg-type]
-    for number, row in enumerate(reader, start=1):
+    for number, row in enumerate(reader, start=above + 1):
         cells = [" ".join(cell.split()) for cell in row]
         if any(cells):
             yield number, cells
@@ -114,24 +189,28 @@ def _detect_delimiter(text: str) -> str:
 
 def _measure_agreement(text: str, delimiter: str) -> tuple[float, int]:
     """Return the share of rows that have the commonest number of columns, and that number; none where the first row is not
-    parted."""
-    widths = [len(row) for _, row in islice(_read_rows(text, delimiter), _SNIFF_ROWS)]
+    parted. Comments above it, and a title that no other delimiter parts, are no rows of it."""
+    rows = [row for _, row in islice(_read_rows(text, delimiter), _SAMPLE_ROWS)]
+    is_prose = f"{delimiter} " in text or f"{delimiter}\n" in text
+    above = sum(1 for _ in takewhile(lambda row: _is_above_table(row, has_titles=not is_prose), rows))
+    widths = [len(row) for row in rows[above:]]
     width, count = Counter(widths).most_common(1)[0] if widths else (0, 0)
     return (count / len(widths), width) if width > 1 and widths[0] > 1 else (0.0, 0)
 
 
-def is_header(row: Sequence[str]) -> bool:
-    """Return whether a row names columns: more than one, short, and words; of numbers only years may be among them."""
-    numbers = [cell for cell in row if _NUMBER.match(cell)]
-    return (
-        any(row[1:]) and max(map(len, row)) <= _NAME_MAX and len(numbers) < sum(map(bool, row)) and all(map(_YEAR.match, numbers))
-    )
+def _is_above_table(row: Sequence[str], *, has_titles: bool) -> bool:
+    """Return whether a row is a comment, or, where there may be any, a title."""
+    return len(row) == 1 and (bool(_COMMENT.match(row[0])) or (has_titles and not any(map(row[0].__contains__, _DELIMITERS))))
 
 
-def format_row(header: Sequence[str], row: Sequence[str]) -> str:
-    """Return a row in one line, each value with its column's name where there is one."""
+def format_row(header: Sequence[str], row: Sequence[str], separator: str = "; ") -> str:
+    """Return a row in one line, each value with its column's name, or behind a label that ends in a colon."""
     names = [*header, *[""] * (len(row) - len(header))]
-    return "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip(names, row, strict=False) if cell)
+    cells = [f"{name}: {cell}" if name else cell for name, cell in zip(names, row, strict=False) if cell]
+    if header or not any(cell.endswith(_LABEL_ENDS) for cell in cells):
+        return separator.join(cells)
+    gaps = (" " if cell.endswith(_LABEL_ENDS) else separator for cell in cells[:-1])
+    return "".join(map("".join, zip_longest(cells, gaps, fillvalue="")))
 
 
 def format_cell(value: object) -> str:

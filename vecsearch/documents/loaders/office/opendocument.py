@@ -31,9 +31,10 @@ from vecsearch.documents.loaders.office.package import (
     open_package,
 )
 from vecsearch.documents.loaders.office.property_fields import normalize_title
+from vecsearch.documents.loaders.office.table_look import count_opendocument_header
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.loaders.symbol_fonts import decode_symbols
-from vecsearch.documents.loaders.table import format_table
+from vecsearch.documents.loaders.table import format_cell_text, format_table
 
 _SKIPPED_TAGS: Final = frozenset(
     ["tracked-changes", "forms", "sequence-decls", "note-citation", "creator", "date", "date-string", "creator-initials"]
@@ -101,7 +102,7 @@ class _OpenDocumentWriter:
                 case "list":
                     self._write_list(block)
                 case "table":
-                    self.builder.add_block(format_table(self._read_rows(block)))
+                    self.builder.add_block(format_table(self._read_rows(block), count_opendocument_header(block)))
                 case "page":
                     self._write_slide(block)
                 case "notes":  # of a slide: beside the text they hold a picture of it, and fields
@@ -224,7 +225,8 @@ class _OpenDocumentWriter:
                 for cell in row:
                     if get_local_name(cell) in ("table-cell", "covered-table-cell"):
                         times = min(parse_small_int(get_attribute(cell, "number-columns-repeated"), 1), _REPEAT_MAX)
-                        texts.extend([" ".join(self._extract_text(cell).split())] * times)
+                        has_table = any(get_local_name(part) == "table" for part in cell.iter())
+                        texts.extend([format_cell_text(self._extract_text(cell), has_table=has_table)] * times)
                 yield texts
             elif get_local_name(row).startswith("table-"):  # header rows, row groups
                 yield from self._read_rows(row)

@@ -25,6 +25,7 @@ from vecsearch.documents.loaders.office.package import (
 )
 from vecsearch.documents.loaders.office.reading_order import Box
 from vecsearch.documents.loaders.office.slide_shapes import LayoutBoxes, get_placeholder, sort_shapes
+from vecsearch.documents.loaders.office.table_look import count_pptx_header
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.loaders.table import format_table
 
@@ -111,7 +112,7 @@ class _PptxWriter:
                 case "sp" | "cxnSp":
                     self._write_shape(shape)
                 case "tbl":
-                    self.builder.add_block(format_table(_read_rows(shape)))
+                    self.builder.add_block(format_table(_read_rows(shape), count_pptx_header(shape)))
                 case "AlternateContent":
                     self._write_shapes(choose_alternative(shape), title)
                 case "p":  # of a text that stands outside a shape

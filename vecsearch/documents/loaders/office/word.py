@@ -30,9 +30,10 @@ from vecsearch.documents.loaders.office.package import (
     open_package,
 )
 from vecsearch.documents.loaders.office.styles import ParagraphStyle, read_styles
+from vecsearch.documents.loaders.office.table_look import count_docx_header, read_header_styles
 from vecsearch.documents.loaders.office.word_inline import NOTE_KINDS, PAGE_START, SKIPPED_TAGS, InlineReader
 from vecsearch.documents.loaders.raw_file import Container, RawFile
-from vecsearch.documents.loaders.table import format_table
+from vecsearch.documents.loaders.table import format_cell_text, format_table
 
 _PAGE_START_TAG: Final = "lastRenderedPageBreak"
 _PAGE_MARK: Final = re.compile(
@@ -86,6 +87,7 @@ def _create_writer(document: Package, main: str) -> _DocxWriter:
         parts,
         InlineReader(read_styles(document.parse_part(by_kind["styles"])), notes),
         read_numbering(document.parse_part(by_kind["numbering"])),
+        header_styles=read_header_styles(document.parse_part(by_kind["styles"])),
     )
 
 
@@ -98,6 +100,7 @@ class _DocxWriter:
     builder: DocumentBuilder = field(default_factory=DocumentBuilder)
     title: str | None = None
     depth: int = 0  # documents around this one
+    header_styles: frozenset[str] = frozenset()  # of tables, that set their first row apart
     _in_list: bool = False
     _drop_cap: str = ""  # the letter that the next paragraph begins with
     _page: int = 0  # 0 where pages are not known
@@ -193,7 +196,8 @@ class _DocxWriter:
                 self._in_list = False
             return
         page = self._page
-        lines, *others = _PAGE_MARK.split(format_table(self._read_rows(rows)))
+        header_rows = count_docx_header(element, self.header_styles)
+        lines, *others = _PAGE_MARK.split(format_table(self._read_rows(rows), header_rows))
         self.builder.add_block(lines)
         for name, number, lines in zip(others[::3], others[1::3], others[2::3], strict=True):
             self.builder.at({"page": int(number)})
@@ -234,7 +238,8 @@ class _DocxWriter:
             self.write_blocks(cell)
         begin = next(outline.build_sections(None), None)
         page = begin.location.get("page", 0) if begin else 0
-        return " ".join(outline.text.split()), page if isinstance(page, int) else 0
+        has_table = any(get_local_name(part) == "tbl" for part in cell.iter())
+        return format_cell_text(outline.text, has_table=has_table), page if isinstance(page, int) else 0
 
     def _mark_page(self, texts: list[str], page: int, *, is_first: bool) -> list[str]:
         """Return the texts of a row with the mark of the page that it begins; the first row takes the table with it."""
