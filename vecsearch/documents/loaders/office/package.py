@@ -30,7 +30,7 @@ _UNPACKED_MAX: Final = 400 << 20  # … and never more than this
 PART_BYTES_MAX: Final = 100 << 20  # bytes of one XML part: its tree takes several times as much
 _NESTING_MAX: Final = 250  # elements inside each other
 _WRONG_REFERENCE: Final = re.compile(rb"&(?!#\d{1,7};|#x[0-9a-fA-F]{1,6};|(?:amp|lt|gt|quot|apos);)(?:(\w{1,40});)?")
-_ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
+ZIP_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Package:
             raise UnreadableFileError(f"{name} expands to {size >> 20:,} MB: too much to read")
         try:
             return self.archive.read(stored)
-        except _ZIP_ERRORS as error:
+        except ZIP_ERRORS as error:
             raise UnreadableFileError(f"{name} in it is damaged") from error
 
     def parse_part(self, name: str) -> XmlElement | None:
@@ -100,7 +100,7 @@ def open_package(raw: RawFile, kind: str) -> Package:
     content = decrypt_ole(raw, kind) if head.startswith(OLE_MAGIC) else raw.content
     try:
         archive = zipfile.ZipFile(io.BytesIO(content) if content is not None else raw.path or "")  # which it closes itself
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise UnreadableFileError(f"{kind} is damaged: it is no whole zip file") from error
     _check_size(archive, raw.size if content is None else len(content))
     return Package(archive, {name.replace("\\", "/").lower(): name for name in archive.namelist()})

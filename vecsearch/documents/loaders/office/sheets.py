@@ -6,7 +6,8 @@ Of .xlsx also the comments, text boxes and charts, after the rows of their sheet
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import chain, groupby, islice
 from typing import Final, TypeAlias
@@ -22,7 +23,10 @@ from vecsearch.documents.loaders.office.encryption import decrypt_opendocument
 from vecsearch.documents.loaders.office.ole import OLE_MAGIC, decrypt_ole, open_container, read_ole_properties
 from vecsearch.documents.loaders.office.opendocument import read_opendocument_metadata
 from vecsearch.documents.loaders.office.package import Package, open_package
+from vecsearch.documents.loaders.office.package_cells import pack_package
+from vecsearch.documents.loaders.office.packed_cells import PackedCells, PackedSheets
 from vecsearch.documents.loaders.office.sheet_notes import read_sheet_notes
+from vecsearch.documents.loaders.office.workbook_records import pack_container
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.loaders.table import format_cell, label_rows
 
@@ -41,11 +45,12 @@ def load_workbook(raw: RawFile) -> Iterator[LoaderItem]:
     data, document = _decrypt_workbook(raw)
     outline, problems = DocumentBuilder(), list[ParseWarning]()
     beside = read_sheet_notes(document) if document else {}
-    book = _open_workbook(data)
-    for name in book.sheet_names:
+    readable, packed = _pack_far_cells(data, document)
+    book = _open_workbook(readable)
+    for index, name in enumerate(book.sheet_names):
         outline.start_part({"sheet": name}, name)
         try:
-            _write_rows(outline, name, _read_rows(book, name))
+            _write_rows(outline, name, _read_rows(book.get_sheet_by_index(index), packed.get(index)))
         except BaseException as error:
             if not _is_damage(error):
                 raise
@@ -89,29 +94,40 @@ def _read_metadata(data: bytes, document: Package | None, problems: list[ParseWa
     return read_opendocument_metadata(document) if document.has_part("meta.xml") else read_core_properties(document)
 
 
-def _read_rows(book: python_calamine.CalamineWorkbook, name: str) -> Iterator[_SheetRow]:
+def _pack_far_cells(data: bytes, document: Package | None) -> tuple[bytes, PackedSheets]:
+    """Return a workbook that the library can read, and its sheets whose cells were moved together for that."""
+    if document is not None:
+        changed, packed = pack_package(document)
+        return data if changed is None else changed, packed
+    return pack_container(data, _KIND)
+
+
+def _read_rows(sheet: python_calamine.CalamineSheet, packed: PackedCells | None) -> Iterator[_SheetRow]:
     """Yield the rows that hold anything, numbered as the sheet does. Holds one at a time: sheets may be long."""
-    sheet = book.get_sheet_by_name(name)
-    spanned = _find_spanned_columns(sheet)
+    _, left = sheet.start or (0, 0)
+    rows: Iterable[tuple[int, list[_CellValue]]] = enumerate(sheet.iter_rows())
+    columns: Sequence[int] = range(left, left + sheet.width)
+    if packed is not None:
+        rows, columns = packed.restore_rows(sheet.iter_rows(), left), packed.columns
+    spanned = _find_spanned_columns(sheet, columns)
     above: list[_CellValue] = []
-    for number, values in enumerate(sheet.iter_rows(), start=1):
-        for column in spanned.get(number, ()):
+    for row, values in rows:
+        for column in spanned.get(row, ()):
             if column < min(len(values), len(above)):
                 values[column] = above[column]
         above = values
         texts = [format_cell(value) for value in values]
         if any(texts):
-            yield number, values, texts
+            yield row + 1, values, texts
 
 
-def _find_spanned_columns(sheet: python_calamine.CalamineSheet) -> dict[int, list[int]]:
-    """Return a map from a row to the columns in which a cell of the row above goes on."""
-    _, left = sheet.start or (0, 0)
+def _find_spanned_columns(sheet: python_calamine.CalamineSheet, columns: Sequence[int]) -> dict[int, list[int]]:
+    """Return a map from a row to the places in it, of the `columns` that are read, where a cell of the row above goes on."""
     columns_by_row: dict[int, list[int]] = {}
     for (first, column), (last, _) in sheet.merged_cell_ranges or ():
-        if last - first < _SPAN_MAX and column >= left:
-            for row in range(first + 2, last + 2):
-                columns_by_row.setdefault(row, []).append(column - left)
+        if last - first < _SPAN_MAX and (place := bisect_left(columns, column)) < len(columns) and columns[place] == column:
+            for row in range(first + 1, last + 1):
+                columns_by_row.setdefault(row, []).append(place)
     return columns_by_row
 
 
