@@ -17,7 +17,7 @@ from vecsearch.documents.loaders.raw_file import RawFile
 
 Loader: TypeAlias = Callable[[RawFile], Iterator[LoaderItem]]
 
-_TEXT = ".txt .text .log .env .tex .bib .json .json5 .yaml .yml .toml .ini .cfg .conf .properties .diff .patch"
+_TEXT = ".txt .text .log .env .tex .bib .yaml .yml .toml .ini .cfg .conf .properties .diff .patch"
 _CODE = (
     ".py .pyi .js .mjs .cjs .ts .tsx .jsx .vue .svelte .css .scss .less .c .h .cc .cpp .cxx .hh .hpp .cs .rs .go "
     ".java .kt .kts .scala .groovy .gradle .rb .php .pl .pm .lua .swift .m .mm .r .jl .hs .ml .ex .exs .erl .clj .lisp .el "
@@ -36,6 +36,7 @@ _FAMILIES: Final[Mapping[str, str]] = {
     "xml:load_xml": ".xml .rss .atom .svg",
     "table:load_csv": ".csv",
     "table:load_tsv": ".tsv",
+    "json_text:load_json_text": ".json .json5 .jsonc .geojson",
     "json_records:load_json_lines": ".jsonl .ndjson",
     "pdf:load_pdf": ".pdf",
     "office.word:load_docx": ".docx .docm .dotx .dotm",

@@ -14,10 +14,15 @@ from vecsearch.core.json_lines import parse_json_line
 from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.core.settings import SNIFF_BYTES
 from vecsearch.documents.decoding import BinaryFileError, decode, is_binary
+from vecsearch.documents.loaders.named_values import format_values
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.validation import validate_depth
 
 _KEYS: Final = frozenset(("id", "_id", "text", "title", "metadata"))
+_TEXT_KEYS: Final = ("content", "page_content", "document", "body")  # what other programs call the text, the surest first
+_MESSAGE_KEYS: Final = ("messages", "conversations", "conversation")
+_ROLE_KEYS, _CONTENT_KEYS = ("role", "from", "speaker"), ("content", "value", "text")
+_VECTOR_MIN: Final = 32  # numbers in a list that says nothing to a reader
 _JSON_TYPES: Final = {
     dict: "an object",
     list: "an array",
@@ -79,7 +84,42 @@ def _parse_document(line: str | bytes) -> ParsedDocument:
     identifier, extra = _extract_id(value)
     metadata = _get_optional(value, "metadata", dict) or {}
     text, title = _get_optional(value, "text", str) or "", _get_optional(value, "title", str)
+    if not text.strip():
+        text, key = _find_text(extra)
+        extra.pop(key, None)
     return ParsedDocument(identifier, text, title, {**extra, **metadata})
+
+
+def _find_text(members: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the text of a record without `text`, and the key whose value it is: what a usual key holds, else, without a key, all
+    values with their names."""
+    for key in _TEXT_KEYS:
+        if isinstance(text := members.get(key), str) and text.strip():
+            return text, key
+    for key in _MESSAGE_KEYS:
+        if messages := _format_messages(members.get(key)):
+            return messages, key
+    return format_values({name: value for name, value in members.items() if name != "_id" and not _is_vector(value)}), ""
+
+
+def _format_messages(messages: Any) -> str:
+    """Return a conversation, a message a paragraph with who says it; empty for what is none."""
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        return ""
+    lines = []
+    for message in messages:
+        role, content = (next((message[key] for key in keys if message.get(key)), "") for keys in (_ROLE_KEYS, _CONTENT_KEYS))
+        if isinstance(content, list):  # parts: texts, pictures
+            content = "\n".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
+        if not isinstance(content, str) or not isinstance(role, str):
+            return ""
+        if content.strip():
+            lines.append(f"{role}: {content}" if role else content)
+    return "\n\n".join(lines)
+
+
+def _is_vector(value: Any) -> bool:
+    return isinstance(value, list) and len(value) >= _VECTOR_MIN and all(isinstance(entry, int | float) for entry in value)
 
 
 def _extract_id(value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
