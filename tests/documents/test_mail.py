@@ -165,7 +165,7 @@ def test_attachments_are_named_and_read_as_documents_of_their_own():
     )
     assert (mail.id, mail.text) == ("file", "plain words\n\nattachment: a.csv\nattachment: b.txt")
     assert (attached.id, attached.text, attached.sections[0].location) == (
-        "file!a.csv", "x: 1; y: 2", {"member": "a.csv", "rows": 2},
+        "file!a.csv", "x; y\nx: 1; y: 2", {"member": "a.csv", "rows": 1},
     )  # fmt: skip
     assert (other.id, other.text, other.sections[0].location) == (
         "file!b.txt", "attached words\n", {"member": "b.txt", "lines": 1},

@@ -29,6 +29,7 @@ _FORMATS = Path(__file__).parents[1] / "formats"
 _OLD_DOCUMENTS = 10  # of each format that is kept
 _THREADS = 3
 _NEW = ("a keel of a new ship", "a mast of a new ship", "a sail of a new ship")
+_OTHER = "an oar"
 _LONGEST = 0.05  # seconds until an interruption
 
 Work = Callable[[Path], None]
@@ -116,10 +117,11 @@ def check_beside(base: Path, *, done: bool = False) -> None:
     if is_database(new := base / FILES / "new"):
         with vecsearch.open(new, model=State({}).encoder) as collection:
             found = {each.id: each.text for each in collection.get(where={})} if "default" in maintenance.collections(new) else {}
-            wrong = found.items() - {str(number): text for number, text in enumerate(_NEW)}.items()
+            whole = {(str(number), text) for number, text in enumerate(_NEW)} | {("0", _OTHER)}  # where this check was cut off
+            wrong = found.items() - whole
             if wrong or (done and len(found) < len(_NEW)):
                 raise StepError(f"the new database holds {found}")
-            collection.upsert(["an oar"], ids=["0"])  # it can be written
+            collection.upsert([_OTHER], ids=["0"])  # it can be written
             collection.upsert([_NEW[0]], ids=["0"])
         _check_sound(new)
     elif done:

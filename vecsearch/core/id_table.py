@@ -61,9 +61,9 @@ class IdTable:
         self._recent[key] = number
         self._count += 1
         if len(self._recent) >= RECENT_MAX:
-            self._settle()
+            self._merge_recent()
 
-    def _settle(self) -> None:
+    def _merge_recent(self) -> None:
         """Sort the newest, and merge them with what is not much longer."""
         import numpy as np
 

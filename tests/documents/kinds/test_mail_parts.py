@@ -197,10 +197,10 @@ def test_what_outlook_packs_is_read_in_its_place(media_type, name):
     items = load_items(make_mail(PLAIN, make_part(TNEF, media_type, name)))
     assert collect_texts(items) == {
         "file": "plain words\n\nPacked\n\npacked words\n\nattachment: a.csv\nattachment: b.txt",
-        "file!a.csv": "x: 1; y: 2",
+        "file!a.csv": "x; y\nx: 1; y: 2",
         "file!b.txt": "attached words",
     }
-    assert (items[0].title, items[1].sections[0].location) == ("Letter", {"member": "a.csv", "rows": 2})
+    assert (items[0].title, items[1].sections[0].location) == ("Letter", {"member": "a.csv", "rows": 1})
 
 
 def test_a_packed_message_is_known_by_its_bytes_alone():
@@ -318,10 +318,10 @@ def test_a_signed_message_in_a_signed_message_is_read_to_a_limit():
 def test_signed_documents_are_read_attached_and_as_files():
     signed = make_signed(b"x,y\n1,2\n")
     assert collect_texts(load_items(make_mail(PLAIN, make_part(signed, "application/octet-stream", "a.csv.p7m")))) == {
-        "file": "plain words\n\nattachment: a.csv", "file!a.csv": "x: 1; y: 2",
+        "file": "plain words\n\nattachment: a.csv", "file!a.csv": "x; y\nx: 1; y: 2",
     }  # fmt: skip
     for data in (signed, b"-----BEGIN PKCS7-----\n" + base64.encodebytes(signed) + b"-----END PKCS7-----\n"):
-        assert collect_texts(load_items(data, ".p7m", "a.csv.p7m")) == {"a.csv.p7m": "x: 1; y: 2"}
+        assert collect_texts(load_items(data, ".p7m", "a.csv.p7m")) == {"a.csv.p7m": "x; y\nx: 1; y: 2"}
     assert load_items(make_signed(HEAD.encode() + INNER), ".p7m")[0].text.startswith("signed words")
 
 
@@ -359,7 +359,7 @@ def test_attached_documents_are_documents_with_the_message_as_their_place():
     items = load_items("".join(f"From a@x.org Mon Jul 20 01:01:07 2015\n{mail}\n" for _ in range(2)), ".mbox")
     assert [item.id for item in items] == ["file!1", "file!1/a.md", "file!1/t", "file!2", "file!2/a.md", "file!2/t"]
     assert items[4].sections[-1].location == {"message": 2, "member": "a.md", "heading": ["Head"], "lines": 3}
-    assert (items[4].title, items[5].sections[0].location) == ("Head", {"message": 2, "member": "t", "rows": 2})
+    assert (items[4].title, items[5].sections[0].location) == ("Head", {"message": 2, "member": "t", "rows": 1})
 
 
 def test_an_attached_archive_is_opened_and_one_in_it_is_not():

@@ -198,7 +198,7 @@ def test_an_attached_message_is_a_document_with_its_own_attachments():
     assert mail.text == "outer words\n\nattachment: Inner"
     assert (message.id, message.title, message.text) == ("file!Inner", "Inner", "inner words\n\nattachment: b.csv")
     assert (table.id, table.text, table.sections[0].location) == (
-        "file!Inner/b.csv", "x: 1; y: 2", {"member": "Inner/b.csv", "rows": 2},
+        "file!Inner/b.csv", "x; y\nx: 1; y: 2", {"member": "Inner/b.csv", "rows": 1},
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.documents.kinds.word_files import IN_TABLE, ROW_END, ROW_IS_HEADER, Run, make_doc
 from tests.documents.kinds.workbook_files import make_ods, make_xls, make_xlsb
 from tests.documents.test_office import W, make_docx, make_opendocument, make_pptx
 from tests.documents.test_sheets import make_xlsx
@@ -153,6 +154,31 @@ def test_header_rows_of_opendocument_are_heeded(suffix):
     assert load_text(make_opendocument(kind, write_odt_table(FRUIT, 1)), suffix) == (
         "Fruit: apple; Colour: red\nFruit: pear; Colour: green"
     )
+
+
+def write_rtf_row(cells, mark=""):
+    return f"\\trowd{mark}\\intbl " + "".join(f"{cell}\\cell " for cell in cells) + "\\row "
+
+
+def test_header_rows_of_rich_text_are_heeded():
+    head, *rows = FRUIT
+    body = write_rtf_row(head, "\\trhdr") + "".join(map(write_rtf_row, rows))
+    named = "Fruit: apple; Colour: red\nFruit: pear; Colour: green"
+    assert load_text(f"{{\\rtf1 {body}}}", ".rtf") == named
+    late = "".join(map(write_rtf_row, rows)) + write_rtf_row(head, "\\trhdr")
+    assert load_text(f"{{\\rtf1 {late}}}", ".rtf") == "apple; red\npear; green\nFruit; Colour"
+    inner = "\\itap2 a\\nestcell{\\*\\nesttableprops\\trowd\\trhdr\\nestrow}b\\nestcell{\\*\\nesttableprops\\trowd\\nestrow}"
+    assert load_text(f"{{\\rtf1 \\trowd\\intbl x\\cell {inner}\\itap1\\cell\\row}}", ".rtf") == "x; a: b"
+
+
+def test_header_rows_of_old_word_documents_are_heeded():
+    def write_row(cells, mark=b""):
+        return [*(Run(cell.encode() + b"\7", paragraph=IN_TABLE) for cell in cells),
+                Run(b"\7", paragraph=ROW_END + mark)]  # fmt: skip
+
+    head, *rows = FRUIT
+    runs = [*write_row(head, ROW_IS_HEADER), *(run for row in rows for run in write_row(row)), Run(b"End\r")]
+    assert load_text(make_doc(runs), ".doc") == "Fruit: apple; Colour: red\nFruit: pear; Colour: green\n\nEnd"
 
 
 def test_a_page_names_columns_by_its_header_cells_alone_and_rows_by_theirs():

@@ -21,7 +21,7 @@ def make_docx_with_chunk(name, content, body=None):
         ("c.xhtml", "<html><body><ul><li>one</li><li>two</li></ul></body></html>", "one\ntwo"),
         ("c.txt", "Plain words.", "Plain words."),
         ("c.rtf", r"{\rtf1\ansi Rich words.}", "Rich words."),
-        ("c.docx", make_docx(p("Inner") + "<w:tbl>" + row("a", "b") + row("c", "d") + "</w:tbl>"), "Inner\n\na: c; b: d"),
+        ("c.docx", make_docx(p("Inner") + "<w:tbl>" + row("a", "b") + row("c", "d") + "</w:tbl>"), "Inner\n\na; b\nc; d"),
     ],
 )
 def test_a_file_in_the_place_of_a_block_is_read_there(name, content, text):

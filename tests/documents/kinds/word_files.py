@@ -9,6 +9,7 @@ from dataclasses import dataclass
 SECTOR = 512
 DELETED, DELETED_6 = b"\x00\x08\x01", b"\x41\x01"  # a run's properties, since Word 97 and before
 IN_TABLE_6, ROW_END_6 = b"\x18\x01", b"\x18\x01\x19\x01"  # a paragraph's
+IN_TABLE, ROW_END, ROW_IS_HEADER = b"\x16\x24\x01", b"\x16\x24\x01\x17\x24\x01", b"\x04\x34\x01"
 TEXT_START = 2 * SECTOR
 
 

@@ -76,6 +76,7 @@ class _DocWriter:
     builder: DocumentBuilder = field(default_factory=DocumentBuilder)
     title: str | None = None
     _rows: list[list[str]] = field(default_factory=list)
+    _header_rows: int = 0  # the first ones, 0 where the file does not say
     _cells: list[str] = field(default_factory=list)
     _cell: list[str] = field(default_factory=list)
     _in_list: bool = False
@@ -113,6 +114,8 @@ class _DocWriter:
     def _end_cell(self, text: str, paragraph: ParagraphProperties) -> None:
         guessed = not paragraph.is_known and not text and not self._cell and bool(self._cells)
         if paragraph.is_row_end or guessed:
+            if paragraph.is_header_row and self._header_rows == len(self._rows):
+                self._header_rows += 1
             self._rows.append(self._cells)
             self._cells = []
         else:
@@ -120,8 +123,8 @@ class _DocWriter:
         self._cell = []
 
     def _end_table(self) -> None:
-        self.builder.add_block(format_table((*self._rows, [*self._cells, *self._cell])))
-        self._rows, self._cells, self._cell = [], [], []
+        self.builder.add_block(format_table((*self._rows, [*self._cells, *self._cell]), self._header_rows or None))
+        self._rows, self._header_rows, self._cells, self._cell = [], 0, [], []
 
     def _write_paragraph(self, text: str, paragraph: ParagraphProperties) -> None:
         if paragraph.style == _TITLE_STYLE and self.title is None:

@@ -15,7 +15,7 @@ from vecsearch.documents.loaders.office.numbering import ListNumbering
 
 _STYLES_OFFSET, _CHARACTERS_OFFSET, _PARAGRAPHS_OFFSET = 0xA2, 0xFA, 0x102  # in the header: where each table lies
 _FONTS_OFFSET, _PIECES_OFFSET, _LISTS_OFFSET, _LIST_USES_OFFSET = 0x112, 0x1A2, 0x2E2, 0x2EA
-_IN_TABLE, _ROW_END, _OUTLINE = 0x2416, 0x2417, 0x2640
+_IN_TABLE, _ROW_END, _ROW_IS_HEADER, _OUTLINE = 0x2416, 0x2417, 0x3404, 0x2640
 _OPERAND_BYTES: Final = (
     1,
     1,
@@ -34,6 +34,7 @@ class ParagraphProperties(NamedTuple):
     style: int = -1
     in_table: bool = False
     is_row_end: bool = False
+    is_header_row: bool = False
     outline_level: int | None = None
     list_place: ListPlace = ListPlace()
     is_known: bool = False
@@ -101,8 +102,8 @@ def _parse_paragraph(page: bytes, offset: int, styles: list[tuple[int, ListPlace
     values = dict(parse_properties(properties[2:]))
     built_in, listed = styles[style] if style < len(styles) else (-1, ListPlace())
     return ParagraphProperties(
-        built_in, bool(values.get(_IN_TABLE)), bool(values.get(_ROW_END)), values.get(_OUTLINE), read_list_place(values, listed),
-        is_known=True,
+        built_in, bool(values.get(_IN_TABLE)), bool(values.get(_ROW_END)), bool(values.get(_ROW_IS_HEADER)), values.get(_OUTLINE),
+        read_list_place(values, listed), is_known=True,
     )  # fmt: skip
 
 

@@ -55,6 +55,7 @@ class _State(NamedTuple):
     style: int | None = None
     outline_level: int | None = None
     table_depth: int = 0
+    is_header: bool = False  # the row of a table
 
 
 _PROPERTIES: Final[Mapping[str, Callable[[_State, int], _State]]] = {
@@ -74,6 +75,8 @@ _PROPERTIES: Final[Mapping[str, Callable[[_State, int], _State]]] = {
     "outlinelevel": lambda state, value: state._replace(outline_level=value),
     "intbl": lambda state, value: state._replace(table_depth=max(state.table_depth, 1) if value else 0),
     "itap": lambda state, value: state._replace(table_depth=value),
+    "trowd": lambda state, _: state._replace(is_header=False),
+    "trhdr": lambda state, _: state._replace(is_header=True),
 }
 
 
@@ -312,7 +315,7 @@ class RtfReader:
         elif word in ("cell", "nestcell"):
             story.end_cell(max(depth, 2) if word == "nestcell" else 1)
         elif word in ("row", "nestrow"):
-            story.end_row(max(depth, 2) if word == "nestrow" else 1)
+            story.end_row(max(depth, 2) if word == "nestrow" else 1, is_header=self._state.is_header)
         elif word == "deff":
             self._default_font = value
         elif word in _PAGES:

@@ -22,6 +22,7 @@ class RtfParagraph(NamedTuple):
 @dataclass(slots=True)
 class _RtfTable:
     rows: list[list[str]] = field(default_factory=list)
+    header_rows: int = 0  # the first ones, 0 where the file does not say
     cells: list[str] = field(default_factory=list)
     cell: list[str] = field(default_factory=list)  # its paragraphs
 
@@ -61,11 +62,14 @@ class Story:
         table.cells.append(" ".join(" ".join((*table.cell, text)).split()))
         table.cell = []
 
-    def end_row(self, depth: int) -> None:
+    def end_row(self, depth: int, *, is_header: bool = False) -> None:
         """End a row of a table, 1 the outermost."""
         self._enter_table(depth)
-        self._tables[-1].rows.append(self._tables[-1].cells)
-        self._tables[-1].cells = []
+        table = self._tables[-1]
+        if is_header and table.header_rows == len(table.rows):
+            table.header_rows += 1
+        table.rows.append(table.cells)
+        table.cells = []
 
     def finish(self) -> str:
         """End the last paragraph and return all the text."""
@@ -86,7 +90,7 @@ class Story:
             self._tables.append(_RtfTable())
         while len(self._tables) > depth:
             table = self._tables.pop()
-            text = format_table((*table.rows, [*table.cells, *table.cell]))
+            text = format_table((*table.rows, [*table.cells, *table.cell]), table.header_rows or None)
             if self._tables:
                 self._tables[-1].cell.append(text)
             else:
