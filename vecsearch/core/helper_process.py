@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any, Final, TypeVar
 
 from vecsearch.core.forks import make_lock
+from vecsearch.core.memory_limits import keep_little_memory
 from vecsearch.core.parallel import count_cores
 
 _R = TypeVar("_R")
@@ -140,6 +141,7 @@ class HelperProcess:
 
 def serve(socket: int, idle_seconds: float = _IDLE_SECONDS) -> None:
     """Answer what the owner asks, until nothing has been asked for a while."""
+    keep_little_memory()
     with suppress(EOFError, OSError), Connection(socket) as connection:
         connection.send((None,))
         while connection.poll(idle_seconds):

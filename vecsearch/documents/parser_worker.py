@@ -61,13 +61,17 @@ def _limit() -> None:
 
 def _answer(request: dict[str, Any], passwords: list[str], answers: BinaryIO) -> None:
     frames = _FrameWriter(answers, request["seconds"])
+    frames.finish(_read(request, passwords, frames))  # by now nothing is held of a file that was too large
+
+
+def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -> list[str]:
+    """Send the items of a file; returns what became of it."""
     try:
         path = Path(request["path"])
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest == request["known"]:
-            frames.finish(["unchanged"])
-            return
+            return ["unchanged"]
         raw = RawFile(request["name"], path.suffix.lower(), path=path, passwords=passwords)
         most = max(PARSE_OUTPUT_CHARACTERS, path.stat().st_size * PARSE_OUTPUT_RATIO)
         for item in loaders.load(raw):
@@ -75,16 +79,17 @@ def _answer(request: dict[str, Any], passwords: list[str], answers: BinaryIO) ->
             if most < 0:
                 raise UnreadableFileError("gives far more text than its size allows: a bomb?")
             frames.add(item)
-        frames.finish(["end", digest])
+        return ["end", digest]
     except UnreadableFileError as error:
         kind = next(name for name, error_class in ERROR_KINDS.items() if isinstance(error, error_class))
-        frames.finish(["failed", kind, str(error)])
+        return ["failed", kind, str(error)]
     except MemoryError:
-        frames.finish(["failed", "unreadable", format_memory_error()])
+        frames.drop()  # what could not be sent cannot be sent once more
+        return ["failed", "unreadable", format_memory_error()]
     except OSError as error:
-        frames.finish(["failed", "unreadable", (error.strerror or str(error)).lower()])
+        return ["failed", "unreadable", (error.strerror or str(error)).lower()]
     except Exception as error:  # a library's own: any file can be damaged in a new way
-        frames.finish(["failed", "unreadable", f"damaged: {_format_error(error)}"])
+        return ["failed", "unreadable", f"damaged: {_format_error(error)}"]
 
 
 def format_memory_error() -> str:
@@ -118,6 +123,10 @@ class _FrameWriter:
         is_portion = isinstance(item, ParsedDocument) and item.portion is not None
         if is_portion or self._characters >= FRAME_CHARACTERS:
             self._send({"items": self._items})
+
+    def drop(self) -> None:
+        """Forget what was not sent yet."""
+        self._items, self._characters = [], 0
 
     def finish(self, status: list[str]) -> None:
         self._send({"items": self._items, "status": status})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from vecsearch.documents.decoding import (
 
 OpenFile: TypeAlias = Callable[[], BinaryIO]  # opens it from the beginning
 
+_LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _HIGH_BYTES: Final = bytes(range(128, 256))
 
 
@@ -71,6 +73,19 @@ def read_text(open_file: OpenFile, encoding: FileEncoding) -> Iterator[str]:
         yield from _replace_nuls(blocks)
     except UnicodeDecodeError as error:
         raise UnreadableFileError("the file changed while it was read") from error
+
+
+def iterate_lines(blocks: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a text that comes in blocks, each with its end."""
+    waiting: list[str] = []
+    for block in blocks:
+        for match in _LINE.finditer(block):  # a StringIO would take four bytes a character
+            waiting.append(match[0])
+            if match[0].endswith("\n"):
+                yield "".join(waiting)
+                waiting.clear()
+    if waiting:
+        yield "".join(waiting)
 
 
 def _replace_nuls(texts: Iterable[str]) -> Iterator[str]:

@@ -13,9 +13,10 @@ from vecsearch.core.id_table import IdTable
 from vecsearch.core.json_lines import parse_json_line
 from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.core.settings import SNIFF_BYTES
-from vecsearch.documents.decoding import BinaryFileError, decode, is_binary
+from vecsearch.documents.decoding import BinaryFileError, is_binary
 from vecsearch.documents.loaders.named_values import format_values
 from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.text_stream import choose_encoding, iterate_lines, read_text
 from vecsearch.documents.validation import validate_depth
 
 _KEYS: Final = frozenset(("id", "_id", "text", "title", "metadata"))
@@ -57,11 +58,14 @@ def _read_lines(raw: RawFile) -> Iterator[str | bytes]:
             yield from file
         return
     try:
-        yield from decode(raw.data).split("\n")
+        encoding = choose_encoding(raw.open)
     except UnreadableFileError as error:
-        if isinstance(error, BinaryFileError) or b"\0" in raw.data:
+        if isinstance(error, BinaryFileError) or b"\0" in raw.head:
             raise
-        yield from raw.data.split(b"\n")
+        with raw.open() as file:
+            yield from file
+    else:
+        yield from iterate_lines(read_text(raw.open, encoding))
 
 
 def _is_utf8(raw: RawFile) -> bool:

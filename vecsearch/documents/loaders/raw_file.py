@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.parsed import LoaderItem, ParsedDocument, Section
-from vecsearch.core.settings import SNIFF_BYTES
+from vecsearch.core.parsed import LoaderItem, ParsedDocument, Portion, Section
+from vecsearch.core.settings import SNIFF_BYTES, STREAM_MIN_BYTES
 from vecsearch.core.types import Metadata
 
 TOTAL_MAX: Final = 200_000_000  # bytes of all that is taken out of a file …
@@ -104,6 +105,11 @@ class RawFile:
         assert self.path is not None
         return self.path.stat().st_size
 
+    @property
+    def is_long(self) -> bool:
+        """Return whether it is so large that a text in it is read block by block, and given in portions. Raises OSError."""
+        return self.content is None and self.size >= STREAM_MIN_BYTES
+
     def open(self) -> BinaryIO:
         """Open a stream from the beginning. Raises OSError."""
         if self.content is not None:
@@ -118,6 +124,17 @@ def emit_document(
     """Yield a file that is one document; nothing where there is no word in it."""
     if text.strip() or title:
         yield ParsedDocument(raw.name, text, title, dict(metadata or {}), tuple(sections))
+
+
+def emit_portions(raw: RawFile, portions: Iterable[tuple[str, tuple[Section, ...]]]) -> Iterator[LoaderItem]:
+    """Yield a long text in portions, each with a word in it and its sections; a document as any other where there is but one."""
+    start = 0
+    for portion, following in pairwise(chain(portions, (None,))):
+        assert portion is not None
+        text, sections = portion
+        place = Portion(start, is_last=following is None) if start or following is not None else None
+        yield ParsedDocument(raw.name, text, sections=sections, portion=place)
+        start += len(text)
 
 
 def join_headings(headings: Sequence[str], title: str | None) -> str:

@@ -6,17 +6,19 @@ import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from itertools import chain, islice, takewhile, zip_longest
 from typing import Final, NamedTuple, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem, Section
-from vecsearch.core.settings import SNIFF_BYTES
+from vecsearch.core.settings import PORTION_CHARACTERS, SNIFF_BYTES
 from vecsearch.documents.decoding import decode
-from vecsearch.documents.loaders.raw_file import RawFile, emit_document
+from vecsearch.documents.loaders.raw_file import RawFile, emit_document, emit_portions
 from vecsearch.documents.loaders.table_header import is_header, is_key_value
+from vecsearch.documents.text_stream import choose_encoding, iterate_lines, read_text
 
 NumberedRow: TypeAlias = tuple[int, Sequence[str]]
 NumberedLine: TypeAlias = tuple[int, str]
@@ -28,31 +30,71 @@ _SAMPLE_ROWS: Final = 50  # rows that tell whether a table has a header
 _NAME_MAX: Final = 100  # characters of a column's name, which is repeated on every line
 _LABEL_ENDS: Final = (":", "：")
 _ROW_GAP: Final = " / "  # between the rows of a table in a cell
-_LINES: Final = re.compile(r"[^\n]*\n|[^\n]+")
 _COMMENT: Final = re.compile(r"(?:#(?!\d)|//|%)+[ \t]*")  # how a line begins that stands above a table and is no row of it
-_CELL_MAX: Final = 2**31 - 1  # characters: the widest that every platform's csv takes
+_CELL_MAX: Final = 32_000_000  # characters; a quote that is never closed makes a cell of all that follows
 
 
 def load_csv(raw: RawFile) -> Iterator[LoaderItem]:
     """Load values separated by whatever character separates them."""
-    text = decode(raw.data)
-    match = re.match(r"sep=([,;\t|:])\n", text)  # Excel's way to say it
-    return _load_table(raw, text[match.end() :] if match else text, match[1] if match else _detect_delimiter(text))
+    read_blocks = _open_text(raw)
+    head = _read_head(read_blocks())
+    lines = iterate_lines(read_blocks())
+    if match := re.match(r"sep=([,;\t|:])(?:\n|$)", head):  # Excel's way to say it
+        return _load_table(raw, islice(lines, 1, None), match[1])
+    return _load_table(raw, lines, _detect_delimiter(head))
 
 
 def load_tsv(raw: RawFile) -> Iterator[LoaderItem]:
     """Load values separated by tabs."""
-    return _load_table(raw, decode(raw.data), "\t")
+    read_blocks = _open_text(raw)
+    # such files often hold lone quotes, which mean inches there
+    has_lone_quote = sum(block.count('"') for block in read_blocks()) % 2
+    return _load_table(raw, iterate_lines(read_blocks()), "\t", csv.QUOTE_NONE if has_lone_quote else csv.QUOTE_MINIMAL)
 
 
-def _load_table(raw: RawFile, text: str, delimiter: str) -> Iterator[LoaderItem]:
-    # tab-separated files often hold lone quotes, which mean inches there
-    quoting = csv.QUOTE_NONE if delimiter == "\t" and text.count('"') % 2 else csv.QUOTE_MINIMAL
+def _open_text(raw: RawFile) -> Callable[[], Iterable[str]]:
+    """Return what gives the text from its beginning, in blocks where it is long."""
+    if raw.is_long:
+        return partial(read_text, raw.open, choose_encoding(raw.open))
+    text = decode(raw.data)
+    return lambda: [text]
+
+
+def _read_head(blocks: Iterable[str]) -> str:
+    """Return the whole lines that a text begins with, no more than SNIFF_BYTES of them, or a part of the first."""
+    head, size = list[str](), 0
+    for block in blocks:
+        head.append(block)
+        size += len(block)
+        if size > SNIFF_BYTES:
+            text = "".join(head)
+            return text[: text.rfind("\n", 0, SNIFF_BYTES) + 1] or text[:SNIFF_BYTES]
+    return "".join(head)
+
+
+def _load_table(raw: RawFile, lines: Iterator[str], delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[LoaderItem]:
+    numbered = _label_text_rows(_read_rows(lines, delimiter, quoting), delimiter)
     try:
-        lines = list(_label_text_rows(_read_rows(text, delimiter, quoting), delimiter))
+        if raw.is_long:
+            yield from emit_portions(raw, _group_lines(numbered))
+        else:
+            rows = list(numbered)
+            yield from emit_document(raw, _join_lines(rows), sections=tuple(_build_sections(rows)))
     except csv.Error as error:
         raise UnreadableFileError(f"no table: {error}") from error
-    return emit_document(raw, "\n".join(line for _, line in lines), sections=tuple(_build_sections(lines)))
+
+
+def _group_lines(lines: Iterable[NumberedLine]) -> Iterator[tuple[str, tuple[Section, ...]]]:
+    """Yield the text of the lines in portions, and the sections of each."""
+    group, size = list[NumberedLine](), 0
+    for number, line in lines:
+        if size >= PORTION_CHARACTERS:
+            yield f"{_join_lines(group)}\n", tuple(_build_sections(group))
+            group, size = [], 0
+        group.append((number, line))
+        size += len(line) + 1
+    if group:
+        yield _join_lines(group), tuple(_build_sections(group))
 
 
 def _label_text_rows(rows: Iterator[NumberedRow], delimiter: str) -> Iterator[NumberedLine]:
@@ -61,7 +103,7 @@ def _label_text_rows(rows: Iterator[NumberedRow], delimiter: str) -> Iterator[Nu
     table = [row for _, row in sample]
     header: Sequence[str] = ()
     if table and above and _COMMENT.match(last := above[-1][1][0]):
-        names = next((row for _, row in _read_rows(_COMMENT.sub("", last), delimiter)), [])
+        names = next((row for _, row in _read_rows(iter([_COMMENT.sub("", last)]), delimiter)), [])
         if len(names) == len(table[0]) and is_header(names, table) and not is_header(table[0], table[1:]):
             header = names
     lines = ((number, " ".join(cells[0].split())) for number, cells in above)
@@ -160,11 +202,10 @@ def _shorten_name(name: str) -> str:
     return name if len(name) <= _NAME_MAX else f"{name[:_NAME_MAX].rpartition(' ')[0] or name[: _NAME_MAX - 1]}…"
 
 
-def _read_rows(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[NumberedRow]:
+def _read_rows(lines: Iterator[str], delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[NumberedRow]:
     """Yield the rows that hold anything, counted as a spreadsheet does, white space in their cells collapsed. A line of comment
     above them is a row of one cell."""
     csv.field_size_limit(_CELL_MAX)
-    lines: Iterator[str] = (match[0] for match in _LINES.finditer(text))  # a StringIO would take four bytes a character
     above = 0
     for line in lines:
         if not line.isspace() and not _COMMENT.match(line):
@@ -180,9 +221,8 @@ def _read_rows(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> I
             yield number, cells
 
 
-def _detect_delimiter(text: str) -> str:
+def _detect_delimiter(head: str) -> str:
     """Return the one under which most rows have the same number of columns, then the one that gives more columns."""
-    head = text if len(text) <= SNIFF_BYTES else text[: text.rfind("\n", 0, SNIFF_BYTES) + 1] or text[:SNIFF_BYTES]
     agreement, _, place = max((*_measure_agreement(head, delimiter), -place) for place, delimiter in enumerate(_DELIMITERS))
     return _DELIMITERS[-place] if agreement >= _AGREEMENT else _ONE_COLUMN
 
@@ -190,7 +230,7 @@ def _detect_delimiter(text: str) -> str:
 def _measure_agreement(text: str, delimiter: str) -> tuple[float, int]:
     """Return the share of rows that have the commonest number of columns, and that number; none where the first row is not
     parted. Comments above it, and a title that no other delimiter parts, are no rows of it."""
-    rows = [row for _, row in islice(_read_rows(text, delimiter), _SAMPLE_ROWS)]
+    rows = [row for _, row in islice(_read_rows(iterate_lines([text]), delimiter), _SAMPLE_ROWS)]
     is_prose = f"{delimiter} " in text or f"{delimiter}\n" in text
     above = sum(1 for _ in takewhile(lambda row: _is_above_table(row, has_titles=not is_prose), rows))
     widths = [len(row) for row in rows[above:]]

@@ -13,6 +13,7 @@ import click
 
 import vecsearch
 from vecsearch.core.errors import InputError
+from vecsearch.core.memory_limits import keep_little_memory
 from vecsearch.core.settings import DATABASE_FOLDER, MAX_FILE_BYTES
 from vecsearch.core.source_paths import resolve_path
 from vecsearch.core.types import Split
@@ -183,6 +184,7 @@ def _open_collection(options: CliContext, run: IndexOptions, *, make: bool, read
 
     from vecsearch.api.open import exists
 
+    keep_little_memory()
     folder = options.choose_database()
     with ExitStack() as stack:
         if not exists(folder) and not make:
