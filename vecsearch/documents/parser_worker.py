@@ -61,11 +61,16 @@ def _limit() -> None:
 
 def _answer(request: dict[str, Any], passwords: list[str], answers: BinaryIO) -> None:
     frames = _FrameWriter(answers, request["seconds"])
-    frames.finish(_read(request, passwords, frames))  # by now nothing is held of a file that was too large
+    try:
+        frames.finish(_read(request, passwords, frames))
+        return
+    except MemoryError:
+        frames.drop()  # what could not be sent cannot be sent once more
+    frames.finish(["failed", "unreadable", format_memory_error()])  # by now nothing is held of a file that was too large
 
 
 def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -> list[str]:
-    """Send the items of a file; returns what became of it."""
+    """Send the items of a file; returns what became of it. Raises MemoryError."""
     try:
         path = Path(request["path"])
         with path.open("rb") as file:
@@ -83,11 +88,10 @@ def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -
     except UnreadableFileError as error:
         kind = next(name for name, error_class in ERROR_KINDS.items() if isinstance(error, error_class))
         return ["failed", kind, str(error)]
-    except MemoryError:
-        frames.drop()  # what could not be sent cannot be sent once more
-        return ["failed", "unreadable", format_memory_error()]
     except OSError as error:
         return ["failed", "unreadable", (error.strerror or str(error)).lower()]
+    except MemoryError:
+        raise
     except Exception as error:  # a library's own: any file can be damaged in a new way
         return ["failed", "unreadable", f"damaged: {_format_error(error)}"]
 

@@ -66,6 +66,7 @@ def number_tokens(stemmer: str, texts: Iterable[ChunkText]) -> ChunkTokens:
         begins.append(len(tokens))
         tokens.extend(map(numbers.__getitem__, analyzer.split(text)))
         ends.append(len(tokens))
+    numbers.default_factory = None  # it holds the numbers, which would be kept until the next full collection
     bounds = np.array(ends)
     analyzed = analyzer.analyze_tokens(numbers)
     return ChunkTokens(np.diff(bounds), np.array(begins) - bounds[:-1], np.array(tokens), analyzed)
