@@ -194,6 +194,29 @@ def test_a_page_names_columns_by_its_header_cells_alone_and_rows_by_theirs():
     assert read("<tr><th>Name<th>City", "<tr><th>Anna<td>Oslo")[0] == "Name | City\nAnna | Oslo"
 
 
+SAID_BY_DEFAULT = {
+    ".docx": lambda rows: make_docx(write_docx_table(rows, LOOK.format('w:val="04A0"'), style="Fancy"), styles=STYLES),
+    ".pptx": lambda rows: write_pptx(rows, '<a:tblPr firstRow="1" bandRow="1"/>'),
+    ".odt": lambda rows: make_opendocument("text", write_odt_table(rows, 1)),
+    ".rtf": lambda rows: "{\\rtf1 " + write_rtf_row(rows[0], "\\trhdr") + "".join(map(write_rtf_row, rows[1:])) + "}",
+}
+
+
+@pytest.mark.parametrize("suffix", SAID_BY_DEFAULT)
+def test_a_key_is_no_header_though_the_program_says_so_of_any_first_row(suffix):
+    def read(rows):
+        return load_text(SAID_BY_DEFAULT[suffix](rows), suffix)
+
+    assert read(PAIRS) == PAIRS_TEXT
+    assert read([["Owner:", "Anna", "Ben"], ["Colour:", "red", "blue"]]) == "Owner: Anna; Ben\nColour: red; blue"
+    assert read(FRUIT) == "Fruit: apple; Colour: red\nFruit: pear; Colour: green"
+
+
+def test_a_column_of_one_kind_with_values_that_are_missing_has_a_name():
+    rows = [["Region", "Sales"], ["North", "12"], ["South", "n/a"], ["East", "7"], ["West", "-"]]
+    assert load_text(write_csv(rows), ".csv").split("\n")[1:3] == ["Region: North; Sales: 12", "Region: South; Sales: n/a"]
+
+
 # -- nested tables
 
 

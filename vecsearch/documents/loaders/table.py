@@ -17,7 +17,7 @@ from vecsearch.core.parsed import LoaderItem, Section
 from vecsearch.core.settings import PORTION_CHARACTERS, SNIFF_BYTES
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document, emit_portions
-from vecsearch.documents.loaders.table_header import is_header, is_key_value
+from vecsearch.documents.loaders.table_header import is_header, is_key_value, names_rows
 from vecsearch.documents.text_stream import choose_encoding, iterate_lines, read_text
 
 NumberedRow: TypeAlias = tuple[int, Sequence[str]]
@@ -148,12 +148,13 @@ def format_table(rows: Iterable[Sequence[str]], header_rows: int | None = None) 
     """Format a table inside a document, a row a line; rows without a value are left out.
 
     `header_rows` is how many of the first rows the file says to be the header, None where it says nothing. A header that the file
-    says has a line of its own only for what would stand nowhere else.
+    says has a line of its own only for what would stand nowhere else. Programs say it of the first row of any new table: a key
+    with its value is none.
     """
     everything = [list(row) for row in rows]
     table = list(filter(any, everything))
     count = sum(map(any, everything[: header_rows or 0]))
-    if not 0 < count < len(table):
+    if not 0 < count < len(table) or (count == 1 and names_rows(table)):
         return _join_lines(label_rows(enumerate(table), has_header=None if header_rows is None else False).lines)
     header, body = _merge_header(table[:count]), table[count:]
     used = {column for row in body for column, cell in enumerate(row) if cell}

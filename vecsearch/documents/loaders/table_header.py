@@ -100,9 +100,16 @@ def is_key_value(rows: Sequence[Sequence[str]]) -> bool:
         return False
     if _is_usual_name(pairs[0][1]) and not any(_is_usual_name(value) for _, value in pairs[1:]):
         return False  # "Name, Value" above them is a header
-    kinds = Counter(classify_value(value) for _, value in pairs)
-    is_varied = len(pairs) > 2 and kinds.most_common(1)[0][1] < _MOST * len(pairs)
+    values = [value for _, value in pairs if not _MISSING.match(value)]
+    # all, and those below the first: else it is the name of a column of one kind
+    is_varied = len(values) > 2 and _is_varied(values) and _is_varied(values[values[:1] == [pairs[0][1]] :])
     return is_varied or 2 * sum(map(_is_usual_name, keys[1:])) >= len(keys)
+
+
+def names_rows(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first column names the rows: as keys of their values, or by labels that end in colons."""
+    labels = [row[0] for row in rows if row and row[0]]
+    return (len(labels) > 1 and all(label.endswith(_LABEL_END) for label in labels)) or is_key_value(rows)
 
 
 def classify_value(cell: str) -> str:
@@ -144,6 +151,11 @@ def _is_set_apart(columns: Sequence[_Column], is_in_case: Callable[[str], bool])
     return all(len(name) > 1 and is_in_case(name) for name in names) and any(
         column.name and column.is_mostly(str.strip) and not any(is_in_case(cell) for cell in column.cells) for column in columns
     )
+
+
+def _is_varied(values: Sequence[str]) -> bool:
+    """Return whether no kind makes up most of the values."""
+    return Counter(map(classify_value, values)).most_common(1)[0][1] < _MOST * len(values)
 
 
 def _is_usual_name(name: str) -> bool:
