@@ -217,6 +217,25 @@ def test_a_column_of_one_kind_with_values_that_are_missing_has_a_name():
     assert load_text(write_csv(rows), ".csv").split("\n")[1:3] == ["Region: North; Sales: 12", "Region: South; Sales: n/a"]
 
 
+@pytest.mark.parametrize(("mark", "is_header"), [("", True), (' headerRowCount="1"', True), (' headerRowCount="0"', False)])
+def test_what_a_workbook_says_of_its_tables_is_heeded(mark, is_header):
+    def read(rows, reference):
+        cells = {
+            f"{'BCD'[column]}{row}": cell for row, line in enumerate(rows, start=3) for column, cell in enumerate(line) if cell
+        }
+        table = f'<table xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" id="1" ref="{reference}"{mark}/>'
+        data = make_xlsx({"S": cells}, parts={"xl/tables/table1.xml": table}, relations=[("t", "table", "../tables/table1.xml")])
+        return load_text(data, ".xlsx")
+
+    named = "Fruit: apple; Colour: red\nFruit: pear; Colour: green"
+    plain = "apple; red\npear; green"
+    assert read(FRUIT, "B3:C5") == "Fruit; Colour\n" + (named if is_header else plain)
+    assert read([["All of May"], *FRUIT], "B4:C6").startswith("All of May\nFruit; Colour\n" + (named if is_header else "apple"))
+    assert read(NAMED, "B3:C6").endswith(NAMED_LINES if is_header else PEOPLE_TEXT)
+    wider = [[*row, "x"] for row in FRUIT]  # something else stands in its row
+    assert read(wider, "B3:C5") == "Fruit; Colour; x\napple; red; x\npear; green; x"
+
+
 # -- nested tables
 
 

@@ -17,7 +17,7 @@ from vecsearch.core.parsed import LoaderItem, Section
 from vecsearch.core.settings import PORTION_CHARACTERS, SNIFF_BYTES
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document, emit_portions
-from vecsearch.documents.loaders.table_header import is_header, is_key_value, names_rows
+from vecsearch.documents.loaders.table_header import is_header, is_key_value, has_row_names
 from vecsearch.documents.text_stream import choose_encoding, iterate_lines, read_text
 
 NumberedRow: TypeAlias = tuple[int, Sequence[str]]
@@ -154,7 +154,7 @@ def format_table(rows: Iterable[Sequence[str]], header_rows: int | None = None) 
     everything = [list(row) for row in rows]
     table = list(filter(any, everything))
     count = sum(map(any, everything[: header_rows or 0]))
-    if not 0 < count < len(table) or (count == 1 and names_rows(table)):
+    if not 0 < count < len(table) or (count == 1 and has_row_names(table)):
         return _join_lines(label_rows(enumerate(table), has_header=None if header_rows is None else False).lines)
     header, body = _merge_header(table[:count]), table[count:]
     used = {column for row in body for column, cell in enumerate(row) if cell}

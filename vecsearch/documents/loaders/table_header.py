@@ -106,7 +106,7 @@ def is_key_value(rows: Sequence[Sequence[str]]) -> bool:
     return is_varied or 2 * sum(map(_is_usual_name, keys[1:])) >= len(keys)
 
 
-def names_rows(rows: Sequence[Sequence[str]]) -> bool:
+def has_row_names(rows: Sequence[Sequence[str]]) -> bool:
     """Return whether the first column names the rows: as keys of their values, or by labels that end in colons."""
     labels = [row[0] for row in rows if row and row[0]]
     return (len(labels) > 1 and all(label.endswith(_LABEL_END) for label in labels)) or is_key_value(rows)

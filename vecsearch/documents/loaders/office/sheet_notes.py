@@ -14,22 +14,18 @@ from vecsearch.documents.loaders.office.package import (
     get_local_name,
     iter_descendants,
 )
+from vecsearch.documents.loaders.office.sheet_tables import find_main_part, iter_sheet_parts
 
 _THREAD_PREFIX: str = "tc="  # how the author of a comment begins that only repeats one of a thread
 
 
 def read_sheet_notes(book: Package) -> dict[str, str]:
     """Return a map from the name of a sheet to what stands on it, a paragraph each; sheets with nothing are left out."""
-    main = next(iter(book.find_related("", "/officeDocument").values()), "")
-    if not main.endswith(".xml"):  # .xlsb has them in binary
-        return {}
-    parts, people = book.find_related(main), dict(_read_people(book, main))
-    sheets = find_child(book.parse_part(main), "sheets")
+    people = dict(_read_people(book))
     notes_by_sheet = {}
-    for sheet in sheets if sheets is not None else ():
-        identifier = next((value for key, value in sheet.attrib.items() if key.endswith("}id")), "")
-        if (part := parts.get(identifier)) and (notes := "\n\n".join(_read_notes(book, part, people))):
-            notes_by_sheet[sheet.get("name", "")] = notes
+    for name, part in iter_sheet_parts(book):
+        if notes := "\n\n".join(_read_notes(book, part, people)):
+            notes_by_sheet[name] = notes
     return notes_by_sheet
 
 
@@ -47,8 +43,8 @@ def _read_notes(book: Package, sheet: str, people: dict[str, str]) -> Iterator[s
             yield from filter(None, map(str.strip, _read_drawing(book, book.find_related(part), root)))
 
 
-def _read_people(book: Package, main: str) -> Iterator[tuple[str, str]]:
-    for part in book.find_related(main, "/person").values():
+def _read_people(book: Package) -> Iterator[tuple[str, str]]:
+    for part in book.find_related(find_main_part(book), "/person").values():
         for person in iter_descendants(book.parse_part(part), "person"):
             yield get_attribute(person, "id"), get_attribute(person, "displayName")
 

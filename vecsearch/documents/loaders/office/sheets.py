@@ -26,6 +26,7 @@ from vecsearch.documents.loaders.office.package import Package, open_package
 from vecsearch.documents.loaders.office.package_cells import pack_package
 from vecsearch.documents.loaders.office.packed_cells import PackedCells, PackedSheets
 from vecsearch.documents.loaders.office.sheet_notes import read_sheet_notes
+from vecsearch.documents.loaders.office.sheet_tables import TableStarts, find_declared_header, read_table_starts
 from vecsearch.documents.loaders.office.workbook_records import pack_container
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.documents.loaders.table import format_cell, label_rows
@@ -44,13 +45,13 @@ def load_workbook(raw: RawFile) -> Iterator[LoaderItem]:
     """
     data, document = _decrypt_workbook(raw)
     outline, problems = DocumentBuilder(), list[ParseWarning]()
-    beside = read_sheet_notes(document) if document else {}
+    beside, tables = (read_sheet_notes(document), read_table_starts(document)) if document else ({}, {})
     readable, packed = _pack_far_cells(data, document)
     book = _open_workbook(readable)
     for index, name in enumerate(book.sheet_names):
         outline.start_part({"sheet": name}, name)
         try:
-            _write_rows(outline, name, _read_rows(book.get_sheet_by_index(index), packed.get(index)))
+            _write_rows(outline, name, _read_rows(book.get_sheet_by_index(index), packed.get(index)), tables.get(name, {}))
         except BaseException as error:
             if not _is_damage(error):
                 raise
@@ -131,14 +132,17 @@ def _find_spanned_columns(sheet: python_calamine.CalamineSheet, columns: Sequenc
     return columns_by_row
 
 
-def _write_rows(builder: DocumentBuilder, sheet: str, rows: Iterator[_SheetRow]) -> None:
-    """Write stretches of rows, each a table of its own unless it goes on with the one above."""
+def _write_rows(builder: DocumentBuilder, sheet: str, rows: Iterator[_SheetRow], tables: TableStarts) -> None:
+    """Write stretches of rows, each a table of its own unless it goes on with the one above. `tables` are those declared."""
     header: Sequence[str] = ()
     for _, stretch in groupby(enumerate(rows), lambda numbered: numbered[1][0] - numbered[0]):
         part = (row for _, row in stretch)
         head = list(islice(part, _HEADER_SAMPLE_ROWS))
+        has_header = find_declared_header(tables, [(number, texts) for number, _, texts in head])
         labelled = label_rows(
-            ((number, texts) for number, _, texts in chain(head, part)), header if _is_continuation(header, head) else ()
+            ((number, texts) for number, _, texts in chain(head, part)),
+            header if has_header is None and _is_continuation(header, head) else (),
+            has_header=has_header,
         )
         header = labelled.header
         for _, run in groupby(enumerate(labelled.lines), lambda numbered: numbered[1][0] - numbered[0]):
