@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from itertools import pairwise
 from unittest.mock import patch
@@ -113,9 +112,10 @@ def test_what_could_not_be_sent_for_want_of_memory_is_not_sent_again(tmp_path, m
         return pack(frame)
 
     monkeypatch.setattr(wire_format, "pack", pack_little)
-    stream = io.BytesIO()
-    parser_worker._answer({"path": str(tmp_path / "f.txt"), "name": "f.txt", "known": None, "seconds": 1_000.0}, [], stream)
-    frame, _ = wire_format.FrameReader(io.BytesIO(stream.getvalue())).receive()
+    with (tmp_path / "answers").open("w+b") as answers:
+        parser_worker._answer({"path": str(tmp_path / "f.txt"), "name": "f.txt", "known": None, "seconds": 1_000.0}, [], answers)
+        answers.seek(0)
+        frame, _ = wire_format.FrameReader(answers).receive()
     assert frame["items"] == []
     assert frame["status"] == ["failed", "unreadable", parser_worker.format_memory_error()]
 

@@ -236,6 +236,19 @@ def test_what_a_workbook_says_of_its_tables_is_heeded(mark, is_header):
     assert read(wider, "B3:C5") == "Fruit; Colour; x\napple; red; x\npear; green; x"
 
 
+def test_two_columns_of_a_page_are_keys_and_values_where_they_say_so():
+    def read(rows, cell="<td>{}</td>"):
+        return load_text(f"<table>{''.join('<tr>' + ''.join(map(cell.format, row)) for row in rows)}</table>", ".html")
+
+    assert read(PAIRS) == PAIRS_TEXT
+    assert read(PAIRS, "<td><b>{}</b> ") == PAIRS_TEXT
+    assert read(PEOPLE) == PEOPLE_TEXT.replace(";", " |")
+    assert read([[f"Key{number}", str(number)] for number in range(300)]).startswith("Key0 | 0\nKey1 | 1\n")
+    assert read([["Left", "x<table><tr><td>Name<td>Anna Berg<tr><td>Born<td>1990-02-01<tr><td>City<td>Oslo</table>"]]) == (
+        f"Left\n\nx\n\n{PAIRS_TEXT}"
+    )
+
+
 # -- nested tables
 
 

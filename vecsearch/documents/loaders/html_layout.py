@@ -10,6 +10,7 @@ from selectolax.lexbor import LexborNode
 
 from vecsearch.documents.loaders.headings import Heading, Table
 from vecsearch.documents.loaders.html_marks import LIST_TAGS, ListNumbers, SymbolFonts
+from vecsearch.documents.loaders.table_header import is_key_value
 
 
 def split_tags(names: str) -> frozenset[str]:
@@ -32,6 +33,7 @@ _DRAWN_LINES: Final = split_tags("text title desc")  # of a drawing
 _NO_GAP, _SPACE, _CELL, _KEY, _LINE, _PARAGRAPH = range(6)
 _GAPS: Final = ("", " ", " | ", ": ", "\n", "\n\n")
 _KEY_END: Final = (":", "：")
+_KEY_ROWS_MAX: Final = 100  # a longer table is no list of keys and their values
 
 
 class Layout:
@@ -174,6 +176,12 @@ class _WordBuffer:
         """Return the text of some parts, at least one."""
         return self.parts[start][self.gaps[start] :] + "".join(self.parts[start + 1 : end])
 
+    def replace_cell_gap(self, start: int) -> None:
+        """Put the gap behind a key before a part that follows it as a cell."""
+        if self.gaps[start] == len(_GAPS[_CELL]):
+            self.parts[start] = _GAPS[_KEY] + self.parts[start][self.gaps[start] :]
+            self.gaps[start] = len(_GAPS[_KEY])
+
     def _append(self, text: str) -> None:
         if text:
             gap = _GAPS[self._gap] if self.parts else ""
@@ -191,7 +199,9 @@ class _OpenTable:
     header: list[str] = field(default_factory=list)
     body_start: int | None = None
     row_start: int = 0
+    cell_start: int = 0
     cell_tags: set[str] = field(default_factory=set)
+    rows: list[list[tuple[int, int]]] = field(default_factory=list)  # the parts of each cell, of the first rows
     is_layout: bool = False
 
 
@@ -213,15 +223,22 @@ class _StructureTracker:
                 self._open_tables[-1].is_layout = True
             self._open_tables.append(_OpenTable())
         elif self._open_tables and tag == "tr":
-            self._open_tables[-1].row_start, self._open_tables[-1].cell_tags = len(self._words.parts), set()
+            grid = self._open_tables[-1]
+            grid.row_start, grid.cell_tags = len(self._words.parts), set()
+            if len(grid.rows) <= _KEY_ROWS_MAX:
+                grid.rows.append([])
         elif self._open_tables and tag in _CELLS:
             self._open_tables[-1].cell_tags.add(tag)
+            self._open_tables[-1].cell_start = len(self._words.parts)
 
     def leave(self, node: LexborNode, tag: str) -> None:
         if tag in _HEADINGS:
             self._end_heading(self._open_headings.pop(), int(tag[1]))
         elif tag == "table":
             self._end_table(self._open_tables.pop())
+        elif tag in _CELLS and self._open_tables and (rows := self._open_tables[-1].rows):
+            start = self._open_tables[-1].cell_start
+            rows[-1].append((start, self._words.find_end(start)))
         elif tag == "tr" and self._open_tables:
             self._end_row(self._open_tables[-1], in_head=node.parent is not None and node.parent.tag == "thead")
 
@@ -253,6 +270,16 @@ class _StructureTracker:
     def _end_table(self, grid: _OpenTable) -> None:
         if grid.header and grid.body_start is not None and not grid.is_layout:
             self._tables.append((grid.body_start, self._words.find_end(grid.body_start), "\n".join(grid.header)))
+        elif not grid.header and not grid.is_layout and len(grid.rows) <= _KEY_ROWS_MAX:
+            self._join_keys([row for row in grid.rows if row])
+
+    def _join_keys(self, rows: list[list[tuple[int, int]]]) -> None:
+        """Put a colon between keys and values where two columns of a table are that."""
+        if all(len(row) == 2 and all(start < end for start, end in row) for row in rows) and is_key_value(
+            [[self._words.join_parts(start, end) for start, end in row] for row in rows]
+        ):
+            for _, (start, _) in rows:
+                self._words.replace_cell_gap(start)
 
 
 def _strip_anchor(heading: str) -> str:

@@ -17,7 +17,7 @@ from vecsearch.core.parsed import LoaderItem, Section
 from vecsearch.core.settings import PORTION_CHARACTERS, SNIFF_BYTES
 from vecsearch.documents.decoding import decode
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document, emit_portions
-from vecsearch.documents.loaders.table_header import is_header, is_key_value, has_row_names
+from vecsearch.documents.loaders.table_header import has_row_names, is_header, is_key_value
 from vecsearch.documents.text_stream import choose_encoding, iterate_lines, read_text
 
 NumberedRow: TypeAlias = tuple[int, Sequence[str]]
