@@ -42,6 +42,52 @@ def test_what_only_looks_hidden_is_shown(attribute):
     assert extract_html_text(f"<p>One</p><p {attribute}>two</p>")[1] == "One\n\ntwo"
 
 
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        ".x{display:none}",
+        "p { color: red } @import url(a.css); #i, .y { visibility: hidden !important }",
+        "/* .x{display:block} */ div.x {DISPLAY:none; color:red} .z{display:block}",
+        "<!-- .x.y{display:none} --> @media screen { .z { display: block } }",
+    ],
+)
+def test_what_a_style_sheet_hides_is_left_out(sheet):
+    page = f"<style>{sheet}</style><p>Shown</p><div id=i class='x y'>secret <b>words</b></div>"
+    assert extract_html_text(page)[1] == "Shown"
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        "@media print { .x{display:none} }",  # not always
+        ".x{display:none} .x.open{display:block}",
+        ".x{display:none} input:checked + .x{display:flex}",
+        ".x{display:none} @media (min-width:9px) { .x{visibility:visible;display:block} }",
+        ".other .x{display:none}",
+        ".x:after{display:none}",
+        ".x-y{display:none}",
+        "div{display:none}",
+        ".x{display:none",
+        "}}} .x{color:red}",
+    ],
+)
+def test_what_a_style_sheet_may_show_is_shown(sheet):
+    page = "<style>{}</style><p>Shown</p><div class='x'>too</div>"
+    assert extract_html_text(page.format(sheet))[1] == "Shown\n\ntoo"
+    assert extract_html_text(page.format(".x{display:none}") + "<script src='tabs.js'></script>")[1] == "Shown\n\ntoo"
+    own = page.replace("class", "style='display:block' class")
+    assert extract_html_text(own.format(".x{display:none}"))[1] == "Shown\n\ntoo"
+
+
+def test_a_dialog_is_shown_where_it_is_open():
+    assert extract_html_text("<p>One</p><dialog>two</dialog><dialog open>three</dialog>")[1] == "One\n\nthree"
+
+
+def test_elements_of_a_drawing_hide_by_attributes():
+    texts = "<text display='none'>a</text><g visibility='hidden'><text>b</text></g><text visibility='visible'>c</text>"
+    assert extract_html_text(f"<p>One</p><svg>{texts}</svg>")[1] == "One\n\nc"
+
+
 def test_a_page_that_a_script_shows_is_read():
     assert extract_html_text("<body style='visibility:hidden'><p>One</p></body>")[1] == "One"
     assert extract_html_text("<body><div id=app style='display:none'><p>One</p></div></body>")[1] == "One"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from vecsearch.documents.loaders.html_style_sheets import find_hidden_by_sheets, has_hiding_value, parse_style
 
 _NEVER_SHOWN: Final = frozenset(
     "head script style noscript template iframe object embed canvas audio video datalist nav ix:header symbol metadata".split()
 )
 _UNDRAWN_TEXT: Final = frozenset("svg g defs switch marker pattern clipPath mask".split())  # text right inside is not drawn
 _WHOLE_PAGE: Final = frozenset(("html", "body"))  # a script shows them once the page is ready
-_MAY_HIDE: Final = "[hidden], [style], [aria-hidden]"
+_MAY_HIDE: Final = "[hidden], [style], [aria-hidden], dialog, svg [display], svg [visibility]"
+_SHOWING: Final = frozenset(("display", "visibility"))  # which elements of a drawing have as attributes too
 _CONTAINERS: Final = frozenset("div main article section form".split())
 _CONTENT: Final = "h1, h2, h3, h4, h5, h6, p, article, main"
 
@@ -22,8 +26,11 @@ def is_never_shown(node: LexborNode) -> bool:
 
 
 def find_hidden(tree: LexborHTMLParser) -> frozenset[int]:
-    """Return the `mem_id` of each element that hides itself by `hidden`, its style, or `aria-hidden`, as an icon does."""
-    return frozenset(node.mem_id for node in tree.css(_MAY_HIDE) if node.tag not in _WHOLE_PAGE and _is_hidden(node))
+    """Return the `mem_id` of each element that hides itself by `hidden`, its style, or `aria-hidden`, as an icon does, or that a
+    style sheet hides."""
+    by_itself = (node for node in tree.css(_MAY_HIDE) if _is_hidden(node))
+    by_sheets = (node for node in find_hidden_by_sheets(tree) if not _is_shown(node))
+    return frozenset(node.mem_id for node in chain(by_itself, by_sheets) if node.tag not in _WHOLE_PAGE)
 
 
 def _is_hidden(node: LexborNode) -> bool:
@@ -32,8 +39,16 @@ def _is_hidden(node: LexborNode) -> bool:
         return True
     if (attributes.get("aria-hidden") or "").strip().lower() == "true" and not _is_behind_dialog(node):
         return True
-    style = _parse_style(attributes.get("style") or "")
-    return style.get("display") == "none" or style.get("visibility") in ("hidden", "collapse")
+    if node.tag == "dialog" and "open" not in attributes:
+        return True
+    drawn_style = {name: (attributes.get(name) or "").strip() for name in _SHOWING}
+    return has_hiding_value(drawn_style | parse_style(attributes.get("style") or ""))
+
+
+def _is_shown(node: LexborNode) -> bool:
+    """Return whether an element shows itself, whatever a style sheet says."""
+    style = parse_style(node.attributes.get("style") or "")
+    return not _SHOWING.isdisjoint(style) and not has_hiding_value(style)
 
 
 def is_undrawn_text(node: LexborNode) -> bool:
@@ -55,12 +70,6 @@ def _is_behind_dialog(node: LexborNode) -> bool:
     """Return whether an element is what lies behind a dialog that stood open when the page was saved."""
     is_part_of_page = node.tag in _CONTAINERS and node.parent is not None and node.parent.tag == "body"
     return is_part_of_page and node.css_first(_CONTENT) is not None
-
-
-def _parse_style(style: str) -> dict[str, str]:
-    """Return the declarations of a style attribute in lower case, without `!important`; the last of a name counts."""
-    pairs = (declaration.partition(":") for declaration in style.lower().split(";"))
-    return {name.strip(): value.partition("!")[0].strip() for name, _, value in pairs}
 
 
 def _find_sibling(node: LexborNode, direction: str) -> LexborNode | None:
