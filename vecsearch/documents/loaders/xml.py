@@ -117,6 +117,9 @@ def _read_words(text: str) -> tuple[_XmlTextBuilder, list[str]]:
     builder = _XmlTextBuilder()
     recovery = XmlRecovery(builder)
     place = recovery.read(text)
+    if recovery.unclosed:
+        builder = _XmlTextBuilder()
+        XmlRecovery(builder, frozenset(recovery.unclosed)).read(text)
     if not recovery.elements:
         raise UnreadableFileError(fault or "not well-formed XML: no element found")
     if fault is None and place is not None:

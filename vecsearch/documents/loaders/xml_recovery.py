@@ -29,13 +29,18 @@ class XmlHandler(Protocol):
 
 
 class XmlRecovery:
-    """Reads one text. A tag that ends no open element is passed over; one that ends an outer element ends those inside it."""
+    """Reads one text. A tag that ends no open element is passed over; one that ends an outer element ends those inside it.
 
-    def __init__(self, handler: XmlHandler) -> None:
+    Of the elements `without_end`, each ends where the next of its name begins. `unclosed` are those found to have no end tag.
+    """
+
+    def __init__(self, handler: XmlHandler, without_end: frozenset[str] = frozenset()) -> None:
         self._handler = handler
         self._entities = Entities()
         self._open_names: list[str] = []
         self._fault_at: int | None = None
+        self._without_end = without_end
+        self.unclosed: set[str] = set()
         self.elements = 0
 
     @property
@@ -48,6 +53,7 @@ class XmlRecovery:
         self._read_markup(text, is_expanded=False)
         if self._open_names or self._entities.has_stray_ampersand:
             self._note_fault(len(text.rstrip()))
+        self.unclosed.update(self._open_names)
         while self._open_names:
             self._handler.end(self._open_names.pop())
         return self._fault_at
@@ -57,7 +63,10 @@ class XmlRecovery:
         for token in _TOKEN.finditer(text):
             self._add_words(text[at : token.start()], is_expanded=is_expanded)
             at = token.end()
-            if token["start"]:
+            if token["start"] and _is_no_tag(token):
+                self._note_fault(token.start())
+                self._add_words(token[0], is_expanded=is_expanded)
+            elif token["start"]:
                 self._start(token)
             elif token["end"]:
                 self._end(token)
@@ -83,6 +92,8 @@ class XmlRecovery:
             for key, double, single, bare in _ATTRIBUTE.findall(source.removesuffix("/"))
         }
         self.elements += 1
+        if name in self._without_end and self._open_names[-1:] == [name]:
+            self._handler.end(self._open_names.pop())
         self._handler.start(name, attributes)
         if source.endswith("/"):
             self._handler.end(name)
@@ -94,9 +105,16 @@ class XmlRecovery:
         if not self._open_names or self._open_names[-1] != name:
             self._note_fault(token.start())
         if name in self._open_names:
-            while self._open_names.pop() != name:
-                self._handler.end(name)
+            while (unclosed := self._open_names.pop()) != name:
+                self.unclosed.add(unclosed)
+                self._handler.end(unclosed)
             self._handler.end(name)
 
     def _note_fault(self, place: int) -> None:
         self._fault_at = place if self._fault_at is None else self._fault_at
+
+
+def _is_no_tag(token: re.Match[str]) -> bool:
+    """Return whether it is a sign between words, as in `x<y`, and not a tag whose end is missing: that has attributes, or is the
+    last one."""
+    return not token[0].endswith(">") and "=" not in token["attributes"] and token.end() < len(token.string)
