@@ -153,5 +153,11 @@ def test_a_record_says_what_its_usual_key_holds_else_all_its_values(record, titl
     assert (document.title, document.text, document.metadata) == (title, text, metadata)
 
 
+def test_an_id_that_another_program_writes_as_an_object_drops_no_record():
+    (document,) = load_documents('{"_id": {"$oid": "65a"}, "text": "words"}', ".jsonl")
+    assert (document.text, document.metadata) == ("words", {"_id": {"$oid": "65a"}})
+    assert document.id.startswith("sha256:")
+
+
 def test_escapes_in_records_are_read():
     assert load_text('{"frage": "K\\u00f6ln?"}', ".ndjson") == "frage: Köln?"

@@ -130,12 +130,13 @@ def _extract_id(value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the id of an object, made from its content where it has none, and the keys that become metadata."""
     key = "id" if value.get("id") is not None else "_id"
     identifier = value.get(key)
-    if identifier is None:
+    is_foreign = key == "_id" and isinstance(identifier, dict)  # of a database that writes an object: a value like any other
+    if identifier is None or is_foreign:
         canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
         identifier = _HASH_PREFIX + hashlib.sha256(canonical.encode()).hexdigest()[:32]
     if isinstance(identifier, bool) or not isinstance(identifier, str | int):
         raise InputError(f"the id must be a string or an integer, got {_describe_type(identifier)}")
-    spare = {"_id"} if key == "id" and value.get("_id") is not None else set()
+    spare = {"_id"} if is_foreign or (key == "id" and value.get("_id") is not None) else set()
     return str(identifier), {name: entry for name, entry in value.items() if name not in _KEYS or name in spare}
 
 
