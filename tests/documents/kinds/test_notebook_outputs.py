@@ -40,6 +40,10 @@ def show(kind="display_data", **forms):
         ({"text__markdown": "# Done", "text__plain": "<IPython.core.display.Markdown object>"}, "# Done"),
         ({"text__latex": "$E=mc^2$", "text__plain": "<IPython.core.display.Latex object>"}, "$E=mc^2$"),
         ({"image__svg+xml": "<svg><text>Node A</text></svg>", "text__plain": "<graphviz.files.Source at 0x7f12>"}, "Node A"),
+        (
+            {"application__json": {"city": "Köln", "n": [1, 2]}, "text__plain": "<IPython.core.display.JSON object>"},
+            "city: Köln; n: 1, 2",
+        ),
         ({"text__html": "<b>1</b>", "text__plain": "one"}, "one"),
         ({"text__html": "<script>draw()</script><div hidden>x</div>y", "text__plain": HTML}, "y"),
         ({"image__png": "iVBO", "text__plain": "<Figure size 640x480 with 1 Axes>"}, ""),

@@ -17,6 +17,7 @@ from vecsearch.documents.loaders.document_info import build_metadata
 from vecsearch.documents.loaders.html import extract_html_text
 from vecsearch.documents.loaders.markdown import load_markdown
 from vecsearch.documents.loaders.markdown_headings import strip_markup
+from vecsearch.documents.loaders.named_values import format_values
 from vecsearch.documents.loaders.office.property_fields import normalize_title
 from vecsearch.documents.loaders.raw_file import RawFile
 
@@ -100,7 +101,8 @@ def _choose_form(forms: dict[str, Any]) -> str:
         "text/latex": str, "latex": str, "image/svg+xml": _read_page, "svg": _read_page,
     }  # fmt: skip
     texts = (read(source) for name, read in readers.items() if (source := _coerce_text(forms.get(name))))
-    return next((text for text in texts if text.strip() and not _OBJECT_NAME.match(text.strip())), "")
+    text = next((text for text in texts if text.strip() and not _OBJECT_NAME.match(text.strip())), "")
+    return text or format_values(forms.get("application/json"))
 
 
 def _strip_markdown(source: str) -> str:
