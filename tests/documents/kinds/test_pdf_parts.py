@@ -82,6 +82,27 @@ def test_a_box_that_is_not_ticked_says_nothing(field, text):
     assert load_text(data) == f"words\n\n{text}".strip()
 
 
+@pytest.mark.parametrize(
+    ("field", "first", "second", "text"),
+    [
+        ("/FT/Btn/Ff 32768/T(size)/V/large", "/AS/Off", "/AS/large", "size: large"),
+        ("/FT/Btn/Ff 32768/T(size)/V/Off", "/AS/Off", "/AS/Off", ""),
+        ("/FT/Tx/T(owner)/V(Anna)", "", "", "owner: Anna"),  # shown twice
+        ("/T(form)", "/FT/Tx/T(a)/V(x)", "/FT/Btn/T(b)/V/Off/AS/Off", "a: x"),
+    ],
+)
+def test_a_field_of_several_boxes_says_its_value_once(field, first, second, text):
+    def make_box(more, state):
+        return (f"<</Type/Annot/Subtype/Widget/Parent 100 0 R/Rect[0 0 9 9]{more}"
+                f"/AP<</N<</{state} 103 0 R/Off 103 0 R>>>>>>")  # fmt: skip
+
+    parent = f"<<{field}/Kids[101 0 R 102 0 R]>>"
+    drawn = make_stream(b"", "/Type/XObject/Subtype/Form/BBox[0 0 9 9]")
+    data = make_pdf(draw("words"), catalog="/AcroForm<</Fields[100 0 R]>>", page="/Annots[101 0 R 102 0 R]",
+                    extra=[parent, make_box(first, "small"), make_box(second, "large"), drawn])  # fmt: skip
+    assert load_text(data) == f"words\n\n{text}".strip()
+
+
 # -- attached files
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import pypdfium2  # type: ignore[import-untyped]
@@ -42,6 +43,7 @@ _HEADING_NUMBER: Final = r"^[ \t]*(?:[\dA-Z]+(?:\.\d+)*\.?[ \t]+)?"
 
 
 _UNTICKED, _BUTTON = "Off", "Btn"  # the state of a box, the kind of its field
+_BOXES: Final = (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTTON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> _PageText:
             text = extract_page_text(page, words)
         finally:
             words.close()
-        notes = list(_read_annotations(page))
+        notes = list(_read_annotations(document, page))
         return _PageText(
             text,
             "\n".join(dict.fromkeys(filter(None, (note.strip() for _, note in notes)))),
@@ -151,7 +153,7 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> _PageText:
         page.close()
 
 
-def _read_annotations(page: pypdfium2.PdfPage) -> Iterator[tuple[int, str]]:
+def _read_annotations(document: pypdfium2.PdfDocument, page: pypdfium2.PdfPage) -> Iterator[tuple[int, str]]:
     """Yield kind and text of each comment and each field that is filled."""
     for index in range(pdfium.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium.FPDFPage_GetAnnot(page, index)
@@ -159,7 +161,7 @@ def _read_annotations(page: pypdfium2.PdfPage) -> Iterator[tuple[int, str]]:
             continue
         kind = pdfium.FPDFAnnot_GetSubtype(annotation)
         if kind == pdfium.FPDF_ANNOT_WIDGET:
-            yield kind, _read_field(annotation)
+            yield kind, _read_field(annotation) or _read_shared_field(document, annotation)
         elif kind not in _NO_COMMENTS:
             yield kind, _read_string(annotation, b"Contents")
         pdfium.FPDFPage_CloseAnnot(annotation)
@@ -174,10 +176,34 @@ def _read_field(annotation: object) -> str:
     return f"{name}: {value}" if name and value else value
 
 
+def _read_shared_field(document: pypdfium2.PdfDocument, annotation: object) -> str:
+    """Return name and value of the field that this is one of several boxes of, such as choices, of which one is ticked."""
+    if _read_string(annotation, b"T") or pdfium.FPDFAnnot_HasKey(annotation, b"Parent") == 0:
+        return ""
+    document.init_forms()
+    form = document.formenv
+    if form is None:
+        return ""
+    is_box = pdfium.FPDFAnnot_GetFormFieldType(form, annotation) in _BOXES
+    if is_box and _read_string(annotation, b"AS") in ("", _UNTICKED):
+        return ""
+    path, value = (
+        _read_wide(partial(read, form, annotation))
+        for read in (pdfium.FPDFAnnot_GetFormFieldName, pdfium.FPDFAnnot_GetFormFieldValue)
+    )
+    name = path.rpartition(".")[2]
+    return f"{name}: {value}" if name and value else value
+
+
 def _read_string(annotation: object, key: bytes) -> str:
-    size = pdfium.FPDFAnnot_GetStringValue(annotation, key, None, 0)
+    return _read_wide(partial(pdfium.FPDFAnnot_GetStringValue, annotation, key))
+
+
+def _read_wide(read: Callable[[object, int], int]) -> str:
+    """Return a string of UTF-16 that is read into a buffer."""
+    size = read(None, 0)
     buffer = (pdfium.FPDF_WCHAR * (size // 2 + 1))()
-    pdfium.FPDFAnnot_GetStringValue(annotation, key, buffer, size)
+    read(buffer, size)
     return bytes(buffer)[: max(size - 2, 0)].decode("utf-16-le", "ignore")
 
 
