@@ -85,7 +85,7 @@ def test_records_are_read_line_by_line_in_every_encoding(tmp_path, encoding):
     path = tmp_path / "r.jsonl"
     path.write_bytes("".join(json.dumps({"id": n, "text": words}, ensure_ascii=False) + "\n" for n in range(50)).encode(encoding))
     with patch.object(RawFile, "data", property(lambda raw: pytest.fail("all of it was read at once"))):
-        documents = list(loaders.load(RawFile("r", ".jsonl", path=path)))
+        documents = load_or_fail(RawFile("r", ".jsonl", path=path))
     assert [(document.id, document.text) for document in documents] == [(str(n), words) for n in range(50)]
 
 
@@ -131,5 +131,4 @@ def test_a_file_that_needs_too_much_memory_says_so_and_the_next_one_is_read(tmp_
         results = parser.read(ParseRequest(path, path.name, path.stat().st_size) for path in files)
         with pytest.raises(UnreadableFileError, match="needs more than 512 MB of memory"):
             list(next(results).read_items())
-        (document,) = next(results).read_items()
-    assert document.text == "small"
+        assert [item.text for item in next(results).read_items() if isinstance(item, ParsedDocument)] == ["small"]
