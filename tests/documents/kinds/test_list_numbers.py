@@ -6,7 +6,7 @@ from itertools import takewhile
 import pytest
 
 from tests.documents.kinds.test_symbol_fonts import make_opendocument
-from tests.documents.test_office import load_document, load_real_document, make_pptx
+from tests.documents.test_office import W, load_document, load_real_document, make_docx, make_pptx, p
 from vecsearch.documents.loaders.html import extract_html_text
 from vecsearch.documents.loaders.legacy.word_binary import parse_properties
 from vecsearch.documents.loaders.legacy.word_lists import ListPlace, parse_style_lists, read_list_place, read_lists
@@ -183,6 +183,60 @@ def test_headings_in_lists_have_the_numbers_of_the_list():
     assert document.text.split("\n\n") == ["1. One", "x", "1.1 Two", "2. Three"]
 
 
+# -- Word
+
+
+def make_word_level(depth, text, kind="decimal", extra=""):
+    return f'<w:lvl w:ilvl="{depth}"><w:start w:val="1"/><w:numFmt w:val="{kind}"/>{extra}<w:lvlText w:val="{text}"/></w:lvl>'
+
+
+def make_numbering(levels):
+    """Make a list, and another one that takes its levels by the name of a style."""
+    return (
+        f'<w:numbering {W}><w:abstractNum w:abstractNumId="4"><w:styleLink w:val="Ours"/>{levels}</w:abstractNum>'
+        '<w:abstractNum w:abstractNumId="5"><w:numStyleLink w:val="Ours"/></w:abstractNum>'
+        '<w:num w:numId="1"><w:abstractNumId w:val="4"/></w:num>'
+        '<w:num w:numId="2"><w:abstractNumId w:val="5"/></w:num></w:numbering>'
+    )
+
+
+def make_word_item(text, depth=0, number=1, mark=""):
+    listed = f'<w:numPr><w:ilvl w:val="{depth}"/><w:numId w:val="{number}"/></w:numPr>'
+    return p(text, properties=listed + (f"<w:rPr><w:{mark}/></w:rPr>" if mark else ""))
+
+
+ARTICLES = make_word_level(0, "Article %1.", "upperRoman")
+
+
+@pytest.mark.parametrize(
+    ("levels", "items", "text"),
+    [
+        (ARTICLES + make_word_level(1, "%1.%2", extra="<w:isLgl/>"), [("a", 0), ("b", 1)], "Article I. a\n1.1 b"),
+        (ARTICLES + make_word_level(1, "%1.%2", extra='<w:isLgl w:val="0"/>'), [("a", 0), ("b", 1)], "Article I. a\nI.1 b"),
+        (
+            ARTICLES + make_word_level(1, "§ %2", extra='<w:lvlRestart w:val="0"/>') + make_word_level(2, "(%3)"),
+            [("a", 0), ("b", 1), ("c", 2), ("d", 0), ("e", 1), ("f", 2)],
+            "Article I. a\n§ 1 b\n(1) c\nArticle II. d\n§ 2 e\n(1) f",
+        ),
+        (
+            ARTICLES + make_word_level(1, "%2)") + make_word_level(2, "(%3)", extra='<w:lvlRestart w:val="1"/>'),
+            [("a", 0), ("b", 1), ("c", 2), ("d", 1), ("e", 2), ("f", 0), ("g", 2)],
+            "Article I. a\n1) b\n(1) c\n2) d\n(2) e\nArticle II. f\n(1) g",
+        ),
+    ],
+)
+@pytest.mark.parametrize("number", [1, 2])
+def test_levels_of_word_begin_anew_and_show_others_as_they_say(levels, items, text, number):
+    body = "".join(make_word_item(words, depth, number) for words, depth in items)
+    assert load_document(make_docx(body, numbering=make_numbering(levels)), ".docx").text == text
+
+
+def test_an_item_without_words_is_counted_and_one_whose_end_was_deleted_is_none():
+    levels = make_word_level(0, "%1.")
+    body = make_word_item("a") + make_word_item("") + make_word_item("c", mark="del") + make_word_item(" d") + make_word_item("e")
+    assert load_document(make_docx(body, numbering=make_numbering(levels)), ".docx").text == "1. a\n3. c d\n4. e"
+
+
 # -- PowerPoint
 
 
@@ -228,8 +282,9 @@ def test_paragraphs_of_a_slide_have_the_numbers_that_it_shows(paragraphs, text):
 # -- Word before 2007
 
 
-def pack_level(start, kind, text):
-    return struct.pack("<iB19xBB2x", start, kind, 3, 2) + bytes(5) + struct.pack("<H", len(text)) + text.encode("utf-16-le")
+def pack_level(start, kind, text, flags=0, limit=0):
+    head = struct.pack("<iBB18xBBBx", start, kind, flags, 3, 2, limit)
+    return head + bytes(5) + struct.pack("<H", len(text)) + text.encode("utf-16-le")
 
 
 def pack_lists(*lists):
@@ -255,6 +310,18 @@ def test_lists_of_an_old_word_document_are_counted_on_each_level_and_by_each_use
     asked = [(1, 0), (1, 1), (1, 1), (1, 2), (1, 3), (1, 0), (1, 1), (2, 0), (2, 0), (3, 0), (3, 0), (4, 1), (2, 1), (9, 0)]
     labels = [lists.format_next_label(str(number), level) for number, level in asked]
     assert labels == ["1.", "(a)", "(b)", "1.b.v", "", "2.", "(a)", "3)", "4)", "7.", "8.", "I:", "", ""]
+
+
+def test_levels_of_an_old_word_document_begin_anew_and_show_others_as_they_say():
+    levels = [
+        pack_level(1, 1, "\0."),
+        pack_level(1, 0, "\0.\1", 4),
+        pack_level(1, 0, "(\2)", 8, 1),
+        *[pack_level(1, 0, "\3")] * 6,
+    ]
+    lists = read_lists(pack_lists((44, levels)), 0, pack_uses((44,)))
+    labels = [lists.format_next_label("1", level) for level in (0, 1, 2, 1, 2, 0, 2)]
+    assert labels == ["I.", "1.1", "(1)", "1.2", "(2)", "II.", "(1)"]
 
 
 def test_damaged_lists_cost_their_numbers_only():

@@ -117,6 +117,14 @@ def test_a_drop_cap_without_a_paragraph_is_not_lost():
     assert load_document(make_docx(p("a") + p("D", properties=DROP)), ".docx").text == "a\n\nD"
 
 
+def test_a_paragraph_whose_end_was_deleted_goes_on_in_the_next():
+    deleted = "<w:rPr><w:del/></w:rPr>"
+    body = p("First ", properties=deleted) + p("half, ", properties=deleted) + p("and the rest.") + p("a", properties=deleted)
+    assert load_document(make_docx(body + f"<w:tbl>{row('x', 'y')}</w:tbl>"), ".docx").text == (
+        "First half, and the rest.\n\na\n\nx; y"
+    )
+
+
 def test_a_second_body_is_read():
     document = load_document(make_docx(p("one") + "</w:body><w:body>" + p("two")), ".docx")
     assert document.text == "one\n\ntwo"

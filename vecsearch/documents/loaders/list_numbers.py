@@ -15,27 +15,32 @@ _ROMAN_NUMERALS: Final = {
 
 class ListLevel(NamedTuple):
     """How one level of a list is numbered: the first number, its kind as `format_number` knows it ("bullet" and "none" print
-    nothing), and the text with %1 to %9 where the numbers of levels stand."""
+    nothing), and the text with %1 to %9 where the numbers of levels stand. `restart_levels` is after how many of the outer levels
+    it begins anew, the outermost first; `is_legal`: the numbers of all levels are printed in digits."""
 
     start: int = 1
     kind: str = "decimal"
     text: str = ""
     style: str = ""
+    restart_levels: int = _LEVELS_MAX
+    is_legal: bool = False
 
 
 def count_item(levels: Mapping[int, ListLevel], counts: dict[int, int], depth: int) -> str:
-    """Count the next item on a level that `levels` has, and return what stands before it; deeper levels begin anew."""
+    """Count the next item on a level that `levels` has, and return what stands before it; deeper ones may begin anew."""
     counts[depth] = counts.get(depth, levels[depth].start - 1) + 1
     for deeper in [level for level in counts if level > depth]:
-        del counts[deeper]
+        if depth < levels.get(deeper, ListLevel()).restart_levels:
+            del counts[deeper]
     if levels[depth].kind in ("bullet", "none"):
         return ""
-    return _LEVEL_PLACEHOLDER.sub(lambda place: _format_level(levels, counts, int(place[1]) - 1), levels[depth].text)
 
+    def format_level(place: re.Match[str]) -> str:
+        level = levels.get(int(place[1]) - 1, ListLevel())
+        number = counts.get(int(place[1]) - 1, level.start)
+        return format_number(number, "decimal" if levels[depth].is_legal else level.kind)
 
-def _format_level(levels: Mapping[int, ListLevel], counts: dict[int, int], depth: int) -> str:
-    level = levels.get(depth, ListLevel())
-    return format_number(counts.get(depth, level.start), level.kind)
+    return _LEVEL_PLACEHOLDER.sub(format_level, levels[depth].text)
 
 
 def format_number(number: int, kind: str) -> str:

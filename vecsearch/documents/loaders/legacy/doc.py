@@ -86,7 +86,8 @@ class _DocWriter:
         """Write the main text."""
         for match in _PARAGRAPH.finditer(_hide_field_codes(text)):
             about, words = self.find_paragraph(match.end() - 1), _remove_marks(match[0].rstrip("\r\7\f"))
-            words = self._add_label(words, about)
+            if words.strip() or (match[0][-1] in "\r\7" and not about.is_row_end):  # any other end is none of a paragraph
+                words = self._add_label(words, about)
             if match[0].endswith("\7"):
                 self._end_cell(words, about)
             elif about.in_table:
@@ -108,8 +109,8 @@ class _DocWriter:
     def _add_label(self, text: str, paragraph: ParagraphProperties) -> str:
         """Return a paragraph's text with the number before it that Word prints."""
         number, level = paragraph.list_place
-        label = self.numbering.format_next_label(str(number), level) if number and text.strip() else ""
-        return f"{label} {text.lstrip()}" if label else text
+        label = self.numbering.format_next_label(str(number), level) if number else ""
+        return f"{label} {text.lstrip()}" if label and text.strip() else text
 
     def _end_cell(self, text: str, paragraph: ParagraphProperties) -> None:
         guessed = not paragraph.is_known and not text and not self._cell and bool(self._cells)

@@ -17,6 +17,7 @@ _KINDS: Final = {
 _LIST_BYTES, _LEVEL_BYTES, _USE_BYTES = 28, 28, 16
 _LEVELS: Final = 9
 _HAS_START, _HAS_FORMAT = 0x10, 0x20  # of a change that a use makes to a level
+_IS_LEGAL, _HAS_LIMIT = 0x04, 0x08  # of a level; the latter says after which outer levels alone it begins anew
 _LIST, _LIST_LEVEL = 0x460B, 0x260A  # of a paragraph
 _LISTS_MAX: Final = 0x7FF  # of a document: a paragraph of a higher one is of none
 _BASES_MAX: Final = 12  # styles that a style is based on, one on the other
@@ -68,12 +69,13 @@ def _parse_lists(table: bytes, start: int) -> Iterator[tuple[int, dict[int, List
 
 def _parse_level(table: bytes, place: int) -> tuple[ListLevel, int]:
     """Return a level, and where the next begins."""
-    first, kind, character_bytes, paragraph_bytes = struct.unpack_from("<iB19xBB2x", table, place)
+    first, kind, flags, character_bytes, paragraph_bytes, limit = struct.unpack_from("<iBB18xBBBx", table, place)
     place += _LEVEL_BYTES + character_bytes + paragraph_bytes
     (length,) = struct.unpack_from("<H", table, place)
     text = table[place + 2 : place + 2 + 2 * length].decode("utf-16-le", "ignore")
     text = "".join(f"%{ord(character) + 1}" if ord(character) < _LEVELS else character for character in text)
-    return ListLevel(first, _KINDS.get(kind, "decimal"), text), place + 2 + 2 * length
+    level = ListLevel(first, _KINDS.get(kind, "decimal"), text, is_legal=bool(flags & _IS_LEGAL))
+    return level._replace(restart_levels=limit) if flags & _HAS_LIMIT else level, place + 2 + 2 * length
 
 
 def _parse_uses(uses: bytes) -> Iterator[tuple[int, dict[int, int], dict[int, ListLevel]]]:

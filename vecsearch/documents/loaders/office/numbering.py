@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vecsearch.documents.loaders.list_numbers import ListLevel, count_item
-from vecsearch.documents.loaders.office.package import XmlElement, find_child, get_attribute, get_local_name, iter_descendants
+from vecsearch.documents.loaders.office.package import (
+    XmlElement,
+    find_child,
+    get_attribute,
+    get_local_name,
+    is_on,
+    iter_descendants,
+)
 
 
 @dataclass(slots=True)
@@ -43,12 +50,18 @@ def read_numbering(root: XmlElement | None) -> ListNumbering:
     definitions = ListNumbering()
     if root is None:
         return definitions
-    abstracts = {
-        get_attribute(child, "abstractNumId"): _read_levels(child) for child in root if get_local_name(child) == "abstractNum"
-    }
+    abstracts, by_style, links = dict[str, dict[int, ListLevel]](), dict[str, str](), dict[str, str]()
+    for child in root:
+        if get_local_name(child) == "abstractNum":
+            name = get_attribute(child, "abstractNumId")
+            abstracts[name] = _read_levels(child)
+            by_style[get_attribute(find_child(child, "styleLink"), "val")] = name
+            links[name] = get_attribute(find_child(child, "numStyleLink"), "val")
     for child in root:
         if get_local_name(child) == "num":
             number, abstract = get_attribute(child, "numId"), get_attribute(find_child(child, "abstractNumId"), "val")
+            if style := links.get(abstract):  # its levels are those of the list that a style is made of
+                abstract = by_style.get(style, abstract)
             restarts = {
                 parse_small_int(get_attribute(over, "ilvl"), 0): parse_small_int(
                     get_attribute(find_child(over, "startOverride"), "val"), 1
@@ -73,6 +86,8 @@ def _read_levels(element: XmlElement) -> dict[int, ListLevel]:
             get_attribute(find_child(child, "numFmt"), "val") or "decimal",
             get_attribute(find_child(child, "lvlText"), "val"),
             get_attribute(find_child(child, "pStyle"), "val"),
+            parse_small_int(get_attribute(find_child(child, "lvlRestart"), "val"), ListLevel().restart_levels),
+            is_on(find_child(child, "isLgl")),
         )
         for child in iter_descendants(element, "lvl")
     }

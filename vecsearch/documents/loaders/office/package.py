@@ -177,6 +177,11 @@ def find_child(element: XmlElement | None, *path: str) -> XmlElement | None:
     return element
 
 
+def is_on(element: XmlElement | None) -> bool:
+    """Return whether a property that is on or off is there, and on."""
+    return element is not None and get_attribute(element, "val").lower() not in ("0", "false", "off")
+
+
 def iter_descendants(element: XmlElement | None, name: str) -> Iterator[XmlElement]:
     """Return all elements below of one local name, in order."""
     return (

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import Final
 
-from vecsearch.documents.loaders.office.package import XmlElement, find_child, get_attribute, get_local_name, iter_descendants
+from vecsearch.documents.loaders.office.package import (
+    XmlElement,
+    find_child,
+    get_attribute,
+    get_local_name,
+    is_on,
+    iter_descendants,
+)
 
 _FALSE: Final = ("0", "false", "off")
 _TRUE: Final = ("1", "true", "on")
@@ -44,8 +51,7 @@ def count_docx_header(table: XmlElement, header_styles: frozenset[str]) -> int |
 
 def _is_repeated(row: XmlElement) -> bool:
     """Return whether a row stands again at the head of each page."""
-    mark = find_child(row, "trPr", "tblHeader")
-    return mark is not None and get_attribute(mark, "val").lower() not in _FALSE
+    return is_on(find_child(row, "trPr", "tblHeader"))
 
 
 def _read_bits(bits: str) -> str:

@@ -102,7 +102,7 @@ class _DocxWriter:
     depth: int = 0  # documents around this one
     header_styles: frozenset[str] = frozenset()  # of tables, that set their first row apart
     _in_list: bool = False
-    _drop_cap: str = ""  # the letter that the next paragraph begins with
+    _carried: str = ""  # what the next paragraph begins with: a drop cap, one whose end was deleted with changes tracked
     _page: int = 0  # 0 where pages are not known
 
     # -- blocks
@@ -126,8 +126,7 @@ class _DocxWriter:
                     self.write_blocks(choose_alternative(block))
                 case name if name not in SKIPPED_TAGS:
                     self.write_blocks(block)
-        self.builder.add_block(self._drop_cap)  # which no paragraph followed
-        self._drop_cap = ""
+        self._write_carried()
 
     def write_margins(self, main: str) -> None:
         """Write headers and footers, each different one once, page numbers alone left out."""
@@ -148,16 +147,16 @@ class _DocxWriter:
         style = self.inline.styles.resolve(properties)
         text = self.inline.extract_text(element, style.font)
         following = self._start_first_page(text)
-        text = self._drop_cap + text.replace(PAGE_START, "").strip("\n")
-        self._drop_cap = text if get_attribute(find_child(properties, "framePr"), "dropCap") in ("drop", "margin") else ""
-        if self._drop_cap:  # what floats beside it, and the pages that begin in it, come with the rest
+        text, self._carried = self._carried + text.replace(PAGE_START, "").strip("\n"), ""
+        if _goes_on(properties):  # what floats beside it, and the pages that begin in it, come with the rest
+            self._carried = text
             self._page += following
             return
-        label = self._format_label(properties, style) if text.strip() else ""
+        label = self._format_label(properties, style)
         listed = bool(style.number or find_child(properties, "numPr") is not None)
         if style.is_title and self.title is None:
             self.title = " ".join(text.split()) or None
-        if label:
+        if label and text.strip():
             text = f"{label} {text.lstrip()}"
         if style.outline_level is not None:
             self.builder.add_heading(style.outline_level + 1, text)
@@ -170,6 +169,13 @@ class _DocxWriter:
         self._write_floating()
         if following:
             self.start_page(self._page + following)
+
+    def _write_carried(self) -> None:
+        """Write what no paragraph followed."""
+        text, self._carried = self._carried, ""
+        if text:
+            self.builder.add_block(text)
+            self._write_floating()
 
     def _start_first_page(self, text: str) -> int:
         """Start the page that a paragraph's text begins on, and return how many others begin inside it."""
@@ -188,6 +194,7 @@ class _DocxWriter:
         return self.numbering.format_next_label(number, depth)
 
     def _write_table(self, element: XmlElement) -> None:
+        self._write_carried()
         rows = [list(_iter_cells(row)) for row in _iter_children(element, "tr")]
         self._in_list = False
         if all(len(row) == 1 for row in rows) or any(map(self._is_layout_cell, (cell for row in rows for cell in row))):
@@ -327,6 +334,12 @@ def _iter_children(element: XmlElement, name: str) -> Iterable[XmlElement]:
             yield child
         elif get_local_name(child) in ("sdt", "sdtContent", "customXml", "ins"):
             yield from _iter_children(child, name)
+
+
+def _goes_on(properties: XmlElement | None) -> bool:
+    """Return whether a paragraph with these properties goes on in the next one."""
+    is_drop_cap = get_attribute(find_child(properties, "framePr"), "dropCap") in ("drop", "margin")
+    return is_drop_cap or any(find_child(properties, "rPr", change) is not None for change in ("del", "moveFrom"))
 
 
 def _iter_cells(row: XmlElement) -> Iterable[XmlElement]:

@@ -11,7 +11,14 @@ from typing import Final
 
 from vecsearch.documents.loaders.office.formula import decode_symbol_element, format_formula
 from vecsearch.documents.loaders.office.numbering import parse_small_int
-from vecsearch.documents.loaders.office.package import XmlElement, choose_alternative, find_child, get_attribute, get_local_name
+from vecsearch.documents.loaders.office.package import (
+    XmlElement,
+    choose_alternative,
+    find_child,
+    get_attribute,
+    get_local_name,
+    is_on,
+)
 from vecsearch.documents.loaders.office.styles import ParagraphStyles
 from vecsearch.documents.loaders.symbol_fonts import decode_symbols
 
@@ -91,7 +98,7 @@ def _read_form_value(data: XmlElement | None) -> str:
     box, choices = find_child(data, "checkBox"), find_child(data, "ddList")
     if box is not None:
         states = [child for name in ("checked", "default") if (child := find_child(box, name)) is not None]
-        return "☒" if states and get_attribute(states[0], "val") not in ("0", "false", "off") else "☐"
+        return "☒" if states and is_on(states[0]) else "☐"
     if choices is None:
         return ""
     entries = [get_attribute(child, "val") for child in choices if get_local_name(child) == "listEntry"]
