@@ -181,3 +181,25 @@ def test_pages_and_mail_in_an_archive_are_read_alike():
     assert isinstance(page, ParsedDocument)
     assert (page.id, page.title, page.sections[-1].location) == ("file!a.mhtml", "Bridge page", {"member": "a.mhtml/f.htm"})
     assert (mail.id, mail.title, mail.sections[0].location) == ("file!cur/1.host:2,S", "Hi", {"member": "cur/1.host:2,S"})
+
+
+@pytest.mark.parametrize("suffix", [".doc", ".xls", ".rtf", ".docx"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<table border=1><tr><td>Anna<td>Oslo</table>",
+        "<body><p>Anna | Oslo</body>",
+        "<!-- by hand --><TITLE>x</TITLE><p>Anna | Oslo",
+        "<style>td {color: red}</style><div>Anna | Oslo</div>",
+        "\ufeff<meta charset=utf-8><center>Anna | Oslo</center>",
+    ],
+)
+def test_a_page_under_an_offices_name_is_read_as_one_however_it_begins(page, suffix):
+    (document,) = load(RawFile("file", suffix, content=page.encode()))
+    assert document.text == "Anna | Oslo"
+
+
+@pytest.mark.parametrize("text", ["<Anna> to Oslo", "<p-value> below", "a <table>"])
+def test_a_text_under_an_offices_name_is_no_page_for_a_bracket(text):
+    (document,) = load(RawFile("file", ".doc", content=text.encode()))
+    assert document.text == text

@@ -61,7 +61,10 @@ _FAMILIES: Final[Mapping[str, str]] = {
 }
 _CONTENT_DETECTED: Final = ("pdf:", "office.", "legacy.")  # a file of these kinds without the bytes is none
 _PROLOG: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(?:(?:<!--.*?-->|<\?xml[^>]*>)\s*)*", re.DOTALL)
-_HTML_BEGIN: Final = re.compile(rb"<(?:!doctype\s+html|html)\b", re.IGNORECASE)
+_HTML_BEGIN: Final = re.compile(  # programs that write a page for an office leave out all but the table
+    rb"<(?:!doctype\s+html|html|head|body|meta|title|style|base|link|table|div|p|center|font|span|h[1-6])(?=[\s>/])",
+    re.IGNORECASE,
+)
 LOADERS: Final[Mapping[str, str]] = {suffix: family for family, suffixes in _FAMILIES.items() for suffix in suffixes.split()}
 """Suffix → loader. What the bytes say goes before the name; a file of any other kind is read as text when it looks like text."""
 
