@@ -20,6 +20,7 @@ from vecsearch.documents.loaders.legacy.word_binary import ParagraphProperties, 
 from vecsearch.documents.loaders.office.numbering import ListNumbering
 from vecsearch.documents.loaders.office.ole import decrypt_ole, open_container, read_ole_properties, read_stream
 from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.loaders.symbol_fields import decode_symbol_field
 from vecsearch.documents.loaders.table import format_table
 
 _KIND: Final = "a Word document"
@@ -67,6 +68,15 @@ def _read_document(binary: WordBinary | Word6Binary, data: bytes, lengths_offset
     for part in _ASIDE_ORDER:
         writer.write_asides(text[starts[part] : starts[part] + lengths[part]], starts[part])
     return writer
+
+
+@dataclass(slots=True)
+class _OpenField:
+    """A field between its marks: what it is made of, then what it shows; a sign where the code alone says it."""
+
+    code: str = ""
+    is_in_code: bool = True
+    sign: str | None = None
 
 
 @dataclass(slots=True)
@@ -145,15 +155,20 @@ def _hide_field_codes(text: str) -> str:
     """Return the text with only what fields show, the rest of them as marks of the same length."""
     if "\x13" not in text:
         return text
-    pieces, hidden = [], list[bool]()
+    pieces, fields = [], list[_OpenField]()
     for piece in re.split("([\x13\x14\x15])", text):
+        shown = "\1" * len(piece) if any(outer.is_in_code or outer.sign is not None for outer in fields) else piece
         if piece == "\x13":
-            hidden.append(True)
-        elif piece == "\x14" and hidden:
-            hidden[-1] = False
-        elif piece == "\x15" and hidden:
-            hidden.pop()
-        pieces.append("\1" * len(piece) if any(hidden) else piece)
+            fields.append(_OpenField())
+            shown = "\1"
+        elif piece in ("\x14", "\x15") and fields:
+            if fields[-1].is_in_code:
+                fields[-1].is_in_code, fields[-1].sign = False, decode_symbol_field(fields[-1].code)
+            if piece == "\x15" and (sign := fields.pop().sign) and not any(outer.is_in_code for outer in fields):
+                shown = sign[0]
+        elif fields and fields[-1].is_in_code:
+            fields[-1].code += piece
+        pieces.append(shown)
     return "".join(pieces)
 
 

@@ -13,7 +13,7 @@ from vecsearch.core.errors import UnreadableFileError
 from vecsearch.documents.code_pages import get_code_page_codec
 from vecsearch.documents.loaders.font_table import WESTERN, FontTable
 from vecsearch.documents.loaders.office.rtf_story import RtfParagraph, Story
-from vecsearch.documents.loaders.symbol_fonts import decode_symbols
+from vecsearch.documents.loaders.symbol_fields import decode_symbol_field
 
 _TOKEN: Final = re.compile(
     rb"\\(?P<word>[A-Za-z]{1,32})(?P<value>-?\d{1,9})?\d* ?|\\'(?P<byte>[0-9A-Fa-f]{2})|\\(?P<sign>[^A-Za-z])|(?P<brace>[{}])"
@@ -41,7 +41,6 @@ _SKIPPED: Final = frozenset(
     "pnseclvl leveltext levelnumbers".split()
 )
 _PAGES: Final = {"ansi": WESTERN, "mac": "mac-roman", "pc": "cp437", "pca": "cp850"}
-_FIELD_SYMBOL: Final = re.compile(r"\s*SYMBOL\s+(0x[0-9a-f]{1,6}|\d{1,7})(?:.*?\\f\s+(?:\"([^\"]*)\"|(\S+)))?", re.I | re.DOTALL)
 
 
 class _State(NamedTuple):
@@ -231,11 +230,10 @@ class RtfReader:
 
     def _show_symbol(self, outer: Story | None, code: str) -> None:
         """Write the sign that a field shows, in place of what another program left there."""
-        if outer is not None and (match := _FIELD_SYMBOL.match(code)):
-            character = int(match[1], 0)
-            if character < 0x110000:
-                outer.add(decode_symbols(match[2] or match[3] or "", chr(character)))
-                self._symbol_shown = True
+        sign = decode_symbol_field(code)
+        if outer is not None and sign is not None:
+            outer.add(sign)
+            self._symbol_shown = True
 
     # -- control words
 
