@@ -16,6 +16,7 @@ from typing import Final
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.settings import SNIFF_BYTES
+from vecsearch.documents.code_pages import get_label_codec
 
 
 class BinaryFileError(UnreadableFileError):
@@ -132,12 +133,6 @@ _CHARSET_DECLARATION: Final = re.compile(
     rb"""<meta[^>]{0,500}?charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]+)""", re.I
 )
 _CHARSET_SEARCH_BYTES: Final = 4_096
-_ACCEPTED_CODECS: Final = re.compile(r"cp\d|iso8859|iso2022|koi8|gb|big5|euc|shift|johab|hz|mac|tis|ptcp|latin|ascii|utf-8")
-# Browsers read these labels as their supersets; so do the files that carry them.
-_SUPERSETS: Final = {
-    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030", "gbk": "gb18030",
-    "shift_jis": "cp932", "euc_kr": "cp949", "tis-620": "cp874", "iso8859-11": "cp874", "big5": "big5hkscs",
-}  # fmt: skip
 
 
 def decode(data: bytes, *, declared: str | None = None) -> str:
@@ -170,12 +165,7 @@ def find_declared_charset(data: bytes) -> str | None:
     match = _CHARSET_DECLARATION.search(data[:_CHARSET_SEARCH_BYTES])
     if not match:
         return None
-    label = (match[1] or match[2]).decode("ascii", "replace").lower()
-    try:
-        name = codecs.lookup(label.removeprefix("x-").replace("windows-31j", "cp932")).name
-    except LookupError:
-        return None
-    return _SUPERSETS.get(name, name) if _ACCEPTED_CODECS.match(name) else None
+    return get_label_codec((match[1] or match[2]).decode("ascii", "replace"))
 
 
 def _decode_bytes(data: bytes, declared: str | None) -> str:

@@ -185,6 +185,15 @@ def test_headers_go_before_properties_and_dates_are_found_in_both():
     }  # fmt: skip
 
 
+def test_those_in_copy_are_told_from_those_it_was_sent_to():
+    recipients = [
+        (f"__recip_version1.0_#{number:08X}", make_message({(RECIPIENT, UNICODE): encode(name), (0x0C15, LONG): kind}, header=8))
+        for number, (name, kind) in enumerate([("Ann", 1), ("Ben", 2), ("Cleo", 1)])
+    ]
+    (mail,) = load_items({(SUBJECT, UNICODE): encode("x")}, *recipients)
+    assert (mail.metadata["to"], mail.metadata["cc"]) == ("Ann, Cleo", "Ben")
+
+
 def test_an_attached_message_is_a_document_with_its_own_attachments():
     inner = make_message(
         {(SUBJECT, UNICODE): encode("Inner"), (BODY, UNICODE): encode("inner words")},

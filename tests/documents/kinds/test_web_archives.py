@@ -196,10 +196,12 @@ def test_pages_and_mail_in_an_archive_are_read_alike():
 )
 def test_a_page_under_an_offices_name_is_read_as_one_however_it_begins(page, suffix):
     (document,) = load(RawFile("file", suffix, content=page.encode()))
+    assert isinstance(document, ParsedDocument)
     assert document.text == "Anna | Oslo"
 
 
 @pytest.mark.parametrize("text", ["<Anna> to Oslo", "<p-value> below", "a <table>"])
 def test_a_text_under_an_offices_name_is_no_page_for_a_bracket(text):
     (document,) = load(RawFile("file", ".doc", content=text.encode()))
+    assert isinstance(document, ParsedDocument)
     assert document.text == text

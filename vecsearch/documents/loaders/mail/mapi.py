@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
+from itertools import filterfalse
 from typing import Final
 
 from vecsearch.core.errors import UnreadableFileError
@@ -28,6 +29,7 @@ DATA, FILE_NAME, LONG_NAME, DISPLAY_NAME, MEDIA_TYPE, METHOD = 0x3701, 0x3704, 0
 SMTP_ADDRESS, ADDRESS = 0x39FE, 0x3003
 _CODE_PAGE, _INTERNET_CODE_PAGE, _LANGUAGE = 0x3FFD, 0x3FDE, 0x3FF1
 _SENDERS: Final = ((0x0C1A, (0x5D01, 0x0C1F)), (0x0042, (0x5D02, 0x0065)))  # name, addresses: the sender, whom he writes for
+_RECIPIENT_KIND, _COPIED = 0x0C15, 2
 _TO, _CC, _NORMALIZED_SUBJECT = 0x0E04, 0x0E03, 0x0E1D
 _TIMES: Final = (0x0039, 0x0E06)  # sent, received
 NAMED: Final = 0x10000  # what the numbers begin with that a program gave its own properties
@@ -124,9 +126,12 @@ def _read_headers(properties: MapiProperties, recipients: list[MapiProperties]) 
     headers["from"] = headers.get("from") or next(filter(None, (_format_sender(properties, *keys) for keys in _SENDERS)), "")
     if not normalize_date(headers.get("date", "")):
         headers["date"] = next((time.isoformat() for time in map(properties.get_time, _TIMES) if time), "")
-    named = ", ".join(filter(None, map(_format_recipient, recipients)))
+    named, in_copy = (
+        ", ".join(filter(None, map(_format_recipient, group)))
+        for group in (filterfalse(_is_copied, recipients), filter(_is_copied, recipients))
+    )
     headers["to"] = headers.get("to") or named or decode_header_value(properties.get_text(_TO))
-    headers["cc"] = headers.get("cc") or ("" if named else decode_header_value(properties.get_text(_CC)))
+    headers["cc"] = headers.get("cc") or in_copy or ("" if named else decode_header_value(properties.get_text(_CC)))
     return {name: value for name, value in headers.items() if value}
 
 
@@ -135,6 +140,10 @@ def _format_sender(properties: MapiProperties, name_key: int, address_keys: tupl
     addresses = [decode_header_value(properties.get_text(key)) for key in address_keys]
     address = next((address for address in addresses if "@" in address), "")
     return " ".join(filter(None, (f'"{name}"' if name and address else name, f"<{address}>" if address else "")))
+
+
+def _is_copied(recipient: MapiProperties) -> bool:
+    return recipient.get_number(_RECIPIENT_KIND) == _COPIED
 
 
 def _format_recipient(recipient: MapiProperties) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from email import message_from_bytes
 from functools import partial
 from itertools import dropwhile, groupby
 from operator import itemgetter
+from quopri import decodestring
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from vecsearch.core.errors import UnreadableFileError
@@ -34,14 +35,15 @@ from vecsearch.documents.loaders.mail.mime_text import (
     HTML,
     MimeMessage,
     convert_to_text,
-    decode_header_value,
     decode_page,
     decode_text,
+    read_file_name,
     read_headers,
     read_payload,
 )
-from vecsearch.documents.loaders.mail.signed_content import extract_signed_content
+from vecsearch.documents.loaders.mail.signed_content import ENCRYPTED_MESSAGE, extract_signed_content
 from vecsearch.documents.loaders.mail.tnef import parse_tnef
+from vecsearch.documents.loaders.mail.uuencoded import separate_uuencoded
 from vecsearch.documents.loaders.mail.web_page_archive import is_web_archive, load_web_archive
 from vecsearch.documents.loaders.raw_file import Container, RawFile
 
@@ -55,6 +57,8 @@ _CALENDARS: Final = ("text/calendar", "application/ics")
 _TNEF: Final = ("application/ms-tnef", "application/vnd.ms-tnef")
 _SIGNED: Final = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _MESSAGES: Final = ("message/rfc822", "message/global")
+_ENCRYPTED: Final = "multipart/encrypted"  # by PGP
+_TRANSFER_ENCODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"base64": decode_base64, "quoted-printable": decodestring}
 
 
 def load_eml(raw: RawFile) -> Iterator[LoaderItem]:
@@ -202,6 +206,9 @@ class _MessageReader:
             return []
         if not part.is_multipart():
             return self._read_leaf(part, mail, packed)
+        if part.get_content_type() == _ENCRYPTED:
+            mail.problems.append(ParseWarning(ENCRYPTED_MESSAGE))
+            return []
         parts: Any = part.get_payload()
         bodies = [(subpart.get_content_type(), self._extract_bodies(subpart, mail, packed)) for subpart in parts]
         if part.get_content_type() == "multipart/alternative":
@@ -210,16 +217,17 @@ class _MessageReader:
 
     def _read_attached_message(self, part: MimeMessage) -> Attachment:
         inner: Any = part.get_payload(0)
-        name = decode_header_value(part.get_filename() or "")
-        if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":  # against the rules
-            data = decode_base64(inner.as_bytes())
+        name = read_file_name(part)
+        encoding = str(part.get("content-transfer-encoding", "")).strip().lower()
+        if decode_whole := _TRANSFER_ENCODINGS.get(encoding):  # against the rules
+            data = decode_whole(inner.as_bytes())
             return Attachment(name or "message.eml", "message/rfc822", lambda: data)
         mail = self.read_mail(inner)
         mail.size = 0  # counted with the message that it is attached to
         return Attachment(name or mail.headers.get("subject") or "message", "message/rfc822", mail=mail)
 
     def _read_leaf(self, part: MimeMessage, mail: MailContent, packed: list[MailContent]) -> list[str]:
-        media_type, name = part.get_content_type(), decode_header_value(part.get_filename() or "")
+        media_type, name = part.get_content_type(), read_file_name(part)
         if media_type in _CALENDARS:
             self._read_calendar(part, name, mail)
             return []
@@ -228,7 +236,7 @@ class _MessageReader:
             if is_attached:
                 mail.attachments.append(Attachment(name or media_type, media_type, partial(_read_attached_text, part)))
                 return []
-            return [text] if (text := _read_text(part)).strip() else []
+            return self._read_body(part, mail)
         attachment = Attachment(name, media_type, self._find_bytes(part))
         if is_signed(attachment):
             return read_signed(attachment, mail, self._depth)
@@ -238,6 +246,13 @@ class _MessageReader:
             attachment.name = name or media_type
             mail.attachments.append(attachment)
         return []
+
+    def _read_body(self, part: MimeMessage, mail: MailContent) -> list[str]:
+        text = _read_text(part)
+        if part.get_content_type() != HTML:
+            text, files = separate_uuencoded(text)
+            mail.attachments += [Attachment(file.name, read=partial(bytes, file.data)) for file in files]
+        return [text] if text.strip() else []
 
     def _read_calendar(self, part: MimeMessage, name: str, mail: MailContent) -> None:
         read = self._find_bytes(part)

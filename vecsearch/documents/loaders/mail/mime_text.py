@@ -10,6 +10,7 @@ from email.message import Message
 from typing import Any, Final, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.documents.code_pages import get_label_codec
 from vecsearch.documents.decoding import decode, find_declared_charset
 from vecsearch.documents.loaders.document_builder import clean
 from vecsearch.documents.loaders.html import extract_html_text
@@ -18,6 +19,7 @@ MimeMessage: TypeAlias = "Message[Any, Any]"
 HTML: Final = "text/html"
 _ENCODED_WORD: Final = r"=\?[^?\s]+\?[bBqQ]\?[^?]*\?="
 _ENCODED_WORDS: Final = re.compile(rf"{_ENCODED_WORD}(?:\s+{_ENCODED_WORD})*")
+_NAMING_HEADERS: Final = ("content-type", "content-disposition")
 _READ_HEADERS: Final = ("subject", "from", "to", "cc", "date", "content-language")
 
 
@@ -36,9 +38,8 @@ def decode_page(data: bytes, charset: str | None) -> str:
 def decode_text(data: bytes, charset: str | None, declared: str | None = None) -> str:
     """Decode in the encoding that is named, unless it is plain UTF-8; with replacement characters where there is no sound
     reading."""
-    label = (charset or "").partition("*")[0].encode("ascii", "ignore")
-    codec = find_declared_charset(b'<meta charset="%s">' % label) or declared
-    if codec and codec.startswith(("iso2022", "hz")):  # written in ASCII, so it is plain UTF-8 too
+    codec = get_label_codec((charset or "").partition("*")[0]) or declared
+    if codec and codec.startswith(("iso2022", "hz", "utf-7")):  # written in ASCII, so it is plain UTF-8 too
         return data.decode(codec, "replace")
     try:
         return decode(data, declared=codec)
@@ -69,6 +70,14 @@ def _decode_words(words: re.Match[str]) -> str:
     except HeaderParseError:
         return words[0]
     return "".join(piece if isinstance(piece, str) else decode_text(piece, charset) for piece, charset in pieces)
+
+
+def read_file_name(part: MimeMessage) -> str:
+    """Return the name of a part, empty where it has none, also one in plain bytes of any encoding."""
+    for name, value in list(part.raw_items()):
+        if name.lower() in _NAMING_HEADERS and not value.isascii():  # which the library would take for damage
+            part.replace_header(name, decode_text(value.encode("utf-8", "surrogateescape"), None))
+    return decode_header_value(part.get_filename() or "")
 
 
 def read_payload(part: MimeMessage) -> bytes:

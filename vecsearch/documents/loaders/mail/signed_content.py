@@ -20,6 +20,7 @@ _OCTETS: Final = (0x04, 0x24)  # in one piece, or in pieces
 _LONG_TAG: Final = 0x1F
 _INDEFINITE: Final = 0x80  # the length of what goes on to an end mark
 _NESTING_MAX: Final = 20
+ENCRYPTED_MESSAGE: Final = "encrypted for the keys of those it was sent to, which are not asked for"
 _DAMAGED: Final = "damaged: no signed message"
 
 
@@ -36,7 +37,7 @@ def extract_signed_content(data: bytes) -> bytes:
         raise UnreadableFileError(_DAMAGED)
     kind = data[children[0].start : children[0].end]
     if kind in (_ENVELOPED, _AUTHENTICATED):
-        raise UnreadableFileError("encrypted for the keys of those it was sent to, which are not asked for")
+        raise UnreadableFileError(ENCRYPTED_MESSAGE)
     if kind not in (_SIGNED, _COMPRESSED):
         raise UnreadableFileError(_DAMAGED)
     content = b"".join(_iterate_content(data, children[1]))
