@@ -55,7 +55,11 @@ def make_file(body, kind="text", **objects):
         ("<msubsup><mo>∫</mo><mn>0</mn><mi>n</mi></msubsup><mi>f</mi>", "∫_0^nf"),
         ("<munderover><mo>∑</mo><mrow><mi>i</mi><mo>=</mo><mn>1</mn></mrow><mi>n</mi></munderover><mi>i</mi>", "∑_(i = 1)^ni"),
         ("<mfenced open='[' close=']'><mi>a</mi><mi>b</mi></mfenced>", "[a, b]"),
-        ("<mtable><mtr><mtd><mn>1</mn></mtd><mtd><mn>2</mn></mtd></mtr><mtr><mtd><mn>3</mn></mtd></mtr></mtable>", "1 2; 3;"),
+        ("<mtable><mtr><mtd><mn>1</mn></mtd><mtd><mn>2</mn></mtd></mtr><mtr><mtd><mn>3</mn></mtd></mtr></mtable>", "1 2; 3"),
+        ("<mi>sin</mi><mi>x</mi><mtext>if</mtext><mi>x</mi>", "sin x if x"),
+        ("<mn>2</mn><mfrac><mn>1</mn><mn>2</mn></mfrac>", "2 1/2"),
+        ("<mi>f</mi><mphantom><mn>9</mn></mphantom>", "f"),
+        ("<mmultiscripts><mi>U</mi><mn>1</mn><none/><mprescripts/><mn>92</mn><mn>235</mn></mmultiscripts>", "U_1_92^235"),
         ("<mi>μ</mi><mo>≤</mo><mtext>five  grams</mtext>", "μ ≤ five grams"),
     ],
 )
@@ -91,3 +95,49 @@ def test_an_object_that_is_not_there_or_damaged_costs_nothing_else():
     warning, document = load_items(make_file(body, Object1="<math><mi>x"), ".odt")
     assert isinstance(warning, ParseWarning)
     assert document.text.startswith("a")
+
+
+def make_inner(kind, body, styles=""):
+    return (
+        '<office:document-content xmlns:office="o" xmlns:table="t" xmlns:text="x" xmlns:draw="d" xmlns:xlink="l" xmlns:style="s">'
+        f"<office:automatic-styles>{styles}</office:automatic-styles><office:body><office:{kind}>{body}</office:{kind}></office:body>"
+        "</office:document-content>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("inner", "text"),
+    [
+        (
+            make_inner("spreadsheet", f"<table:table>{make_row('Item', 'Price')}{make_row('Nail', '5')}</table:table>"),
+            "Item; Price\nItem: Nail; Price: 5",
+        ),
+        (make_inner("text", "<text:h text:outline-level='1'>Inner</text:h><text:p>words</text:p>"), "Inner\n\nwords"),
+        (make_inner("drawing", "<draw:page><draw:rect><text:p>drawn words</text:p></draw:rect></draw:page>"), "drawn words"),
+    ],
+)
+def test_a_document_inside_is_read_where_it_is_shown(inner, text):
+    shown = load_document(make_file(f"<text:p>See {make_frame('A')}</text:p><text:p>end</text:p>", A=inner), ".odt").text
+    assert shown.startswith("See\n\n")
+    assert shown.endswith(f"{text}\n\nend")
+
+
+def test_documents_inside_each_other_are_read_to_a_limit():
+    inner = {"/".join("A" * depth): make_inner("text", f"<text:p>w{depth}</text:p>{make_frame('A')}") for depth in range(1, 10)}
+    assert load_document(make_file(f"<text:p>w0</text:p>{make_frame('A')}", **inner), ".odt").text.split() == [
+        f"w{depth}" for depth in range(6)
+    ]
+
+
+def test_a_point_without_a_value_is_left_out_and_one_without_a_text_is_not():
+    value = '<table:table-cell/><table:table-cell office:value="7.25"/><table:table-cell office:string-value="x"/>'
+    rows = make_row("2024", "NaN", "4") + f"<table:table-row>{value}</table:table-row>"
+    text = load_document(
+        make_file(f"<text:p>{make_frame('A')}</text:p>", A=CHART.format(make_row("", "N", "S"), rows)), ".odt"
+    ).text
+    assert text.split("\n")[-2:] == ["2024; S: 4", "N: 7.25; S: x"]
+
+
+def test_what_a_ruby_says_of_how_words_are_read_is_no_part_of_them():
+    ruby = "<text:ruby><text:ruby-base>東</text:ruby-base><text:ruby-text>とう</text:ruby-text></text:ruby>"
+    assert load_document(make_file(f"<text:p>{ruby}京</text:p>"), ".odt").text == "東京"

@@ -194,3 +194,30 @@ def test_every_word_is_found_once_and_in_order_wherever_pages_begin():
     assert document.text.split() == [f"w{n}" for n in range(40)]
     pages = [page for page, _ in list_pages(document)]
     assert pages == sorted(pages)
+
+
+# -- formulas
+
+
+def make_math_run(text):
+    return f"<m:r><m:t>{text}</m:t></m:r>"
+
+
+HALF = f"<m:f><m:num>{make_math_run('1')}</m:num><m:den>{make_math_run('2')}</m:den></m:f>"
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        (make_math_run("2") + HALF, "2 1/2"),
+        (make_math_run("1") + make_math_run("0"), "10"),
+        (
+            "<m:m><m:mPr/>" + "".join(f"<m:mr><m:e>{make_math_run(n)}</m:e><m:e>{make_math_run('0')}</m:e></m:mr>" for n in "12"),
+            "1 0; 2 0",
+        ),
+    ],
+)
+def test_numbers_in_a_formula_stay_apart_and_whole(formula, text):
+    formula += "</m:m>" if formula.startswith("<m:m>") else ""
+    body = f'<w:p><m:oMath xmlns:m="math">{formula}</m:oMath></w:p>'
+    assert load_document(make_docx(body), ".docx").text == text

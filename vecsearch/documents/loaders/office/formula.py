@@ -45,7 +45,13 @@ def _format_delimited(element: XmlElement) -> str:
 
 
 def _format_children(element: XmlElement | None) -> str:
-    return "".join(map(format_formula, element)) if element is not None else ""
+    """Format parts one after the other: two numbers stay two, and one stays whole that lies in several runs."""
+    text, before = "", ""
+    for child in element if element is not None else ():
+        part, kind = format_formula(child), get_local_name(child)
+        is_other = text[-1:].isdigit() and part[:1].isdigit() and (before, kind) != ("r", "r")
+        text, before = f"{text} {part}" if is_other else text + part, kind
+    return text
 
 
 def _format_part(element: XmlElement, name: str) -> str:
@@ -61,5 +67,6 @@ _FORMATTERS: Final[dict[str, Callable[[XmlElement], str]]] = {
     "rad": lambda element: f"√{_format_part(element, 'deg')}({_format_children(find_child(element, 'e'))})",
     "d": _format_delimited,
     "func": lambda element: f"{format_formula(find_child(element, 'fName'))} {format_formula(find_child(element, 'e'))}",
-    "mr": lambda element: " ".join(map(format_formula, element)) + "; ",
+    "m": lambda element: "; ".join(filter(None, map(format_formula, element))),
+    "mr": lambda element: " ".join(map(format_formula, element)),
 }

@@ -193,7 +193,7 @@ class _OpenDocumentWriter:
                     pieces.append(formula)
                 case name if name in _FLOATING_TAGS:
                     self._floating.append(child)
-                case name if name not in ("note-citation", "number"):
+                case name if name not in ("note-citation", "number", "ruby-text"):
                     pieces.append(self._extract_inline_text(child, self.lists.styles.find_font(child, "text", font)))
             pieces.append(decode_symbols(font, child.tail or ""))
         return "".join(pieces)
@@ -202,15 +202,22 @@ class _OpenDocumentWriter:
         """Return the formula that a frame holds, nothing for any other frame."""
         target = find_child(frame, "object")
         root = self.objects.read(target) if target is not None else None
-        return format_mathml(root).strip() if root is not None and get_local_name(root) == "math" else ""
+        return format_mathml(root) if root is not None and get_local_name(root) == "math" else ""
 
     def _extract_object(self, element: XmlElement) -> str:
-        """Return what a formula or a chart says that stands for itself."""
+        """Return what a formula, a chart, or a document of its own says that stands for itself."""
         root = self.objects.read(element)
         if root is not None and get_local_name(root) == "math":
-            return format_mathml(root).strip()
+            return format_mathml(root)
         chart = find_child(root, "body", "chart", "chart")
-        return format_chart(chart, self._read_rows) if chart is not None else ""
+        if chart is not None:
+            return format_chart(chart, self._read_rows)
+        body = find_child(root, "body")
+        if root is None or body is None or (objects := self.objects.enter(element)) is None:
+            return ""
+        writer = _OpenDocumentWriter(objects, RunningLists(read_opendocument_styles(root)))
+        writer.write_blocks(body)
+        return writer.builder.text
 
     def _extract_text(self, elements: Iterable[XmlElement], label: str = "") -> str:
         """Return the text of some elements by itself, a label before its first paragraph."""
@@ -226,7 +233,13 @@ class _OpenDocumentWriter:
                     if get_local_name(cell) in ("table-cell", "covered-table-cell"):
                         times = min(parse_small_int(get_attribute(cell, "number-columns-repeated"), 1), _REPEAT_MAX)
                         has_table = any(get_local_name(part) == "table" for part in cell.iter())
-                        texts.extend([format_cell_text(self._extract_text(cell), has_table=has_table)] * times)
+                        text = format_cell_text(self._extract_text(cell), has_table=has_table) or _get_value(cell)
+                        texts.extend([text] * times)
                 yield texts
             elif get_local_name(row).startswith("table-"):  # header rows, row groups
                 yield from self._read_rows(row)
+
+
+def _get_value(cell: XmlElement) -> str:
+    """Return the value of a cell without a text, as some programs write it."""
+    return get_attribute(cell, "string-value") or get_attribute(cell, "value")
