@@ -179,6 +179,50 @@ def test_signs_are_those_of_their_font(sign, place):
 # -- bytes that look like others
 
 
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        (rb"\fftype1\ffres1", "☒"),
+        (rb"\fftype1\ffres0\ffdefres1", "☐"),
+        (rb"\fftype1\ffres25\ffdefres1{\*\ffname Agree}", "☒"),
+        (rb"\fftype1", "☐"),
+        (rb"\fftype2\ffres1{\*\ffname City}{\*\ffl Oslo}{\*\ffl Bergen}", "Bergen"),
+        (rb"\fftype2\ffres25\ffdefres0{\*\ffl Oslo}{\*\ffl Bergen}", "Oslo"),
+        (rb"\fftype2\ffres9{\*\ffl Oslo}", ""),
+    ],
+)
+@pytest.mark.parametrize("place", [rb"%s\par", rb"\trowd\intbl %s\cell\row", rb"x{\footnote %s}"])
+def test_a_form_field_shows_what_it_is_set_to(form, text, place):
+    field = rb"{\field{\*\fldinst { FORM }{\*\formfield{%s}}}{\fldrslt }}" % form
+    assert read(place % (b"a" + field + b" b")).text.removeprefix("x\n\n") == f"a{text} b"
+
+
+def test_a_text_in_a_form_stands_as_it_was_typed_and_each_field_by_itself():
+    box = rb"{\field{\*\fldinst FORMCHECKBOX{\*\formfield{\fftype1\ffres1}}}{\fldrslt }}"
+    text = rb"{\field{\*\fldinst FORMTEXT{\*\formfield{\fftype0{\*\ffdeftext name}}}}{\fldrslt Ann}}"
+    assert read(box + text + rb"{\field{\*\fldinst PAGE}{\fldrslt 5}}").text == "☒Ann5"
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        (rb"{\mr x=}{\mf{\mfPr{\mctrlPr}}{\mnum{\mr a}{\mr +b}}{\mden{\mr 2}}}", "x=(a+b)/2"),
+        (rb"{\mr 2}{\mf{\mnum 1}{\mden 2}}", "2 1/2"),
+        (rb"{\msSup{\me{\mr y}}{\msup{\mr 2}}}{\md{\mdPr}{\me{\mr q+1}}}", "y^2(q+1)"),
+        (rb"{\mnary{\mnaryPr{\mchr \u8721 ?}{\mlimLoc undOvr}}{\msub{\mr i=1}}{\msup{\mr n}}{\me{\mr  i}}}", "∑_(i=1)^n i"),
+    ],
+)
+def test_the_parts_of_a_formula_stay_apart(formula, text):
+    assert read(rb"{\mmath{\*\moMath" + formula + rb"}}\par").text == text
+
+
+def test_a_byte_order_mark_in_front_is_no_text():
+    for suffix in (".rtf", ".txt"):
+        [document] = load(RawFile("file", suffix, content=b"\xef\xbb\xbf{\\rtf1 word\\par}"))
+        assert isinstance(document, ParsedDocument)
+        assert document.text == "word"
+
+
 def test_pictures_are_passed_over_and_long_numbers_are_not():
     digits = b" ".join([b"123 456"] * 100) + b" " * 600
     picture = rb"{\*\shppict{\pict\pngblip\bin7 }}}{{{\}}{\nonshppict{\pict\wmetafile8 " + b"0a" * 600 + rb"}}"

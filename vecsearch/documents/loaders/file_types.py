@@ -16,7 +16,7 @@ from vecsearch.documents.loaders.raw_file import RawFile
 _PDF_SEARCH_BYTES: Final = 1024  # bytes that may stand before a PDF's first line
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # the last: one of several volumes
 _PDF: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,16}%PDF-")
-_RTF: Final = re.compile(rb"\s{0,16}\{\\rtf")
+_RTF: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,16}\{\\rtf")
 _MIMETYPE_MAX: Final = 200  # bytes of a mimetype
 
 _MIME: Final = re.compile(r"application/(?:vnd\.oasis\.opendocument\.)?(epub\+zip|text|spreadsheet|presentation|graphics)\b")

@@ -5,6 +5,7 @@ Headers and footers stand at the end, once each. Pictures and embedded objects a
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 
 from vecsearch.core.errors import UnreadableFileError
@@ -22,9 +23,9 @@ def load_rtf(raw: RawFile) -> Iterator[LoaderItem]:
     """Yield the items of an .rtf file. Raises EmptyFileError, UnreadableFileError."""
     if not raw.head:
         raise EmptyFileError("the file is empty")
-    if not raw.head.lstrip().startswith(b"{\\rtf"):
+    if not raw.head.removeprefix(BOM_UTF8).lstrip().startswith(b"{\\rtf"):
         raise UnreadableFileError("an RTF document is damaged: it does not begin like one")
-    reader = _read(raw.data)
+    reader = _read(raw.data.removeprefix(BOM_UTF8))
     body = reader.body
     body.finish()
     for text in dict.fromkeys(reader.margins):

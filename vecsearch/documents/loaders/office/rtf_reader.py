@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.documents.code_pages import get_code_page_codec
 from vecsearch.documents.loaders.font_table import WESTERN, FontTable
-from vecsearch.documents.loaders.office.rtf_story import RtfParagraph, Story
+from vecsearch.documents.loaders.office.rtf_story import FORMULA_PARTS, RtfParagraph, Story
 from vecsearch.documents.loaders.symbol_fields import decode_symbol_field
 
 _TOKEN: Final = re.compile(
@@ -24,23 +24,30 @@ _DEPTH_MAX: Final = 10_000  # groups inside each other; people and programs need
 _CHARACTERS: Final = {
     "tab": "\t", "line": "\n", "softline": "\n", "lbr": "\n", "emdash": "\u2014", "endash": "\u2013", "emspace": "\u2003",
     "enspace": "\u2002", "qmspace": "\u2005", "bullet": "\u2022", "lquote": "\u2018", "rquote": "\u2019",
-    "ldblquote": "\u201c", "rdblquote": "\u201d", "zwj": "\u200d", "zwnj": "\u200c", "~": "\xa0", "_": "-",
+    "ldblquote": "\u201c", "rdblquote": "\u201d", "zwj": "\u200d", "zwnj": "\u200c", "mrad": "√", "~": "\xa0", "_": "-",
 }  # fmt: skip
 _TEXT_SIGNS: Final = (b"\\", b"{", b"}")  # these may be the second byte of a character
 _PARAGRAPH_ENDS: Final = frozenset(["par", "sect", "page", "column", "\n", "\r"])
 _MARGINS: Final = frozenset("header headerl headerr headerf footer footerl footerr footerf".split())
-_STORIES: Final = _MARGINS | frozenset(
-    "footnote annotation shptxt dptxbxtext listtext pntext atnauthor fldinst fonttbl stylesheet info".split()
+_STORIES: Final = (
+    _MARGINS
+    | frozenset(FORMULA_PARTS)
+    | frozenset("footnote annotation shptxt dptxbxtext listtext pntext atnauthor fldinst fonttbl stylesheet info ffl".split())
 )
 _INFO: Final = frozenset("title author creatim revtim".split())  # of it, what is read
-_TRANSPARENT: Final = frozenset("shpinst shpgrp do ud upr nesttableprops moMath moMathPara".split())  # though they may be ignored
+_TRANSPARENT: Final = frozenset(
+    "shpinst shpgrp do ud upr nesttableprops moMath moMathPara formfield".split()
+)  # though they may be ignored
 _SKIPPED: Final = frozenset(
     "colortbl pict nonshppict shprslt list listname liststylename listoverride listtable listoverridetable revtbl filetbl xe tc "
     "rxe txe sp sn sv objclass objdata objname bkmkstart bkmkend ftnsep ftnsepc ftncn aftnsep aftnsepc aftncn datafield "
-    "generator formfield private template pntxta pntxtb nonesttables mmathPict themedata colorschememapping latentstyles rsidtbl "
-    "pnseclvl leveltext levelnumbers".split()
+    "generator private template pntxta pntxtb nonesttables mmathPict themedata colorschememapping latentstyles rsidtbl "
+    "pnseclvl leveltext levelnumbers mlimLoc msubHide msupHide mgrow".split()
 )
 _PAGES: Final = {"ansi": WESTERN, "mac": "mac-roman", "pc": "cp437", "pca": "cp850"}
+_DEFINITIONS: Final = ("fonttbl", "stylesheet", "creatim", "revtim")
+_FORM_WORDS: Final = ("fftype", "ffres", "ffdefres")  # of a form field: its kind, what is chosen, what is chosen at first
+_CHECK_BOX, _DROP_DOWN, _FORM_UNSET = 1, 2, 25
 
 
 class _State(NamedTuple):
@@ -104,7 +111,9 @@ class RtfReader:
         self._styles: dict[int, _Style] = {}
         self._entry = 0  # the style that is being defined
         self._comment_author = ""
-        self._symbol_shown = False
+        self._is_field_shown = False
+        self._form: dict[str, int] = {}
+        self._form_entries: list[str] = []
 
     def read(self) -> None:
         """Read all of it. Raises UnreadableFileError."""
@@ -207,33 +216,48 @@ class RtfReader:
         text = story.finish()
         outer = self._groups[-1].story if self._groups and self._state.story is story else self._state.story
         match story.kind:
-            case "listtext" | "pntext":
-                if outer is not None:
-                    outer.label = outer.label or text.strip()
             case "atnauthor":
                 self._comment_author = text.strip()
-            case "annotation":
-                author, self._comment_author = self._comment_author, ""
-                self._add_aside(outer, f"[{author}: {text}]" if author and text else text)
             case "fldinst":
-                self._show_symbol(outer, text)
-            case "footnote" | "shptxt" | "dptxbxtext":
-                self._add_aside(outer, text)
+                self._show_field(outer, text)
+            case "ffl":
+                self._form_entries.append(text)
             case kind if kind in _MARGINS:
                 self.margins.append(text)
             case kind if kind in _INFO:
                 self.info.setdefault(kind, text)
+            case kind if outer is not None:
+                self._join_story(outer, kind, text)
 
-    def _add_aside(self, outer: Story | None, text: str) -> None:
-        if outer is not None:
-            outer.asides.append(text.strip())
+    def _join_story(self, outer: Story, kind: str, text: str) -> None:
+        """Put what was written into what stands around it, or beside it."""
+        match kind:
+            case "listtext" | "pntext":
+                outer.label = outer.label or text.strip()
+            case "annotation":
+                author, self._comment_author = self._comment_author, ""
+                outer.asides.append((f"[{author}: {text}]" if author and text else text).strip())
+            case "footnote" | "shptxt" | "dptxbxtext":
+                outer.asides.append(text.strip())
+            case kind if kind in FORMULA_PARTS:
+                outer.add_formula_part(kind, text)
 
-    def _show_symbol(self, outer: Story | None, code: str) -> None:
-        """Write the sign that a field shows, in place of what another program left there."""
-        sign = decode_symbol_field(code)
-        if outer is not None and sign is not None:
-            outer.add(sign)
-            self._symbol_shown = True
+    def _show_field(self, outer: Story | None, code: str) -> None:
+        """Write what a field shows by its code or as a form, in place of what another program left there."""
+        shown = decode_symbol_field(code) or self._read_form_value()
+        self._form, self._form_entries = {}, []
+        if outer is not None and shown:
+            outer.add(shown)
+            self._is_field_shown = True
+
+    def _read_form_value(self) -> str:
+        """Return what a form field is set to: a box, ticked or not, or the entry chosen from a list; a text stands after it."""
+        kind, default = self._form.get("fftype"), self._form.get("ffdefres", 0)
+        chosen = self._form.get("ffres", _FORM_UNSET)
+        chosen = default if chosen == _FORM_UNSET else chosen
+        if kind == _CHECK_BOX:
+            return "☒" if chosen else "☐"
+        return self._form_entries[chosen] if kind == _DROP_DOWN and 0 <= chosen < len(self._form_entries) else ""
 
     # -- control words
 
@@ -275,16 +299,12 @@ class RtfReader:
             self._begin_story(word)
         elif word in _TRANSPARENT:
             self._read_alternative(word)
-        elif self._is_optional or word in _SKIPPED or (word.startswith("m") and word.endswith("Pr")):
+        elif self._is_optional or word in _SKIPPED or (word.startswith("m") and word.endswith("Pr") and word != "mnaryPr"):
             self._state = self._state._replace(story=None)
-        elif word == "fldrslt" and self._symbol_shown:
-            self._symbol_shown, self._state = False, self._state._replace(story=None)
-        elif kind == "fonttbl":
-            self.fonts.define(word, value)
-        elif kind == "stylesheet":
-            self._define_style(word, value)
-        elif kind in ("creatim", "revtim"):
-            self.times.setdefault(kind, {})[word] = value
+        elif word == "fldrslt" and self._is_field_shown:
+            self._is_field_shown, self._state = False, self._state._replace(story=None)
+        elif kind in _DEFINITIONS or word in _FORM_WORDS:
+            self._define(kind, word, value)
         elif change := _PROPERTIES.get(word):
             self._state = change(self._state, value)
         elif story is not None:
@@ -296,6 +316,18 @@ class RtfReader:
             self._state = self._state._replace(story=None)
         elif word == "ud" and len(self._groups) > 1:
             self._state = self._state._replace(story=self._groups[-2].story)
+
+    def _define(self, kind: str, word: str, value: int) -> None:
+        """Take what a word says of a font, a style, a time or a form field."""
+        match kind:
+            case "fonttbl":
+                self.fonts.define(word, value)
+            case "stylesheet":
+                self._define_style(word, value)
+            case "creatim" | "revtim":
+                self.times.setdefault(kind, {})[word] = value
+            case _:
+                self._form[word] = value
 
     def _define_style(self, word: str, value: int) -> None:
         if word == "s":

@@ -10,6 +10,8 @@ from vecsearch.documents.loaders.table import format_table
 
 _TABLE_DEPTH_MAX: Final = 20  # tables inside each other: what lies deeper is taken for as deep
 
+FORMULA_PARTS: Final = {"mnum": "", "mden": "/", "msub": "_", "msup": "^", "md": ""}  # by control word: what stands in front
+
 
 class RtfParagraph(NamedTuple):
     """What a paragraph is: `outline_level` 0 is that of the outermost headings, `table_depth` 0 outside of tables."""
@@ -43,6 +45,13 @@ class Story:
     def add(self, text: str) -> None:
         """Add text to the paragraph."""
         self._pieces.append(text)
+
+    def add_formula_part(self, kind: str, text: str) -> None:
+        """Add one of FORMULA_PARTS to the paragraph, in brackets where it has parts of its own."""
+        if kind == "md" or (len(text) > 1 and not text.isalnum()):
+            text = f"({text})"
+        is_other_number = kind == "mnum" and text[:1].isdigit() and "".join(self._pieces[-1:])[-1:].isdigit()
+        self.add(FORMULA_PARTS[kind] + f"{' ' * is_other_number}{text}" if text else "")
 
     def end_paragraph(self, style: RtfParagraph) -> None:
         """End a paragraph, in a cell or outside of tables."""
