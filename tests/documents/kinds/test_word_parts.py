@@ -196,6 +196,14 @@ def test_every_word_is_found_once_and_in_order_wherever_pages_begin():
     assert pages == sorted(pages)
 
 
+def test_letters_that_are_drawn_are_read():
+    drawn = '<w:r><w:pict><v:shape xmlns:v="v"><v:textpath string="DRAFT &amp; more"/></v:shape></w:pict></w:r>'
+    header = f"<w:hdr {W}><w:p>{drawn}</w:p></w:hdr>"
+    assert load_document(make_docx(p("a") + f"<w:p>{drawn}</w:p>" + p("b"), header=header), ".docx").text == (
+        "a\n\nDRAFT & more\n\nb\n\nDRAFT & more"
+    )
+
+
 # -- formulas
 
 

@@ -35,6 +35,8 @@ def extract_drawing_text(package: Package, parts: dict[str, str], element: XmlEl
         case "docPr" | "cNvPr":
             description = " ".join(element.get("descr", "").split())
             return "" if _FILE_NAME_PATTERN.match(description) else description
+        case "textpath":  # letters drawn as a picture
+            return element.get("string", "")
         case _:
             return ""
 
