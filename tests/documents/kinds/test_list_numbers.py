@@ -26,6 +26,19 @@ from vecsearch.documents.loaders.list_numbers import format_number
         (0, "lowerAlpha", "0"),
         (4000, "lowerRoman", "4000"),
         (-2, "lowerRoman", "-2"),
+        (10, "chineseCounting", "十"),
+        (21, "chineseCountingThousand", "二十一"),
+        (105, "taiwaneseCountingThousand", "一百零五"),
+        (115, "chineseCounting", "一百一十五"),
+        (1010, "chineseCountingThousand", "一千零一十"),
+        (105, "japaneseCounting", "百五"),
+        (12345, "chineseCounting", "一二三四五"),
+        (0, "chineseCounting", "0"),
+        (20, "decimalEnclosedCircle", "⑳"),
+        (21, "decimalEnclosedCircle", "21"),
+        (12, "decimalFullWidth", "１２"),
+        (1, "russianUpper", "А"),
+        (31, "russianLower", "вв"),
     ],
 )
 def test_a_number_is_written_in_its_kind(number, kind, text):
@@ -138,6 +151,16 @@ def test_items_of_an_opendocument_list_have_their_numbers_in_the_text_in_a_box_a
     assert load_document(make_opendocument("presentation", slide, LISTS), ".odp").text == text
 
 
+@pytest.mark.parametrize(
+    ("number_format", "label"),
+    [("一, 二, 三, ...", "二"), ("①, ②, ③, ...", "②"), ("01, 02, 03, ...", "02"), ("А, Б, .., Аа, Аб, ... (ru)", "Б")],
+)
+def test_an_opendocument_list_is_numbered_in_its_script(number_format, label):
+    style = f"<office:automatic-styles>{make_list_style('L', make_level(1, number_format))}</office:automatic-styles>"
+    body = make_list("L", make_item("a"), make_item("b"))
+    assert load_document(make_opendocument("text", body, style), ".odt").text.split("\n")[1] == f"{label} b"
+
+
 OUTLINE = (
     '<office:styles><text:outline-style style:name="Outline">'
     '<text:outline-level-style text:level="1" style:num-format="1" style:num-suffix="."/>'
@@ -212,6 +235,7 @@ ARTICLES = make_word_level(0, "Article %1.", "upperRoman")
     ("levels", "items", "text"),
     [
         (ARTICLES + make_word_level(1, "%1.%2", extra="<w:isLgl/>"), [("a", 0), ("b", 1)], "Article I. a\n1.1 b"),
+        (make_word_level(0, "第%1章", "chineseCountingThousand"), [("a", 0), ("b", 0)], "第一章 a\n第二章 b"),
         (ARTICLES + make_word_level(1, "%1.%2", extra='<w:isLgl w:val="0"/>'), [("a", 0), ("b", 1)], "Article I. a\nI.1 b"),
         (
             ARTICLES + make_word_level(1, "§ %2", extra='<w:lvlRestart w:val="0"/>') + make_word_level(2, "(%3)"),

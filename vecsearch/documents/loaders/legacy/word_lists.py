@@ -11,8 +11,10 @@ from vecsearch.documents.loaders.list_numbers import ListLevel
 from vecsearch.documents.loaders.office.numbering import ListNumbering
 
 _KINDS: Final = {
-    0: "decimal", 1: "upperRoman", 2: "lowerRoman", 3: "upperLetter", 4: "lowerLetter", 22: "decimalZero", 23: "bullet",
-    255: "none",
+    0: "decimal", 1: "upperRoman", 2: "lowerRoman", 3: "upperLetter", 4: "lowerLetter", 11: "japaneseCounting",
+    14: "decimalFullWidth", 18: "decimalEnclosedCircle", 22: "decimalZero", 23: "bullet", 33: "taiwaneseCounting",
+    35: "taiwaneseCountingThousand", 37: "chineseCounting", 39: "chineseCountingThousand", 58: "russianLower",
+    59: "russianUpper", 255: "none",
 }  # fmt: skip
 _LIST_BYTES, _LEVEL_BYTES, _USE_BYTES = 28, 28, 16
 _LEVELS: Final = 9

@@ -12,7 +12,10 @@ from vecsearch.documents.loaders.office.numbering import parse_small_int
 from vecsearch.documents.loaders.office.package import XmlElement, find_child, get_attribute, get_local_name
 
 _PARENTS_MAX: Final = 12  # styles that a style is based on, one on the other
-_KINDS: Final = {"1": "decimal", "a": "lowerAlpha", "A": "upperAlpha", "i": "lowerRoman", "I": "upperRoman", "": "none"}
+_KINDS: Final = {  # by the first number
+    "1": "decimal", "a": "lowerAlpha", "A": "upperAlpha", "i": "lowerRoman", "I": "upperRoman", "": "none", "01": "decimalZero",
+    "①": "decimalEnclosedCircle", "１": "decimalFullWidth", "一": "chineseCounting", "А": "russianUpper", "а": "russianLower",
+}  # fmt: skip
 _PLACEHOLDER: Final = re.compile("%(10|[1-9])%")  # of a level's number, as LibreOffice writes it
 _OUTLINE: Final = "outline-style"
 _GROUPS: Final = ("font-face-decls", "styles", "automatic-styles")
@@ -76,7 +79,7 @@ def _read_level(element: XmlElement) -> tuple[int, ListLevel]:
     if own := get_attribute(element, "num-list-format"):
         text = _PLACEHOLDER.sub(r"%\1", own)
     start = parse_small_int(get_attribute(element, "start-value"), 1)
-    return depth, ListLevel(start, _KINDS.get(get_attribute(element, "num-format"), "decimal"), text)
+    return depth, ListLevel(start, _KINDS.get(get_attribute(element, "num-format").partition(",")[0], "decimal"), text)
 
 
 @dataclass(slots=True)
