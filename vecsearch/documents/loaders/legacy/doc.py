@@ -71,7 +71,7 @@ def _read_document(binary: WordBinary | Word6Binary, data: bytes, lengths_offset
 
 
 @dataclass(slots=True)
-class _OpenField:
+class _FieldSoFar:
     """A field between its marks: what it is made of, then what it shows; a sign where the code alone says it."""
 
     code: str = ""
@@ -155,11 +155,11 @@ def _hide_field_codes(text: str) -> str:
     """Return the text with only what fields show, the rest of them as marks of the same length."""
     if "\x13" not in text:
         return text
-    pieces, fields = [], list[_OpenField]()
+    pieces, fields = [], list[_FieldSoFar]()
     for piece in re.split("([\x13\x14\x15])", text):
         shown = "\1" * len(piece) if any(outer.is_in_code or outer.sign is not None for outer in fields) else piece
         if piece == "\x13":
-            fields.append(_OpenField())
+            fields.append(_FieldSoFar())
             shown = "\1"
         elif piece in ("\x14", "\x15") and fields:
             if fields[-1].is_in_code:

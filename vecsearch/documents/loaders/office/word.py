@@ -148,7 +148,7 @@ class _DocxWriter:
         text = self.inline.extract_text(element, style.font)
         following = self._start_first_page(text)
         text, self._carried = self._carried + text.replace(PAGE_START, "").strip("\n"), ""
-        if _goes_on(properties):  # what floats beside it, and the pages that begin in it, come with the rest
+        if _is_continued(properties):  # what floats beside it, and the pages that begin in it, come with the rest
             self._carried = text
             self._page += following
             return
@@ -336,7 +336,7 @@ def _iter_children(element: XmlElement, name: str) -> Iterable[XmlElement]:
             yield from _iter_children(child, name)
 
 
-def _goes_on(properties: XmlElement | None) -> bool:
+def _is_continued(properties: XmlElement | None) -> bool:
     """Return whether a paragraph with these properties goes on in the next one."""
     is_drop_cap = get_attribute(find_child(properties, "framePr"), "dropCap") in ("drop", "margin")
     return is_drop_cap or any(find_child(properties, "rPr", change) is not None for change in ("del", "moveFrom"))
