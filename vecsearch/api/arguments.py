@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from vecsearch.api.brought_vectors import BroughtVectors, parse_rows
 from vecsearch.api.columns import is_numbers, list_values, to_matrix, to_plain_string
 from vecsearch.core.checks import check_limit, check_offset, check_query, check_whole_number, shorten_repr
+from vecsearch.core.encoder_fields import read_dimension, read_max_tokens, read_token_spans
 from vecsearch.core.errors import (
     DimensionMismatchError,
     FilterError,
@@ -307,21 +308,27 @@ def embed_queries(
     if mode is Mode.LEXICAL:
         return [None] * len(texts)
     encoder = get_encoder()
+    window = read_max_tokens(encoder)
     for text in texts:
-        if len(text) > encoder.max_tokens and (tokens := len(encoder.token_spans(text))) > encoder.max_tokens:
+        if len(text) > window and (tokens := len(read_token_spans(encoder, text))) > window:
             warnings.warn(
-                f"the query has {tokens:,} tokens, {encoder.name} reads the first {encoder.max_tokens}; search a shorter text, "
+                f"the query has {tokens:,} tokens, {encoder.name} reads the first {window}; search a shorter text, "
                 "or use `similar`, which reads all of it",
                 VecsearchWarning,
                 stacklevel=3,
             )
 
     def encode() -> list[Vector]:
-        if encoder.dimension != dimension:  # a collection of vectors that the caller brought
-            raise DimensionMismatchError(dimension, encoder.dimension)
+        check_dimension(encoder, dimension)
         return list(encode_all(encoder, texts, encoder.encode_queries))
 
     return [start(lambda: encode()[0])] if is_loaded and len(texts) == 1 and mode is Mode.HYBRID else encode()
+
+
+def check_dimension(encoder: TextEncoder, dimension: int) -> None:
+    """Raise DimensionMismatchError where a collection holds vectors of another width, which a caller brought."""
+    if (gives := read_dimension(encoder)) != dimension:
+        raise DimensionMismatchError(dimension, gives)
 
 
 def read_document(path: Path) -> ParsedDocument:

@@ -12,6 +12,7 @@ from vecsearch.api.brought_vectors import BroughtVectors, join_vectors, parse_ve
 from vecsearch.api.columns import list_values
 from vecsearch.api.searcher import CollectionSearcher
 from vecsearch.core.checks import check_choice, shorten_repr
+from vecsearch.core.encoder_fields import read_dimension, read_fingerprint, read_name
 from vecsearch.core.errors import CollectionNotFoundError, DimensionMismatchError, DocumentExistsError, InputError, UsageError
 from vecsearch.core.types import (
     JSON,
@@ -180,7 +181,7 @@ class CollectionEditor(CollectionSearcher):
             info = writer.info
             if info is None:  # its model is named, not loaded, but for its dimension; what made the vectors is taken as float32
                 encoder = registry.load(self._requested_model, ComputePrecision.FLOAT32)
-                spec = EncoderSpec(encoder.name, encoder.fingerprint, vectors.dimension or encoder.dimension)
+                spec = EncoderSpec(read_name(encoder), read_fingerprint(encoder), vectors.dimension or read_dimension(encoder))
                 stemmer = choose_stemmer(self._spec, (document.text for document in documents))
                 info = batches.create(writer, spec, precision=self._spec.precision, stemmer=stemmer)
             if vectors.dimension not in (None, info.encoder.dimension):

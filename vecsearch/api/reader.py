@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vecsearch.api import arguments
 from vecsearch.core.checks import check_choice, check_limit, check_offset, is_unicode, shorten_repr
+from vecsearch.core.encoder_fields import read_dimension, read_name
 from vecsearch.core.errors import CollectionNotFoundError, InputError, UsageError
 from vecsearch.core.results import Facets, KeySummary
 from vecsearch.core.settings import FACETS_LIMIT_DEFAULT, LIST_LIMIT_DEFAULT
@@ -169,13 +170,13 @@ class CollectionReader:
     def model(self) -> str:
         """Return the name of the model that makes its vectors; of one that is not there, the model that will."""
         info = self._read_info()
-        return self._load_encoder().name if info is None else info.encoder.model
+        return read_name(self._load_encoder()) if info is None else info.encoder.model
 
     @property
     def dimension(self) -> int:
         """Return the length of its vectors; of one that is not there, those that its model makes."""
         info = self._read_info()
-        return self._load_encoder().dimension if info is None else info.encoder.dimension
+        return read_dimension(self._load_encoder()) if info is None else info.encoder.dimension
 
     @property
     def pending_vectors(self) -> int:

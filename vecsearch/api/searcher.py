@@ -16,6 +16,7 @@ from vecsearch.api.arguments import Example, SearchOptions
 from vecsearch.api.columns import list_values
 from vecsearch.api.reader import CollectionReader
 from vecsearch.core.checks import check_choice, check_limit, check_query
+from vecsearch.core.encoder_fields import read_dimension, read_max_tokens, read_token_spans
 from vecsearch.core.errors import InputError, StorageError, UnavailableError, UsageError
 from vecsearch.core.results import Hits
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
@@ -263,7 +264,7 @@ class CollectionSearcher(CollectionReader):
         encoder = self._load_encoder()
         from vecsearch.search.context import pack
 
-        packed = pack(question, hits, max_tokens=max_tokens, count_tokens=lambda text: len(encoder.token_spans(text)))
+        packed = pack(question, hits, max_tokens=max_tokens, count_tokens=lambda text: len(read_token_spans(encoder, text)))
         return replace(packed, pending_vectors=hits.pending_vectors)
 
     def embed(self, texts: Iterable[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -274,7 +275,7 @@ class CollectionSearcher(CollectionReader):
         checked = [check_query(text) for text in list_values(texts, "texts", one_value="embed([text])")]
         encoder = self._load_encoder()
         if not checked:
-            return np.empty((0, encoder.dimension), np.float32)
+            return np.empty((0, read_dimension(encoder)), np.float32)
         return encode_documents(encoder, [_cut_at_window(text, encoder) for text in checked], lambda n: f"texts[{n}]")
 
     # -- inside
@@ -346,5 +347,5 @@ def _load_centroid(snapshot: Snapshot, chunks: Ids, key: str | None) -> Vector:
 
 
 def _cut_at_window(text: str, encoder: TextEncoder) -> str:
-    spans = encoder.token_spans(text)
-    return text if len(spans) <= encoder.max_tokens else text[: spans[encoder.max_tokens - 1][1]]
+    spans, window = read_token_spans(encoder, text), read_max_tokens(encoder)
+    return text if len(spans) <= window else text[: spans[window - 1][1]]

@@ -125,4 +125,5 @@ DATABASE_FILE: Final = "vecsearch.db"
 DATABASE_FOLDER: Final = ".vecsearch"
 COLLECTION_DEFAULT: Final = "default"
 COLLECTION_NAME_MAX: Final = 100
+DIMENSION_MAX: Final = 65_536  # of a collection's vectors
 ID_LENGTH_MAX: Final = 4_096

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from vecsearch.core.encoder_fields import read_max_tokens, read_token_count, read_token_spans
 from vecsearch.core.errors import VecsearchWarning
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument, Section
 from vecsearch.core.settings import BLOCK_CHARACTERS, CONTEXT_SHARE_MAX, TITLE_SHARE_MAX
@@ -55,18 +57,18 @@ def chunk_document(document: ParsedDocument, split: Split, window: TokenWindow) 
     Warns where a title takes too much of the window, and encodes its beginning only.
     """
     title = _truncate_title(document, window)
-    count_tokens = _get_counter(window)
+    count_tokens = partial(read_token_count, window)
     title_tokens = count_tokens(title + "\n") if title else 0
     contexts = _truncate_contexts({section.context for section in document.sections}, window)
     costs = {context: count_tokens(context + "\n") if context else 0 for context in contexts.values()}
     spans = chunking.split(
         document.text,
         unit=split,
-        budget=max(1, window.max_tokens - title_tokens),
-        token_spans=window.token_spans,
+        budget=max(1, read_max_tokens(window) - title_tokens),
+        token_spans=partial(read_token_spans, window),
         sections=[replace(section, context=contexts[section.context]) for section in document.sections],
         cost=lambda context: costs.get(context, 0),
-        count_tokens=window.count_tokens if isinstance(window, TokenCounting) else None,
+        count_tokens=count_tokens if isinstance(window, TokenCounting) else None,
     )
     if not spans:  # a title alone
         return ChunkInputs((ChunkSpan(0, 0),), (title,))
@@ -79,13 +81,13 @@ def refit_chunks(document: ParsedDocument, spans: Sequence[ChunkSpan], window: T
     """Keep the chunks that were made for another encoder, and split those further that do not fit this one's window."""
     title = _truncate_title(document, window)
     contexts = _truncate_contexts({span.context for span in spans}, window)
-    count_tokens = _get_counter(window)
+    count_tokens, budget = partial(read_token_count, window), read_max_tokens(window)
     fitting_spans: list[ChunkSpan] = []
     texts: list[str] = []
     for span in spans:
         context, chunk_text = contexts[span.context], document.text[span.start : span.end]
         encoder_input = format_encoder_input(title, context, chunk_text)
-        fits = len(chunk_text) <= BLOCK_CHARACTERS and count_tokens(encoder_input) <= window.max_tokens
+        fits = len(chunk_text) <= BLOCK_CHARACTERS and count_tokens(encoder_input) <= budget
         parts = [span] if fits else _split_further(span, chunk_text, title, context, window)
         fitting_spans.extend(parts)
         texts.extend(format_encoder_input(title, context, document.text[part.start : part.end]) for part in parts)
@@ -119,15 +121,13 @@ def hash_content(document: ParsedDocument, split: Split) -> str:
     return hashlib.sha256("\0".join(content).encode()).hexdigest()
 
 
-def _get_counter(window: TokenWindow) -> Callable[[str], int]:
-    return window.count_tokens if isinstance(window, TokenCounting) else lambda text: len(window.token_spans(text))
-
-
 def _truncate_title(document: ParsedDocument, window: TokenWindow) -> str:
     """Return as much of the title as leaves a part of the window to the text; all that fits, where there is no text."""
     title = (document.title or "").strip()
-    limit = max(1, int(window.max_tokens * TITLE_SHARE_MAX)) if document.text.strip() else window.max_tokens
-    tokens = window.token_spans(title) if len(title) > limit else ()  # each has a character at least
+    limit = read_max_tokens(window)
+    if document.text.strip():
+        limit = max(1, int(limit * TITLE_SHARE_MAX))
+    tokens = read_token_spans(window, title) if len(title) > limit else ()  # each has a character at least
     if len(tokens) <= limit:
         return title
     warnings.warn(
@@ -145,21 +145,21 @@ def _truncate_contexts(contexts: set[str], window: TokenWindow) -> dict[str, str
 
 
 def _truncate_context(context: str, window: TokenWindow) -> str:
-    limit = max(1, int(window.max_tokens * CONTEXT_SHARE_MAX))
-    tokens = window.token_spans(context) if len(context) > limit else ()  # each has a character at least
+    limit = max(1, int(read_max_tokens(window) * CONTEXT_SHARE_MAX))
+    tokens = read_token_spans(window, context) if len(context) > limit else ()  # each has a character at least
     return context if len(tokens) <= limit else context[: tokens[limit - 1][1]]
 
 
 def _split_further(span: ChunkSpan, chunk_text: str, title: str, context: str, window: TokenWindow) -> list[ChunkSpan]:
     """Return a chunk's parts that fit, with their locations; the chunk itself where there is nothing to split."""
     above = format_encoder_input(title, context, "")
-    tokens_above = _get_counter(window)(f"{above}\n") if above else 0
+    tokens_above = read_token_count(window, f"{above}\n") if above else 0
     first_location = {key: value[0] if key in ("lines", "rows") else value for key, value in span.location.items()}
     parts = chunking.split(
         chunk_text,
         unit=Split.TOKENS,
-        budget=max(1, window.max_tokens - tokens_above),
-        token_spans=window.token_spans,
+        budget=max(1, read_max_tokens(window) - tokens_above),
+        token_spans=partial(read_token_spans, window),
         sections=(Section(0, first_location),),
     )
     return [ChunkSpan(span.start + part.start, span.start + part.end, part.location, span.context) for part in parts] or [span]

@@ -9,6 +9,8 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.core.encoder_fields import read_dimension, read_fingerprint, read_name
+
 Matrix: TypeAlias = NDArray[np.float32]
 
 
@@ -109,5 +111,8 @@ class CrossEncoder(Protocol):
 
 
 def describe_encoder(encoder: Encoder) -> EncoderSpec:
-    """Return the plain value that names an encoder and its vectors; loads the model, which alone knows its dimension."""
-    return EncoderSpec(encoder.name, encoder.fingerprint, encoder.dimension)
+    """Return the plain value that names an encoder and its vectors; loads the model, which alone knows its dimension.
+
+    Raises InputError for what an encoder of a caller's own says wrongly.
+    """
+    return EncoderSpec(read_name(encoder), read_fingerprint(encoder), read_dimension(encoder))

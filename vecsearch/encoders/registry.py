@@ -8,6 +8,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from weakref import WeakValueDictionary
 
+from vecsearch.core.encoder_fields import read_fingerprint, read_name
 from vecsearch.core.errors import ModelMismatchError
 from vecsearch.core.forks import make_lock, pause
 from vecsearch.encoders.auto import AutoEncoder
@@ -80,9 +81,9 @@ def load_matching(model: str | TextEncoder | None, *, collection: str, stored: s
     requested_model = stored if model is None else model
     if (match := _find_by_fingerprint(requested_model, fingerprint)) is not None:
         return match
-    encoder = load(requested_model)
-    changed = " as it is now (its files have changed since)" if encoder.name == stored else ""
-    raise ModelMismatchError(collection, stored, encoder.name + changed, model=encoder.name)
+    name = read_name(load(requested_model))
+    changed = " as it is now (its files have changed since)" if name == stored else ""
+    raise ModelMismatchError(collection, stored, name + changed, model=name)
 
 
 def load_spec(spec: EncoderSpec) -> TextEncoder:
@@ -115,7 +116,7 @@ def release_models() -> None:
 def _find_by_fingerprint(model: str | TextEncoder, fingerprint: str) -> TextEncoder | None:
     """Return the encoder, in whichever precision has that fingerprint; None where it has it in none."""
     encoders = (load(model, precision) for precision in ComputePrecision)
-    return next((encoder for encoder in encoders if encoder.fingerprint == fingerprint), None)
+    return next((encoder for encoder in encoders if read_fingerprint(encoder) == fingerprint), None)
 
 
 _encoders: Final[ModelCache[tuple[str, ComputePrecision | None], TextEncoder]] = ModelCache(

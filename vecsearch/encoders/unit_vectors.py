@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.checks import shorten_repr
+from vecsearch.core.encoder_fields import read_dimension
 from vecsearch.core.errors import EncodingError, InputError, StorageError, UnavailableError
 from vecsearch.encoders.base import Encoder, Matrix, TextEncoder, TokenEncoder, TokenRows
 
@@ -133,9 +134,10 @@ def _check_plain_text(encoder: Encoder, encode: Encode) -> None:
 
 def _check_shape(encoder: Encoder, rows: Any, count: int) -> Matrix:
     """Return rows as float32, (count, dimension). Raises EncodingError for anything else."""
+    dimension = read_dimension(encoder)
     try:
         given = np.asarray(rows)
-        if given.dtype.kind in _NUMBERS and given.shape == (count, encoder.dimension):
+        if given.dtype.kind in _NUMBERS and given.shape == (count, dimension):
             with np.errstate(over="ignore"):  # infinity is refused later
                 return given.astype(np.float32, copy=False)
         what = f"an array of {given.dtype} of the shape {given.shape}"
@@ -143,7 +145,7 @@ def _check_shape(encoder: Encoder, rows: Any, count: int) -> Matrix:
         what = f"{shorten_repr(rows)} ({error})"
     raise EncodingError(
         f"the model {encoder.name} gives {what} for {count:,} text{'' if count == 1 else 's'}, "
-        f"expected numbers of the shape ({count}, {encoder.dimension})"
+        f"expected numbers of the shape ({count}, {dimension})"
     )
 
 

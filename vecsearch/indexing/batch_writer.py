@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Final, NamedTuple, Protocol
 
 from vecsearch.core.batched import batched
+from vecsearch.core.encoder_fields import read_dimension
 from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
 from vecsearch.core.id_table import AnyIds
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
@@ -222,7 +223,7 @@ class BatchWriter:
 
     def _complete(self, batch: _Batch, embedding: BatchEmbedding) -> None:
         vectors = self._vectors = embedding.collect(batch.chunked, self._vectors)
-        dimension = self._get_encoder().dimension if batch.chunked else 0
+        dimension = read_dimension(self._get_encoder()) if batch.chunked else 0
         new = [*(assemble(chunked, vectors, dimension) for chunked in batch.chunked), *batch.ready]
         if new or batch.files or batch.relabellings or batch.payloads:
             self._commit(new, batch)
@@ -303,7 +304,7 @@ class BatchWriter:
     # -- encoding
 
     def _check_dimension(self) -> None:
-        gives = self._get_encoder().dimension
+        gives = read_dimension(self._get_encoder())
         if self._info is not None and self._info.encoder.dimension != gives:  # a collection of vectors that were brought
             raise DimensionMismatchError(self._info.encoder.dimension, gives)
 

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from vecsearch.core.batched import batched
+from vecsearch.core.encoder_fields import read_dimension
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import FILL_WINDOW, LOADER_VERSION, PORTIONS_TOGETHER
 from vecsearch.documents.chunk_inputs import hash_content
@@ -104,7 +105,7 @@ class LongDocument:
             return
         self._advance(weight, len(chunked.spans))
         if not self.is_changed and not self._is_end_of_unfinished(document.id, digest_before):
-            self._spool = self._files.enter_context(open_spool(self._get_encoder().dimension))
+            self._spool = self._files.enter_context(open_spool(read_dimension(self._get_encoder())))
             self._kept = self._length
         if self._spool is not None:
             self._spool.add(self._length, chunked)
@@ -120,7 +121,7 @@ class LongDocument:
         return is_stored and self._load_part(key, self._length) is None
 
     def _make_part(self, chunked: ChunkedDocument) -> NewPart:
-        none = np.empty((0, self._get_encoder().dimension), np.float32)
+        none = np.empty((0, read_dimension(self._get_encoder())), np.float32)
         return NewPart(self._length, chunked.document.text, chunked.spans, none, tuple(range(len(chunked.spans))))
 
     def _commit_waiting(self, key: str, digest: str) -> None:

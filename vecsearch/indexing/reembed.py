@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from vecsearch.core.encoder_fields import read_dimension, read_fingerprint
 from vecsearch.core.errors import CollectionNotFoundError, EncodingError, StorageError, UsageError
 from vecsearch.core.parsed import ParsedDocument
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
@@ -65,7 +66,8 @@ class ReembedTarget:
 
     def is_met_by(self, info: CollectionInfo) -> bool:
         """Return whether they are so already."""
-        fits = (self.encoder.fingerprint, self.encoder.dimension) == (info.encoder.fingerprint, info.encoder.dimension)
+        spec = describe_encoder(self.encoder)
+        fits = (spec.fingerprint, spec.dimension) == (info.encoder.fingerprint, info.encoder.dimension)
         return fits and self.precision is info.precision
 
 
@@ -78,7 +80,7 @@ def resolve_target(
     """
     live, begun = _read_live(store, name), store.get_replacement(name).info
     if model is None and begun is not None and precision in (None, begun.precision):
-        if own_model is not None and not isinstance(own_model, str) and own_model.fingerprint == begun.encoder.fingerprint:
+        if own_model is not None and not isinstance(own_model, str) and read_fingerprint(own_model) == begun.encoder.fingerprint:
             return ReembedTarget(own_model, begun.precision)
         same = registry.load_matching(None, collection=name, stored=begun.encoder.model, fingerprint=begun.encoder.fingerprint)
         return ReembedTarget(same, begun.precision)
@@ -158,7 +160,7 @@ class ReembedRun:
     def _add(self, batches: BatchWriter, document: OutdatedDocument, encoded: EncodedChunks | None) -> None:
         weight = float(len(document.text))
         if document.vector_origin is VectorOrigin.NONE:
-            encoded = EncodedChunks(document.spans, np.empty((0, self._target.encoder.dimension), np.float32))
+            encoded = EncodedChunks(document.spans, np.empty((0, read_dimension(self._target.encoder)), np.float32))
         if encoded is not None:
             new = NewDocument(
                 document.id, document.source, document.text, document.title, {}, document.digest, encoded.spans, encoded.vectors,

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Table, func, select
 
-from vecsearch.core.settings import SCHEMA_VERSION, SCHEMA_VERSION_MIN
+from vecsearch.core.settings import DIMENSION_MAX, SCHEMA_VERSION, SCHEMA_VERSION_MIN
 from vecsearch.core.types import format_count, format_names
 from vecsearch.stores.base import RESTORE_HINT
 from vecsearch.stores.sqlite.engine.collections import CollectionRole, CollectionState
@@ -30,7 +30,6 @@ _MESSAGES_MAX: Final = 100  # of integrity_check; what it says of pages comes fi
 _INDEX_MESSAGE: Final = re.compile(
     r"row \d+ missing from index|wrong # of entries in index|non-unique entry in index|rowid not at end"
 )
-_DIMENSION_MAX: Final = 65_536
 _ORPHAN_MEANINGS: Final = {
     ("vectors", "chunks"): "vectors of no chunk: they only take space",
     ("chunks", "documents"): "chunks without their text: they cannot be shown",
@@ -122,7 +121,7 @@ def check_collection(_: Connection, state: CollectionState) -> Iterator[Problem]
     if state.role is CollectionRole.REPLACED:
         what = "a collection that was replaced waits to be dropped"
         yield make_note(what, "answers are right; it only takes space until the next write", OPTIMIZE_COMMAND)
-    if not 1 <= state.dimension <= _DIMENSION_MAX:
+    if not 1 <= state.dimension <= DIMENSION_MAX:
         what = f"its vectors are recorded as having {state.dimension:,} dimensions"
         yield make_error(what, "no vector can be compared", RESTORE_HINT, state=state)
     if not is_known_stemmer(state.stemmer):
