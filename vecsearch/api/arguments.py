@@ -79,13 +79,21 @@ def parse_where(where: Where | None) -> Filter | None:
     return where_parser.parse_where(where)
 
 
-def check_not_empty(where: Where | None) -> None:
-    """Raise FilterError for a filter without a condition, which would change or delete everything."""
-    if isinstance(where, Mapping) and not where:
+def parse_changing_where(where: Where | None) -> Filter | None:
+    """Return the condition by which documents are changed or deleted, None for None: read once, as it may hold iterators.
+
+    Raises FilterError, also for a filter that is empty or has a part that says nothing, which would change everything.
+    """
+    from vecsearch.search.empty_conditions import DELETE_ALL, refuse_empty_conditions
+
+    condition = parse_where(where)
+    if condition is not None:
+        refuse_empty_conditions(condition)
+    elif where is not None:
         raise FilterError(
-            "where is empty, which holds for every document; expected a condition such as {'lang': 'en'}; "
-            "to delete all documents: delete_all(), in the shell: vecsearch delete --all"
+            f"where is empty, which holds for every document; expected a condition such as {{'lang': 'en'}}; {DELETE_ALL}"
         )
+    return condition
 
 
 def parse_search_options(

@@ -213,18 +213,18 @@ class Collection(CollectionEditor):
         """Delete documents by id, by filter, or by the file or folder they came from; returns the ids (that would be) deleted.
 
         Raises DocumentNotFoundError for an id that is not there, unless `missing` is "skip", FilterError for a filter that is
-        empty (see `delete_all`), and then deletes nothing.
+        empty, or has a part that says nothing such as an empty `$contains` (see `delete_all`), and then deletes nothing.
         """
         policy = check_choice(OnMissing, missing, "missing")
         if (ids is not None) + (where is not None) + (source is not None) != 1:
             raise UsageError("delete takes ids, where, or source: exactly one of them")
-        arguments.check_not_empty(where)
+        condition = arguments.parse_changing_where(where)
         if dry_run:
-            return self._select_ids(ids, where, source, policy)
+            return self._select_ids(ids, condition, source, policy)
         from vecsearch.search.selection import resolve_source
 
         with self._store.open_writer(self.name) as writer:
-            keys = self._select_ids(ids, where, source, policy)
+            keys = self._select_ids(ids, condition, source, policy)
             if source is not None:
                 self._delete_source(resolve_source(source))
             elif keys:

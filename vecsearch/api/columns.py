@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.checks import shorten_repr
+from vecsearch.core.checks import is_table, shorten_repr
 from vecsearch.core.errors import InputError
 
 _PLAIN_TYPES: Final = frozenset((str, int, float, bool, type(None)))  # of most values, told at once
@@ -38,12 +38,6 @@ def list_values(values: Any, label: str, *, one_value: str = "") -> list[Any]:
     except TypeError as error:
         raise InputError(f"{label} must be a list, or another column of values, got {shorten_repr(values)}") from error
     return [_unwrap_scalar(value) for value in column]
-
-
-def is_table(values: Any) -> bool:
-    """Return whether something has rows and columns, as a matrix or a DataFrame has."""
-    shape = getattr(values, "shape", ())
-    return isinstance(shape, tuple) and len(shape) > 1
 
 
 def is_numbers(values: Any) -> bool:

@@ -98,13 +98,13 @@ class CollectionEditor(CollectionSearcher):
         whose text, title or vector is to change; DimensionMismatchError, DatabaseLockedError, DiskFullError.
         """
         policy = check_choice(OnMissing, missing, "missing")
-        arguments.check_not_empty(where)
+        condition = arguments.parse_changing_where(where)
         columns = {"texts": texts, "titles": titles, "metadatas": metadatas, "payloads": payloads, "vectors": vectors}
         _check_selection(ids, where, columns, metadata)
         if ids is not None:
             changes = _align_changes(ids, columns, metadata)
         with self._store.open_writer(self.name):
-            keys = self._select_ids(None if ids is None else list(changes), where, None, policy)
+            keys = self._select_ids(None if ids is None else list(changes), condition, None, policy)
             if ids is None:
                 changes = dict.fromkeys(keys, _make_change(None, None, metadata))
             self._change_documents({key: changes[key] for key in keys})

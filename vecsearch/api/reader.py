@@ -267,8 +267,8 @@ class CollectionReader:
             return None if snapshot is None else snapshot.info
 
     def _select_ids(
-        self, ids: str | Iterable[str] | None, where: Where | None, source: AnyPath | None, missing: OnMissing = OnMissing.ERROR
+        self, ids: str | Iterable[str] | None, where: Filter | None, source: AnyPath | None, missing: OnMissing = OnMissing.ERROR
     ) -> list[str]:
-        condition, keys = arguments.parse_where(where), arguments.parse_ids(ids)
+        keys = arguments.parse_ids(ids)
         with self._store.open_snapshot(self.name) as snapshot:
-            return selection.select_documents(snapshot, self.name, ids=keys, where=condition, source=source, missing=missing)
+            return selection.select_documents(snapshot, self.name, ids=keys, where=where, source=source, missing=missing)

@@ -32,6 +32,12 @@ def is_unicode(text: str) -> bool:
     return True
 
 
+def is_table(values: Any) -> bool:
+    """Return whether something has rows and columns, as a matrix or a DataFrame has."""
+    shape = getattr(values, "shape", ())
+    return isinstance(shape, tuple) and len(shape) > 1
+
+
 def check_choice(kind: type[_Choice], value: Any, label: str) -> _Choice:
     """Return the member of a closed choice. Raises InputError with all of them."""
     try:

@@ -10,7 +10,7 @@ from os import PathLike
 from os.path import abspath
 from typing import Any, Final
 
-from vecsearch.core.checks import is_unicode, shorten_repr
+from vecsearch.core.checks import is_table, is_unicode, shorten_repr
 from vecsearch.core.errors import FilterError
 from vecsearch.core.filters import (
     And,
@@ -156,6 +156,8 @@ def _parse_equal(key: FilterKey, value: Any) -> Filter:
 def _make_equal(key: FilterKey, values: Sequence[JSON]) -> Filter:
     """Return what is true where the value is one of these."""
     if key is DocumentField.SOURCE:
+        if "" in values:  # an empty variable of a script would mean the folder that it runs in
+            raise FilterError("where: $source is empty; for the current folder: '.'")
         paths = (
             path for value in values for path in (resolve_path(value), abspath(read_given_path(value)))
         )  # as `resolve_source`
@@ -184,6 +186,10 @@ def _parse_in(key: FilterKey, values: Any) -> Filter:
     try:
         if isinstance(values, str | bytes | bytearray | memoryview | Mapping):
             raise TypeError
+        if is_table(values):  # iteration would give the names of its columns
+            raise FilterError(
+                f"where: $in and $nin on {_show_key(key)} take one column, got a table of the shape {tuple(values.shape)}"
+            )
         listed = list(islice(values, FILTER_VALUES_MAX + 1))
     except TypeError as error:
         raise FilterError(f"where: $in and $nin on {_show_key(key)} take a list, got {shorten_repr(values)}") from error
