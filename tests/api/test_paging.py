@@ -85,6 +85,27 @@ def test_what_no_page_can_follow_is_said(numbers: vecsearch.Collection) -> None:
         numbers.get(["1"], limit=1)
 
 
+def test_ids_come_in_the_order_that_is_given_and_in_no_other(
+    numbers: vecsearch.Collection, shell: Callable[..., CommandResult]
+) -> None:
+    assert list_ids(numbers.get(["3", "1", "2"])) == ["3", "1", "2"]
+    for order in ("added", "id"):
+        for ids in (["3"], ["nope"], "3", []):
+            with pytest.raises(vecsearch.UsageError, match="ids are a page already, in the order that is given"):
+                numbers.get(ids, order=order)
+    selections: list[dict[str, Any]] = [{"ids": ["3"]}, {"where": {"odd": True}}, {"source": "."}, {"limit": 3}]
+    for selection in selections:
+        with pytest.raises(vecsearch.InputError, match="order must be one of id, added, got 'bogus'"):
+            numbers.get(**selection, order="bogus")
+    result = shell("get", "3", "--order", "added", "--db", numbers.path)
+    assert (result.status, result.out) == (2, "")
+    assert "order go with where or source" in result.err
+    result = shell("--json", "get", "--where", "odd=true", "--order", "added", "--db", numbers.path)
+    assert [document["id"] for document in json.loads(result.out)["documents"]] == ["9", "7", "5", "3", "1"]
+    result = shell("--json", "get", "3", "1", "--db", numbers.path)
+    assert [document["id"] for document in json.loads(result.out)["documents"]] == ["3", "1"]
+
+
 keys = st.sampled_from([f"{n:02}" for n in range(30)])
 writes = st.lists(st.tuples(st.sampled_from(["add", "delete"]), keys), max_size=12)
 

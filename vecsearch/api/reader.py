@@ -45,26 +45,28 @@ class CollectionReader:
         missing: str = OnMissing.ERROR,
         limit: int | None = None,
         after: str | None = None,
-        order: str = ListOrder.ID,
+        order: str | None = None,
         include_vectors: bool = False,
     ) -> list[Document]:
         """Return documents with their text, in the order of `ids`; `include_vectors` with a unit float32 row for each chunk.
 
         An id that is not there raises DocumentNotFoundError, or is left out where `missing` is "skip". Those that `where`
-        selects, or the file or folder `source`, come page by page with `limit` and `after`: see `list_documents`; with a limit
-        alone, all do. Raises CollectionNotFoundError.
+        selects, or the file or folder `source`, come in the `order` "id" (by default) or "added", and page by page with `limit`
+        and `after`: see `list_documents`; with a limit alone, all do. Raises CollectionNotFoundError, UsageError for ids with any
+        of these.
         """
         policy = check_choice(OnMissing, missing, "missing")
+        chosen = None if order is None else check_choice(ListOrder, order, "order")
         is_page = limit is not None or after is not None
         given = (ids is not None) + (where is not None) + (source is not None)
         if given > 1 or not (given or is_page):
             raise UsageError("get takes ids, where, or source: exactly one of them")
-        if ids is not None and is_page:
-            raise UsageError("limit and after go with where or source: ids are a page already")
+        if ids is not None and (is_page or chosen is not None):
+            raise UsageError("limit, after and order go with where or source: ids are a page already, in the order that is given")
         condition, keys_given = arguments.parse_where(where), arguments.parse_ids(ids)
         with self._open_snapshot() as snapshot:
-            if is_page or order == ListOrder.ADDED:
-                keys = self._list_page(snapshot, condition, source, limit, 0, after, order)
+            if is_page or chosen is ListOrder.ADDED:
+                keys = self._list_page(snapshot, condition, source, limit, 0, after, chosen or ListOrder.ID)
             else:
                 keys = selection.select_documents(
                     snapshot, self.name, ids=keys_given, where=condition, source=source, missing=policy

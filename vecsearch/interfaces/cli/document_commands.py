@@ -12,6 +12,7 @@ from vecsearch.interfaces.cli.options import (
     CliContext,
     add_common_options,
     after_option,
+    get_order_option,
     make_limit_option,
     missing_option,
     offset_option,
@@ -56,11 +57,11 @@ def delete(
 @missing_option
 @make_limit_option(None)
 @after_option
-@order_option
+@get_order_option
 @add_common_options
 def get(
     options: CliContext, ids: Sequence[str], where: Sequence[str], source: str | None, missing: str, limit: int | None,
-    after: str | None, order: str,
+    after: str | None, order: str | None,
 ) -> None:  # fmt: skip
     """Print documents with their text and metadata."""
     require_one_of("ID…, --where or --source", bool(ids), bool(where), source is not None)

@@ -190,6 +190,10 @@ missing_option = _make_choice_option(
 )
 after_option = click.option("--after", metavar="ID", help="Go on after this document: the last of the page before.")
 order_option = _make_choice_option("--order", ListOrder.ID, "By id, or as they were added.")
+get_order_option = click.option(
+    "--order", type=click.Choice([order.value for order in ListOrder]),
+    help="Those of --where or --source by id, or as they were added; ids come as they are given.",
+)  # fmt: skip
 offset_option = click.option(
     "--offset", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Skip the first N."
 )
