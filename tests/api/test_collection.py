@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -122,6 +122,30 @@ def test_a_collection_of_foreign_vectors_refuses_texts_of_another_width(tmp_path
             collection.search("a")
         assert list_ids(collection.search("a", mode="lexical")) == ["a"]
         assert collection.count() == 1
+
+
+def test_vectors_of_another_width_are_compared_with_no_text_and_explained_without_tokens(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("a text")
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        collection.add(["alpha bravo", "beta"], ids=["a", "b"], vectors=np.eye(4)[:2])
+        calls: list[Callable[[], object]] = [
+            lambda: collection.similar(text="alpha"), lambda: collection.similar(file=tmp_path / "x.txt"),
+            lambda: collection.recommend([{"text": "alpha"}]), lambda: collection.recommend(["a"], [{"text": "alpha"}]),
+            lambda: collection.search("alpha", explain=True), lambda: collection.context("alpha"),
+            lambda: collection.update("a", text="alpha alone"), lambda: collection.index([tmp_path / "x.txt"]),
+        ]  # fmt: skip
+        for call in calls:
+            with pytest.raises(vecsearch.DimensionMismatchError, match=r"4 dimensions, got 384"):
+                call()
+        answers = [
+            collection.search(np.eye(4)[0], explain=True), collection.search("alpha", vector=np.eye(4)[0], explain=True),
+            collection.similar(id="b", explain=True), collection.recommend(["b"], explain=True),
+        ]  # fmt: skip
+        for hits in answers:
+            assert hits[0].id == "a" and hits[0].explanation is not None
+            assert "dense" in hits[0].explanation.components and hits[0].explanation.tokens == ()
+        (hit, *_) = collection.search("alpha", mode="lexical", rerank=True, explain=True)
+        assert hit.id == "a" and hit.explanation is not None and "rerank" in hit.explanation.components
 
 
 @pytest.mark.parametrize("precision", ["float16", "float32"])

@@ -130,7 +130,11 @@ class CollectionSearcher(CollectionReader):
                 self._check_requested_model(info)
             load = self._bind_encoder(info)
             wish = _build_result_options(
-                options, load, tokens=chosen_mode is not Mode.LEXICAL and vector is None, reranker=_load_reranker(rerank, load)
+                options,
+                info,
+                load,
+                tokens=chosen_mode is not Mode.LEXICAL and vector is None,
+                reranker=_load_reranker(rerank, load),
             )
             dimension, is_loaded = info.encoder.dimension, self._is_loaded(info, kind)
             rows = arguments.embed_queries(texts, matrix, chosen_mode, dimension=dimension, get_encoder=load, is_loaded=is_loaded)
@@ -165,7 +169,8 @@ class CollectionSearcher(CollectionReader):
     ) -> Hits:
         """Return the chunks most similar to a stored document (the mean of its chunks; never itself), a text, or a file's text.
 
-        Best first; for the other arguments see `search`. Raises InputError for an unknown id, CollectionNotFoundError.
+        Best first; for the other arguments see `search`. Raises InputError for an unknown id, CollectionNotFoundError,
+        DimensionMismatchError for a text beside vectors of another width that were brought.
         """
         if (id is not None) + (text is not None) + (file is not None) != 1:
             raise UsageError("similar takes id, text, or file: exactly one of them")
@@ -179,8 +184,8 @@ class CollectionSearcher(CollectionReader):
 
         def prepare(info: CollectionInfo) -> tuple[Vector | None, ResultOptions]:
             load = self._bind_encoder(info)
-            vector = None if document is None else _embed_document(document, load())
-            return vector, _build_result_options(options, load)
+            vector = None if document is None else _embed_document(document, load(), info)
+            return vector, _build_result_options(options, info, load)
 
         def answer(snapshot: Snapshot, prepared: tuple[Vector | None, ResultOptions]) -> Hits:
             vector, wish = prepared
@@ -211,7 +216,7 @@ class CollectionSearcher(CollectionReader):
         An example is the id of a stored document, or {"text": …}. A hit's similarity is the cosine to the most similar positive
         one; what is more similar to a negative one comes last, with minus that cosine as its score. The examples themselves are
         excluded. Best first; for the other arguments see `search`. Raises InputError for an unknown id, UsageError where there is
-        no positive example, CollectionNotFoundError.
+        no positive example, CollectionNotFoundError, DimensionMismatchError as `similar` does.
         """
         options = arguments.parse_search_options(
             limit=limit, offset=offset, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr,
@@ -223,9 +228,8 @@ class CollectionSearcher(CollectionReader):
         def prepare(info: CollectionInfo) -> tuple[dict[str, Vector], ResultOptions]:
             load = self._bind_encoder(info)
             texts = [example for example in examples if not isinstance(example, str)]
-            return {text.text: _embed_document(text, load()) for text in texts}, _build_result_options(
-                options, load, tokens=False
-            )
+            wish = _build_result_options(options, info, load, tokens=False)
+            return {text.text: _embed_document(text, load(), info) for text in texts}, wish
 
         def answer(snapshot: Snapshot, prepared: tuple[dict[str, Vector], ResultOptions]) -> Hits:
             texts, wish = prepared
@@ -305,10 +309,17 @@ class CollectionSearcher(CollectionReader):
 
 
 def _build_result_options(
-    options: SearchOptions, get_encoder: Callable[[], TextEncoder], *, tokens: bool = True, reranker: Reranker | None = None
+    options: SearchOptions,
+    info: CollectionInfo,
+    get_encoder: Callable[[], TextEncoder],
+    *,
+    tokens: bool = True,
+    reranker: Reranker | None = None,
 ) -> ResultOptions:
     encoder = get_encoder() if options.explain and tokens else None
     token_encoder = encoder if encoder is not None and isinstance(encoder, TokenEncoder) else None
+    if token_encoder is not None and read_dimension(token_encoder) != info.encoder.dimension:
+        token_encoder = None  # of a collection of vectors that a caller brought: they are no sums of its tokens
     return ResultOptions(
         options.diversity, reranker, options.offset, options.window, options.whole_documents, options.explain, token_encoder
     )
@@ -328,9 +339,10 @@ def _load_reranker(rerank: bool | str, get_encoder: Callable[[], TextEncoder]) -
     return MaxSimReranker(encoder)
 
 
-def _embed_document(document: ParsedDocument, encoder: TextEncoder) -> Vector:
+def _embed_document(document: ParsedDocument, encoder: TextEncoder, info: CollectionInfo) -> Vector:
     from vecsearch.documents.chunk_inputs import chunk_document
 
+    arguments.check_dimension(encoder, info.encoder.dimension)
     texts = chunk_document(document, Split.TOKENS, encoder)[1]
     return engine.compute_centroid(encode_documents(encoder, texts))
 
