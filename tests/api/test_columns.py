@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,9 @@ def test_what_has_no_order_or_is_no_column_is_refused(collection: vecsearch.Coll
         ({"texts": ["a", None]}, "position 1: the text of .* must be a string, got NoneType"),
         ({"texts": ["a", float("nan")]}, "position 1: .* must be a string, got float"),
         ({"texts": ["a", "b"], "ids": ["a", None]}, "position 1: a document id .* got None"),
-        ({"texts": ["a", "b"], "titles": ["a", float("nan")]}, "position 1: the title of .* must be a string, got float"),
-        ({"texts": ["a", "b"], "metadatas": [None, float("nan")]}, "position 1: metadata must be a mapping .* got nan"),
+        ({"texts": ["a", "b"], "ids": ["a", float("nan")]}, "position 1: a document id .* got nan"),
+        ({"texts": ["a", "b"], "titles": ["a", 1.5]}, "position 1: the title of .* must be a string, got float"),
+        ({"texts": ["a", "b"], "metadatas": [None, 1.5]}, "position 1: metadata must be a mapping .* got 1.5"),
         ({"texts": ["a", "b"], "metadatas": [{}, {"x": float("nan")}]}, "position 1: metadata must be JSON"),
         ({"texts": ["a", "b"], "vectors": [[1.0, 2.0], [1.0, float("nan")]]}, "NaN or infinity"),
         ({"texts": ["a", "b"], "vectors": [[1.0, 2.0], [1.0, None]]}, "NaN or infinity"),
@@ -196,3 +198,133 @@ def test_labels_say_nothing_in_any_order(labels: list[int]) -> None:
     from vecsearch.api.columns import list_values
 
     assert list_values(LabelledSeries("abcde", labels), "letters") == list("abcde")
+
+
+def make_gaps(values: list[Any]) -> list[tuple[str, list[Any]]]:
+    """Return columns that hold a text and a gap, as tables and masks make them."""
+    gaps: list[tuple[str, Any]] = [("NaN", float("nan")), ("NumPy's NaN", np.float32("nan")), ("masked", np.ma.masked)]
+    if importlib.util.find_spec("pandas"):
+        pandas = importlib.import_module("pandas")
+        gaps += [("NA", pandas.NA), ("NaT", pandas.NaT)]
+    return [(name, [*values, gap]) for name, gap in gaps]
+
+
+def test_a_gap_is_none_wherever_none_is_allowed(collection: vecsearch.Collection) -> None:
+    rows = FakeEncoder().encode_documents(TEXTS)
+    collection.add(["a", "b"], ids=["plain", "other"])
+    for name, titles in make_gaps(["a title"]):
+        metadatas, payloads, vectors = ([*values, titles[1]] for values in ([{"n": 1}], [[1]], [rows[0].tolist()]))
+        ids = [f"{name} {n}" for n in range(2)]
+        collection.add(TEXTS[:2], ids=ids, titles=titles, metadatas=metadatas, payloads=payloads, vectors=vectors)
+        first, second = collection.get(ids, include_vectors=True)
+        assert (first.title, first.metadata, first.payload) == ("a title", {"n": 1}, [1])
+        assert (second.title, second.metadata, second.payload) == (None, {}, None)
+        assert first.vectors is not None and not second.vectors.any()
+        collection.add([TEXTS[0], titles[1]], ids=[f"{key} vector" for key in ids], vectors=rows[:2])
+        assert collection.get(f"{ids[1]} vector")[0].text == ""
+        collection.update_many(ids, titles=[titles[1], "new"], metadatas=[titles[1], {"n": 2}], payloads=[titles[1], 2])
+        first, second = collection.get(ids)
+        assert (first.title, first.metadata, first.payload) == ("a title", {"n": 1}, [1])
+        assert (second.title, second.metadata, second.payload) == ("new", {"n": 2}, 2)
+        for column in ("texts", "ids"):
+            arguments: dict[str, Any] = {"texts": ["a", "b"], "ids": ["x", "y"], column: ["x", titles[1]]}
+            with pytest.raises(vecsearch.InputError, match="position 1: "):
+                collection.add(**arguments)
+
+
+def test_masked_numbers_are_no_numbers(collection: vecsearch.Collection) -> None:
+    rows = np.ma.MaskedArray(FakeEncoder().encode_documents(TEXTS), mask=False)
+    collection.add(TEXTS, ids=IDS, vectors=rows)
+    rows[1, 3] = np.ma.masked
+    whole = np.ma.MaskedArray(np.ones((3, 32), int), mask=[[False] * 32, [True] * 32, [False] * 32])
+    for masked in (rows, whole, list(rows), tuple(whole)):
+        with pytest.raises(vecsearch.InputError, match=r"holds NaN or infinity \(row 1\)"):
+            collection.add(TEXTS, vectors=masked)
+        with pytest.raises(vecsearch.InputError, match=r"holds NaN or infinity \(row 1\)"):
+            collection.search(masked)
+    assert [hit.id for hit in collection.search(rows[0], limit=1)] == ["zero"]
+    with pytest.raises(vecsearch.InputError, match="holds NaN or infinity"):
+        collection.search(rows[1])
+    assert len(collection) == 3
+
+
+def test_masked_numbers_of_an_encoder_are_no_numbers(tmp_path: Path) -> None:
+    class MaskingEncoder(FakeEncoder):
+        def encode_documents(self, texts: Sequence[str]) -> Any:
+            rows = np.ma.MaskedArray(super().encode_documents(texts), mask=False)
+            for n, text in enumerate(texts):
+                if "bad" in text:
+                    rows[n, 0] = np.ma.masked
+            return rows
+
+    with vecsearch.open(tmp_path / "x.vec", model=MaskingEncoder()) as collection:
+        collection.add(["good"], ids=["good"])
+        with pytest.raises(vecsearch.EncodingError, match=r"'bad': what the model .* gives holds NaN or infinity"):
+            collection.add(["good too", "a bad one"], ids=["too", "bad"])
+        assert list(collection) == ["good"]
+
+
+def test_a_lazy_table_is_refused_by_name(collection: vecsearch.Collection) -> None:
+    class LazyTable:
+        """As polars has it: brackets take a slice alone."""
+
+        def __getitem__(self, key: Any) -> Any:
+            raise TypeError("not subscriptable (aside from slicing)")
+
+        def __repr__(self) -> str:
+            return "<lazy>"
+
+    lazy: Any = LazyTable()
+    calls: list[Callable[[], object]] = [
+        lambda: collection.add(lazy), lambda: collection.add(TEXTS, ids=lazy), lambda: collection.add(TEXTS, vectors=lazy),
+        lambda: collection.search(lazy), lambda: collection.embed(lazy),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(vecsearch.InputError, match=r"must be a list, .*got <lazy>"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("time", "stored"),
+    [("2024-05-01T10", "2024-05-01T10:00:00"), ("2024-05-01T10:11", "2024-05-01T10:11:00"), ("2024", "2024-01-01"),
+     ("2024-05", "2024-05-01"), ("2024-05-01", "2024-05-01"), ("2024-05-01T10:11:12.5", "2024-05-01T10:11:12.500")],
+)  # fmt: skip
+def test_times_of_numpy_are_stored_as_times_that_filters_know(collection: vecsearch.Collection, time: str, stored: str) -> None:
+    value = np.datetime64(time)
+    metadata = {"when": value, "list": np.array([value]), "text": "2024-05-01T23:30:00-01:00"}
+    collection.add(["a"], ids=["timed"], metadatas=[metadata])
+    assert collection.get("timed")[0].metadata == {"when": stored, "list": [stored], "text": metadata["text"]}
+    assert collection.count({"when": {"$gte": value, "$lte": value}, "text": {"$gt": value}}) == 1
+    assert collection.count({"when": {"$lt": "2024-05-01T10:30:00+02:00"}}) == (value < np.datetime64("2024-05-01T08:30:00"))
+
+
+def test_times_of_numpy_that_are_none_are_refused(collection: vecsearch.Collection) -> None:
+    for value, message in (
+        (np.datetime64("NaT"), "NaT"), (np.array(["2024", "NaT"], "M8[Y]"), "NaT"),
+        (np.ma.MaskedArray(np.array(["2024"], "M8[D]"), mask=[True]), "NaT"), (np.datetime64(2**61, "h"), "too far away"),
+    ):  # fmt: skip
+        with pytest.raises(vecsearch.InputError, match=message):
+            collection.add(["a"], metadatas=[{"when": value}])
+
+
+class ZonedSeries:
+    """As a Series of pandas is whose times have a zone: its type says that it holds times, its array holds objects."""
+
+    dtype = np.dtype("M8[ns]")
+
+    def __init__(self, *values: datetime) -> None:
+        self.tolist = lambda: list(values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self.tolist(), object)
+
+
+def test_times_with_a_zone_in_a_series_are_texts(collection: vecsearch.Collection) -> None:
+    collection.add(["a"], ids=["zoned"], metadatas=[{"when": ZonedSeries(datetime(2024, 5, 1, tzinfo=UTC))}])
+    assert collection.get("zoned")[0].metadata == {"when": ["2024-05-01T00:00:00+00:00"]}
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series(pandas.date_range("2024-05-01", periods=2, tz="US/Eastern"))
+    collection.add(["a"], ids=["timed"], metadatas=[{"when": series}])
+    assert collection.get("timed")[0].metadata == {"when": ["2024-05-01T00:00:00-04:00", "2024-05-02T00:00:00-04:00"]}
+    with pytest.raises(vecsearch.InputError, match="NaT"):
+        collection.add(["a"], metadatas=[{"when": pandas.Series([series[0], None])}])

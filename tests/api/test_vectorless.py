@@ -151,7 +151,7 @@ BAD: dict[str, tuple[Callable[[vecsearch.Collection], Any], str]] = {
     "no text": (lambda c: c.add([None]), "text of .* must be a string, got NoneType"),
     "no texts": (lambda c: c.add(None), "texts must be a list"),
     "a payload that is no JSON": (lambda c: c.add(["x"], payloads=[{1, 2}]), "payload must be JSON values"),
-    "a payload with NaN": (lambda c: c.add(["x"], payloads=[float("nan")]), "payload must be JSON values"),
+    "a payload with NaN": (lambda c: c.add(["x"], payloads=[[float("nan")]]), "payload must be JSON values"),
     "a key that is no string": (lambda c: c.add(["x"], payloads=[[{1: 2}]]), "payload must have string keys"),
     "half a character": (lambda c: c.add(["x"], payloads=["\ud800"]), "payload holds half a surrogate pair"),
     "a NUL": (lambda c: c.add(["x"], payloads=[{"a": ["\0"]}]), "payload holds a NUL"),

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.api.brought_vectors import BroughtVectors, parse_rows
-from vecsearch.api.columns import is_numbers, list_values, to_matrix, to_plain_string
+from vecsearch.api.columns import is_missing, is_numbers, list_optional_values, list_values, to_matrix, to_plain_string
 from vecsearch.core.checks import check_limit, check_offset, check_query, check_whole_number, shorten_repr
 from vecsearch.core.encoder_fields import read_dimension, read_max_tokens, read_token_spans
 from vecsearch.core.errors import (
@@ -218,10 +218,12 @@ def parse_documents(
     if texts is None and vectors is not None:
         texts = [None] * len(vectors)
     all_texts = list_values(texts, "texts", one_value="add([text])")
+    if vectors is not None:
+        all_texts = [None if is_missing(text) else text for text in all_texts]
     count = len(all_texts)
     if vectors is not None and len(vectors) != count:
         raise InputError(f"vectors must have a row for each of the {count:,} texts, got {len(vectors):,}")
-    all_ids = list_column(ids, "ids", count, beside="text")
+    all_ids = None if ids is None else check_length(list_values(ids, "ids"), "ids", count, beside="text")
     all_metadatas = list_column(metadatas, "metadatas", count, beside="text")
     all_titles = list_column(titles, "titles", count, beside="text")
     all_payloads = list_column(payloads, "payloads", count, beside="text")
@@ -257,10 +259,12 @@ def to_plain_json(value: Any, label: str) -> Any:
 
 
 def list_column(values: Any, label: str, count: int, *, beside: str) -> list[Any] | None:
-    """Return a column beside another, None where there is none. Raises InputError for another length."""
-    if values is None:
-        return None
-    column = list_values(values, label)
+    """Return a column beside another, with None in its gaps; None where there is none. Raises InputError for another length."""
+    return None if values is None else check_length(list_optional_values(values, label), label, count, beside=beside)
+
+
+def check_length(column: list[Any], label: str, count: int, *, beside: str) -> list[Any]:
+    """Return a column that is as long as the one beside it. Raises InputError."""
     if len(column) != count:
         raise InputError(f"{label} must be a list of {count:,}, one for each {beside}, got {len(column):,}")
     return column

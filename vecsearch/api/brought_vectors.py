@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isnan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.api.columns import is_numbers, list_values, to_matrix
+from vecsearch.api.columns import is_missing, is_numbers, list_values, to_matrix
 from vecsearch.core.errors import InputError
 from vecsearch.encoders.unit_vectors import normalize_vectors
 from vecsearch.stores.base import Matrix, Vector
@@ -49,7 +48,7 @@ def parse_vectors(vectors: Any, count: int | None = None, *, beside: str = "text
     values = vectors if is_numbers(vectors) else list_values(vectors, "vectors")
     given = np.ones(len(values), np.bool_)
     if isinstance(values, list):
-        given = np.array([not _is_missing(value) for value in values], np.bool_)
+        given = np.array([not is_missing(value) for value in values], np.bool_)
     if count is not None and len(values) != count:
         raise InputError(f"vectors must be a matrix with {count:,} rows, one for each {beside}, got {len(values):,}")
     if given.all():
@@ -78,8 +77,3 @@ def parse_rows(vectors: Any, given: NDArray[np.bool_] | None = None) -> Matrix:
     if matrix.ndim != 2 or not matrix.shape[1]:
         raise InputError(f"vectors must have the shape ({len(matrix)}, dimension), got {matrix.shape}")
     return normalize_vectors(matrix, np.flatnonzero(given).tolist() if given is not None else None)
-
-
-def _is_missing(value: Any) -> bool:
-    """Return whether a row says that there is no vector: None, or the NaN that a table has in its place."""
-    return value is None or (isinstance(value, float) and isnan(value))

@@ -5,7 +5,9 @@ What stands in a column is taken by its position, never by a label: the index of
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, MappingView, Set
+from math import isnan
 from typing import Any, Final
 
 import numpy as np
@@ -13,8 +15,10 @@ from numpy.typing import NDArray
 
 from vecsearch.core.checks import is_table, shorten_repr
 from vecsearch.core.errors import InputError
+from vecsearch.encoders.unit_vectors import to_array
 
 _PLAIN_TYPES: Final = frozenset((str, int, float, bool, type(None)))  # of most values, told at once
+_MISSING: Final = (("pandas", "NA"), ("pandas", "NaT"), ("numpy.ma", "masked"))  # looked up where they are loaded
 _NUMBERS: Final = "fiub"  # kinds of NumPy's types that single precision stands for
 
 
@@ -34,10 +38,24 @@ def list_values(values: Any, label: str, *, one_value: str = "") -> list[Any]:
     if is_table(values):
         raise InputError(f"{label} must be one column, got a table of the shape {tuple(values.shape)}")
     try:
-        column = iter(values.to_pylist() if hasattr(values, "to_pylist") else values)  # the former of Arrow
+        if hasattr(values, "to_pylist"):  # of Arrow
+            values = values.to_pylist()
+        column = iter(values if hasattr(values, "__iter__") else list(values))  # the latter fails where brackets take no numbers
     except TypeError as error:
         raise InputError(f"{label} must be a list, or another column of values, got {shorten_repr(values)}") from error
     return [_unwrap_scalar(value) for value in column]
+
+
+def list_optional_values(values: Any, label: str) -> list[Any]:
+    """Return what stands in a column that may have gaps, None for each; see `list_values`."""
+    return [None if is_missing(value) else value for value in list_values(values, label)]
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether there is no value: None, what tables have in its place (NaN, pandas.NA, NaT), a masked one of NumPy."""
+    if value is None or (isinstance(value, float) and isnan(value)):
+        return True
+    return any(value is getattr(sys.modules.get(module), name, None) for module, name in _MISSING)
 
 
 def is_numbers(values: Any) -> bool:
@@ -48,7 +66,7 @@ def is_numbers(values: Any) -> bool:
 def to_matrix(vectors: Any) -> NDArray[np.float32]:
     """Return rows of numbers, or one row, as float32; infinity for what is too large. Raises TypeError, ValueError."""
     rows = vectors if is_numbers(vectors) else list_values(vectors, "vectors")
-    given = np.asarray(rows)
+    given = to_array(rows)
     if given.dtype.kind not in f"{_NUMBERS}O":
         raise TypeError(f"expected numbers, got {given.dtype}")
     with np.errstate(over="ignore"):

@@ -13,6 +13,8 @@ from vecsearch.core.nesting import NESTING_MAX
 from vecsearch.core.types import JSON
 
 _PLAIN_TYPES: Final = frozenset((str, int, float, bool, type(None)))  # of most values, told at once
+_NO_TIME: Final = "got NaT, which is no time"
+_WRITTEN_UNITS: Final = {"Y": "D", "M": "D", "W": "D", "h": "s", "m": "s"}  # of datetime64, whose own texts are no times
 _BYTES: Final = "bytes, which are no text; decode them"
 _REFUSED: Final[Mapping[type, str]] = {
     bytes: _BYTES, bytearray: _BYTES, memoryview: _BYTES, Set: "a set, which has no order; give a list",
@@ -60,7 +62,7 @@ def _to_plain_key(key: Any) -> Any:
 def _to_text(value: date | UUID) -> str:
     text = value.isoformat() if isinstance(value, date) else str(value)
     if text == "NaT":
-        raise ValueError("got NaT, which is no time")
+        raise ValueError(_NO_TIME)
     return text
 
 
@@ -69,14 +71,26 @@ def _convert_array(value: Any, levels: int) -> JSON:
     if getattr(value.dtype, "kind", "O") == "M":
         import numpy as np
 
-        texts = np.datetime_as_string(np.asarray(value)).tolist()
-        if "NaT" in (texts if isinstance(texts, list) else [texts]):
-            raise ValueError("got NaT, which is no time")
-        return texts
+        times = value.filled(np.datetime64("NaT")) if hasattr(value, "filled") else np.asarray(value)  # the former where masked
+        if times.dtype.kind == "M":  # else of pandas, with a zone
+            return _format_times(times)
     plain = value.tolist()
     if hasattr(plain, "dtype"):
         raise ValueError(f"got {type(value).__name__}")
     return to_plain_value(plain, levels=levels)
+
+
+def _format_times(times: Any) -> JSON:
+    """Return `datetime64` as days or moments that filters know: months and years by their first day, hours with their seconds."""
+    import numpy as np
+
+    if np.isnat(times).any():
+        raise ValueError(_NO_TIME)
+    unit = _WRITTEN_UNITS.get(np.datetime_data(times.dtype)[0])
+    written = times if unit is None else times.astype(f"M8[{unit}]")
+    if (written.astype(times.dtype) != times).any():
+        raise ValueError("got a time that is too far away")
+    return np.datetime_as_string(written).tolist()
 
 
 _CONVERSIONS: Final[Mapping[type, Callable[[Any], JSON]]] = {

@@ -7,6 +7,7 @@ plain word: an encoder that fails for that one too is broken.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -39,6 +40,18 @@ class VectorFailure:
         error = EncodingError(f"no vector for {what}: {self.reason}")
         error.__cause__ = self.cause
         return error
+
+
+def to_array(values: Any) -> NDArray[Any]:
+    """Return values as an array, where NaN, which no vector may hold, stands for numbers that are masked."""
+    if "numpy.ma" not in sys.modules:  # then there is nothing masked, and it takes a while to load
+        return np.asarray(values)
+    if isinstance(values, list | tuple) and any(isinstance(value, np.ma.MaskedArray) for value in values):
+        return np.asarray([to_array(value) for value in values])
+    if np.ma.is_masked(values):
+        numbers: NDArray[Any] = np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
+        return numbers
+    return np.asarray(values)
 
 
 def normalize_vectors(rows: Matrix, places: Sequence[int] | None = None) -> Matrix:
@@ -136,7 +149,7 @@ def _check_shape(encoder: Encoder, rows: Any, count: int) -> Matrix:
     """Return rows as float32, (count, dimension). Raises EncodingError for anything else."""
     dimension = read_dimension(encoder)
     try:
-        given = np.asarray(rows)
+        given = to_array(rows)
         if given.dtype.kind in _NUMBERS and given.shape == (count, dimension):
             with np.errstate(over="ignore"):  # infinity is refused later
                 return given.astype(np.float32, copy=False)
