@@ -185,6 +185,53 @@ def test_a_pattern_that_takes_too_long_is_an_error(
     assert notes.count({"k": {"$exists": True}}) == 1  # the connection is as good as before
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?:(?:(?:(?:(?:a){99}){99}){99}){99}){99}", "a{100001}", "(?:(?:(?:(?:a|b){99,}?){99,}+){99})",
+        "(?:(?:a{999}[(]){999}[)])", "(?:(?:a{999}[]()]){999})", "(?V1)(?:(?:a{999}[[(]b]){999})",
+        "(?x)(?:a{99 9}){99 # 9 }\n}", "(?x)(?: a{999} #(\n){999}",
+        "(?:a{999}(?#\\)[){999}", "(?:x{9999999999999}|a)?",
+    ],
+)  # fmt: skip
+def test_a_pattern_that_would_grow_without_bound_is_refused_unread(notes: vecsearch.Collection, pattern: str) -> None:
+    with pytest.raises(vecsearch.FilterError, match="more than 100,000 steps together"):
+        notes.count({"k": {"$not_regex": pattern}})
+
+
+def test_patterns_of_one_filter_are_measured_together(notes: vecsearch.Collection) -> None:
+    several = [{"k": {"$not_regex": "a{30000}"}}, {"k": {"$regex": "a{30000}"}}, {"$not": {"k": {"$regex": "b{30000}"}}}]
+    assert notes.count({"$and": several}) == 0
+    with pytest.raises(vecsearch.FilterError, match="steps together"):
+        notes.count({"$and": [*several, {"$or": [{"$text": {"$regex": "a{30000}"}}]}]})
+
+
+@pytest.mark.parametrize("pattern", ["(?R)?a", "(a)(?1)", "(a)(?-1)", "(?P<x>a)(?&x)", "(?x)(?P<x>a)(?P #\n>x)"])
+def test_a_pattern_that_calls_itself_or_a_group_is_refused(notes: vecsearch.Collection, pattern: str) -> None:
+    with pytest.raises(vecsearch.FilterError, match="calls itself or one of its groups"):
+        notes.count({"k": {"$regex": pattern}})
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^\(?1\)?-\d{3}$", "[(?R1)]{3}-", r"(?x) \( 1 \) -  # the code", "[[:digit:](]{2}",
+        "(?P<one>1)(?#one)(?(one)[)]|2)-{1,99999999}", r"(?:[0-9(){8}]{1,12}-?){2}",
+    ],
+)  # fmt: skip
+def test_patterns_of_the_usual_kinds_are_looked_for(notes: vecsearch.Collection, pattern: str) -> None:
+    notes.add(["text"], ids=["a"], metadatas=[{"k": "(1)-234"}])
+    assert notes.count({"k": {"$regex": pattern}}) == 1
+
+
+def test_all_patterns_of_a_filter_share_their_time(notes: vecsearch.Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes.add(["text"], ids=["a"], metadatas=[{"k": "v"}])
+    monkeypatch.setattr(patterns, "monotonic", itertools.count(0, 6).__next__)  # a search takes six seconds
+    assert notes.count({"k": {"$not_regex": "a"}}) == 1
+    with pytest.raises(vecsearch.FilterError, match="all patterns of the filter more than 10 s together"):
+        notes.count({"$and": [{"k": {"$not_regex": letter}} for letter in "abc"]})
+
+
 # -- values
 
 

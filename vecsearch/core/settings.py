@@ -53,9 +53,10 @@ EXACT_FILTER_ROWS_MAX: Final = 1_000  # up to this many matching rows a filter i
 FILTER_CACHE_SIZE: Final = 16  # filters whose chunks are remembered as long as nothing changes …
 FILTER_CACHE_BYTES: Final = 64_000_000  # … in at most so much memory
 FILTER_VALUES_MAX: Final = 1_000_000  # of one $in or $nin: what goes on for ever is refused
-PATTERN_LENGTH_MAX: Final = 1_000  # characters of a $regex
+PATTERN_LENGTH_MAX: Final = 1_000  # characters of a $regex …
+PATTERN_STEPS_MAX: Final = 100_000  # … and steps of all patterns of a question, their repeats written out: up to 80 MB
 PATTERN_TEXT_SECONDS_MAX: Final = 1.0  # that it is looked for in one text …
-PATTERN_SECONDS_MAX: Final = 10.0  # … and in all texts of a question together
+PATTERN_SECONDS_MAX: Final = 10.0  # … and all patterns of a question in all texts together
 
 # -- writing
 BATCH_CHUNKS: Final = 256  # chunks encoded and committed together

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from os import PathLike
 from os.path import abspath
@@ -28,7 +28,7 @@ from vecsearch.core.filters import (
 )
 from vecsearch.core.json_values import is_number
 from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply
-from vecsearch.core.patterns import compile_pattern
+from vecsearch.core.patterns import check_patterns
 from vecsearch.core.plain_values import to_plain_value
 from vecsearch.core.settings import FILTER_VALUES_MAX
 from vecsearch.core.source_paths import format_path, read_given_path, resolve_path
@@ -58,7 +58,22 @@ def parse_where(where: Where | None) -> Filter | None:
     if is_nested_too_deeply(where):
         raise FilterError(f"where: nested more than {NESTING_MAX} levels deep")
     _check_extent(where)
-    return _parse_mapping(where) if where else None
+    if not where:
+        return None
+    parsed = _parse_mapping(where)
+    check_patterns(_iterate_patterns(parsed))
+    return parsed
+
+
+def _iterate_patterns(condition: Filter) -> Iterator[str]:
+    match condition:
+        case RegexMatch(pattern=pattern):
+            yield pattern
+        case Not(term=term):
+            yield from _iterate_patterns(term)
+        case And(terms=terms) | Or(terms=terms):
+            for term in terms:
+                yield from _iterate_patterns(term)
 
 
 def _check_extent(where: Where) -> None:
@@ -216,9 +231,7 @@ def _parse_icontains(key: FilterKey, value: Any) -> Filter:
 
 
 def _parse_regex(key: FilterKey, value: Any) -> Filter:
-    pattern = _check_text(key, "$regex", value)
-    compile_pattern(pattern)
-    return RegexMatch(key, pattern)
+    return RegexMatch(key, _check_text(key, "$regex", value))
 
 
 def _parse_not(key: FilterKey, value: Any) -> Filter:

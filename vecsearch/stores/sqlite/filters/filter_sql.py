@@ -26,6 +26,7 @@ from vecsearch.core.filters import (
     SourceWithin,
 )
 from vecsearch.core.json_values import identify_value, is_number, parse_time
+from vecsearch.core.patterns import PatternClock
 from vecsearch.core.types import JSON
 from vecsearch.stores.sqlite.filters.field_sql import FIELD_COLUMNS, is_within
 from vecsearch.stores.sqlite.filters.metadata_values import (
@@ -101,6 +102,7 @@ class _QueryBuilder:
     def __init__(self, collection: int) -> None:
         self._values: dict[str, Any] = {"collection": collection}
         self._tests: list[ValueTest] = []
+        self._clock = PatternClock()
         self._scanned = "collection_id = :collection"  # the documents that are looked through, where an index does not help
 
     def finish(self, text: str) -> SqlQuery:
@@ -147,12 +149,12 @@ class _QueryBuilder:
             case Contains(key=str(key), value=value):
                 yield from self._build_contains(condition, key, value)
             case RegexMatch(key=str(key)):
-                test = make_value_test(condition)
+                test = make_value_test(condition, self._clock)
                 yield f"{self._select_kind(key, ValueKind.TEXT)} AND {self._hold(test, 'value')}"
                 yield self._select_exactly(key, ValueKind.LONG_TEXT, test)
             case Compare() | Exists() | Contains() | RegexMatch():
                 assert isinstance(condition.key, DocumentField)
-                yield self._select_field(condition.key, make_value_test(condition))
+                yield self._select_field(condition.key, make_value_test(condition, self._clock))
 
     def _bind(self, value: Any) -> str:
         name = f"value_{len(self._values)}"
@@ -239,7 +241,7 @@ class _QueryBuilder:
         return f"{column} IN (SELECT value FROM json_each({self._bind(json.dumps(listed, ensure_ascii=False))}))"
 
     def _build_contains(self, condition: Contains, key: str, value: JSON) -> Iterator[str]:
-        test = make_value_test(condition)
+        test = make_value_test(condition, self._clock)
         if condition.ignores_case:
             yield self._select_exactly(key, ValueKind.LIST, test)
             yield f"{self._select_kind(key, ValueKind.TEXT)} AND {self._hold(test, 'value')}"
@@ -252,7 +254,7 @@ class _QueryBuilder:
             yield self._select_exactly(key, ValueKind.LONG_TEXT, test)
 
     def _build_order(self, condition: Compare, key: str, value: JSON) -> Iterator[str]:
-        test, sign = make_value_test(condition), _SIGNS[condition.comparison]
+        test, sign = make_value_test(condition, self._clock), _SIGNS[condition.comparison]
         if isinstance(value, str):
             for within in self._build_text_ranges(value, sign, test):
                 yield f"{self._select_kind(key, ValueKind.TEXT)} AND {within}"
