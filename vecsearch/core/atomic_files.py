@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from vecsearch.core.errors import ignore_os_errors
+
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 
@@ -52,7 +54,7 @@ def make_parents(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Take a file away where it is there and can be."""
-    with suppress(OSError):
+    with ignore_os_errors():
         path.unlink()
 
 

@@ -17,7 +17,8 @@ A message says what, expected and got, and the next command.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from shlex import quote
 from typing import Any, Final
 
@@ -171,9 +172,25 @@ def is_read_only(error: OSError) -> bool:
     return error.errno in _READ_ONLY_ERRNOS
 
 
+def raise_foreign(error: OSError) -> None:
+    """Raise an error again that a signal handler raised, such as a TimeoutError: those of the system have a number."""
+    if error.errno is None:
+        raise error
+
+
+@contextmanager
+def ignore_os_errors() -> Iterator[None]:
+    """End a block where the system reports an error."""
+    try:
+        yield
+    except OSError as error:
+        raise_foreign(error)
+
+
 def wrap_write_error(message: str, error: OSError) -> StorageError:
     """Return what to raise where a file could not be written: DiskFullError for want of room, ReadOnlyError where that is not
-    allowed, else StorageIOError."""
+    allowed, else StorageIOError. Raises what a signal handler raised."""
+    raise_foreign(error)
     if is_read_only(error):
         return ReadOnlyError(f"{message}: {error.strerror or error}; let this user write there, or name another place")
     kind = DiskFullError if is_disk_full(error) else StorageIOError

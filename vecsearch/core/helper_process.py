@@ -18,6 +18,7 @@ from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Final, TypeVar
 
+from vecsearch.core.errors import ignore_os_errors, raise_foreign
 from vecsearch.core.forks import make_lock
 from vecsearch.core.memory_limits import keep_little_memory
 from vecsearch.core.parallel import count_cores
@@ -105,8 +106,9 @@ class HelperProcess:
                     [sys.executable, "-c", main], pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL, start_new_session=True,
                 )  # fmt: skip
-            except OSError:
+            except OSError as error:
                 ours.close()
+                raise_foreign(error)
             else:
                 self._connection = ours
 
@@ -115,7 +117,8 @@ class HelperProcess:
         self._owes_answer = True
         try:
             self._connection.send((function, arguments))
-        except OSError:
+        except OSError as error:
+            raise_foreign(error)
             return False
         return True
 
@@ -132,7 +135,7 @@ class HelperProcess:
         connection, self._connection = self._connection, None
         assert connection is not None
         answer: tuple[Any] | None = None
-        with suppress(EOFError, OSError):
+        with suppress(EOFError), ignore_os_errors():
             if connection.poll(_ANSWER_SECONDS):
                 answer = connection.recv()
         self._connection = connection

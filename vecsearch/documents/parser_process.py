@@ -22,7 +22,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
-from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.errors import UnreadableFileError, ignore_os_errors
 from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.settings import ASK_AHEAD_BYTES, PARSE_AHEAD_BYTES, PARSE_SECONDS, PARSE_SECONDS_PER_MB, PARSE_WAIT_RATIO
 from vecsearch.core.stop_signal import NO_STOP, StopSignal
@@ -195,7 +195,7 @@ class ParserProcess:
         unsent = [data for _, data in islice(self._waiting, self._sent, None)]
         self._sent += len(unsent)
         if unsent:
-            with suppress(OSError):  # it has ended: at which file is seen from its answers
+            with ignore_os_errors():  # it has ended: at which file is seen from its answers
                 worker.send(b"".join(unsent))
 
     def _end_worker(self, *, grace_seconds: float = 0.0) -> int:
@@ -239,7 +239,7 @@ class _Worker:
         self._process.kill()
         status = self._process.wait()
         for stream in (self._stdin, self._stdout):
-            with suppress(OSError):
+            with ignore_os_errors():
                 stream.close()
         return status
 

@@ -21,6 +21,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Final
 
+from vecsearch.core.errors import raise_foreign
 from vecsearch.core.files import FailedFile, FileFilter, FoundFile, Scan, SkippedFile
 from vecsearch.core.source_paths import format_path, read_given_path, resolve_path
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
@@ -278,6 +279,7 @@ def _read_stat(entry: os.DirEntry[str]) -> os.stat_result | OSError:
     try:
         return entry.stat()
     except OSError as error:
+        raise_foreign(error)
         return error
 
 

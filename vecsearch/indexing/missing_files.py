@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 
+from vecsearch.core.errors import raise_foreign
 from vecsearch.core.files import FailedFile, Scan
 from vecsearch.core.source_paths import format_path, resolve_path, to_absolute_path, to_stored_path
 from vecsearch.core.stop_signal import StopSignal
@@ -82,7 +83,8 @@ def is_gone(path: Path) -> bool:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except OSError:
+    except OSError as error:
+        raise_foreign(error)
         return False
     return False
 
@@ -92,7 +94,8 @@ def is_mounted(path: Path, source_root: Path) -> bool:
     for place in (path, *path.parents):
         try:
             return place.stat().st_dev != source_root.stat().st_dev
-        except OSError:
+        except OSError as error:
+            raise_foreign(error)
             continue
     return False
 

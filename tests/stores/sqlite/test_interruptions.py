@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -37,7 +38,7 @@ class HandlerError(BaseException):
     """What a signal handler of the user's raises."""
 
 
-ERRORS: tuple[type[BaseException], ...] = (KeyboardInterrupt, HandlerError, MemoryError)
+ERRORS: tuple[type[BaseException], ...] = (KeyboardInterrupt, TimeoutError, HandlerError, MemoryError)
 
 
 class Interrupter:
@@ -222,6 +223,32 @@ def test_an_interrupted_helper_is_as_good_as_before(monkeypatch: pytest.MonkeyPa
                     pass
     finally:
         helper.stop()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError, HandlerError])
+def test_what_a_signal_handler_raises_comes_out_as_it_is(folder: Path, error: type[BaseException]) -> None:
+    """The signal of a timer comes between any two instructions of Python, so also where SQLite calls a test of a filter."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise error("of the handler")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with vecsearch.open(folder, model=ENCODER) as collection:
+            for number in range(120):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, (number % 40 + 1) * 1e-4)
+                    for _ in range(20):
+                        collection.count({"$text": {"$regex": "g.ll"}})
+                        collection.facets("n", where={"$title": {"$not_regex": "x"}})
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except error as raised:
+                    assert str(raised) == "of the handler"
+            assert collection.count({"$text": {"$regex": "g.ll"}}) == 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_an_interrupted_first_use_of_faiss_does_not_spoil_the_next(folder: Path) -> None:

@@ -31,6 +31,8 @@ from vecsearch.core.errors import (
     StorageError,
     StorageIOError,
     UnreadableFileError,
+    ignore_os_errors,
+    raise_foreign,
     wrap_write_error,
 )
 from vecsearch.core.nesting import load_json
@@ -260,6 +262,7 @@ def _open_archive(file: Path) -> Iterator[zipfile.ZipFile]:
     except FileNotFoundError as error:
         raise UnreadableFileError(f"no backup at {file}") from error
     except OSError as error:
+        raise_foreign(error)
         raise UnreadableFileError(f"cannot read {file}: {error.strerror or error}") from error
     except zipfile.BadZipFile as error:
         raise UnreadableFileError(f"{file} is no backup of vecsearch, or is damaged: {error}") from error
@@ -371,7 +374,7 @@ def _set_aside(folder: Path, live: Path) -> None:
     atomic_files.remove(Path(f"{live}-shm"))
     with suppress(FileNotFoundError):
         log.replace(folder / f"{_DAMAGED_FILE}-wal")
-    with suppress(OSError):  # not every file system has links
+    with ignore_os_errors():  # not every file system has links
         os.link(live, folder / _DAMAGED_FILE)
     atomic_files.sync_folder(folder)
 

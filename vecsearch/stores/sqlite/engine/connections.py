@@ -94,13 +94,13 @@ class PooledConnection:
         driver = self.driver
         return create_engine("sqlite://", creator=lambda: driver, poolclass=NullPool).connect()
 
-    def define_function(self, name: str, function: Callable[..., Any], *, arguments: int) -> None:
-        """Define an SQL function of so many arguments, whose result depends on them alone.
+    def define_function(self, name: str, make: Callable[[], Callable[..., Any]], *, arguments: int) -> None:
+        """Define what `make` returns as an SQL function of so many arguments, whose result depends on them alone.
 
         Once a connection: SQLite refuses to define again what a running statement uses.
         """
         if name not in self._functions:
-            self.driver.create_function(name, arguments, function, deterministic=True)
+            self.driver.create_function(name, arguments, make(), deterministic=True)
             self._functions.add(name)
 
     def begin(self, *, write: bool) -> None:

@@ -13,7 +13,7 @@ from tempfile import mkdtemp
 from typing import Final
 
 from vecsearch.core import atomic_files
-from vecsearch.core.errors import NotADatabaseError, is_read_only, wrap_write_error
+from vecsearch.core.errors import NotADatabaseError, ignore_os_errors, is_read_only, raise_foreign, wrap_write_error
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, LOCK_TIMEOUT_S
 from vecsearch.stores.sqlite.engine import write_lock
 from vecsearch.stores.sqlite.engine.connections import Pool
@@ -56,6 +56,7 @@ def create_database(folder: Path, *, fill: Callable[[Path], object] | None = Non
             workplace.rename(folder)
         atomic_files.sync_folder(place)
     except OSError as error:
+        raise_foreign(error)
         if fill is not None or not is_database(folder):
             raise wrap_write_error(f"cannot create {folder}", error) from error
     finally:
@@ -82,7 +83,7 @@ def _move_up(workplace: Path, folder: Path) -> None:
 
     Raises OSError where one is there by now.
     """
-    with suppress(OSError):  # another user's
+    with ignore_os_errors():  # another user's
         folder.chmod(atomic_files.FOLDER_MODE)
     with write_lock.hold_write_lock(folder, timeout=LOCK_TIMEOUT_S):
         if is_database(folder):

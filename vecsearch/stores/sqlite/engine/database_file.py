@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-from vecsearch.core.errors import DatabaseReplacedError, ReadOnlyError
+from vecsearch.core.errors import DatabaseReplacedError, ReadOnlyError, raise_foreign
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.stores.sqlite.engine.connections import IDLE_CONNECTIONS_MAX, Pool, PooledConnection, connect
 from vecsearch.stores.sqlite.engine.file_identity import FileIdentity, read_identity
@@ -57,6 +57,7 @@ class DatabaseFile:
         try:
             return read_identity(self._file)
         except OSError as error:
+            raise_foreign(error)
             raise make_io_error(self._folder, error.strerror or error) from error
 
     def _create_pool(self) -> Pool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
-from vecsearch.core.errors import ReadOnlyError
+from vecsearch.core.errors import ReadOnlyError, ignore_os_errors
 
 
 def make_read_only_error(path: Path, *, can_be_searched: bool = True) -> ReadOnlyError:
@@ -23,6 +22,6 @@ def make_read_only_error(path: Path, *, can_be_searched: bool = True) -> ReadOnl
 
 def _is_on_read_only_file_system(path: Path) -> bool:
     for place in (path, *path.parents):
-        with suppress(OSError):
+        with ignore_os_errors():
             return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
     return False

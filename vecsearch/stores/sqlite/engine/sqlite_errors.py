@@ -8,7 +8,7 @@ import resource
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from vecsearch.core.errors import (
     StorageError,
     StorageIOError,
     VecsearchError,
+    ignore_os_errors,
     is_disk_full,
     is_read_only,
 )
@@ -94,7 +95,7 @@ def make_io_error(folder: Path, reason: object) -> StorageIOError:
 
 def _is_out_of_room(folder: Path) -> bool:
     """Return whether the disk is full, or the size of files limited: SQLite does not tell either from a disk that fails."""
-    with suppress(OSError):
+    with ignore_os_errors():
         if shutil.disk_usage(folder).free < _MIN_FREE_BYTES:
             return True
     return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from vecsearch.core.errors import raise_foreign
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 
@@ -28,7 +29,8 @@ def _find_readers(shared: Path) -> Iterator[int]:
     """Yield the processes with a read lock on one of the marks, by Linux's list of locks."""
     try:
         status, lines = shared.stat(), _LOCKS.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
+    except OSError as error:
+        raise_foreign(error)
         return
     file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     for line in lines:
@@ -42,7 +44,8 @@ def _describe_process(process: int) -> str:
         return "this process itself"
     try:
         command = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
+    except OSError as error:
+        raise_foreign(error)
         command = ""
     command = " ".join(command.split())  # a script may be part of it
     return f"process {process} ({command[:100]})" if command else f"process {process}"

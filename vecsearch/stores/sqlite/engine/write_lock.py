@@ -8,12 +8,19 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
 from vecsearch.core import atomic_files
-from vecsearch.core.errors import DatabaseLockedError, VecsearchError, is_read_only, wrap_write_error
+from vecsearch.core.errors import (
+    DatabaseLockedError,
+    VecsearchError,
+    ignore_os_errors,
+    is_read_only,
+    raise_foreign,
+    wrap_write_error,
+)
 from vecsearch.core.file_lock import LockFile, LockTimeoutError, hold_file_lock
 from vecsearch.core.nesting import load_json
 from vecsearch.core.timestamps import get_timestamp
@@ -55,7 +62,8 @@ def is_in_place(folder: Path, lock: FileIdentity) -> bool:
     """Return whether the lock that is held is still the one that others find."""
     try:
         return read_identity(folder / LOCK_FILE) == lock
-    except OSError:
+    except OSError as error:
+        raise_foreign(error)
         return False
 
 
@@ -107,8 +115,11 @@ def describe_owner(folder: Path) -> str:
     try:
         note = load_json((folder / OWNER_FILE).read_text(encoding="utf-8"))
         return f"process {note['pid']} on {note['host']} ({note['command']}, since {note['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
+    except OSError as error:
+        raise_foreign(error)
+    except (ValueError, KeyError, TypeError):
+        pass
+    return "another process"
 
 
 def _write_owner(folder: Path) -> None:
@@ -119,7 +130,7 @@ def _write_owner(folder: Path) -> None:
         "since": get_timestamp(),
     }
     with (
-        suppress(OSError),
+        ignore_os_errors(),
         atomic_files.create_private_file(folder / OWNER_FILE) as file,
     ):  # a courtesy: the lock itself holds without it
         file.write(json.dumps(note).encode())

@@ -47,13 +47,13 @@ _SIGNS: Final = {
 }  # fmt: skip
 _METADATA: Final = "(SELECT metadata FROM documents WHERE documents.id = document_id)"  # of an entry's document
 
-HOLDS: Final = "holds"  # in SQL, whether the test of a number is true for a value
+HOLDS: Final = "holds"  # in SQL, with the number of a test behind it: whether that is true for a value
 ValueTest = Callable[[Any], bool]
 """A test of what SQLite holds, which may be NULL."""
 
 
 class SqlQuery(NamedTuple):
-    """A statement, the values of its parameters by name, but for SOURCE_ROOT, and the tests that HOLDS calls by their number."""
+    """A statement, the values of its parameters by name, but for SOURCE_ROOT, and the tests of HOLDS by their number."""
 
     text: str
     values: dict[str, Any]
@@ -163,7 +163,7 @@ class _QueryBuilder:
 
     def _hold(self, test: ValueTest, argument: str) -> str:
         self._tests.append(test)
-        return f"{HOLDS}({self._bind(len(self._tests) - 1)}, {argument})"
+        return f"{HOLDS}_{len(self._tests) - 1}({argument})"
 
     # -- fields
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,35 +32,54 @@ def find_document_ids(connection: PooledConnection, where: Filter, collection: i
     return [key for (key,) in _run(connection, build_document_query(where, collection), source_root)]
 
 
-class _TestRunner:
-    """Runs the tests of a statement for SQLite, which forgets what an error of theirs was."""
+class _Run:
+    """The tests of the statement that runs, and what one of them raised: SQLite forgets what that was."""
 
     def __init__(self, tests: Sequence[ValueTest]) -> None:
-        self._tests = tests
+        self.tests = tests
         self.error: BaseException | None = None
 
-    def run(self, number: int, value: Any) -> bool:
+
+_RUN: Final[ContextVar[_Run]] = ContextVar("tests of the running statement")
+_STOP: Final = object()  # which SQLite can do nothing with
+
+
+def _answer(number: int) -> Generator[object, Any, None]:
+    """Give what the test of a number says of each value that is sent, _STOP where it raised something.
+
+    A function would do, but for interruptions: they come where a function begins, before its `try`, and SQLite would keep to
+    itself what they were. A generator goes on inside of it.
+    """
+    result: object = None
+    while True:
         try:
-            return self._tests[number](value)
-        except BaseException as error:  # an interrupt too
-            self.error = error
-            raise
+            while True:
+                value = yield result
+                result = _RUN.get().tests[number](value)
+        except GeneratorExit:
+            return
+        except BaseException as error:
+            _RUN.get().error, result = error, _STOP
 
 
-_RUNNER: Final[ContextVar[_TestRunner]] = ContextVar("tests of the running statement")
+def _make_function(number: int) -> Callable[[Any], object]:
+    answers = _answer(number)
+    next(answers)
+    return answers.send
 
 
 def _run(connection: PooledConnection, query: SqlQuery, source_root: Path) -> list[tuple[Any, ...]]:
     """Return all rows of a query, whose tests run in the meantime."""
-    connection.define_function(HOLDS, lambda number, value: _RUNNER.get().run(number, value), arguments=2)
-    runner = _TestRunner(query.tests)
-    token = _RUNNER.set(runner)
+    for number in range(len(query.tests)):
+        connection.define_function(f"{HOLDS}_{number}", partial(_make_function, number), arguments=1)
+    run = _Run(query.tests)
+    token = _RUN.set(run)
     try:
         root = source_root.as_posix().rstrip("/") + "/"
         return connection.driver.execute(query.text, {**query.values, SOURCE_ROOT: root}).fetchall()
     except sqlite3.Error:
-        if runner.error is not None:
-            raise runner.error from None
+        if run.error is not None:
+            raise run.error from None
         raise
     finally:
-        _RUNNER.reset(token)
+        _RUN.reset(token)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
 
 from vecsearch.core.atomic_files import FILE_MODE, FOLDER_MODE
+from vecsearch.core.errors import ignore_os_errors
 from vecsearch.core.settings import WAL_CHECKPOINT_BYTES
 from vecsearch.core.types import format_count, format_names
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder, make_workplace_prefix
@@ -51,7 +51,7 @@ def list_unfinished_databases(database: DatabaseFolder) -> list[Path]:
     folder = Path(os.path.realpath(database.folder))
     start, found = make_workplace_prefix(folder), list[Path]()
     for place in (folder.parent, folder):
-        with suppress(OSError):  # a folder that may be passed through, not looked into
+        with ignore_os_errors():  # a folder that may be passed through, not looked into
             found += [path for path in place.iterdir() if path.name.startswith(start) and path.is_dir()]
     return sorted(found)
 

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core import atomic_files
 from vecsearch.core.batched import batched
-from vecsearch.core.errors import DiskFullError, StorageError
+from vecsearch.core.errors import DiskFullError, StorageError, raise_foreign
 from vecsearch.core.settings import DATABASE_FILE, READ_ROWS
 from vecsearch.stores.sqlite.engine import migration
 from vecsearch.stores.sqlite.engine.collections import CollectionState, list_states
@@ -137,6 +137,7 @@ def _close_to_others(database: DatabaseFolder, _: Sequence[CollectionState]) -> 
         try:
             folder.close_to_others(path)
         except OSError as error:  # another user's file
+            raise_foreign(error)
             failures.append(f"{path}: {error.strerror or error}")
     if failures:
         raise StorageError("; ".join(failures[:3]))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vecsearch.core.atomic_files import write_atomically
 from vecsearch.core.checksums import compute_checksum
+from vecsearch.core.errors import raise_foreign
 from vecsearch.core.parallel import map_parallel
 from vecsearch.core.settings import (
     EXACT_FILTER_ROWS_MAX,
@@ -172,7 +173,10 @@ class Segment:
             return cls(
                 faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), faiss.read_index(str(codes)) if codes.exists() else None
             )
-        except (OSError, RuntimeError):
+        except OSError as error:
+            raise_foreign(error)
+            return None
+        except RuntimeError:  # of FAISS
             return None
 
     def save(self, path: Path) -> str:

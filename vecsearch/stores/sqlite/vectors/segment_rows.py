@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vecsearch.core.errors import raise_foreign
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
 from vecsearch.stores.sqlite.vectors.faiss_segment import compute_segment_checksum, get_codes_path
@@ -37,7 +38,8 @@ class StoredSegment:
         """Return whether its files are there, byte for byte."""
         try:
             return compute_segment_checksum(self.get_path(index_folder, collection)) == self.checksum
-        except OSError:
+        except OSError as error:
+            raise_foreign(error)
             return False
 
 
