@@ -3,10 +3,15 @@
 So a fork waits until every other thread is outside the package, or at a point where it is in the middle of nothing: `pause`. The
 locks of `make_lock` are free in a child. A thread may take long to come to such a point, as where it loads a model; then the
 child is not waited for any longer, and what it asks of the package raises UnsafeForkError, where it would else wait for ever.
+
+The hooks of a fork run in the order opposite to that in which modules registered them. Those that take a lock until after a
+fork are imported here, so that they do so once the others rest, who may need it until then.
 """
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 (see above)
+import logging  # noqa: F401
 import os
 import sys
 import time

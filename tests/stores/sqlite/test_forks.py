@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ import pytest
 
 import vecsearch
 from tests.checks import is_sound
+from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from tests.forking import run_in_child
 from vecsearch.core import file_lock, forks
@@ -206,3 +209,34 @@ def test_locks_are_free_in_a_child_unless_its_own_thread_holds_them() -> None:
     finally:
         may_end.set()
         thread.join()
+
+
+def test_a_fork_waits_for_other_threads_before_it_takes_locks_that_they_may_need() -> None:
+    script = """
+import vecsearch.api.open, vecsearch.core.forks as forks
+import logging, os, threading
+from concurrent.futures import ThreadPoolExecutor
+
+def use_locks():
+    logging.getLogger("new").setLevel(logging.INFO)
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(len, "").result()
+
+def wait_for_another_thread():
+    if not waited:
+        thread = threading.Thread(target=use_locks, daemon=True)
+        thread.start()
+        thread.join(20)
+        waited.append(thread.is_alive())
+    return False
+
+waited = []
+forks.run_before_forks(wait_for_another_thread)
+if not os.fork():
+    os._exit(0)
+os.wait()
+print(waited, flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.stdout == "[False]\n", done.stderr
