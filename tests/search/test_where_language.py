@@ -373,3 +373,13 @@ def test_every_key_that_can_be_stored_can_be_asked_for(notes: vecsearch.Collecti
         for option in (json.dumps(where), f"{json.dumps(asked)}=1", f" {json.dumps(asked, ensure_ascii=False)} = 1"):
             result = shell("delete", "--db", notes.path, "--dry-run", "--json", "--where", option)
             assert json.loads(result.out)["deleted"] == [str(n)], option
+
+
+def test_a_path_that_no_entry_has_is_refused_and_finds_nothing_else_silently(tmp_path):
+    with vecsearch.open(tmp_path / "db", model=FakeEncoder()) as notes:
+        notes.add(["one"], ids=["1"], metadatas=[{"p" * 4_000: {"q" * 95: 1, "q" * 96: 2}, "k" * 5_000: 3}])
+        assert notes.count({"p" * 4_000 + "." + "q" * 95: 1}) == 1
+        assert notes.count({"k" * 5_000: 3}) == 1
+        with pytest.raises(vecsearch.FilterError, match="at most 4,096 characters, got 4,097"):
+            notes.count({"p" * 4_000 + "." + "q" * 96: 2})
+        assert notes.count({"p" * 4_000: {"$exists": True}}) == 1

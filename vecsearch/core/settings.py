@@ -52,6 +52,9 @@ EXACT_FILTER_ROWS_MAX: Final = 1_000  # up to this many matching rows a filter i
 
 FILTER_CACHE_SIZE: Final = 16  # filters whose chunks are remembered as long as nothing changes …
 FILTER_CACHE_BYTES: Final = 64_000_000  # … in at most so much memory
+PATH_LENGTH_MAX: Final = (
+    4_096  # characters of the keys above and of a value that filters find; else entries would grow by the square
+)
 FILTER_VALUES_MAX: Final = 1_000_000  # of one $in or $nin: what goes on for ever is refused
 PATTERN_LENGTH_MAX: Final = 1_000  # characters of a $regex …
 PATTERN_STEPS_MAX: Final = 100_000  # … and steps of all patterns of a question, their repeats written out: up to 80 MB

@@ -30,7 +30,7 @@ from vecsearch.core.json_values import is_number
 from vecsearch.core.nesting import NESTING_MAX, is_nested_too_deeply
 from vecsearch.core.patterns import check_patterns
 from vecsearch.core.plain_values import to_plain_value
-from vecsearch.core.settings import FILTER_VALUES_MAX
+from vecsearch.core.settings import FILTER_VALUES_MAX, PATH_LENGTH_MAX
 from vecsearch.core.source_paths import format_path, read_given_path, resolve_path
 from vecsearch.core.types import JSON, Where
 
@@ -126,7 +126,12 @@ def _parse_key(key: str) -> FilterKey:
             f"where: unknown operator or key {_format_name(key)}; expected {', '.join((*_LOGICAL, *RESERVED_KEYS))}, or a key of "
             "metadata, whose first dollar is doubled: '$$name' for '$name'"
         )
-    return _check_unicode(key.removeprefix("$"), "a key")
+    key = key.removeprefix("$")
+    if "." in key and len(key) > PATH_LENGTH_MAX:
+        raise FilterError(
+            f"where: a path of keys holds at most {PATH_LENGTH_MAX:,} characters, got {len(key):,}; ask for one above it"
+        )
+    return _check_unicode(key, "a key")
 
 
 def _parse_condition(key: FilterKey, value: Any) -> Filter:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.json_values import find_values, is_number, iterate_paths
+from vecsearch.core.settings import PATH_LENGTH_MAX
 from vecsearch.core.types import JSON
 from vecsearch.stores.sqlite.engine.stored_values import parse_stored_json
 
@@ -21,7 +22,6 @@ MetadataEntry: TypeAlias = tuple[str, int, Any]  # key, kind, value
 ELEMENT: Final = 8  # what the elements of a list have more than their kind; they stand beside the list
 _TEXT_MAX: Final = 1_000  # characters of a text, or of a list as JSON, that stand in the index too
 _ROUNDED_FROM: Final = 2**63  # whole numbers from here on, up or down, stand as doubles
-_PATH_MAX: Final = 4_096  # characters; what lies deeper is left out, else entries would grow by the square of an object's depth
 
 
 class ValueKind(IntEnum):
@@ -83,7 +83,7 @@ def list_entries(stored: str) -> dict[MetadataEntry, None]:
     metadata = parse_stored_json(stored)
     if not isinstance(metadata, dict):
         raise DatabaseCorruptedError("the database is damaged: a document's metadata is no JSON object; see `vecsearch doctor`")
-    for path, value in iterate_paths(metadata, length_max=_PATH_MAX):
+    for path, value in iterate_paths(metadata, length_max=PATH_LENGTH_MAX):
         if type(value) is str and len(value) <= _TEXT_MAX:
             entries[path, _TEXT, value] = None
         else:
