@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from vecsearch.documents.code_pages import get_code_page_codec, get_language_code_page
 from vecsearch.documents.loaders.font_table import WESTERN, FontTable
-from vecsearch.documents.loaders.legacy.word_binary import ParagraphProperties, parse_styles
+from vecsearch.documents.loaders.legacy.word_binary import ParagraphMap, ParagraphProperties, parse_styles
 from vecsearch.documents.loaders.legacy.word_pages import PAGE_BYTES, PageRun, iter_page_runs
 from vecsearch.documents.loaders.legacy.word_pieces import TextPiece, parse_pieces
 from vecsearch.documents.loaders.legacy.word_symbols import HIDDEN
@@ -56,7 +56,6 @@ class Word6Binary:
         pieces = list(parse_pieces(clx, len(data), _is_deleted, narrow=narrow))
         length = max(min(end, len(data)) - start, 0) // (1 if narrow else 2)
         self._pieces = pieces or [TextPiece(0, start, length, narrow)]
-        self._first_characters = [piece.first_character for piece in self._pieces]
         sheet = self._read_table(_STYLES_OFFSET)
         self._styles = list(parse_styles(sheet))
         self._font = int.from_bytes(sheet[_STANDARD_FONT_OFFSET : _STANDARD_FONT_OFFSET + 2], "little")
@@ -64,8 +63,7 @@ class Word6Binary:
         self._characters = sorted(self._parse_characters())
         self._character_starts = [run.start for run in self._characters]
         pages = iter_page_runs(data, self._read_table(_PARAGRAPHS_OFFSET), number_bytes=2, entry_bytes=7)
-        paragraphs = sorted(((run.start, self._parse_paragraph(run)) for run in pages), key=lambda run: run[0])
-        self._starts, self._paragraphs = [start for start, _ in paragraphs], [paragraph for _, paragraph in paragraphs]
+        self._paragraphs = ParagraphMap(self._pieces, ((run.start, self._parse_paragraph(run)) for run in pages))
 
     def read_lists(self) -> ListNumbering:
         """Return no lists: the properties of a paragraph hold its number."""
@@ -81,12 +79,7 @@ class Word6Binary:
 
     def find_paragraph(self, position: int) -> ParagraphProperties:
         """Return what the paragraph is that ends with the character at a place."""
-        at = bisect_right(self._first_characters, position) - 1
-        if at < 0:
-            return ParagraphProperties()
-        piece = self._pieces[at]
-        run = bisect_right(self._starts, piece.start + (position - piece.first_character) * piece.width) - 1
-        return self._paragraphs[run] if run >= 0 else ParagraphProperties()
+        return self._paragraphs.find(position)
 
     def _read_table(self, offset: int) -> bytes:
         start, length = struct.unpack_from("<II", self._data, offset)

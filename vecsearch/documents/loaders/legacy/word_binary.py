@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from vecsearch.documents.loaders.legacy.word_lists import ListPlace, parse_style_lists, read_list_place, read_lists
@@ -40,6 +40,24 @@ class ParagraphProperties(NamedTuple):
     is_known: bool = False
 
 
+class ParagraphMap:
+    """What the paragraphs of a text are. `runs` say from which byte of the file on which properties hold."""
+
+    def __init__(self, pieces: Sequence[TextPiece], runs: Iterable[tuple[int, ParagraphProperties]]) -> None:
+        self._pieces, self._first_characters = pieces, [piece.first_character for piece in pieces]
+        ascending = sorted(runs, key=lambda run: run[0])
+        self._starts, self._properties = [start for start, _ in ascending], [properties for _, properties in ascending]
+
+    def find(self, position: int) -> ParagraphProperties:
+        """Return what the paragraph is that ends with the character at a place."""
+        at = bisect_right(self._first_characters, position) - 1
+        if at < 0:
+            return ParagraphProperties()
+        piece = self._pieces[at]
+        run = bisect_right(self._starts, piece.start + (position - piece.first_character) * piece.width) - 1
+        return self._properties[run] if run >= 0 else ParagraphProperties()
+
+
 class WordBinary:
     """The text of a document, and what its paragraphs are. Raises struct.error for a file that is too short to be one."""
 
@@ -48,11 +66,9 @@ class WordBinary:
         self._pieces = list(parse_pieces(self._read_table(_PIECES_OFFSET), len(data), _is_deleted))
         sheet = self._read_table(_STYLES_OFFSET)
         styles = list(zip(parse_styles(sheet), parse_style_lists(sheet, parse_properties), strict=True))
-        runs = sorted(_parse_runs(data, self._read_table(_PARAGRAPHS_OFFSET), styles), key=lambda run: run[0])
-        self._starts, self._runs = [start for start, _ in runs], [run for _, run in runs]
+        self._paragraphs = ParagraphMap(self._pieces, _parse_runs(data, self._read_table(_PARAGRAPHS_OFFSET), styles))
         pages, fonts = self._read_table(_CHARACTERS_OFFSET), self._read_table(_FONTS_OFFSET)
         self._symbols = SymbolRuns(data, pages, fonts, parse_properties)
-        self._first_characters = [piece.first_character for piece in self._pieces]
 
     def read_lists(self) -> ListNumbering:
         """Read the lists of the document."""
@@ -65,12 +81,7 @@ class WordBinary:
 
     def find_paragraph(self, position: int) -> ParagraphProperties:
         """Return what the paragraph is that ends with the character at a place."""
-        at = bisect_right(self._first_characters, position) - 1
-        if at < 0:
-            return ParagraphProperties()
-        piece = self._pieces[at]
-        run = bisect_right(self._starts, piece.start + (position - piece.first_character) * piece.width) - 1
-        return self._runs[run] if run >= 0 else ParagraphProperties()
+        return self._paragraphs.find(position)
 
     def _read_table(self, offset: int) -> bytes:
         start, length = struct.unpack_from("<II", self._data, offset)
