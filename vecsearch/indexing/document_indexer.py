@@ -71,11 +71,11 @@ class DocumentIndexer:
         for batch in group_items(items):
             if isinstance(batch, ParsedDocument):
                 self._process_portion(batch, progress, known, last=last)
-                continue
-            documents = self._collect_documents(batch, progress)
-            stored = self._read_stored([(document, progress.source) for document in documents])
-            changed = self._choose_changed(documents, progress, stored, last=last)
-            self._queue(changed, self._chunk(changed))
+            else:
+                documents = self._collect_documents(batch, progress)
+                stored = self._read_stored([(document, progress.source) for document in documents])
+                changed = self._choose_changed(documents, progress, stored, last=last)
+                self._queue(changed, self._chunk(changed))
             free_model()  # of languages: who made the collection needs it once
 
     def _collect_documents(self, items: Iterable[LoaderItem], progress: FileProgress) -> list[HashedDocument]:

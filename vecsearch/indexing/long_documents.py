@@ -26,7 +26,6 @@ from vecsearch.indexing.commit_check import LeftOut
 from vecsearch.indexing.portion_spool import PortionSpool, open_spool
 from vecsearch.indexing.stages import ChunkedDocument, chunk
 from vecsearch.stores.base import Continuation, IndexedFile, NewDocument, NewPart, StoredDocument, StoredSource
-from vecsearch.text.language import free_model
 
 _NO_PORTION: Final = ""  # the digest of none
 
@@ -101,7 +100,6 @@ class LongDocument:
             self._batches.add(replace(chunked, digest=_mark_unfinished(self._digest)), weight=weight)
             self._batches.finish_file(self._file, {document.id})
             self._batches.flush()
-            free_model()  # of languages: a collection that was made for the document has its own by now
             return
         self._advance(weight, len(chunked.spans))
         if not self.is_changed and not self._is_end_of_unfinished(document.id, digest_before):

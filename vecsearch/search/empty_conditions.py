@@ -7,11 +7,12 @@ unless it is negated.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.errors import FilterError
 from vecsearch.core.filters import And, Compare, Comparison, Contains, DocumentField, Exists, Filter, Not, Or, RegexMatch
+from vecsearch.search.where_parser import show_key
 
 _EMPTY_PATTERN: Final = re.compile(r"(?:\(\?\w+\))*(?:\^|\\A|\$|\\Z)?")  # nothing, with the flags and the anchor of a program's
 DELETE_ALL: Final = "to delete all documents: delete_all(), in the shell: vecsearch delete --all"
@@ -33,11 +34,11 @@ def _fold(term: Filter) -> bool | None:
             if _fold(inner) is False:
                 _refuse("a negation ($nin, $ne, $not) of what holds for no document, such as an empty list")
         case Contains(key, ""):
-            _refuse(f"an empty {'$icontains' if term.ignores_case else '$contains'} on {_show_key(key)}")
+            _refuse(f"an empty {'$icontains' if term.ignores_case else '$contains'} on {show_key(key)}")
         case RegexMatch(key, pattern) if _EMPTY_PATTERN.fullmatch(pattern):
-            _refuse(f"the $regex {shorten_repr(pattern)} on {_show_key(key)}")
+            _refuse(f"the $regex {shorten_repr(pattern)} on {show_key(key)}")
         case Compare(key, Comparison.AT_LEAST, "") | Compare(DocumentField.ID as key, Comparison.GREATER, ""):
-            _refuse(f"an empty {term.comparison.value} on {_show_key(key)}")
+            _refuse(f"an empty {term.comparison.value} on {show_key(key)}")
         case Exists(DocumentField.ID):
             _refuse("$exists on $id")
         case Compare(DocumentField.ID, _, ""):
@@ -47,7 +48,3 @@ def _fold(term: Filter) -> bool | None:
 
 def _refuse(what: str) -> None:
     raise FilterError(f"where: {what} says nothing, and would change every document or all that have a text there; {DELETE_ALL}")
-
-
-def _show_key(key: Any) -> str:
-    return key.value if isinstance(key, DocumentField) else shorten_repr(key)

@@ -154,7 +154,7 @@ def _parse_terms(operator: str, value: Any) -> tuple[Filter, ...]:
 
 def _parse_operators(key: FilterKey, operators: Mapping[str, Any]) -> Filter:
     if not operators:
-        raise FilterError(f"where: {_show_key(key)} has an empty mapping; expected an operator such as {{'$gte': 3}}")
+        raise FilterError(f"where: {show_key(key)} has an empty mapping; expected an operator such as {{'$gte': 3}}")
     terms = tuple(_parse_operator(key, name, value) for name, value in operators.items())
     return terms[0] if len(terms) == 1 else And(terms)
 
@@ -162,7 +162,7 @@ def _parse_operators(key: FilterKey, operators: Mapping[str, Any]) -> Filter:
 def _parse_operator(key: FilterKey, name: Any, value: Any) -> Filter:
     known = [operator for operator in _OPERATORS if operator not in _UNFIT.get(key, ())]
     if not isinstance(name, str) or name not in known:
-        raise FilterError(f"where: unknown operator {_format_name(name)} on {_show_key(key)}; expected one of {', '.join(known)}")
+        raise FilterError(f"where: unknown operator {_format_name(name)} on {show_key(key)}; expected one of {', '.join(known)}")
     return _OPERATORS[str.__str__(name)](key, value)
 
 
@@ -195,7 +195,7 @@ def _make_order(comparison: Comparison) -> Callable[[FilterKey, Any], Filter]:
         plain = _check_value(key, value)
         if not is_number(plain) and not isinstance(plain, str):
             raise FilterError(
-                f"where: {comparison} on {_show_key(key)} takes a number, a string or a date, got {shorten_repr(value)}"
+                f"where: {comparison} on {show_key(key)} takes a number, a string or a date, got {shorten_repr(value)}"
             )
         return Compare(key, comparison, plain)
 
@@ -208,26 +208,26 @@ def _parse_in(key: FilterKey, values: Any) -> Filter:
             raise TypeError
         if is_table(values):  # iteration would give the names of its columns
             raise FilterError(
-                f"where: $in and $nin on {_show_key(key)} take one column, got a table of the shape {tuple(values.shape)}"
+                f"where: $in and $nin on {show_key(key)} take one column, got a table of the shape {tuple(values.shape)}"
             )
         listed = list(islice(values, FILTER_VALUES_MAX + 1))
     except TypeError as error:
-        raise FilterError(f"where: $in and $nin on {_show_key(key)} take a list, got {shorten_repr(values)}") from error
+        raise FilterError(f"where: $in and $nin on {show_key(key)} take a list, got {shorten_repr(values)}") from error
     if len(listed) > FILTER_VALUES_MAX:
-        raise FilterError(f"where: $in and $nin on {_show_key(key)} take at most {FILTER_VALUES_MAX:,} values")
+        raise FilterError(f"where: $in and $nin on {show_key(key)} take at most {FILTER_VALUES_MAX:,} values")
     return _make_equal(key, [_check_value(key, value) for value in listed]) if listed else Or(())
 
 
 def _parse_exists(key: FilterKey, value: Any) -> Filter:
     if not isinstance(value, bool):
-        raise FilterError(f"where: $exists on {_show_key(key)} takes true or false, got {shorten_repr(value)}")
+        raise FilterError(f"where: $exists on {show_key(key)} takes true or false, got {shorten_repr(value)}")
     return Exists(key) if value else Not(Exists(key))
 
 
 def _parse_contains(key: FilterKey, value: Any) -> Filter:
     plain = _check_value(key, value)
     if isinstance(plain, list | dict):
-        raise FilterError(f"where: $contains on {_show_key(key)} takes one value, got {shorten_repr(value)}")
+        raise FilterError(f"where: $contains on {show_key(key)} takes one value, got {shorten_repr(value)}")
     return Contains(key, plain)
 
 
@@ -241,7 +241,7 @@ def _parse_regex(key: FilterKey, value: Any) -> Filter:
 
 def _parse_not(key: FilterKey, value: Any) -> Filter:
     if not isinstance(value, Mapping):
-        raise FilterError(f"where: $not on {_show_key(key)} takes a mapping of operators, got {shorten_repr(value)}")
+        raise FilterError(f"where: $not on {show_key(key)} takes a mapping of operators, got {shorten_repr(value)}")
     return Not(_parse_operators(key, value))
 
 
@@ -255,7 +255,7 @@ def _make_negation(build: Callable[[FilterKey, Any], Filter]) -> Callable[[Filte
 def _check_value(key: FilterKey, value: Any) -> JSON:
     if isinstance(key, DocumentField):
         return _check_text(key, "", value)
-    label = f"the value of {_show_key(key)}"
+    label = f"the value of {show_key(key)}"
     try:
         plain = to_plain_value(value)
     except ValueError as error:
@@ -296,7 +296,7 @@ def _has_string_keys(value: Mapping[Any, JSON]) -> bool:
 
 
 def _check_text(key: FilterKey, operator: str, value: Any) -> str:
-    subject = f"{operator} on {_show_key(key)}" if operator else _show_key(key)
+    subject = f"{operator} on {show_key(key)}" if operator else show_key(key)
     if key is DocumentField.SOURCE and isinstance(value, str | PathLike):
         value = value if isinstance(value, str) and is_unicode(value) else format_path(value)
     try:
@@ -305,10 +305,11 @@ def _check_text(key: FilterKey, operator: str, value: Any) -> str:
         raise FilterError(f"where: {subject} takes a text: {error}") from error
     if not isinstance(plain, str):
         raise FilterError(f"where: {subject} takes a text, got {shorten_repr(value)}")
-    return _check_unicode(plain, f"the value of {_show_key(key)}")
+    return _check_unicode(plain, f"the value of {show_key(key)}")
 
 
-def _show_key(key: FilterKey) -> str:
+def show_key(key: FilterKey) -> str:
+    """Return a key as messages name it."""
     return key.value if isinstance(key, DocumentField) else shorten_repr(key)
 
 
