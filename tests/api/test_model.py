@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -271,7 +272,11 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(vecsearch.FilterError, match="where is empty"):
                 self.notes.delete(where=where)
         elif len(expected) <= len(self.documents) // 2:
-            assert self.notes.delete(where=where) == expected
+            try:
+                assert self.notes.delete(where=where) == expected
+            except vecsearch.FilterError as error:  # as of an empty variable of a script; then all documents stay
+                assert "says nothing" in str(error) and re.search(r"""\[\]|''""", repr(where))
+                return
             self.forget(expected)
 
     def forget(self, deleted_keys: list[str]) -> None:
