@@ -267,16 +267,57 @@ def counted_stats(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     yield calls
 
 
-def test_to_look_costs_a_call_of_the_system_for_a_read_and_three_for_a_transaction(
+def test_to_look_costs_three_calls_of_the_system_for_a_read_and_seven_for_a_transaction(
     place: Path, counted_stats: list[object]
 ) -> None:
     with closing(DatabaseFolder(place / "db")) as database:
         counted_stats.clear()
         with database.begin_driver_read():
             pass
-        assert len(counted_stats) == 1
+        assert len(counted_stats) == 3
         with database.hold_write_lock():
             counted_stats.clear()
             with database.begin_write():
                 pass
-            assert len(counted_stats) == 3
+            assert len(counted_stats) == 7
+
+
+LOGS = [("-wal",), ("-shm",), ("-wal", "-shm")]
+
+
+@pytest.mark.parametrize("endings", LOGS, ids=" ".join)
+@pytest.mark.parametrize("reads", [True, False])
+def test_what_was_committed_survives_the_deletion_of_the_log(place: Path, endings: tuple[str, ...], reads: bool) -> None:
+    with open_collection(place / "db") as collection:
+        collection.add(["a text about knots"], ids=["knots"])
+        for ending in endings:
+            (place / "db" / f"{DATABASE_FILE}{ending}").unlink()
+        with pytest.raises(vecsearch.DatabaseReplacedError, match=r"the log of .* was deleted or replaced while it was open"):
+            collection.count() if reads else collection.add(["a text about oars"], ids=["oars"])
+        assert collection.add(["a text about oars"], ids=["oars"]) == ["oars"]
+    with open_collection(place / "db") as collection:
+        assert [document.id for document in collection.get(where={})] == ["knots", "oars", "rope"]
+    assert is_sound(place / "db")
+
+
+def test_a_log_that_goes_during_a_write_takes_nothing_that_is_acknowledged(place: Path) -> None:
+    with closing(DatabaseFolder(place / "db")) as database, database.hold_write_lock():
+        with (
+            pytest.raises(vecsearch.DatabaseReplacedError, match="what was committed is kept"),
+            database.begin_write() as connection,
+        ):
+            connection.exec_driver_sql("UPDATE collections SET name = 'renamed'")
+            (place / "db" / f"{DATABASE_FILE}-wal").unlink()
+        with database.begin_write() as connection:
+            assert connection.exec_driver_sql("SELECT name FROM collections").scalar_one() != "renamed"
+
+
+def test_a_log_in_the_place_of_the_one_that_is_open_is_not_written_into(place: Path) -> None:
+    log = place / "db" / f"{DATABASE_FILE}-wal"
+    with open_collection(place / "db") as collection:
+        collection.count()
+        log.unlink()
+        log.write_bytes(b"of another")
+        with pytest.raises(vecsearch.DatabaseReplacedError, match=r"may be lost.*vecsearch doctor"):
+            collection.add(["a text about oars"], ids=["oars"])
+        assert log.read_bytes() == b"of another"

@@ -76,6 +76,7 @@ class PooledConnection:
 
     def __init__(self, driver: UnmanagedConnection, file: FileIdentity | None) -> None:
         self.driver, self.file = driver, file
+        self.log: tuple[FileIdentity | None, FileIdentity | None] | None = None  # SQLite's, and its index, once they are known
         self._functions: set[str] = set()
         self.user: int | None = get_ident()  # the thread
         self._process = os.getpid()
@@ -83,7 +84,7 @@ class PooledConnection:
 
     @property
     def is_inherited(self) -> bool:
-        """Return whether this process, a child, has it from its parent."""
+        """Return whether this process, a child, has it from its parent, or has abandoned it: then it is left as it is."""
         return self._process != os.getpid()
 
     @lazy_property
@@ -119,6 +120,11 @@ class PooledConnection:
             self.driver.end()
         finally:
             _connections.pop(id(self), None)
+
+    def abandon(self) -> None:
+        """Leave it open until the process ends: to close the last one of a file deletes the log at its path, whoever made it."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.driver))
+        self._process = 0
 
     def __del__(self) -> None:
         """Close it, where an interruption came before anybody else could: SQLAlchemy's part would keep it open for a while."""
@@ -179,13 +185,18 @@ class Pool:
         self._max_idle = 0
         self.close_idle()
 
+    def take_idle(self) -> Iterator[PooledConnection]:
+        """Take those that nobody uses now out of the pool."""
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                yield self._idle.pop()
+
     def close_idle(self) -> bool:
         """Close those that nobody uses now; returns whether there were any."""
         closed = False
-        with suppress(IndexError):  # another thread may take the last one
-            while True:
-                self._idle.pop().close()
-                closed = True
+        for connection in self.take_idle():
+            connection.close()
+            closed = True
         return closed
 
 

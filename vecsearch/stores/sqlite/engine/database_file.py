@@ -53,9 +53,39 @@ class DatabaseFile:
             f"{self._folder} {what} since it was opened: what was opened is neither read nor written any more; {remedy}"
         )
 
-    def _read_identity(self) -> FileIdentity | None:
+    def check_log(self, opened: PooledConnection) -> None:
+        """Raise DatabaseReplacedError where SQLite's log, or its index, is not the one that this connection has open any more.
+
+        Only inside a transaction that has read, which is over then. Nobody deletes them as long as a connection is open but by
+        hand. What is in a log that is gone is copied into the database first, so that nothing is lost; beside another log it
+        cannot be, since others may have gone on with that.
+        """
+        now = self._read_log_identity()
+        if opened.log is None and None not in now:
+            opened.log = now
+        if opened.log in (None, now):
+            return
+        self.check_in_place()  # which says more, where it is the reason
+        opened.driver.execute("ROLLBACK")
+        is_gone = now[0] is None
+        if is_gone:
+            opened.driver.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self.pool.close_idle()
+        else:
+            for connection in (opened, *self.pool.take_idle()):
+                connection.abandon()
+        kept = "what was committed is kept" if is_gone else "what was committed since may be lost: vecsearch doctor"
+        raise DatabaseReplacedError(
+            f"the log of {self._folder} ({DATABASE_FILE}-wal, {DATABASE_FILE}-shm) was deleted or replaced while it was open; "
+            f"leave these files alone, and run again; {kept}"
+        )
+
+    def _read_log_identity(self) -> tuple[FileIdentity | None, FileIdentity | None]:
+        return self._read_identity(f"{self._file}-wal"), self._read_identity(f"{self._file}-shm")
+
+    def _read_identity(self, file: str | Path | None = None) -> FileIdentity | None:
         try:
-            return read_identity(self._file)
+            return read_identity(self._file if file is None else file)
         except OSError as error:
             raise_foreign(error)
             raise make_io_error(self._folder, error.strerror or error) from error

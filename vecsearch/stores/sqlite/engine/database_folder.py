@@ -90,6 +90,7 @@ class DatabaseFolder:
         with translate_errors(self.folder), self._file.pool.begin(write=False) as opened:
             self._file.check_in_place()
             self._check_current(_read_pragma(opened, "user_version"))
+            self._file.check_log(opened)
             yield opened
 
     @contextmanager
@@ -219,8 +220,10 @@ class DatabaseFolder:
         """Begin one write to a database whose format need not be this program's; else as `begin_write`."""
         with translate_errors(self.folder), self._file.pool.begin(write=True) as opened:
             self._file.check_in_place()
+            self._file.check_log(opened)
             self._check_lock()
             yield opened.connection
+            self._file.check_log(opened)
         self._file.check_in_place()  # what was committed to a file that went meanwhile does not count as written
         self._limit_wal()
 
