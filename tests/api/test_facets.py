@@ -117,3 +117,6 @@ def test_the_shell_shows_both(books: vecsearch.Collection, shell: Callable[..., 
         '3  "en"', "… and 1 more values: --limit 2", "4 documents with lang, 1 without",
     ]  # fmt: skip
     assert "year  (3 documents, number 2, text 1)  1998 to 2001.5" in shell("facets", *database).out.splitlines()
+    books.add(["of two lines"], metadatas=[{"two\nlines": 1}])
+    assert '"two\\nlines"  (1 document, number)  1 to 1' in shell("facets", *database).out.splitlines()
+    assert shell("facets", "two\nlines", *database).out.splitlines()[-1] == '1 document with "two\\nlines", 5 without'

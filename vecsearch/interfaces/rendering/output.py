@@ -130,7 +130,7 @@ def format_keys(keys: Sequence[KeySummary]) -> Iterator[str]:
     for summary in keys:
         types = ", ".join(name if count == summary.documents else f"{name} {count:,}" for name, count in summary.types.items())
         reach = "" if summary.min is None else f"  {dump_value(summary.min)} to {dump_value(summary.max)}"
-        yield make_printable(f"{summary.key}  ({format_count(summary.documents, 'document')}, {types}){reach}")
+        yield make_printable(f"{_format_key(summary.key)}  ({format_count(summary.documents, 'document')}, {types}){reach}")
 
 
 def format_facets(facets: Facets) -> Iterator[str]:
@@ -140,7 +140,14 @@ def format_facets(facets: Facets) -> Iterator[str]:
         yield make_printable(f"{found.count:{width},}  {dump_value(found.value)}")
     if facets.distinct > len(facets.values):
         yield f"… and {facets.distinct - len(facets.values):,} more values: --limit {facets.distinct}"
-    yield make_printable(f"{format_count(facets.documents, 'document')} with {facets.key}, {facets.missing:,} without")
+    yield make_printable(
+        f"{format_count(facets.documents, 'document')} with {_format_key(facets.key)}, {facets.missing:,} without"
+    )
+
+
+def _format_key(key: str) -> str:
+    """Return a key in one line: as JSON where it holds line ends or other control characters."""
+    return key if key.isprintable() else json.dumps(key, ensure_ascii=False)
 
 
 def dump_value(value: Any) -> str:
