@@ -3,11 +3,6 @@
 with vecsearch.open("notes.vec") as notes:
     notes.add(["bound", "leap", "hop"])
     notes.search("jump")
-
-`open` gives a Collection of documents, `open_async` the same for asyncio, `connect` the Database with all its collections. Any
-number of threads and processes may share them. Nothing is printed: what takes long, such as preparing a model or waiting for
-another writer, is told to `logging.getLogger("vecsearch")` at the level INFO, what is wrong and was got over at WARNING;
-`logging.basicConfig(level=logging.INFO)` shows all of it. What a caller should know of an answer is a VecsearchWarning.
 """
 
 from __future__ import annotations
@@ -18,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from vecsearch.api.async_collection import AsyncCollection
-    from vecsearch.api.async_collection import open_async as open_async
     from vecsearch.api.collection import Collection
     from vecsearch.api.database import Database
     from vecsearch.api.open import connect, load_encoder, restore
@@ -27,7 +20,6 @@ if TYPE_CHECKING:
     from vecsearch.core.errors import (
         CollectionChangedError,
         CollectionNotFoundError,
-        DatabaseClosedError,
         DatabaseCorruptedError,
         DatabaseLockedError,
         DatabaseReplacedError,
@@ -56,20 +48,16 @@ if TYPE_CHECKING:
         AddReport,
         ChunkWindow,
         ComponentScore,
-        DeleteReport,
         Explanation,
         Facets,
         Hit,
         Hits,
         KeySummary,
         QueryProfile,
-        Snippet,
         TokenAttribution,
         ValueCount,
         VectorAccess,
     )
-    from vecsearch.core.roots import IgnoredDocument, Root, RootOptions
-    from vecsearch.core.row_options import RowOptions
     from vecsearch.core.types import (
         ChunkLocation,
         Document,
@@ -92,7 +80,6 @@ if TYPE_CHECKING:
     from vecsearch.stores.base import RepairReport
 
 _HOMES = {
-    "vecsearch.api.async_collection": ("AsyncCollection", "open_async"),
     "vecsearch.api.collection": ("Collection",),
     "vecsearch.api.database": ("Database",),
     "vecsearch.api.open": ("connect", "load_encoder", "open", "restore"),
@@ -100,7 +87,6 @@ _HOMES = {
         "CollectionChangedError",
         "StorageIOError",
         "CollectionNotFoundError",
-        "DatabaseClosedError",
         "DatabaseCorruptedError",
         "DatabaseLockedError",
         "DatabaseReplacedError",
@@ -128,20 +114,16 @@ _HOMES = {
         "IndexReport",
         "SkippedFile",
     ),
-    "vecsearch.core.roots": ("IgnoredDocument", "Root", "RootOptions"),
-    "vecsearch.core.row_options": ("RowOptions",),
     "vecsearch.core.results": (
         "AddReport",
         "ChunkWindow",
         "ComponentScore",
-        "DeleteReport",
         "Explanation",
         "Facets",
         "Hit",
         "Hits",
         "KeySummary",
         "QueryProfile",
-        "Snippet",
         "TokenAttribution",
         "ValueCount",
         "VectorAccess",
@@ -183,7 +165,6 @@ _HOME_OF = {name: module for module, members in _HOMES.items() for name in membe
 
 __all__ = [
     "AddReport",
-    "AsyncCollection",
     "ChunkLocation",
     "ChunkWindow",
     "Collection",
@@ -193,11 +174,9 @@ __all__ = [
     "Context",
     "ContextPassage",
     "Database",
-    "DatabaseClosedError",
     "DatabaseCorruptedError",
     "DatabaseLockedError",
     "DatabaseReplacedError",
-    "DeleteReport",
     "DimensionMismatchError",
     "DiskFullError",
     "Document",
@@ -216,7 +195,6 @@ __all__ = [
     "Fusion",
     "Hit",
     "Hits",
-    "IgnoredDocument",
     "ImportReport",
     "IndexReport",
     "InputError",
@@ -232,13 +210,9 @@ __all__ = [
     "ReadOnlyError",
     "ReembedReport",
     "RepairReport",
-    "Root",
-    "RootOptions",
-    "RowOptions",
     "SchemaVersionError",
     "Severity",
     "SkippedFile",
-    "Snippet",
     "Span",
     "Split",
     "StorageError",
@@ -258,7 +232,6 @@ __all__ = [
     "__version__",
     "connect",
     "load_encoder",
-    "open_async",
     "restore",
 ]
 

@@ -7,14 +7,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import pytest
 
 from tests.conftest import PROJECT
+from tests.torture.check import Expected, WrongAnswerError, check
 from tests.torture.filling import Filling
 from tests.torture.shim import build, can_build
+from tests.torture.steps import Plan
+from vecsearch.stores.sqlite.vectors import vector_view
 
 pytestmark = pytest.mark.skipif(
     not can_build(), reason="no C compiler (cc) here, or no Linux: the machine cannot be made to fail"
@@ -40,11 +45,6 @@ SPOILT = {  # what is broken, and the blow that must show it
         "            add(connection, *what)\n"
         "    late.clear()\n"
         "w.SQLiteWriter.commit = both",
-    ),
-    "a reader is not told of vectors that come late": (
-        "kill",
-        "from vecsearch.stores.sqlite.vectors import vector_view as v\n"
-        "v._LATE_ROWS = v._LATE_ROWS.replace(':version', ':version + 1000')",
     ),
     "what is encoded is committed late": (
         "kill",
@@ -109,8 +109,22 @@ def test_nothing_is_lost_and_every_answer_is_right(rounds, blow, count):
 @pytest.mark.parametrize("what", SPOILT)
 def test_a_store_that_loses_something_is_found_out(rounds, what):
     blow, spoilt = SPOILT[what]
-    tries = (islice(rounds(blow, seed=0, spoilt=spoilt), 100) for _ in range(8))  # the clock chooses the moments
-    assert any(each["finding"] for seen in tries for each in seen)
+    assert any(each["finding"] for each in islice(rounds(blow, seed=0, spoilt=spoilt), 800))
+
+
+@pytest.mark.parametrize("is_spoilt", [True, False])
+def test_a_reader_that_is_not_told_of_vectors_that_come_late_is_found_out(tmp_path, monkeypatch, is_spoilt):
+    if is_spoilt:
+        monkeypatch.setattr(vector_view, "_LATE_ROWS", vector_view._LATE_ROWS.replace(":version", ":version + 1000"))
+    plan = Plan(0, alone=True)
+    first = plan.first()
+    lines = next(step for step in (plan.named("lines", first.after) for _ in range(100)) if step.after.late)
+    for step in (first, lines):
+        step.run(tmp_path)
+    expected = Expected(first.after, lines.after, whole=False, late=lines.after.late)
+    with pytest.raises(WrongAnswerError) if is_spoilt else nullcontext():
+        for seed in range(6):  # some of them fill what waits
+            check(tmp_path, replace(expected, before=lines.after, late=lines.after.late), seed)
 
 
 def test_runs_that_are_ended_while_they_make_vectors_cost_nothing(tmp_path):

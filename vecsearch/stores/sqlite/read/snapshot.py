@@ -21,7 +21,7 @@ from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.source_paths import to_shown_path
-from vecsearch.core.types import ChunkId, Document, DocumentSummary, ListOrder, Metadata, Source, SourceState
+from vecsearch.core.types import ChunkId, Document, DocumentSummary, ListOrder, Metadata, Source
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import (
     NO_IDS,
@@ -35,7 +35,7 @@ from vecsearch.stores.base import (
     Scores,
     Vector,
     VectorHits,
-)  # fmt: skip
+)
 from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state
 from vecsearch.stores.sqlite.engine.connections import PooledConnection
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
@@ -49,7 +49,6 @@ from vecsearch.text.query_parser import LexicalQuery
 
 if TYPE_CHECKING:
     from vecsearch.core.filters import Filter
-    from vecsearch.core.roots import RootList
     from vecsearch.stores.base import EncodedChunks, FullDocument, PendingChunk, StoredDocument, StoredSource, StoredVector
     from vecsearch.stores.sqlite.read.document_reader import DocumentReader
 
@@ -105,10 +104,17 @@ def describe_collection(state: CollectionState) -> CollectionInfo:
     """Return what the rest of the package may know of a collection's row."""
     spec = EncoderSpec(state.model, state.fingerprint, state.dimension)
     return CollectionInfo(
-        state.name, spec, state.precision, state.stemmer, state.metadata, (state.id, state.restored_version),
-        (state.id, state.data_version), state.pending_vectors, state.vectorless_chunks, state.public_id, state.noise_floor,
-        state.noise_floor_vectors,
-    )  # fmt: skip
+        state.name,
+        spec,
+        state.precision,
+        state.stemmer,
+        state.metadata,
+        (state.id, state.restored_version),
+        (state.id, state.data_version),
+        state.pending_vectors,
+        state.vectorless_chunks,
+        state.public_id,
+    )
 
 
 class SQLiteSnapshot:
@@ -195,13 +201,9 @@ class SQLiteSnapshot:
         without = self.state.pending_vectors + self.state.vectorless_chunks
         return len(self.view) + without if "view" in self.__dict__ else self.terms.count
 
-    def count_documents(self, where: Filter | None = None) -> int:
-        """Return how many documents there are, or how many a filter holds for."""
-        if where is None:
-            return int(self._driver.execute(_DOCUMENT_COUNT, {"collection": self.state.id}).fetchone()[0])
-        from vecsearch.stores.sqlite.filters.matching import count_documents
-
-        return count_documents(self._connection, where, self.state.id, self._parent)
+    def count_documents(self) -> int:
+        """Return how many documents there are."""
+        return int(self._driver.execute(_DOCUMENT_COUNT, {"collection": self.state.id}).fetchone()[0])
 
     # -- what answers show
 
@@ -286,17 +288,13 @@ class SQLiteSnapshot:
         """Return documents in the order of `ids`, each once; what is not there is left out."""
         return self.document_reader.load_documents(ids, include_vectors=include_vectors)
 
-    def list_sources(self, *, state: SourceState | None = None, limit: int | None = None, offset: int = 0) -> list[Source]:
-        """Return a page of the files by path: those in a state, by default all but those that were skipped."""
-        return self.document_reader.list_sources(source_state=state, limit=limit, offset=offset)
+    def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
+        """Return a page of the files by path, all or those whose newest attempt failed."""
+        return self.document_reader.list_sources(failed=failed, limit=limit, offset=offset)
 
-    def count_sources(self, *, state: SourceState | None = None) -> int:
-        """Return how many files are in a state."""
-        return self.document_reader.count_sources(state)
-
-    def load_roots(self) -> RootList:
-        """Return what was given to be indexed, and what is kept away."""
-        return self.document_reader.load_roots()
+    def count_sources(self, *, failed: bool = False) -> int:
+        """Return how many files there are, or have failed."""
+        return self.document_reader.count_sources(failed=failed)
 
     def export(self) -> Iterator[FullDocument]:
         """Yield every document with all that belongs to it, in the order of their chunks."""
@@ -304,13 +302,11 @@ class SQLiteSnapshot:
 
         return read_full_documents(self._connection.connection, self.state)
 
+    # -- what a write compares with
+
     def find_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Return what is there under these ids."""
         return self.document_reader.load_stored_documents(ids)
-
-    def find_row_ids(self, key: str) -> list[str]:
-        """Return the ids that rows of files have under a key of theirs."""
-        return self.document_reader.find_row_ids(key)
 
     def find_stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
         """Return files by stored path: all, or those at or below these absolute paths."""

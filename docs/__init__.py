@@ -1,1 +1,0 @@
-"""The documentation's pages, and the commands that make what is made of it."""
