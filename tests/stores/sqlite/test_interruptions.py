@@ -6,6 +6,7 @@ Signals are handled where a function begins and after a call of C: there, at eve
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import sqlite3
@@ -93,6 +94,15 @@ def find_open_files(folder: Path) -> list[str]:
         except FileNotFoundError:
             continue
     return [name for name in names if name.startswith(str(folder))]
+
+
+@pytest.fixture(autouse=True)
+def _logging_lock() -> Iterator[None]:
+    """Give back the lock of `logging`, which Python 3.11 keeps where an interruption comes just after it was taken."""
+    yield
+    lock: Any = logging._lock  # type: ignore[attr-defined]
+    while lock._is_owned():
+        lock.release()
 
 
 @pytest.fixture
