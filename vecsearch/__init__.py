@@ -3,6 +3,11 @@
 with vecsearch.open("notes.vec") as notes:
     notes.add(["bound", "leap", "hop"])
     notes.search("jump")
+
+`open` gives a Collection of documents, `open_async` the same for asyncio, `connect` the Database with all its collections. Any
+number of threads and processes may share them. Nothing is printed: what takes long, such as preparing a model or waiting for
+another writer, is told to `logging.getLogger("vecsearch")` at the level INFO, what is wrong and was got over at WARNING;
+`logging.basicConfig(level=logging.INFO)` shows all of it. What a caller should know of an answer is a VecsearchWarning.
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from vecsearch.api.async_collection import AsyncCollection
+    from vecsearch.api.async_collection import open_async as open_async
     from vecsearch.api.collection import Collection
     from vecsearch.api.database import Database
     from vecsearch.api.open import connect, load_encoder, restore
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from vecsearch.core.errors import (
         CollectionChangedError,
         CollectionNotFoundError,
+        DatabaseClosedError,
         DatabaseCorruptedError,
         DatabaseLockedError,
         DatabaseReplacedError,
@@ -48,16 +56,20 @@ if TYPE_CHECKING:
         AddReport,
         ChunkWindow,
         ComponentScore,
+        DeleteReport,
         Explanation,
         Facets,
         Hit,
         Hits,
         KeySummary,
         QueryProfile,
+        Snippet,
         TokenAttribution,
         ValueCount,
         VectorAccess,
     )
+    from vecsearch.core.roots import IgnoredDocument, Root, RootOptions
+    from vecsearch.core.row_options import RowOptions
     from vecsearch.core.types import (
         ChunkLocation,
         Document,
@@ -80,6 +92,7 @@ if TYPE_CHECKING:
     from vecsearch.stores.base import RepairReport
 
 _HOMES = {
+    "vecsearch.api.async_collection": ("AsyncCollection", "open_async"),
     "vecsearch.api.collection": ("Collection",),
     "vecsearch.api.database": ("Database",),
     "vecsearch.api.open": ("connect", "load_encoder", "open", "restore"),
@@ -87,6 +100,7 @@ _HOMES = {
         "CollectionChangedError",
         "StorageIOError",
         "CollectionNotFoundError",
+        "DatabaseClosedError",
         "DatabaseCorruptedError",
         "DatabaseLockedError",
         "DatabaseReplacedError",
@@ -114,16 +128,20 @@ _HOMES = {
         "IndexReport",
         "SkippedFile",
     ),
+    "vecsearch.core.roots": ("IgnoredDocument", "Root", "RootOptions"),
+    "vecsearch.core.row_options": ("RowOptions",),
     "vecsearch.core.results": (
         "AddReport",
         "ChunkWindow",
         "ComponentScore",
+        "DeleteReport",
         "Explanation",
         "Facets",
         "Hit",
         "Hits",
         "KeySummary",
         "QueryProfile",
+        "Snippet",
         "TokenAttribution",
         "ValueCount",
         "VectorAccess",
@@ -165,6 +183,7 @@ _HOME_OF = {name: module for module, members in _HOMES.items() for name in membe
 
 __all__ = [
     "AddReport",
+    "AsyncCollection",
     "ChunkLocation",
     "ChunkWindow",
     "Collection",
@@ -174,9 +193,11 @@ __all__ = [
     "Context",
     "ContextPassage",
     "Database",
+    "DatabaseClosedError",
     "DatabaseCorruptedError",
     "DatabaseLockedError",
     "DatabaseReplacedError",
+    "DeleteReport",
     "DimensionMismatchError",
     "DiskFullError",
     "Document",
@@ -195,6 +216,7 @@ __all__ = [
     "Fusion",
     "Hit",
     "Hits",
+    "IgnoredDocument",
     "ImportReport",
     "IndexReport",
     "InputError",
@@ -210,9 +232,13 @@ __all__ = [
     "ReadOnlyError",
     "ReembedReport",
     "RepairReport",
+    "Root",
+    "RootOptions",
+    "RowOptions",
     "SchemaVersionError",
     "Severity",
     "SkippedFile",
+    "Snippet",
     "Span",
     "Split",
     "StorageError",
@@ -232,15 +258,18 @@ __all__ = [
     "__version__",
     "connect",
     "load_encoder",
+    "open_async",
     "restore",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used, so that `vecsearch --help` waits for nothing."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'vecsearch' has no attribute {name!r}")
-    return getattr(import_module(_HOME_OF[name]), name)
+if not TYPE_CHECKING:  # else every name would be one, of any type
+
+    def __getattr__(name: str) -> Any:
+        """Load a public name when it is first used, so that `vecsearch --help` waits for nothing."""
+        if name not in _HOME_OF:
+            raise AttributeError(f"module 'vecsearch' has no attribute {name!r}")
+        return getattr(import_module(_HOME_OF[name]), name)
 
 
 def __dir__() -> list[str]:

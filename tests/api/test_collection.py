@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 import vecsearch
-from tests.checks import is_sound
+from tests.checks import get_vectors, is_sound
 from tests.conftest import CountingEncoder
 from tests.fakes import FakeEncoder
 from vecsearch.core.settings import APPLICATION_ID, DATABASE_FILE, SCHEMA_VERSION
+from vecsearch.core.types import AnyPrecision
 
 
 @pytest.fixture
@@ -149,7 +150,7 @@ def test_vectors_of_another_width_are_compared_with_no_text_and_explained_withou
 
 
 @pytest.mark.parametrize("precision", ["float16", "float32"])
-def test_the_precision_says_how_vectors_are_stored(tmp_path: Path, precision: str) -> None:
+def test_the_precision_says_how_vectors_are_stored(tmp_path: Path, precision: AnyPrecision) -> None:
     with vecsearch.open(tmp_path / "x.vec", precision=precision) as collection:
         collection.add(["leap", "hop"], ids=["leap", "hop"])
         collection.optimize()
@@ -236,8 +237,8 @@ def test_the_verbs_that_users_of_other_databases_expect(notes: vecsearch.Collect
     assert (len(notes), "leap" in notes, "hop" in notes, list(notes)) == (2, True, False, ["bound", "leap"])
     (document,) = notes.get("leap", include_vectors=True)
     assert document.metadata == {"lang": "en"}
-    assert document.vectors.shape == (1, notes.dimension)
-    assert document.vectors[0] @ notes.embed([document.text])[0] == pytest.approx(1, abs=1e-3)
+    assert get_vectors(document).shape == (1, notes.dimension)
+    assert get_vectors(document)[0] @ notes.embed([document.text])[0] == pytest.approx(1, abs=1e-3)
     assert notes.get("leap")[0].vectors is None
     assert (notes.model, notes.path.name, notes.metadata) == ("all-MiniLM-L6-v2", "notes.vec", {})
     assert notes.status()["documents"] == 2

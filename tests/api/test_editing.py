@@ -16,6 +16,7 @@ import vecsearch
 from tests.checks import is_sound
 from tests.conftest import CommandResult, CountingEncoder
 from tests.fakes import FakeEncoder
+from vecsearch.core.types import OnConflict
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def notes(tmp_path: Path, counting_encoder: CountingEncoder) -> Iterator[vecsear
 
 
 def test_add_says_what_became_of_each_document(notes: vecsearch.Collection) -> None:
-    for policy, counts in (("skip", (1, 0, 2)), ("replace", (0, 3, 0))):
+    for policy, counts in ((OnConflict.SKIP, (1, 0, 2)), (OnConflict.REPLACE, (0, 3, 0))):
         report = notes.add(["2", "3", "4"], ids=["2", "3", "4"], on_conflict=policy)
         assert (report, report.added, report.replaced, report.skipped) == (["2", "3", "4"], *counts)
     report = notes.add(["x"], vectors=[np.eye(384)[0]])
@@ -65,7 +66,7 @@ def test_ids_that_are_not_there_are_left_out_on_request(notes: vecsearch.Collect
     assert notes.delete(some, missing="skip") == []
     assert list(notes) == ["2"]
     with pytest.raises(vecsearch.InputError, match="missing must be one of error, skip, got 'ignore'"):
-        notes.get("1", missing="ignore")
+        notes.get("1", missing="ignore")  # type: ignore[arg-type]
 
 
 def test_many_are_updated_together(notes: vecsearch.Collection, counting_encoder: CountingEncoder) -> None:

@@ -26,6 +26,7 @@ import vecsearch
 from tests import maintenance
 from tests.fakes import FakeEncoder
 from tests.search import test_filters
+from vecsearch.core.types import AnyOnConflict
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.indexing import batch_writer, pipeline, vector_filler
@@ -206,7 +207,7 @@ class Machine(RuleBasedStateMachine):
         policy=st.sampled_from(["error", "skip", "replace"]),
         with_vectors=st.booleans(),
     )
-    def add(self, documents: dict[str, tuple[str, str | None, Any]], policy: str, with_vectors: bool) -> None:
+    def add(self, documents: dict[str, tuple[str, str | None, Any]], policy: AnyOnConflict, with_vectors: bool) -> None:
         chosen_keys = list(documents)
         existing_keys = [key for key in chosen_keys if key in self.documents]
         rows = ENCODER.encode_documents([format_encoder_input(documents[key][1], "", documents[key][0]) for key in chosen_keys])

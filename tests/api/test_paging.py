@@ -96,7 +96,7 @@ def test_ids_come_in_the_order_that_is_given_and_in_no_other(
     selections: list[dict[str, Any]] = [{"ids": ["3"]}, {"where": {"odd": True}}, {"source": "."}, {"limit": 3}]
     for selection in selections:
         with pytest.raises(vecsearch.InputError, match="order must be one of id, added, got 'bogus'"):
-            numbers.get(**selection, order="bogus")
+            numbers.get(**selection, order="bogus")  # type: ignore[arg-type]
     result = shell("get", "3", "--order", "added", "--db", numbers.path)
     assert (result.status, result.out) == (2, "")
     assert "order go with where or source" in result.err

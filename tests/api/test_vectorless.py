@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import vecsearch
-from tests.checks import is_sound
+from tests.checks import get_vectors, is_sound
 from tests.conftest import CommandResult, CountingEncoder
 from tests.fakes import FakeEncoder
+from vecsearch.core.types import AnyMode
 
 ENCODER = FakeEncoder()
 EYE = np.eye(32, dtype=np.float32)
@@ -63,7 +64,7 @@ def test_none_of_them_waits_for_a_vector(mixed: vecsearch.Collection) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
-def test_every_option_takes_them(mixed: vecsearch.Collection, mode: str, options: dict[str, Any]) -> None:
+def test_every_option_takes_them(mixed: vecsearch.Collection, mode: AnyMode, options: dict[str, Any]) -> None:
     if mode == "lexical" and "min_similarity" in options:
         pytest.skip("lexical mode has no similarities")
     hits = mixed.search("gull", mode=mode, **options)
@@ -95,7 +96,7 @@ def test_similar_says_which_document_has_no_vector(mixed: vecsearch.Collection) 
 
 
 def test_vectors_come_back_with_zeros_for_none(mixed: vecsearch.Collection) -> None:
-    vectors = {document.id: document.vectors for document in mixed.get(list(mixed), include_vectors=True)}
+    vectors = {document.id: get_vectors(document) for document in mixed.get(list(mixed), include_vectors=True)}
     assert np.array_equal(vectors["mute"], EYE[1:2])
     assert np.array_equal(vectors["bare"], np.zeros((1, 32), np.float32))
 
@@ -132,7 +133,7 @@ COLUMNS: dict[str, Callable[[], Any]] = {
 def test_any_column_may_leave_vectors_out(tmp_path: Path, make: Callable[[], Any]) -> None:
     with vecsearch.open(tmp_path / "db", model=ENCODER) as collection:
         collection.add(["a", "b", "c"], ids=["0", "1", "2"], vectors=make())
-        rows = [document.vectors[0] for document in collection.get(["0", "1", "2"], include_vectors=True)]
+        rows = [get_vectors(document)[0] for document in collection.get(["0", "1", "2"], include_vectors=True)]
         assert np.array_equal(rows, [EYE[0], np.zeros(32), EYE[1]])
 
 
@@ -214,7 +215,7 @@ def test_an_export_brings_all_of_it_back(mixed: vecsearch.Collection, tmp_path: 
         assert (report.added, report.failed, report.pending_vectors) == (4, (), 0)
         ours, theirs = (of.get(["made", "both", "bare", "mute"], include_vectors=True) for of in (mixed, copy))
         assert ours == theirs
-        assert all(np.array_equal(one.vectors, other.vectors) for one, other in zip(ours, theirs, strict=True))
+        assert all(np.array_equal(get_vectors(one), get_vectors(other)) for one, other in zip(ours, theirs, strict=True))
         assert list_ids(copy.search("gull")) == list_ids(mixed.search("gull"))
         (tmp_path / "again").mkdir()
         copy.export_documents(tmp_path / "again" / name)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import vecsearch
+from tests.checks import get_vectors
 from tests.conftest import PROJECT
 from tests.fakes import FakeEncoder
 from vecsearch.core.errors import VecsearchError
@@ -127,7 +128,7 @@ def collect_results(place: Path) -> dict[str, Any]:
             "recommend": collection.recommend(["leap"]),
             "context": collection.context("when does the sea rise?"),
             "get": collection.get(["leap"]),
-            "vectors": collection.get(["leap"], include_vectors=True)[0].vectors.tolist(),
+            "vectors": get_vectors(collection.get(["leap"], include_vectors=True)[0]).tolist(),
             "update": collection.update("leap", metadata={"n": 2}),
             "documents": collection.list_documents(),
             "sources": collection.list_sources(),

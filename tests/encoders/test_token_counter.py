@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from vecsearch.core.parsed import ParsedDocument
 from vecsearch.core.types import Split
-from vecsearch.documents.chunk_inputs import TokenCounting, chunk_document
+from vecsearch.documents.chunk_inputs import chunk_document
 from vecsearch.encoders import model_files
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.token_counter import TokenCounter
@@ -37,7 +37,7 @@ def tokenizer() -> Tokenizer:
 
 @given(texts)
 def test_it_is_the_number_of_tokens(tokenizer: Tokenizer, encoder: TextEncoder, text: str) -> None:
-    assert isinstance(encoder, TokenCounting)
+    assert hasattr(encoder, "count_tokens")
     expected = tokenizer.encode(text, add_special_tokens=False).offsets
     for _ in range(2):  # learned, then known
         assert list(encoder.token_spans(text)) == expected

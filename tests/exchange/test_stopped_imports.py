@@ -13,6 +13,7 @@ import pytest
 
 import vecsearch
 from tests import maintenance
+from tests.checks import get_vectors
 from tests.fakes import FakeEncoder, RecordingEncoder, StopAt
 from vecsearch.indexing.progress import NullProgress
 
@@ -32,7 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def read_documents(folder: Path) -> dict[str, Any]:
     with vecsearch.open(folder, readonly=True) as collection:
         return {
-            document.id: (document.text, document.metadata, document.vectors.tobytes())
+            document.id: (document.text, document.metadata, get_vectors(document).tobytes())
             for document in collection.get(where={}, include_vectors=True)
         }
 

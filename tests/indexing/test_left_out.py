@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import vecsearch
 from tests.fakes import FakeEncoder
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import registry
+from vecsearch.indexing import batch_writer
 from vecsearch.stores.sqlite.store import SQLiteStore
 
 OLD, NEW = FakeEncoder(1, max_tokens=1), FakeEncoder(2, dimension=24, max_tokens=1)  # so that texts are counted
@@ -194,7 +196,8 @@ def test_a_file_that_comes_back_within_the_run_keeps_its_documents(tmp_path, db)
         assert collection.get(["X"])[0].text == "from b"
 
 
-def test_each_document_is_counted_once_where_two_runs_read_the_same_files(tmp_path, db):
+def test_each_document_is_counted_once_where_two_runs_read_the_same_files(tmp_path, db, monkeypatch):
+    monkeypatch.setattr(batch_writer, "BATCH_SECONDS", math.inf)  # one batch, however slow the machine is
     folder = tmp_path / "files"
     folder.mkdir()
     for n in range(8):

@@ -18,6 +18,7 @@ import pytest
 
 import vecsearch
 from tests import maintenance
+from tests.checks import get_vectors
 from tests.fakes import FakeEncoder, RecordingEncoder, StopAt
 from vecsearch.indexing.progress import NullProgress
 
@@ -99,7 +100,7 @@ def read_documents(collection: vecsearch.Collection) -> dict[str, Any]:
         document.id: (
             document.text, document.title, document.metadata, document.source,
             [(chunk.start, chunk.end) for chunk in document.chunks],
-            [row.tobytes() if row.any() else None for row in document.vectors],
+            [row.tobytes() if row.any() else None for row in get_vectors(document)],
         )
         for document in documents
     }  # fmt: skip

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import vecsearch
 from tests.conftest import SAMPLE_DATA
 from tests.fakes import FakeEncoder
+from vecsearch.core.types import AnyMode
 from vecsearch.search.diversify import is_near_duplicate
 from vecsearch.search.retrieval import parse_terms
 from vecsearch.text.sentences import split_sentences
@@ -55,7 +56,7 @@ def list_ids(hits: Sequence[vecsearch.Hit]) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", vecsearch.Mode)
-def test_by_document_each_stands_once_with_its_best_chunk_and_how_many_more(mixed: vecsearch.Collection, mode: str) -> None:
+def test_by_document_each_stands_once_with_its_best_chunk_and_how_many_more(mixed: vecsearch.Collection, mode: AnyMode) -> None:
     chunks = mixed.search("when does the lease of a house end", mode=mode, limit=1000)
     hits = mixed.search("when does the lease of a house end", mode=mode, limit=1000, group_by="document")
     assert Counter(list_ids(chunks))["leases"] > 3
@@ -78,7 +79,7 @@ def test_as_many_documents_come_back_as_are_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", vecsearch.Mode)
-def test_what_is_left_of_near_duplicates_does_not_depend_on_how_many_are_asked_for(tmp_path: Path, mode: str) -> None:
+def test_what_is_left_of_near_duplicates_does_not_depend_on_how_many_are_asked_for(tmp_path: Path, mode: AnyMode) -> None:
     """What means and what says the same are others here, and a hit stands for many: so both sides have to look deep."""
     random = np.random.default_rng(1)
     words = ["bat", "bank", "spring", "model", "crane", *(f"w{n}q" for n in range(7))]
@@ -153,7 +154,7 @@ def test_expanded_hits_have_their_neighbours(mixed: vecsearch.Collection) -> Non
     group=st.sampled_from([None, "document"]), query=st.sampled_from(["jump", "the bank of the river", "lease of house 12"]),
 )  # fmt: skip
 def test_a_filter_takes_rows_away_and_changes_nothing_else(
-    mixed: vecsearch.Collection, mode: str, limit: int, bound: int, odd: bool, group: Any, query: str
+    mixed: vecsearch.Collection, mode: AnyMode, limit: int, bound: int, odd: bool, group: Any, query: str
 ) -> None:
     all_hits = mixed.search(query, mode=mode, limit=1000, group_by=group)
     where = {"n": {"$lt": bound}, "odd": odd}
@@ -226,7 +227,7 @@ def test_examples_that_are_none_are_refused(mixed: vecsearch.Collection, example
 
 @pytest.mark.parametrize("query", ["jump", "who lends money for a house", "moths over the river at dusk", "lease of house 12"])
 @pytest.mark.parametrize("mode", ["dense", "hybrid"])
-def test_the_shares_of_the_tokens_add_up_to_the_similarity(mixed: vecsearch.Collection, query: str, mode: str) -> None:
+def test_the_shares_of_the_tokens_add_up_to_the_similarity(mixed: vecsearch.Collection, query: str, mode: AnyMode) -> None:
     for hit in mixed.search(query, mode=mode, limit=5, explain=True):
         assert hit.explanation is not None and hit.similarity is not None
         assert sum(share.weight for share in hit.explanation.tokens) + hit.explanation.remainder == pytest.approx(
@@ -286,6 +287,7 @@ def test_the_shell_shows_reasons_in_text_and_json(mixed: vecsearch.Collection, s
     plain = json.loads(shell("search", "who lends money", "-n", 1, "--json", "--db", folder).out)
     assert set(plain["hits"][0]) == {
         "id", "chunk_index", "score", "similarity", "text", "title", "source", "start", "end", "metadata", "location",
+        "snippet",
     }  # fmt: skip
 
 
@@ -293,7 +295,7 @@ def test_the_shell_shows_reasons_in_text_and_json(mixed: vecsearch.Collection, s
 
 
 @pytest.mark.parametrize("mode", vecsearch.Mode)
-def test_a_second_look_reorders_the_candidates_and_loses_none(mixed: vecsearch.Collection, mode: str) -> None:
+def test_a_second_look_reorders_the_candidates_and_loses_none(mixed: vecsearch.Collection, mode: AnyMode) -> None:
     plain = mixed.search("the bank of the river", mode=mode, limit=100)
     reranked_hits = mixed.search("the bank of the river", mode=mode, limit=100, rerank=True, explain=True)
     assert sorted((hit.id, hit.chunk_index) for hit in reranked_hits) == sorted((hit.id, hit.chunk_index) for hit in plain)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import vecsearch
 from tests.fakes import FakeEncoder
 from vecsearch.core.settings import FEEDBACK_CHUNKS, FEEDBACK_SHARPNESS, FEEDBACK_WEIGHT, RERANK_DEPTH
+from vecsearch.core.types import AnyMode
 
 QUESTION = "zzz"  # shares no word and no trigram with what is stored: vectors alone decide
 
@@ -118,7 +119,7 @@ def test_what_follows_the_best_is_below_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["dense", "lexical"])
-def test_one_side_alone_has_no_feedback(tmp_path: Path, mode: str) -> None:
+def test_one_side_alone_has_no_feedback(tmp_path: Path, mode: AnyMode) -> None:
     with make_collection(tmp_path, make_rows([0.5, 0.4], kin=[0])) as collection:
         for hit in collection.search("alpha", mode=mode, explain=True):
             assert hit.explanation is not None and "feedback" not in hit.explanation.components

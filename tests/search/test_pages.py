@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import vecsearch
+from tests.checks import get_vectors
 from tests.conftest import CommandResult, CountingEncoder
 
 TOPICS = ("a bat flies at dusk", "the bank lends money", "a ship under sail", "how to bake bread", "the moon is full")
@@ -74,7 +75,7 @@ def test_the_window_may_be_the_whole_document(notes: vecsearch.Collection, shell
     with pytest.raises(vecsearch.InputError, match="window must be a number of chunks or 'document', got 'page'"):
         notes.search("moths", window=wrong)
     second = notes.search("moths", mode="lexical", offset=1, limit=1)[0]
-    options = ("-n", 1, "--offset", 1, "--window", "document", "--mode", "lexical", "--json", "--db", notes.path)
+    options = ("-n", 1, "--offset", 1, "--window", "document", "--mode", "lexical", "--chunks", "--json", "--db", notes.path)
     (hit,) = json.loads(shell("search", "moths", *options).out)["hits"]
     assert (hit["window"]["text"], hit["chunk_index"]) == (document.text, second.chunk_index)
     assert shell("search", "moths", "--window", "page", "--db", notes.path).status == 2
@@ -90,7 +91,7 @@ def test_words_go_with_a_vector_of_ones_own(
     by_words = notes.search("moon", vector=sail, limit=48)
     assert {hit.text.partition(",")[0] for hit in by_words} == {"the moon is full", "a ship under sail"}
     assert by_words[0].similarity == pytest.approx(
-        float(notes.get(by_words[0].id, include_vectors=True)[0].vectors[0] @ sail), abs=2e-3
+        float(get_vectors(notes.get(by_words[0].id, include_vectors=True)[0])[0] @ sail), abs=2e-3
     )
     assert list_places(notes.search("moon", vector=sail, mode="dense")) == list_places(notes.search(sail))
     many = notes.search(["moon", "bank"], vector=np.stack([sail, bread]), limit=48)

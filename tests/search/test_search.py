@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import vecsearch
 from tests.conftest import SAMPLE_DATA
-from vecsearch.core.types import Fusion
+from vecsearch.core.types import AnyMode, AnySplit, Fusion
 from vecsearch.search.fusion import FUSIONS, Candidates, add_shares, compute_share_limit
 from vecsearch.stores.base import ScoredChunks
 
@@ -229,11 +229,12 @@ def test_what_one_side_found_first_counts_in_full_on_the_other(tmp_path: Path) -
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("samples") / "s.vec"
-    for collection, file, split in (
+    kinds: tuple[tuple[str, str, AnySplit], ...] = (
         ("words", "words.txt", "lines"),
         ("entries", "words.jsonl", "tokens"),
         ("docs", "docs", "tokens"),
-    ):
+    )
+    for collection, file, split in kinds:
         with vecsearch.open(path, collection=collection) as opened:
             assert opened.index([SAMPLE_DATA / file], split=split).failed == ()
     return path
@@ -244,7 +245,7 @@ JUMPS = ("jump", "leap", "hop", "skip")
 
 @pytest.mark.parametrize("mode", ["dense", "hybrid"])
 @pytest.mark.parametrize("word", JUMPS)
-def test_bare_words_for_jumping_find_each_other(samples: Path, word: str, mode: str) -> None:
+def test_bare_words_for_jumping_find_each_other(samples: Path, word: str, mode: AnyMode) -> None:
     with vecsearch.open(samples, collection="words", readonly=True) as words:
         texts = [hit.text for hit in words.search(word, mode=mode, limit=12)]  # to leap, the 9th to 12th are equally near
     assert set(JUMPS) <= set(texts)
@@ -294,7 +295,7 @@ def read_labels() -> tuple[dict[str, str], dict[str, dict[str, int]]]:
     return queries, relevant
 
 
-def ndcg(docs: vecsearch.Collection, query: str, relevant: dict[str, int], mode: str) -> float:
+def ndcg(docs: vecsearch.Collection, query: str, relevant: dict[str, int], mode: AnyMode) -> float:
     ids = list(dict.fromkeys(hit.id for hit in docs.search(query, limit=40, mode=mode)))[:10]
     grades = [next((grade for name, grade in relevant.items() if document_id.endswith(name)), 0) for document_id in ids]
     ideal = sorted(relevant.values(), reverse=True)[:10]

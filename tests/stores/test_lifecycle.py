@@ -24,6 +24,7 @@ import Stemmer
 import vecsearch
 from tests.conftest import CommandResult
 from vecsearch.core.settings import DATABASE_FILE
+from vecsearch.core.types import AnyMode, AnyOnConflict
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.text.query_parser import load_function_words
 
@@ -37,7 +38,7 @@ QUERIES = [
     "river-bank in spring",
 ]
 FILTERS = {"none": None, "half": {"half": True}, "one percent": {"number": {"$in": [7, 130, 251]}}, "single row": {"number": 77}}
-MODES = ("dense", "lexical", "hybrid")
+MODES: tuple[AnyMode, ...] = ("dense", "lexical", "hybrid")
 
 
 def make_texts(numbers: Sequence[int], *, version: str = "") -> list[str]:
@@ -47,7 +48,7 @@ def make_texts(numbers: Sequence[int], *, version: str = "") -> list[str]:
     ]
 
 
-def add(path: Path, numbers: Sequence[int], *, version: str = "", on_conflict: str = "error") -> None:
+def add(path: Path, numbers: Sequence[int], *, version: str = "", on_conflict: AnyOnConflict = "error") -> None:
     with vecsearch.open(path) as collection:
         collection.add(
             make_texts(numbers, version=version), ids=[f"d{n}" for n in numbers], on_conflict=on_conflict,
@@ -459,4 +460,5 @@ def test_a_damaged_index_is_a_note_to_doctor_and_optimize_mends_it(shell: Callab
     assert finding["severity"] == "note"
     assert "damaged" in finding["what"]
     assert shell("optimize", "--db", "life.vec").status == 0
-    assert json.loads(shell("doctor", "--db", "life.vec", "--json").out) == {"ok": True, "findings": []}
+    report = json.loads(shell("doctor", "--db", "life.vec", "--json").out)
+    assert (report["ok"], report["findings"]) == (True, [])

@@ -17,6 +17,7 @@ from tests.torture.crowd_documents import (
 from tests.torture.crowd_worker import Worker
 from tests.torture.interrupts import Outcome
 from tests.torture.states import WORDS
+from vecsearch.core.types import Precision
 
 SHARED = ("harbour", "quay")
 _MOST = 3  # collections of one worker
@@ -54,7 +55,7 @@ def change_collections(worker: Worker) -> None:
 def create(worker: Worker) -> None:
     """Create a collection, empty, with metadata."""
     name = worker.drawer.new_key()
-    precision = worker.draw.choice(["float16", "float32"])
+    precision = worker.draw.choice(list(Precision))
     metadata = {"name": name}
 
     def work() -> None:

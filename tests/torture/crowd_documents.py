@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import vecsearch
+from tests.checks import get_vectors
 from tests.fakes import Matrix
 from tests.torture.states import BROUGHT, WORDS, Doc, State
 from vecsearch.documents.chunk_inputs import format_encoder_input
@@ -102,7 +103,7 @@ def is_version(document: vecsearch.Document, version: Version) -> bool:
     if (document.text, document.title, document.metadata) != (text, None, metadata):
         return False
     rows = np.array(make_rows(document, version))
-    return np.shape(document.vectors) == rows.shape and np.allclose(document.vectors, rows, atol=CLOSE)
+    return np.shape(get_vectors(document)) == rows.shape and np.allclose(get_vectors(document), rows, atol=CLOSE)
 
 
 def find_versions(documents: Iterable[vecsearch.Document], candidates: Mapping[str, Iterable[Version | None]]) -> World:

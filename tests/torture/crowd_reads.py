@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import vecsearch
+from tests.checks import get_vectors
 from tests.torture.crowd_documents import (
     CLOSE,
     ENCODER,
@@ -24,6 +25,7 @@ from tests.torture.crowd_documents import (
     make_text,
 )
 from tests.torture.states import WORDS
+from vecsearch.core.types import ListOrder
 
 _LOOKED_AT = 3
 _ALL = 100_000
@@ -89,7 +91,7 @@ def check_vector(question: Question) -> None:
     for key in question.choose():
         version = question.world[key]
         (document,) = question.collection.get([key], include_vectors=True)
-        hits = question.collection.search(document.vectors[-1], limit=2)
+        hits = question.collection.search(get_vectors(document)[-1], limit=2)
         if hits[0].id != key or abs(hits[0].score - 1) > CLOSE:
             raise WrongError(f"nearest to {key!r} is {hits[0].id!r}, score {hits[0].score}")
         question.expect("metadata of a hit", hits[0].metadata, make_metadata(key, version))
@@ -104,7 +106,7 @@ def check_ranking(question: Question) -> None:
     scores: dict[tuple[str, int], float] = {}
     for document in question.collection.get(where=where, include_vectors=True):
         version = question.world[document.id]
-        rows = [encode(make_text(document.id, version.text), brought=True)] if version.brought else document.vectors
+        rows = [encode(make_text(document.id, version.text), brought=True)] if version.brought else get_vectors(document)
         scores |= {(document.id, n): float(row @ wanted) for n, row in enumerate(rows)}
     hits = question.collection.search(query, mode="dense", limit=10, where=where)
     question.expect("number of hits", len(hits), min(10, len(scores)))
@@ -126,7 +128,7 @@ def check_hybrid(question: Question) -> None:
 
 def check_pages(question: Question) -> None:
     """Check pages by `after`, all of them, in either order; and pages by id that go through everybody's."""
-    size, order = question.draw.randint(1, 40), question.draw.choice(["id", "added"])
+    size, order = question.draw.randint(1, 40), question.draw.choice(list(ListOrder))
     keys: list[str] = []
     while page := question.collection.list_documents(
         where=question.where, limit=size, after=keys[-1] if keys else None, order=order

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vecsearch.api import arguments
@@ -13,9 +15,20 @@ from vecsearch.api.columns import list_values
 from vecsearch.api.searcher import CollectionSearcher
 from vecsearch.core.checks import check_choice, shorten_repr
 from vecsearch.core.encoder_fields import read_dimension, read_fingerprint, read_name
-from vecsearch.core.errors import CollectionNotFoundError, DimensionMismatchError, DocumentExistsError, InputError, UsageError
+from vecsearch.core.errors import (
+    CollectionNotFoundError,
+    DimensionMismatchError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    InputError,
+    UsageError,
+)
+from vecsearch.core.results import AddReport
+from vecsearch.core.source_paths import format_path, make_absolute, parse_path, resolve_path, to_absolute_path
 from vecsearch.core.types import (
     JSON,
+    AnyOnMissing,
+    AnyPath,
     CollectionSpec,
     Document,
     Metadata,
@@ -56,6 +69,52 @@ class CollectionEditor(CollectionSearcher):
     """A collection whose documents are changed."""
 
     _spec: CollectionSpec
+    _has_told_languages = False
+
+    def forget_root(self, path: AnyPath) -> None:
+        """Refresh a root no more; its documents stay. Raises InputError where it is none."""
+        known = [root.path for root in self.roots()]
+        names = {format_path(resolve_path(Path(path).expanduser())), format_path(make_absolute(Path(path).expanduser()))}
+        found = [name for name in known if name in names]
+        if not found:
+            raise InputError(f"{format_path(path)} is no root: {format_names(known) or 'there is none'}; see `vecsearch roots`")
+        with self._store.open_writer(self.name) as writer:
+            writer.forget_roots(found)
+
+    def stop_ignoring(self, ids: str | Iterable[str]) -> int:
+        """Take documents again that `delete(…, ignore=True)` keeps away, by id, with the next `index`; returns how many.
+
+        Raises DocumentNotFoundError for an id that is not kept away.
+        """
+        keys = arguments.parse_ids(ids) or []
+        ignored = {document.id for document in self.list_ignored()}
+        if unknown := [key for key in keys if key not in ignored]:
+            raise DocumentNotFoundError(f"{shorten_repr(unknown[0])} is not kept away; see `vecsearch roots`", unknown)
+        with self._store.open_writer(self.name) as writer:
+            return writer.stop_ignoring(keys)
+
+    def _delete_source(self, paths: Sequence[Path]) -> None:
+        with self._store.open_writer(self.name) as writer, writer.open_snapshot() as snapshot:
+            names = [] if snapshot is None else sorted(snapshot.find_stored_sources(below=paths))
+        if names:
+            with self._store.open_writer(self.name) as writer:
+                writer.delete_sources(names)
+
+    def _list_returning(self, ids: Sequence[str]) -> list[str]:
+        """Return those of some documents whose files are still there."""
+        with self._store.open_snapshot(self.name) as snapshot:
+            stored = {} if snapshot is None else snapshot.find_stored_documents(ids)
+        sources = {document.source for document in stored.values()} - {None}
+        present = {path for path in sources if path and os.path.lexists(to_absolute_path(self._store.source_root, path))}
+        return [key for key in ids if key in stored and stored[key].source in present]
+
+    def _list_gone_roots(self, paths: Sequence[Path]) -> list[str]:
+        """Return the roots at or below some paths that are gone from the disk."""
+        roots = ((root.path, Path(parse_path(root.path))) for root in self.roots())
+        return [
+            shown for shown, path in roots
+            if not os.path.lexists(path) and any(path.is_relative_to(place) for place in paths)
+        ]  # fmt: skip
 
     def update(
         self,
@@ -63,8 +122,8 @@ class CollectionEditor(CollectionSearcher):
         *,
         text: str | None = None,
         title: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        payload: Any = None,
+        metadata: Mapping[str, object] | None = None,
+        payload: object = None,
     ) -> Document:
         """Change a document; returns it as it is then. See `update_many`."""
         text, title = list_values([text, title], "text and title")
@@ -81,11 +140,11 @@ class CollectionEditor(CollectionSearcher):
         where: Where | None = None,
         texts: Iterable[str | None] | None = None,
         titles: Iterable[str | None] | None = None,
-        metadatas: Iterable[Mapping[str, Any] | None] | None = None,
-        payloads: Iterable[Any] | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        vectors: Any = None,
-        missing: str = OnMissing.ERROR,
+        metadatas: Iterable[Mapping[str, object] | None] | None = None,
+        payloads: Iterable[object] | None = None,
+        metadata: Mapping[str, object] | None = None,
+        vectors: object = None,
+        missing: AnyOnMissing = OnMissing.ERROR,
     ) -> list[str]:
         """Change documents; returns the ids of those that were changed. On bad input none is.
 
@@ -110,7 +169,7 @@ class CollectionEditor(CollectionSearcher):
             self._change_documents({key: changes[key] for key in keys})
         return keys
 
-    def set_metadata(self, metadata: Mapping[str, Any]) -> None:
+    def set_metadata(self, metadata: Mapping[str, object]) -> None:
         """Replace the collection's own metadata by a JSON object of yours. Raises InputError, CollectionNotFoundError."""
         from vecsearch.documents.validation import validate_metadata
 
@@ -143,6 +202,26 @@ class CollectionEditor(CollectionSearcher):
                 batches.set_payload(key, changes[key].payload)
         self._write_texts(batches, encoded)
 
+    def _add_documents(
+        self, documents: Sequence[ParsedDocument], policy: OnConflict, brought: BroughtVectors | None
+    ) -> AddReport:
+        """Store checked documents, with the vectors that were brought for them, if any."""
+        self._store.check_open()
+        if not documents:
+            return AddReport()
+        if brought is None:
+            self._store.upgrade()
+            self._load_encoder()  # before the lock: that may take as long as a download
+        with self._store.open_writer(self.name):
+            stored = self._find_existing_ids([document.id for document in documents], policy)
+            positions = [n for n, document in enumerate(documents) if not (document.id in stored and policy is OnConflict.SKIP)]
+            if brought is None:
+                self._write_texts(self._make_batch_writer(), [documents[n] for n in positions])
+            else:
+                self._add_vectors([documents[n] for n in positions], brought.select(positions))
+        counts = {"replaced" if policy is OnConflict.REPLACE else "skipped": len(stored)}
+        return AddReport([document.id for document in documents], added=len(documents) - len(stored), **counts)
+
     def _find_existing_ids(self, ids: Sequence[str], policy: OnConflict) -> set[str]:
         with self._store.open_snapshot(self.name) as snapshot:
             stored = {} if snapshot is None else snapshot.find_stored_documents(ids)
@@ -170,6 +249,24 @@ class CollectionEditor(CollectionSearcher):
             for document in documents:
                 batches.add(chunk(document, Split.TOKENS, encoder))
         batches.flush()
+        if documents and not self._has_told_languages:
+            self._has_told_languages = self._warn_of_languages(documents, read_name(encoder))
+
+    def _warn_of_languages(self, documents: Sequence[ParsedDocument], model: str) -> bool:
+        """Warn of documents in languages that the model does not know; returns whether there were any.
+
+        Who adds them one by one is told once: from then on nothing is looked for.
+        """
+        from vecsearch.indexing.language_counter import LanguageCounter
+        from vecsearch.text.language import free_model
+
+        languages = LanguageCounter()
+        languages.add_some(documents, model)
+        try:
+            return languages.warn(model, self.name)
+        finally:
+            if len(documents) > 1:  # else the next one needs it again
+                free_model()
 
     def _add_vectors(self, documents: Sequence[ParsedDocument], vectors: BroughtVectors) -> None:
         """Store documents of one chunk, with the vectors that were brought for them, or without."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +21,15 @@ from vecsearch.core.encoder_fields import read_dimension, read_max_tokens, read_
 from vecsearch.core.errors import InputError, StorageError, UnavailableError, UsageError
 from vecsearch.core.results import Hits
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
-from vecsearch.core.types import AnyPath, Fusion, Mode, Split, VectorOrigin, Where
+from vecsearch.core.types import AnyFusion, AnyMode, AnyPath, Fusion, Mode, Split, Threshold, VectorOrigin, Where, WindowSize
 from vecsearch.encoders.base import TextEncoder, TokenEncoder
 from vecsearch.encoders.unit_vectors import encode_documents
 from vecsearch.search import engine, selection
 from vecsearch.search.engine import ResultOptions
 from vecsearch.search.recommend import PreferenceProfile
 from vecsearch.search.retrieval import Query
-from vecsearch.stores.base import CollectionInfo, Ids, Snapshot, Vector
+from vecsearch.search.selection import StoredExample
+from vecsearch.stores.base import CollectionInfo, Snapshot, Vector
 
 if TYPE_CHECKING:  # loaded by those who need it, so that a plain search from the shell does not wait
     from vecsearch.core.parsed import ParsedDocument
@@ -44,19 +46,20 @@ _ATTEMPTS: Final = 5  # at a question while others embed the collection with ano
 class SearchKeywords(TypedDict, total=False):
     """The keyword arguments of `search`, for its overloads."""
 
-    vector: Any
+    vector: object
     limit: int
     offset: int
-    mode: str
+    mode: AnyMode
     where: Where | None
-    min_similarity: float | str | None
-    fusion: str
+    min_similarity: Threshold | None
+    fusion: AnyFusion
     rerank: bool | str
-    group_by: str | None
+    group_by: Literal["document"] | None
     dedupe: bool
     mmr: float | None
-    window: int | str
+    window: WindowSize
     explain: bool
+    highlight: bool
 
 
 class CollectionSearcher(CollectionReader):
@@ -81,19 +84,20 @@ class CollectionSearcher(CollectionReader):
         self,
         query: str | Sequence[str] | Sequence[float] | Sequence[Sequence[float]] | NDArray[Any],
         *,
-        vector: Any = None,
+        vector: object = None,
         limit: int = LIMIT_DEFAULT,
         offset: int = 0,
-        mode: str = Mode.HYBRID,
+        mode: AnyMode = Mode.HYBRID,
         where: Where | None = None,
-        min_similarity: float | str | None = None,
-        fusion: str = Fusion.TMM,
+        min_similarity: Threshold | None = None,
+        fusion: AnyFusion = Fusion.TMM,
         rerank: bool | str = False,
-        group_by: str | None = None,
+        group_by: Literal["document"] | None = None,
         dedupe: bool = False,
         mmr: float | None = None,
-        window: int | str = 0,
+        window: WindowSize = 0,
         explain: bool = False,
+        highlight: bool = False,
     ) -> Hits | list[Hits]:
         """Return the hits of a query, best first: `limit` of them, after the first `offset`, whenever as many match.
 
@@ -107,8 +111,8 @@ class CollectionSearcher(CollectionReader):
         collection's own noise floor, below which a chunk is an answer only if it has half of the best possible BM25.
         `group_by="document"` keeps a document's best chunk, `dedupe` the best of near-duplicates and word forms; either counts
         the others in `Hit.group_size`. `mmr` in [0, 1] trades similarity (1) for variety (0). `window` adds so many neighbour
-        chunks on each side as `Hit.window`, or the whole "document"; `explain` the `Hit.explanation`. Pages by `offset` hold each
-        hit once where nobody writes.
+        chunks on each side as `Hit.window`, or the whole "document"; `explain` the `Hit.explanation`; `highlight` the
+        `Hit.snippet`: the sentence that holds most of the query. Pages by `offset` hold each hit once where nobody writes.
 
         Raises InputError, FilterError, DimensionMismatchError, CollectionNotFoundError, UnavailableError.
         """
@@ -133,8 +137,10 @@ class CollectionSearcher(CollectionReader):
                 options,
                 info,
                 load,
+                self._open_snapshot,
                 tokens=chosen_mode is not Mode.LEXICAL and vector is None,
                 reranker=_load_reranker(rerank, load),
+                highlight=highlight,
             )
             dimension, is_loaded = info.encoder.dimension, self._is_loaded(info, kind)
             rows = arguments.embed_queries(texts, matrix, chosen_mode, dimension=dimension, get_encoder=load, is_loaded=is_loaded)
@@ -160,17 +166,19 @@ class CollectionSearcher(CollectionReader):
         limit: int = LIMIT_DEFAULT,
         offset: int = 0,
         where: Where | None = None,
-        min_similarity: float | str | None = None,
-        group_by: str | None = None,
+        min_similarity: Threshold | None = None,
+        group_by: Literal["document"] | None = None,
         dedupe: bool = False,
         mmr: float | None = None,
-        window: int | str = 0,
+        window: WindowSize = 0,
         explain: bool = False,
+        highlight: bool = False,
     ) -> Hits:
         """Return the chunks most similar to a stored document (the mean of its chunks; never itself), a text, or a file's text.
 
-        Best first; for the other arguments see `search`. Raises InputError for an unknown id, CollectionNotFoundError,
-        DimensionMismatchError for a text beside vectors of another width that were brought.
+        An `id` such as "ID#3" is that chunk of the document, unless a document has that very id. Best first; for the other
+        arguments see `search`. Raises InputError for an unknown id, CollectionNotFoundError, DimensionMismatchError for a text
+        beside vectors of another width that were brought.
         """
         if (id is not None) + (text is not None) + (file is not None) != 1:
             raise UsageError("similar takes id, text, or file: exactly one of them")
@@ -185,12 +193,16 @@ class CollectionSearcher(CollectionReader):
         def prepare(info: CollectionInfo) -> tuple[Vector | None, ResultOptions]:
             load = self._bind_encoder(info)
             vector = None if document is None else _embed_document(document, load(), info)
-            return vector, _build_result_options(options, info, load)
+            return vector, _build_result_options(options, info, load, self._open_snapshot, highlight=highlight)
 
         def answer(snapshot: Snapshot, prepared: tuple[Vector | None, ResultOptions]) -> Hits:
             vector, wish = prepared
-            own = selection.select_chunks(snapshot, self.name, key=id, file=file)
-            vector = _load_centroid(snapshot, own, id) if vector is None else vector
+            if id is None:
+                own = selection.select_chunks(snapshot, self.name, key=None, file=file)
+            else:
+                example = selection.select_example(snapshot, self.name, id)
+                own, vector = example.document, _load_centroid(snapshot, example)
+            assert vector is not None
             least, _ = arguments.resolve_min_similarity(snapshot, options)
             return engine.search(snapshot, Query(None, vector, Mode.DENSE, options.where, least, exclude=own), wish)
 
@@ -204,12 +216,13 @@ class CollectionSearcher(CollectionReader):
         limit: int = LIMIT_DEFAULT,
         offset: int = 0,
         where: Where | None = None,
-        min_similarity: float | str | None = None,
-        group_by: str | None = None,
+        min_similarity: Threshold | None = None,
+        group_by: Literal["document"] | None = None,
         dedupe: bool = False,
         mmr: float | None = None,
-        window: int | str = 0,
+        window: WindowSize = 0,
         explain: bool = False,
+        highlight: bool = False,
     ) -> Hits:
         """Return chunks similar to some examples and not to others: a person's likes and dislikes serve as a profile.
 
@@ -228,18 +241,18 @@ class CollectionSearcher(CollectionReader):
         def prepare(info: CollectionInfo) -> tuple[dict[str, Vector], ResultOptions]:
             load = self._bind_encoder(info)
             texts = [example for example in examples if not isinstance(example, str)]
-            wish = _build_result_options(options, info, load, tokens=False)
+            wish = _build_result_options(options, info, load, self._open_snapshot, tokens=False, highlight=highlight)
             return {text.text: _embed_document(text, load(), info) for text in texts}, wish
 
         def answer(snapshot: Snapshot, prepared: tuple[dict[str, Vector], ResultOptions]) -> Hits:
             texts, wish = prepared
             ids = [example for example in examples if isinstance(example, str)]
-            own = {key: selection.select_chunks(snapshot, self.name, key=key, file=None) for key in ids}
-            centroids = {key: _load_centroid(snapshot, chunks, key) for key, chunks in own.items()}
+            stored = {key: selection.select_example(snapshot, self.name, key) for key in ids}
+            centroids = {key: _load_centroid(snapshot, example) for key, example in stored.items()}
             vectors = np.stack([centroids[example] if isinstance(example, str) else texts[example.text] for example in examples])
             profile = PreferenceProfile(vectors[: len(positives)], vectors[len(positives) :])
             least, _ = arguments.resolve_min_similarity(snapshot, options)
-            excluded = np.unique(np.concatenate([np.empty(0, np.int64), *own.values()]))
+            excluded = np.unique(np.concatenate([np.empty(0, np.int64), *(example.document for example in stored.values())]))
             return engine.recommend(
                 snapshot, Query(None, None, Mode.DENSE, options.where, least, exclude=excluded), wish, profile
             )
@@ -251,10 +264,10 @@ class CollectionSearcher(CollectionReader):
         question: str,
         *,
         max_tokens: int = CONTEXT_TOKENS_DEFAULT,
-        mode: str = Mode.HYBRID,
+        mode: AnyMode = Mode.HYBRID,
         rerank: bool | str = False,
         where: Where | None = None,
-        min_similarity: float | str | None = None,
+        min_similarity: Threshold | None = None,
     ) -> Context:
         """Pack the best passages for a language model: whole sentences, none twice, with numbered sources, within `max_tokens`.
 
@@ -269,7 +282,7 @@ class CollectionSearcher(CollectionReader):
         from vecsearch.search.context import pack
 
         packed = pack(question, hits, max_tokens=max_tokens, count_tokens=lambda text: len(read_token_spans(encoder, text)))
-        return replace(packed, pending_vectors=hits.pending_vectors)
+        return replace(packed, pending_vectors=hits.pending_vectors, reason=hits.reason)
 
     def embed(self, texts: Iterable[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Return the vectors of texts as documents, shape (len(texts), dimension), float32, each of length 1.
@@ -312,17 +325,20 @@ def _build_result_options(
     options: SearchOptions,
     info: CollectionInfo,
     get_encoder: Callable[[], TextEncoder],
+    reopen: Callable[[], AbstractContextManager[Snapshot]],
     *,
     tokens: bool = True,
     reranker: Reranker | None = None,
+    highlight: bool = False,
 ) -> ResultOptions:
     encoder = get_encoder() if options.explain and tokens else None
     token_encoder = encoder if encoder is not None and isinstance(encoder, TokenEncoder) else None
     if token_encoder is not None and read_dimension(token_encoder) != info.encoder.dimension:
         token_encoder = None  # of a collection of vectors that a caller brought: they are no sums of its tokens
     return ResultOptions(
-        options.diversity, reranker, options.offset, options.window, options.whole_documents, options.explain, token_encoder
-    )
+        options.diversity, reranker, options.offset, options.window, options.whole_documents, options.explain, token_encoder,
+        bool(highlight), reopen,
+    )  # fmt: skip
 
 
 def _load_reranker(rerank: bool | str, get_encoder: Callable[[], TextEncoder]) -> Reranker | None:
@@ -347,12 +363,12 @@ def _embed_document(document: ParsedDocument, encoder: TextEncoder, info: Collec
     return engine.compute_centroid(encode_documents(encoder, texts))
 
 
-def _load_centroid(snapshot: Snapshot, chunks: Ids, key: str | None) -> Vector:
-    """Return the unit mean of a document's vectors, as far as they are made. Raises InputError where there is none."""
-    rows = snapshot.load_vectors(chunks.tolist())
+def _load_centroid(snapshot: Snapshot, example: StoredExample) -> Vector:
+    """Return the unit mean of an example's vectors, as far as they are made. Raises InputError where there is none."""
+    rows, key = snapshot.load_vectors(example.chunks.tolist()), example.id
     if not rows.any():
-        assert key is not None
-        if snapshot.find_stored_documents([key])[key].vector_origin is VectorOrigin.NONE:
+        stored = snapshot.find_stored_documents([key]).get(key)  # a row may be named by its key alone
+        if stored is not None and stored.vector_origin is VectorOrigin.NONE:
             raise InputError(f"the document {key!r} is stored without a vector: it cannot be compared; add it again with one")
         raise InputError(f"the vector of {key!r} is still to be made: vecsearch index --vectors-only, or fill_vectors()")
     return engine.compute_centroid(rows)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,7 +30,7 @@ def to_plain_value(value: Any, *, levels: int = NESTING_MAX + 1) -> JSON:
     dates and times as text in ISO 8601, a UUID as text. Raises ValueError for anything else, or more than `levels` of nesting.
     """
     if type(value) in _PLAIN_TYPES:
-        return value
+        return _to_finite(value) if type(value) is float else value
     if isinstance(value, Enum):
         return to_plain_value(value.value, levels=levels)
     for kind, convert in _CONVERSIONS.items():
@@ -50,8 +51,9 @@ def _convert_container(value: Any, levels: int) -> JSON:
         return [to_plain_value(inner, levels=levels) for inner in value]
     if hasattr(value, "dtype") and hasattr(value, "tolist"):
         return _convert_array(value, levels)
-    if hasattr(value, "as_py"):  # of Arrow
-        return to_plain_value(value.as_py(), levels=levels)
+    for name in ("as_py", "to_list"):  # of Arrow, of polars
+        if hasattr(value, name):
+            return to_plain_value(getattr(value, name)(), levels=levels)
     raise ValueError(f"got {type(value).__name__}")
 
 
@@ -59,8 +61,14 @@ def _to_plain_key(key: Any) -> Any:
     return str.__str__(key) if isinstance(key, str) else key  # any other is refused where the value is checked
 
 
-def _to_text(value: date | UUID) -> str:
-    text = value.isoformat() if isinstance(value, date) else str(value)
+def _to_finite(value: float) -> float:
+    if not isfinite(value):
+        raise ValueError(f"got {value}, which JSON does not have")
+    return float.__float__(value)
+
+
+def _to_text(value: date | time | UUID) -> str:
+    text = str(value) if isinstance(value, UUID) else value.isoformat()
     if text == "NaT":
         raise ValueError(_NO_TIME)
     return text
@@ -94,5 +102,5 @@ def _format_times(times: Any) -> JSON:
 
 
 _CONVERSIONS: Final[Mapping[type, Callable[[Any], JSON]]] = {
-    str: str.__str__, int: int.__int__, float: float.__float__, date: _to_text, UUID: _to_text,
+    str: str.__str__, int: int.__int__, float: _to_finite, date: _to_text, time: _to_text, UUID: _to_text,
 }  # fmt: skip

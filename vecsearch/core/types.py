@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from os import PathLike
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from vecsearch.core.previews import build_html_table, format_fields, shorten_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 AnyPath: TypeAlias = str | PathLike[str]
-JSON: TypeAlias = Any  # what json.loads gives
+JSON: TypeAlias = Any  # what json.loads gives, as which it is typed: a caller knows what its own values are
 Metadata: TypeAlias = Mapping[str, JSON]
-Where: TypeAlias = Mapping[str, Any]
+Where: TypeAlias = Mapping[str, object]
 ChunkId: TypeAlias = int
 Location: TypeAlias = Mapping[str, JSON]  # see Section; of a chunk, lines and rows are [first, last]
 
@@ -70,11 +76,13 @@ class VectorOrigin(IntEnum):
 
 
 class SourceState(StrEnum):
-    """How a file stands: all of it is held; the newest attempt failed, what it gave before is kept; a run was interrupted."""
+    """How a file stands: all of it is held; the newest attempt failed, what it gave before is kept; a run was interrupted; a walk
+    passed it over."""
 
     INDEXED = "indexed"
     FAILED = "failed"
     UNFINISHED = "unfinished"
+    SKIPPED = "skipped"
 
 
 class Severity(StrEnum):
@@ -91,6 +99,18 @@ class Fusion(StrEnum):
     RECIPROCAL_RANK = "rrf"
     MIN_MAX = "minmax"
     Z_SCORE = "zscore"
+
+
+# What callers may pass for a member of a closed choice: its name, which editors complete and type checkers check.
+AnyMode: TypeAlias = Mode | Literal["hybrid", "dense", "lexical"]
+AnySplit: TypeAlias = Split | Literal["tokens", "paragraphs", "lines"]
+AnyOnConflict: TypeAlias = OnConflict | Literal["error", "skip", "replace"]
+AnyOnMissing: TypeAlias = OnMissing | Literal["error", "skip"]
+AnyListOrder: TypeAlias = ListOrder | Literal["id", "added"]
+AnyPrecision: TypeAlias = Precision | Literal["float16", "float32"]
+AnyFusion: TypeAlias = Fusion | Literal["tmm", "rrf", "minmax", "zscore"]
+Threshold: TypeAlias = float | Literal["auto"]  # a similarity, or the noise floor
+WindowSize: TypeAlias = int | Literal["document"]  # neighbours on each side, or all chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +140,7 @@ class ChunkLocation:
     location: Location = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Document:
     """A stored document. `source` is the absolute path of its file, None where it came from code or a pipe.
 
@@ -135,7 +155,20 @@ class Document:
     metadata: Metadata
     chunks: tuple[ChunkLocation, ...]
     payload: JSON = None
-    vectors: Any = field(default=None, compare=False, repr=False)
+    vectors: NDArray[np.float32] | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        """Return the id, the title, the number of chunks and the beginning of the text."""
+        title = {} if self.title is None else {"title": shorten_text(self.title)}
+        return format_fields("Document", id=self.id, **title, chunks=len(self.chunks), text=shorten_text(self.text))
+
+    def _repr_html_(self) -> str:
+        """Return a table of the fields, which notebooks show."""
+        rows = [("id", self.id), ("title", self.title), ("source", self.source), ("chunks", f"{len(self.chunks):,}")]
+        rows += [(f"metadata: {key}", str(value)) for key, value in self.metadata.items()]
+        return build_html_table(
+            (), [(name, value) for name, value in [*rows, ("text", shorten_text(self.text, limit=200))] if value]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +193,7 @@ class ScoredChunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that was indexed, or should have been. `indexed_at` is UTC in ISO 8601; `error` says why it failed."""
+    """A file that was indexed, or should have been. `indexed_at` is UTC in ISO 8601; `error`: why it failed or was skipped."""
 
     source: str
     state: SourceState
@@ -178,6 +211,23 @@ class Finding:
     what: str
     meaning: str
     fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that `doctor` looked at, and what it noticed there: nothing where all is well."""
+
+    what: str
+    findings: tuple[Finding, ...] = ()
+
+
+class CheckReport(list[Finding]):
+    """What is wrong with a database, the worst first, and all the `checks` that were made, in order."""
+
+    def __init__(self, checks: Iterable[Check] = ()) -> None:
+        self.checks = tuple(checks)
+        findings = (finding for check in self.checks for finding in check.findings)
+        super().__init__(sorted(findings, key=lambda finding: finding.severity is not Severity.ERROR))
 
 
 def format_count(count: int, noun: str) -> str:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 from vecsearch.core.encoder_fields import read_max_tokens, read_token_count, read_token_spans
 from vecsearch.core.errors import VecsearchWarning
@@ -32,15 +32,6 @@ class TokenWindow(Protocol):
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
         """Return half-open character ranges of the tokens of a text, uncut and without special tokens, in order."""
-        ...
-
-
-@runtime_checkable
-class TokenCounting(Protocol):
-    """What has a quicker way to the number of `token_spans`."""
-
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens the whole text has, without special tokens."""
         ...
 
 
@@ -68,7 +59,7 @@ def chunk_document(document: ParsedDocument, split: Split, window: TokenWindow) 
         token_spans=partial(read_token_spans, window),
         sections=[replace(section, context=contexts[section.context]) for section in document.sections],
         cost=lambda context: costs.get(context, 0),
-        count_tokens=count_tokens if isinstance(window, TokenCounting) else None,
+        count_tokens=count_tokens if hasattr(window, "count_tokens") else None,
     )
     if not spans:  # a title alone
         return ChunkInputs((ChunkSpan(0, 0),), (title,))

@@ -182,6 +182,7 @@ class SentenceTransformersEncoder:
 
 def _load_model(folder: Path, name: str, device: str) -> SentenceTransformer:
     model_safety.check_model(folder, name)
+    model_files.require_sentence_transformers(name)
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:

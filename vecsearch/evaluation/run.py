@@ -13,7 +13,7 @@ from vecsearch.api.collection import Collection
 from vecsearch.core.batched import batched
 from vecsearch.core.checks import check_choice
 from vecsearch.core.errors import InputError
-from vecsearch.core.types import Mode
+from vecsearch.core.types import AnyMode, Mode
 from vecsearch.evaluation.measures import Interval, Measure, Values, compute_interval, compute_measures
 
 DEPTH: Final = 100  # documents requested for a query: all that the measures look at
@@ -60,7 +60,7 @@ class Difference:
 
 
 def evaluate(
-    collection: Collection, queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]], *, mode: str = Mode.HYBRID,
+    collection: Collection, queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]], *, mode: AnyMode = Mode.HYBRID,
     options: Mapping[str, Any] = _NO_OPTIONS, progress: Callable[[int], None] | None = None,
 ) -> Run:  # fmt: skip
     """Run the queries that have a relevant document, and measure the first DEPTH documents of each answer.

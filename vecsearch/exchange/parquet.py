@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.errors import InputError, UnavailableError, UnreadableFileError
+from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.nesting import load_json
+from vecsearch.core.optional_packages import import_optional
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.exchange.jsonl import HEADER_KEY
 from vecsearch.exchange.transfer_records import (
@@ -165,11 +165,4 @@ def _parse_json_text(value: Any) -> Any:
 
 
 def _import_pyarrow(part: str = "") -> Any:
-    try:
-        return import_module(f"pyarrow.{part}" if part else "pyarrow")
-    except ModuleNotFoundError as error:
-        if error.name != "pyarrow":
-            raise  # it is there but broken: that is not to be hidden
-        raise UnavailableError(
-            "pyarrow, which reads and writes Parquet, is not installed; pip install 'vecsearch[parquet]'"
-        ) from error
+    return import_optional(f"pyarrow.{part}" if part else "pyarrow", extra="parquet")

@@ -26,6 +26,7 @@ from vecsearch.core.filters import (
     RegexMatch,
     SourceWithin,
 )
+from vecsearch.core.types import VectorOrigin
 from vecsearch.stores.base import Snapshot, Store
 
 METADATA: Mapping[str, Mapping[str, Any]] = {
@@ -131,6 +132,7 @@ def find(snapshot: Snapshot, where: Filter) -> set[str]:
     chunks, ids = snapshot.select(where), snapshot.list_document_ids(where=where)
     found_ids = {id for id, _ in locate(snapshot, snapshot.find_nearest(make_vector("any"), 10_000, within=chunks).ranked)}
     assert ids == sorted(found_ids)
+    assert snapshot.count_documents(where) == len(ids)
     assert len(chunks) == sum(len(document.chunks) for document in snapshot.load_documents(ids))
     return found_ids
 
@@ -280,6 +282,22 @@ def test_filters_follow_changed_metadata(filled_store: Store) -> None:
         writer.delete_documents(["a"])
     with open_snapshot(filled_store) as snapshot:
         assert find(snapshot, where) == {"b"}
+
+
+def test_documents_are_counted_with_a_filter_whether_they_have_vectors_or_not(filled_store: Store) -> None:
+    waiting = make_document("waiting", "x\ny\nz", metadata={"n": 1}, vector_origin=VectorOrigin.NONE)
+    where = Compare("n", Comparison.EQUAL, 1)
+    with filled_store.open_snapshot("another") as missing:
+        assert missing is None
+    write(filled_store, [waiting])
+    with open_snapshot(filled_store) as snapshot:
+        assert snapshot.count_documents() == snapshot.count_documents(And(())) == len(METADATA) + 1
+        assert snapshot.count_documents(where) == len(snapshot.list_document_ids(where=where)) == 2
+        assert snapshot.count_documents(Or(())) == snapshot.count_documents(Exists("nowhere")) == 0
+    with filled_store.open_writer(COLLECTION) as writer:
+        writer.delete_documents(["one", "missing"])
+    with open_snapshot(filled_store) as snapshot:
+        assert (snapshot.count_documents(where), snapshot.count_documents(Not(where))) == (1, len(METADATA) - 1)
 
 
 def test_a_long_text_is_found_by_all_of_it(store: Store) -> None:

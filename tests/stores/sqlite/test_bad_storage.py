@@ -451,7 +451,7 @@ def test_a_damaged_file_is_found_out_by_doctor_and_never_ends_in_a_traceback(she
     damage(folder / DATABASE_FILE, (folder / DATABASE_FILE).stat().st_size)
     result = shell("doctor")
     assert result.status == 1
-    assert "error: " in result.out
+    assert "error  " in result.out
     assert result.err == ""
     (tmp_path / "new.txt").write_text("new")
     for arguments in (

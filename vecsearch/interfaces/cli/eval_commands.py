@@ -15,6 +15,7 @@ import click
 
 from vecsearch.core.errors import InputError, VecsearchWarning
 from vecsearch.core.types import Mode, format_count, format_names
+from vecsearch.interfaces.cli import streams
 from vecsearch.interfaces.cli.optional_values import OptionalValueCommand
 from vecsearch.interfaces.cli.options import CliContext, add_common_options, add_rerank_option, fusion_option, parse_rerank_option
 from vecsearch.interfaces.rendering import terminal_safe
@@ -200,7 +201,7 @@ def _is_interactive(options: CliContext) -> bool:
 
 def _print_note(options: CliContext, line: str) -> None:
     if not options.quiet:
-        click.echo(terminal_safe.make_printable(line), err=True)
+        streams.print_line(line)
 
 
 def _warn(line: str) -> None:
@@ -215,7 +216,7 @@ def _check_thresholds(run: Run, thresholds: Sequence[Threshold]) -> int:
     under = [(measure, run.mean(measure), bound) for measure, bound in thresholds if run.mean(measure) < bound]
     if under:
         failures = "; ".join(f"{measure} {value:.4f} is less than {bound:g}" for measure, value, bound in under)
-        click.echo(f"Error: mode {run.mode}: {failures}", err=True)
+        streams.print_line(f"Error: mode {run.mode}: {failures}")
     return 1 if under else 0
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vecsearch.core.types import Precision, format_count
+from vecsearch.core.types import AnyPrecision, Precision, format_count
 from vecsearch.interfaces.cli.options import CliContext, add_common_options
 from vecsearch.interfaces.rendering import terminal_safe
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--cancel", is_flag=True, help="Discard what an interrupted run has made.")
 @add_common_options
-def reembed(options: CliContext, model: str | None, precision: str | None, cancel: bool) -> None:
+def reembed(options: CliContext, model: str | None, precision: AnyPrecision | None, cancel: bool) -> None:
     """Embed all documents again with another model.
 
     Searches use the old vectors until all new ones are there. Interrupted, the same command continues where it stopped.

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import codecs
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import TextIO
+from typing import Final, TextIO
+
+import click
+
+from vecsearch.interfaces.rendering.terminal import Color, Style, Terminal
+from vecsearch.interfaces.rendering.terminal_safe import make_printable
+
+_STYLES: Final[Mapping[str, Style]] = {"Error:": Style.ERROR, "Warning:": Style.WARNING}
+_line_printers: Final[list[Callable[[str], object]]] = []  # of what keeps the last lines of the terminal for itself
 
 
 class _EscapingAscii(TextIOWrapper):
@@ -39,3 +49,41 @@ def get_encoding(stream: TextIO) -> str:
         return codecs.lookup(getattr(stream, "encoding", None) or "utf-8").name
     except LookupError:
         return "ascii"
+
+
+def print_line(line: str) -> None:
+    """Print a line to stderr, above a progress bar where there is one; on a terminal by its words, with a red `Error:`."""
+    if _line_printers:
+        _line_printers[-1](make_printable(line))
+        return
+    terminal = detect_terminal()
+    for part in terminal.wrap(make_printable(line)):
+        lead = next((lead for lead in _STYLES if part.startswith(lead)), "")
+        styled = terminal.style(lead, _STYLES[lead]) if lead else ""
+        click.echo(styled + part[len(lead) :], err=True, color=terminal.has_colors)
+
+
+def detect_terminal() -> Terminal:
+    """Return what stderr leads to."""
+    return Terminal.detect(_read_color(sys.argv), sys.stderr)
+
+
+def _read_color(arguments: Sequence[str]) -> Color:
+    """Return what --color says, also where the command line as a whole is not understood."""
+    last = Color.AUTO
+    for at, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name == "--color":
+            value = value or "".join(arguments[at + 1 : at + 2])
+            last = Color(value) if value in set(Color) else last
+    return last
+
+
+@contextmanager
+def print_lines(printer: Callable[[str], object]) -> Iterator[None]:
+    """Let this print the lines for stderr while the block runs."""
+    _line_printers.append(printer)
+    try:
+        yield
+    finally:
+        _line_printers.remove(printer)
