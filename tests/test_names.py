@@ -21,18 +21,18 @@ VERBS = frozenset(
     extend extract fail feed fetch fill filter find finish fit flag flatten flush fold follow forget fork format forward free
     from fuse gather generate get give group guard guess handle has hash have hide hold identify ignore import increase index
     infer inflate inherit init insert inspect interpolate interrupt intersect is iter iterate join keep kill label launch
-    leave limit link list listen load locate lock log look lookup make map mark mask match matches measure merge migrate mix
+    leave like limit link list listen load locate lock log look lookup make map mark mask match matches measure merge migrate mix
     move name negate next normalize note notify number observe obtain offer omit open optimize order pack pad page parse pass
-    patch pause pick place plan point pool pop prefer prepare preserve print process profile prompt prune publish pull pump
-    push put quantize query queue quiet quote raise rank rate reach read rebuild receive rechunk recommend record recover
-    redirect reduce reembed reencode refit refresh refuse register rehearse release reload remake remember remove rename
+    patch pause personalize pick place plan point pool pop prefer prepare preserve print process profile prompt prune publish
+    pull pump push put quantize query queue quiet quote raise rank rate reach read rebuild receive rechunk recommend record
+    recover redirect reduce reembed reencode refit refresh refuse register rehearse release reload remake remember remove rename
     render renew reorder repair repeat replace report request require rerank rescore reserve reset resolve restore restrict
     resume retrieve return reuse rewrite roll rollback round run sample save scale scan schedule score search seek segment
     select send separate serialize serve set shade shorten should show sign silence simulate skip sleep slice smooth snapshot
     sort spawn spell split spool spread standardize start stem step stop store stretch strip style submit subtract sum
     summarize supersede swap sync take tell terminate test tidy time to tokenize touch trace track train transform translate
-    treat trim truncate try unify unlink unpack unquote unwrap update upgrade upsert use validate verify visit wait walk warm
-    warn watch weigh widen work wrap write yield
+    treat trim truncate try unify unlike unlink unpack unquote unwrap update upgrade upsert use validate verify visit wait walk
+    warm warn watch weigh widen work wrap write yield
     """.split()
 )
 QUESTIONS = frozenset("is has can should needs are".split())  # a boolean's first word

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from vecsearch.api.async_collection import open_async as open_async
     from vecsearch.api.collection import Collection
     from vecsearch.api.database import Database
+    from vecsearch.api.inspect_text import inspect as inspect
+    from vecsearch.api.map_documents import map_documents
     from vecsearch.api.open import connect, load_encoder, restore
     from vecsearch.api.open import open as open
+    from vecsearch.core.document_map import DocumentMap, MapPoint
     from vecsearch.core.errors import (
         CollectionChangedError,
         CollectionNotFoundError,
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
         VecsearchWarning,
     )
     from vecsearch.core.files import FailedFile, IndexReport, SkippedFile
+    from vecsearch.core.inspection import InspectedToken, Inspection, Neighbour, TextInspection, WordComparison, WordPlace
+    from vecsearch.core.preferences import Preference, Profile, ProfileSummary
     from vecsearch.core.results import (
         AddReport,
         ChunkWindow,
@@ -95,7 +100,10 @@ _HOMES = {
     "vecsearch.api.async_collection": ("AsyncCollection", "open_async"),
     "vecsearch.api.collection": ("Collection",),
     "vecsearch.api.database": ("Database",),
+    "vecsearch.api.inspect_text": ("inspect",),
+    "vecsearch.api.map_documents": ("map_documents",),
     "vecsearch.api.open": ("connect", "load_encoder", "open", "restore"),
+    "vecsearch.core.document_map": ("DocumentMap", "MapPoint"),
     "vecsearch.core.errors": (
         "CollectionChangedError",
         "StorageIOError",
@@ -128,6 +136,10 @@ _HOMES = {
         "IndexReport",
         "SkippedFile",
     ),
+    "vecsearch.core.inspection": (
+        "InspectedToken", "Inspection", "Neighbour", "TextInspection", "WordComparison", "WordPlace",
+    ),
+    "vecsearch.core.preferences": ("Preference", "Profile", "ProfileSummary"),
     "vecsearch.core.roots": ("IgnoredDocument", "Root", "RootOptions"),
     "vecsearch.core.row_options": ("RowOptions",),
     "vecsearch.core.results": (
@@ -202,6 +214,7 @@ __all__ = [
     "DiskFullError",
     "Document",
     "DocumentExistsError",
+    "DocumentMap",
     "DocumentNotFoundError",
     "DocumentSummary",
     "Encoder",
@@ -220,14 +233,21 @@ __all__ = [
     "ImportReport",
     "IndexReport",
     "InputError",
+    "InspectedToken",
+    "Inspection",
     "KeySummary",
+    "MapPoint",
     "Mode",
     "ModelMismatchError",
+    "Neighbour",
     "NotADatabaseError",
     "OnConflict",
     "OnMissing",
     "PackedSource",
     "Precision",
+    "Preference",
+    "Profile",
+    "ProfileSummary",
     "QueryProfile",
     "ReadOnlyError",
     "ReembedReport",
@@ -244,6 +264,7 @@ __all__ = [
     "StorageError",
     "StorageIOError",
     "TextEncoder",
+    "TextInspection",
     "TokenAttribution",
     "TokenEncoder",
     "TokenRows",
@@ -255,9 +276,13 @@ __all__ = [
     "VecsearchError",
     "VecsearchWarning",
     "VectorAccess",
+    "WordComparison",
+    "WordPlace",
     "__version__",
     "connect",
+    "inspect",
     "load_encoder",
+    "map_documents",
     "open_async",
     "restore",
 ]

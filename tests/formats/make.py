@@ -44,6 +44,8 @@ def make(place: Path) -> None:
         collection.optimize()
         collection.add(["brought along"], ids=["brought"], vectors=np.eye(1, 384))
         collection.add(["added after the index file"], ids=["tail"])
+        collection.like("ann", ["leap", "kept/ü"])
+        collection.unlike("ann", ["moon"], weight=0.5)
     with vecsearch.open(place / "database", collection="exact", precision="float32") as collection:
         collection.add(["one of another collection"], ids=["other"])
     with vecsearch.open(place / "database", collection="mixed") as collection:

@@ -14,7 +14,7 @@ import vecsearch
 from tests.fakes import FakeEncoder
 from vecsearch.documents.loaders.raw_file import RawFile
 from vecsearch.encoders import registry
-from vecsearch.indexing import batch_writer
+from vecsearch.indexing import batch_writer, read_files
 from vecsearch.stores.sqlite.store import SQLiteStore
 
 OLD, NEW = FakeEncoder(1, max_tokens=1), FakeEncoder(2, dimension=24, max_tokens=1)  # so that texts are counted
@@ -197,7 +197,8 @@ def test_a_file_that_comes_back_within_the_run_keeps_its_documents(tmp_path, db)
 
 
 def test_each_document_is_counted_once_where_two_runs_read_the_same_files(tmp_path, db, monkeypatch):
-    monkeypatch.setattr(batch_writer, "BATCH_SECONDS", math.inf)  # one batch, however slow the machine is
+    monkeypatch.setattr(batch_writer, "BATCH_SECONDS", math.inf)  # one batch of one group, however slow the machine is
+    monkeypatch.setattr(read_files, "GROUP_SECONDS", math.inf)
     folder = tmp_path / "files"
     folder.mkdir()
     for n in range(8):

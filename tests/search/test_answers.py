@@ -185,20 +185,51 @@ def get_sides(hit: vecsearch.Hit) -> dict[str, float]:
 # -- examples
 
 
-def test_recommended_are_those_nearest_to_a_like_and_not_nearer_to_a_dislike(mixed: vecsearch.Collection) -> None:
+def get_vectors(document: vecsearch.Document) -> Any:
+    assert document.vectors is not None
+    return document.vectors
+
+
+def test_every_example_votes_by_the_third_power_of_its_cosine_beyond_the_mean(mixed: vecsearch.Collection) -> None:
     hits = mixed.recommend(["jump", "river"], ["money"], limit=100)
     assert not {"jump", "river", "money"} & set(list_ids(hits))
-    assert list_ids(hits)[:2] == ["jumping", "jumps"] or list_ids(hits)[:2] == ["jumps", "jumping"]
-    rows = {key: mixed.search(TEXTS[key], mode="dense", limit=100) for key in ("jump", "river", "money")}
-    near = {key: {(hit.id, hit.chunk_index): hit.score for hit in hits} for key, hits in rows.items()}
+    assert set(list_ids(hits)[:2]) == {"jumping", "jumps"}
+    documents = mixed.get(list(mixed), include_vectors=True)
+    rows = {(document.id, n): row for document in documents for n, row in enumerate(get_vectors(document))}
+    mean = np.mean(list(rows.values()), axis=0) * len(rows) / (len(rows) + 16)
+    centered = {key: (row - mean) / np.linalg.norm(row - mean) for key, row in rows.items()}
     for hit in hits:
-        positive_similarity = max(near[key][hit.id, hit.chunk_index] for key in ("jump", "river"))
-        negative_similarity = near["money"][hit.id, hit.chunk_index]
-        assert hit.similarity == pytest.approx(positive_similarity, abs=1e-3)
-        assert hit.score == pytest.approx(
-            positive_similarity if positive_similarity >= negative_similarity else -negative_similarity, abs=1e-3
-        )
+        key = (hit.id, hit.chunk_index)
+        votes = [(centered[key] @ centered[example, 0]) ** 3 for example in ("jump", "river", "money")]
+        assert hit.score**3 == pytest.approx((votes[0] + votes[1] - 0.5 * votes[2]) / 2.5, abs=1e-4)
+        assert hit.similarity == pytest.approx(max(rows[key] @ rows[example, 0] for example in ("jump", "river")), abs=1e-3)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_in_a_large_collection_the_best_are_found_and_pages_hold_each_once(tmp_path: Path) -> None:
+    draws = np.random.default_rng(3)
+    topics = draws.normal(size=(40, 24))
+    rows = topics[np.arange(5_000) % 40] + draws.normal(size=(5_000, 24)) + 1
+    with vecsearch.open(tmp_path / "x.vec", model=FakeEncoder(dimension=24)) as collection:
+        ids = [f"{n:04}" for n in range(5_000)]
+        collection.add(None, ids=ids, vectors=rows, metadatas=[{"n": n} for n in range(5_000)])
+        likes, dislikes = [ids[n] for n in (0, 40, 80, 7, 47, 13)], [ids[3], ids[43]]
+        whole = collection.recommend(likes, dislikes, limit=5_000)
+        assert sorted(list_ids(whole)) == sorted(set(ids) - {*likes, *dislikes})
+        unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        centered = unit - unit.mean(axis=0)
+        centered /= np.linalg.norm(centered, axis=1, keepdims=True)
+        weights = np.array([1] * 6 + [-0.5] * 2)
+        exact = (centered @ centered[[int(id) for id in (*likes, *dislikes)]].T) ** 3 @ weights
+        exact[[int(id) for id in (*likes, *dislikes)]] = -9
+        best = set(np.argsort(-exact)[:20].tolist())
+        assert len(best & {int(id) for id in list_ids(whole)[:20]}) >= 19
+        pages = [hit.id for at in range(0, 1_200, 150) for hit in collection.recommend(likes, dislikes, limit=150, offset=at)]
+        assert pages == list_ids(whole)[:1_200]
+        similar = [hit.id for hit in whole if hit.similarity is not None and hit.similarity >= 0.5]
+        assert len(similar) > 400  # more than are near to the profile's directions at first
+        assert set(list_ids(collection.recommend(likes, dislikes, limit=5_000, min_similarity=0.5))) == set(similar)
+        assert len(collection.recommend(likes, limit=30, where={"n": {"$lt": 100}})) == 30
 
 
 def test_examples_may_be_texts_and_all_options_hold(mixed: vecsearch.Collection) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from tests.stores.memory_snapshot import MemoryDocument, MemoryFile, MemorySnapshot, MemoryState
 from vecsearch.core.errors import CollectionNotFoundError, DatabaseLockedError, InputError, ReadOnlyError, StorageError
+from vecsearch.core.preferences import Preference
 from vecsearch.core.roots import Root
 from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.source_paths import to_absolute_path
@@ -154,7 +155,7 @@ class MemoryWriter:
         info = replace(old.info, version=(old.info.identity, next(self._store.numbers)))
         new = replace(
             old, info=info, documents=dict(old.documents), files=dict(old.files), roots=dict(old.roots),
-            ignored=set(old.ignored),
+            ignored=set(old.ignored), preferences=dict(old.preferences),
         )  # fmt: skip
         yield new
         waiting = sum(len(document.pending) for document in new.documents.values())
@@ -296,6 +297,17 @@ class MemoryWriter:
         with self._change() as state:
             return sum(state.roots.pop(path, None) is not None for path in paths)
 
+    def set_preferences(self, profile: str, preferences: Sequence[Preference]) -> None:
+        with self._change() as state:
+            state.preferences.update(((profile, one.id), one) for one in preferences)
+
+    def delete_preferences(self, profile: str, ids: Sequence[str] | None = None) -> int:
+        with self._change() as state:
+            gone = [key for key in state.preferences if key[0] == profile and (ids is None or key[1] in ids)]
+            for key in gone:
+                del state.preferences[key]
+            return len(gone)
+
     def attach_vectors(self, vectors: Mapping[ChunkId, Vector]) -> int:
         count = 0
         with self._change() as state:
@@ -393,8 +405,9 @@ class MemoryReplacement:
             )
             documents = {key: document for key, document in built.documents.items() if key in live_state.documents}
             new_state = replace(
-                built, info=info, documents=documents, files=live_state.files, roots=live_state.roots, ignored=live_state.ignored
-            )
+                built, info=info, documents=documents, files=live_state.files, roots=live_state.roots, ignored=live_state.ignored,
+                preferences=live_state.preferences,
+            )  # fmt: skip
             states = {key: state for key, state in self._store.states.items() if key != self._key}
             self._store.states = {**states, (self._name, False): new_state}
 

@@ -18,6 +18,7 @@ import numpy as np
 from tests.stores.metadata_predicate import holds
 from vecsearch.core.filters import DocumentField, Filter
 from vecsearch.core.parsed import ChunkSpan
+from vecsearch.core.preferences import Preference, ProfileSummary
 from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
 from vecsearch.core.roots import IgnoredDocument, Root, RootList
 from vecsearch.core.settings import (
@@ -174,6 +175,7 @@ class MemoryState:
     cache: dict[str, Any]
     roots: dict[str, Root] = field(default_factory=dict)
     ignored: set[tuple[str, str]] = field(default_factory=set)  # stored paths of files, ids
+    preferences: dict[tuple[str, str], Preference] = field(default_factory=dict)  # by profile and id
 
     @cached_property
     def chunks(self) -> dict[ChunkId, MemoryChunk]:
@@ -305,6 +307,15 @@ class MemorySnapshot:
             return ids[:: 1 << ((max(len(ids), 1) - 1) // most).bit_length()]
         return ids if len(ids) <= most else ids[np.linspace(0, len(ids) - 1, most).astype(np.int64)]
 
+    def load_numbers(self, key: str, *, within: ChunkSet | None = None) -> ScoredChunks:
+        metadata = {chunk.id: json.loads(chunk.document.metadata).get(key) for chunk in self._state.chunks.values()}
+        numbers = {
+            id: float(value)
+            for id, value in metadata.items()
+            if isinstance(value, int | float) and not isinstance(value, bool) and _is_within(id, within)
+        }
+        return ScoredChunks(np.array(list(numbers), np.int64), np.array(list(numbers.values()), np.float64))
+
     def count_chunks(self) -> int:
         return len(self._state.chunks)
 
@@ -413,6 +424,14 @@ class MemorySnapshot:
 
     def count_sources(self, *, state: SourceState | None = None) -> int:
         return len(self.list_sources(state=state))
+
+    def load_profile(self, profile: str) -> list[Preference]:
+        known = (preference for (name, _), preference in sorted(self._state.preferences.items()) if name == profile)
+        return sorted(known, key=lambda preference: preference.at, reverse=True)
+
+    def list_profiles(self) -> list[ProfileSummary]:
+        names = sorted({name for name, _ in self._state.preferences})
+        return [_summarize(name, self.load_profile(name)) for name in names]
 
     def load_roots(self) -> RootList:
         ignored = (
@@ -538,3 +557,8 @@ def _is_within(chunk: ChunkId, chunks: ChunkSet | None) -> bool:
 @lru_cache(maxsize=100_000)
 def _analyze(stemmer: str, text: str) -> AnalyzedText:
     return get_analyzer(stemmer).analyze(text)
+
+
+def _summarize(name: str, preferences: list[Preference]) -> ProfileSummary:
+    likes = sum(preference.weight > 0 for preference in preferences)
+    return ProfileSummary(name, likes, len(preferences) - likes, preferences[0].at)

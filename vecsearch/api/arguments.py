@@ -111,9 +111,9 @@ def parse_search_options(
     """Return the options, checked. Raises InputError, FilterError."""
     if group_by not in (None, "document"):
         raise InputError(f"group_by must be 'document' or None, got {shorten_repr(group_by)}")
-    if mmr is not None and not (_is_number(mmr) and 0 <= mmr <= 1):
+    if mmr is not None and not (is_number(mmr) and 0 <= mmr <= 1):
         raise InputError(f"mmr must be a number from 0 (variety) to 1 (similarity), got {shorten_repr(mmr)}")
-    if not (min_similarity is None or min_similarity == AUTO or _is_number(min_similarity)):
+    if not (min_similarity is None or min_similarity == AUTO or is_number(min_similarity)):
         raise InputError(f"min_similarity must be a number or 'auto', got {shorten_repr(min_similarity)}")
     if offset and mmr is not None:
         raise UsageError("mmr chooses among what it looks at, and has no further page: leave offset or mmr out")
@@ -174,8 +174,9 @@ def parse_example(value: Any) -> str | ParsedDocument:
     raise InputError(f"an example is a document's id or {{'text': …}}, got {shorten_repr(value)}")
 
 
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, Real):  # NumPy's numbers too
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number, NumPy's too."""
+    if isinstance(value, bool) or not isinstance(value, Real):
         return False
     try:
         return math.isfinite(value)
@@ -190,13 +191,15 @@ def list_paths(paths: Iterable[AnyPath] | AnyPath) -> list[AnyPath]:
     return list(paths) if isinstance(paths, Set) else list_values(paths, "paths")
 
 
-def parse_examples(positive: Any, negative: Any) -> tuple[list[str | ParsedDocument], list[str | ParsedDocument]]:
-    """Return the examples of `recommend`. Raises InputError, UsageError where there is no positive one."""
+def parse_examples(
+    positive: Any, negative: Any, *, has_profile: bool = False
+) -> tuple[list[str | ParsedDocument], list[str | ParsedDocument]]:
+    """Return the examples of `recommend`. Raises InputError, UsageError where there is no positive one, and no profile."""
     if positive is None or isinstance(positive, str) or isinstance(negative, str):
         raise UsageError(_EXAMPLES)
     positives = [parse_example(example) for example in list_values(positive, "positive examples")]
     negatives = [parse_example(example) for example in list_values(negative, "negative examples")]
-    if not positives:
+    if not positives and not has_profile:
         raise UsageError(_EXAMPLES)
     return positives, negatives
 

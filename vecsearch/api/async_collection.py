@@ -87,6 +87,12 @@ class AsyncCollection:
 
     similar = _run_in_thread(Collection.similar)
     recommend = _run_in_thread(Collection.recommend)
+    like = _run_in_thread(Collection.like)
+    unlike = _run_in_thread(Collection.unlike)
+    forget_preferences = _run_in_thread(Collection.forget_preferences)
+    delete_profile = _run_in_thread(Collection.delete_profile)
+    get_profile = _run_in_thread(Collection.get_profile)
+    list_profiles = _run_in_thread(Collection.list_profiles)
     context = _run_in_thread(Collection.context)
     embed = _run_in_thread(Collection.embed)
 

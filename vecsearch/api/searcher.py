@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.api import arguments
-from vecsearch.api.arguments import Example, SearchOptions
+from vecsearch.api.arguments import SearchOptions
 from vecsearch.api.columns import list_values
 from vecsearch.api.reader import CollectionReader
 from vecsearch.core.checks import check_choice, check_limit, check_query
@@ -26,13 +26,14 @@ from vecsearch.encoders.base import TextEncoder, TokenEncoder
 from vecsearch.encoders.unit_vectors import encode_documents
 from vecsearch.search import engine, selection
 from vecsearch.search.engine import ResultOptions
-from vecsearch.search.recommend import PreferenceProfile
 from vecsearch.search.retrieval import Query
 from vecsearch.search.selection import StoredExample
+from vecsearch.search.votes import Votes
 from vecsearch.stores.base import CollectionInfo, Snapshot, Vector
 
 if TYPE_CHECKING:  # loaded by those who need it, so that a plain search from the shell does not wait
     from vecsearch.core.parsed import ParsedDocument
+    from vecsearch.core.preferences import Profile
     from vecsearch.search.context import Context
     from vecsearch.search.rerank import Reranker
 
@@ -60,6 +61,8 @@ class SearchKeywords(TypedDict, total=False):
     window: WindowSize
     explain: bool
     highlight: bool
+    profile: str | Profile | None
+    half_life: float | None
 
 
 class CollectionSearcher(CollectionReader):
@@ -98,6 +101,8 @@ class CollectionSearcher(CollectionReader):
         window: WindowSize = 0,
         explain: bool = False,
         highlight: bool = False,
+        profile: str | Profile | None = None,
+        half_life: float | None = None,
     ) -> Hits | list[Hits]:
         """Return the hits of a query, best first: `limit` of them, after the first `offset`, whenever as many match.
 
@@ -113,6 +118,7 @@ class CollectionSearcher(CollectionReader):
         the others in `Hit.group_size`. `mmr` in [0, 1] trades similarity (1) for variety (0). `window` adds so many neighbour
         chunks on each side as `Hit.window`, or the whole "document"; `explain` the `Hit.explanation`; `highlight` the
         `Hit.snippet`: the sentence that holds most of the query. Pages by `offset` hold each hit once where nobody writes.
+        `profile`: whose likes and dislikes raise or lower the best by up to a fifth of their score; see `recommend`.
 
         Raises InputError, FilterError, DimensionMismatchError, CollectionNotFoundError, UnavailableError.
         """
@@ -128,12 +134,13 @@ class CollectionSearcher(CollectionReader):
             chosen_mode = Mode.DENSE
         arguments.check_mode(chosen_mode, options, chosen_fusion, has_vector=vector is not None)
         kind = (matrix is None, chosen_mode, rerank, explain)
+        half_life = None if profile is None and half_life is None else _parse_half_life(half_life, profile)
 
         def prepare(info: CollectionInfo) -> tuple[Any, ResultOptions]:
             if matrix is not None:
                 self._check_requested_model(info)
             load = self._bind_encoder(info)
-            wish = _build_result_options(
+            wish = build_result_options(
                 options,
                 info,
                 load,
@@ -149,6 +156,8 @@ class CollectionSearcher(CollectionReader):
         def answer(snapshot: Snapshot, prepared: tuple[Any, ResultOptions]) -> list[Hits]:
             rows, wish = prepared
             least, keep_lexical = arguments.resolve_min_similarity(snapshot, options)
+            if profile is not None:
+                wish = replace(wish, votes=_load_votes(snapshot, profile, half_life))
             return [
                 engine.search(snapshot, Query(text, row, chosen_mode, options.where, least, keep_lexical, chosen_fusion), wish)
                 for text, row in zip(texts or repeat(None, len(rows)), rows, strict=True)
@@ -192,8 +201,8 @@ class CollectionSearcher(CollectionReader):
 
         def prepare(info: CollectionInfo) -> tuple[Vector | None, ResultOptions]:
             load = self._bind_encoder(info)
-            vector = None if document is None else _embed_document(document, load(), info)
-            return vector, _build_result_options(options, info, load, self._open_snapshot, highlight=highlight)
+            vector = None if document is None else embed_document(document, load(), info)
+            return vector, build_result_options(options, info, load, self._open_snapshot, highlight=highlight)
 
         def answer(snapshot: Snapshot, prepared: tuple[Vector | None, ResultOptions]) -> Hits:
             vector, wish = prepared
@@ -201,63 +210,12 @@ class CollectionSearcher(CollectionReader):
                 own = selection.select_chunks(snapshot, self.name, key=None, file=file)
             else:
                 example = selection.select_example(snapshot, self.name, id)
-                own, vector = example.document, _load_centroid(snapshot, example)
+                own, vector = example.document, load_centroid(snapshot, example)
             assert vector is not None
             least, _ = arguments.resolve_min_similarity(snapshot, options)
             return engine.search(snapshot, Query(None, vector, Mode.DENSE, options.where, least, exclude=own), wish)
 
         return self._ask(prepare, answer, kind=(document is None, explain))
-
-    def recommend(
-        self,
-        positive: Iterable[Example],
-        negative: Iterable[Example] = (),
-        *,
-        limit: int = LIMIT_DEFAULT,
-        offset: int = 0,
-        where: Where | None = None,
-        min_similarity: Threshold | None = None,
-        group_by: Literal["document"] | None = None,
-        dedupe: bool = False,
-        mmr: float | None = None,
-        window: WindowSize = 0,
-        explain: bool = False,
-        highlight: bool = False,
-    ) -> Hits:
-        """Return chunks similar to some examples and not to others: a person's likes and dislikes serve as a profile.
-
-        An example is the id of a stored document, or {"text": …}. A hit's similarity is the cosine to the most similar positive
-        one; what is more similar to a negative one comes last, with minus that cosine as its score. The examples themselves are
-        excluded. Best first; for the other arguments see `search`. Raises InputError for an unknown id, UsageError where there is
-        no positive example, CollectionNotFoundError, DimensionMismatchError as `similar` does.
-        """
-        options = arguments.parse_search_options(
-            limit=limit, offset=offset, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr,
-            window=window, explain=explain,
-        )  # fmt: skip
-        positives, negatives = arguments.parse_examples(positive, negative)
-        examples = [*positives, *negatives]
-
-        def prepare(info: CollectionInfo) -> tuple[dict[str, Vector], ResultOptions]:
-            load = self._bind_encoder(info)
-            texts = [example for example in examples if not isinstance(example, str)]
-            wish = _build_result_options(options, info, load, self._open_snapshot, tokens=False, highlight=highlight)
-            return {text.text: _embed_document(text, load(), info) for text in texts}, wish
-
-        def answer(snapshot: Snapshot, prepared: tuple[dict[str, Vector], ResultOptions]) -> Hits:
-            texts, wish = prepared
-            ids = [example for example in examples if isinstance(example, str)]
-            stored = {key: selection.select_example(snapshot, self.name, key) for key in ids}
-            centroids = {key: _load_centroid(snapshot, example) for key, example in stored.items()}
-            vectors = np.stack([centroids[example] if isinstance(example, str) else texts[example.text] for example in examples])
-            profile = PreferenceProfile(vectors[: len(positives)], vectors[len(positives) :])
-            least, _ = arguments.resolve_min_similarity(snapshot, options)
-            excluded = np.unique(np.concatenate([np.empty(0, np.int64), *(example.document for example in stored.values())]))
-            return engine.recommend(
-                snapshot, Query(None, None, Mode.DENSE, options.where, least, exclude=excluded), wish, profile
-            )
-
-        return self._ask(prepare, answer, kind=(all(isinstance(example, str) for example in examples), explain))
 
     def context(
         self,
@@ -321,7 +279,20 @@ class CollectionSearcher(CollectionReader):
         raise StorageError(f"the vectors of {self.name!r} are being replaced again and again; try again later")
 
 
-def _build_result_options(
+def _parse_half_life(half_life: float | None, profile: str | Profile | None) -> float | None:
+    from vecsearch.api.profile_arguments import parse_half_life
+
+    return parse_half_life(half_life, profile)
+
+
+def _load_votes(snapshot: Snapshot, profile: str | Profile, half_life: float | None) -> Votes:
+    from vecsearch.search import saved_profiles
+
+    saved = saved_profiles.load_profile(snapshot, profile) if isinstance(profile, str) else profile
+    return saved_profiles.load_examples(snapshot, saved, half_life).votes
+
+
+def build_result_options(
     options: SearchOptions,
     info: CollectionInfo,
     get_encoder: Callable[[], TextEncoder],
@@ -355,7 +326,7 @@ def _load_reranker(rerank: bool | str, get_encoder: Callable[[], TextEncoder]) -
     return MaxSimReranker(encoder)
 
 
-def _embed_document(document: ParsedDocument, encoder: TextEncoder, info: CollectionInfo) -> Vector:
+def embed_document(document: ParsedDocument, encoder: TextEncoder, info: CollectionInfo) -> Vector:
     from vecsearch.documents.chunk_inputs import chunk_document
 
     arguments.check_dimension(encoder, info.encoder.dimension)
@@ -363,7 +334,7 @@ def _embed_document(document: ParsedDocument, encoder: TextEncoder, info: Collec
     return engine.compute_centroid(encode_documents(encoder, texts))
 
 
-def _load_centroid(snapshot: Snapshot, example: StoredExample) -> Vector:
+def load_centroid(snapshot: Snapshot, example: StoredExample) -> Vector:
     """Return the unit mean of an example's vectors, as far as they are made. Raises InputError where there is none."""
     rows, key = snapshot.load_vectors(example.chunks.tolist()), example.id
     if not rows.any():

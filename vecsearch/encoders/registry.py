@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import RLock
@@ -13,10 +14,19 @@ from vecsearch.core.errors import ModelMismatchError
 from vecsearch.core.forks import make_lock, pause
 from vecsearch.encoders.auto import AutoEncoder
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
-from vecsearch.encoders.model_files import BUNDLED_MODEL, ComputePrecision, normalize_model_name
+from vecsearch.encoders.model_files import (
+    BUNDLED_MODEL,
+    ComputePrecision,
+    find_model_folder,
+    normalize_model_name,
+    require_sentence_transformers,
+)
 
 if TYPE_CHECKING:
     from vecsearch.encoders.cross_encoder import SentenceTransformersCrossEncoder
+    from vecsearch.encoders.layers import LayerModel
+
+log = logging.getLogger("vecsearch")
 
 DEFAULT_MODEL = BUNDLED_MODEL
 _MODELS_KEPT: Final = 3
@@ -107,10 +117,33 @@ def load_cross_encoder(name: str) -> SentenceTransformersCrossEncoder:
     return _cross_encoders.get(normalize_model_name(name))
 
 
+def _load_layer_model(name: str) -> LayerModel:
+    from vecsearch.encoders.bert_layers import BertLayerModel
+
+    folder = find_model_folder(name)
+    try:
+        return BertLayerModel(name, folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as reason:
+        log.debug("%s is read by torch: %s: %s", name, type(reason).__name__, reason)
+    from vecsearch.encoders.torch_layers import TorchLayerModel
+
+    require_sentence_transformers(name)
+    return TorchLayerModel(name)
+
+
+def load_layer_model(name: str | None) -> LayerModel:
+    """Return the model of a name, or the default one, as one that shows its layers; the one used last stays in memory.
+
+    A BERT is read from its files alone, any other model needs torch. Raises UnavailableError.
+    """
+    return _layer_models.get(normalize_model_name(name or DEFAULT_MODEL))
+
+
 def release_models() -> None:
     """Forget the models that are in memory; those in use live on with their users. The next `load` reads the files again."""
     _encoders.clear()
     _cross_encoders.clear()
+    _layer_models.clear()
 
 
 def _find_by_fingerprint(model: str | TextEncoder, fingerprint: str) -> TextEncoder | None:
@@ -123,3 +156,4 @@ _encoders: Final[ModelCache[tuple[str, ComputePrecision | None], TextEncoder]] =
     lambda key: AutoEncoder(*key), _MODELS_KEPT
 )
 _cross_encoders: Final = ModelCache(_load_cross_encoder, 1)
+_layer_models: Final = ModelCache(_load_layer_model, 1)

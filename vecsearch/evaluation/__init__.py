@@ -7,6 +7,7 @@ interval in which they would lie had other queries of the same kind been run. Ne
 from vecsearch.evaluation.cache import CachedCollection
 from vecsearch.evaluation.datasets import Dataset, Qrels, find_absent, read_judgements
 from vecsearch.evaluation.measures import Measure
+from vecsearch.evaluation.profiles import ProfileRun, evaluate_profiles, read_profiles
 from vecsearch.evaluation.run import Difference, Run, compare_runs, evaluate, select_answerable
 
 __all__ = [
@@ -14,11 +15,14 @@ __all__ = [
     "Dataset",
     "Difference",
     "Measure",
+    "ProfileRun",
     "Qrels",
     "Run",
     "compare_runs",
     "evaluate",
+    "evaluate_profiles",
     "find_absent",
     "read_judgements",
+    "read_profiles",
     "select_answerable",
 ]

@@ -62,7 +62,7 @@ def read_judgements(queries: AnyPath, qrels: AnyPath) -> Qrels:
 def read_queries(path: Path) -> dict[str, str]:
     """Read query id → text, of JSON lines with "_id" or "id", and "text". Raises InputError, UnreadableFileError."""
     texts: dict[str, str] = {}
-    for number, line in _read_lines(path):
+    for number, line in read_lines(path):
         try:
             identifier, text = _query(line)
             if identifier in texts:
@@ -81,7 +81,7 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     Raises InputError, UnreadableFileError.
     """
     grades: dict[str, dict[str, int]] = {}
-    for number, line in _read_lines(path):
+    for number, line in read_lines(path):
         fields = [field.strip() for field in line.split("\t")]
         if number == 1 and len(fields) == 3 and not any(map(str.isdigit, fields[2])):
             continue
@@ -120,8 +120,8 @@ def _find_file(folder: Path, *names: str) -> Path:
     raise InputError(f"{folder} has no {' and no '.join(names)}, packed (.gz) or not; expected a folder in BEIR's layout")
 
 
-def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield numbers from 1, and lines that are not blank."""
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield numbers from 1, and lines that are not blank. Raises UnreadableFileError."""
     number = 0
     try:
         with open_packed(path) as file:

@@ -20,9 +20,11 @@ from vecsearch.core.results import ChunkWindow, ComponentScore, Explanation, Hit
 from vecsearch.core.settings import RERANK_DEPTH
 from vecsearch.core.types import ChunkId
 from vecsearch.encoders.base import TokenEncoder
+from vecsearch.search.boosting import Boost
 from vecsearch.search.diversify import DiversityOptions, SelectedHit, diversify
-from vecsearch.search.recommend import PreferenceProfile, rank_by_preference
+from vecsearch.search.recommend import rank_by_preference
 from vecsearch.search.retrieval import Query, Ranking, parse_terms, retrieve
+from vecsearch.search.votes import Votes
 from vecsearch.stores.base import ChunkSet, Matrix, ScoredChunks, Snapshot, Vector
 from vecsearch.stores.noise_floor import get_noise_floor
 
@@ -45,6 +47,7 @@ class ResultOptions:
     encoder: TokenEncoder | None = None  # attributes the similarity to tokens
     highlight: bool = False
     reopen: Callable[[], AbstractContextManager[Snapshot]] | None = None  # opens the collection later: why was nothing found?
+    votes: Votes | None = None  # of a profile, which speaks for some of what is found
 
 
 @dataclass(slots=True)
@@ -65,14 +68,20 @@ def search(snapshot: Snapshot, query: Query, options: ResultOptions) -> Hits:
     return build_answer(snapshot, query, options, lambda within, depth: retrieve(snapshot, query, within=within, depth=depth))
 
 
-def recommend(snapshot: Snapshot, query: Query, options: ResultOptions, profile: PreferenceProfile) -> Hits:
-    """Return up to `limit` hits for a preference profile; the query says the filter, the bound and what is excluded."""
-    return build_answer(
-        snapshot, query, options,
-        lambda within, depth: rank_by_preference(
-            snapshot, profile, within=within, depth=depth, min_similarity=query.min_similarity, exclude=query.exclude
-        ),
-    )  # fmt: skip
+def recommend(snapshot: Snapshot, query: Query, options: ResultOptions, votes: Votes, *, boost: str | None = None) -> Hits:
+    """Return up to `limit` hits for the votes of a profile; the query says the filter, the bound and what is excluded.
+
+    `boost`: a metadata key whose numbers speak for a document besides. Raises InputError where there is none.
+    """
+
+    def rank(within: ChunkSet | None, depth: int) -> Ranking:
+        boosting = None if boost is None else Boost.from_key(snapshot, boost, within)
+        return rank_by_preference(
+            snapshot, votes, within=within, depth=depth, min_similarity=query.min_similarity, exclude=query.exclude,
+            boost=boosting,
+        )  # fmt: skip
+
+    return build_answer(snapshot, query, options, rank)
 
 
 def build_answer(snapshot: Snapshot, query: Query, options: ResultOptions, rank: Ranker) -> Hits:
@@ -133,7 +142,8 @@ def _select_hits(
 ) -> tuple[Ranking, list[SelectedHit]]:
     """Look deeper until the answer is full, or there is no more."""
     diversity = options.diversity
-    depth = diversity.pool_size if options.reranker is None else max(diversity.pool_size, RERANK_DEPTH)
+    reads_top = options.reranker is not None or options.votes is not None
+    depth = max(diversity.pool_size, RERANK_DEPTH) if reads_top else diversity.pool_size
     while True:
         ranking = rank(depth)
         timer.record("candidates")
@@ -142,6 +152,9 @@ def _select_hits(
 
             ranking = rerank(snapshot, query, ranking, options.reranker)
             timer.record("rerank")
+        if options.votes is not None:
+            ranking = ranking.reorder(options.votes.personalize(snapshot, ranking.top))
+            timer.record("profile")
         selected = diversify(snapshot, ranking.ranked, diversity)
         timer.record("diversity")
         if len(selected) >= diversity.limit or ranking.complete:

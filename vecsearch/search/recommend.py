@@ -2,64 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vecsearch.core.settings import FUSION_DEPTH
+from vecsearch.core.settings import FUSION_DEPTH, PREFERENCE_CANDIDATES, PREFERENCE_EXACT_CHUNKS
+from vecsearch.search.boosting import Boost
 from vecsearch.search.retrieval import Ranking
-from vecsearch.stores.base import NO_CHUNKS, NO_IDS, ChunkSet, Ids, Matrix, ScoredChunks, Scores, Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class PreferenceProfile:
-    """Unit vectors of positive examples, at least one, and of negative ones: (examples, dimension) each.
-
-    A chunk's score is the cosine to the nearest positive example, or, when a negative one is nearer, minus the cosine to that. So
-    several positives that have nothing in common each bring their own, which the mean of them would not (measured on intents of
-    banking77, three positive and three negative with four examples each: 0.96 of the first 20 are right, by the mean 0.77).
-    """
-
-    positive: Matrix
-    negative: Matrix
-
-    def score(self, snapshot: Snapshot, ids: Ids) -> tuple[Scores, Scores]:
-        """Return (scores, cosines to the nearest positive example) of chunks that have vectors, by ascending id."""
-        near = _find_likeness(snapshot, self.positive, ids)
-        if not len(self.negative):
-            return near, near
-        far = _find_likeness(snapshot, self.negative, ids)
-        return np.where(near >= far, near, -far), near
-
-
-def _find_likeness(snapshot: Snapshot, examples: Matrix, ids: Ids) -> Scores:
-    """Return each chunk's cosine to the nearest of the examples, as a search for it has it."""
-    cosines = [snapshot.compute_similarities(example, ids).scores for example in examples]
-    return np.asarray(np.max(cosines, axis=0), np.float64)
+from vecsearch.search.votes import Votes
+from vecsearch.stores.base import NO_CHUNKS, NO_IDS, ChunkSet, Ids, Matrix, ScoredChunks, Snapshot, VectorHits
 
 
 def rank_by_preference(
     snapshot: Snapshot,
-    profile: PreferenceProfile,
+    votes: Votes,
     *,
     within: ChunkSet | None,
     depth: int,
     min_similarity: float | None,
     exclude: Ids,
+    boost: Boost | None = None,
 ) -> Ranking:
-    """Return the first `depth` chunks, or all there are, best first; ties go to the lower id."""
-    depth_each = max(depth, FUSION_DEPTH)
-    while True:
-        near = [snapshot.find_nearest(example, depth_each, within=within, exclude=exclude) for example in profile.positive]
-        ids = np.unique(np.concatenate([side.ranked.ids for side in near]))
-        complete = any(side.exhausted for side in near)
-        scores, likeness = profile.score(snapshot, ids)
-        similarities = ScoredChunks(ids, likeness)
-        every = ScoredChunks.rank(ids, scores)
+    """Return the first `depth` chunks, or all there are, best first; ties go to the lower id.
+
+    In a small collection every chunk is voted on; in a large one those near to where the votes are many, and where these are too
+    few, more, which stand below them: so a further page goes on where the one before ended. `boost` is added to the votes.
+    """
+    every, ranked, similarities, complete = NO_CHUNKS, NO_CHUNKS, NO_CHUNKS, False
+    for found, complete in _find_candidates(snapshot, votes, within, min_similarity, exclude):
+        near = np.concatenate([side.ranked.ids for side in found])
+        if boost is not None and not len(every):
+            near = np.concatenate([near, boost.list_best(exclude)])
+        ids = np.setdiff1d(near, similarities.ids)
+        rows = snapshot.load_vectors(ids.tolist())
+        ids, rows = ids[has_vector := rows.any(axis=1)], rows[has_vector]
+        scores, nearness = votes.compare(rows)
+        similarities = _join(similarities, ScoredChunks(ids, nearness)).sort_by_id()
+        scored = ScoredChunks.rank(ids, scores if boost is None else scores + boost.get(ids))
+        if len(every):  # a tie would go by id
+            scored = ScoredChunks(scored.ids, np.minimum(scored.scores, np.nextafter(every.scores[-1], -np.inf)))
+        every = _join(every, scored)
         ranked = every if min_similarity is None else every[similarities.look_up(every.ids) >= min_similarity]
-        # an unseen chunk is at most as similar to a positive example as the last one seen from there
-        unseen = max((float(side.ranked.scores[-1]) for side in near if len(side.ranked)), default=-1.0)
-        settled = len(ranked) >= depth and ranked.scores[depth - 1] > unseen
-        if complete or settled or (min_similarity is not None and unseen < min_similarity):
-            return Ranking(ranked, similarities, NO_CHUNKS, every.ids, NO_IDS, complete or not settled, near[0].access)
-        depth_each *= 4
+        if complete or len(ranked) >= depth:
+            break
+    return Ranking(ranked, similarities, NO_CHUNKS, every.ids, NO_IDS, complete, found[0].access)
+
+
+def _join(first: ScoredChunks, second: ScoredChunks) -> ScoredChunks:
+    return ScoredChunks(np.concatenate([first.ids, second.ids]), np.concatenate([first.scores, second.scores]))
+
+
+def _find_candidates(
+    snapshot: Snapshot, votes: Votes, within: ChunkSet | None, min_similarity: float | None, exclude: Ids
+) -> Iterator[tuple[Sequence[VectorHits], bool]]:
+    """Yield what is near to the profile, more each time, and whether there is no more that may be an answer."""
+
+    def find(queries: Matrix, each: int) -> Sequence[VectorHits]:
+        return [snapshot.find_nearest(query, each, within=within, exclude=exclude) for query in queries]
+
+    if snapshot.count_chunks() <= PREFERENCE_EXACT_CHUNKS:
+        yield find(votes.directions[:1], PREFERENCE_EXACT_CHUNKS + 1), True
+        return
+    queries, each = votes.directions, PREFERENCE_CANDIDATES
+    while True:
+        found = find(queries, each)
+        # where the positive examples themselves are asked for, an unseen chunk is at most as similar to one as the last one seen
+        unseen = max((float(side.ranked.scores[-1]) for side in found if len(side.ranked)), default=-1.0)
+        is_too_far = queries is votes.positive and min_similarity is not None and unseen < min_similarity
+        yield found, is_too_far or any(side.exhausted for side in found)
+        queries, each = (votes.directions, 4 * each) if min_similarity is None else (votes.positive, max(2 * each, FUSION_DEPTH))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.errors import EncodingError
 from vecsearch.core.settings import (
-    CENTER_SAMPLE_CHUNKS,
     MAXSIM_WEIGHT,
     MAXSIM_WINDOW_TOKENS,
     MIN_TOKEN_IDF_SHARE,
@@ -21,16 +20,14 @@ from vecsearch.core.settings import (
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import CrossEncoder, TokenEncoder, TokenRows
 from vecsearch.encoders.unit_vectors import encode_tokens
+from vecsearch.search.centering import get_center, subtract_center
 from vecsearch.search.retrieval import Query, Ranking, parse_terms
-from vecsearch.search.sample import SampleCache
 from vecsearch.stores.base import ChunkText, Ids, ScoredChunks, Snapshot
 from vecsearch.text.analyzer import get_analyzer
 
 Numbers = NDArray[np.float64]
 Rows = NDArray[np.float32]
 Vector = NDArray[np.float32]
-
-_SAME: Final = 1e-3  # a row no farther from the collection's mean has no direction of its own
 
 
 class Reranker(Protocol):
@@ -101,21 +98,8 @@ class CrossEncoderReranker:
 
 
 def load_centered_vectors(snapshot: Snapshot, ids: Ids) -> Rows:
-    """Return the vectors of these chunks less the collection's mean, of length 1: how they differ from the others.
-
-    All vectors of one collection point somewhat the same way, and what all share tells none from another (Mu and Viswanath,
-    "All-but-the-Top", ICLR 2018). The mean is that of a steady sample. Of a chunk that has no vector yet, zeros.
-    """
-    cache: SampleCache[Vector] = snapshot.cache.setdefault("center", SampleCache(CENTER_SAMPLE_CHUNKS))
-    center = cache.get(snapshot, lambda sample: _compute_mean(snapshot, sample), state=snapshot.info.pending_vectors)
-    rows = snapshot.load_vectors(ids.tolist())
-    rows = np.where(rows.any(axis=1, keepdims=True), rows - center, 0.0)
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _SAME), np.float32)
-
-
-def _compute_mean(snapshot: Snapshot, ids: Ids) -> Vector:
-    rows = snapshot.load_vectors(ids.tolist())
-    return np.asarray(rows.sum(axis=0) / max(int(rows.any(axis=1).sum()), 1), np.float32)
+    """Return the vectors of these chunks less the collection's mean; see `subtract_center`. Of one that has none yet, zeros."""
+    return subtract_center(snapshot.load_vectors(ids.tolist()), get_center(snapshot))
 
 
 def score_passage(cosines: NDArray[np.float32], weights: Numbers) -> float:

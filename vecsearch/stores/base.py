@@ -41,6 +41,7 @@ from vecsearch.text.query_parser import LexicalQuery
 
 if TYPE_CHECKING:  # what a plain search needs nothing of
     from vecsearch.core.filters import Filter
+    from vecsearch.core.preferences import Preference, ProfileSummary
     from vecsearch.core.roots import Root, RootList
     from vecsearch.stores.documents import (
         Continuation,
@@ -114,6 +115,9 @@ class Snapshot(Protocol):
         """Return at most `most` chunks, ascending, evenly spread, always the same ones: of those with a vector; or, `steady`, of
         all, a sample that stays the same while the collection grows little."""
 
+    def load_numbers(self, key: str, *, within: ChunkSet | None = None) -> ScoredChunks:
+        """Load the number that chunks' documents have at a metadata key, by ascending chunk; those without one are left out."""
+
     def count_chunks(self) -> int:
         """Count the chunks."""
 
@@ -169,6 +173,12 @@ class Snapshot(Protocol):
 
     def load_roots(self) -> RootList:
         """Load what was given to be indexed, and what is kept away from it, by stored path."""
+
+    def load_profile(self, profile: str) -> list[Preference]:
+        """Load what a saved profile holds, the newest first; nothing of one that is not there."""
+
+    def list_profiles(self) -> Sequence[ProfileSummary]:
+        """List the saved profiles by name."""
 
     def export(self) -> Iterator[FullDocument]:
         """Yield every document, in the order of their chunks, so that stored again in this order equal scores rank as before.
@@ -272,6 +282,12 @@ class Writer(Protocol):
 
     def forget_roots(self, paths: Sequence[str]) -> int:
         """Forget roots, by absolute path, as it is shown; returns how many there were. Their documents stay."""
+
+    def set_preferences(self, profile: str, preferences: Sequence[Preference]) -> None:
+        """Store preferences of a profile, in the place of those of the same documents, which need not be there."""
+
+    def delete_preferences(self, profile: str, ids: Sequence[str] | None = None) -> int:
+        """Delete what a profile holds of some documents, or the whole profile; returns how many preferences there were."""
 
     def attach_vectors(self, vectors: Mapping[ChunkId, Vector]) -> int:
         """Give chunks the unit vectors that they wait for; returns how many. One that waits no more is left out."""

@@ -113,7 +113,14 @@ def test_what_could_not_be_sent_for_want_of_memory_is_not_sent_again(tmp_path, m
 
     monkeypatch.setattr(wire_format, "pack", pack_little)
     with (tmp_path / "answers").open("w+b") as answers:
-        request = {"path": str(tmp_path / "f.txt"), "name": "f.txt", "known": None, "rows": None, "seconds": 1_000.0}
+        request = {
+            "path": str(tmp_path / "f.txt"),
+            "name": "f.txt",
+            "known": None,
+            "rows": None,
+            "stream": False,
+            "seconds": 1_000.0,
+        }
         parser_worker._answer(request, [], answers)
         answers.seek(0)
         frame, _ = wire_format.FrameReader(answers).receive()

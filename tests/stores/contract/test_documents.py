@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from tests.stores.contract.documents import (
 )
 from vecsearch.core.filters import Compare, Comparison
 from vecsearch.core.parsed import ChunkSpan
+from vecsearch.core.preferences import Preference, ProfileSummary
 from vecsearch.core.roots import IgnoredDocument, Root, RootList, RootOptions
 from vecsearch.core.settings import LOADER_VERSION
 from vecsearch.core.types import ChunkLocation, Document, Source, SourceState, Split, VectorOrigin
@@ -160,6 +162,52 @@ def test_roots_and_what_is_kept_away(filled_store: Store) -> None:
     with open_snapshot(filled_store) as snapshot:
         assert snapshot.load_roots().ignored == ignored[1:]
         assert {path for path, file in snapshot.find_stored_sources().items() if file.digest is None} == {A_TXT}
+
+
+def test_saved_profiles(filled_store: Store) -> None:
+    old, new = Preference("a", 1.0, "2026-01-01T00:00:00+00:00"), Preference("b", -0.5, "2026-01-02T00:00:00+00:00")
+    with filled_store.open_writer(COLLECTION) as writer:
+        version = writer.info.version if writer.info else None
+        writer.set_preferences("ann", [replace(old, weight=-1.0), new])
+        writer.set_preferences("ann", [old, Preference("not there", 1.0, old.at)])
+        writer.set_preferences("Bob’s", [old])
+    with open_snapshot(filled_store) as snapshot:
+        assert snapshot.load_profile("ann") == [new, old, Preference("not there", 1.0, old.at)]
+        assert snapshot.load_profile("nobody") == []
+        assert list(snapshot.list_profiles()) == [ProfileSummary("Bob’s", 1, 0, old.at), ProfileSummary("ann", 2, 1, new.at)]
+        assert version is not None
+    with filled_store.open_writer(COLLECTION) as writer:
+        writer.delete_documents(["a", "b"])
+        assert writer.delete_preferences("ann", ["b", "c"]) == 1
+        assert writer.delete_preferences("nobody") == 0
+        assert writer.delete_preferences("ann") == 2
+        writer.set_preferences("ann", [])
+    with open_snapshot(filled_store) as snapshot:
+        assert [summary.name for summary in snapshot.list_profiles()] == ["Bob’s"]
+        assert snapshot.load_profile("Bob’s") == [old]
+
+
+def test_numbers_of_the_metadata(filled_store: Store) -> None:
+    metadatas: list[dict[str, Any]] = [
+        {"size": 3},
+        {"size": -1.5, "m": {"size": 1}},
+        {"size": "4"},
+        {"size": [5]},
+        {"size": True},
+        {"size": None},
+        {"o": 9},
+        {"size": 2**70},
+    ]
+    write(filled_store, [make_document(f"n{at}", "river", metadata=metadata) for at, metadata in enumerate(metadatas)])
+    with open_snapshot(filled_store) as snapshot:
+        chunks = {id: chunk for id, (chunk, *_) in snapshot.find_chunk_ids([f"n{at}" for at in range(8)]).items()}
+        numbers = snapshot.load_numbers("size")
+        assert dict(zip(numbers.ids.tolist(), numbers.scores.tolist(), strict=True)) == {
+            chunks["n0"]: 3.0, chunks["n1"]: -1.5, chunks["n7"]: 2.0**70
+        }  # fmt: skip
+        assert sorted(numbers.ids.tolist()) == numbers.ids.tolist()
+        few = snapshot.load_numbers("size", within=snapshot.select(Compare("size", Comparison.LESS, 10)))
+        assert few.scores.tolist() == [3.0, -1.5] and len(snapshot.load_numbers("missing")) == 0
 
 
 def test_stored_files(filled_store: Store) -> None:

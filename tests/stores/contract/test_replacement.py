@@ -18,6 +18,7 @@ from tests.stores.contract.documents import (
     write,
 )
 from vecsearch.core.errors import StorageError
+from vecsearch.core.preferences import Preference
 from vecsearch.core.roots import Root, RootOptions
 from vecsearch.core.types import Precision, Split, VectorOrigin
 from vecsearch.encoders.base import EncoderSpec
@@ -69,6 +70,7 @@ def test_it_is_built_and_takes_its_place(filled_store: Store, make_store: StoreM
     with filled_store.open_writer(COLLECTION) as writer:
         writer.set_roots([Root("/notes", RootOptions(Split.LINES), "2026")])
         writer.record_skips({"photo.png": "a picture"})
+        writer.set_preferences("ann", [Preference("a", 1.0, "2026")])
     with open_snapshot(filled_store) as snapshot:
         before, documents = snapshot.info, snapshot.load_documents(["a", "b", "c"])
         summaries, files = snapshot.summarize_documents(snapshot.list_document_ids()), snapshot.list_sources()
@@ -108,6 +110,7 @@ def test_it_is_built_and_takes_its_place(filled_store: Store, make_store: StoreM
             assert snapshot.load_documents(["a", "b", "c"]) == documents
             assert snapshot.summarize_documents(snapshot.list_document_ids()) == summaries and snapshot.list_sources() == files
             assert [root.path for root in snapshot.load_roots().roots] == ["/notes"]
+            assert snapshot.load_profile("ann") == [Preference("a", 1.0, "2026")]
             assert snapshot.find_stored_sources()["photo.png"].skipped == "a picture"
             assert [id for id, _ in locate(snapshot, snapshot.match(parse("spring"), 9).ranked)] == ["b"]
 

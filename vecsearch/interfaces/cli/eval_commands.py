@@ -55,6 +55,9 @@ class ThresholdType(click.ParamType[Threshold]):
 @click.argument("dataset", required=False, metavar="[DATASET]")
 @click.option("--queries", metavar="FILE", help='Measure the collection of --db and -c: JSON lines {"_id", "text"}, and …')
 @click.option("--qrels", metavar="FILE", help="… lines of query-id, document-id and score, separated by tabs.")
+@click.option("--profiles", metavar="FILE", help="Measure recommend in that collection: JSON lines of `profile export`.")
+@click.option("--half-life", type=click.FloatRange(min=0, min_open=True), metavar="DAYS", help="As recommend has it.")
+@click.option("--boost", metavar="KEY", help="As recommend has it.")
 @click.option(
     "--mode", type=click.Choice([mode.value for mode in Mode]), help="Measure only this mode.  [default: all, side by side]"
 )
@@ -69,14 +72,23 @@ class ThresholdType(click.ParamType[Threshold]):
 @add_common_options
 def evaluate(
     options: CliContext, dataset: str | None, queries: str | None, qrels: str | None, mode: str | None, model: str | None,
-    per_query: bool, fail_under: Sequence[Threshold], **switches: Any,
+    per_query: bool, fail_under: Sequence[Threshold], profiles: str | None, half_life: float | None, boost: str | None,
+    **switches: Any,
 ) -> int:  # fmt: skip
     """Measure the quality of search.
 
     DATASET is a folder in BEIR's layout: corpus.jsonl, queries.jsonl and qrels.tsv (.gz too). Its corpus is indexed once, in the
-    user's cache. With --queries and --qrels an existing collection is measured, and not changed.
+    user's cache. With --queries and --qrels an existing collection is measured, and not changed. With --profiles, so are its
+    recommendations: by the older four fifths of each profile, which of the documents that the newest fifth likes are found.
     """
     from vecsearch.evaluation import compare_runs
+
+    if profiles is not None or half_life is not None or boost is not None:
+        from vecsearch.interfaces.cli.eval_profiles import run_profiles
+
+        if profiles is None or any((dataset, queries, qrels, mode, model, per_query, switches["rerank"])):
+            raise click.UsageError("--profiles goes with --half-life, --boost, --fail-under, --db and -c alone.")
+        return run_profiles(options, profiles, half_life, boost, fail_under)
 
     _check_usage(options, dataset, queries, qrels, model)
     switches["rerank"] = parse_rerank_option(switches["rerank"])

@@ -84,8 +84,8 @@ def _print_to_stderr(line: str) -> None:
 
 _SECTIONS: Final = {
     "Store documents": ("index", "watch", "roots", "delete", "import"),
-    "Search": ("search", "similar", "recommend", "context", "open", "eval"),
-    "Look at what is stored": ("ls", "get", "facets", "status", "collections", "models"),
+    "Search": ("search", "similar", "recommend", "context", "open", "profile", "eval"),
+    "Look at what is stored": ("ls", "get", "facets", "status", "collections", "models", "inspect", "map"),
     "Maintain": ("doctor", "optimize", "reembed", "backup", "restore", "export"),
     "Help": ("help", "completion"),
 }
@@ -211,12 +211,17 @@ for _command in (
     search_commands.recommend,
     search_commands.context,
     LazyCommand("open", "open_command"),
+    LazyCommand("profile", "profile_commands"),
     LazyCommand("eval", "eval_commands"),
     document_commands.get,
     document_commands.ls,
     document_commands.facets,
 ):
     cli.add_command(_command)
+
+
+cli.add_command(LazyCommand("inspect", "inspect_command"))
+cli.add_command(LazyCommand("map", "map_command"))
 
 
 for _name in ("status", "models", "doctor"):

@@ -34,12 +34,23 @@ if TYPE_CHECKING:
     from vecsearch.core.results import Hits
 
 
+def add_profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say whose saved likes and dislikes count."""
+    half_life = click.option(
+        "--half-life", type=click.FloatRange(min=0, min_open=True), metavar="DAYS",
+        help="With --for: what was liked so many days before the newest counts half.",
+    )  # fmt: skip
+    profile = click.option("--for", "profile", metavar="USER", help="Prefer what USER may like: see `vecsearch profile`.")
+    return profile(half_life(command))
+
+
 @click.command(cls=OptionalValueCommand)
 @click.argument("query", nargs=-1, required=True, metavar="QUERY")
 @mode_option
 @add_search_options
 @add_rerank_option
 @fusion_option
+@add_profile_options
 @exit_status_option
 @add_common_options
 @add_display_options
@@ -124,6 +135,8 @@ def _is_file(thing: str) -> bool:
 )
 @click.option("--positive-text", multiple=True, metavar="TEXT", help="Similar to this text; repeat for more.")
 @click.option("--negative-text", multiple=True, metavar="TEXT", help="Not similar to this text; repeat for more.")
+@add_profile_options
+@click.option("--boost", metavar="KEY", help="Prefer documents with a high number at this metadata key.")
 @add_search_options
 @exit_status_option
 @add_common_options
@@ -138,9 +151,13 @@ def recommend(
     display: Display,
     **search_options: Any,
 ) -> int:
-    """Find passages similar to some documents or texts, and not to others."""
-    if not positive and not positive_text:
-        raise click.UsageError("Give at least one --positive or --positive-text.")
+    """Find passages similar to some documents or texts, and not to others: what somebody may like.
+
+    The score tells how far all examples together speak for a passage, from -1 to 1. The similarity, which --min-similarity
+    tests, is that to the one it is most similar to, of those that it shall be similar to.
+    """
+    if not positive and not positive_text and search_options["profile"] is None:
+        raise click.UsageError("Give at least one --positive or --positive-text, or --for USER.")
     arguments = _parse_search_options(search_options, display)
     with options.open_for_reading() as collection:
         likes, dislikes = ([{"text": text} for text in texts] for texts in (positive_text, negative_text))

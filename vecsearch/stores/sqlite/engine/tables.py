@@ -107,6 +107,17 @@ ignored_documents = Table(  # deleted to be kept away: not indexed again from th
     sqlite_with_rowid=False,
 )
 
+preferences = Table(  # what is saved of users' likes and dislikes; see `core.preferences`
+    "preferences",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("profile", Text, primary_key=True),
+    Column("external_id", Text, primary_key=True),  # of a document, which may be gone: it may come back
+    Column("weight", Float, nullable=False),
+    Column("at", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 documents = Table(
     "documents",
     metadata,

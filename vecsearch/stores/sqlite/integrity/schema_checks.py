@@ -36,6 +36,7 @@ _ORPHAN_MEANINGS: Final = {
     ("chunks", "collections"): "chunks that no search looks at",
     ("roots", "collections"): "what was indexed is not refreshed, and has no other effect",
     ("ignored_documents", "collections"): "what was to be kept away may come back",
+    ("preferences", "collections"): "likes and dislikes of no collection: they only take space",
     ("documents", "sources"): "the files they came from are not known any more",
     ("documents", "collections"): "they cannot be found, and what they belonged to is not known any more",
 }

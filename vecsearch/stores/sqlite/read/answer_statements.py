@@ -52,3 +52,7 @@ WINDOWS: Final = """
     FROM near JOIN documents ON documents.id = near.document_id
 """
 DOCUMENT_COUNT: Final = "SELECT count(*) FROM documents WHERE collection_id = :collection"
+NUMBERS: Final = """
+    SELECT chunks.id, metadata_index.value FROM metadata_index JOIN chunks ON chunks.document_id = metadata_index.document_id
+    WHERE metadata_index.collection_id = :collection AND key = :key AND kind = 3 ORDER BY chunks.id
+"""  # kind 3: metadata_values.ValueKind.NUMBER

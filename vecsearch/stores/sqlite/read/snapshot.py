@@ -49,6 +49,7 @@ from vecsearch.stores.sqlite.read.answer_statements import (
     DOCUMENT_ROWS,
     FIRST_PART,
     HITS,
+    NUMBERS,
     PASSAGES,
     TEXT_PART,
     WINDOWS,
@@ -59,6 +60,7 @@ from vecsearch.text.query_parser import LexicalQuery
 
 if TYPE_CHECKING:
     from vecsearch.core.filters import Filter
+    from vecsearch.core.preferences import Preference, ProfileSummary
     from vecsearch.core.roots import RootList
     from vecsearch.stores.base import EncodedChunks, FullDocument, PendingChunk, StoredDocument, StoredSource, StoredVector
     from vecsearch.stores.sqlite.read.document_reader import DocumentReader
@@ -200,6 +202,12 @@ class SQLiteSnapshot:
         ids = self.view.list_ids()
         return ids if len(ids) <= most else ids[np.linspace(0, len(ids) - 1, most).astype(np.int64)]
 
+    def load_numbers(self, key: str, *, within: ChunkSet | None = None) -> ScoredChunks:
+        """Return the number that chunks' documents have at a metadata key, by ascending chunk."""
+        rows = self._driver.execute(NUMBERS, {"collection": self.state.id, "key": key}).fetchall()
+        numbers = ScoredChunks(np.array([row[0] for row in rows], np.int64), np.array([row[1] for row in rows], np.float64))
+        return numbers if (ids := _get_ids(within)) is None else numbers[np.isin(numbers.ids, ids)]
+
     def count_chunks(self) -> int:
         """Return how many chunks there are: known with the vectors, else sooner counted in the text index than in its table."""
         without = self.state.pending_vectors + self.state.vectorless_chunks
@@ -307,6 +315,18 @@ class SQLiteSnapshot:
     def load_roots(self) -> RootList:
         """Return what was given to be indexed, and what is kept away."""
         return self.document_reader.load_roots()
+
+    def load_profile(self, profile: str) -> list[Preference]:
+        """Return what a saved profile holds, the newest first."""
+        from vecsearch.stores.sqlite.read import preference_rows
+
+        return preference_rows.load_profile(self._driver, self.state, profile)
+
+    def list_profiles(self) -> Sequence[ProfileSummary]:
+        """Return the saved profiles by name."""
+        from vecsearch.stores.sqlite.read import preference_rows
+
+        return preference_rows.list_profiles(self._connection.connection, self.state)
 
     def export(self) -> Iterator[FullDocument]:
         """Yield every document with all that belongs to it, in the order of their chunks."""

@@ -35,6 +35,7 @@ from vecsearch.stores.sqlite.engine.tables import (
     collections,
     documents,
     ignored_documents,
+    preferences,
     roots,
     sources,
 )
@@ -167,7 +168,7 @@ def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
         live, replacement = _get_live_and_replacement(connection, name)
         _copy_sources(connection, live, replacement)
         _check_counts(connection, live, replacement)
-        for table in (roots, ignored_documents):
+        for table in (roots, ignored_documents, preferences):
             connection.execute(update(table).where(table.c.collection_id == live.id).values(collection_id=replacement.id))
         created, metadata, public_id = (
             select(column).where(collections.c.id == live.id).scalar_subquery()

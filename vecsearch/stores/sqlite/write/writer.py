@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, ex
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.batched import batched
+from vecsearch.core.preferences import Preference
 from vecsearch.core.roots import Root
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.timestamps import get_timestamp
@@ -35,6 +36,7 @@ from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
 from vecsearch.stores.sqlite.write import collection_rows, compaction, noise_floor_row, pending_rows, root_writes
+from vecsearch.stores.sqlite.write import preference_writes as preference_rows
 from vecsearch.stores.sqlite.write.chunk_rows import begin_analysis
 from vecsearch.stores.sqlite.write.text_rows import add_texts, delete_parts, extend_text, split_text
 
@@ -159,6 +161,16 @@ class SQLiteWriter:
         """Forget roots; returns how many there were."""
         with self._database.begin_write() as connection:
             return root_writes.forget_roots(connection, get_state(connection, self._name), self._database.parent, paths)
+
+    def set_preferences(self, profile: str, preferences: Sequence[Preference]) -> None:
+        """Store preferences of a profile, in the place of those of the same documents."""
+        with self._database.begin_write() as connection:
+            preference_rows.set_preferences(connection, get_state(connection, self._name), profile, preferences)
+
+    def delete_preferences(self, profile: str, ids: Sequence[str] | None = None) -> int:
+        """Delete what a profile holds of some documents, or the whole profile; returns how many preferences there were."""
+        with self._database.begin_write() as connection:
+            return preference_rows.delete_preferences(connection, get_state(connection, self._name), profile, ids)
 
     def stop_ignoring(self, ids: Sequence[str]) -> int:
         """Take documents that are kept away again; returns how many there were."""
