@@ -3,15 +3,16 @@
 # make torture  kill it, let its writes fail, cut its power, some thousand times; goes on where it was
 # make crowd    ten minutes of threads and processes on one folder, interrupted and forked, each answer checked against a model
 # make churn    half an hour of writing, watching, reading and compacting at once
+# make docs     make the references, the pictures and the outputs anew, and build the site
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-CHECKED := vecsearch migrations tests benchmarks
+CHECKED := vecsearch migrations tests benchmarks docs
 export HF_HUB_OFFLINE := 1
 
-.PHONY: demo test lint test-slow torture crowd churn clean
+.PHONY: demo test lint test-slow torture crowd churn docs clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("vecsearch needs Python 3.11 or newer, this is " + sys.version)'
@@ -28,11 +29,13 @@ demo: $(READY)
 	ask index sample_data/docs; \
 	ask index sample_data/words.txt --split lines -c words; \
 	ask index sample_data/words.jsonl -c entries; \
-	ask search jump -n 5 -c words; \
+	ask search jump -n 5 -c words --chunks; \
 	ask search jump -n 5 -c entries; \
 	ask search "a model on the runway" -n 2; \
 	ask search "a place that lends money" -n 2; \
-	ask similar --id bound -n 4 -c entries
+	ask similar --id bound -n 4 -c entries; \
+	printf '\n%s\n' 'To go on yourself, type or paste:' '  export PATH="$(CURDIR)/$(BIN):$$PATH" VECSEARCH_DB="$(CURDIR)/.demo"' \
+		'  vecsearch search "a bird that waits for fish"' '  vecsearch search jump -c words' '  vecsearch status' '  vecsearch help'
 
 test: export OMP_NUM_THREADS := 1
 test: lint
@@ -56,6 +59,13 @@ crowd: $(READY)
 
 churn: $(READY)
 	$(BIN)/python -m benchmarks.churn
+
+SITE := build/docs
+docs: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,docs]'
+	$(BIN)/python -m docs.make
+	$(BIN)/python -m docs.make.site $(SITE)
+	$(BIN)/zensical build --clean --strict --config-file $(SITE)/zensical.toml
 
 clean:
 	rm -rf $(VENV) .demo build dist

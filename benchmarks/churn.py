@@ -206,7 +206,7 @@ def main() -> int:
     """Run the command; return 1 where something did not hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks"))
+    parser.add_argument("--out", type=Path, default=Path("build/churn"))
     parser.add_argument("--place", type=Path, help="an empty folder to work in")
     parser.add_argument("--role", choices=["writer", "reader"], help=argparse.SUPPRESS)
     args = parser.parse_args()

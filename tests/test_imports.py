@@ -55,7 +55,8 @@ def test_indexing_what_is_unchanged_loads_no_model(notes: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["search", "fence"], ["search", "fence", "--where", "n>1"], ["similar", "--id", "leap"], ["similar", "--text", "fence"],
+        ["search", "fence"], ["search", "fence", "--where", "lang=en"], ["similar", "--id", "leap"],
+        ["similar", "--text", "fence"],
         ["recommend", "--positive-text", "fence"],
     ],
     ids=" ".join,

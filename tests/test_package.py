@@ -55,7 +55,7 @@ def test_the_wheel_holds_the_package_and_its_migrations_and_nothing_else(wheel: 
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     shipped = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "vecsearch").rglob("*.py")}
     migrations = {f"vecsearch/{path.relative_to(PROJECT).as_posix()}" for path in (PROJECT / "migrations").rglob("*.py")}
-    assert names == shipped | migrations | {"vecsearch/py.typed"}
+    assert names == shipped | migrations | {"vecsearch/py.typed", "vecsearch/encoders/reference_vectors.f2"}
 
 
 USER_CODE = """
@@ -68,7 +68,8 @@ from numpy.typing import NDArray
 from typing_extensions import assert_type
 
 import vecsearch
-from vecsearch import AddReport, ChunkWindow, Collection, Database, Document, Explanation, Hit, Hits, QueryProfile
+from vecsearch import AddReport, AsyncCollection, ChunkWindow
+from vecsearch import Collection, Database, Document, Explanation, Hit, Hits, QueryProfile
 
 with vecsearch.connect("notes.vec") as database:
     assert_type(database, Database)
@@ -95,7 +96,9 @@ with vecsearch.open(Path("notes.vec")) as notes:
     assert_type((len(notes), "a" in notes), tuple[int, bool])
     for id in notes:
         assert_type(id, str)
+    assert_type(str(notes.context("text")), str)
     hits = notes.search("text", window=1, explain=True)
+    assert_type(hits.to_dicts(), list[dict[str, Any]])
     assert_type(hits.profile, QueryProfile | None)
     for hit in hits:
         assert_type(hit, Hit)
@@ -104,6 +107,19 @@ with vecsearch.open(Path("notes.vec")) as notes:
         assert_type((hit.score, hit.similarity), tuple[float, float | None])
         assert_type((hit.metadata, hit.location), tuple[Mapping[str, Any], Mapping[str, Any]])
         assert_type((hit.window, hit.explanation), tuple[ChunkWindow | None, Explanation | None])
+
+
+async def use() -> None:
+    async with vecsearch.open_async("notes.vec", collection="talks") as notes:
+        assert_type(notes, AsyncCollection)
+        assert_type(await notes.search("text", limit=3), Hits)
+        assert_type(await notes.search(["text", "other"]), list[Hits])
+        assert_type(await notes.add(["text"], metadatas=[{"lang": "en"}]), AddReport)
+        assert_type(await notes.get("a", include_vectors=True), list[Document])
+        assert_type(await notes.similar(id="a"), Hits)
+        assert_type((await notes.model, await notes.dimension, notes.name), tuple[str, int, str])
+        assert_type([id async for id in notes], list[str])
+    assert_type(await vecsearch.open_async("notes.vec"), AsyncCollection)
 """
 
 WRONG_CODE = """
@@ -124,6 +140,14 @@ one: Hits = notes.search(["text", "other"])  # wrong: assignment
 many: list[Hits] = notes.search("text")  # wrong: assignment
 notes.search("text")[0].similarity + 1  # wrong: operator
 notes.search("text")[0].distance  # wrong: attr-defined
+
+
+async def use(twin: vecsearch.AsyncCollection) -> None:
+    await twin.get("a", vectors=True)  # wrong: call-arg
+    await twin.search("text", limits=3)  # wrong: call-overload
+    one: Hits = await twin.search(["text", "other"])  # wrong: assignment
+    (await twin.count()).real.nothing  # wrong: attr-defined
+    vecsearch.open_async(3)  # wrong: arg-type
 """
 
 

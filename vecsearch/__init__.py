@@ -3,6 +3,11 @@
 with vecsearch.open("notes.vec") as notes:
     notes.add(["bound", "leap", "hop"])
     notes.search("jump")
+
+`open` gives a Collection of documents, `open_async` the same for asyncio, `connect` the Database with all its collections. Any
+number of threads and processes may share them. Nothing is printed: what takes long, such as preparing a model or waiting for
+another writer, is told to `logging.getLogger("vecsearch")` at the level INFO, what is wrong and was got over at WARNING;
+`logging.basicConfig(level=logging.INFO)` shows all of it. What a caller should know of an answer is a VecsearchWarning.
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from vecsearch.api.async_collection import AsyncCollection
+    from vecsearch.api.async_collection import open_async as open_async
     from vecsearch.api.collection import Collection
     from vecsearch.api.database import Database
     from vecsearch.api.open import connect, load_encoder, restore
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from vecsearch.core.errors import (
         CollectionChangedError,
         CollectionNotFoundError,
+        DatabaseClosedError,
         DatabaseCorruptedError,
         DatabaseLockedError,
         DatabaseReplacedError,
@@ -48,16 +56,21 @@ if TYPE_CHECKING:
         AddReport,
         ChunkWindow,
         ComponentScore,
+        DeleteReport,
         Explanation,
         Facets,
         Hit,
         Hits,
         KeySummary,
         QueryProfile,
+        Snippet,
         TokenAttribution,
         ValueCount,
         VectorAccess,
     )
+    from vecsearch.core.roots import IgnoredDocument, Root, RootOptions
+    from vecsearch.core.row_options import RowOptions
+    from vecsearch.core.senses import SameSense, Sense, SenseGroup, SenseMatch, WordSenses
     from vecsearch.core.types import (
         ChunkLocation,
         Document,
@@ -80,6 +93,7 @@ if TYPE_CHECKING:
     from vecsearch.stores.base import RepairReport
 
 _HOMES = {
+    "vecsearch.api.async_collection": ("AsyncCollection", "open_async"),
     "vecsearch.api.collection": ("Collection",),
     "vecsearch.api.database": ("Database",),
     "vecsearch.api.open": ("connect", "load_encoder", "open", "restore"),
@@ -87,6 +101,7 @@ _HOMES = {
         "CollectionChangedError",
         "StorageIOError",
         "CollectionNotFoundError",
+        "DatabaseClosedError",
         "DatabaseCorruptedError",
         "DatabaseLockedError",
         "DatabaseReplacedError",
@@ -114,16 +129,21 @@ _HOMES = {
         "IndexReport",
         "SkippedFile",
     ),
+    "vecsearch.core.roots": ("IgnoredDocument", "Root", "RootOptions"),
+    "vecsearch.core.row_options": ("RowOptions",),
+    "vecsearch.core.senses": ("SameSense", "Sense", "SenseGroup", "SenseMatch", "WordSenses"),
     "vecsearch.core.results": (
         "AddReport",
         "ChunkWindow",
         "ComponentScore",
+        "DeleteReport",
         "Explanation",
         "Facets",
         "Hit",
         "Hits",
         "KeySummary",
         "QueryProfile",
+        "Snippet",
         "TokenAttribution",
         "ValueCount",
         "VectorAccess",
@@ -165,6 +185,7 @@ _HOME_OF = {name: module for module, members in _HOMES.items() for name in membe
 
 __all__ = [
     "AddReport",
+    "AsyncCollection",
     "ChunkLocation",
     "ChunkWindow",
     "Collection",
@@ -174,9 +195,11 @@ __all__ = [
     "Context",
     "ContextPassage",
     "Database",
+    "DatabaseClosedError",
     "DatabaseCorruptedError",
     "DatabaseLockedError",
     "DatabaseReplacedError",
+    "DeleteReport",
     "DimensionMismatchError",
     "DiskFullError",
     "Document",
@@ -195,6 +218,7 @@ __all__ = [
     "Fusion",
     "Hit",
     "Hits",
+    "IgnoredDocument",
     "ImportReport",
     "IndexReport",
     "InputError",
@@ -210,9 +234,17 @@ __all__ = [
     "ReadOnlyError",
     "ReembedReport",
     "RepairReport",
+    "Root",
+    "RootOptions",
+    "RowOptions",
+    "SameSense",
     "SchemaVersionError",
+    "Sense",
+    "SenseGroup",
+    "SenseMatch",
     "Severity",
     "SkippedFile",
+    "Snippet",
     "Span",
     "Split",
     "StorageError",
@@ -229,9 +261,11 @@ __all__ = [
     "VecsearchError",
     "VecsearchWarning",
     "VectorAccess",
+    "WordSenses",
     "__version__",
     "connect",
     "load_encoder",
+    "open_async",
     "restore",
 ]
 

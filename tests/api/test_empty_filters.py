@@ -97,7 +97,7 @@ def test_the_shell_refuses_them_too(notes: vecsearch.Collection, shell: Callable
     ):  # fmt: skip
         for options in ([], ["--dry-run"]):
             result = shell("delete", "--where", expression, *options, "--db", notes.path)
-            assert (result.status, result.out) == (1, ""), expression
+            assert (result.status, result.out) == (2, ""), expression
             assert message in result.err
     assert len(json.loads(shell("--json", "ls", "--db", notes.path).out)["documents"]) == 3
 

@@ -285,7 +285,8 @@ def test_the_shell_shows_reasons_in_text_and_json(mixed: vecsearch.Collection, s
     assert value["profile"]["access"] == "index"
     plain = json.loads(shell("search", "who lends money", "-n", 1, "--json", "--db", folder).out)
     assert set(plain["hits"][0]) == {
-        "id", "chunk_index", "score", "similarity", "text", "title", "source", "start", "end", "metadata", "location",
+        "id", "chunk_index", "score", "similarity", "text", "title", "source", "start", "end", "metadata", "location", "weak",
+        "snippet",
     }  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def make_rows(cosines: list[float], *, kin: list[int]) -> np.ndarray:
 
 
 def test_what_is_like_the_best_comes_before_what_is_as_near_to_the_question(tmp_path: Path) -> None:
-    rows = make_rows([0.9, 0.601, 0.6, 0.61], kin=[0, 2])
+    rows = make_rows([0.9, 0.6, 0.6, 0.61], kin=[0, 2])
     with make_collection(tmp_path, rows) as collection:
         assert [hit.id for hit in collection.search(QUESTION, mode="dense")] == ["0", "3", "1", "2"]
         hits = collection.search(QUESTION, explain=True)

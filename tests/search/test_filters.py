@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import vecsearch
 from tests import maintenance
 from tests.checks import is_sound
-from tests.stores.metadata_predicate import read_time
+from tests.stores.metadata_predicate import read_time, round_time
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.search.where_parser import parse_where
 from vecsearch.search.where_shell import parse_shell
@@ -39,6 +39,8 @@ KEYS = ["lang", "year", "lang.code", "lang.code.deep", "lang..code", "nothing", 
 TIMES = [
     "2024-05-01",
     "2024-05-02",
+    "2024-05",
+    "2024",
     "2024-05-01T10:30:00+00:00",
     "2024-05-02T04:30Z",
     "2024-05-01T10:00",
@@ -110,11 +112,11 @@ def holds_operator(name: str, operand: Any, exists: bool, value: Any) -> bool:  
 
 
 def parse_times(value: Any, operand: Any) -> tuple[Any, Any]:
-    """Parse both as days or moments, where the operand is one and the value can be read as a time; else leave them."""
+    """Parse both as the unit of the operand has them, where both can be read as times; else leave them."""
     moments = [read_time(side) if isinstance(side, str) else None for side in (value, operand)]
     if moments[0] is None or moments[1] is None:
         return value, operand
-    return (moments[0] // 86_400, moments[1] // 86_400) if len(operand) == 10 else (moments[0], moments[1])
+    return round_time(moments[0], operand), round_time(moments[1], operand)
 
 
 def get_kind(value: Any) -> str:
@@ -186,7 +188,7 @@ def test_no_key_or_value_is_ever_part_of_the_sql(where: dict[str, Any], word: st
                 return {key if key.startswith("$") else word + key: replace_words(inner) for key, inner in value.items()}
             case list():
                 return [replace_words(inner) for inner in value]
-        return word + value if isinstance(value, str) and value not in TIMES else value
+        return word + value if isinstance(value, str) and read_time(value) is None else value
 
     plain, hostile = (parse_where(expression) for expression in (where, replace_words(where)))
     if plain is None or hostile is None:
@@ -213,7 +215,7 @@ def test_what_is_no_filter_is_refused(collection: vecsearch.Collection, where: A
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["lang=en"], {"lang": {"$eq": "en"}}), (["year>=2020"], {"year": {"$gte": 2020}}), (["a!=true"], {"a": {"$ne": True}}),
+        (["lang=en"], {"lang": {"$eq": "en"}}), (["year>=20"], {"year": {"$gte": 20}}), (["a!=true"], {"a": {"$ne": True}}),
         (["a<1.5"], {"a": {"$lt": 1.5}}), (["a = b = c"], {"a": {"$eq": "b = c"}}), (['a="2020"'], {"a": {"$eq": "2020"}}),
         (["a=1", "b=2"], {"$and": [{"a": {"$eq": 1}}, {"b": {"$eq": 2}}]}), (['{"a": {"$in": [1]}}'], {"a": {"$in": [1]}}),
         (["a="], {"a": {"$eq": ""}}), (["a=null"], {"a": {"$eq": None}}), ([], None),
@@ -223,12 +225,26 @@ def test_the_shell_s_forms(arguments: list[str], expected: Any) -> None:
     assert parse_shell(arguments) == expected
 
 
+def test_four_digits_in_the_shell_are_a_number_and_the_year_of_a_time(collection: vecsearch.Collection) -> None:
+    at = [metadata.get("when") for metadata in METADATA]
+    for sign, years in ((">=2024", (2024,)), ("<2024", ()), ("<=2024", (2024,)), (">2023", (2024,))):
+        found = [document.metadata["when"] for document in collection.get(where=parse_shell([f"when{sign}"]))]
+        assert sorted(map(str, found)) == sorted(
+            str(when)
+            for when in at
+            if years and (when == 2024 or (isinstance(when, str) and when.startswith("2024") and read_time(when)))
+        )
+    assert collection.count(parse_shell(["when>=2024-05", "when<=2024-05"])) == sum(
+        isinstance(when, str) and read_time(when) is not None and when.startswith("2024-05") for when in at
+    )
+
+
 @pytest.mark.parametrize("argument", ["lang", "=en", '{"a": ', '{"a": {"$near": 1}}'])
 def test_the_shell_names_what_it_cannot_read(argument: str, tmp_path: Path, shell: Any) -> None:
     (tmp_path / "a.txt").write_text("one")
     shell("index", "a.txt")
     result = shell("search", "one", "--where", argument)
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert result.err.startswith("Error: ")
     assert "where" in result.err
 
@@ -274,8 +290,21 @@ def time_texts() -> st.SearchStrategy[str]:
     ends = st.one_of(st.just(""), st.just("Z"), offsets)
     return st.one_of(
         moments.map(lambda moment: moment.date().isoformat()),
+        st.sampled_from(["2024", "2024-02", "2024-03", "2023", "2023-12", "2025-01", "0001", "9999-12", "2024-13", "9999"]),
         st.builds(lambda moment, end: moment.isoformat(timespec="minutes") + end, moments, ends),
-        st.sampled_from(["0001-01-01", "0001-01-02T00:00Z", "9999-12-31", "9999-12-30T23:59", "2024-02-29 no day", "A", "~", ""]),
+        st.sampled_from(
+            [
+                "0001-01-01",
+                "0001-01-02T00:00Z",
+                "9999-12-31",
+                "9999-12-30T23:59",
+                "2023-12-31T23:00-05:00",
+                "2024-02-29 no day",
+                "A",
+                "~",
+                "",
+            ]
+        ),
     )
 
 

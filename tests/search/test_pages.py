@@ -74,7 +74,7 @@ def test_the_window_may_be_the_whole_document(notes: vecsearch.Collection, shell
     with pytest.raises(vecsearch.InputError, match="window must be a number of chunks or 'document', got 'page'"):
         notes.search("moths", window=wrong)
     second = notes.search("moths", mode="lexical", offset=1, limit=1)[0]
-    options = ("-n", 1, "--offset", 1, "--window", "document", "--mode", "lexical", "--json", "--db", notes.path)
+    options = ("-n", 1, "--offset", 1, "--window", "document", "--mode", "lexical", "--chunks", "--json", "--db", notes.path)
     (hit,) = json.loads(shell("search", "moths", *options).out)["hits"]
     assert (hit["window"]["text"], hit["chunk_index"]) == (document.text, second.chunk_index)
     assert shell("search", "moths", "--window", "page", "--db", notes.path).status == 2

@@ -21,7 +21,9 @@ import numpy as np
 
 from tests.stores.memory_snapshot import MemoryDocument, MemoryFile, MemorySnapshot, MemoryState
 from vecsearch.core.errors import CollectionNotFoundError, DatabaseLockedError, InputError, ReadOnlyError, StorageError
+from vecsearch.core.roots import Root
 from vecsearch.core.settings import READ_DOCUMENTS
+from vecsearch.core.source_paths import to_absolute_path
 from vecsearch.core.types import JSON, ChunkId, Metadata, Precision, VectorOrigin
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import (
@@ -124,6 +126,9 @@ class MemoryStore:
         """Return False: there is no older format."""
         return False
 
+    def check_open(self) -> None:
+        """Do nothing: it is never closed."""
+
     def close(self) -> None:
         """Keep everything: whoever holds the store may use it again."""
 
@@ -147,7 +152,10 @@ class MemoryWriter:
         """Yield a copy to change, which is put in place when nothing was raised."""
         old = self._store.find(self._key)
         info = replace(old.info, version=(old.info.identity, next(self._store.numbers)))
-        new = replace(old, info=info, documents=dict(old.documents), files=dict(old.files))
+        new = replace(
+            old, info=info, documents=dict(old.documents), files=dict(old.files), roots=dict(old.roots),
+            ignored=set(old.ignored),
+        )  # fmt: skip
         yield new
         waiting = sum(len(document.pending) for document in new.documents.values())
         vectorless = [document for document in new.documents.values() if document.vector_origin is VectorOrigin.NONE]
@@ -239,13 +247,23 @@ class MemoryWriter:
             pass
         self._store.states = {**self._store.states, self._key: replace(state, info=replace(state.info, stemmer=stemmer))}
 
-    def delete_documents(self, ids: Sequence[str]) -> int:
+    def delete_documents(self, ids: Sequence[str], *, ignore: bool = False) -> int:
         with self._change() as state:
             deleted = [state.documents.pop(key) for key in dict.fromkeys(ids) if key in state.documents]
             for document in deleted:
                 if document.source is not None:
                     state.files[document.source] = replace(state.files[document.source], digest=None)
+                    state.ignored.update({(document.source, document.id)} if ignore else set())
         return len(deleted)
+
+    def stop_ignoring(self, ids: Sequence[str]) -> int:
+        with self._change() as state:
+            found = {(path, key) for path, key in state.ignored if key in ids}
+            for path, _ in found:
+                if path in state.files:
+                    state.files[path] = replace(state.files[path], digest=None)
+            state.ignored.difference_update(found)
+        return len(found)
 
     def delete_sources(self, paths: Sequence[str]) -> int:
         with self._change() as state:
@@ -259,7 +277,24 @@ class MemoryWriter:
     def record_failures(self, errors: Mapping[str, str]) -> None:
         with self._change() as state:
             for path, error in errors.items():
-                state.files[path] = replace(state.files.get(path, MemoryFile(indexed_at=_get_timestamp())), error=error)
+                known = state.files.get(path, MemoryFile(indexed_at=_get_timestamp()))
+                state.files[path] = replace(known, error=error, skipped=None)
+
+    def record_skips(self, reasons: Mapping[str, str]) -> None:
+        with self._change() as state:
+            for path, reason in reasons.items():
+                state.files[path] = MemoryFile(indexed_at=_get_timestamp(), skipped=reason)
+
+    def set_roots(self, roots: Sequence[Root], *, changed: Sequence[Path] = ()) -> None:
+        with self._change() as state:
+            state.roots.update((root.path, root) for root in roots)
+            for path, file in state.files.items():
+                if any(to_absolute_path(self._store.source_root, path).is_relative_to(folder) for folder in changed):
+                    state.files[path] = replace(file, digest=None)
+
+    def forget_roots(self, paths: Sequence[str]) -> int:
+        with self._change() as state:
+            return sum(state.roots.pop(path, None) is not None for path in paths)
 
     def attach_vectors(self, vectors: Mapping[ChunkId, Vector]) -> int:
         count = 0
@@ -357,7 +392,9 @@ class MemoryReplacement:
                 version=(built.info.identity, next(self._store.numbers)),
             )
             documents = {key: document for key, document in built.documents.items() if key in live_state.documents}
-            new_state = replace(built, info=info, documents=documents, files=live_state.files)
+            new_state = replace(
+                built, info=info, documents=documents, files=live_state.files, roots=live_state.roots, ignored=live_state.ignored
+            )
             states = {key: state for key, state in self._store.states.items() if key != self._key}
             self._store.states = {**states, (self._name, False): new_state}
 

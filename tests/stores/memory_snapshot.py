@@ -8,7 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from tests.stores.metadata_predicate import holds
 from vecsearch.core.filters import DocumentField, Filter
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.results import ChunkWindow, Hit, VectorAccess
+from vecsearch.core.roots import IgnoredDocument, Root, RootList
 from vecsearch.core.settings import (
     LOADER_VERSION,
     QUERY_TERMS_COUNTED_MAX,
@@ -103,9 +104,12 @@ class MemoryFile:
     error: str | None = None
     mounted: bool = False
     indexed_at: str = ""
+    skipped: str | None = None
 
     @property
     def state(self) -> SourceState:
+        if self.skipped and not self.error:
+            return SourceState.SKIPPED
         return SourceState.FAILED if self.error else SourceState.INDEXED if self.digest else SourceState.UNFINISHED
 
 
@@ -168,6 +172,8 @@ class MemoryState:
     documents: dict[str, MemoryDocument]
     files: dict[str, MemoryFile]
     cache: dict[str, Any]
+    roots: dict[str, Root] = field(default_factory=dict)
+    ignored: set[tuple[str, str]] = field(default_factory=set)  # stored paths of files, ids
 
     @cached_property
     def chunks(self) -> dict[ChunkId, MemoryChunk]:
@@ -302,8 +308,8 @@ class MemorySnapshot:
     def count_chunks(self) -> int:
         return len(self._state.chunks)
 
-    def count_documents(self) -> int:
-        return len(self._state.documents)
+    def count_documents(self, where: Filter | None = None) -> int:
+        return len(self._state.documents if where is None else self._filter(where))
 
     # -- what answers show
 
@@ -391,18 +397,28 @@ class MemorySnapshot:
     def _list_documents_of(self, path: str) -> list[MemoryDocument]:
         return [document for document in self._state.documents.values() if document.source == path]
 
-    def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
-        paths = sorted(path for path, file in self._state.files.items() if file.error or not failed)
+    def list_sources(self, *, state: SourceState | None = None, limit: int | None = None, offset: int = 0) -> list[Source]:
+        paths = sorted(
+            path
+            for path, file in self._state.files.items()
+            if (file.state is state if state else file.state is not SourceState.SKIPPED)
+        )
         return [self._describe_source(path) for path in paths[offset : None if limit is None else offset + limit]]
 
     def _describe_source(self, path: str) -> Source:
         file, documents = self._state.files[path], self._list_documents_of(path)
         chunks = sum(len(document.spans) for document in documents)
         name = to_absolute_path(self._root, path).as_posix()
-        return Source(name, file.state, len(documents), chunks, file.indexed_at, file.error)
+        return Source(name, file.state, len(documents), chunks, file.indexed_at, file.error or file.skipped)
 
-    def count_sources(self, *, failed: bool = False) -> int:
-        return len(self.list_sources(failed=failed))
+    def count_sources(self, *, state: SourceState | None = None) -> int:
+        return len(self.list_sources(state=state))
+
+    def load_roots(self) -> RootList:
+        ignored = (
+            IgnoredDocument(to_absolute_path(self._root, path).as_posix(), key) for path, key in sorted(self._state.ignored)
+        )
+        return RootList(tuple(root for _, root in sorted(self._state.roots.items())), tuple(ignored))
 
     def export(self) -> Iterator[FullDocument]:
         for document in sorted(self._state.documents.values(), key=lambda document: document.chunk_ids):
@@ -426,10 +442,20 @@ class MemorySnapshot:
             for document in self._find(ids)
         }
 
+    def find_row_ids(self, key: str) -> list[str]:
+        return sorted({f"{path}#{key}" for path in self._state.files} & self._state.documents.keys())
+
     def find_stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
         return {
             path: StoredSource(
-                path, file.digest, file.split, file.error, file.mounted, LOADER_VERSION, len(self._list_documents_of(path))
+                path,
+                file.digest,
+                file.split,
+                file.error,
+                file.mounted,
+                LOADER_VERSION,
+                len(self._list_documents_of(path)),
+                file.skipped,
             )
             for path, file in self._state.files.items()
             if below is None or any(self._is_below(path, folder) for folder in below)

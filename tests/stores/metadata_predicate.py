@@ -83,8 +83,7 @@ def compare_values(stored: JSON, comparison: Comparison, value: JSON) -> bool:
     if isinstance(value, str):
         bound, time = read_time(value), read_time(stored)
         if bound is not None and time is not None:
-            seconds = (time // 86400, bound // 86400) if len(value) == 10 else (time, bound)
-            return _OPERATORS[comparison](*seconds)
+            return _OPERATORS[comparison](round_time(time, value), round_time(bound, value))
         return _OPERATORS[comparison](stored, value)
     return get_type(value) is Fraction and _OPERATORS[comparison](Fraction(stored), Fraction(value))
 
@@ -117,8 +116,16 @@ def get_type(value: JSON) -> type:
     return Fraction if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
 
 
+def round_time(seconds: Fraction, bound: str) -> Any:
+    """Return the year, the month, the day or the moment of a time, whatever the bound is."""
+    day = date.fromordinal(min(max(int(seconds // 86400), 1), date.max.toordinal()))
+    return {4: day.year, 7: day.year * 12 + day.month, 10: seconds // 86400}.get(len(bound), seconds)
+
+
 def read_time(text: str) -> Fraction | None:
-    """Return a time in ISO 8601 as exact seconds in UTC, midnight for a day; None for anything else."""
+    """Return the beginning of a time in ISO 8601 as exact seconds in UTC; None for anything else."""
+    if re.fullmatch(r"[0-9]{4}(-[0-9]{2})?", text):
+        text += "-01-01"[len(text) - 4 :]
     match = re.fullmatch(r"([0-9-]{10})([T ]([0-9]{2}):([0-9]{2})(:([0-9]{2}(\.[0-9]+)?))?(Z|[+-][0-9:]{5,8})?)?", text)
     if match is None:
         return None

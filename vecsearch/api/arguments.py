@@ -37,8 +37,8 @@ from vecsearch.core.types import AnyPath, Fusion, Mode, Where
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import encode_all, normalize_vectors
 from vecsearch.search.diversify import DiversityOptions
-from vecsearch.search.noise_floor import estimate_noise_floor
 from vecsearch.stores.base import Snapshot
+from vecsearch.stores.noise_floor import get_noise_floor
 from vecsearch.text.analyzer import STEMMERS, UNSTEMMED, is_known_stemmer
 
 if TYPE_CHECKING:  # what a plain search needs nothing of
@@ -140,7 +140,7 @@ def resolve_min_similarity(snapshot: Snapshot, options: SearchOptions) -> tuple[
     """Return the similarity below which a chunk is no answer, and whether one with half of the best BM25 is one all the same."""
     if options.min_similarity != AUTO:
         return None if options.min_similarity is None else float(options.min_similarity), False
-    floor = estimate_noise_floor(snapshot)
+    floor = get_noise_floor(snapshot)
     if floor is None:
         warnings.warn(
             "min_similarity='auto' has too few documents to learn from, so nothing is left out; give a number", VecsearchWarning,
@@ -153,7 +153,7 @@ def parse_stemmer(code: Any) -> str | None:
     """Return the code of a stemmer that exists, or None as it came. Raises InputError."""
     if code is None or (isinstance(code, str) and is_known_stemmer(code)):
         return code
-    raise InputError(
+    raise UsageError(
         f"stemmer must be one of {', '.join(sorted(STEMMERS))}, or {UNSTEMMED!r} for no stems, got {shorten_repr(code)}"
     )
 
@@ -237,7 +237,7 @@ def parse_documents(
         title = None if all_titles is None else all_titles[n]
         has_vector = vectors is not None and bool(vectors.are_given[n])
         try:
-            plain = {} if metadata is None else to_plain_json(metadata, "metadata")
+            plain = {} if metadata is None else _parse_metadata(metadata)
             payload = None if all_payloads is None else to_plain_json(all_payloads[n], "the payload")
             words = "" if text is None and vectors is not None else text
             document = ParsedDocument(key, words, title, plain, payload=payload)
@@ -248,6 +248,20 @@ def parse_documents(
             raise InputError(f"the id {key!r} is given twice")
         ids_given.add(key)
     return documents
+
+
+def _parse_metadata(metadata: Any) -> Any:
+    """Return metadata as JSON holds it, without the keys whose value a table lacks (NaN, NaT). Raises InputError with the key."""
+    if not isinstance(metadata, Mapping):
+        return to_plain_json(metadata, "metadata")
+    plain = {}
+    for key, value in metadata.items():
+        if value is None or not is_missing(value):
+            try:
+                plain[key] = to_plain_value(value)
+            except ValueError as error:
+                raise InputError(f"metadata must be JSON values: key {shorten_repr(key)}: {error}") from error
+    return plain
 
 
 def to_plain_json(value: Any, label: str) -> Any:
@@ -369,7 +383,7 @@ def spool_json_lines(stream: BinaryIO, name: str) -> Iterator[RawFile]:
     """Keep JSON lines that come through a pipe in a file, which can be read more than once."""
     from vecsearch.documents.loaders.raw_file import RawFile
 
-    with NamedTemporaryFile(prefix="vecsearch-", suffix=".jsonl") as copy:
+    with NamedTemporaryFile(prefix="vecsearch-") as copy:
         shutil.copyfileobj(stream, copy)
         copy.flush()
         yield RawFile(name, ".jsonl", path=Path(copy.name))

@@ -3,45 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from vecsearch.api import arguments
 from vecsearch.api.brought_vectors import parse_vectors
-from vecsearch.api.columns import list_values
-from vecsearch.api.editor import CollectionEditor
-from vecsearch.core.checks import check_choice, check_limit
+from vecsearch.api.closed_store import ClosedStore
+from vecsearch.api.indexer import CollectionIndexer
+from vecsearch.core.checks import check_choice
 from vecsearch.core.errors import InputError, SchemaVersionError, UsageError
-from vecsearch.core.results import AddReport
-from vecsearch.core.settings import MAX_FILE_BYTES
-from vecsearch.core.stop_signal import NO_STOP, StopSignal
-from vecsearch.core.types import AnyPath, CollectionSpec, OnConflict, OnMissing, Precision, Split, Where
+from vecsearch.core.results import AddReport, DeleteReport
+from vecsearch.core.stop_signal import StopSignal
+from vecsearch.core.types import AnyPath, CollectionSpec, OnConflict, OnMissing, Precision, Where
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.encoders.model_files import ComputePrecision
-from vecsearch.stores.base import MaintainedStore, Store
+from vecsearch.stores.base import Store
+from vecsearch.stores.maintenance import MaintainedStore
 
 if TYPE_CHECKING:  # loaded with the first write, so that a search does not wait
-    from vecsearch.core.files import IndexReport, Scan
-    from vecsearch.documents.loaders.raw_file import RawFile
     from vecsearch.exchange.export import ExportReport
     from vecsearch.exchange.import_ import ImportReport
-    from vecsearch.indexing.pipeline import IndexPipeline
     from vecsearch.indexing.progress import Progress
     from vecsearch.indexing.reembed import ReembedReport
-    from vecsearch.indexing.vector_filler import FillReport
 
 
-class Collection(CollectionEditor):
+class Collection(CollectionIndexer):
     """Read and write one collection. The collection is created by the first write. Made by `vecsearch.open`."""
 
     def __init__(
-        self, store: Store, name: str, *, model: str | TextEncoder | None, spec: CollectionSpec, closes_store: bool = True
+        self,
+        store: Store,
+        name: str,
+        *,
+        model: str | TextEncoder | None,
+        spec: CollectionSpec,
+        reopen: Callable[..., Collection] | None = None,
+        closes_store: bool = True,
     ) -> None:
-        exact = ComputePrecision.FLOAT32 if spec.precision is Precision.FLOAT32 else None
-        super().__init__(store, name, model=model, compute_precision=exact)
-        self._spec, self._closes_store = spec, closes_store
+        """Read and write a collection of a store. `reopen` opens the same database, given the other arguments of `open`."""
+        super().__init__(store, name, model=model, spec=spec)
+        self._closes_store, self._reopen = closes_store, reopen
 
     def __enter__(self) -> Self:
         return self
@@ -52,10 +55,28 @@ class Collection(CollectionEditor):
     def __repr__(self) -> str:
         return f"<vecsearch.Collection {self.name!r} in {self._store.location}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what opens it again: the copy, in this process or another, has connections of its own and waits for a writer
+        as anybody does. A `model` that is an object is pickled with it. Raises DatabaseClosedError.
+        """
+        self._store.check_open()
+        if self._reopen is None:
+            raise TypeError(f"a collection of {self._store.location} cannot be pickled: nothing is known that opens it again")
+        options = {
+            "collection": self.name, "model": self._requested_model, "readonly": self._store.readonly, "create": False,
+            "precision": self._spec.precision, "stemmer": self._spec.stemmer,
+        }  # fmt: skip
+        return partial(self._reopen, **options), ()
+
     def close(self) -> None:
-        """Give the file handles back. Nothing needs saving: every write was durable when it returned."""
+        """Give the file handles back. Nothing needs saving: every write was durable when it returned.
+
+        Whatever is asked of it then raises DatabaseClosedError; to close it twice is no error. One that `Database.collection`
+        returned leaves its database open, and is closed with it.
+        """
         if self._closes_store:
             self._store.close()
+        self._store = cast(Store, ClosedStore(self._store.location, f"collection {self.name!r} of {self._store.location}"))
 
     def _check_settings(self) -> None:
         """Raise ModelMismatchError, and InputError where another stemmer was requested than that of the text index."""
@@ -98,21 +119,28 @@ class Collection(CollectionEditor):
         """
         brought = None if vectors is None else parse_vectors(vectors)
         documents = arguments.parse_documents(texts, ids, metadatas, titles, payloads, brought)
-        policy = check_choice(OnConflict, on_conflict, "on_conflict")
-        if not documents:
-            return AddReport()
-        if brought is None:
-            self._store.upgrade()
-            self._load_encoder()  # before the lock: that may take as long as a download
-        with self._store.open_writer(self.name):
-            stored = self._find_existing_ids([document.id for document in documents], policy)
-            positions = [n for n, document in enumerate(documents) if not (document.id in stored and policy is OnConflict.SKIP)]
-            if brought is None:
-                self._write_texts(self._make_batch_writer(), [documents[n] for n in positions])
-            else:
-                self._add_vectors([documents[n] for n in positions], brought.select(positions))
-        counts = {"replaced" if policy is OnConflict.REPLACE else "skipped": len(stored)}
-        return AddReport([document.id for document in documents], added=len(documents) - len(stored), **counts)
+        return self._add_documents(documents, check_choice(OnConflict, on_conflict, "on_conflict"), brought)
+
+    def add_dataframe(
+        self,
+        frame: Any,
+        *,
+        text: str | Sequence[str] | None = None,
+        id: str | None = None,
+        title: str | None = None,
+        on_conflict: str = OnConflict.ERROR,
+    ) -> AddReport:
+        """Store a document for each row of a table: a DataFrame of pandas or polars, an Arrow table, a mapping of columns.
+
+        `text`, one column or several, `id` and `title` name columns; all others become metadata, and what is missing in them
+        (None, NaN, NaT) is left out. A row without a text is read by its values with their names, as are all where `text` is
+        None. Ids are made up where `id` is None. `on_conflict` is that of `add`. On bad input none is stored: InputError names
+        row and column.
+        """
+        from vecsearch.api.data_frames import parse_frame
+
+        documents = parse_frame(frame, id=id, text=text, title=title)
+        return self._add_documents(documents, check_choice(OnConflict, on_conflict, "on_conflict"), None)
 
     def upsert(
         self,
@@ -130,77 +158,6 @@ class Collection(CollectionEditor):
             on_conflict=OnConflict.REPLACE,
         )  # fmt: skip
 
-    def index(
-        self,
-        paths: Sequence[AnyPath] | AnyPath | Scan,
-        *,
-        split: str = Split.TOKENS,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
-        max_bytes: int = MAX_FILE_BYTES,
-        passwords: Sequence[str] = (),
-        allow_empty: bool = False,
-        dry_run: bool = False,
-        vectors: bool = True,
-        progress: Progress | None = None,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> IndexReport:
-        """Add, refresh and remove documents so that the collection holds what the files, folders and globs at `paths` hold.
-
-        Texts are found by their words as soon as they are read; then vectors are made of all that waits for one, the newest
-        first, unless `vectors` is False. Interrupted, the next run or `fill_vectors` goes on.
-
-        `should_stop` is asked often, in the thread of the run: the is_set of a `threading.Event` will do. Once it says yes, the
-        run ends after the batch that it is at, and its report is marked as `stopped`. What is stored stays, nothing is removed
-        for not having been reached, and the next run goes on.
-
-        Never raises for a file that cannot be read: it stands in the report's `failed`, and what it gave before is kept. Files
-        that vanished are removed only below folders that were read completely. `include` and `exclude` are patterns as in
-        .gitignore, for files met in folders; `passwords` are tried on encrypted files. `dry_run` changes nothing and reports
-        what would be done. Others can write between batches; CollectionChangedError where they drop or replace the collection.
-        """
-        from vecsearch.core.files import FileFilter, Scan
-        from vecsearch.documents.scan import scan
-
-        stop = StopSignal(should_stop)
-        selection = FileFilter(
-            tuple(list_values(include, "include")), tuple(list_values(exclude, "exclude")), check_limit(max_bytes, "max_bytes")
-        )
-        files = paths if isinstance(paths, Scan) else scan(arguments.list_paths(paths), selection=selection, stop=stop)
-        if not dry_run:
-            self._store.upgrade()
-        pipeline = self._make_pipeline(
-            split, progress, list_values(passwords, "passwords"), dry_run=dry_run, vectors=vectors, stop=stop
-        )
-        return pipeline.run(files, allow_empty=allow_empty)
-
-    def fill_vectors(self, *, progress: Progress | None = None, should_stop: Callable[[], bool] = lambda: False) -> FillReport:
-        """Make the vectors of all chunks that wait for one, the newest first, until it `should_stop`; see `index`.
-
-        Where another process makes them, waits for it. A text that the model gives no usable vector for stands in the report's
-        `failed`, stays found by its words, and is tried again by the next run. Raises CollectionChangedError, UnavailableError,
-        DatabaseLockedError, DiskFullError, EncodingError where the model gives no vectors at all.
-        """
-        from vecsearch.indexing.batch_writer import CollectionTarget
-        from vecsearch.indexing.vector_filler import VectorFiller
-
-        stop = StopSignal(should_stop)
-        self._store.upgrade()
-        target = CollectionTarget(self._store, self.name)
-        return VectorFiller(
-            target, get_encoder=self._load_encoder, progress=progress, stop=stop, source_root=self._store.source_root
-        ).run()
-
-    def _index_json_lines(
-        self, lines: RawFile, *, split: str = Split.TOKENS, vectors: bool = True, progress: Progress | None = None
-    ) -> IndexReport:
-        """Add or replace documents given as JSON lines that are no file of the user's. Raises UnreadableFileError."""
-        from vecsearch.documents import loaders
-
-        self._store.upgrade()
-        pipeline = self._make_pipeline(split, progress, vectors=vectors)
-        return pipeline.upsert(loaders.load(lines), origin=lines.name, size=lines.size)
-
     def delete(
         self,
         ids: str | Iterable[str] | None = None,
@@ -208,9 +165,14 @@ class Collection(CollectionEditor):
         where: Where | None = None,
         source: AnyPath | None = None,
         missing: str = OnMissing.ERROR,
+        ignore: bool = False,
         dry_run: bool = False,
-    ) -> list[str]:
+    ) -> DeleteReport:
         """Delete documents by id, by filter, or by the file or folder they came from; returns the ids (that would be) deleted.
+
+        Those whose file is still there come back with the next `index` of it, and stand in the report's `returning`; with
+        `ignore` they are kept away: see `list_ignored` and `stop_ignoring`. A `source` that is gone from the disk is no root
+        any more.
 
         Raises DocumentNotFoundError for an id that is not there, unless `missing` is "skip", FilterError for a filter that is
         empty, or has a part that says nothing such as an empty `$contains` (see `delete_all`), and then deletes nothing.
@@ -220,26 +182,33 @@ class Collection(CollectionEditor):
             raise UsageError("delete takes ids, where, or source: exactly one of them")
         condition = arguments.parse_changing_where(where)
         if dry_run:
-            return self._select_ids(ids, condition, source, policy)
+            keys = self._select_ids(ids, condition, source, policy)
+            return DeleteReport(keys, [] if ignore else self._list_returning(keys))
         from vecsearch.search.selection import resolve_source
 
         with self._store.open_writer(self.name) as writer:
-            keys = self._select_ids(ids, condition, source, policy)
-            if source is not None:
+            gone = [] if source is None else self._list_gone_roots(resolve_source(source))
+            keys = [] if gone and not self.count(source=source) else self._select_ids(ids, condition, source, policy)
+            returning = [] if ignore else self._list_returning(keys)
+            if source is not None and not ignore:
                 self._delete_source(resolve_source(source))
             elif keys:
-                writer.delete_documents(keys)
-        return keys
+                writer.delete_documents(keys, ignore=ignore)
+            if gone:
+                writer.forget_roots(gone)
+        return DeleteReport(keys, returning, gone)
 
-    def delete_all(self, *, dry_run: bool = False) -> list[str]:
+    def delete_all(self, *, ignore: bool = False, dry_run: bool = False) -> DeleteReport:
         """Delete all documents, in one transaction; returns the ids (that would be) deleted. The collection stays."""
         if dry_run:
-            return list(self)
+            keys = list(self)
+            return DeleteReport(keys, [] if ignore else self._list_returning(keys))
         with self._store.open_writer(self.name) as writer:
             keys = list(self)
+            returning = [] if ignore else self._list_returning(keys)
             if keys:
-                writer.delete_documents(keys)
-        return keys
+                writer.delete_documents(keys, ignore=ignore)
+        return DeleteReport(keys, returning)
 
     def optimize(self, *, full: bool = False, stemmer: str | None = None) -> None:
         """Fold new rows into the index files and deleted ones out, merge the text index, give free space back to the file system.
@@ -308,11 +277,15 @@ class Collection(CollectionEditor):
         *,
         on_conflict: str = OnConflict.ERROR,
         from_collection: str | None = None,
+        id: str | None = None,
+        text: str | Sequence[str] | None = None,
+        title: str | None = None,
         vectors: bool = True,
         progress: Progress | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> ImportReport:
-        """Store the documents of an export, of others' JSON lines or Parquet, of a Chroma folder, of a txtai index with content.
+        """Store the documents of an export, of others' JSON lines or Parquet, of a Chroma folder, of a txtai index with content,
+        of a table or JSON array, whose columns `id`, `text` and `title` name as in `index`; ids are as they stand in it.
 
         Vectors that the collection's own model made are taken as they are and no model is loaded; a new collection becomes what
         the exported one was. Other texts are found by their words at once and then encoded, unless `vectors` is False.
@@ -320,36 +293,16 @@ class Collection(CollectionEditor):
         `failed`. `should_stop` is that of `index`; with `on_conflict="skip"` the next run goes on. Raises InputError,
         UnreadableFileError, UnavailableError, DatabaseLockedError, DiskFullError.
         """
+        from vecsearch.api.data_frames import parse_row_options
         from vecsearch.exchange import detect_format, import_
 
         policy, path = check_choice(OnConflict, on_conflict, "on_conflict"), Path(file).expanduser()
+        self._store.check_open()
         stop = StopSignal(should_stop)
         self._store.upgrade()
-        with detect_format.open_source(path, only=from_collection) as source:
+        with detect_format.open_source(path, only=from_collection, rows=parse_row_options(False, id, text, title)) as source:
             run = import_.ImportRun(
                 self._store, self.name, requested_model=self._requested_model, get_encoder=self._load_encoder, spec=self._spec,
                 policy=policy, progress=progress, fill=vectors, stop=stop,
             )  # fmt: skip
             return run.run(source, path.as_posix())
-
-    # -- inside
-
-    def _delete_source(self, paths: Sequence[Path]) -> None:
-        with self._store.open_writer(self.name) as writer, writer.open_snapshot() as snapshot:
-            names = [] if snapshot is None else sorted(snapshot.find_stored_sources(below=paths))
-        if names:
-            with self._store.open_writer(self.name) as writer:
-                writer.delete_sources(names)
-
-    def _make_pipeline(
-        self, split: str, progress: Progress | None, passwords: Sequence[str] = (), *, dry_run: bool = False,
-        vectors: bool = True, stop: StopSignal = NO_STOP,
-    ) -> IndexPipeline:  # fmt: skip
-        from vecsearch.indexing.pipeline import IndexPipeline
-        from vecsearch.indexing.progress import NullProgress
-
-        return IndexPipeline(
-            self._store, self.name, get_encoder=self._load_encoder, spec=self._spec,
-            split=check_choice(Split, split, "split"), progress=progress or NullProgress(), passwords=passwords, dry_run=dry_run,
-            fill=vectors, stop=stop,
-        )  # fmt: skip

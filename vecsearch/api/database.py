@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from vecsearch.api import arguments
 from vecsearch.api.collection import Collection
+from vecsearch.core.cache_folders import get_cache_folder
 from vecsearch.core.checks import check_choice, check_collection_name
-from vecsearch.core.errors import CollectionNotFoundError, DatabaseCorruptedError, InputError
-from vecsearch.core.types import AnyPath, CollectionSpec, Finding, Precision, Severity
+from vecsearch.core.errors import CollectionNotFoundError, DatabaseCorruptedError, InputError, drop_doctor_hint
+from vecsearch.core.types import AnyPath, Check, CheckReport, CollectionSpec, Finding, Precision, Severity
 from vecsearch.encoders import model_files
 from vecsearch.encoders.base import TextEncoder, describe_encoder
-from vecsearch.stores.base import RESTORE_HINT, MaintainedStore
+from vecsearch.encoders.known_models import KNOWN_MODELS, find_known_model
+from vecsearch.stores.base import RESTORE_HINT, CollectionInfo
+from vecsearch.stores.maintenance import MaintainedStore
 
 if TYPE_CHECKING:
     from vecsearch.stores.base import RepairReport
@@ -23,8 +26,9 @@ if TYPE_CHECKING:
 class Database:
     """A database folder. Made by `vecsearch.connect`; close it, or use it in `with`."""
 
-    def __init__(self, store: MaintainedStore) -> None:
-        self._store = store
+    def __init__(self, store: MaintainedStore, *, reopen: Callable[..., Collection] | None = None) -> None:
+        """Look after a store. `reopen` opens a collection of the same database, given the other arguments of `open`."""
+        self._store, self._reopen = store, reopen
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +50,10 @@ class Database:
         return self._store.readonly
 
     def close(self) -> None:
-        """Give the file handles back. Nothing needs saving: every write was durable when it returned."""
+        """Give the file handles back. Nothing needs saving: every write was durable when it returned.
+
+        Whatever is asked of it, or of its collections, then raises DatabaseClosedError; to close it twice is no error.
+        """
         self._store.close()
 
     # -- collections
@@ -64,7 +71,7 @@ class Database:
         """
         check_collection_name(name)
         spec = CollectionSpec(check_choice(Precision, precision, "precision"), arguments.parse_stemmer(stemmer))
-        collection = Collection(self._store, name, model=model, spec=spec, closes_store=False)
+        collection = Collection(self._store, name, model=model, spec=spec, reopen=self._reopen, closes_store=False)
         collection._check_settings()
         return collection
 
@@ -128,31 +135,39 @@ class Database:
         return self._store.upgrade()
 
     def status(self, collection: str | None = None) -> dict[str, Any]:
-        """Return what the database holds: documents, chunks, model, index and bytes of every collection, or of one.
+        """Return what the database holds: documents, chunks, keys, model, index and bytes of every collection, or of one.
 
-        Loads no model. Raises CollectionNotFoundError.
+        Loads no model. `cache` is the folder in which prepared models lie. Raises CollectionNotFoundError.
         """
         status = self._store.collect_statistics()
-        if collection is None:
-            return status
         by_name = {entry["name"]: entry for entry in status["collections"]}
-        if collection not in by_name:
+        if collection is not None and collection not in by_name:
             raise CollectionNotFoundError(collection, list(by_name))
-        return {**status, "collections": [by_name[collection]]}
+        shown = list(by_name.values()) if collection is None else [by_name[collection]]
+        entries = [{**entry, "keys": self.collection(entry["name"])._list_keys(entry["documents"])} for entry in shown]
+        return {**status, "cache": str(get_cache_folder("")), "collections": entries}
+
+    def describe_collections(self) -> list[dict[str, Any]]:
+        """Return the name, the number of documents and the model of each collection, by name. Quicker than `status`."""
+        infos = self._store.list_collections()
+        return [{"name": info.name, "documents": len(self.collection(info.name)), "model": info.encoder.model} for info in infos]
 
     def models(self) -> list[dict[str, Any]]:
-        """Return the models at hand: the bundled one, and those that the collections use."""
-        used: dict[str, list[str]] = {model_files.BUNDLED_MODEL: []}
+        """Return the bundled model, those that the collections use, and a few others that are known, with languages and sizes."""
+        used: dict[str, list[CollectionInfo]] = {model_files.BUNDLED_MODEL: []}
         for info in self._store.list_collections():
-            used.setdefault(info.encoder.model, []).append(info.name)
-        return [describe_model(name, users) for name, users in used.items()]
+            used.setdefault(info.encoder.model, []).append(info)
+        return [_describe_used(name, used.get(name, [])) for name in dict.fromkeys((*used, *KNOWN_MODELS))]
 
-    def check(self, *, model: str | TextEncoder | None = None) -> list[Finding]:
-        """Return what is wrong with the database, the worst first; empty when all is well. Changes nothing."""
+    def check(self, *, model: str | TextEncoder | None = None) -> CheckReport:
+        """Return what is wrong with the database, the worst first; empty when all is well. Changes nothing.
+
+        Its `checks` are the things that were looked at, in order.
+        """
         try:
             return self._store.check(model)
         except DatabaseCorruptedError as error:
-            return [describe_damage(error)]
+            return report_damage(error)
 
     def repair(self, *, model: str | TextEncoder | None = None) -> RepairReport:
         """Derive again what follows from texts, vectors and metadata, after a backup in the database's folder.
@@ -185,12 +200,30 @@ class Database:
         return self._store.find_old_copies()
 
 
-def describe_model(name: str, collections: list[str]) -> dict[str, Any]:
-    """Return the fields of the shell's JSON."""
-    default = name == model_files.BUNDLED_MODEL
-    return {"name": name, "default": default, "available": model_files.is_local(name), "collections": collections}
+def _describe_used(name: str, users: Sequence[CollectionInfo]) -> dict[str, Any]:
+    return describe_model(name, [info.name for info in users], dimension=users[0].encoder.dimension if users else None)
+
+
+def describe_model(name: str, collections: list[str], *, dimension: int | None = None) -> dict[str, Any]:
+    """Return the fields of the shell's JSON; the dimension where it is known without loading the model."""
+    known = find_known_model(name)
+    return {
+        "name": name,
+        "default": name == model_files.BUNDLED_MODEL,
+        "available": model_files.is_local(name),
+        "collections": collections,
+        "languages": None if known is None else known.description,
+        "dimension": dimension if known is None or dimension is not None else known.dimension,
+        "megabytes": None if known is None else known.megabytes,
+    }
 
 
 def describe_damage(error: DatabaseCorruptedError) -> Finding:
     """Return the finding for a database that cannot even be opened."""
-    return Finding(Severity.ERROR, str(error), "the file that holds everything is damaged", RESTORE_HINT)
+    what = drop_doctor_hint(str(error))
+    return Finding(Severity.ERROR, what, "the file that holds everything is damaged", RESTORE_HINT)
+
+
+def report_damage(error: DatabaseCorruptedError) -> CheckReport:
+    """Return the report of a check that got no further than to open the database."""
+    return CheckReport([Check("SQLite's file", (describe_damage(error),))])

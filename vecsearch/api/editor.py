@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vecsearch.api import arguments
 from vecsearch.api.brought_vectors import BroughtVectors, join_vectors, parse_vectors
 from vecsearch.api.columns import list_values
-from vecsearch.api.searcher import CollectionSearcher
+from vecsearch.api.word_senses import CollectionWords
 from vecsearch.core.checks import check_choice, shorten_repr
 from vecsearch.core.encoder_fields import read_dimension, read_fingerprint, read_name
-from vecsearch.core.errors import CollectionNotFoundError, DimensionMismatchError, DocumentExistsError, InputError, UsageError
+from vecsearch.core.errors import (
+    CollectionNotFoundError,
+    DimensionMismatchError,
+    DocumentExistsError,
+    DocumentNotFoundError,
+    InputError,
+    UsageError,
+)
+from vecsearch.core.results import AddReport
+from vecsearch.core.source_paths import format_path, make_absolute, parse_path, resolve_path, to_absolute_path
 from vecsearch.core.types import (
     JSON,
+    AnyPath,
     CollectionSpec,
     Document,
     Metadata,
@@ -52,10 +64,55 @@ class _Change:
         return self.text is not None or self.title is not None or self.vector is not None
 
 
-class CollectionEditor(CollectionSearcher):
+class CollectionEditor(CollectionWords):
     """A collection whose documents are changed."""
 
     _spec: CollectionSpec
+
+    def forget_root(self, path: AnyPath) -> None:
+        """Refresh a root no more; its documents stay. Raises InputError where it is none."""
+        known = [root.path for root in self.roots()]
+        names = {format_path(resolve_path(Path(path).expanduser())), format_path(make_absolute(Path(path).expanduser()))}
+        found = [name for name in known if name in names]
+        if not found:
+            raise InputError(f"{format_path(path)} is no root: {format_names(known) or 'there is none'}; see `vecsearch roots`")
+        with self._store.open_writer(self.name) as writer:
+            writer.forget_roots(found)
+
+    def stop_ignoring(self, ids: str | Iterable[str]) -> int:
+        """Take documents again that `delete(…, ignore=True)` keeps away, by id, with the next `index`; returns how many.
+
+        Raises DocumentNotFoundError for an id that is not kept away.
+        """
+        keys = arguments.parse_ids(ids) or []
+        ignored = {document.id for document in self.list_ignored()}
+        if unknown := [key for key in keys if key not in ignored]:
+            raise DocumentNotFoundError(f"{shorten_repr(unknown[0])} is not kept away; see `vecsearch roots`", unknown)
+        with self._store.open_writer(self.name) as writer:
+            return writer.stop_ignoring(keys)
+
+    def _delete_source(self, paths: Sequence[Path]) -> None:
+        with self._store.open_writer(self.name) as writer, writer.open_snapshot() as snapshot:
+            names = [] if snapshot is None else sorted(snapshot.find_stored_sources(below=paths))
+        if names:
+            with self._store.open_writer(self.name) as writer:
+                writer.delete_sources(names)
+
+    def _list_returning(self, ids: Sequence[str]) -> list[str]:
+        """Return those of some documents whose files are still there."""
+        with self._store.open_snapshot(self.name) as snapshot:
+            stored = {} if snapshot is None else snapshot.find_stored_documents(ids)
+        sources = {document.source for document in stored.values()} - {None}
+        present = {path for path in sources if path and os.path.lexists(to_absolute_path(self._store.source_root, path))}
+        return [key for key in ids if key in stored and stored[key].source in present]
+
+    def _list_gone_roots(self, paths: Sequence[Path]) -> list[str]:
+        """Return the roots at or below some paths that are gone from the disk."""
+        roots = ((root.path, Path(parse_path(root.path))) for root in self.roots())
+        return [
+            shown for shown, path in roots
+            if not os.path.lexists(path) and any(path.is_relative_to(place) for place in paths)
+        ]  # fmt: skip
 
     def update(
         self,
@@ -142,6 +199,25 @@ class CollectionEditor(CollectionSearcher):
             if changes[key].payload is not None:
                 batches.set_payload(key, changes[key].payload)
         self._write_texts(batches, encoded)
+
+    def _add_documents(
+        self, documents: Sequence[ParsedDocument], policy: OnConflict, brought: BroughtVectors | None
+    ) -> AddReport:
+        """Store checked documents, with the vectors that were brought for them, if any."""
+        if not documents:
+            return AddReport()
+        if brought is None:
+            self._store.upgrade()
+            self._load_encoder()  # before the lock: that may take as long as a download
+        with self._store.open_writer(self.name):
+            stored = self._find_existing_ids([document.id for document in documents], policy)
+            positions = [n for n, document in enumerate(documents) if not (document.id in stored and policy is OnConflict.SKIP)]
+            if brought is None:
+                self._write_texts(self._make_batch_writer(), [documents[n] for n in positions])
+            else:
+                self._add_vectors([documents[n] for n in positions], brought.select(positions))
+        counts = {"replaced" if policy is OnConflict.REPLACE else "skipped": len(stored)}
+        return AddReport([document.id for document in documents], added=len(documents) - len(stored), **counts)
 
     def _find_existing_ids(self, ids: Sequence[str], policy: OnConflict) -> set[str]:
         with self._store.open_snapshot(self.name) as snapshot:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +40,13 @@ def open(
     `precision`: of a new collection: float16 stores half-precision vectors, which a named model makes in 8-bit arithmetic where
     that does it no harm; float32 makes and stores them in single precision. `stemmer`: of a new collection's text index, an ISO
     639-1 code or "none"; by default that of its first documents' language. `lock_timeout`: seconds to wait for a writer.
+    A collection can be pickled, and so given to a process that is spawned: it is opened again there, with the same arguments.
     Raises NotADatabaseError, SchemaVersionError, ModelMismatchError, UnavailableError.
     """
     check_collection_name(collection)
     spec = CollectionSpec(check_choice(Precision, precision, "precision"), arguments.parse_stemmer(stemmer))
     store = _open_store(path, model=model, create=create and not readonly, readonly=readonly, lock_timeout=lock_timeout)
-    opened = Collection(store, collection, model=model, spec=spec)
+    opened = Collection(store, collection, model=model, spec=spec, reopen=_make_reopen(store, lock_timeout))
     try:
         opened._check_settings()
     except BaseException:
@@ -59,7 +62,13 @@ def connect(path: AnyPath, *, readonly: bool = False, create: bool = True, lock_
 
     Raises NotADatabaseError, SchemaVersionError.
     """
-    return Database(_open_store(path, model=None, create=create and not readonly, readonly=readonly, lock_timeout=lock_timeout))
+    store = _open_store(path, model=None, create=create and not readonly, readonly=readonly, lock_timeout=lock_timeout)
+    return Database(store, reopen=_make_reopen(store, lock_timeout))
+
+
+def _make_reopen(store: SQLiteStore, lock_timeout: float) -> Callable[..., Collection]:
+    """Return what opens a collection of the same database again, in another process too."""
+    return partial(open, store.location, lock_timeout=lock_timeout)
 
 
 def restore(file: AnyPath, path: AnyPath, *, replace: bool = False) -> dict[str, Any]:

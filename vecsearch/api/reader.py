@@ -13,7 +13,7 @@ from vecsearch.core.encoder_fields import read_dimension, read_name
 from vecsearch.core.errors import CollectionNotFoundError, InputError, UsageError
 from vecsearch.core.results import Facets, KeySummary
 from vecsearch.core.settings import FACETS_LIMIT_DEFAULT, LIST_LIMIT_DEFAULT
-from vecsearch.core.types import AnyPath, Document, DocumentSummary, ListOrder, Metadata, OnMissing, Source, Where
+from vecsearch.core.types import AnyPath, Document, DocumentSummary, ListOrder, Metadata, OnMissing, Source, SourceState, Where
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision
@@ -22,8 +22,10 @@ from vecsearch.stores.base import CollectionInfo, Snapshot, Store
 
 if TYPE_CHECKING:
     from vecsearch.core.filters import Filter
+    from vecsearch.core.roots import IgnoredDocument, Root
 
 _PAGE_SIZE: Final = 1_000  # ids read together
+_KEYS_LISTED_MAX: Final = 100_000  # documents whose metadata `status` reads
 
 
 class CollectionReader:
@@ -95,16 +97,31 @@ class CollectionReader:
                 return []
             return snapshot.summarize_documents(self._list_page(snapshot, condition, source, limit, offset, after, order))
 
-    def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
-        """Return the files that documents come from, by path: all, or those whose newest attempt failed."""
+    def list_sources(
+        self, *, failed: bool = False, skipped: bool = False, limit: int | None = None, offset: int = 0
+    ) -> list[Source]:
+        """Return the files that documents come from, by path: all, those whose newest attempt failed, or, instead, those that
+        were met in folders and skipped."""
         limit, offset = None if limit is None else check_limit(limit), check_offset(offset)
+        state = _choose_source_state(failed, skipped)
         with self._store.open_snapshot(self.name) as snapshot:
-            return [] if snapshot is None else snapshot.list_sources(limit=limit, offset=offset, failed=failed)
+            return [] if snapshot is None else snapshot.list_sources(limit=limit, offset=offset, state=state)
 
-    def count_sources(self, *, failed: bool = False) -> int:
-        """Return how many files there are, or have failed."""
+    def count_sources(self, *, failed: bool = False, skipped: bool = False) -> int:
+        """Return how many files there are, or have failed, or were skipped."""
+        state = _choose_source_state(failed, skipped)
         with self._store.open_snapshot(self.name) as snapshot:
-            return 0 if snapshot is None else snapshot.count_sources(failed=failed)
+            return 0 if snapshot is None else snapshot.count_sources(state=state)
+
+    def roots(self) -> list[Root]:
+        """Return what `index` was given and refreshes when it is given nothing, each with the options that it keeps, by path."""
+        with self._store.open_snapshot(self.name) as snapshot:
+            return [] if snapshot is None else list(snapshot.load_roots().roots)
+
+    def list_ignored(self) -> list[IgnoredDocument]:
+        """Return the documents that `delete(…, ignore=True)` keeps away, by the path of their file."""
+        with self._store.open_snapshot(self.name) as snapshot:
+            return [] if snapshot is None else list(snapshot.load_roots().ignored)
 
     def count(self, where: Where | None = None, *, source: AnyPath | None = None) -> int:
         """Return how many documents there are, match, or come from a file or folder; 0 where the collection is not there."""
@@ -112,8 +129,8 @@ class CollectionReader:
         with self._store.open_snapshot(self.name) as snapshot:
             if snapshot is None:
                 return 0
-            if condition is None and source is None:
-                return snapshot.count_documents()
+            if source is None:
+                return snapshot.count_documents(condition)
             return len(self._list_page(snapshot, condition, source))
 
     def keys(self, *, where: Where | None = None) -> list[KeySummary]:
@@ -217,7 +234,18 @@ class CollectionReader:
         if self.name not in entries:
             raise CollectionNotFoundError(self.name, list(entries))
         entry: dict[str, Any] = entries[self.name]
-        return entry
+        return {**entry, "keys": self._list_keys(entry["documents"])}
+
+    def _list_keys(self, documents: int) -> list[dict[str, Any]] | None:
+        """Return the metadata keys with their types; None for so many documents that it would take long."""
+        if documents > _KEYS_LISTED_MAX:
+            return None
+        from vecsearch.search import facets
+
+        with self._store.open_snapshot(self.name) as snapshot:
+            counted = [] if snapshot is None else snapshot.count_metadata(None)
+        keys = facets.summarize_keys(counted)
+        return [{"key": key.key, "documents": key.documents, "types": dict(key.types)} for key in keys]
 
     # -- encoders
 
@@ -274,3 +302,9 @@ class CollectionReader:
         keys = arguments.parse_ids(ids)
         with self._store.open_snapshot(self.name) as snapshot:
             return selection.select_documents(snapshot, self.name, ids=keys, where=where, source=source, missing=missing)
+
+
+def _choose_source_state(failed: bool, skipped: bool) -> SourceState | None:
+    if failed and skipped:
+        raise UsageError("failed or skipped: a file is in one list of both")
+    return SourceState.FAILED if failed else SourceState.SKIPPED if skipped else None

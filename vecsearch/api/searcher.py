@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
@@ -11,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict, TypeVar, Unp
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.api import arguments
+from vecsearch.api import arguments, question_models
 from vecsearch.api.arguments import Example, SearchOptions
 from vecsearch.api.columns import list_values
 from vecsearch.api.reader import CollectionReader
 from vecsearch.core.checks import check_choice, check_limit, check_query
 from vecsearch.core.encoder_fields import read_dimension, read_max_tokens, read_token_spans
-from vecsearch.core.errors import InputError, StorageError, UnavailableError, UsageError
+from vecsearch.core.errors import InputError, StorageError, UsageError
 from vecsearch.core.results import Hits
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
 from vecsearch.core.types import AnyPath, Fusion, Mode, Split, VectorOrigin, Where
@@ -27,7 +28,8 @@ from vecsearch.search import engine, selection
 from vecsearch.search.engine import ResultOptions
 from vecsearch.search.recommend import PreferenceProfile
 from vecsearch.search.retrieval import Query
-from vecsearch.stores.base import CollectionInfo, Ids, Snapshot, Vector
+from vecsearch.search.selection import StoredExample
+from vecsearch.stores.base import CollectionInfo, Snapshot, Vector
 
 if TYPE_CHECKING:  # loaded by those who need it, so that a plain search from the shell does not wait
     from vecsearch.core.parsed import ParsedDocument
@@ -52,11 +54,13 @@ class SearchKeywords(TypedDict, total=False):
     min_similarity: float | str | None
     fusion: str
     rerank: bool | str
+    about: str | None
     group_by: str | None
     dedupe: bool
     mmr: float | None
     window: int | str
     explain: bool
+    highlight: bool
 
 
 class CollectionSearcher(CollectionReader):
@@ -89,11 +93,13 @@ class CollectionSearcher(CollectionReader):
         min_similarity: float | str | None = None,
         fusion: str = Fusion.TMM,
         rerank: bool | str = False,
+        about: str | None = None,
         group_by: str | None = None,
         dedupe: bool = False,
         mmr: float | None = None,
         window: int | str = 0,
         explain: bool = False,
+        highlight: bool = False,
     ) -> Hits | list[Hits]:
         """Return the hits of a query, best first: `limit` of them, after the first `offset`, whenever as many match.
 
@@ -101,14 +107,15 @@ class CollectionSearcher(CollectionReader):
         vector a row, the answer is a list of Hits, one a query. `vector`, or for many texts a matrix, stands for the text
         wherever vectors are compared, and no model is loaded for it. `mode` is "hybrid", "dense" or "lexical", `fusion` how
         hybrid mode makes one ranking of two. `rerank` scores the best candidates again: True with the model's own token vectors,
-        a name or folder with that cross-encoder.
+        a name or folder with that cross-encoder. `about` is a word of the query: passages that have a form of it come first,
+        those where it means the same before others, and `Hit.word` is its place.
 
         `where` filters by metadata before anything is counted. `min_similarity` is a least similarity, or "auto": the
         collection's own noise floor, below which a chunk is an answer only if it has half of the best possible BM25.
         `group_by="document"` keeps a document's best chunk, `dedupe` the best of near-duplicates and word forms; either counts
         the others in `Hit.group_size`. `mmr` in [0, 1] trades similarity (1) for variety (0). `window` adds so many neighbour
-        chunks on each side as `Hit.window`, or the whole "document"; `explain` the `Hit.explanation`. Pages by `offset` hold each
-        hit once where nobody writes.
+        chunks on each side as `Hit.window`, or the whole "document"; `explain` the `Hit.explanation`; `highlight` the
+        `Hit.snippet`: the sentence that holds most of the query. Pages by `offset` hold each hit once where nobody writes.
 
         Raises InputError, FilterError, DimensionMismatchError, CollectionNotFoundError, UnavailableError.
         """
@@ -123,9 +130,10 @@ class CollectionSearcher(CollectionReader):
         if texts is None:
             chosen_mode = Mode.DENSE
         arguments.check_mode(chosen_mode, options, chosen_fusion, has_vector=vector is not None)
-        kind = (matrix is None, chosen_mode, rerank, explain)
+        question_models.check_about(about, has_text=texts is not None, mode=chosen_mode, rerank=rerank)
+        kind = (matrix is None, chosen_mode, rerank, explain, about is None)
 
-        def prepare(info: CollectionInfo) -> tuple[Any, ResultOptions]:
+        def prepare(info: CollectionInfo) -> tuple[Any, Any, ResultOptions]:
             if matrix is not None:
                 self._check_requested_model(info)
             load = self._bind_encoder(info)
@@ -133,19 +141,24 @@ class CollectionSearcher(CollectionReader):
                 options,
                 info,
                 load,
+                self._open_snapshot,
                 tokens=chosen_mode is not Mode.LEXICAL and vector is None,
-                reranker=_load_reranker(rerank, load),
+                reranker=question_models.load_reranker(rerank, load),
+                highlight=highlight,
             )
             dimension, is_loaded = info.encoder.dimension, self._is_loaded(info, kind)
             rows = arguments.embed_queries(texts, matrix, chosen_mode, dimension=dimension, get_encoder=load, is_loaded=is_loaded)
-            return rows, wish
+            words = question_models.read_words_in_questions(about, texts, stemmer=info.stemmer, get_encoder=load)
+            return rows, words or [None] * len(rows), wish
 
-        def answer(snapshot: Snapshot, prepared: tuple[Any, ResultOptions]) -> list[Hits]:
-            rows, wish = prepared
+        def answer(snapshot: Snapshot, prepared: tuple[Any, Any, ResultOptions]) -> list[Hits]:
+            rows, words, wish = prepared
             least, keep_lexical = arguments.resolve_min_similarity(snapshot, options)
             return [
-                engine.search(snapshot, Query(text, row, chosen_mode, options.where, least, keep_lexical, chosen_fusion), wish)
-                for text, row in zip(texts or repeat(None, len(rows)), rows, strict=True)
+                engine.search(
+                    snapshot, Query(text, row, chosen_mode, options.where, least, keep_lexical, chosen_fusion), wish, word
+                )
+                for text, row, word in zip(texts or repeat(None, len(rows)), rows, words, strict=True)
             ]
 
         answers = self._ask(prepare, answer, kind=kind)
@@ -157,6 +170,8 @@ class CollectionSearcher(CollectionReader):
         id: str | None = None,
         text: str | None = None,
         file: AnyPath | None = None,
+        about: str | None = None,
+        wordnet: AnyPath | None = None,
         limit: int = LIMIT_DEFAULT,
         offset: int = 0,
         where: Where | None = None,
@@ -166,11 +181,14 @@ class CollectionSearcher(CollectionReader):
         mmr: float | None = None,
         window: int | str = 0,
         explain: bool = False,
+        highlight: bool = False,
     ) -> Hits:
         """Return the chunks most similar to a stored document (the mean of its chunks; never itself), a text, or a file's text.
 
-        Best first; for the other arguments see `search`. Raises InputError for an unknown id, CollectionNotFoundError,
-        DimensionMismatchError for a text beside vectors of another width that were brought.
+        `about` says what a text that is one word means: a sentence that uses it, or a definition; where WordNet is at hand, see
+        `senses`, a sentence chooses one of its definitions. An `id` such as "ID#3" is that chunk of the document, unless a
+        document has that very id. Best first; for the other arguments see `search`. Raises InputError for an unknown id,
+        CollectionNotFoundError, DimensionMismatchError for a text beside vectors of another width that were brought.
         """
         if (id is not None) + (text is not None) + (file is not None) != 1:
             raise UsageError("similar takes id, text, or file: exactly one of them")
@@ -179,18 +197,26 @@ class CollectionSearcher(CollectionReader):
             window=window, explain=explain,
         )  # fmt: skip
         document = None
+        if about is not None and text is None:
+            raise UsageError("about says what a word means: give the word as text")
         if id is None:
             document = arguments.read_document(Path(file)) if file is not None else arguments.make_text_document(text)
 
         def prepare(info: CollectionInfo) -> tuple[Vector | None, ResultOptions]:
             load = self._bind_encoder(info)
             vector = None if document is None else _embed_document(document, load(), info)
-            return vector, _build_result_options(options, info, load)
+            if about is not None and text is not None:
+                vector = question_models.embed_meant_word(text, about, wordnet, stemmer=info.stemmer, encoder=load())
+            return vector, _build_result_options(options, info, load, self._open_snapshot, highlight=highlight)
 
         def answer(snapshot: Snapshot, prepared: tuple[Vector | None, ResultOptions]) -> Hits:
             vector, wish = prepared
-            own = selection.select_chunks(snapshot, self.name, key=id, file=file)
-            vector = _load_centroid(snapshot, own, id) if vector is None else vector
+            if id is None:
+                own = selection.select_chunks(snapshot, self.name, key=None, file=file)
+            else:
+                example = selection.select_example(snapshot, self.name, id)
+                own, vector = example.document, _load_centroid(snapshot, example)
+            assert vector is not None
             least, _ = arguments.resolve_min_similarity(snapshot, options)
             return engine.search(snapshot, Query(None, vector, Mode.DENSE, options.where, least, exclude=own), wish)
 
@@ -210,6 +236,7 @@ class CollectionSearcher(CollectionReader):
         mmr: float | None = None,
         window: int | str = 0,
         explain: bool = False,
+        highlight: bool = False,
     ) -> Hits:
         """Return chunks similar to some examples and not to others: a person's likes and dislikes serve as a profile.
 
@@ -228,18 +255,18 @@ class CollectionSearcher(CollectionReader):
         def prepare(info: CollectionInfo) -> tuple[dict[str, Vector], ResultOptions]:
             load = self._bind_encoder(info)
             texts = [example for example in examples if not isinstance(example, str)]
-            wish = _build_result_options(options, info, load, tokens=False)
+            wish = _build_result_options(options, info, load, self._open_snapshot, tokens=False, highlight=highlight)
             return {text.text: _embed_document(text, load(), info) for text in texts}, wish
 
         def answer(snapshot: Snapshot, prepared: tuple[dict[str, Vector], ResultOptions]) -> Hits:
             texts, wish = prepared
             ids = [example for example in examples if isinstance(example, str)]
-            own = {key: selection.select_chunks(snapshot, self.name, key=key, file=None) for key in ids}
-            centroids = {key: _load_centroid(snapshot, chunks, key) for key, chunks in own.items()}
+            stored = {key: selection.select_example(snapshot, self.name, key) for key in ids}
+            centroids = {key: _load_centroid(snapshot, example) for key, example in stored.items()}
             vectors = np.stack([centroids[example] if isinstance(example, str) else texts[example.text] for example in examples])
             profile = PreferenceProfile(vectors[: len(positives)], vectors[len(positives) :])
             least, _ = arguments.resolve_min_similarity(snapshot, options)
-            excluded = np.unique(np.concatenate([np.empty(0, np.int64), *own.values()]))
+            excluded = np.unique(np.concatenate([np.empty(0, np.int64), *(example.document for example in stored.values())]))
             return engine.recommend(
                 snapshot, Query(None, None, Mode.DENSE, options.where, least, exclude=excluded), wish, profile
             )
@@ -269,7 +296,7 @@ class CollectionSearcher(CollectionReader):
         from vecsearch.search.context import pack
 
         packed = pack(question, hits, max_tokens=max_tokens, count_tokens=lambda text: len(read_token_spans(encoder, text)))
-        return replace(packed, pending_vectors=hits.pending_vectors)
+        return replace(packed, pending_vectors=hits.pending_vectors, reason=hits.reason)
 
     def embed(self, texts: Iterable[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Return the vectors of texts as documents, shape (len(texts), dimension), float32, each of length 1.
@@ -312,31 +339,20 @@ def _build_result_options(
     options: SearchOptions,
     info: CollectionInfo,
     get_encoder: Callable[[], TextEncoder],
+    reopen: Callable[[], AbstractContextManager[Snapshot]],
     *,
     tokens: bool = True,
     reranker: Reranker | None = None,
+    highlight: bool = False,
 ) -> ResultOptions:
     encoder = get_encoder() if options.explain and tokens else None
     token_encoder = encoder if encoder is not None and isinstance(encoder, TokenEncoder) else None
     if token_encoder is not None and read_dimension(token_encoder) != info.encoder.dimension:
         token_encoder = None  # of a collection of vectors that a caller brought: they are no sums of its tokens
     return ResultOptions(
-        options.diversity, reranker, options.offset, options.window, options.whole_documents, options.explain, token_encoder
-    )
-
-
-def _load_reranker(rerank: bool | str, get_encoder: Callable[[], TextEncoder]) -> Reranker | None:
-    if not rerank:
-        return None
-    from vecsearch.encoders.registry import load_cross_encoder
-    from vecsearch.search.rerank import CrossEncoderReranker, MaxSimReranker
-
-    if isinstance(rerank, str):
-        return CrossEncoderReranker(load_cross_encoder(rerank))
-    encoder = get_encoder()
-    if not isinstance(encoder, TokenEncoder):
-        raise UnavailableError(f"the model {encoder.name} shows no token vectors to rerank with; name a cross-encoder")
-    return MaxSimReranker(encoder)
+        options.diversity, reranker, options.offset, options.window, options.whole_documents, options.explain, token_encoder,
+        bool(highlight), reopen,
+    )  # fmt: skip
 
 
 def _embed_document(document: ParsedDocument, encoder: TextEncoder, info: CollectionInfo) -> Vector:
@@ -347,11 +363,10 @@ def _embed_document(document: ParsedDocument, encoder: TextEncoder, info: Collec
     return engine.compute_centroid(encode_documents(encoder, texts))
 
 
-def _load_centroid(snapshot: Snapshot, chunks: Ids, key: str | None) -> Vector:
-    """Return the unit mean of a document's vectors, as far as they are made. Raises InputError where there is none."""
-    rows = snapshot.load_vectors(chunks.tolist())
+def _load_centroid(snapshot: Snapshot, example: StoredExample) -> Vector:
+    """Return the unit mean of an example's vectors, as far as they are made. Raises InputError where there is none."""
+    rows, key = snapshot.load_vectors(example.chunks.tolist()), example.id
     if not rows.any():
-        assert key is not None
         if snapshot.find_stored_documents([key])[key].vector_origin is VectorOrigin.NONE:
             raise InputError(f"the document {key!r} is stored without a vector: it cannot be compared; add it again with one")
         raise InputError(f"the vector of {key!r} is still to be made: vecsearch index --vectors-only, or fill_vectors()")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from operator import index
 from typing import Any, Final, TypeVar
 
-from vecsearch.core.errors import InputError
+from vecsearch.core.errors import InputError, UsageError
 from vecsearch.core.nesting import is_nested_too_deeply
 from vecsearch.core.settings import COLLECTION_NAME_MAX, LIMIT_MIN
 
@@ -83,9 +83,9 @@ def check_collection_name(name: Any) -> str:
 
 
 def check_query(text: Any) -> str:
-    """Return a query with something in it. Raises InputError."""
+    """Return a query with something in it. Raises InputError, of which UsageError says that there is nothing in it."""
     if not isinstance(text, str) or not text.strip():
-        raise InputError(f"the query is empty: expected some words, got {shorten_repr(text)}")
+        raise UsageError(f"the query is empty: expected some words, got {shorten_repr(text)}")
     try:
         text.encode()
     except UnicodeEncodeError as error:

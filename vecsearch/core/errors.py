@@ -2,12 +2,12 @@
 
 VecsearchError
 ├── InputError        ask differently: a path, a value, an id, a filter, a name
-│   ├── UsageError    the options contradict each other (the shell exits 2, as for what its parser rejects)
+│   ├── UsageError    the options contradict each other, or say nothing (the shell exits 2, as for what its parser rejects)
 │   ├── DimensionMismatchError, ModelMismatchError, CollectionNotFoundError, DocumentNotFoundError, DocumentExistsError,
 │   ├── EncodingError, FilterError, UnreadableFileError
 ├── StorageError      the database is locked, damaged, full, read-only, of another version, or was changed under a run
 │   ├── DatabaseLockedError, ReadOnlyError, DatabaseCorruptedError, SchemaVersionError, NotADatabaseError, DiskFullError,
-│   ├── StorageIOError, CollectionChangedError, DatabaseReplacedError
+│   ├── StorageIOError, CollectionChangedError, DatabaseReplacedError, DatabaseClosedError
 └── UnavailableError  a model or a package is missing
     └── UnsafeForkError
 
@@ -17,11 +17,13 @@ A message says what, expected and got, and the next command.
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from shlex import quote
 from typing import Any, Final
 
+_DOCTOR_HINT: Final = re.compile(r"; see `vecsearch doctor[^`]*`")
 _DISK_FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY_ERRNOS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -39,11 +41,11 @@ class InputError(VecsearchError, ValueError):
 
 
 class UsageError(InputError):
-    """Two options contradict each other."""
+    """Two options contradict each other, or one says nothing that can be understood."""
 
 
 class FilterError(InputError):
-    """A `where` expression that cannot be understood."""
+    """A `where` expression that cannot be understood; the shell exits 2."""
 
 
 class CollectionNotFoundError(InputError):
@@ -106,6 +108,10 @@ class ModelMismatchError(InputError):
 
 class StorageError(VecsearchError):
     """The database cannot be read or written as it stands."""
+
+
+class DatabaseClosedError(StorageError):
+    """A collection, or its database, was closed, and is used all the same."""
 
 
 class DatabaseLockedError(StorageError):
@@ -195,3 +201,8 @@ def wrap_write_error(message: str, error: OSError) -> StorageError:
         return ReadOnlyError(f"{message}: {error.strerror or error}; let this user write there, or name another place")
     kind = DiskFullError if is_disk_full(error) else StorageIOError
     return kind(f"{message}: {error.strerror or error}")
+
+
+def drop_doctor_hint(message: str) -> str:
+    """Return a message without its advice to run `doctor`, for what `doctor` itself says."""
+    return _DOCTOR_HINT.sub("", message)

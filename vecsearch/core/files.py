@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import MAX_FILE_BYTES
 from vecsearch.core.source_paths import format_path, parse_path
 
@@ -20,10 +21,24 @@ class FailedFile:
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A file met in a walk that holds nothing to index, and why."""
+    """A file met in a walk that holds nothing to index, and why; `is_new`: it was not skipped for that before."""
 
     source: str
     reason: str
+    is_new: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RowFile:
+    """A file whose rows, records or lines became documents, one each, and which of its columns were taken for what."""
+
+    source: str
+    columns: RowOptions
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields of the shell's JSON: `qualified` where the ids are the file's own, `path#id`."""
+        fields = self.columns.to_dict()
+        return {"source": self.source, **{key: fields[key] for key in ("id", "text", "title", "qualified")}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +47,9 @@ class IndexReport:
     `pending_vectors` chunks are found by their words alone so far.
 
     `stopped`: the run was told to stop before its end. The next one goes on; until then nothing is removed that is missing.
-    `planned` are ("add" | "update" | "remove", document id) pairs of a dry run, which changed nothing.
+    `reread` are the roots that have other options than before, so that all their files are read again.
+    `planned` are ("add" | "update" | "remove", document id) pairs of a dry run, which changed nothing. `rows`: the files whose
+    rows became documents in this run.
     """
 
     added: int
@@ -46,11 +63,13 @@ class IndexReport:
     seconds: float
     pending_vectors: int = 0
     stopped: bool = False
+    reread: tuple[str, ...] = ()
     planned: tuple[tuple[str, str], ...] | None = None
+    rows: tuple[RowFile, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the shell's JSON, in its order; `planned` only after a dry run."""
-        fields = asdict(self)
+        fields = asdict(self) | {"rows": [file.to_dict() for file in self.rows]}
         return fields if self.planned is not None else {key: value for key, value in fields.items() if key != "planned"}
 
 

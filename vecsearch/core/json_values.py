@@ -1,9 +1,9 @@
 """Equality and order of JSON values, defined once for filters, their caches and every store.
 
 Numbers are compared exactly, whole or not, however large; true and false are no numbers. Texts are compared by code points. Lists
-are equal element by element, objects key by key, in any order of the keys; neither has an order. Less and more than a day or a
-moment in ISO 8601 compare times where the stored text is one too, to the last digit written: beside a day a moment counts as its
-day in UTC; a moment without an offset is in UTC.
+are equal element by element, objects key by key, in any order of the keys; neither has an order. Less and more than a year, a
+month, a day or a moment in ISO 8601 compare times where the stored text is one too, to the last digit written: beside a year, a
+month or a day a stored time counts as its year, month or day in UTC, else as its beginning; a moment without an offset is in UTC.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import operator
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from datetime import date
+from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from vecsearch.core.filters import Comparison
 from vecsearch.core.types import JSON, Metadata
 
 _DAY_SECONDS: Final = 86_400
+_FIRST_DAY, _LAST_DAY = date.min.toordinal(), date.max.toordinal()
 _TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-])(\d\d):(\d\d)(?::(\d\d))?)?)?", re.ASCII
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(?:Z|([+-])(\d\d):(\d\d)(?::(\d\d))?)?)?)?)?",
+    re.ASCII,
 )
 _ORDERS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
     Comparison.EQUAL: operator.eq, Comparison.GREATER: operator.gt, Comparison.AT_LEAST: operator.ge,
@@ -28,12 +31,34 @@ _ORDERS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
 }  # fmt: skip
 
 
+class TimeUnit(Enum):
+    """How much time a text in ISO 8601 names."""
+
+    YEAR = "2024"
+    MONTH = "2024-05"
+    DAY = "2024-05-01"
+    MOMENT = "2024-05-01T12:00"
+
+
 class Time(NamedTuple):
-    """A day or a moment: seconds in UTC from the beginning of year 0, and the digits that follow, without zeros at the end."""
+    """A time, by its beginning: seconds in UTC from that of year 0, and the digits that follow, without zeros at the end."""
 
     seconds: int
     fraction: str
-    is_day: bool
+    unit: TimeUnit
+
+    def round_to(self, unit: TimeUnit) -> tuple[Any, ...]:
+        """Return the year, month, day or moment that it lies in, to compare with others of that unit."""
+        if unit is TimeUnit.MOMENT:
+            return self.seconds, self.fraction
+        days = self.seconds // _DAY_SECONDS
+        if unit is TimeUnit.DAY:
+            return (days,)
+        day = date.fromordinal(min(max(days, _FIRST_DAY), _LAST_DAY))  # an offset may lead out of what has a name
+        return (day.year,) if unit is TimeUnit.YEAR else (day.year, day.month)
+
+
+_UNITS: Final = {2: TimeUnit.YEAR, 3: TimeUnit.MONTH, 4: TimeUnit.DAY}  # by the first group of _TIME that is missing
 
 
 def parse_time(text: str) -> Time | None:
@@ -43,14 +68,15 @@ def parse_time(text: str) -> Time | None:
         return None
     hour, minute, second, east, west, seconds_west = (int(match[group] or 0) for group in (4, 5, 6, 9, 10, 11))
     try:
-        day = date(int(match[1]), int(match[2]), int(match[3])).toordinal()
+        day = date(int(match[1]), int(match[2] or 1), int(match[3] or 1)).toordinal()
     except ValueError:
         return None
     if hour > 23 or max(minute, second, west, seconds_west) > 59 or east > 23:
         return None
     offset = (east * 60 + west) * 60 + seconds_west
     seconds = day * _DAY_SECONDS + (hour * 60 + minute) * 60 + second - (-offset if match[8] == "-" else offset)
-    return Time(seconds, (match[7] or "").rstrip("0"), match[4] is None)
+    unit = next((unit for group, unit in _UNITS.items() if match[group] is None), TimeUnit.MOMENT)
+    return Time(seconds, (match[7] or "").rstrip("0"), unit)
 
 
 def identify_value(value: JSON) -> Hashable:
@@ -83,14 +109,13 @@ def compare_values(stored: JSON, comparison: Comparison, value: JSON) -> bool:
 def make_text_order(comparison: Comparison, value: str) -> Callable[[str], bool]:
     """Make the test whether a stored text is more or less than this one, which is read once: as times, where both are times."""
     bound, compare = parse_time(value), _ORDERS[comparison]
+    limit = () if bound is None else bound.round_to(bound.unit)
 
     def is_in_order(stored: str) -> bool:
         time = None if bound is None else parse_time(stored)
         if bound is None or time is None:
             return compare(stored, value)
-        if bound.is_day:
-            return compare(time.seconds // _DAY_SECONDS, bound.seconds // _DAY_SECONDS)
-        return compare(time[:2], bound[:2])
+        return compare(time.round_to(bound.unit), limit)
 
     return is_in_order
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from os import PathLike
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from vecsearch.core.previews import build_html_table, format_fields, shorten_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 AnyPath: TypeAlias = str | PathLike[str]
 JSON: TypeAlias = Any  # what json.loads gives
@@ -70,11 +76,13 @@ class VectorOrigin(IntEnum):
 
 
 class SourceState(StrEnum):
-    """How a file stands: all of it is held; the newest attempt failed, what it gave before is kept; a run was interrupted."""
+    """How a file stands: all of it is held; the newest attempt failed, what it gave before is kept; a run was interrupted; a walk
+    passed it over."""
 
     INDEXED = "indexed"
     FAILED = "failed"
     UNFINISHED = "unfinished"
+    SKIPPED = "skipped"
 
 
 class Severity(StrEnum):
@@ -120,7 +128,7 @@ class ChunkLocation:
     location: Location = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Document:
     """A stored document. `source` is the absolute path of its file, None where it came from code or a pipe.
 
@@ -135,7 +143,20 @@ class Document:
     metadata: Metadata
     chunks: tuple[ChunkLocation, ...]
     payload: JSON = None
-    vectors: Any = field(default=None, compare=False, repr=False)
+    vectors: NDArray[np.float32] | Any = field(default=None, compare=False)  # None unless requested: whoever does, knows
+
+    def __repr__(self) -> str:
+        """Return the id, the title, the number of chunks and the beginning of the text."""
+        title = {} if self.title is None else {"title": shorten_text(self.title)}
+        return format_fields("Document", id=self.id, **title, chunks=len(self.chunks), text=shorten_text(self.text))
+
+    def _repr_html_(self) -> str:
+        """Return a table of the fields, which notebooks show."""
+        rows = [("id", self.id), ("title", self.title), ("source", self.source), ("chunks", f"{len(self.chunks):,}")]
+        rows += [(f"metadata: {key}", str(value)) for key, value in self.metadata.items()]
+        return build_html_table(
+            (), [(name, value) for name, value in [*rows, ("text", shorten_text(self.text, limit=200))] if value]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +181,7 @@ class ScoredChunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that was indexed, or should have been. `indexed_at` is UTC in ISO 8601; `error` says why it failed."""
+    """A file that was indexed, or should have been. `indexed_at` is UTC in ISO 8601; `error`: why it failed or was skipped."""
 
     source: str
     state: SourceState
@@ -178,6 +199,23 @@ class Finding:
     what: str
     meaning: str
     fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that `doctor` looked at, and what it noticed there: nothing where all is well."""
+
+    what: str
+    findings: tuple[Finding, ...] = ()
+
+
+class CheckReport(list[Finding]):
+    """What is wrong with a database, the worst first, and all the `checks` that were made, in order."""
+
+    def __init__(self, checks: Iterable[Check] = ()) -> None:
+        self.checks = tuple(checks)
+        findings = (finding for check in self.checks for finding in check.findings)
+        super().__init__(sorted(findings, key=lambda finding: finding.severity is not Severity.ERROR))
 
 
 def format_count(count: int, noun: str) -> str:

@@ -24,6 +24,7 @@ from typing import Any, Final, Self, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError, ignore_os_errors
 from vecsearch.core.parsed import LoaderItem
+from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import ASK_AHEAD_BYTES, PARSE_AHEAD_BYTES, PARSE_SECONDS, PARSE_SECONDS_PER_MB, PARSE_WAIT_RATIO
 from vecsearch.core.stop_signal import NO_STOP, StopSignal
 from vecsearch.documents import parser_worker, wire_format
@@ -35,12 +36,15 @@ Frame: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ParseRequest:
-    """A file to read. `name` is what its document's id will be; `known_digest` the sha256 of the bytes that need no reading."""
+    """A file to read. `name` is what its document's id will be, or what the ids of its rows begin with; `known_digest` the digest
+    of what needs no reading. With `rows` its rows are documents; `explicit`: the user named the file itself."""
 
     path: Path
     name: str
     size: int = 0
     known_digest: str | None = None
+    rows: RowOptions | None = None
+    explicit: bool = True
 
 
 class ParseResult:
@@ -50,9 +54,11 @@ class ParseResult:
         self.request, self._frames = request, frames
         self.digest: str | None = None
         self.unchanged = False
+        self.rows: RowOptions | None = None
 
     def read_items(self) -> Iterator[LoaderItem]:
-        """Yield in the file's order; then `digest` is the sha256 of its bytes, or `unchanged` is True and there were no items.
+        """Yield in the file's order; then `digest` is that of its bytes and of `rows`, which says how its rows were read, or
+        `unchanged` is True and there were no items.
 
         Raises BinaryFileError, EmptyFileError, or UnreadableFileError with the reason, perhaps after some items.
         """
@@ -61,8 +67,9 @@ class ParseResult:
             match frame.get("status"):
                 case ["unchanged"]:
                     self.unchanged = True
-                case ["end", digest]:
+                case ["end", digest, rows]:
                     self.digest = digest
+                    self.rows = None if rows is None else RowOptions.from_dict(rows)
                 case ["failed", kind, reason]:
                     raise parser_worker.ERROR_KINDS.get(kind, UnreadableFileError)(reason)
 
@@ -151,7 +158,8 @@ class ParserProcess:
         while size < ASK_AHEAD_BYTES and (request := next(requests, None)) is not None:
             data = wire_format.pack({
                 "path": str(request.path), "name": request.name, "known": request.known_digest,
-                "seconds": self._compute_seconds(request),
+                "seconds": self._compute_seconds(request), "explicit": request.explicit,
+                "rows": None if request.rows is None else request.rows.to_dict(),
             })  # fmt: skip
             self._waiting.append((request, data))
             size += len(data)

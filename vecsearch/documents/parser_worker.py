@@ -6,15 +6,17 @@ Whatever a file does to it (hang, crash, exhaust its memory) costs that file alo
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import resource
 import signal
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem, ParsedDocument
+from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import (
     FRAME_CHARACTERS,
     PARSE_MEMORY_BYTES,
@@ -25,6 +27,9 @@ from vecsearch.core.settings import (
 from vecsearch.documents import loaders, wire_format
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders.raw_file import RawFile
+
+if TYPE_CHECKING:
+    from vecsearch.documents.rows.row_documents import OpenRows
 
 ERROR_KINDS: Final = {"not text": BinaryFileError, "no text": EmptyFileError, "unreadable": UnreadableFileError}
 _OWNER_FIRST_SECONDS: Final = 5.0  # the owner, who can say what happened, ends a file that hangs; this process only without one
@@ -69,22 +74,26 @@ def _answer(request: dict[str, Any], passwords: list[str], answers: BinaryIO) ->
     frames.finish(["failed", "unreadable", format_memory_error()])  # by now nothing is held of a file that was too large
 
 
-def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -> list[str]:
+def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -> list[Any]:
     """Send the items of a file; returns what became of it. Raises MemoryError."""
     try:
         path = Path(request["path"])
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+        raw = RawFile(request["name"], path.suffix.lower(), path=path, passwords=passwords)
+        rows = _open_rows(raw, request)
+        read_as = None if rows is None else rows.options.to_dict()
+        if read_as is not None:  # the same bytes, read otherwise, give other documents
+            digest = hashlib.sha256(f"{digest}\0{json.dumps(read_as)}".encode()).hexdigest()
         if digest == request["known"]:
             return ["unchanged"]
-        raw = RawFile(request["name"], path.suffix.lower(), path=path, passwords=passwords)
         most = max(PARSE_OUTPUT_CHARACTERS, path.stat().st_size * PARSE_OUTPUT_RATIO)
-        for item in loaders.load(raw):
+        for item in loaders.load(raw, None if rows is None else rows.read_items()):
             most -= len(item.text) if isinstance(item, ParsedDocument) else 0
             if most < 0:
                 raise UnreadableFileError("gives far more text than its size allows: a bomb?")
             frames.add(item)
-        return ["end", digest]
+        return ["end", digest, read_as]
     except UnreadableFileError as error:
         kind = next(name for name, error_class in ERROR_KINDS.items() if isinstance(error, error_class))
         return ["failed", kind, str(error)]
@@ -94,6 +103,15 @@ def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -
         raise
     except Exception as error:  # a library's own: any file can be damaged in a new way
         return ["failed", "unreadable", f"damaged: {_format_error(error)}"]
+
+
+def _open_rows(raw: RawFile, request: dict[str, Any]) -> OpenRows | None:
+    """Return the rows of a file that has any, where they are wanted."""
+    if request["rows"] is None:
+        return None
+    from vecsearch.documents.rows.row_documents import open_rows
+
+    return open_rows(raw, RowOptions.from_dict(request["rows"]), explicit=request["explicit"])
 
 
 def format_memory_error() -> str:
@@ -132,7 +150,7 @@ class _FrameWriter:
         """Forget what was not sent yet."""
         self._items, self._characters = [], 0
 
-    def finish(self, status: list[str]) -> None:
+    def finish(self, status: list[Any]) -> None:
         self._send({"items": self._items, "status": status})
 
     def _send(self, frame: dict[str, Any]) -> None:

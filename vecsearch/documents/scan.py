@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ from vecsearch.documents.globs import (
 )
 from vecsearch.documents.ignore_rules import IgnoreRules, IgnoreStack, compile_rules
 
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _IRREGULAR_MESSAGE: Final = "not a regular file"
 _UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
@@ -130,6 +132,8 @@ def _scan_root(root: str, file_filter: _CompiledFilter, builder: _ScanBuilder) -
     path = resolve_path(root)
     if not root:
         builder.add_failure("", "an empty path")
+    elif _URL.match(root) and not os.path.lexists(path):
+        builder.add_failure(root, "URLs are not read; save the page, and index the file")
     elif os.path.lexists(path):
         _scan_explicit_path(root, file_filter, builder)
     elif not GLOB_CHARACTERS.search(root) or "\0" in root:

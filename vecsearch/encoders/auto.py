@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -14,6 +15,7 @@ from vecsearch.encoders.base import Matrix, TokenRows
 from vecsearch.encoders.model_files import ComputePrecision
 
 if TYPE_CHECKING:
+    from vecsearch.encoders.onnx_export import ExportSource
     from vecsearch.encoders.onnx_model import OnnxModel
     from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
 
@@ -85,6 +87,10 @@ class AutoEncoder:
         """Encode the tokens of texts, with the document prompt or the query prompt."""
         return self._engine.encode_tokens(texts, is_query=is_query)
 
+    def encode_middle_tokens(self, texts: Sequence[str]) -> list[TokenRows]:
+        """Encode the tokens of texts as documents, up to a middle layer, where the model runs on a graph that shows one."""
+        return self._engine.encode_middle_tokens(texts)
+
     @lazy_property
     def _engine(self) -> _Engine:
         model = self._onnx(self.compute_precision)
@@ -95,6 +101,7 @@ class AutoEncoder:
                 f"the collection was made with {self.name} in 8 bits, which does not run here: {self._unsupported_reason}; "
                 "index into a new collection, or: pip install onnx onnxruntime"
             )
+        model_files.require_sentence_transformers(self.name, self._unsupported_reason)
         warnings.warn(
             f"{self.name} runs on sentence-transformers, which is slower: {self._unsupported_reason}",
             VecsearchWarning,
@@ -108,10 +115,20 @@ class AutoEncoder:
 
         if compute_precision not in self._onnx_models:
             try:
-                self._onnx_models[compute_precision] = prepare_model(self._torch(), self._folder, compute_precision)
+                self._onnx_models[compute_precision] = prepare_model(self._export_source, self._folder, compute_precision)
             except ExportUnsupportedError as reason:
                 self._onnx_models[compute_precision], self._unsupported_reason = None, str(reason)
         return self._onnx_models[compute_precision]
+
+    @property
+    def _export_source(self) -> ExportSource:
+        if self.name == model_files.BUNDLED_MODEL:
+            from vecsearch.encoders.bundled_source import BundledModelSource
+
+            return BundledModelSource(self._folder)
+        from vecsearch.encoders.torch_source import TorchSource
+
+        return TorchSource(self._torch())
 
     def _torch(self, device: str = "cpu") -> SentenceTransformersEncoder:
         from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
@@ -125,7 +142,7 @@ class AutoEncoder:
 
 def _has_gpu() -> bool:
     """Return whether torch can use a GPU."""
-    if not _GPU_DEVICE.exists():
+    if not _GPU_DEVICE.exists() or find_spec("torch") is None:
         return False
     import torch
 

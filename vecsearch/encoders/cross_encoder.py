@@ -36,6 +36,7 @@ class SentenceTransformersCrossEncoder:
     @lazy_property
     def _model(self) -> Any:
         model_safety.check_model(self._folder, self.name)
+        model_files.require_sentence_transformers(self.name)
         try:
             from sentence_transformers import CrossEncoder
 

@@ -61,6 +61,17 @@ def find_model_folder(name: str) -> Path:
     return folder
 
 
+def require_sentence_transformers(name: str, reason: str = "") -> None:
+    """Raise UnavailableError where what runs every model but the bundled one is not installed; the reason is why it must."""
+    packages = ("sentence_transformers", "transformers", "torch", "huggingface_hub")
+    if missing := next((package for package in packages if importlib.util.find_spec(package) is None), None):
+        because = f" ({reason})" if reason else ""
+        raise UnavailableError(
+            f"the model {name!r} needs {missing.replace('_', '-')}, which is not installed{because}; "
+            "pip install sentence-transformers"
+        )
+
+
 def is_local(name: str) -> bool:
     """Return whether a model's files are on this machine; fetches nothing."""
     if name == BUNDLED_MODEL:
@@ -104,10 +115,11 @@ def _find_bundled_model() -> Path:
 
 
 def _fetch_snapshot(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-
     if (cached := _find_cached_snapshot(name)) is not None:
         return cached
+    require_sentence_transformers(name)
+    from huggingface_hub import snapshot_download
+
     try:
         return Path(snapshot_download(name, ignore_patterns=list(_IGNORED_PATTERNS)))
     except Exception as error:
@@ -119,10 +131,10 @@ def _fetch_snapshot(name: str) -> Path:
 
 
 def _find_cached_snapshot(name: str) -> Path | None:
-    from huggingface_hub import snapshot_download
-
     try:
+        from huggingface_hub import snapshot_download
+
         return Path(snapshot_download(name, local_files_only=True, ignore_patterns=list(_IGNORED_PATTERNS)))
-    except Exception as error:  # the library has a dozen ways of saying that it is not there
+    except Exception as error:  # the library is not installed, or says in one of a dozen ways that there is none
         log.debug("no snapshot of %s in the cache of the model hub: %s: %s", name, type(error).__name__, error)
         return None

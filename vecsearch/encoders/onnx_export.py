@@ -1,7 +1,8 @@
-"""From any BERT-like model that sentence-transformers loads to a folder that ONNX Runtime reads, once, in the user's cache.
+"""From a model's files to a folder that ONNX Runtime reads, once, in the user's cache.
 
-The result is trusted only after its vectors have been compared with those of sentence-transformers (`_find_difference`). What
-does not pass is remembered, with the reason, and the model then runs on sentence-transformers.
+Where the graph comes from is the business of an `ExportSource`. The result is trusted only after its vectors have been compared
+with those of sentence-transformers (`_find_difference`). What does not pass is remembered, with the reason, and the model then
+runs on sentence-transformers.
 """
 
 from __future__ import annotations
@@ -9,15 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import sys
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,23 +23,22 @@ from numpy.typing import NDArray
 from vecsearch.core.cache_folders import create_private_folder, get_cache_folder
 from vecsearch.core.checksums import compute_checksum
 from vecsearch.core.file_lock import hold_file_lock
+from vecsearch.core.long_steps import announce
 from vecsearch.core.nesting import load_json
+from vecsearch.encoders.base import Matrix
+from vecsearch.encoders.export_silence import silence_exporters
 from vecsearch.encoders.file_hashes import write_atomically
 from vecsearch.encoders.model_config import ModelConfig, Pooling
 from vecsearch.encoders.model_files import ComputePrecision, compute_fingerprint
-from vecsearch.encoders.onnx_model import MODEL_FILE, TOKENIZER_FILE, OnnxModel
+from vecsearch.encoders.onnx_model import MIDDLE_FILE, MODEL_FILE, TOKENIZER_FILE, OnnxModel
 from vecsearch.encoders.onnx_session import create_session, load_runtime
 from vecsearch.encoders.quantization import quantize
 from vecsearch.encoders.reference_texts import REFERENCE_TEXTS
 
-if TYPE_CHECKING:
-    from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
-
-_EXPORT_VERSION: Final = 1  # goes up when the same model is prepared otherwise
+_USUAL_SECONDS: Final = 20  # that preparing a small model takes
 _RECORD_FILE: Final = "prepared.json"
 _WEIGHTS_FILE: Final = "model.data"
-_OPSET: Final = 17
-_EXPORTERS: Final = frozenset({"onnx", "onnxruntime", "onnxscript", "torch", "transformers"})
+_INPUT: Final = "input_ids"
 _EXTERNAL_TENSOR_BYTES: Final = 1024  # bytes from which on a tensor lies beside the graph, where ONNX Runtime maps it
 _MIN_COSINE: Final = {ComputePrecision.FLOAT32: 0.9999, ComputePrecision.INT8: 0.98}  # of any sample to the reference …
 _MIN_CORRELATION: Final = {
@@ -56,13 +53,43 @@ class ExportUnsupportedError(Exception):
     """The lean runtime does not serve this model; says why."""
 
 
-def prepare_model(reference: SentenceTransformersEncoder, source: Path, compute_precision: ComputePrecision) -> OnnxModel:
-    """Return the model in a source folder, prepared now if it is not yet. Raises ExportUnsupportedError.
+class ExportSource(Protocol):
+    """A model that can be prepared. It is asked for nothing but its name and version once it is."""
 
-    `reference` is loaded only to prepare.
-    """
-    fingerprint = compute_fingerprint(source, compute_precision)
-    folder = get_cache_folder("models") / f"{fingerprint.removeprefix('sha256:')[:32]}-{_EXPORT_VERSION}"
+    @property
+    def name(self) -> str:
+        """Return the model's name."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Return a number that goes up when the same model is prepared otherwise."""
+        ...
+
+    def build_model_config(self) -> ModelConfig | None:
+        """Return what the runtime needs to know; None for a model that is more than tokens, pooling and normalisation."""
+        ...
+
+    def get_tokenizer_json(self) -> str | None:
+        """Return the tokenizer of the `tokenizers` library as a file's text; None where the model has none."""
+        ...
+
+    def write_graph(self, path: Path) -> None:
+        """Write the ONNX graph in 32 bits, `input_ids` (1, tokens) → first output (1, tokens, dimension), its layers fused.
+
+        A second output, where there is one, are the rows of a middle layer.
+        """
+        ...
+
+    def compute_reference_vectors(self) -> Matrix:
+        """Return what sentence-transformers makes of `REFERENCE_TEXTS`: (texts, dimension), of length 1."""
+        ...
+
+
+def prepare_model(source: ExportSource, model_folder: Path, compute_precision: ComputePrecision) -> OnnxModel:
+    """Return the model whose files lie in a folder, prepared now if it is not yet. Raises ExportUnsupportedError."""
+    fingerprint = compute_fingerprint(model_folder, compute_precision)
+    folder = get_cache_folder("models") / f"{fingerprint.removeprefix('sha256:')[:32]}-{source.version}"
     if (prepared := _read_prepared_model(folder)) is not None:
         return prepared
     try:
@@ -70,12 +97,8 @@ def prepare_model(reference: SentenceTransformersEncoder, source: Path, compute_
         with hold_file_lock(folder.with_suffix(".lock")):  # two at once would only slow each other
             if (prepared := _read_prepared_model(folder)) is not None:
                 return prepared
-            log.info(
-                "Preparing the model %s (%s) for this machine; once, it takes some ten seconds.",
-                reference.name,
-                compute_precision,
-            )
-            return _export_and_verify(reference, folder, compute_precision)
+            with announce(f"preparing the model {source.name} ({compute_precision}) for this machine", _USUAL_SECONDS):
+                return _export_and_verify(source, folder, compute_precision)
     except ExportUnsupportedError as reason:
         with suppress(OSError):
             write_atomically(folder / _RECORD_FILE, json.dumps({"unsuited": str(reason)}))
@@ -101,17 +124,16 @@ def _read_prepared_model(folder: Path) -> OnnxModel | None:
         return None
 
 
-def _export_and_verify(reference: SentenceTransformersEncoder, folder: Path, compute_precision: ComputePrecision) -> OnnxModel:
-    traits, tokenizer = reference.build_model_config(), reference.get_tokenizer_json()
+def _export_and_verify(source: ExportSource, folder: Path, compute_precision: ComputePrecision) -> OnnxModel:
+    traits, tokenizer = source.build_model_config(), source.get_tokenizer_json()
     if traits is None or tokenizer is None:
         raise ExportUnsupportedError("its modules are more than a transformer, mean or first-token pooling, and normalisation")
     workplace = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         (workplace / TOKENIZER_FILE).write_text(tokenizer, encoding="utf-8")
         model = OnnxModel(workplace, traits)
-        with _silence_exporters():
-            _export_graph(reference.get_transformer(), map(model.get_token_ids, REFERENCE_TEXTS), workplace, compute_precision)
-        if (difference := _find_difference(model, reference, compute_precision)) is not None:
+        _write_model(source, map(model.get_token_ids, REFERENCE_TEXTS), workplace, compute_precision)
+        if (difference := _find_difference(model, source, compute_precision)) is not None:
             raise ExportUnsupportedError(difference)
         files = {path.name: compute_checksum(path) for path in sorted(workplace.iterdir())}
         write_atomically(workplace / _RECORD_FILE, json.dumps({"traits": asdict(traits), "files": files}))
@@ -122,56 +144,54 @@ def _export_and_verify(reference: SentenceTransformersEncoder, folder: Path, com
         shutil.rmtree(workplace, ignore_errors=True)
 
 
-def _export_graph(
-    transformer: Any, samples: Iterable[NDArray[np.int64]], folder: Path, compute_precision: ComputePrecision
+def _write_model(
+    source: ExportSource, samples: Iterable[NDArray[np.int64]], folder: Path, compute_precision: ComputePrecision
 ) -> None:
-    """Export the graph and its weights: traced by torch, its layers fused and put into 8 bits by ONNX Runtime's tools."""
-    import onnx
-
-    traced, fused, final = (folder / name for name in ("traced.onnx", "fused.onnx", "final.onnx"))
+    """Write the source's graph, in 8 bits where they are asked for, and its weights."""
+    graph, final = folder / "graph.onnx", folder / "final.onnx"
     try:
-        _trace_graph(transformer, traced)
-        _load_optimizer()(str(traced), model_type="bert", num_heads=0, hidden_size=0, opt_level=0).save_model_to_file(str(fused))
-        if compute_precision is ComputePrecision.INT8:
-            quantize(fused, final, samples)
-        else:
-            fused.rename(final)
-        create_session(str(final), optimized=False, save_to=str(final))  # folds constants now, not at every start
-        onnx.save_model(
-            onnx.load(str(final)), str(folder / MODEL_FILE), save_as_external_data=True, location=_WEIGHTS_FILE,
-            size_threshold=_EXTERNAL_TENSOR_BYTES,
-        )  # fmt: skip
+        import onnx
+
+        load_runtime()
+        with silence_exporters():
+            source.write_graph(graph)
+            if compute_precision is ComputePrecision.INT8:
+                quantize(graph, final, samples)
+            else:
+                graph.rename(final)
+            create_session(str(final), optimized=False, save_to=str(final))  # folds constants now, not at every start
+            onnx.save_model(
+                onnx.load(str(final)), str(folder / MODEL_FILE), save_as_external_data=True, location=_WEIGHTS_FILE,
+                size_threshold=_EXTERNAL_TENSOR_BYTES,
+            )  # fmt: skip
+            _split_off_middle(folder)
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
         raise ExportUnsupportedError(f"it cannot be exported ({type(error).__name__}: {str(error).splitlines()[:1]})") from error
+    except ImportError as error:
+        raise OSError(f"{error}; pip install onnx onnxruntime") from error
     finally:
-        for path in (traced, fused, final):
+        for path in (graph, final):
             path.unlink(missing_ok=True)
 
 
-def _trace_graph(transformer: Any, path: Path) -> None:
-    import torch
+def _split_off_middle(folder: Path) -> None:
+    """Put the layers up to a second output, if there is one, into a graph of their own, over the same file of weights.
 
-    class TokenRowModule(torch.nn.Module):
-        """One text in, a row a token out: without padding there is nothing to mask."""
+    ONNX Runtime computes all of a graph, whichever output is asked for.
+    """
+    import onnx
+    from onnx.utils import Extractor
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = transformer
-
-        def forward(self, input_ids: Any) -> Any:
-            return self.inner(input_ids=input_ids).last_hidden_state
-
-    axes = {0: "text", 1: "token"}
-    example = torch.ones(1, 16, dtype=torch.long)
-    torch.onnx.export(
-        TokenRowModule().eval(), (example,), str(path), input_names=["input_ids"], output_names=["rows"],
-        dynamic_axes={"input_ids": axes, "rows": axes}, dynamo=False, opset_version=_OPSET,
-    )  # fmt: skip
+    model = onnx.load(str(folder / MODEL_FILE), load_external_data=False)
+    if middle := [output.name for output in model.graph.output[1:2]]:
+        onnx.save(Extractor(model).extract_model([_INPUT], middle), str(folder / MIDDLE_FILE))
+        del model.graph.output[1:]
+        onnx.save(model, str(folder / MODEL_FILE))
 
 
-def _find_difference(model: OnnxModel, reference: SentenceTransformersEncoder, compute_precision: ComputePrecision) -> str | None:
+def _find_difference(model: OnnxModel, source: ExportSource, compute_precision: ComputePrecision) -> str | None:
     """Return in what the prepared model differs too much from sentence-transformers on sample texts; None where it does not."""
-    ours, theirs = model.encode_documents(REFERENCE_TEXTS), reference.encode_documents(REFERENCE_TEXTS)
+    ours, theirs = model.encode_documents(REFERENCE_TEXTS), source.compute_reference_vectors()
     cosine = float((ours * theirs).sum(axis=1).min())
     likeness = float(np.corrcoef(_compute_similarities(ours), _compute_similarities(theirs))[0, 1])
     log.debug("%s: least cosine to the reference %.5f, correlation of similarities %.5f", compute_precision, cosine, likeness)
@@ -184,55 +204,3 @@ def _find_difference(model: OnnxModel, reference: SentenceTransformersEncoder, c
 
 def _compute_similarities(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return (rows @ rows.T)[np.triu_indices(len(rows), 1)]
-
-
-def _load_optimizer() -> Any:
-    """Return ONNX Runtime's function that fuses the layers of a graph. Raises OSError where a package is missing."""
-    load_runtime()
-    try:
-        import_module("onnx")
-        package = import_module("onnxruntime.transformers")
-        if (folder := str(Path(str(package.__file__)).parent)) not in sys.path:
-            sys.path.append(folder)  # its modules import each other from there, and only its first import says so
-        return import_module("onnxruntime.transformers.optimizer").optimize_model
-    except ImportError as error:
-        raise OSError(f"{error}; pip install onnx onnxruntime") from error
-
-
-@contextmanager
-def _silence_exporters() -> Iterator[None]:
-    """Keep the exporters' notes out of the output; other loggers and warnings, and the import path, stay as the host has them."""
-    import_path, root_handlers = sys.path.copy(), logging.root.handlers.copy()
-    loggers: list[logging.Logger] = []
-    levels: list[int] = []
-    logging.root.addFilter(_is_wanted)
-    try:
-        with warnings.catch_warnings():
-            for name in _EXPORTERS:
-                warnings.filterwarnings("ignore", module=rf"{name}\b")
-            warnings.filterwarnings("ignore", module=__name__)
-            _load_optimizer()
-            names = {*_EXPORTERS, *filter(_is_exporter, logging.root.manager.loggerDict)}
-            loggers = [logging.getLogger(name) for name in names]
-            levels = [logger.level for logger in loggers]
-            for logger in loggers:
-                logger.setLevel(logging.ERROR)
-            yield
-    finally:
-        sys.path[:] = import_path
-        logging.root.removeFilter(_is_wanted)
-        if not root_handlers:  # `logging.warning`, which the tools call, has added one
-            logging.root.handlers.clear()
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _is_exporter(logger_name: str) -> bool:
-    """Return whether a logger belongs to a package that takes part; ONNX Runtime's tools name theirs like modules of the top."""
-    file = getattr(sys.modules.get(logger_name), "__file__", None) or ""
-    return logger_name.partition(".")[0] in _EXPORTERS or Path(file).parts[-3:-1] == ("onnxruntime", "transformers")
-
-
-def _is_wanted(record: logging.LogRecord) -> bool:
-    """Return whether a record of the root logger is not one of ONNX Runtime's tools."""
-    return "onnxruntime" not in Path(record.pathname).parts

@@ -24,7 +24,7 @@ from vecsearch.stores.base import FullDocument
 
 HEADER_KEY: Final = "vecsearch"
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_BEGINNING: Final = f'{{"{HEADER_KEY}":'.encode()
+EXPORT_BEGINNING: Final = f'{{"{HEADER_KEY}":'.encode()
 _LINE_BYTES_MAX: Final = 1 << 31
 _LEVEL: Final = 6  # of compression
 
@@ -55,7 +55,7 @@ class JsonLinesSource:
         self.header: ExportHeader | None = None
         try:
             first = next(self._read_lines(), (0, b"", 0.0))[1]
-            if first.startswith(_BEGINNING):
+            if first.startswith(EXPORT_BEGINNING):
                 self.header = parse_header(parse_json_line(first)[HEADER_KEY])
         except (InputError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
             raise UnreadableFileError(f"cannot read {file}: {error}") from error

@@ -18,6 +18,7 @@ from vecsearch.core.errors import InputError
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import ID_LENGTH_MAX
 from vecsearch.core.types import Precision, VectorOrigin
+from vecsearch.documents.loaders.json_records import find_text
 from vecsearch.documents.validation import validate_document, validate_metadata, validate_text
 from vecsearch.stores.base import CollectionInfo, FullDocument
 from vecsearch.text.analyzer import is_known_stemmer
@@ -178,7 +179,8 @@ def parse_plain_record(value: Any) -> ImportRecord:
     title, metadata = value.get("title"), value.get("metadata")
     if metadata is not None and not isinstance(metadata, Mapping):
         raise InputError(f"'metadata' must be an object, got {shorten_repr(metadata)}")
-    document = ParsedDocument(_choose_id(value), value[key] if key else "", title, {**extra, **(metadata or {})})
+    text = value[key] if key else find_text(extra)[0]  # of a record without one, its values, as `index` reads it
+    document = ParsedDocument(_choose_id(value), text, title, {**extra, **(metadata or {})})
     return ImportRecord(validate_document(document))
 
 

@@ -6,7 +6,8 @@ that may have let it go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from vecsearch.core.files import SkippedFile
 from vecsearch.core.parallel import map_parallel
 from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.core.source_paths import to_absolute_path
-from vecsearch.core.types import Split
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, find_encoded, find_stored
 from vecsearch.indexing.commit_check import format_id_conflict
+from vecsearch.indexing.language_counter import LanguageCounter
 from vecsearch.indexing.long_documents import LongDocument
 from vecsearch.indexing.missing_files import is_mounted
 from vecsearch.indexing.progress import Progress
@@ -41,13 +42,16 @@ class DocumentIndexer:
     """Takes the documents of one run. A dry run queues nothing."""
 
     def __init__(
-        self, target: CollectionTarget, batches: BatchWriter, *, get_encoder: Callable[[], TextEncoder], split: Split,
-        source_root: Path, is_missing: Callable[[str | None], bool], counts: IndexCounts, progress: Progress, dry_run: bool,
+        self, target: CollectionTarget, batches: BatchWriter, *, get_encoder: Callable[[], TextEncoder], source_root: Path,
+        is_missing: Callable[[str | None], bool], counts: IndexCounts, progress: Progress, dry_run: bool,
+        ignored: Container[tuple[str | None, str]] = (),
     ) -> None:  # fmt: skip
-        """Set up a run. `is_missing`: whether a file (stored path) is no more, so that others may have its ids."""
+        """Set up a run. `is_missing`: whether a file (stored path) is no more, so that others may have its ids; `ignored`: files
+        (stored paths) and ids of documents that are kept away."""
         self._target, self._batches, self._get_encoder = target, batches, get_encoder
-        self._split, self._source_root, self._is_missing = split, source_root, is_missing
+        self._source_root, self._is_missing, self._ignored = source_root, is_missing, ignored
         self._counts, self._progress, self._dry_run = counts, progress, dry_run
+        self.languages = LanguageCounter()
 
     def add_beginnings(self, group: Sequence[ReadFile], *, last: bool) -> Iterator[ReadFile]:
         """Compare the beginnings of files with the store together; yield each file once its own is queued."""
@@ -90,7 +94,19 @@ class DocumentIndexer:
                     self._counts.skipped.append(SkippedFile(f"{progress.origin}{member}", item.reason))
                 case ParsedDocument():
                     documents.append(item)
-        return [HashedDocument(item, hash_content(item, self._split)) for item in documents if is_valid(item, progress)]
+        return [
+            HashedDocument(item, hash_content(item, progress.split))
+            for item in documents
+            if is_valid(item, progress) and not self._is_ignored(item.id, progress)
+        ]
+
+    def _is_ignored(self, key: str, progress: FileProgress) -> bool:
+        """Return whether a document is kept away, which is reported like a skipped file."""
+        if (progress.source, key) not in self._ignored:
+            return False
+        reason = f"deleted with --ignore; to take it again: vecsearch roots unignore {shlex.quote(key)}"
+        self._counts.skipped.append(SkippedFile(progress.origin, reason))
+        return True
 
     def _choose_changed(
         self, documents: Sequence[HashedDocument], progress: FileProgress, stored: StoredContents, *, last: bool
@@ -99,15 +115,16 @@ class DocumentIndexer:
         chosen = []
         for document, digest in documents:
             prior = stored.documents.get(document.id)
-            weight = min(progress.bytes_left, len(document.text) + 50)
-            progress.bytes_left -= weight
+            weight = progress.take(len(document.text) + 50)
             if not self._claim_id(document.id, prior, progress, last=last):
                 continue
             same = prior is not None and (prior.source, prior.digest) == (progress.source, digest)
             relabelled = same and prior is not None and not prior.has_metadata(document.metadata)
             if not self._dry_run:
                 if not same:
-                    chosen.append(ChangedDocument(document, digest, stored.encoded.get(digest), progress.source, weight))
+                    chosen.append(
+                        ChangedDocument(document, digest, stored.encoded.get(digest), progress.source, progress.split, weight)
+                    )
                 elif relabelled:
                     self._batches.set_metadata(document.id, document.metadata, source=progress.source)
             self._count_document(document.id, new=prior is None, changed=not same or relabelled)
@@ -119,8 +136,7 @@ class DocumentIndexer:
         self, document: ParsedDocument, progress: FileProgress, known: StoredSource | None, *, last: bool
     ) -> None:
         assert document.portion is not None
-        weight = min(progress.bytes_left, len(document.text) + 50)
-        progress.bytes_left -= weight
+        weight = progress.take(len(document.text) + 50)
         if document.portion.start == 0:
             progress.long = self._begin_long_document(document, progress, known, last=last)
         if progress.long is None or not is_valid(document, progress):
@@ -135,11 +151,13 @@ class DocumentIndexer:
         """Return what takes the portions of a document; None where its id is another's."""
         assert progress.source is not None  # lines of a pipe have no portions
         prior = find_stored(self._target, document.id)
+        if self._is_ignored(document.id, progress):
+            return None
         if not self._claim_id(document.id, prior, progress, last=last):
             return None
         is_elsewhere = is_mounted(to_absolute_path(self._source_root, progress.source), self._source_root)
         return LongDocument(
-            self._target, self._batches, file=IndexedFile(progress.source, None, self._split, None, is_elsewhere),
+            self._target, self._batches, file=IndexedFile(progress.source, None, progress.split, None, is_elsewhere),
             get_encoder=self._get_encoder, advance=self._progress.advance, prior=prior, known=known, dry_run=self._dry_run,
         )  # fmt: skip
 
@@ -163,12 +181,15 @@ class DocumentIndexer:
         if not changed:
             return []
         encoder = None if all(change.encoded for change in changed) else self._get_encoder()
+        if encoder is not None:
+            for change in changed:
+                self.languages.add(change.document, encoder.name)
 
         def prepare(change: ChangedDocument) -> ChunkedDocument | NewDocument:
             if change.encoded is not None:
                 return copy_encoded(change.document, change.digest, change.encoded, source=change.source)
             assert encoder is not None
-            return chunk(change.document, self._split, encoder, source=change.source)
+            return chunk(change.document, change.split, encoder, source=change.source)
 
         return map_parallel(prepare, changed)
 

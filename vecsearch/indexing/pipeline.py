@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from time import perf_counter
 
 from vecsearch.core.errors import InputError, UnreadableFileError
-from vecsearch.core.files import FailedFile, FoundFile, IndexReport, Scan, SkippedFile
+from vecsearch.core.files import FailedFile, FoundFile, IndexReport, RowFile, Scan, SkippedFile
 from vecsearch.core.id_table import AnyIds
 from vecsearch.core.parsed import LoaderItem
+from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
-from vecsearch.core.source_paths import to_shown_path, to_stored_path
+from vecsearch.core.source_paths import parse_path, to_shown_path, to_stored_path
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import CollectionSpec, Split
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
@@ -27,19 +29,23 @@ from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count
 from vecsearch.indexing.document_indexer import DocumentIndexer
 from vecsearch.indexing.missing_files import find_missing_files, find_renamed_files, is_mounted, make_missing_check
 from vecsearch.indexing.progress import Progress
-from vecsearch.indexing.read_files import FileGroup, FileProgress, IndexCounts, ReadFile
+from vecsearch.indexing.read_files import FileGroup, FileProgress, IndexCounts, ReadFile, choose_row_options
+from vecsearch.indexing.root_plan import RootPlan
+from vecsearch.indexing.run_records import RootRecorder, SkipRecorder, explain_gone
 from vecsearch.indexing.vector_filler import VectorFiller
 from vecsearch.stores.base import IndexedFile, Store, StoredSource
+from vecsearch.text.language import free_model
 
 
 class IndexPipeline:
     """One run over files, or over the lines of a pipe. A dry run writes nothing."""
 
     def __init__(
-        self, store: Store, name: str, *, get_encoder: Callable[[], TextEncoder], spec: CollectionSpec, split: Split,
+        self, store: Store, name: str, *, get_encoder: Callable[[], TextEncoder], spec: CollectionSpec, plan: RootPlan,
         progress: Progress, passwords: Sequence[str] = (), dry_run: bool = False, fill: bool = True, stop: StopSignal = NO_STOP,
+        rows: RowOptions | None = None,
     ) -> None:  # fmt: skip
-        """Set up a run. `fill`: vectors are made, too, of all that waits for one."""
+        """Set up a run over the roots of a plan. `fill`: vectors are made, too, of all that waits for one."""
         self._target, self._source_root = CollectionTarget(store, name), store.source_root
         get_encoder = cache(get_encoder)  # the same one for all of the run: each commit looks again
         self._missing: set[str] = set()  # stored paths of files that are no more; their documents are removed at the end
@@ -53,18 +59,22 @@ class IndexPipeline:
         self._filler = VectorFiller(
             self._target, get_encoder=get_encoder, progress=progress, stop=stop, source_root=self._source_root
         )
-        self._split, self._progress, self._passwords, self._dry_run = split, progress, passwords, dry_run
+        self._plan, self._progress, self._passwords, self._dry_run = plan, progress, (*passwords, *plan.passwords), dry_run
+        self._roots, self._ignored = RootRecorder(self._target, self._source_root, plan), set[tuple[str | None, str]]()
+        self._skips = SkipRecorder(self._target, self._source_root)
         self._counts, self._start_time = IndexCounts(), perf_counter()
         self._documents = DocumentIndexer(
-            self._target, self._batches, get_encoder=get_encoder, split=split, source_root=self._source_root,
+            self._target, self._batches, get_encoder=get_encoder, source_root=self._source_root,
             is_missing=lambda source: source in self._missing, counts=self._counts, progress=progress, dry_run=dry_run,
+            ignored=self._ignored,
         )  # fmt: skip
         self._errors: dict[str, str] = {}
+        self._rows = rows
 
     def run(self, scan: Scan, *, allow_empty: bool) -> IndexReport:
         """Bring the collection up to what the scanned roots hold. Told to stop, it keeps what it has stored."""
-        self._counts.skipped.extend(scan.skipped)
-        self._counts.failed.extend(scan.failed)
+        if not self._dry_run:
+            self._roots.record()
         try:
             self._index_scan(scan, allow_empty=allow_empty)
         except RunStoppedError:
@@ -74,11 +84,14 @@ class IndexPipeline:
     def _index_scan(self, scan: Scan, *, allow_empty: bool) -> None:
         self._stop.check()
         sources = self._read_sources(scan)
+        self._counts.failed.extend(explain_gone(fault, sources, self._source_root) for fault in scan.failed)
+        self._counts.skipped.extend(self._skips.add_scan(scan, sources))
+        sources = {name: known for name, known in sources.items() if known.skipped is None}
         names = (to_stored_path(self._source_root, path) for path in scan.list_failed_paths())
         self._errors.update((name, fault.error) for name, fault in zip(names, scan.failed, strict=True) if name in sources)
         renamed = self._find_missing(sources, scan, allow_empty=allow_empty)
         self._is_still_missing = make_missing_check(scan, self._source_root, renamed, self._errors)
-        self._progress.begin(sum(file.size for file in scan.files))
+        self._progress.begin(len(scan.files))
         conflicting = self._index_files(scan.files, sources, last=False)
         if conflicting:  # by now whoever lets an id go has done so
             self._batches.flush()
@@ -86,6 +99,8 @@ class IndexPipeline:
         self._batches.flush()
         self._stop.check()
         self._remove_missing()
+        if not self._dry_run:
+            self._skips.remove_outdated()
 
     def _find_missing(self, sources: Mapping[str, StoredSource], scan: Scan, *, allow_empty: bool) -> dict[str, str]:
         """Note which files are missing; return those of them that are stored by another path by now, each with that."""
@@ -95,9 +110,9 @@ class IndexPipeline:
         self._counts.failed.extend(doubts)
         return renamed
 
-    def upsert(self, items: Iterable[LoaderItem], *, origin: str, size: int) -> IndexReport:
+    def upsert(self, items: Iterable[LoaderItem], *, origin: str, size: int, split: Split) -> IndexReport:
         """Add or replace documents that come from no file; removes nothing."""
-        progress = FileProgress(origin, None, size)
+        progress = FileProgress(origin, None, size, split)
         self._progress.begin(size)
         self._documents.add_items(items, progress, last=True)
         self._counts.failed.extend(FailedFile(origin, problem) for problem in progress.problems)
@@ -107,18 +122,29 @@ class IndexPipeline:
     def _build_report(self) -> IndexReport:
         if not self._dry_run:
             self._record_errors()
+            self._skips.record()
+            self._roots.finish()
             if self._fill:
                 self._counts.failed.extend(self._filler.run().failed)
             if not self._stop.is_set:
                 self._refresh_indexes()
+        self._warn_of_languages()
         documents, chunks, pending = count_stored(self._target)
         counts, written, seconds = self._counts, self._batches.counts, round(perf_counter() - self._start_time, 3)
         return IndexReport(
             counts.added + written.added, counts.updated + written.replaced + written.relabelled, counts.unchanged,
             counts.removed + written.removed, tuple(counts.failed), tuple(counts.skipped),
             documents, chunks, seconds,
-            pending, self._stop.is_set, tuple(counts.planned) if self._dry_run else None,
+            pending, self._stop.is_set, self._plan.reread, tuple(counts.planned) if self._dry_run else None,
+            tuple(counts.row_files),
         )  # fmt: skip
+
+    def _warn_of_languages(self) -> None:
+        with self._target.open_snapshot() as snapshot:
+            info = None if snapshot is None else snapshot.info
+        if info is not None:
+            self._documents.languages.warn(info.encoder.model, info.name)
+        free_model()
 
     def _record_errors(self) -> None:
         for left_out in self._batches.left_out:
@@ -142,7 +168,11 @@ class IndexPipeline:
         roots = [*scan.fully_scanned, *scan.linked_roots, *scan.ignored, *scan.list_failed_paths()]
         outside = [file.path for file in scan.files if not any(file.path.is_relative_to(root) for root in scan.fully_scanned)]
         with self._target.open_snapshot() as snapshot:
-            return {} if snapshot is None else snapshot.find_stored_sources(below=[*roots, *outside])
+            if snapshot is None:
+                return {}
+            ignored = snapshot.load_roots().ignored
+            self._ignored |= {(to_stored_path(self._source_root, Path(parse_path(each.source))), each.id) for each in ignored}
+            return snapshot.find_stored_sources(below=[*roots, *outside])
 
     # -- files
 
@@ -163,12 +193,19 @@ class IndexPipeline:
     def _make_request(self, file: FoundFile, sources: Mapping[str, StoredSource]) -> ParseRequest:
         name = to_stored_path(self._source_root, file.path)
         known = sources.get(name)
-        same = known is not None and (known.split, known.error, known.loader_version) == (self._split, None, LOADER_VERSION)
-        return ParseRequest(file.path, name, file.size, known_digest=known.digest if known is not None and same else None)
+        own = self._plan.get_options(file.path)
+        same = known is not None and (known.split, known.error, known.loader_version) == (own.split, None, LOADER_VERSION)
+        if file.explicit and any(path == name for path, _ in self._ignored):  # read to say what is kept away
+            same = False
+        return ParseRequest(
+            file.path, name, file.size, known_digest=known.digest if known is not None and same else None,
+            rows=choose_row_options(own.rows, file), explicit=file.explicit,
+        )  # fmt: skip
 
     def _begin_file(self, file: FoundFile, result: ParseResult, known: StoredSource | None) -> ReadFile:
         """Read a file's first items; of a small one that is all."""
-        progress = FileProgress(file.source, result.request.name, file.size)
+        split, unit = self._plan.get_options(file.path).split, 1 / max(1, file.size)
+        progress = FileProgress(file.source, result.request.name, max(1, file.size), split, unit)
         read = ReadFile(file, result, known, progress, result.read_items())
         try:
             read.take_first(READ_DOCUMENTS)
@@ -183,6 +220,8 @@ class IndexPipeline:
             if self._index_rest(read, last=last):
                 conflicting.append(read.file)
             self._stop.check()
+        if not self._dry_run:
+            self._roots.record()
         return conflicting
 
     def _index_rest(self, read: ReadFile, *, last: bool) -> bool:
@@ -204,20 +243,21 @@ class IndexPipeline:
         finally:
             if progress.long is not None:
                 progress.long.close()
-        self._progress.advance(progress.bytes_left, 0)
+        self._progress.advance(progress.take(), 0)
         return False
 
     def _record_without_text(self, file: FoundFile, known: StoredSource | None, error: InputError, name: str) -> None:
         if file.explicit or (known and known.documents):
             self._record_failure(file, str(error), known, name)
         else:
-            self._counts.skipped.append(SkippedFile(file.source, str(error)))
-            self._missing |= {name} if known else set()
+            self._counts.skipped.append(self._skips.add(name, SkippedFile(file.source, str(error))))
 
     def _record_failure(self, file: FoundFile, reason: str, known: StoredSource | None, name: str) -> None:
         note = f"; what it gave before is kept ({known.documents:,})" if known and known.documents else ""
         self._counts.failed.append(FailedFile(file.source, reason + note))
         self._errors[name] = reason
+        if file.explicit and not (known and known.documents):
+            self._roots.drop_new(file.source)
 
     def _finish_file(self, file: FoundFile, result: ParseResult, progress: FileProgress, known: StoredSource | None) -> None:
         """Mark a file as read: all of it is stored, or waits to be."""
@@ -225,13 +265,15 @@ class IndexPipeline:
             self._counts.unchanged += known.documents if known else 0
             return
         self._counts.failed.extend(FailedFile(progress.origin, problem) for problem in progress.problems)
+        if result.rows is not None:
+            self._counts.row_files.append(RowFile(progress.origin, result.rows))
         name, problem = result.request.name, "; ".join(progress.problems[:3])
         is_whole = not problem
         self._errors.update({} if is_whole else {name: problem})
         if self._dry_run:
             self._plan_removals([name] if is_whole else [], keep_ids=progress.ids)
             return
-        read = IndexedFile(name, result.digest, self._split, problem or None, is_mounted(file.path, self._source_root))
+        read = IndexedFile(name, result.digest, progress.split, problem or None, is_mounted(file.path, self._source_root))
         self._batches.finish_file(read, progress.ids, removes_others=is_whole)
 
     def _plan_removals(self, names: Sequence[str], *, keep_ids: AnyIds = frozenset()) -> None:

@@ -9,7 +9,7 @@ class Progress(Protocol):
     """Receives the progress of a long run."""
 
     def begin(self, total: int) -> None:
-        """Take note of how much there is to read, in bytes or characters."""
+        """Take note of how much there is to read: in files, where files are indexed, else in bytes or characters."""
 
     def advance(self, amount: float, chunks: int) -> None:
         """Take note that so much more is read, and that so many more chunks are found by their words."""

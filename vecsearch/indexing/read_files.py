@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
+from math import inf
 from time import monotonic
 from typing import NamedTuple
 
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import InputError, UnreadableFileError
-from vecsearch.core.files import FailedFile, FoundFile, SkippedFile
+from vecsearch.core.files import FailedFile, FoundFile, RowFile, SkippedFile
 from vecsearch.core.id_table import IdTable
 from vecsearch.core.parsed import LoaderItem, ParsedDocument
+from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import GROUP_CHARACTERS, GROUP_SECONDS, READ_DOCUMENTS
+from vecsearch.core.types import Split
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.documents.validation import validate_document
 from vecsearch.indexing.long_documents import LongDocument
@@ -22,7 +25,8 @@ from vecsearch.stores.base import EncodedChunks, StoredDocument, StoredSource
 
 @dataclass(slots=True)
 class IndexCounts:
-    """Documents added, updated, unchanged, removed; files that failed or were skipped; what a dry run would do."""
+    """Documents added, updated, unchanged, removed; files that failed or were skipped; what a dry run would do; files whose rows
+    are documents."""
 
     added: int = 0
     updated: int = 0
@@ -31,6 +35,7 @@ class IndexCounts:
     failed: list[FailedFile] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
     planned: list[tuple[str, str]] = field(default_factory=list)
+    row_files: list[RowFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +48,26 @@ class StoredContents:
 
 @dataclass(slots=True)
 class FileProgress:
-    """How far one file, or a stream, has come: what is wrong with it, the ids it gave, the bytes not yet reported as done."""
+    """How far one file, or a stream, has come: what is wrong with it, the ids it gave, the bytes not yet reported as done.
+
+    `split`: how its documents are split. `unit`: what a byte counts in the run's progress.
+    """
 
     origin: str
     source: str | None
     bytes_left: float
+    split: Split
+    unit: float = 1.0
     problems: list[str] = field(default_factory=list)
     ids: IdTable = field(default_factory=IdTable)
     id_conflict: bool = False  # an id of it belongs to another file, which may be about to let it go
     long: LongDocument | None = None  # whose portions come
+
+    def take(self, amount: float = inf) -> float:
+        """Count so many bytes, or the rest, as done; returns how much of the run's progress they are."""
+        done = min(self.bytes_left, amount)
+        self.bytes_left -= done
+        return done * self.unit
 
 
 class HashedDocument(NamedTuple):
@@ -68,6 +84,7 @@ class ChangedDocument(NamedTuple):
     digest: str
     encoded: EncodedChunks | None
     source: str | None
+    split: Split
     weight: float
 
 
@@ -137,10 +154,22 @@ def is_valid(document: ParsedDocument, progress: FileProgress) -> bool:
     return True
 
 
-def has_documents(files: Iterable[FoundFile], passwords: Sequence[str] = ()) -> bool:
-    """Return whether one of the files, read now, has anything to index."""
+def choose_row_options(rows: RowOptions | None, file: FoundFile) -> RowOptions | None:
+    """Return how the rows of a file are read, None where it is one document: a guess is for a file that the user named."""
+    return rows if rows is not None and (file.explicit or not rows.guess) else None
+
+
+def has_documents(
+    files: Iterable[FoundFile], passwords: Sequence[str] = (),
+    get_rows: Callable[[FoundFile], RowOptions | None] = lambda _: None,
+) -> bool:  # fmt: skip
+    """Return whether one of the files, read now, has anything to index; `get_rows` returns how its rows are read."""
+    requests = (
+        ParseRequest(file.path, file.path.name, file.size, rows=choose_row_options(get_rows(file), file), explicit=file.explicit)
+        for file in files
+    )
     with ParserProcess(passwords=passwords) as parser:
-        for result in parser.read(ParseRequest(file.path, file.path.name, file.size) for file in files):
+        for result in parser.read(requests):
             try:
                 if any(isinstance(item, ParsedDocument) for item in result.read_items()):
                     return True

@@ -8,7 +8,6 @@ next run.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +29,6 @@ from vecsearch.indexing.stages import embed
 from vecsearch.stores.base import CollectionInfo, PendingChunk, Vector
 
 _WAIT_S: Final = 0.2  # for another process that fills
-_log = logging.getLogger("vecsearch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +115,12 @@ class VectorFiller:
     def _fill_in_turn(self, *, holds_lock: bool) -> None:
         """Fill, or wait for whoever does."""
         self._begun_with = info = self._read_info()
-        is_told = False
         while info is not None and info.pending_vectors and not self._stop.ask():
             with self._target.claim_filling() as claimed:
                 if claimed or holds_lock:
                     self._progress.begin_vectors(info.pending_vectors)
                     self._fill()
                     return
-            if not is_told:
-                _log.info("another process makes the vectors of %s; waiting for it", info.name)
-                is_told = True
             time.sleep(_WAIT_S)
             info = self._read_info()
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from vecsearch.core.citations import describe_location
+from vecsearch.core.previews import format_fields, shorten_text
 from vecsearch.core.results import Hit
 from vecsearch.core.types import Location, Metadata, Span
 from vecsearch.text.sentences import has_sentence_end, split_sentences
@@ -58,11 +59,14 @@ class PackedSource:
         return f"[{self.number}] {title or name}" + (f" ({details})" if details else "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Context:
     """Passages by source and place, and the sources in the order of the answer; `tokens` is the size of the Markdown.
 
-    `pending_vectors`: chunks that could be found by their words alone, as their vectors are still to be made.
+    `str(context)`, and so an f-string, is that Markdown: what goes into a prompt.
+
+    `pending_vectors`: chunks that could be found by their words alone, as their vectors are still to be made. `reason`: why
+    nothing was found at all; see `Hits.reason`.
     """
 
     query: str
@@ -70,6 +74,19 @@ class Context:
     sources: tuple[PackedSource, ...] = ()
     tokens: int = 0
     pending_vectors: int = 0
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        return self.to_markdown()
+
+    def __repr__(self) -> str:
+        """Return the query, and how much was packed."""
+        amounts = {"passages": len(self.passages), "sources": len(self.sources), "tokens": self.tokens}
+        return format_fields("Context", query=shorten_text(self.query), **amounts)
+
+    def _repr_markdown_(self) -> str:
+        """Return the Markdown, which notebooks show."""
+        return self.to_markdown()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the shell's JSON, in its order."""
@@ -79,6 +96,7 @@ class Context:
             "pending_vectors": self.pending_vectors,
             "passages": [asdict(passage) for passage in self.passages],
             "sources": [asdict(source) for source in self.sources],
+            **({} if self.reason is None else {"reason": self.reason}),
         }
 
     def to_markdown(self) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,15 +18,17 @@ import numpy as np
 
 from vecsearch.core.results import ChunkWindow, ComponentScore, Explanation, Hit, Hits, QueryProfile
 from vecsearch.core.settings import RERANK_DEPTH
-from vecsearch.core.types import ChunkId
+from vecsearch.core.types import ChunkId, Span
 from vecsearch.encoders.base import TokenEncoder
 from vecsearch.search.diversify import DiversityOptions, SelectedHit, diversify
 from vecsearch.search.recommend import PreferenceProfile, rank_by_preference
 from vecsearch.search.retrieval import Query, Ranking, parse_terms, retrieve
 from vecsearch.stores.base import ChunkSet, Matrix, ScoredChunks, Snapshot, Vector
+from vecsearch.stores.noise_floor import get_noise_floor
 
 if TYPE_CHECKING:
     from vecsearch.search.rerank import Reranker
+    from vecsearch.search.word_sense import WordInQuestion
 
 Ranker: TypeAlias = Callable[[ChunkSet | None, int], Ranking]  # (chunks that may be found, how many) → ranking
 
@@ -40,6 +44,8 @@ class ResultOptions:
     whole_documents: bool = False  # as windows
     explain: bool = False
     encoder: TokenEncoder | None = None  # attributes the similarity to tokens
+    highlight: bool = False
+    reopen: Callable[[], AbstractContextManager[Snapshot]] | None = None  # opens the collection later: why was nothing found?
 
 
 @dataclass(slots=True)
@@ -55,8 +61,12 @@ class _StageTimer:
         self._last = now
 
 
-def search(snapshot: Snapshot, query: Query, options: ResultOptions) -> Hits:
-    """Return up to `limit` hits, best first; ties go to the chunk stored first."""
+def search(snapshot: Snapshot, query: Query, options: ResultOptions, about: WordInQuestion | None = None) -> Hits:
+    """Return up to `limit` hits, best first; ties go to the chunk stored first. `about`: passages with this word come first."""
+    if about is not None:
+        from vecsearch.search.word_sense import WordSenseRanker
+
+        return build_answer(snapshot, query, options, WordSenseRanker(snapshot, query, about).rank)
     return build_answer(snapshot, query, options, lambda within, depth: retrieve(snapshot, query, within=within, depth=depth))
 
 
@@ -75,14 +85,18 @@ def build_answer(snapshot: Snapshot, query: Query, options: ResultOptions, rank:
     timer = _StageTimer()
     within = None if query.where is None else snapshot.select(query.where)
     timer.record("filter")
-    ranking, selected = _select_hits(snapshot, query, options, lambda depth: rank(within, depth), timer)
-    selected = selected[options.offset :]
+    ranking, all_selected = _select_hits(snapshot, query, options, lambda depth: rank(within, depth), timer)
+    selected = all_selected[options.offset :]
     chosen = ScoredChunks(
         np.array([hit.scored.chunk_id for hit in selected], np.int64), np.array([hit.scored.score for hit in selected])
     )
     ids = chosen.ids.tolist()
     hits = snapshot.load_hits(chosen, ranking.similarities.look_up(chosen.ids) if len(ranking.similarities) else None)
     hits = [replace(hit, group_size=of.group_size) if of.group_size else hit for hit, of in zip(hits, selected, strict=True)]
+    if ranking.words:
+        hits = [_add_word(hit, ranking.words.get(chunk)) for hit, chunk in zip(hits, ids, strict=True)]
+    floor = get_noise_floor(snapshot) if any(hit.similarity is not None for hit in hits) else None
+    hits = [hit if (weak := _is_weak(hit, floor)) is None else replace(hit, weak=weak) for hit in hits]
     if options.window or options.whole_documents:
         windows = _load_documents(snapshot, hits) if options.whole_documents else snapshot.load_windows(ids, options.window)
         hits = [replace(hit, window=window) for hit, window in zip(hits, windows, strict=True)]
@@ -90,10 +104,39 @@ def build_answer(snapshot: Snapshot, query: Query, options: ResultOptions, rank:
     if options.explain:
         hits = _explain_hits(snapshot, hits, ids, ranking, query, options)
         timer.record("explanations")
+    if options.highlight:
+        hits = _add_snippets(snapshot, hits, query)
+        timer.record("snippets")
     chunks = snapshot.count_chunks()
     matching = chunks if within is None else len(within)
-    profile = QueryProfile(ranking.access, chunks, matching, len(ranking.ranked), query.min_similarity, timer.timings_ms)
-    return Hits(hits, profile, snapshot.info.pending_vectors)
+    profile = QueryProfile(ranking.access, chunks, matching, len(ranking.ranked), query.min_similarity, timer.timings_ms, floor)
+    reason = None if hits else _find_reason(snapshot, query, options, ranking, profile, left_out=len(all_selected))
+    return Hits(hits, profile, snapshot.info.pending_vectors, reason)
+
+
+def _add_word(hit: Hit, place: Span | None) -> Hit:
+    return hit if place is None else replace(hit, word=Span(hit.start + place.start, hit.start + place.end))
+
+
+def _find_reason(
+    snapshot: Snapshot, query: Query, options: ResultOptions, ranking: Ranking, profile: QueryProfile, *, left_out: int
+) -> Callable[[], str] | None:
+    """Return what says why there is no hit, once somebody asks."""
+    if options.reopen is None:
+        return None
+    from vecsearch.search.empty_answers import EmptyAnswer, explain_empty_answer
+
+    cosines = ranking.similarities.scores
+    most_similar = float(cosines.max()) if len(cosines) else None
+    answer = EmptyAnswer(
+        query.mode, query.where, profile.chunks, profile.matching, query.min_similarity, most_similar,
+        snapshot.info.pending_vectors, left_out, len(query.exclude) > 0,
+    )  # fmt: skip
+    return partial(explain_empty_answer, answer, options.reopen)
+
+
+def _is_weak(hit: Hit, floor: float | None) -> bool | None:
+    return None if hit.similarity is None or floor is None else hit.similarity < floor
 
 
 def _select_hits(
@@ -138,6 +181,16 @@ def _explain_hits(
     return [replace(hit, explanation=explanation) for hit, explanation in zip(hits, explanations, strict=True)]
 
 
+def _add_snippets(snapshot: Snapshot, hits: Sequence[Hit], query: Query) -> list[Hit]:
+    from vecsearch.search.snippets import NO_TERMS, QueryTerms, find_snippet
+
+    terms = NO_TERMS
+    if query.text is not None:
+        parsed = parse_terms(snapshot, query.text)
+        terms = QueryTerms.from_query(parsed, snapshot.idf(parsed), snapshot.info.stemmer)
+    return [replace(hit, snippet=find_snippet(hit, terms, snapshot.info.stemmer)) for hit in hits]
+
+
 def _collect_scores(ids: Sequence[ChunkId], ranking: Ranking) -> list[Explanation]:
     """Return what each component says of these chunks."""
     sides = {"dense": (ranking.similarities, ranking.dense), "lexical": (ranking.bm25, ranking.lexical)}
@@ -146,6 +199,7 @@ def _collect_scores(ids: Sequence[ChunkId], ranking: Ranking) -> list[Explanatio
         "feedback": ranking.by_feedback,
         "word_pairs": ranking.by_word_pairs,
         "rerank": ranking.reranked,
+        "word": ranking.by_word,
     }
     sides |= {name: (scored.sort_by_id(), scored.ids) for name, scored in best.items()}
     components: list[dict[str, ComponentScore]] = [{} for _ in ids]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from os import fspath
 from os.path import abspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -18,6 +20,8 @@ from vecsearch.stores.base import NO_IDS, Ids, Snapshot
 
 if TYPE_CHECKING:
     from vecsearch.core.filters import Filter
+
+_CHUNK_ID: Final = re.compile(r"(?P<id>.+)#(?P<ordinal>\d{1,9})", re.DOTALL)
 
 
 def select_documents(
@@ -46,11 +50,30 @@ def select_documents(
 
 
 def _find_ids(snapshot: Snapshot | None, collection: str, ids: Sequence[Any], missing: OnMissing) -> list[str]:
+    own_ids = resolve_ids(snapshot, ids)
+    unknown = [key for key, own_id in zip(ids, own_ids, strict=True) if own_id is None]
+    if unknown and missing is OnMissing.ERROR:
+        raise _make_unknown_id_error(unknown, collection)
+    return [own_id for own_id in dict.fromkeys(own_ids) if own_id is not None]
+
+
+def resolve_ids(snapshot: Snapshot | None, ids: Sequence[Any]) -> list[str | None]:
+    """Return the id of the document meant by each: its own, or the key of a row, the end of `path#key`, that one file has.
+
+    None where there is no such document. Raises InputError for a key that several files have.
+    """
     possible = [key for key in ids if _can_be_id(key)]
     stored = {} if snapshot is None else snapshot.find_stored_documents(list(dict.fromkeys(possible)))
-    if missing is OnMissing.ERROR and (unknown := [key for key in ids if not _can_be_id(key) or key not in stored]):
-        raise _make_unknown_id_error(unknown, collection)
-    return [key for key in dict.fromkeys(possible) if key in stored]
+    return [key if _can_be_id(key) and key in stored else _find_row(snapshot, key) for key in ids]
+
+
+def _find_row(snapshot: Snapshot | None, key: Any) -> str | None:
+    if snapshot is None or not _can_be_id(key):
+        return None
+    found = snapshot.find_row_ids(key)
+    if len(found) > 1:
+        raise InputError(f"{len(found):,} files have a row with the id {shorten_repr(key)}; name one: {format_names(found)}")
+    return found[0] if found else None
 
 
 def select_chunks(snapshot: Snapshot, collection: str, *, key: str | None, file: AnyPath | None) -> Ids:
@@ -59,9 +82,33 @@ def select_chunks(snapshot: Snapshot, collection: str, *, key: str | None, file:
         raise _make_unknown_id_error([key], collection)
     keys = [key] if key is not None else snapshot.list_document_ids(source=resolve_source(file)) if file is not None else []
     chunks = snapshot.find_chunk_ids(keys)
-    if key is not None and key not in chunks and key not in snapshot.find_stored_documents(keys):
-        raise _make_unknown_id_error([key], collection)
+    if key is not None and key not in chunks:
+        (own_id,) = resolve_ids(snapshot, [key])
+        if own_id is None:
+            raise _make_unknown_id_error([key], collection)
+        chunks = snapshot.find_chunk_ids([own_id])
     return np.sort(np.concatenate([NO_IDS, *chunks.values()]))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExample:
+    """A document, or one chunk of it, that others are compared with: the `chunks` meant, and all of its `document`."""
+
+    id: str
+    chunks: Ids
+    document: Ids
+
+
+def select_example(snapshot: Snapshot, collection: str, key: str) -> StoredExample:
+    """Return the document of an id; of `ID#3`, where that is no document's id, the chunk 3 of ID. Raises InputError."""
+    match = _CHUNK_ID.fullmatch(key) if _can_be_id(key) else None
+    if match is None or snapshot.find_stored_documents([key]) or not snapshot.find_stored_documents([match["id"]]):
+        chunks = select_chunks(snapshot, collection, key=key, file=None)
+        return StoredExample(key, chunks, chunks)
+    chunks, ordinal = select_chunks(snapshot, collection, key=match["id"], file=None), int(match["ordinal"])  # in their order
+    if ordinal >= len(chunks):
+        raise _make_unknown_id_error([key], collection)
+    return StoredExample(match["id"], chunks[ordinal : ordinal + 1], chunks)
 
 
 def _can_be_id(key: Any) -> bool:

@@ -9,7 +9,7 @@ A search makes few, large calls, so that a store can answer each in one statemen
 - errors are those of `core.errors`; distances, SQL and index files stay inside the store.
 
 Keeping its indexes up to date is the store's own business: it happens when an `open_writer()` block is left.
-What only one kind of store offers (backup, repair, compaction) is a Protocol of its own at the end of this page.
+What only one kind of store offers (backup, repair, compaction) is a Protocol of its own: see `stores.maintenance`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vecsearch.core.results import ChunkWindow, Hit
-from vecsearch.core.types import JSON, ChunkId, Document, DocumentSummary, Finding, ListOrder, Metadata, Precision, Source
-from vecsearch.encoders.base import EncoderSpec, TextEncoder
+from vecsearch.core.types import JSON, ChunkId, Document, DocumentSummary, ListOrder, Metadata, Precision, Source, SourceState
+from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.values import (
     NO_CHUNKS,
     NO_IDS,
@@ -41,6 +41,7 @@ from vecsearch.text.query_parser import LexicalQuery
 
 if TYPE_CHECKING:  # what a plain search needs nothing of
     from vecsearch.core.filters import Filter
+    from vecsearch.core.roots import Root, RootList
     from vecsearch.stores.documents import (
         Continuation,
         EncodedChunks,
@@ -59,7 +60,7 @@ if TYPE_CHECKING:  # what a plain search needs nothing of
 
 __all__ = [
     "NO_CHUNKS", "NO_IDS", "RESTORE_HINT", "ChunkSet", "ChunkText", "CollectionInfo", "Continuation", "EncodedChunks",
-    "FullDocument", "Ids", "IndexedFile", "LexicalHits", "MaintainedStore", "Matrix", "NewDocument", "NewPart",
+    "FullDocument", "Ids", "IndexedFile", "LexicalHits", "Matrix", "NewDocument", "NewPart",
     "OutdatedDocument", "PendingChunk", "PreservedFields", "RepairReport", "Replacement", "ScoredChunks", "Scores", "Snapshot",
     "Store", "StoredDocument", "StoredSource", "StoredVector", "Vector", "VectorHits", "Writer",
 ]  # fmt: skip
@@ -116,8 +117,8 @@ class Snapshot(Protocol):
     def count_chunks(self) -> int:
         """Count the chunks."""
 
-    def count_documents(self) -> int:
-        """Count the documents."""
+    def count_documents(self, where: Filter | None = None) -> int:
+        """Count the documents, or those that a filter holds for."""
 
     # what answers show
 
@@ -160,11 +161,14 @@ class Snapshot(Protocol):
     def count_metadata(self, where: Filter | None = None) -> list[tuple[Metadata, int]]:
         """Return the different metadata of all documents, or of those that a filter holds for, each with how many have them."""
 
-    def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
-        """List a page of the files that documents came from, by path: all, or those whose newest attempt failed."""
+    def list_sources(self, *, state: SourceState | None = None, limit: int | None = None, offset: int = 0) -> list[Source]:
+        """List a page of the files by path: those in a state, by default all but those that were skipped."""
 
-    def count_sources(self, *, failed: bool = False) -> int:
-        """Count the files, or those that have failed."""
+    def count_sources(self, *, state: SourceState | None = None) -> int:
+        """Count the files in a state, by default all but those that were skipped."""
+
+    def load_roots(self) -> RootList:
+        """Load what was given to be indexed, and what is kept away from it, by stored path."""
 
     def export(self) -> Iterator[FullDocument]:
         """Yield every document, in the order of their chunks, so that stored again in this order equal scores rank as before.
@@ -174,6 +178,9 @@ class Snapshot(Protocol):
 
     def find_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Return what is stored under these ids."""
+
+    def find_row_ids(self, key: str) -> list[str]:
+        """Return the ids that rows of files have under a key of theirs, `path#key`, ascending."""
 
     def find_stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
         """Return files by stored path: all, or those at or below these absolute paths."""
@@ -242,14 +249,29 @@ class Writer(Protocol):
     def set_stemmer(self, stemmer: str) -> None:
         """Rebuild the text index with another stemmer."""
 
-    def delete_documents(self, ids: Sequence[str]) -> int:
-        """Delete documents; returns how many were there. A file of theirs is read again by the next run."""
+    def delete_documents(self, ids: Sequence[str], *, ignore: bool = False) -> int:
+        """Delete documents; returns how many were there. A file of theirs is read again by the next run; `ignore`: without
+        them from then on."""
+
+    def stop_ignoring(self, ids: Sequence[str]) -> int:
+        """Take documents that are kept away, by id, from now on again; returns how many there were. Their files are read again
+        by the next run."""
 
     def delete_sources(self, paths: Sequence[str]) -> int:
         """Delete files, by stored path, with all their documents; returns how many documents."""
 
     def record_failures(self, errors: Mapping[str, str]) -> None:
         """Record why files could not be read this time, by stored path; what they gave before stays."""
+
+    def record_skips(self, reasons: Mapping[str, str]) -> None:
+        """Record why files, by stored path, were passed over: they have no documents."""
+
+    def set_roots(self, roots: Sequence[Root], *, changed: Sequence[Path] = ()) -> None:
+        """Store roots, in the place of those of the same path; the files below absolute paths that have `changed` are read again
+        by the next run, or by this one, if it has not come to them."""
+
+    def forget_roots(self, paths: Sequence[str]) -> int:
+        """Forget roots, by absolute path, as it is shown; returns how many there were. Their documents stay."""
 
     def attach_vectors(self, vectors: Mapping[ChunkId, Vector]) -> int:
         """Give chunks the unit vectors that they wait for; returns how many. One that waits no more is left out."""
@@ -354,28 +376,8 @@ class Store(Protocol):
         Every write does so first; reading raises SchemaVersionError until then.
         """
 
+    def check_open(self) -> None:
+        """Raise DatabaseClosedError where it was closed, as every other method does then."""
+
     def close(self) -> None:
-        """Give the file handles, or connections, back. Nothing needs saving."""
-
-
-@runtime_checkable
-class MaintainedStore(Store, Protocol):
-    """A store that can be looked after by hand: checked, repaired, copied, compacted. Offered by the one in a folder."""
-
-    def check(self, model: str | TextEncoder | None = None) -> list[Finding]:
-        """Return what is wrong with it, the worst first. Changes nothing. `model`: as in `repair`."""
-
-    def repair(self, model: str | TextEncoder | None = None) -> RepairReport:
-        """Derive again what follows from texts, vectors and metadata, after a backup.
-
-        `model` encodes again where vectors are lost, if it is the collection's and cannot be loaded by its name.
-        """
-
-    def compact(self, collection: str | None = None, *, full: bool = False) -> None:
-        """Merge a collection's text index and give free space back to the file system; `full` writes the whole file again."""
-
-    def backup(self, file: Path, *, replace: bool = False) -> dict[str, Any]:
-        """Write all of it, as it is now, into one file with a checksum; returns what it holds."""
-
-    def find_old_copies(self) -> list[Path]:
-        """Return copies of it as it was once, beside it: they still hold what has been deleted since."""
+        """Give the file handles, or connections, back. Nothing needs saving. May be called again."""

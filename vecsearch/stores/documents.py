@@ -39,7 +39,10 @@ class StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class StoredSource:
-    """A file as the newest run left it; `digest` is None until all of it is stored, `documents` a count."""
+    """A file as the newest run left it; `digest` is None until all of it is stored, `documents` a count.
+
+    `skipped` is why it was passed over, where it was: nothing was indexed from it.
+    """
 
     path: str
     digest: str | None
@@ -48,6 +51,7 @@ class StoredSource:
     mounted: bool
     loader_version: int
     documents: int
+    skipped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class CollectionInfo:
     `encoder` made its vectors. `identity` and `version` are opaque: equal for two states of the same collection, whatever was
     written in between, and for two snapshots that see the same rows of it. `pending_vectors`: chunks that are found by their
     words alone, as their vectors are still to be made; `vectorless_chunks`: those that are to have none. `public_id`: a UUID that
-    users know it by, whatever its name and vectors.
+    users know it by, whatever its name and vectors. `noise_floor`: see `stores.noise_floor`; None where it is not known, or there
+    were too few documents in the `noise_floor_vectors` that it was estimated from, 0 where it was not yet.
     """
 
     name: str
@@ -45,6 +46,8 @@ class CollectionInfo:
     pending_vectors: int = 0
     vectorless_chunks: int = 0
     public_id: str = ""
+    noise_floor: float | None = None
+    noise_floor_vectors: int = 0
 
     @property
     def lacks_vectors(self) -> bool:

@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from itertools import chain
 from operator import itemgetter
 from threading import local
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import regex
 
@@ -118,15 +118,11 @@ class Analyzer:
 
     def tokenize(self, text: str) -> Iterator[Token]:
         """The tokens of a text, in order; positions are those of the text given."""
-        normalized, places = align(text)
-        for match in _TOKEN.finditer(_blank_possessives(normalized)):
-            end = match.end()
-            while end < len(normalized) and places[end] == places[end - 1]:  # inside of what one character stands for
-                end += 1
+        for match, start, end in _find_tokens(text):
             is_short = match.end() - match.start() <= COMPOUND_LENGTH_MAX  # of long ones thousands would fill the memory
             take_apart = self._take_short_token_apart if is_short else self._take_token_apart
             parts = take_apart(match["run"], match["word"], match["tail"] or "")
-            yield Token(*parts[:3], places[match.start()], places[end], match["run"] is not None, parts[3])
+            yield Token(*parts[:3], start, end, match["run"] is not None, parts[3])
 
     def analyze(self, text: str) -> AnalyzedText:
         """All that is indexed of a text: what its `tokens` say."""
@@ -137,6 +133,12 @@ class Analyzer:
     def split(self, text: str) -> list[str]:
         """What each token of a text is made of, in order: `analyze` is what `analyze_tokens` says of them."""
         return _find_token_texts(text)
+
+    def locate(self, text: str) -> Iterator[tuple[str, int, int]]:
+        """What each token of a text is made of, as `split` says it, and where in the text it stands."""
+        if text.isascii():
+            return ((match[0], *match.span()) for match in _PLAIN_TOKEN.finditer(_blank_possessives(text)))
+        return ((match[0], start, end) for match, start, end in _find_tokens(text))
 
     def analyze_tokens(self, token_texts: Iterable[str]) -> list[TokenAnalysis]:
         """Terms and forms of some of the stretches of `split`, which are the same wherever they stand."""
@@ -246,6 +248,16 @@ def is_unspaced(text: str) -> bool:
 
 def _blank_possessives(text: str) -> str:
     return _POSSESSIVE.sub("  ", text) if "'" in text else text
+
+
+def _find_tokens(text: str) -> Iterator[tuple[Any, int, int]]:
+    """Each token, as _TOKEN matches it in the normalized text, and where it stands in the text given."""
+    normalized, places = align(text)
+    for match in _TOKEN.finditer(_blank_possessives(normalized)):
+        end = match.end()
+        while end < len(normalized) and places[end] == places[end - 1]:  # inside of what one character stands for
+            end += 1
+        yield match, places[match.start()], places[end]
 
 
 def _find_token_texts(text: str) -> list[str]:

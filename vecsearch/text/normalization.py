@@ -53,6 +53,9 @@ def align(text: str) -> tuple[str, Sequence[int]]:
     """Return a text normalized, and for each of its characters, and for its end, where that stands in the text given."""
     if text.isascii():
         return text, range(len(text) + 1)
+    normalized = normalize(text)
+    if len(normalized) == len(text) and all(len(normalize(char)) == 1 for char in set(text)):  # one for one
+        return normalized, range(len(text) + 1)
     kept = [at for at, char in enumerate(text) if not _UNSEEN.match(char)]
     visible = "".join(map(text.__getitem__, kept))
     unified = _unify(visible)

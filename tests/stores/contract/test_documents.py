@@ -22,6 +22,7 @@ from tests.stores.contract.documents import (
 )
 from vecsearch.core.filters import Compare, Comparison
 from vecsearch.core.parsed import ChunkSpan
+from vecsearch.core.roots import IgnoredDocument, Root, RootList, RootOptions
 from vecsearch.core.settings import LOADER_VERSION
 from vecsearch.core.types import ChunkLocation, Document, Source, SourceState, Split, VectorOrigin
 from vecsearch.stores.base import PreservedFields, Snapshot, Store, StoredSource
@@ -102,15 +103,62 @@ def test_files_and_how_they_stand(filled_store: Store) -> None:
             ((root / B_TXT).as_posix(), SourceState.UNFINISHED, 1, 1, None),
         ]
         failed_sources: list[Source] = [files[1], files[3]]
-        assert snapshot.list_sources(failed=True) == failed_sources
-        assert snapshot.list_sources(failed=True, limit=1, offset=1) == failed_sources[1:]
+        assert snapshot.list_sources(state=SourceState.FAILED) == failed_sources
+        assert snapshot.list_sources(state=SourceState.FAILED, limit=1, offset=1) == failed_sources[1:]
         assert snapshot.list_sources(limit=2, offset=1) == files[1:3]
-        assert (snapshot.count_sources(), snapshot.count_sources(failed=True)) == (5, 2)
+        assert (snapshot.count_sources(), snapshot.count_sources(state=SourceState.FAILED)) == (5, 2)
         summaries = {summary.id: summary for summary in snapshot.summarize_documents(snapshot.list_document_ids())}
         assert (summaries["a2"].state, summaries["a2"].error) == (SourceState.FAILED, "is damaged")
     write(filled_store, files=[make_file(A_TXT)])
     with open_snapshot(filled_store) as snapshot:
-        assert snapshot.count_sources(failed=True) == 1  # read again without an error
+        assert snapshot.count_sources(state=SourceState.FAILED) == 1  # read again without an error
+
+
+def test_skipped_files_are_kept_apart(filled_store: Store) -> None:
+    root = filled_store.source_root
+    with filled_store.open_writer(COLLECTION) as writer:
+        writer.record_failures({"notes-2/empty.txt": "is damaged"})
+        writer.record_skips({"photo.png": "a picture", "notes-2/empty.txt": "is empty"})
+    with open_snapshot(filled_store) as snapshot:
+        skipped = snapshot.list_sources(state=SourceState.SKIPPED)
+        assert [(file.source, file.state, file.documents, file.error) for file in skipped] == [
+            ((root / "notes-2/empty.txt").as_posix(), SourceState.SKIPPED, 0, "is empty"),
+            ((root / "photo.png").as_posix(), SourceState.SKIPPED, 0, "a picture"),
+        ]
+        assert (snapshot.count_sources(), snapshot.count_sources(state=SourceState.SKIPPED)) == (3, 2)
+        stored = snapshot.find_stored_sources()["photo.png"]
+        assert (stored.skipped, stored.digest, stored.documents) == ("a picture", None, 0)
+    write(filled_store, files=[make_file("photo.png")])
+    with filled_store.open_writer(COLLECTION) as writer:
+        writer.record_failures({"notes-2/empty.txt": "is damaged"})
+    with open_snapshot(filled_store) as snapshot:
+        assert snapshot.list_sources(state=SourceState.SKIPPED) == []
+        assert (snapshot.count_sources(), snapshot.count_sources(state=SourceState.FAILED)) == (5, 1)
+
+
+def test_roots_and_what_is_kept_away(filled_store: Store) -> None:
+    root = filled_store.source_root
+    options = RootOptions(Split.LINES, ("*.md",), ("old/",), 1000, password_file=(root / "passwords").as_posix())
+    roots = [Root((root / "notes").as_posix(), options, "2026"), Root("/elsewhere", RootOptions(), "2025")]
+    with filled_store.open_writer(COLLECTION) as writer:
+        writer.set_roots([replace(roots[0], options=RootOptions()), roots[1]])
+        writer.set_roots([roots[0]], changed=[root / "notes"])
+    with open_snapshot(filled_store) as snapshot:
+        assert sorted(snapshot.load_roots().roots, key=lambda root: root.indexed_at) == roots[::-1]
+        assert {path for path, file in snapshot.find_stored_sources().items() if file.digest is None} == {A_TXT, B_TXT}
+    write(filled_store, files=[make_file(A_TXT), make_file(B_TXT)])
+    with filled_store.open_writer(COLLECTION) as writer:
+        assert writer.forget_roots(["/elsewhere", "/missing"]) == 1
+        assert writer.delete_documents(["a1", "none", "b"], ignore=True) == 3  # "none" has no file to come back from
+    ignored = (IgnoredDocument((root / A_TXT).as_posix(), "a1"), IgnoredDocument((root / B_TXT).as_posix(), "b"))
+    with open_snapshot(filled_store) as snapshot:
+        assert snapshot.load_roots() == RootList((roots[0],), ignored)
+    write(filled_store, files=[make_file(A_TXT), make_file(B_TXT)])
+    with filled_store.open_writer(COLLECTION) as writer:
+        assert writer.stop_ignoring(["a1", "missing"]) == 1
+    with open_snapshot(filled_store) as snapshot:
+        assert snapshot.load_roots().ignored == ignored[1:]
+        assert {path for path, file in snapshot.find_stored_sources().items() if file.digest is None} == {A_TXT}
 
 
 def test_stored_files(filled_store: Store) -> None:

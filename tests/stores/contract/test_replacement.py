@@ -18,7 +18,8 @@ from tests.stores.contract.documents import (
     write,
 )
 from vecsearch.core.errors import StorageError
-from vecsearch.core.types import Precision, VectorOrigin
+from vecsearch.core.roots import Root, RootOptions
+from vecsearch.core.types import Precision, Split, VectorOrigin
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import OutdatedDocument, Replacement, Store
 
@@ -65,6 +66,9 @@ def find_places(store: Store, dimension: int) -> list[str]:
 
 
 def test_it_is_built_and_takes_its_place(filled_store: Store, make_store: StoreMaker) -> None:
+    with filled_store.open_writer(COLLECTION) as writer:
+        writer.set_roots([Root("/notes", RootOptions(Split.LINES), "2026")])
+        writer.record_skips({"photo.png": "a picture"})
     with open_snapshot(filled_store) as snapshot:
         before, documents = snapshot.info, snapshot.load_documents(["a", "b", "c"])
         summaries, files = snapshot.summarize_documents(snapshot.list_document_ids()), snapshot.list_sources()
@@ -103,6 +107,8 @@ def test_it_is_built_and_takes_its_place(filled_store: Store, make_store: StoreM
         with open_snapshot(store) as snapshot:
             assert snapshot.load_documents(["a", "b", "c"]) == documents
             assert snapshot.summarize_documents(snapshot.list_document_ids()) == summaries and snapshot.list_sources() == files
+            assert [root.path for root in snapshot.load_roots().roots] == ["/notes"]
+            assert snapshot.find_stored_sources()["photo.png"].skipped == "a picture"
             assert [id for id, _ in locate(snapshot, snapshot.match(parse("spring"), 9).ranked)] == ["b"]
 
 

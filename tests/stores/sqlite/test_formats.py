@@ -123,7 +123,7 @@ def test_what_is_kept_of_an_older_format_is_upgraded_by_the_first_write(tmp_path
     check_answers(folder)
     with vecsearch.connect(folder) as database:
         ids = {database.collection(name).id for name in database.collections()}
-        assert len(ids) == 2
+        assert len(ids) == (2 if version < 8 else 3)  # the third came with format 8
         assert all(re.fullmatch("[0-9a-f]{32}", str(key)) for key in ids)
     with vecsearch.open(folder) as collection, vecsearch.open(copy_format(tmp_path)) as current:
         for question in ("knots hitch", "rail", '"sand eels"', "est*", "naive"):

@@ -7,7 +7,7 @@ here. A loader yields documents one after the other, and says what it could not 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Final, TypeAlias
 
@@ -69,14 +69,14 @@ LOADERS: Final[Mapping[str, str]] = {suffix: family for family, suffixes in _FAM
 """Suffix → loader. What the bytes say goes before the name; a file of any other kind is read as text when it looks like text."""
 
 
-def load(raw: RawFile) -> Iterator[LoaderItem]:
-    """Yield everything that a file gives, in its order.
+def load(raw: RawFile, items: Iterable[LoaderItem] | None = None) -> Iterator[LoaderItem]:
+    """Yield everything that a file gives, in its order: what its loader finds, or the `items` that were found otherwise.
 
     Raises BinaryFileError, EmptyFileError, or UnreadableFileError for a file that is damaged or encrypted; what it gave
     before that does not count.
     """
     anything = False
-    for item in find_loader(raw)(raw):
+    for item in find_loader(raw)(raw) if items is None else items:
         anything |= isinstance(item, ParseWarning) or (isinstance(item, ParsedDocument) and bool(item.text.strip() or item.title))
         yield item
     if not anything:

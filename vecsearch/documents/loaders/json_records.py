@@ -38,9 +38,9 @@ _HASH_PREFIX: Final = "sha256:"  # what an id begins with that was made from the
 def load_json_lines(raw: RawFile) -> Iterator[LoaderItem]:
     """Yield the good lines as documents, the bad ones as problems that name the line. Holds one line at a time."""
     line_of = IdTable()
-    for number, line in enumerate(_read_lines(raw), start=1):
+    for number, line in enumerate(read_lines(raw), start=1):
         try:
-            document = _parse_document(line) if line.strip() else None
+            document = parse_document(line) if line.strip() else None
             if document and (first := line_of.find(document.id)) is not None:
                 raise InputError(_format_duplicate_error(document.id, first))
         except InputError as error:
@@ -51,7 +51,7 @@ def load_json_lines(raw: RawFile) -> Iterator[LoaderItem]:
                 yield document
 
 
-def _read_lines(raw: RawFile) -> Iterator[str | bytes]:
+def read_lines(raw: RawFile) -> Iterator[str | bytes]:
     """Yield lines as they stand where all are UTF-8, else as text; where that fails, one broken line costs no other."""
     if b"\0" not in raw.head and not is_binary(raw.head) and _is_utf8(raw):
         with raw.open() as file:
@@ -80,21 +80,21 @@ def _is_utf8(raw: RawFile) -> bool:
     return True
 
 
-def _parse_document(line: str | bytes) -> ParsedDocument:
+def parse_document(line: str | bytes) -> ParsedDocument:
     value = parse_json_line(line)
     if not isinstance(value, dict):
-        raise InputError(f"expected an object, got {_describe_type(value)}")
+        raise InputError(f"expected an object, got {describe_type(value)}")
     validate_depth(value, "the object")
     identifier, extra = _extract_id(value)
     metadata = _get_optional(value, "metadata", dict) or {}
     text, title = _get_optional(value, "text", str) or "", _get_optional(value, "title", str)
     if not text.strip():
-        text, key = _find_text(extra)
+        text, key = find_text(extra)
         extra.pop(key, None)
     return ParsedDocument(identifier, text, title, {**extra, **metadata})
 
 
-def _find_text(members: Mapping[str, Any]) -> tuple[str, str]:
+def find_text(members: Mapping[str, Any]) -> tuple[str, str]:
     """Return the text of a record without `text`, and the key whose value it is: what a usual key holds, else, without a key, all
     values with their names."""
     for key in _TEXT_KEYS:
@@ -135,7 +135,7 @@ def _extract_id(value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
         identifier = _HASH_PREFIX + hashlib.sha256(canonical.encode()).hexdigest()[:32]
     if isinstance(identifier, bool) or not isinstance(identifier, str | int):
-        raise InputError(f"the id must be a string or an integer, got {_describe_type(identifier)}")
+        raise InputError(f"the id must be a string or an integer, got {describe_type(identifier)}")
     spare = {"_id"} if is_foreign or (key == "id" and value.get("_id") is not None) else set()
     return str(identifier), {name: entry for name, entry in value.items() if name not in _KEYS or name in spare}
 
@@ -144,11 +144,11 @@ def _get_optional(value: Mapping[str, Any], key: str, kind: type) -> Any:
     """Return a key's value; None when it is missing or null."""
     member = value.get(key)
     if member is not None and not isinstance(member, kind):
-        raise InputError(f"{key!r} must be {_JSON_TYPES[kind]}, got {_describe_type(member)}")
+        raise InputError(f"{key!r} must be {_JSON_TYPES[kind]}, got {describe_type(member)}")
     return member
 
 
-def _describe_type(value: Any) -> str:
+def describe_type(value: Any) -> str:
     return _JSON_TYPES.get(type(value), "null")
 
 

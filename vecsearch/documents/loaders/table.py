@@ -7,6 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from itertools import chain, islice, takewhile, zip_longest
@@ -34,25 +35,60 @@ _COMMENT: Final = re.compile(r"(?:#(?!\d)|//|%)+[ \t]*")  # how a line begins th
 _CELL_MAX: Final = 32_000_000  # characters; a quote that is never closed makes a cell of all that follows
 
 
+@dataclass(frozen=True, slots=True)
+class DelimitedText:
+    """A text of values that a character separates, of which the first lines may be left out."""
+
+    read_blocks: Callable[[], Iterable[str]]
+    delimiter: str
+    quoting: int = csv.QUOTE_MINIMAL
+    first_line: int = 0
+
+    def read_lines(self) -> Iterator[str]:
+        """Yield the lines from the beginning."""
+        return islice(iterate_lines(self.read_blocks()), self.first_line, None)
+
+    def read_rows(self) -> Iterator[NumberedRow]:
+        """Yield the rows from the beginning, line breaks within a cell kept. Raises UnreadableFileError."""
+        try:
+            yield from _read_rows(self.read_lines(), self.delimiter, self.quoting, format_value=str.strip)
+        except csv.Error as error:
+            raise UnreadableFileError(f"no table: {error}") from error
+
+    @property
+    def has_columns(self) -> bool:
+        """Return whether anything separates values."""
+        return self.delimiter != _ONE_COLUMN
+
+
 def load_csv(raw: RawFile) -> Iterator[LoaderItem]:
     """Load values separated by whatever character separates them."""
-    read_blocks = _open_text(raw)
-    head = _read_head(read_blocks())
-    lines = iterate_lines(read_blocks())
-    if match := re.match(r"sep=([,;\t|:])(?:\n|$)", head):  # Excel's way to say it
-        return _load_table(raw, islice(lines, 1, None), match[1])
-    return _load_table(raw, lines, _detect_delimiter(head))
+    return _load_table(raw, open_csv(raw))
 
 
 def load_tsv(raw: RawFile) -> Iterator[LoaderItem]:
     """Load values separated by tabs."""
-    read_blocks = _open_text(raw)
+    return _load_table(raw, open_tsv(raw))
+
+
+def open_csv(raw: RawFile) -> DelimitedText:
+    """Open values separated by whatever character separates them."""
+    read_blocks = open_text(raw)
+    head = _read_head(read_blocks())
+    if match := re.match(r"sep=([,;\t|:])(?:\n|$)", head):  # Excel's way to say it
+        return DelimitedText(read_blocks, match[1], first_line=1)
+    return DelimitedText(read_blocks, _detect_delimiter(head))
+
+
+def open_tsv(raw: RawFile) -> DelimitedText:
+    """Open values separated by tabs."""
+    read_blocks = open_text(raw)
     # such files often hold lone quotes, which mean inches there
     has_lone_quote = sum(block.count('"') for block in read_blocks()) % 2
-    return _load_table(raw, iterate_lines(read_blocks()), "\t", csv.QUOTE_NONE if has_lone_quote else csv.QUOTE_MINIMAL)
+    return DelimitedText(read_blocks, "\t", csv.QUOTE_NONE if has_lone_quote else csv.QUOTE_MINIMAL)
 
 
-def _open_text(raw: RawFile) -> Callable[[], Iterable[str]]:
+def open_text(raw: RawFile) -> Callable[[], Iterable[str]]:
     """Return what gives the text from its beginning, in blocks where it is long."""
     if raw.is_long:
         return partial(read_text, raw.open, choose_encoding(raw.open))
@@ -72,8 +108,8 @@ def _read_head(blocks: Iterable[str]) -> str:
     return "".join(head)
 
 
-def _load_table(raw: RawFile, lines: Iterator[str], delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[LoaderItem]:
-    numbered = _label_text_rows(_read_rows(lines, delimiter, quoting), delimiter)
+def _load_table(raw: RawFile, text: DelimitedText) -> Iterator[LoaderItem]:
+    numbered = _label_text_rows(_read_rows(text.read_lines(), text.delimiter, text.quoting), text.delimiter)
     try:
         if raw.is_long:
             yield from emit_portions(raw, _group_lines(numbered))
@@ -203,7 +239,13 @@ def _shorten_name(name: str) -> str:
     return name if len(name) <= _NAME_MAX else f"{name[:_NAME_MAX].rpartition(' ')[0] or name[: _NAME_MAX - 1]}…"
 
 
-def _read_rows(lines: Iterator[str], delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> Iterator[NumberedRow]:
+def _collapse_blanks(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _read_rows(
+    lines: Iterator[str], delimiter: str, quoting: int = csv.QUOTE_MINIMAL, format_value: Callable[[str], str] = _collapse_blanks
+) -> Iterator[NumberedRow]:
     """Yield the rows that hold anything, counted as a spreadsheet does, white space in their cells collapsed. A line of comment
     above them is a row of one cell."""
     csv.field_size_limit(_CELL_MAX)
@@ -217,7 +259,7 @@ def _read_rows(lines: Iterator[str], delimiter: str, quoting: int = csv.QUOTE_MI
             yield above, [line.strip()]
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, skipinitialspace=True)  # type: ignore[arg-type]
     for number, row in enumerate(reader, start=above + 1):
-        cells = [" ".join(cell.split()) for cell in row]
+        cells = [format_value(cell) for cell in row]
         if any(cells):
             yield number, cells
 

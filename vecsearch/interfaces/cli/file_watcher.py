@@ -5,6 +5,7 @@ A run stores texts, which are found by their words from then on; a thread beside
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,23 +16,28 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from vecsearch.core.errors import CollectionNotFoundError, InputError, NotADatabaseError, VecsearchError
-from vecsearch.core.source_paths import resolve_path
-from vecsearch.core.types import format_count
+from vecsearch.core.errors import CollectionNotFoundError, InputError, NotADatabaseError, UsageError, VecsearchError
+from vecsearch.core.source_paths import format_path, parse_path, resolve_path
+from vecsearch.core.types import format_count, format_names
 from vecsearch.interfaces.cli import index_commands
 from vecsearch.interfaces.cli.options import CliContext
 from vecsearch.interfaces.rendering import output
+from vecsearch.interfaces.rendering.terminal_safe import make_printable
 
 if TYPE_CHECKING:
     from vecsearch.core.files import FoundFile, IndexReport, Scan
 
 _QUIET_PERIOD_MS: Final = 300  # without a change, before a burst is over
 _DEBOUNCE_MAX_MS: Final = 5_000
+_NAMES_SHOWN: Final = 3  # files of a burst
 _MTIME_RESOLUTION_S: Final = 2.0  # as coarse as the times of files are anywhere
 
 
 def watch(options: CliContext, paths: Sequence[str], run: index_commands.IndexOptions) -> None:
-    """Index the paths, then every change to them, until interrupted."""
+    """Index the paths, or all roots, then every change to them, until interrupted."""
+    paths = paths or [parse_path(root.path) for root in index_commands.list_roots(options)]
+    if not paths:
+        raise UsageError("nothing to watch: no file or folder was indexed yet; name one: vecsearch watch PATH")
     if not _find_roots(paths):
         raise InputError(f"nothing to watch: no file or folder named {' or '.join(paths)}; make it first, or name another")
     started = time.time() - _MTIME_RESOLUTION_S
@@ -45,8 +51,8 @@ def watch(options: CliContext, paths: Sequence[str], run: index_commands.IndexOp
             except VecsearchError as error:  # another process writes, say: with the next burst again
                 click.echo(f"Error: {error}", err=True)
                 continue
-            waiting = _PendingChanges()
-            _print_report(options, report)
+            names, waiting = waiting.describe(), _PendingChanges()
+            _print_report(options, report, names=names)
             wake()
 
 
@@ -84,10 +90,20 @@ class _PendingChanges:
 
     paths: set[Path] = field(default_factory=set)
     changed_after: float | None = None
+    names: set[str] = field(default_factory=set)  # of the files among them that were scanned
 
     def filter_scan(self, scan: Scan) -> Scan:
         """Return the scan with only these files; what is gone shows in any case."""
-        return replace(scan, files=tuple(filter(self._has_changed, scan.files)))
+        files = tuple(filter(self._has_changed, scan.files))
+        changed = (file for file in files if not self.paths.isdisjoint((file.path, *file.path.parents)))
+        self.names |= {file.source for file in changed}
+        return replace(scan, files=files)
+
+    def describe(self) -> str:
+        """Return which files changed, or are gone, relative to the current folder."""
+        gone = {format_path(path) for path in self.paths if not (path.name.startswith(".") or os.path.lexists(path))}
+        current = f"{format_path(Path.cwd())}/"
+        return format_names(sorted(name.removeprefix(current) for name in self.names | gone), limit=_NAMES_SHOWN)
 
     def _has_changed(self, file: FoundFile) -> bool:
         if not self.paths.isdisjoint((file.path, *file.path.parents)):
@@ -128,10 +144,13 @@ def _find_roots(paths: Sequence[str]) -> list[Path]:
     return [path for path in (Path(resolve_path(Path(name).expanduser())) for name in paths) if path.exists()]
 
 
-def _print_report(options: CliContext, report: IndexReport, *, first: bool = False) -> None:
-    """Print a line for a run that did something, or could not."""
+def _print_report(options: CliContext, report: IndexReport, *, first: bool = False, names: str = "") -> None:
+    """Print what a run did, if it did something, or could not, and with which files."""
     if not (first or report.added or report.updated or report.removed or report.failed):
         return
     for line in output.format_failures(report):
         click.echo(line, err=True)
-    options.show(report.to_dict(), [] if options.quiet else output.format_report(report))
+    folder = index_commands.shorten_folder(options.choose_database())
+    (changes, totals) = output.format_report(report, folder)
+    lines = [f"{make_printable(names)}: {changes}" if names else changes, totals]
+    options.show(report.to_dict(), [] if options.quiet else lines)

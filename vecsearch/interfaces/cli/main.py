@@ -7,28 +7,22 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from importlib import import_module
+from dataclasses import replace
 from typing import Any, Final
 
 import click
 
 import vecsearch
-from vecsearch.core.errors import (
-    CollectionNotFoundError,
-    DatabaseCorruptedError,
-    NotADatabaseError,
-    UsageError,
-    VecsearchError,
-    VecsearchWarning,
-)
-from vecsearch.core.types import Finding, Severity
+from vecsearch.core.errors import CollectionNotFoundError, FilterError, UsageError, VecsearchError, VecsearchWarning
+from vecsearch.core.types import format_count
 from vecsearch.interfaces.cli import document_commands, index_commands, search_commands, streams
-from vecsearch.interfaces.cli.index_commands import IndexOptions, add_index_options
+from vecsearch.interfaces.cli.command_group import CommandGroup, LazyCommand
+from vecsearch.interfaces.cli.completion import FILE, complete_collections
+from vecsearch.interfaces.cli.examples import format_environment
+from vecsearch.interfaces.cli.index_commands import INTERRUPTED_STATUS, IndexOptions, add_index_options
 from vecsearch.interfaces.cli.options import CliContext, add_common_options, parse_metadata_option
-from vecsearch.interfaces.rendering import output, terminal_safe
-
-INTERRUPTED_STATUS: Final = 130
+from vecsearch.interfaces.cli.questions import confirm, yes_option
+from vecsearch.interfaces.rendering import terminal_safe
 
 
 def run() -> int:
@@ -41,6 +35,8 @@ def run() -> int:
         status = int(cli.main(standalone_mode=False, prog_name="vecsearch") or 0)
         sys.stdout.flush()  # here, where a closed pipe can still be told from a failure
     except (Exception, KeyboardInterrupt, SystemExit) as error:
+        if isinstance(error, SystemExit) and not error.code:  # a completion
+            return 0
         return _report_error(error)
     return status
 
@@ -60,7 +56,7 @@ def _report_error(error: BaseException) -> int:
             return _silence_stdout()
         case VecsearchError():
             _print_to_stderr(f"Error: {error}")
-            return 2 if isinstance(error, UsageError) else 1
+            return 2 if isinstance(error, UsageError | FilterError) else 1
     if os.environ.get("VECSEARCH_DEBUG"):
         raise error
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
@@ -69,9 +65,9 @@ def _report_error(error: BaseException) -> int:
 
 
 def _silence_stdout() -> int:
-    """Leave quietly when the reader of our output has closed the pipe: nothing more is flushed."""
+    """Leave quietly when the reader of our output has closed the pipe, as `head` does: that is no failure."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+    return 0
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -79,48 +75,38 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _print_to_stderr(line: str) -> None:
-    click.echo(terminal_safe.make_printable(line), err=True)
+    streams.print_line(line)
 
 
-class LazyCommand(click.Command):
-    """Stand in for a command whose module is loaded when it is used, so that other commands start sooner."""
-
-    def __init__(self, name: str, module: str) -> None:
-        """Note where the command is defined; load nothing yet."""
-        super().__init__(name)
-        self._module = module
-
-    def load(self) -> click.Command:
-        """Return the command itself."""
-        members = vars(import_module(f"vecsearch.interfaces.cli.{self._module}")).values()
-        return next(member for member in members if isinstance(member, click.Command) and member.name == self.name)
+_SECTIONS: Final = {
+    "Store documents": ("index", "watch", "roots", "delete", "import"),
+    "Search": ("search", "similar", "recommend", "context", "senses", "open", "eval"),
+    "Look at what is stored": ("ls", "get", "facets", "status", "collections", "models"),
+    "Maintain": ("doctor", "optimize", "reembed", "backup", "restore", "export"),
+    "Help": ("help", "completion"),
+}
 
 
-class OrderedGroup(click.Group):
-    """List the commands in the order of this file, which is the order of use."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of this name, loaded."""
-        command = super().get_command(ctx, cmd_name)
-        return command.load() if isinstance(command, LazyCommand) else command
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of definition."""
-        return list(self.commands)
-
-
-@click.group(cls=OrderedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(vecsearch.__version__, prog_name="vecsearch")
+@click.group(
+    cls=CommandGroup,
+    sections=_SECTIONS,
+    epilog=format_environment(),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(vecsearch.__version__, "-V", "--version", prog_name="vecsearch")
 @add_common_options
 def cli(_: CliContext) -> None:
-    """Semantic search over your own documents, in one folder."""
+    """Semantic search over your own documents, in one folder.
+
+    To begin: vecsearch index PATH, then vecsearch search QUERY.
+    """
 
 
 # -- writing
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, metavar="PATH… | -")
+@click.argument("paths", nargs=-1, metavar="[PATH… | -]", type=FILE)
 @add_index_options
 @click.option("--allow-empty", is_flag=True, help="Remove the documents of a folder that is now empty or not mounted.")
 @click.option("--retry-failed", is_flag=True, help="Index again only the files that failed, all of them or those at PATH….")
@@ -132,10 +118,14 @@ def index(
     options: CliContext, paths: Sequence[str], allow_empty: bool, retry_failed: bool, dry_run: bool, no_vectors: bool,
     vectors_only: bool, **option_values: Any,
 ) -> int:  # fmt: skip
-    """Add or refresh files, folders and globs.
+    """Add or refresh files, folders and globs; without PATH, all that was indexed before.
 
-    With - it reads stdin. Stdin or a .jsonl file holds {"id", "text", "title", "metadata"} a line; any other key becomes
-    metadata. Files that are gone from a folder are removed, unchanged ones cost nothing.
+    Each PATH keeps its options (--split, --include, --exclude, --max-size, --password-file): given again without them, it is
+    read as before. `vecsearch roots` lists them.
+
+    With - it reads stdin. A .jsonl file holds {"id", "text", "title", "metadata"} a line; any other key becomes metadata. Rows of
+    tables and lines of lists are documents with --rows, and in a file at PATH, or stdin, that looks like a list. Files that are
+    gone from a folder are removed, unchanged ones cost nothing.
 
     Texts are found by their words as soon as they are read; their vectors follow, the newest first. Ctrl-C keeps what is done.
     """
@@ -143,31 +133,42 @@ def index(
         if paths or no_vectors or allow_empty or retry_failed or dry_run:
             raise click.UsageError("--vectors-only takes neither PATH… nor another option of what to read.")
         return index_commands.show_fill_report(options, index_commands.fill_vectors(options))
-    if not paths and not retry_failed:
-        raise click.UsageError("Missing argument 'PATH… | -'.")
     if "-" in paths and (len(paths) > 1 or retry_failed or dry_run):
         raise click.UsageError("- (stdin) cannot be mixed with paths, --retry-failed or --dry-run.")
     run = IndexOptions.from_options(option_values)
     if paths == ("-",):
+        if option_values["rows"] is False:
+            raise click.UsageError("stdin is read a row a document: leave --no-rows out.")
         report = index_commands.index_stdin(options, run, vectors=not no_vectors)
     elif retry_failed:
         report = index_commands.index_failed_files(options, paths, run, dry_run=dry_run, vectors=not no_vectors)
     else:
-        report = index_commands.index_paths(options, paths, run, allow_empty=allow_empty, dry_run=dry_run, vectors=not no_vectors)
+        chosen = paths or None
+        report = index_commands.index_paths(
+            options, chosen, run, allow_empty=allow_empty, dry_run=dry_run, vectors=not no_vectors
+        )
     return index_commands.show_report(options, report)
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.argument("paths", nargs=-1, metavar="[PATH…]", type=FILE)
 @add_index_options
 @add_common_options
 def watch(options: CliContext, paths: Sequence[str], **option_values: Any) -> None:
-    """Index files and folders, then keep up with their changes until interrupted."""
+    """Index files and folders, then keep up with their changes until interrupted.
+
+    Without PATH, all that was indexed before; see `vecsearch roots`.
+    """
     from vecsearch.interfaces.cli import file_watcher
 
-    file_watcher.watch(options, paths, IndexOptions.from_options(option_values))
+    try:
+        file_watcher.watch(options, paths, IndexOptions.from_options(option_values))
+    except KeyboardInterrupt:
+        _print_to_stderr("stopped watching; what was indexed stays, the same command watches again")
+        raise click.exceptions.Exit(INTERRUPTED_STATUS) from None
 
 
+cli.add_command(LazyCommand("roots", "root_commands"))
 cli.add_command(document_commands.delete)
 
 
@@ -189,7 +190,9 @@ def optimize(options: CliContext, full: bool, stemmer: str | None) -> None:
         copies = database.list_old_copies() if full else []
     for copy in copies:
         _print_to_stderr(f"Note: {copy} still holds what was deleted since it was made; remove it once you do not need it")
-    _show_status(options, only=options.collection)
+    from vecsearch.interfaces.cli.database_commands import show_status
+
+    show_status(options)
 
 
 cli.add_command(LazyCommand("reembed", "reembed_command"))
@@ -203,6 +206,8 @@ for _command in (
     search_commands.similar,
     search_commands.recommend,
     search_commands.context,
+    LazyCommand("senses", "senses_command"),
+    LazyCommand("open", "open_command"),
     LazyCommand("eval", "eval_commands"),
     document_commands.get,
     document_commands.ls,
@@ -211,58 +216,15 @@ for _command in (
     cli.add_command(_command)
 
 
-@cli.command()
-@add_common_options
-def status(options: CliContext) -> None:
-    """Show what the database holds: counts, model, index and sizes."""
-    _show_status(options, only=options.collection)
-
-
-@cli.command()
-@add_common_options
-def models(options: CliContext) -> None:
-    """List the models, and the collections that use them."""
-    from vecsearch.api.database import describe_model
-    from vecsearch.encoders.model_files import BUNDLED_MODEL
-
-    try:
-        with options.connect() as database:
-            models = database.models()
-    except NotADatabaseError:
-        models = [describe_model(BUNDLED_MODEL, [])]
-    options.show({"models": models}, output.format_models(models))
-
-
-@cli.command()
-@click.option("--fix", is_flag=True, help="Repair what can be derived from texts and vectors, after a backup in the folder.")
-@add_common_options
-def doctor(options: CliContext, fix: bool) -> int:
-    """Check the database for damage."""
-    from vecsearch.api.database import describe_damage
-
-    try:
-        with options.connect(writable=fix) as database:
-            if options.collection is not None and options.collection not in (names := database.collections()):
-                raise CollectionNotFoundError(options.collection, names)
-            done = database.repair() if fix else None
-            findings: Sequence[Finding] = database.check() if done is None else done.findings
-    except DatabaseCorruptedError as error:
-        done, findings = None, [describe_damage(error)]
-    more: dict[str, Any] = {"repaired": [], "backup": None} if fix else {}
-    lines = output.format_findings(findings)
-    if done is not None:
-        more = {"repaired": list(done.repaired), "backup": None if done.backup is None else str(done.backup)}
-        lines = output.format_repairs(done.repaired, done.backup, findings)
-    ok = all(finding.severity is not Severity.ERROR for finding in findings)
-    options.show({"ok": ok, "findings": [asdict(finding) for finding in findings], **more}, lines)
-    return 0 if ok else 1
+for _name in ("status", "models", "doctor"):
+    cli.add_command(LazyCommand(_name, "database_commands"))
 
 
 for _name in ("backup", "restore", "export", "import"):
     cli.add_command(LazyCommand(_name, "transfer_commands"))
 
 
-@cli.group(invoke_without_command=True)
+@cli.group(cls=CommandGroup, invoke_without_command=True)
 @add_common_options
 def collections(options: CliContext) -> None:
     """List, create, describe, delete or rename collections."""
@@ -293,7 +255,7 @@ def create_collection(options: CliContext, name: str, model: str | None, stemmer
 
 
 @collections.command("describe")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_collections)
 @click.option("--metadata", metavar="JSON", help="A JSON object to store with it, in the place of what is there.")
 @add_common_options
 def describe_collection(options: CliContext, name: str, metadata: str | None) -> None:
@@ -310,17 +272,24 @@ def describe_collection(options: CliContext, name: str, metadata: str | None) ->
 
 
 @collections.command("delete")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_collections)
+@yes_option
 @add_common_options
-def delete_collection(options: CliContext, name: str) -> None:
-    """Delete a collection with all its documents."""
+def delete_collection(options: CliContext, name: str, yes: bool) -> None:
+    """Delete a collection with all its documents.
+
+    On a terminal it asks first.
+    """
     with options.connect(writable=True) as database:
+        if name in database.collections():
+            amount = format_count(len(database.collection(name)), "document")
+            confirm(f"delete the collection {name!r} with {amount} from {database.path}?", yes=yes)
         database.delete_collection(name)
     options.show({"deleted": name}, [] if options.quiet else [f"deleted {name}"])
 
 
 @collections.command("rename")
-@click.argument("old")
+@click.argument("old", shell_complete=complete_collections)
 @click.argument("new")
 @add_common_options
 def rename_collection(options: CliContext, old: str, new: str) -> None:
@@ -331,12 +300,12 @@ def rename_collection(options: CliContext, old: str, new: str) -> None:
 
 
 def _list_collections(options: CliContext) -> None:
+    from vecsearch.interfaces.rendering import database_state
+
     with options.connect() as database:
-        names = database.collections()
-    options.show({"collections": names}, map(terminal_safe.make_printable, names))
+        listed = database.describe_collections()
+    options.show({"collections": listed}, database_state.format_collections(listed))
 
 
-def _show_status(options: CliContext, *, only: str | None) -> None:
-    with options.connect() as database:
-        status = database.status(only)
-    options.show(status, output.format_status(status))
+for _name in ("help", "completion"):
+    cli.add_command(LazyCommand(_name, "shell_commands"))

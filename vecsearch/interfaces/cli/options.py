@@ -6,23 +6,27 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 import vecsearch
+from vecsearch.core import long_steps
 from vecsearch.core.errors import CollectionNotFoundError, NotADatabaseError
 from vecsearch.core.nesting import load_json
 from vecsearch.core.settings import COLLECTION_DEFAULT, DATABASE_FOLDER, LIMIT_DEFAULT, MMR_DEFAULT, WINDOW_MAX
 from vecsearch.core.types import Fusion, ListOrder, Mode, OnMissing, format_count
 from vecsearch.interfaces.cli import streams
+from vecsearch.interfaces.cli.completion import FOLDER, complete_collections, complete_ids
+from vecsearch.interfaces.cli.filter_options import FILTER_OPTIONS
 from vecsearch.interfaces.cli.optional_values import OptionalValue
-from vecsearch.interfaces.rendering import output, terminal_safe
+from vecsearch.interfaces.rendering import output
 
 if TYPE_CHECKING:
     from vecsearch.api.collection import Collection
@@ -92,14 +96,20 @@ class CliContext:
         return database.collection(self.name)
 
     @contextmanager
-    def show_progress(self, label: str = "indexing") -> Iterator[Progress | None]:
-        """Show a progress bar while the block runs; on a terminal only, and not with --quiet."""
-        if self.quiet or not sys.stderr.isatty():
+    def show_progress(self, label: str = "indexing", unit: str = "") -> Iterator[Progress | None]:
+        """Show a progress bar while the block runs, a line every ten seconds where stderr is no terminal; none with --quiet.
+
+        `unit`: what there is to read is counted in; empty for what says nobody anything.
+        """
+        if self.quiet:
             yield None
             return
-        from vecsearch.interfaces.cli.progress_bar import ProgressBar
+        from vecsearch.interfaces.cli.progress_bar import ProgressBar, ProgressLines
 
-        with ProgressBar(label) as bar:
+        if not sys.stderr.isatty():
+            yield ProgressLines(label, unit)
+            return
+        with ProgressBar(label, unit) as bar:
             yield bar
 
     def tell_pending(self, count: int) -> None:
@@ -125,13 +135,25 @@ def _show_log_messages() -> None:
 
     class EchoHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            click.echo(terminal_safe.make_printable(record.getMessage()), err=True)
+            streams.print_line(record.getMessage())
 
     log = logging.getLogger("vecsearch")
     if not log.handlers:
         log.addHandler(EchoHandler())
         log.setLevel(logging.INFO)
         log.propagate = False
+
+
+def _show_step(what: str, seconds: int, *, quiet: bool) -> AbstractContextManager[object]:
+    """Show a step that takes long: a bar on a terminal, else a line, and nothing with --quiet."""
+    if quiet:
+        return nullcontext()
+    if sys.stderr.isatty():
+        from vecsearch.interfaces.cli.progress_bar import show_step
+
+        return show_step(what, seconds)
+    streams.print_line(f"{what} (about {seconds} s, once)")
+    return nullcontext()
 
 
 def add_common_options(command: _F) -> _F:
@@ -151,7 +173,8 @@ def add_common_options(command: _F) -> _F:
             warnings.simplefilter("ignore")
         else:
             _show_log_messages()
-        return command(chosen, **options)
+        with long_steps.display(partial(_show_step, quiet=chosen.quiet)):
+            return command(chosen, **options)
 
     run_command.__name__, run_command.__doc__ = command.__name__, command.__doc__
     run_command.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
@@ -162,10 +185,14 @@ def add_common_options(command: _F) -> _F:
             "-c",
             "--collection",
             metavar="NAME",
+            shell_complete=complete_collections,
             help=f"The collection.  [default: {COLLECTION_DEFAULT}; of status, optimize, doctor: all]",
         ),
         click.option(
-            "--db", metavar="DIR", help="The database folder.  [default: $VECSEARCH_DB, else the nearest .vecsearch/ upward]"
+            "--db",
+            metavar="DIR",
+            type=FOLDER,
+            help="The database folder.  [default: $VECSEARCH_DB, else the nearest .vecsearch/ upward]",
         ),
     ):
         run_command = option(run_command)
@@ -179,17 +206,19 @@ def make_limit_option(default: int | None) -> Callable[[_F], _F]:
     )
 
 
-def _make_choice_option(name: str, default: StrEnum, meaning: str) -> Callable[[_F], _F]:
+def make_choice_option(name: str, default: StrEnum, meaning: str) -> Callable[[_F], _F]:
     """Return an option that takes one of the members of an enumeration."""
     kind = click.Choice([member.value for member in type(default)])
     return click.option(name, type=kind, default=default.value, show_default=True, help=meaning)
 
 
-missing_option = _make_choice_option(
+missing_option = make_choice_option(
     "--missing", OnMissing.ERROR, "What becomes of an id that is not there: an error, which stops all, or it is skipped."
 )
-after_option = click.option("--after", metavar="ID", help="Go on after this document: the last of the page before.")
-order_option = _make_choice_option("--order", ListOrder.ID, "By id, or as they were added.")
+after_option = click.option(
+    "--after", metavar="ID", shell_complete=complete_ids, help="Go on after this document: the last of the page before."
+)
+order_option = make_choice_option("--order", ListOrder.ID, "By id, or as they were added.")
 get_order_option = click.option(
     "--order", type=click.Choice([order.value for order in ListOrder]),
     help="Those of --where or --source by id, or as they were added; ids come as they are given.",
@@ -198,13 +227,7 @@ offset_option = click.option(
     "--offset", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Skip the first N."
 )
 
-where_option = click.option(
-    "--where",
-    multiple=True,
-    metavar="EXPR",
-    help="Only documents whose metadata match: key=value, key>=value … or JSON; repeat for AND.",
-)
-source_option = click.option("--source", metavar="PATH", help="Only documents of this file or folder.")
+exit_status_option = click.option("--exit-status", is_flag=True, help="Leave with status 1 where nothing is found.")
 
 
 class _WindowType(click.IntRange):
@@ -223,9 +246,8 @@ def add_search_options(command: _F) -> _F:
         (
             make_limit_option(LIMIT_DEFAULT),
             offset_option,
-            where_option,
+            *FILTER_OPTIONS,
             min_similarity_option,
-            click.option("--group-by", type=click.Choice(["document"]), help="Only each document's best chunk, with a count."),
             click.option("--dedupe", is_flag=True, help="Only one of near-duplicates and word forms, with a count."),
             click.option(
                 "--mmr", cls=OptionalValue, reads_as_value=_is_share, metavar="[LAMBDA]", type=click.FloatRange(0, 1),
@@ -272,8 +294,8 @@ min_similarity_option = click.option(
 )
 
 
-mode_option = _make_choice_option("--mode", Mode.HYBRID, "Search by meaning (dense), by terms (lexical), or both.")
-fusion_option = _make_choice_option("--fusion", Fusion.TMM, "How dense and lexical scores are combined.")
+mode_option = make_choice_option("--mode", Mode.HYBRID, "Search by meaning (dense), by terms (lexical), or both.")
+fusion_option = make_choice_option("--fusion", Fusion.TMM, "How dense and lexical scores are combined.")
 
 
 def add_rerank_option(command: _F) -> _F:
@@ -284,18 +306,17 @@ def add_rerank_option(command: _F) -> _F:
     )(command)  # fmt: skip
 
 
+about_option = click.option("--about", metavar="WORD", help="A word of QUERY: passages where it means the same come first.")
+
+
+wordnet_option = click.option(
+    "--wordnet", metavar="DIR", type=FOLDER, help="The folder of WordNet's files.  [default: /usr/share/wordnet, if it is there]"
+)
+
+
 def parse_rerank_option(value: str | None) -> bool | str:
     """Return the value of --rerank as `Collection.search` takes it."""
     return value if value else value is not None
-
-
-def parse_where_options(where: Sequence[str]) -> Any:
-    """Return repeated --where options as one filter, None if there are none."""
-    if not where:
-        return None
-    from vecsearch.search.where_shell import parse_shell
-
-    return parse_shell(where)
 
 
 def require_one_of(what: str, *present: bool) -> None:

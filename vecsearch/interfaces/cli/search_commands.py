@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from time import perf_counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vecsearch.core.errors import DocumentNotFoundError
 from vecsearch.core.settings import CONTEXT_TOKENS_DEFAULT
 from vecsearch.core.types import Mode
+from vecsearch.interfaces.cli.completion import FILE, complete_ids
+from vecsearch.interfaces.cli.display import Display, add_display_options, show_hits
+from vecsearch.interfaces.cli.filter_options import add_filter_options, take_where
+from vecsearch.interfaces.cli.handles import ask_with_handles
 from vecsearch.interfaces.cli.optional_values import OptionalValueCommand
 from vecsearch.interfaces.cli.options import (
     CliContext,
+    about_option,
     add_common_options,
     add_rerank_option,
     add_search_options,
+    exit_status_option,
     fusion_option,
     min_similarity_option,
     mode_option,
     parse_rerank_option,
-    parse_where_options,
-    require_one_of,
-    where_option,
+    wordnet_option,
 )
-from vecsearch.interfaces.rendering import output, packed_context
+from vecsearch.interfaces.rendering import packed_context
+from vecsearch.interfaces.rendering.terminal_safe import make_printable
 
 if TYPE_CHECKING:
     from vecsearch.core.results import Hits
@@ -34,62 +40,128 @@ if TYPE_CHECKING:
 @click.argument("query", nargs=-1, required=True, metavar="QUERY")
 @mode_option
 @add_search_options
+@about_option
 @add_rerank_option
 @fusion_option
+@exit_status_option
 @add_common_options
-def search(options: CliContext, query: Sequence[str], mode: str, fusion: str, rerank: str | None, **search_options: Any) -> None:
+@add_display_options
+def search(
+    options: CliContext, query: Sequence[str], mode: str, about: str | None, fusion: str, rerank: str | None, exit_status: bool,
+    display: Display, **search_options: Any,
+) -> int:  # fmt: skip
     """Find the passages that answer QUERY, by meaning and by terms.
 
     In QUERY, "quoted words" must follow each other and begin* matches the beginning of a word; 1.0.21, foo_bar and C++ are
     single terms.
     """
-    started, text = perf_counter(), " ".join(query)
+    text, arguments = " ".join(query), _parse_search_options(search_options, display)
     with options.open_for_reading() as collection:
-        hits = collection.search(
-            text, mode=mode, fusion=fusion, rerank=parse_rerank_option(rerank), **_parse_search_options(search_options)
-        )
-    _show_hits(options, text, mode, started, hits)
+        wish = parse_rerank_option(rerank)
+        hits = collection.search(text, mode=mode, about=about, fusion=fusion, rerank=wish, **arguments)
+        total = display.count_total(collection, hits, arguments["where"])
+        show_hits(options, display, hits, query=text, mode=mode, total=total)
+    return int(exit_status and not hits)
 
 
 @click.command(cls=OptionalValueCommand)
-@click.option("--id", "identifier", metavar="ID", help="Similar to a stored document, which is not returned itself.")
+@click.argument("thing", nargs=-1, metavar="[THING]", shell_complete=complete_ids)
+@click.option(
+    "--id", "identifier", metavar="ID", shell_complete=complete_ids,
+    help="Similar to a stored document, which is not returned itself.",
+)  # fmt: skip
 @click.option("--text", metavar="TEXT", help="Similar to a text.")
-@click.option("--file", "file", metavar="FILE", help="Similar to the text of a file.")
+@click.option("--file", "file", metavar="FILE", type=FILE, help="Similar to the text of a file.")
+@click.option("--about", metavar="TEXT", help="What a word means, THING or --text: a sentence that uses it, or its definition.")
+@wordnet_option
 @add_search_options
+@exit_status_option
 @add_common_options
-def similar(options: CliContext, identifier: str | None, text: str | None, file: str | None, **search_options: Any) -> None:
-    """Find passages similar to a document, a text or a file."""
-    require_one_of("--id, --text or --file", identifier is not None, text is not None, file is not None)
-    started = perf_counter()
+@add_display_options
+def similar(
+    options: CliContext, thing: Sequence[str], identifier: str | None, text: str | None, file: str | None, about: str | None,
+    wordnet: str | None, exit_status: bool, display: Display, **search_options: Any,
+) -> int:  # fmt: skip
+    """Find passages similar to THING: the id of a document, else a file, else a text."""
+    example: dict[str, Any] = {"id": identifier, "text": text, "file": file}
+    if bool(thing) + sum(value is not None for value in example.values()) != 1:
+        raise click.UsageError("Give one of THING, --id, --text or --file.")
+    words, arguments = " ".join(thing) if thing else None, _parse_search_options(search_options, display)
+    if about is not None:
+        example, words = {**example, "text": text if words is None else words}, None
+        arguments |= {"about": about, "wordnet": wordnet}
     with options.open_for_reading() as collection:
-        hits = collection.similar(id=identifier, text=text, file=file, **_parse_search_options(search_options))
-    _show_hits(options, identifier or text or file, Mode.DENSE.value, started, hits)
+
+        def ask(**of: Any) -> Hits:
+            return ask_with_handles(
+                collection, lambda ids: collection.similar(id=ids[0], **{**of, **arguments}), [of.pop("id", None)]
+            )
+
+        hits = ask(**example) if words is None else _ask_about_thing(options, words, ask)
+        total = display.count_total(collection, hits, arguments["where"])
+        query = words if words is not None else next(value for value in example.values() if value is not None)
+        show_hits(options, display, hits, query=query, mode=Mode.DENSE.value, total=total)
+    return int(exit_status and not hits)
+
+
+def _ask_about_thing(options: CliContext, thing: str, ask: Callable[..., Hits]) -> Hits:
+    """Return what is similar to the document of an id or of what was printed of it, else to a file, else to a text."""
+    try:
+        return ask(id=thing)
+    except DocumentNotFoundError:
+        pass
+    if _is_file(thing):
+        return ask(file=thing)
+    if not options.quiet:
+        click.echo(make_printable(f"similar to a text: there is no document, and no file, {thing!r}"), err=True)
+    return ask(text=thing)
+
+
+def _is_file(thing: str) -> bool:
+    try:
+        return Path(thing).expanduser().is_file()
+    except (OSError, ValueError):  # too long for a path, or with a null character
+        return False
 
 
 @click.command(cls=OptionalValueCommand)
-@click.option("--positive", multiple=True, metavar="ID", help="Similar to this document; repeat for more.")
-@click.option("--negative", multiple=True, metavar="ID", help="Not similar to this document; repeat for more.")
+@click.option(
+    "--positive", multiple=True, metavar="ID", shell_complete=complete_ids, help="Similar to this document; repeat for more."
+)
+@click.option(
+    "--negative", multiple=True, metavar="ID", shell_complete=complete_ids, help="Not similar to this document; repeat for more."
+)
 @click.option("--positive-text", multiple=True, metavar="TEXT", help="Similar to this text; repeat for more.")
 @click.option("--negative-text", multiple=True, metavar="TEXT", help="Not similar to this text; repeat for more.")
 @add_search_options
+@exit_status_option
 @add_common_options
+@add_display_options
 def recommend(
     options: CliContext,
     positive: Sequence[str],
     negative: Sequence[str],
     positive_text: Sequence[str],
     negative_text: Sequence[str],
+    exit_status: bool,
+    display: Display,
     **search_options: Any,
-) -> None:
+) -> int:
     """Find passages similar to some documents or texts, and not to others."""
     if not positive and not positive_text:
         raise click.UsageError("Give at least one --positive or --positive-text.")
-    started = perf_counter()
-    likes: list[Any] = [*positive, *({"text": text} for text in positive_text)]
-    dislikes: list[Any] = [*negative, *({"text": text} for text in negative_text)]
+    arguments = _parse_search_options(search_options, display)
     with options.open_for_reading() as collection:
-        hits = collection.recommend(likes, dislikes, **_parse_search_options(search_options))
-    _show_hits(options, None, "recommend", started, hits)
+        likes, dislikes = ([{"text": text} for text in texts] for texts in (positive_text, negative_text))
+        count = len(positive)
+        hits = ask_with_handles(
+            collection,
+            lambda ids: collection.recommend([*ids[:count], *likes], [*ids[count:], *dislikes], **arguments),
+            [*positive, *negative],
+        )
+        total = display.count_total(collection, hits, arguments["where"])
+        show_hits(options, display, hits, query=None, mode="recommend", total=total)
+    return int(exit_status and not hits)
 
 
 @click.command(cls=OptionalValueCommand)
@@ -99,32 +171,23 @@ def recommend(
     help="The longest answer, in tokens of the model.",
 )  # fmt: skip
 @mode_option
-@where_option
+@add_filter_options
 @min_similarity_option
 @add_rerank_option
+@exit_status_option
 @add_common_options
-def context(
-    options: CliContext, question: Sequence[str], rerank: str | None, where: Sequence[str], **search_options: Any
-) -> None:
+def context(options: CliContext, question: Sequence[str], rerank: str | None, exit_status: bool, **search_options: Any) -> int:
     """Pack the best passages for a language model, with numbered sources."""
     with options.open_for_reading() as collection:
-        packed = collection.context(
-            " ".join(question), rerank=parse_rerank_option(rerank), where=parse_where_options(where), **search_options
-        )
+        where = take_where(search_options)
+        packed = collection.context(" ".join(question), rerank=parse_rerank_option(rerank), where=where, **search_options)
     options.show(packed_context.build_context_json(packed), packed_context.format_context(packed))
     if not packed.passages and not options.as_json and not options.quiet:
-        click.echo("no passage fits", err=True)
+        click.echo(make_printable(f"nothing found: {packed.reason}" if packed.reason else "no passage fits"), err=True)
     options.tell_pending(packed.pending_vectors)
+    return int(exit_status and not packed.passages)
 
 
-def _parse_search_options(search_options: dict[str, Any]) -> dict[str, Any]:
-    return {**search_options, "where": parse_where_options(search_options["where"])}
-
-
-def _show_hits(options: CliContext, query: str | None, mode: str, start_time: float, hits: Hits) -> None:
-    took = (perf_counter() - start_time) * 1000
-    explained = any(hit.explanation for hit in hits)
-    options.show(output.build_answer_json(query, mode, took, hits, include_profile=explained), output.format_hits(hits))
-    if not hits and not options.as_json and not options.quiet:
-        click.echo("nothing found", err=True)
-    options.tell_pending(hits.pending_vectors)
+def _parse_search_options(search_options: dict[str, Any], display: Display) -> dict[str, Any]:
+    where = take_where(search_options)
+    return {**search_options, "where": where, "group_by": display.group_by, "highlight": True}

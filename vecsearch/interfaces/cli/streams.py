@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import codecs
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import TextIO
+from typing import Final, TextIO
+
+import click
+
+from vecsearch.interfaces.rendering.terminal_safe import make_printable
+
+_line_printers: Final[list[Callable[[str], object]]] = []  # of what keeps the last lines of the terminal for itself
 
 
 class _EscapingAscii(TextIOWrapper):
@@ -39,3 +47,21 @@ def get_encoding(stream: TextIO) -> str:
         return codecs.lookup(getattr(stream, "encoding", None) or "utf-8").name
     except LookupError:
         return "ascii"
+
+
+def print_line(line: str) -> None:
+    """Print a line to stderr, above a progress bar where there is one."""
+    if _line_printers:
+        _line_printers[-1](make_printable(line))
+    else:
+        click.echo(make_printable(line), err=True)
+
+
+@contextmanager
+def print_lines(printer: Callable[[str], object]) -> Iterator[None]:
+    """Let this print the lines for stderr while the block runs."""
+    _line_printers.append(printer)
+    try:
+        yield
+    finally:
+        _line_printers.remove(printer)

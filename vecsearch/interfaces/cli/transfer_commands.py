@@ -15,10 +15,14 @@ import vecsearch
 from vecsearch.core.errors import UsageError
 from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.core.types import OnConflict, format_count
+from vecsearch.interfaces.cli.completion import FILE
 from vecsearch.interfaces.cli.options import CliContext, add_common_options
+from vecsearch.interfaces.cli.questions import confirm, yes_option
+from vecsearch.interfaces.cli.row_columns import add_column_options, parse_column_options
 from vecsearch.interfaces.rendering import terminal_safe
 
 if TYPE_CHECKING:
+    from vecsearch.core.row_options import RowOptions
     from vecsearch.exchange.export import ExportReport
     from vecsearch.exchange.import_ import ImportReport
 
@@ -27,7 +31,7 @@ _STDIO = "-"
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", type=FILE)
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @add_common_options
 def backup(options: CliContext, file: str, force: bool) -> None:
@@ -38,12 +42,17 @@ def backup(options: CliContext, file: str, force: bool) -> None:
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
-@click.option("--replace", is_flag=True, help="Replace everything that the database holds.")
+@click.argument("file", metavar="FILE", type=FILE)
+@click.option("--replace", is_flag=True, help="Replace everything that the database holds, after a question on a terminal.")
+@yes_option
 @add_common_options
-def restore(options: CliContext, file: str, **option_values: bool) -> None:
+def restore(options: CliContext, file: str, yes: bool, **option_values: bool) -> None:
     """Create a database from a backup, or replace one by it."""
+    from vecsearch.api.open import exists
+
     folder = options.choose_database()
+    if option_values["replace"] and exists(folder):
+        confirm(f"replace everything in {folder} by what {file} holds?", yes=yes)
     contents = vecsearch.restore(file, folder, replace=option_values["replace"])
     _show_result(
         options,
@@ -53,7 +62,7 @@ def restore(options: CliContext, file: str, **option_values: bool) -> None:
 
 
 @click.command()
-@click.argument("file", metavar="FILE or -")
+@click.argument("file", metavar="FILE or -", type=FILE)
 @click.option("--format", "kind", type=click.Choice(["jsonl", "jsonl.gz", "parquet"]), help="By default as FILE's name ends.")
 @click.option("--no-vectors", is_flag=True, help="Write only id, text, title and metadata, which any tool reads.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
@@ -74,7 +83,7 @@ def export(options: CliContext, file: str, kind: str | None, no_vectors: bool, f
 
 
 @click.command("import")
-@click.argument("file", metavar="FILE or FOLDER or -")
+@click.argument("file", metavar="FILE or FOLDER or -", type=FILE)
 @click.option(
     "--on-conflict", type=click.Choice([kind.value for kind in OnConflict]), default=OnConflict.ERROR.value, show_default=True,
     help="What to do with an id that exists already.",
@@ -82,28 +91,31 @@ def export(options: CliContext, file: str, kind: str | None, no_vectors: bool, f
 @click.option("--from", "from_collection", metavar="NAME", help="Only this collection of a Chroma folder.")
 @click.option("--model", metavar="NAME", help="The model of a new collection.  [default: the export's]")
 @click.option("--stemmer", metavar="CODE", help="The stemmer of a new collection.  [default: the export's]")
+@add_column_options
 @click.option("--no-vectors", is_flag=True, help="Stop once texts are found by their words.")
 @add_common_options
 def import_(
     options: CliContext, file: str, on_conflict: str, from_collection: str | None, model: str | None, stemmer: str | None,
-    no_vectors: bool,
+    no_vectors: bool, **columns: Any,
 ) -> int:  # fmt: skip
-    """Store documents of an export, JSON lines, Parquet, Chroma or txtai."""
+    """Store documents of an export, JSON lines, CSV, Parquet, Chroma or txtai."""
+    rows = parse_column_options(columns)
     with ExitStack() as stack:
         place = stack.enter_context(_spool_stdin()) if file == _STDIO else Path(file).expanduser()
-        folder = stack.enter_context(_open_folder(options, place, from_collection))
+        folder = stack.enter_context(_open_folder(options, place, from_collection, rows))
         collection = stack.enter_context(vecsearch.open(folder, collection=options.name, model=model, stemmer=stemmer))
         progress = stack.enter_context(options.show_progress("importing"))
         report = collection.import_documents(
-            place, on_conflict=on_conflict, from_collection=from_collection, vectors=not no_vectors, progress=progress
-        )
+            place, on_conflict=on_conflict, from_collection=from_collection, vectors=not no_vectors, progress=progress,
+            id=rows.id, text=rows.text or None, title=rows.title,
+        )  # fmt: skip
     if file == _STDIO:
         report = replace(report, failed=tuple(replace(failure, source="stdin") for failure in report.failed))
     return _show_import(options, report)
 
 
 @contextmanager
-def _open_folder(options: CliContext, path: Path, from_collection: str | None) -> Iterator[Path]:
+def _open_folder(options: CliContext, path: Path, from_collection: str | None, rows: RowOptions) -> Iterator[Path]:
     """Return the database to import into; a temporary one where there is none and nothing can be stored."""
     from tempfile import TemporaryDirectory
 
@@ -111,7 +123,7 @@ def _open_folder(options: CliContext, path: Path, from_collection: str | None) -
     from vecsearch.exchange import detect_format
 
     folder = options.choose_database()
-    with detect_format.open_source(path, only=from_collection) as source:
+    with detect_format.open_source(path, only=from_collection, rows=rows if rows.list_columns() else None) as source:
         make = exists(folder) or any(entry.record is not None for entry in source.read_entries())
     if make:
         yield folder

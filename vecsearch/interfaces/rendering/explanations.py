@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Final
 
 from vecsearch.core.results import Explanation, Hit, QueryProfile, TokenAttribution
 from vecsearch.core.types import format_count
+from vecsearch.interfaces.rendering.terminal import Terminal, wrap_cells, wrap_indented
 from vecsearch.interfaces.rendering.terminal_safe import make_printable
 
 _SHADES: Final = (None, 22, 28, 34, 40)  # greens of the 256-colour palette, from nothing to bright
 _WORDS_SHOWN: Final = 8
-_INDENT: Final = 8
+_INDENT: Final = 4
 _WORD: Final = re.compile(r"\S+")
 
 
-def format_explanation(hit: Hit, width: int) -> Iterator[str]:
+def format_explanation(hit: Hit, terminal: Terminal) -> Iterator[str]:
     """Yield the whole chunk, its words shaded where the terminal can; ranks, scores, the words and sentence that count most."""
     reasons = hit.explanation
     assert reasons is not None
     words = compute_word_attributions(hit, reasons.tokens)
     if words:
-        yield from _shade_words(hit, words, width - _INDENT)
-    indent = " " * _INDENT
-    yield indent + " · ".join(_format_component(side, reasons) for side in reasons.components)
+        yield from _shade_words(hit, words, terminal)
+    lines = [" · ".join(_format_component(side, reasons) for side in reasons.components)]
     if words:
         best = sorted(words, key=lambda word: -word.weight)[:_WORDS_SHOWN]
         weights = ", ".join(f"{hit.text[w.start - hit.start : w.end - hit.start]} {w.weight:+.3f}" for w in best)
-        yield make_printable(f"{indent}words: {weights}; title and remainder {reasons.remainder:+.3f}")
+        lines.append(f"words: {weights}; title and remainder {reasons.remainder:+.3f}")
     if reasons.sentence:
         at = reasons.sentence
-        sentence = " ".join(hit.text[at.start - hit.start : at.end - hit.start].split())
-        yield make_printable(f"{indent}best sentence ({at.start}–{at.end}): {sentence}")
+        lines.append(f"best sentence ({at.start}–{at.end}): {hit.text[at.start - hit.start : at.end - hit.start]}")
+    for line in lines:
+        yield from wrap_indented(make_printable(" ".join(line.split())), terminal.width, _INDENT)
 
 
 def _format_component(component: str, explanation: Explanation) -> str:
@@ -67,22 +68,18 @@ def compute_word_attributions(hit: Hit, attributions: Sequence[TokenAttribution]
     return words
 
 
-def _shade_words(hit: Hit, words: Sequence[TokenAttribution], width: int) -> Iterator[str]:
-    import click
-
+def _shade_words(hit: Hit, words: Sequence[TokenAttribution], terminal: Terminal) -> Iterator[str]:
     most = max(word.weight for word in words)
-    by_start = {word.start: word for word in words}
-    plain = bool(os.environ.get("NO_COLOR"))
-    line, length = "", 0
-    for match in _WORD.finditer(hit.text):
-        places = range(hit.start + match.start(), hit.start + match.end())
-        own = next((by_start[at] for at in places if at in by_start), None)
-        shade = None if own is None or plain or most <= 0 else _SHADES[max(0, min(4, round(4 * own.weight / most)))]
-        text = make_printable(match[0])
-        if length + 1 + len(text) > width and line:
-            yield " " * _INDENT + line
-            line, length = "", 0
-        styled = text if shade is None else click.style(text, bg=shade, fg=231)
-        line, length = (f"{line} {styled}", length + 1 + len(text)) if line else (styled, len(text))
-    if line:
-        yield " " * _INDENT + line
+    shades: dict[int, int] = {}  # by character of the chunk
+    for word in words:
+        shade = None if most <= 0 else _SHADES[max(0, min(4, round(4 * word.weight / most)))]
+        if shade is not None:
+            shades |= dict.fromkeys(range(word.start - hit.start, word.end - hit.start), shade)
+    places = [at for at, char in enumerate(hit.text) if not char.isspace() or (at and not hit.text[at - 1].isspace())]
+    text = make_printable("".join(" " if hit.text[at].isspace() else hit.text[at] for at in places))
+    for part in wrap_cells(text, terminal.width - _INDENT):
+        pieces = groupby(range(part.start, part.stop), lambda at: shades.get(places[at]))
+        yield " " * _INDENT + "".join(
+            text[at[0] : at[-1] + 1] if shade is None else terminal.style(text[at[0] : at[-1] + 1], f"38;5;231;48;5;{shade}")
+            for shade, at in ((shade, list(group)) for shade, group in pieces)
+        )

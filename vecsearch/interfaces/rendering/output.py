@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vecsearch.core.checks import shorten_repr
-from vecsearch.core.citations import describe_location
-from vecsearch.core.results import Facets, Hit, Hits, KeySummary
-from vecsearch.core.types import Document, DocumentSummary, Finding, Source, SourceState, format_count
-from vecsearch.interfaces.rendering.explanations import format_explanation, format_profile
+from vecsearch.core.results import DeleteReport, Facets, Hits, KeySummary
+from vecsearch.core.types import Document, DocumentSummary, Source, SourceState, format_count
 from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_printable
 
 if TYPE_CHECKING:
-    from vecsearch.core.files import FailedFile, IndexReport
+    from vecsearch.core.files import FailedFile, IndexReport, RowFile
     from vecsearch.indexing.vector_filler import FillReport
 
-_SNIPPET_LINES = 2
-_FAILED_SHOWN = 5
 _VALUE_LENGTH = 60
 
 
@@ -48,48 +43,17 @@ def _has_character(encoding: str, character: str) -> bool:
 
 
 def build_answer_json(
-    query: str | None, mode: str, took_ms: float, hits: Hits, *, include_profile: bool = False
+    query: str | None, mode: str, took_ms: float, hits: Hits, *, total: int, include_profile: bool = False
 ) -> dict[str, Any]:
-    """Return the JSON of `search`, `similar` and `recommend`; with how the answer was found where that is requested."""
+    """Return the JSON of `search`, `similar` and `recommend`: `total` is how many documents, or chunks, could have been found.
+
+    With how the answer was found where that is requested.
+    """
     profile = {"profile": asdict(hits.profile)} if include_profile and hits.profile else {}
     found = [hit.to_dict() for hit in hits]
-    answer = {"query": query, "mode": mode, "took_ms": round(took_ms, 1), **profile, "hits": found}
-    return {**answer, "pending_vectors": hits.pending_vectors}
-
-
-def format_hits(hits: Hits) -> Iterator[str]:
-    """Yield `score  id · title`, then the beginning of the chunk, as wide as the terminal; the explanation where there is one."""
-    width = max(40, min(shutil.get_terminal_size().columns, 120))
-    for hit in hits:
-        yield from _format_hit(hit, width)
-        if hit.explanation:
-            yield from format_explanation(hit, width)
-    if hits.profile and any(hit.explanation for hit in hits):
-        yield format_profile(hits.profile)
-
-
-def _format_hit(hit: Hit, width: int) -> Iterator[str]:
-    place = hit.id if hit.chunk_index == 0 else f"{hit.id}#{hit.chunk_index}"
-    title = None if hit.title == hit.id else hit.title
-    more = f"+{hit.group_size:,} more" if hit.group_size else None
-    head = " · ".join(filter(None, (place, describe_location(hit.location, hit.title), title, more)))
-    body = " ".join((hit.window.text if hit.window else hit.text).split())
-    lead = f"{hit.score:6.3f}  "
-    if body in ("", hit.id, hit.title) or (hit.explanation and hit.explanation.tokens):
-        yield make_printable(lead + head)
-    elif len(lead + head) + 3 + len(body) <= width:
-        yield make_printable(f"{lead}{head} · {body}")
-    else:
-        yield make_printable(lead + head)
-        yield from (
-            make_printable(f"{'':8}{line}") for line in _wrap_text(body, width - 8, None if hit.window else _SNIPPET_LINES)
-        )
-
-
-def _wrap_text(text: str, width: int, lines: int | None) -> list[str]:
-    from textwrap import wrap
-
-    return wrap(text, width, max_lines=lines, placeholder=" …")
+    answer = {"query": query, "mode": mode, "took_ms": round(took_ms, 1), "total": total, **profile, "hits": found}
+    reason = {} if hits.reason is None else {"reason": hits.reason}
+    return {**answer, "weak": hits.weak, "pending_vectors": hits.pending_vectors, **reason}
 
 
 # -- documents
@@ -111,15 +75,16 @@ def format_summaries(summaries: Sequence[DocumentSummary], *, total: int, offset
     for summary in summaries:
         name = " · ".join(part for part in (summary.id, summary.title) if part)
         state = "" if summary.state is SourceState.INDEXED else f", {summary.state}"
-        yield make_printable(f"{name}  ({format_count(summary.chunks, 'chunk')}, {_format_minute(summary.indexed_at)}{state})")
+        yield make_printable(f"{name}  ({format_count(summary.chunks, 'chunk')}, {format_minute(summary.indexed_at)}{state})")
     yield from _format_next_page(len(summaries), total, offset)
 
 
 def format_sources(sources: Sequence[Source], *, total: int, offset: int) -> Iterator[str]:
     """Yield `state  path  n documents, n chunks, time`, then the error, and how to see the next page."""
     for source in sources:
-        amounts = f"{format_count(source.documents, 'document')}, {format_count(source.chunks, 'chunk')}"
-        yield make_printable(f"{source.state:10}  {source.source}  ({amounts}, {_format_minute(source.indexed_at)})")
+        amounts = f"{format_count(source.documents, 'document')}, {format_count(source.chunks, 'chunk')}, "
+        amounts = "" if source.state is SourceState.SKIPPED else amounts
+        yield make_printable(f"{source.state:10}  {source.source}  ({amounts}{format_minute(source.indexed_at)})")
         if source.error:
             yield make_printable(f"{'':12}{source.error}")
     yield from _format_next_page(len(sources), total, offset)
@@ -155,9 +120,9 @@ def dump_value(value: Any) -> str:
     return shorten_repr(value) if isinstance(value, str) and len(value) > _VALUE_LENGTH else json.dumps(value, ensure_ascii=False)
 
 
-def _format_minute(moment: str) -> str:
-    """Return `2026-05-01 13:45` for a time in ISO 8601."""
-    return moment[:16].replace("T", " ")
+def format_minute(moment: str) -> str:
+    """Return `2026-05-01 13:45`, in this machine's time zone, for a time in ISO 8601."""
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _format_next_page(shown: int, total: int, offset: int) -> Iterator[str]:
@@ -185,18 +150,33 @@ def build_summary_json(summary: DocumentSummary) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key not in well}
 
 
+def format_after_delete(report: DeleteReport) -> Iterator[str]:
+    """Yield what becomes of deleted documents whose file is still there, and which roots are no more."""
+    if count := len(report.returning):
+        subject = (
+            "its file is" if count == 1 else f"the files of {count:,} of them are" if count < len(report) else "their files are"
+        )
+        pronoun = "it" if count == 1 else "them"
+        yield f"{subject} still there: the next `vecsearch index` brings {pronoun} back; with --ignore it does not"
+    for path in report.forgotten:
+        yield make_printable(f"{path} is gone, and no root any more")
+
+
 # -- writing
 
 
-def format_report(report: IndexReport) -> Iterator[str]:
-    """Yield what a run did, and what there is now; what a dry run would do, document by document."""
+def format_report(report: IndexReport, folder: str) -> Iterator[str]:
+    """Yield what a run did, and what there is now, in which folder; what a dry run would do, document by document."""
     for verb, key in report.planned or ():
         yield make_printable(f"{verb:6}  {key}")
-    changes = ", ".join(f"{getattr(report, what):,} {what}" for what in ("added", "updated", "unchanged", "removed"))
+    amounts = {what: getattr(report, what) for what in ("added", "updated", "unchanged", "removed")}
+    amounts |= {"failed": len(report.failed), "skipped": len(report.skipped)}
+    changes = ", ".join(f"{amount:,} {what}" for what, amount in amounts.items())
     totals = f"{format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
     would = "dry run: " if report.planned is not None else ""
     waiting = f" · {report.pending_vectors:,} vectors to come" if report.pending_vectors else ""
-    yield f"{would}{changes} · now {totals}{waiting} · {report.seconds:.1f} s"
+    yield f"{would}{changes}"
+    yield make_printable(f"now {totals}{waiting} · {folder} · {report.seconds:.1f} s")
 
 
 def format_fill_report(report: FillReport) -> Iterator[str]:
@@ -212,84 +192,32 @@ def format_failed_files(failed: Sequence[FailedFile], *, limit: int = 20) -> Ite
         yield f"failed: {len(failed) - limit:,} more; --json lists them all"
 
 
+def format_row_files(files: Sequence[RowFile], *, limit: int = 5) -> Iterator[str]:
+    """Yield, for files whose columns were guessed, how their rows became documents, a line each."""
+    from vecsearch.core.row_options import LINE_COLUMN
+
+    guessed = [file for file in files if file.columns.qualified]
+    for file in guessed[:limit]:
+        columns = file.columns
+        names = [f"text={','.join(columns.text) or 'all columns'}", *([f"title={columns.title}"] if columns.title else ())]
+        what = ", ".join([f"id={columns.id}" if columns.id is not None else "no id", *names])
+        kind = "a line" if columns.id == LINE_COLUMN else f"a row: {what}"
+        otherwise = "" if file.source == "stdin" else "; --no-rows for one document"
+        yield make_printable(f"{file.source}: one document {kind}{otherwise}")
+    if len(guessed) > limit:
+        yield f"{len(guessed) - limit:,} more files with a document a row; --json lists them all"
+
+
 def format_failures(report: IndexReport, *, limit: int = 20) -> Iterator[str]:
-    """Yield what failed, a line each; what was skipped, a line for each reason, the most common first."""
+    """Yield what failed, a line each; what is skipped since this run, a line for each reason, the most common first."""
     yield from format_failed_files(report.failed, limit=limit)
     by_reason: dict[str, list[str]] = {}
     for skip in report.skipped:
+        if not skip.is_new:
+            continue
         by_reason.setdefault(skip.reason, []).append(skip.source)
     reasons = sorted(by_reason.items(), key=lambda reason: -len(reason[1]))
     for reason, uris in reasons[:limit]:
         yield make_printable(f"skipped: {uris[0]}{f' and {len(uris) - 1:,} more' if len(uris) > 1 else ''}: {reason}")
     if len(reasons) > limit:
-        yield f"skipped: {sum(len(uris) for _, uris in reasons[limit:]):,} more for other reasons; --json lists them all"
-
-
-# -- the database
-
-
-def format_status(status: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of `status`: the database, then each collection."""
-    from vecsearch.text.analyzer import STEMMERS  # slow to import: regex
-
-    yield make_printable(f"{status['db']} · format {status['format']} · {_format_bytes(status['bytes'])}")
-    for collection in status["collections"]:
-        index = collection["index"]
-        yield make_printable(
-            f"{collection['name']}: {format_count(collection['documents'], 'document')}, "
-            f"{format_count(collection['chunks'], 'chunk')}"
-        )
-        if waiting := collection["pending_vectors"]:
-            yield f"  vectors  {waiting:,} still to be made; continue with: vecsearch index --vectors-only"
-        yield make_printable(
-            f"  model    {collection['model']} · {collection['dimension']} dimensions · {collection['precision']}"
-        )
-        yield make_printable(f"  stemmer  {STEMMERS.get(collection['stemmer'], collection['stemmer'])}")
-        if begun := collection["reembedding"]:
-            progress = f"{begun['documents']:,} of {begun['of']:,} documents"
-            yield make_printable(f"  reembed  {begun['model']} · {progress}; continue with: vecsearch reembed")
-        has_changes = index["unindexed"] or index["deleted"]
-        changes = f", {index['unindexed']:,} rows after it, {index['deleted']:,} deleted" if has_changes else ""
-        yield f"  index    {index['kind']} · {index['state']} · {format_count(index['rows'], 'row')}{changes}"
-        yield "  sources  " + " · ".join(f"{count:,} {state}" for state, count in collection["sources"].items())
-        for failed in collection["failed"][:_FAILED_SHOWN]:
-            yield make_printable(f"    failed {failed['source']}: {failed['error']}")
-        if collection["sources"]["failed"] > _FAILED_SHOWN:
-            yield "    all of them: vecsearch ls --failed"
-        sizes = " · ".join(f"{what} {_format_bytes(size)}" for what, size in collection["bytes"].items())
-        yield f"  bytes    {sizes}"
-
-
-def format_findings(findings: Sequence[Finding]) -> Iterator[str]:
-    """Yield each finding with what it means and how to fix it; one line when there is none."""
-    if not findings:
-        yield "no problem found"
-    for finding in findings:
-        yield make_printable(f"{finding.severity}: {finding.what}")
-        yield make_printable(f"  {finding.meaning}; {finding.fix}")
-
-
-def format_repairs(repaired: Sequence[str], backup: Path | None, findings: Sequence[Finding]) -> Iterator[str]:
-    """Yield what was repaired, where the backup is, and what is left."""
-    for repair in repaired:
-        yield make_printable(f"repaired: {repair}")
-    if backup is not None:
-        yield make_printable(f"the database as it was before: {backup}; remove it once you do not need it")
-    yield from format_findings(findings)
-
-
-def format_models(models: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield each model, whether it is on this machine, and which collections use it."""
-    for model in models:
-        notes = ["default"] if model["default"] else []
-        notes += ["on this machine" if model["available"] else "not on this machine"]
-        notes += [f"used by {', '.join(model['collections'])}"] if model["collections"] else []
-        yield make_printable(f"{model['name']}  ({'; '.join(notes)})")
-
-
-def _format_bytes(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
+        yield f"skipped: {sum(len(uris) for _, uris in reasons[limit:]):,} more for other reasons; all: vecsearch ls --skipped"

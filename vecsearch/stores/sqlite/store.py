@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecsearch.core.errors import InputError, StorageError
 from vecsearch.core.settings import LOCK_TIMEOUT_S
-from vecsearch.core.types import Finding, Precision
+from vecsearch.core.types import CheckReport, Precision
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.stores.base import CollectionInfo
 from vecsearch.stores.sqlite.engine.collections import (
@@ -84,7 +84,7 @@ class SQLiteStore:
             yield
             return
         with self.database.hold_write_lock():
-            from vecsearch.stores.sqlite.write import compaction, replacement
+            from vecsearch.stores.sqlite.write import compaction, noise_floor_row, replacement
 
             try:
                 self._held.by, self._held.changed = process, set()
@@ -93,6 +93,7 @@ class SQLiteStore:
                 if os.getpid() == process:
                     for name in self._held.changed:
                         compaction.publish_if_due(self.database, name)
+                        noise_floor_row.estimate_if_due(self.database, name, self.open_snapshot)
             finally:
                 self._held.by = None
 
@@ -141,7 +142,7 @@ class SQLiteStore:
             compaction.clear_leftovers(self.database)
 
     def compact(self, collection: str | None = None, *, full: bool = False) -> None:
-        """Give free space back to the file system; see `stores.base.MaintainedStore`."""
+        """Give free space back to the file system; see `stores.maintenance.MaintainedStore`."""
         from vecsearch.stores.sqlite.write import compaction
 
         with self.hold_lock():
@@ -154,8 +155,8 @@ class SQLiteStore:
 
         return backup_file.to_dict(backup_file.write_backup(self.database, file, replace=replace))
 
-    def check(self, model: str | TextEncoder | None = None) -> list[Finding]:
-        """Return what is wrong with it, the worst first. Changes nothing."""
+    def check(self, model: str | TextEncoder | None = None) -> CheckReport:
+        """Return what is wrong with it, the worst first, and what was looked at. Changes nothing."""
         from vecsearch.stores.sqlite.integrity.repair import collect_findings
 
         return collect_findings(self.database, model)
@@ -182,6 +183,10 @@ class SQLiteStore:
     def upgrade(self) -> bool:
         """Bring a database of an older format up to date, now; returns whether there was anything to do."""
         return self.database.upgrade()
+
+    def check_open(self) -> None:
+        """Raise DatabaseClosedError where it was closed."""
+        self.database.check_open()
 
     def close(self) -> None:
         """Give the file handles back."""

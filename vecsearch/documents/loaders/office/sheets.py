@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from itertools import chain, groupby, islice
 from typing import Final, TypeAlias
 
@@ -63,6 +64,28 @@ def load_workbook(raw: RawFile) -> Iterator[LoaderItem]:
     problems.extend(document.problems if document else ())
     nothing = "no text in its cells: pictures, perhaps"
     yield from finish_document(raw, outline, title, metadata, problems, empty_message=nothing)
+
+
+def open_sheet_rows(raw: RawFile) -> Iterator[tuple[str, Callable[[], Iterator[_SheetRow]]]]:
+    """Yield the name of each sheet, and what reads its rows from the beginning: number, values, the values as text.
+
+    Raises EncryptedFileError, UnreadableFileError.
+    """
+    data, document = _decrypt_workbook(raw)
+    readable, packed = _pack_far_cells(data, document)
+    book = _open_workbook(readable)
+    for index, name in enumerate(book.sheet_names):
+        yield name, partial(_read_sheet, book, index, packed.get(index))
+
+
+def _read_sheet(book: python_calamine.CalamineWorkbook, index: int, packed: PackedCells | None) -> Iterator[_SheetRow]:
+    """Yield the rows of a sheet. Raises UnreadableFileError."""
+    try:
+        yield from _read_rows(book.get_sheet_by_index(index), packed)
+    except BaseException as error:
+        if _is_damage(error):
+            raise UnreadableFileError(f"sheet {book.sheet_names[index]}: {' '.join(str(error).split())}") from error
+        raise
 
 
 def _decrypt_workbook(raw: RawFile) -> tuple[bytes, Package | None]:

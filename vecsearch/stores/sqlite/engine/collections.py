@@ -51,6 +51,9 @@ class CollectionState:
     pending_vectors: int
     vectorless_chunks: int
     public_id: str
+    noise_floor: float | None
+    noise_floor_vectors: int
+    vectors_changed: int
 
     @property
     def is_hidden(self) -> bool:

@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-from vecsearch.core.errors import DatabaseReplacedError, ReadOnlyError, raise_foreign
+from vecsearch.core.errors import DatabaseClosedError, DatabaseReplacedError, ReadOnlyError, raise_foreign
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.stores.sqlite.engine.connections import IDLE_CONNECTIONS_MAX, Pool, PooledConnection, connect
 from vecsearch.stores.sqlite.engine.file_identity import FileIdentity, read_identity
@@ -34,10 +34,23 @@ class DatabaseFile:
         self._folder, self._file, self._readonly, self._timeout = folder, folder / DATABASE_FILE, readonly, timeout
         self._identity: FileIdentity | None = None  # from the first connection on
         self._pool, self._process = self._create_pool(), os.getpid()
+        self._is_closed = False
+
+    def check_open(self) -> None:
+        """Raise DatabaseClosedError where it was closed."""
+        if self._is_closed:
+            raise DatabaseClosedError(f"{self._folder} was closed; open it again: vecsearch.open({str(self._folder)!r})")
+
+    def close(self) -> None:
+        """Give the file handles back: those in use when they are given back."""
+        self._is_closed = True
+        if self._process == os.getpid():
+            self._pool.close()
 
     @property
     def pool(self) -> Pool:
-        """Return this process's pool: SQLite's handles must not be carried across a fork."""
+        """Return this process's pool: SQLite's handles must not be carried across a fork. Raises DatabaseClosedError."""
+        self.check_open()
         if self._process != os.getpid():
             self._pool, self._process = self._create_pool(), os.getpid()
         return self._pool

@@ -76,9 +76,13 @@ class DatabaseFolder:
         """Return the folder of the FAISS files."""
         return self.folder / INDEX_FOLDER
 
+    def check_open(self) -> None:
+        """Raise DatabaseClosedError where it was closed, as every transaction does then."""
+        self._file.check_open()
+
     def close(self) -> None:
         """Give the file handles back."""
-        self._file.pool.close()
+        self._file.close()
 
     @contextmanager
     def begin_driver_read(self) -> Iterator[PooledConnection]:
@@ -102,6 +106,7 @@ class DatabaseFolder:
     @contextmanager
     def hold_write_lock(self) -> Iterator[None]:
         """Become the one writer; a database of an older format is upgraded first."""
+        self.check_open()
         if self.readonly:
             raise ReadOnlyError(f"{self.folder} was opened read-only: it can be searched, not written")
         self._file.check_in_place()  # before the lock, whose file would be made in another's folder

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Float,
     ForeignKey,
     FromClause,
     Index,
@@ -54,6 +55,9 @@ collections = Table(
     Column("pending_vectors", Integer, nullable=False, server_default="0"),  # chunks whose vector is still to be made
     Column("vectorless_chunks", Integer, nullable=False, server_default="0"),  # those of documents that are to have no vectors
     Column("public_id", Text, nullable=False, server_default=""),  # a UUID, the same for as long as users take it for the same
+    Column("noise_floor", Float),  # see `stores.noise_floor`; NULL where there were too few documents
+    Column("noise_floor_vectors", Integer, nullable=False, server_default="0"),  # it was estimated from; 0: not yet
+    Column("vectors_changed", Integer, nullable=False, server_default="0"),  # added or deleted since
     Index("collections_by_name", "name", "role", unique=True, sqlite_where=text("role <> 'replaced'")),
     Index("hidden_collections", "role", sqlite_where=text("role <> 'live'")),  # each writer looks for those
     sqlite_autoincrement=True,
@@ -79,8 +83,28 @@ sources = Table(  # files; documents added from code or a pipe have none
     Column("mounted", Boolean, nullable=False),  # lay on another device than the root it was found under
     Column("indexed_at", Text, nullable=False),
     Column("loader_version", Integer, nullable=False),  # settings.LOADER_VERSION of the loaders that read it
+    Column("skipped", Text),  # why a walk passed it over; such a file has no documents
     UniqueConstraint("collection_id", "path"),
     sqlite_autoincrement=True,
+)
+
+roots = Table(  # what `index` was given, with the options that hold for it from then on
+    "roots",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True),  # of a file, a folder or a glob pattern, stored as in sources
+    Column("options", Text, nullable=False),  # a JSON object; see `core.roots.RootOptions`
+    Column("indexed_at", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+ignored_documents = Table(  # deleted to be kept away: not indexed again from that file
+    "ignored_documents",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True),  # of its file, as in sources
+    Column("external_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 documents = Table(

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,7 @@ OWNER_FILE = "write.owner.json"
 FILL_LOCK_FILE: Final = "fill-{}.lock"  # of the collection of this row
 _SILENT_WAIT_S: Final = 1.0
 _log = logging.getLogger("vecsearch")
+_told_of: Final[dict[tuple[Path, int], str]] = {}  # who makes the vectors of a collection, as was logged last
 
 
 @contextmanager
@@ -77,11 +78,25 @@ def claim_filling(folder: Path, collection: int) -> Iterator[bool]:
     try:
         lock = hold_file_lock(get_claim_path(folder, collection), timeout=0)
     except LockTimeoutError:
-        pass
+        _tell_of_filler(folder, collection)
     except OSError as error:
         raise _wrap_lock_error(folder, "no vectors were made", error) from error
     with lock or nullcontext():
+        if lock is not None:
+            with ignore_os_errors():  # a courtesy, as below
+                lock.truncate(0)
+                lock.write(str(os.getpid()).encode())
         yield lock is not None
+
+
+def _tell_of_filler(folder: Path, collection: int) -> None:
+    """Log, once for each process, who makes a collection's pending vectors: whoever claims them too waits for that."""
+    owner = "another process"
+    with ignore_os_errors(), suppress(ValueError):
+        owner = f"process {int(get_claim_path(folder, collection).read_text(encoding='ascii'))}"
+    if _told_of.get((folder, collection)) != owner:
+        _told_of[folder, collection] = owner
+        _log.info("waiting for %s, which makes vectors in %s", owner, folder)
 
 
 def get_claim_path(folder: Path, collection: int) -> Path:

@@ -39,7 +39,7 @@ from vecsearch.stores.sqlite.filters.metadata_values import (
 )
 from vecsearch.stores.sqlite.filters.value_tests import make_value_test
 
-_SURELY: Final = timedelta(days=3)  # times written so far apart are in this order, whatever their offsets
+_SURELY: Final = timedelta(days=7)  # times written so far apart are in this order, whatever their offsets
 _FIRST, _LAST = "", ":"  # texts before and after all that begin with a digit
 _BOUND_MAX: Final = 1_000  # values bound one by one, of a whole filter; SQLite binds some ten thousand at most
 _SIGNS: Final = {
@@ -318,7 +318,8 @@ def _join_any(tests: Sequence[str]) -> str:
 
 def _find_bounds(time: str) -> tuple[str, str]:
     """Return texts between which a time may lie on either side of this one; outside of them, order is order."""
-    day = date.fromisoformat(time[:10])
-    first = (day - _SURELY).isoformat() if day - date.min > _SURELY else _FIRST
-    last = (day + _SURELY).isoformat() if date.max - day > _SURELY else _LAST
+    written = time[:10]  # a year or a month has no days: those from its first to about its last
+    begin, end = (date.fromisoformat(written + rest[len(written) :]) for rest in ("0000-01-01", "0000-12-28"))
+    first = (begin - _SURELY).isoformat() if begin - date.min > _SURELY else _FIRST
+    last = (end + _SURELY).isoformat() if date.max - end > _SURELY else _LAST
     return first, last

@@ -32,6 +32,13 @@ def find_document_ids(connection: PooledConnection, where: Filter, collection: i
     return [key for (key,) in _run(connection, build_document_query(where, collection), source_root)]
 
 
+def count_documents(connection: PooledConnection, where: Filter, collection: int, source_root: Path) -> int:
+    """Return how many documents a condition holds for. Raises FilterError for a pattern too slow."""
+    query = build_document_query(where, collection)
+    ((count,),) = _run(connection, query._replace(text=f"SELECT count(*) FROM ({query.text})"), source_root)
+    return int(count)
+
+
 class _Run:
     """The tests of the statement that runs, and what one of them raised: SQLite forgets what that was."""
 

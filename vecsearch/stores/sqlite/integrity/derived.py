@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from sqlalchemy import Connection, exists, func, select
 
-from vecsearch.core.types import format_count
+from vecsearch.core.types import format_count, format_names
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state
 from vecsearch.stores.sqlite.engine.tables import IS_PENDING, chunks, pending_vectors, sources, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
@@ -59,10 +60,10 @@ def check_pending_vectors(connection: Connection, state: CollectionState) -> Ite
 
 
 def list_failed_sources(connection: Connection, state: CollectionState) -> Iterator[Problem]:
-    """List files whose newest attempt failed."""
-    query = select(sources.c.path, sources.c.error).where(sources.c.collection_id == state.id, sources.c.error.is_not(None))
-    if state.is_hidden:
-        return
-    for path, reason in connection.execute(query):
-        what = f"{path} could not be read: {reason}"
-        yield make_note(what, "what it gave before is kept", "repair the file and index it again", state=state)
+    """Say which files could not be read the last time, all in one line."""
+    is_failed = sources.c.collection_id == state.id, sources.c.error.is_not(None)
+    paths = [] if state.is_hidden else list(connection.scalars(select(sources.c.path).where(*is_failed).order_by(sources.c.path)))
+    if paths:
+        what = f"{format_count(len(paths), 'file')} could not be read: {format_names(paths, limit=2)}"
+        meaning = "what was read of them before, if anything, is kept"
+        yield make_note(what, meaning, f"vecsearch ls --failed -c {quote(state.name)}", state=state)

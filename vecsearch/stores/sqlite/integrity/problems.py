@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from vecsearch.core.errors import StorageError, VecsearchError
+from vecsearch.core.errors import StorageError, VecsearchError, drop_doctor_hint
 from vecsearch.core.types import Finding, Severity
 from vecsearch.stores.base import RESTORE_HINT
 from vecsearch.stores.sqlite.engine.collections import CollectionState
@@ -74,7 +74,7 @@ def guard(what: str, check: Callable[[], Iterator[Problem]]) -> Iterator[Problem
 def describe_error(error: Exception) -> str:
     """Return the reason in a line: our own errors speak for themselves, others are named."""
     reason = str(error) if isinstance(error, VecsearchError) else f"{type(error).__name__}: {error}"
-    return reason[:500]
+    return drop_doctor_hint(reason)[:500]
 
 
 def _name_collection(state: CollectionState | None, what: str) -> str:

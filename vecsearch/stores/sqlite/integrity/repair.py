@@ -18,7 +18,7 @@ from vecsearch.core.batched import batched
 from vecsearch.core.errors import DatabaseCorruptedError, DatabaseLockedError, DiskFullError, StorageIOError, VecsearchError
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import BATCH_CHUNKS, ENCODER_BATCH_SIZE
-from vecsearch.core.types import Finding, Severity
+from vecsearch.core.types import Check, CheckReport, Finding, Severity
 from vecsearch.documents.chunk_inputs import format_encoder_input, refit_chunks
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import encode_documents
@@ -36,9 +36,11 @@ _ProblemKey: TypeAlias = tuple[ProblemKind | None, int | None]  # what is wrong,
 _ROUNDS_MAX: Final = 4  # what one repair sets right, another may have hidden
 
 
-def collect_findings(database: DatabaseFolder, model: ModelChoice = None) -> list[Finding]:
-    """Return all there is to know of a database, the worst first. Changes nothing."""
-    return _sort_findings(problem.finding for problem in _find_problems(database, model))
+def collect_findings(database: DatabaseFolder, model: ModelChoice = None) -> CheckReport:
+    """Return all there is to know of a database. Changes nothing."""
+    return CheckReport(
+        Check(what, tuple(problem.finding for problem in problems)) for what, problems in _examine(database, model)
+    )
 
 
 def repair_database(database: DatabaseFolder, model: ModelChoice = None) -> RepairReport:
@@ -143,12 +145,17 @@ class _RepairRun:
 
 
 def _find_problems(database: DatabaseFolder, model: ModelChoice) -> Iterator[Problem]:
+    for _, problems in _examine(database, model):
+        yield from problems
+
+
+def _examine(database: DatabaseFolder, model: ModelChoice) -> Iterator[examination.Examined]:
     is_broken = False
-    for problem in examination.find_problems(database):
-        is_broken = is_broken or problem.kind in (ProblemKind.BROKEN, ProblemKind.SCHEMA)
-        yield problem
+    for what, problems in examination.examine(database):
+        is_broken = is_broken or any(problem.kind in (ProblemKind.BROKEN, ProblemKind.SCHEMA) for problem in problems)
+        yield what, problems
     if not is_broken:
-        yield from check_models(database, model)
+        yield "models", list(check_models(database, model))
 
 
 def _build_encoder_input(encoder: TextEncoder, chunk: UnencodedChunk) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, Table, func, select
@@ -34,6 +34,8 @@ _ORPHAN_MEANINGS: Final = {
     ("vectors", "chunks"): "vectors of no chunk: they only take space",
     ("chunks", "documents"): "chunks without their text: they cannot be shown",
     ("chunks", "collections"): "chunks that no search looks at",
+    ("roots", "collections"): "what was indexed is not refreshed, and has no other effect",
+    ("ignored_documents", "collections"): "what was to be kept away may come back",
     ("documents", "sources"): "the files they came from are not known any more",
     ("documents", "collections"): "they cannot be found, and what they belonged to is not known any more",
 }
@@ -45,12 +47,18 @@ def check_file(connection: Connection) -> Iterator[Problem]:
     if messages == ["ok"]:
         return
     of_indexes = [message for message in messages if _INDEX_MESSAGE.match(message)]
-    for message in [message for message in messages if message not in of_indexes][:10]:
-        yield make_error(f"SQLite: {message}", "the file that holds everything is damaged", RESTORE_HINT, kind=ProblemKind.BROKEN)
+    if of_file := [message for message in messages if message not in of_indexes]:
+        meaning = "the file that holds everything is damaged"
+        yield make_error(_describe_messages(of_file), meaning, RESTORE_HINT, kind=ProblemKind.BROKEN)
     if of_indexes:
-        more = f", and {len(of_indexes) - 1:,} more" if len(of_indexes) > 1 else ""
         meaning = "rows that are there may not be found, or be taken for others"
-        yield make_error(f"SQLite: {of_indexes[0]}{more}", meaning, kind=ProblemKind.SQLITE_INDEXES)
+        yield make_error(_describe_messages(of_indexes), meaning, kind=ProblemKind.SQLITE_INDEXES)
+
+
+def _describe_messages(messages: Sequence[str]) -> str:
+    """Return the first of SQLite's messages in one line, and how many there are besides."""
+    more = f", and {len(messages) - 1:,} more" if len(messages) > 1 else ""
+    return f"SQLite: {' '.join(messages[0].split())}{more}"
 
 
 def check_references(connection: Connection) -> Iterator[Problem]:

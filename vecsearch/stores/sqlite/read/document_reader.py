@@ -12,8 +12,20 @@ from sqlalchemy import Connection, Select, bindparam, case, exists, func, or_, s
 
 from vecsearch.core.batched import batched
 from vecsearch.core.parsed import ChunkSpan
+from vecsearch.core.roots import RootList
+from vecsearch.core.row_options import ROW_MARK
 from vecsearch.core.source_paths import to_shown_path
-from vecsearch.core.types import ChunkId, ChunkLocation, Document, DocumentSummary, Metadata, Source, Split, VectorOrigin
+from vecsearch.core.types import (
+    ChunkId,
+    ChunkLocation,
+    Document,
+    DocumentSummary,
+    Metadata,
+    Source,
+    SourceState,
+    Split,
+    VectorOrigin,
+)
 from vecsearch.stores.base import EncodedChunks, Matrix, PendingChunk, StoredDocument, StoredSource, StoredVector, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_payload, parse_stored_json
@@ -30,7 +42,7 @@ from vecsearch.stores.sqlite.engine.tables import (
     sources,
     vectors,
 )
-from vecsearch.stores.sqlite.read import document_lists, source_rows
+from vecsearch.stores.sqlite.read import document_lists, root_rows, source_rows
 from vecsearch.stores.sqlite.read.document_lists import ListSelection
 from vecsearch.stores.sqlite.read.full_documents import parse_chunk_span
 from vecsearch.stores.sqlite.read.source_rows import build_path_filter
@@ -140,13 +152,19 @@ class DocumentReader:
     def _resolve_source(self, path: str | None) -> str | None:
         return None if path is None else to_shown_path(self._parent, path)
 
-    def list_sources(self, *, limit: int | None = None, offset: int = 0, failed: bool = False) -> list[Source]:
-        """Return a page of the files by path, all or those whose newest attempt failed."""
-        return source_rows.list_sources(self._connection, self.state, self._parent, failed=failed, limit=limit, offset=offset)
+    def list_sources(self, *, source_state: SourceState | None = None, limit: int | None = None, offset: int = 0) -> list[Source]:
+        """Return a page of the files by path: those in a state, by default all but those that were skipped."""
+        return source_rows.list_sources(
+            self._connection, self.state, self._parent, source_state=source_state, limit=limit, offset=offset
+        )
 
-    def count_sources(self, *, failed: bool = False) -> int:
-        """Return how many files there are, or have failed."""
-        return source_rows.count_sources(self._connection, self.state, failed=failed)
+    def count_sources(self, source_state: SourceState | None = None) -> int:
+        """Return how many files are in a state, by default in all but that of those that were skipped."""
+        return source_rows.count_sources(self._connection, self.state, source_state)
+
+    def load_roots(self) -> RootList:
+        """Return what was given to be indexed, and what is kept away from it."""
+        return root_rows.load_roots(self._connection, self.state, self._parent)
 
     # -- for the write path
 
@@ -161,6 +179,7 @@ class DocumentReader:
             sources.c.mounted,
             sources.c.loader_version,
             amount,
+            sources.c.skipped,
         ).where(sources.c.collection_id == self.state.id)
         if below is None:
             queries = [query]
@@ -171,8 +190,8 @@ class DocumentReader:
             ]
         rows = (row for each_query in queries for row in self._connection.execute(each_query))
         return {
-            path: StoredSource(path, digest, Split(split or Split.TOKENS), error, bool(mounted), version, count)
-            for path, digest, split, error, mounted, version, count in rows
+            path: StoredSource(path, digest, Split(split or Split.TOKENS), error, bool(mounted), version, count, skipped)
+            for path, digest, split, error, mounted, version, count, skipped in rows
         }
 
     def load_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
@@ -189,6 +208,16 @@ class DocumentReader:
                 for key, path, digest, data, origin in rows
             )
         return stored
+
+    def find_row_ids(self, key: str) -> list[str]:
+        """Return the ids that rows have under a key within their files: one look-up a file."""
+        query = (
+            select(documents.c.external_id)
+            .select_from(sources)
+            .join(documents, documents.c.external_id == sources.c.path + f"{ROW_MARK}{key}")
+            .where(sources.c.collection_id == self.state.id, documents.c.collection_id == self.state.id)
+        )
+        return sorted(self._connection.execute(query).scalars())
 
     def iterate_source_document_ids(self, paths: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Yield the stored path and the id of each document of these files."""

@@ -12,7 +12,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.source_paths import to_shown_path
-from vecsearch.core.types import ChunkId, Document, DocumentSummary, ListOrder, Metadata, Source
+from vecsearch.core.types import ChunkId, Document, DocumentSummary, ListOrder, Metadata, Source, SourceState
 from vecsearch.encoders.base import EncoderSpec
 from vecsearch.stores.base import (
     NO_IDS,
@@ -35,7 +35,7 @@ from vecsearch.stores.base import (
     Scores,
     Vector,
     VectorHits,
-)
+)  # fmt: skip
 from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state
 from vecsearch.stores.sqlite.engine.connections import PooledConnection
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
@@ -43,12 +43,23 @@ from vecsearch.stores.sqlite.engine.stored_values import parse_location, parse_p
 from vecsearch.stores.sqlite.filters.filter_cache import FilterCache
 from vecsearch.stores.sqlite.fulltext import bm25
 from vecsearch.stores.sqlite.fulltext.term_view import TermView, TermViewCache
+from vecsearch.stores.sqlite.read.answer_statements import (
+    DOCUMENT_CHUNKS,
+    DOCUMENT_COUNT,
+    DOCUMENT_ROWS,
+    FIRST_PART,
+    HITS,
+    PASSAGES,
+    TEXT_PART,
+    WINDOWS,
+)
 from vecsearch.stores.sqlite.vectors.faiss_segment import to_float32
 from vecsearch.stores.sqlite.vectors.vector_view import VectorView, ViewCache
 from vecsearch.text.query_parser import LexicalQuery
 
 if TYPE_CHECKING:
     from vecsearch.core.filters import Filter
+    from vecsearch.core.roots import RootList
     from vecsearch.stores.base import EncodedChunks, FullDocument, PendingChunk, StoredDocument, StoredSource, StoredVector
     from vecsearch.stores.sqlite.read.document_reader import DocumentReader
 
@@ -104,17 +115,10 @@ def describe_collection(state: CollectionState) -> CollectionInfo:
     """Return what the rest of the package may know of a collection's row."""
     spec = EncoderSpec(state.model, state.fingerprint, state.dimension)
     return CollectionInfo(
-        state.name,
-        spec,
-        state.precision,
-        state.stemmer,
-        state.metadata,
-        (state.id, state.restored_version),
-        (state.id, state.data_version),
-        state.pending_vectors,
-        state.vectorless_chunks,
-        state.public_id,
-    )
+        state.name, spec, state.precision, state.stemmer, state.metadata, (state.id, state.restored_version),
+        (state.id, state.data_version), state.pending_vectors, state.vectorless_chunks, state.public_id, state.noise_floor,
+        state.noise_floor_vectors,
+    )  # fmt: skip
 
 
 class SQLiteSnapshot:
@@ -201,16 +205,20 @@ class SQLiteSnapshot:
         without = self.state.pending_vectors + self.state.vectorless_chunks
         return len(self.view) + without if "view" in self.__dict__ else self.terms.count
 
-    def count_documents(self) -> int:
-        """Return how many documents there are."""
-        return int(self._driver.execute(_DOCUMENT_COUNT, {"collection": self.state.id}).fetchone()[0])
+    def count_documents(self, where: Filter | None = None) -> int:
+        """Return how many documents there are, or how many a filter holds for."""
+        if where is None:
+            return int(self._driver.execute(DOCUMENT_COUNT, {"collection": self.state.id}).fetchone()[0])
+        from vecsearch.stores.sqlite.filters.matching import count_documents
+
+        return count_documents(self._connection, where, self.state.id, self._parent)
 
     # -- what answers show
 
     def load_hits(self, ranked: ScoredChunks, similarities: Scores | None) -> list[Hit]:
         """Return the text and location of each chunk, in the order given."""
         ids = ranked.ids.tolist()
-        rows = {row[0]: row for row in self._driver.execute(_HITS, {"ids": json.dumps(ids)})}
+        rows = {row[0]: row for row in self._driver.execute(HITS, {"ids": json.dumps(ids)})}
         _check_rows_exist(rows, ids)
         known = [math.nan] * len(ids) if similarities is None else similarities.tolist()
         cosines = [None if math.isnan(cosine) else cosine for cosine in known]
@@ -228,32 +236,32 @@ class SQLiteSnapshot:
 
     def load_chunk_texts(self, ids: Sequence[ChunkId]) -> list[ChunkText]:
         """Return the text of each chunk, in the order given."""
-        rows = self._driver.execute(_PASSAGES, {"ids": json.dumps(list(ids))})
+        rows = self._driver.execute(PASSAGES, {"ids": json.dumps(list(ids))})
         texts = {row[0]: ChunkText(*row[1:]) for row in rows}
         _check_rows_exist(texts, ids)
         return [texts[chunk] for chunk in ids]
 
     def load_windows(self, ids: Sequence[ChunkId], neighbours: int) -> list[ChunkWindow]:
         """Return each chunk with so many before and after it in its document, as far as there are any."""
-        rows = self._driver.execute(_WINDOWS, {"ids": json.dumps(list(ids)), "neighbours": neighbours})
+        rows = self._driver.execute(WINDOWS, {"ids": json.dumps(list(ids)), "neighbours": neighbours})
         windows = {row[0]: ChunkWindow(*row[1:]) for row in rows}
         return [windows[chunk] for chunk in ids]
 
     def load_text_part(self, document_id: str, start: int) -> str | None:
         """Return the part of a document's text that begins at a character; None where none does."""
         values = {"collection": self.state.id, "key": document_id, "start": start}
-        row = self._driver.execute(_TEXT_PART if start else _FIRST_PART, values).fetchone()
+        row = self._driver.execute(TEXT_PART if start else FIRST_PART, values).fetchone()
         return None if row is None else str(row[0])
 
     def find_document_rows(self, ids: Sequence[ChunkId]) -> dict[ChunkId, int]:
         """Return the row of each chunk's document."""
-        return dict(self._driver.execute(_DOCUMENT_ROWS, {"ids": json.dumps(list(ids))}).fetchall())
+        return dict(self._driver.execute(DOCUMENT_ROWS, {"ids": json.dumps(list(ids))}).fetchall())
 
     def find_chunk_ids(self, document_ids: Sequence[str]) -> dict[str, Ids]:
         """Return the chunks of each of these documents, ascending; a document that is not there is left out."""
         chunks: dict[str, list[int]] = {}
         values = {"collection": self.state.id, "keys": json.dumps(list(document_ids))}
-        for key, chunk in self._driver.execute(_DOCUMENT_CHUNKS, values):
+        for key, chunk in self._driver.execute(DOCUMENT_CHUNKS, values):
             chunks.setdefault(key, []).append(chunk)
         return {key: np.array(ids, np.int64) for key, ids in chunks.items()}
 
@@ -288,13 +296,17 @@ class SQLiteSnapshot:
         """Return documents in the order of `ids`, each once; what is not there is left out."""
         return self.document_reader.load_documents(ids, include_vectors=include_vectors)
 
-    def list_sources(self, *, failed: bool = False, limit: int | None = None, offset: int = 0) -> list[Source]:
-        """Return a page of the files by path, all or those whose newest attempt failed."""
-        return self.document_reader.list_sources(failed=failed, limit=limit, offset=offset)
+    def list_sources(self, *, state: SourceState | None = None, limit: int | None = None, offset: int = 0) -> list[Source]:
+        """Return a page of the files by path: those in a state, by default all but those that were skipped."""
+        return self.document_reader.list_sources(source_state=state, limit=limit, offset=offset)
 
-    def count_sources(self, *, failed: bool = False) -> int:
-        """Return how many files there are, or have failed."""
-        return self.document_reader.count_sources(failed=failed)
+    def count_sources(self, *, state: SourceState | None = None) -> int:
+        """Return how many files are in a state."""
+        return self.document_reader.count_sources(state)
+
+    def load_roots(self) -> RootList:
+        """Return what was given to be indexed, and what is kept away."""
+        return self.document_reader.load_roots()
 
     def export(self) -> Iterator[FullDocument]:
         """Yield every document with all that belongs to it, in the order of their chunks."""
@@ -302,11 +314,13 @@ class SQLiteSnapshot:
 
         return read_full_documents(self._connection.connection, self.state)
 
-    # -- what a write compares with
-
     def find_stored_documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Return what is there under these ids."""
         return self.document_reader.load_stored_documents(ids)
+
+    def find_row_ids(self, key: str) -> list[str]:
+        """Return the ids that rows of files have under a key of theirs."""
+        return self.document_reader.find_row_ids(key)
 
     def find_stored_sources(self, *, below: Sequence[Path] | None = None) -> dict[str, StoredSource]:
         """Return files by stored path: all, or those at or below these absolute paths."""
@@ -346,53 +360,3 @@ def _check_rows_exist(rows: Container[ChunkId], ids: Iterable[ChunkId]) -> None:
     """Raise DatabaseCorruptedError where the index, or the term tables, know of a chunk that has no row."""
     if missing := [chunk for chunk in ids if chunk not in rows]:
         raise DatabaseCorruptedError(f"the database is damaged: chunk {missing[0]} is not there; see `vecsearch doctor`")
-
-
-_CHUNK_TEXT: Final = """
-    CASE WHEN chunks.part_id IS NULL THEN substr(documents.text, chunks.start + 1, chunks."end" - chunks.start)
-    ELSE (SELECT substr(text_parts.text, chunks.start + 1 - text_parts.start, chunks."end" - chunks.start)
-        FROM text_parts WHERE text_parts.id = chunks.part_id) END
-"""
-_HITS: Final = f"""
-    SELECT chunks.id, documents.external_id, chunks.ordinal, {_CHUNK_TEXT}, documents.title, sources.path, chunks.start,
-        chunks."end", documents.metadata, chunks.location, documents.payload
-    FROM chunks JOIN documents ON documents.id = chunks.document_id LEFT JOIN sources ON sources.id = documents.source_id
-    WHERE chunks.id IN (SELECT value FROM json_each(:ids))
-"""
-_PASSAGES: Final = f"""
-    SELECT chunks.id, documents.title, coalesce(chunks.context, ''), {_CHUNK_TEXT}, chunks.start
-    FROM chunks JOIN documents ON documents.id = chunks.document_id WHERE chunks.id IN (SELECT value FROM json_each(:ids))
-"""
-_FIRST_PART: Final = "SELECT text FROM documents WHERE collection_id = :collection AND external_id = :key AND :start = 0"
-_TEXT_PART: Final = """
-    SELECT text_parts.text FROM documents JOIN text_parts ON text_parts.document_id = documents.id
-    WHERE documents.collection_id = :collection AND documents.external_id = :key AND text_parts.start = :start
-"""
-_DOCUMENT_ROWS: Final = "SELECT id, document_id FROM chunks WHERE id IN (SELECT value FROM json_each(:ids))"
-_DOCUMENT_CHUNKS: Final = """
-    SELECT documents.external_id, chunks.id FROM documents JOIN chunks ON chunks.document_id = documents.id
-    WHERE documents.collection_id = :collection AND documents.external_id IN (SELECT value FROM json_each(:keys))
-    ORDER BY chunks.id
-"""
-_WINDOWS: Final = """
-    WITH near AS (
-        SELECT hits.id, chunks.document_id, min(chunks.start) AS first, max(chunks."end") AS last,
-            max(chunks.part_id IS NOT NULL) AS has_parts
-        FROM chunks AS hits JOIN chunks ON chunks.document_id = hits.document_id
-            AND chunks.ordinal BETWEEN hits.ordinal - :neighbours AND hits.ordinal + :neighbours
-        WHERE hits.id IN (SELECT value FROM json_each(:ids)) GROUP BY hits.id
-    )
-    SELECT near.id,
-        substr(documents.text, first + 1, last - first) || CASE has_parts WHEN 0 THEN '' ELSE coalesce((
-            SELECT group_concat(piece, '') FROM (
-                SELECT substr(text, max(first - start, 0) + 1, last - max(first, start)) AS piece
-                FROM text_parts WHERE document_id = near.document_id AND start < last AND start >= coalesce((
-                    SELECT max(start) FROM text_parts WHERE document_id = near.document_id AND start <= first
-                ), 0)
-                ORDER BY start
-            )
-        ), '') END,
-        first, last
-    FROM near JOIN documents ON documents.id = near.document_id
-"""
-_DOCUMENT_COUNT: Final = "SELECT count(*) FROM documents WHERE collection_id = :collection"

@@ -16,6 +16,7 @@ _AFTER_SLASH: Final = chr(ord("/") + 1)  # of all texts that begin with a folder
 
 SOURCE_STATE: Final = case(  # how a file stands by its row; a document without a file is indexed
     (sources.c.error.is_not(None), SourceState.FAILED.value),
+    (sources.c.skipped.is_not(None), SourceState.SKIPPED.value),
     (sources.c.id.is_not(None) & sources.c.digest.is_(None), SourceState.UNFINISHED.value),
     else_=SourceState.INDEXED.value,
 )
@@ -26,19 +27,18 @@ def list_sources(
     state: CollectionState,
     parent: Path,
     *,
-    failed: bool = False,
+    source_state: SourceState | None = None,
     limit: int | None = None,
     offset: int = 0,
 ) -> list[Source]:
-    """List a page of the files by path, all or those whose newest attempt failed."""
+    """List a page of the files by path: those in a state, by default all but those that were skipped."""
     of = documents.c.source_id == sources.c.id
     document_count = select(func.count()).where(of).scalar_subquery()
     chunk_count = select(func.count()).join_from(documents, chunks, chunks.c.document_id == documents.c.id).where(of)
     query = select(
-        sources.c.path, SOURCE_STATE, document_count, chunk_count.scalar_subquery(), sources.c.indexed_at, sources.c.error
-    ).where(sources.c.collection_id == state.id)
-    if failed:
-        query = query.where(sources.c.error.is_not(None))
+        sources.c.path, SOURCE_STATE, document_count, chunk_count.scalar_subquery(), sources.c.indexed_at,
+        func.coalesce(sources.c.error, sources.c.skipped),
+    ).where(sources.c.collection_id == state.id, _is_listed(source_state))  # fmt: skip
     rows = connection.execute(query.order_by(sources.c.path).limit(limit).offset(offset))
     return [
         Source(to_shown_path(parent, path), SourceState(kind), documents_, chunks_, at, error)
@@ -46,10 +46,14 @@ def list_sources(
     ]
 
 
-def count_sources(connection: Connection, state: CollectionState, *, failed: bool = False) -> int:
-    """Count the files, or those that have failed."""
-    query = select(func.count()).where(sources.c.collection_id == state.id)
-    return connection.scalar(query.where(sources.c.error.is_not(None)) if failed else query) or 0
+def count_sources(connection: Connection, state: CollectionState, source_state: SourceState | None = None) -> int:
+    """Count the files in a state, by default all but those that were skipped."""
+    query = select(func.count()).where(sources.c.collection_id == state.id, _is_listed(source_state))
+    return connection.scalar(query) or 0
+
+
+def _is_listed(source_state: SourceState | None) -> ColumnElement[bool]:
+    return sources.c.skipped.is_(None) if source_state is None else SOURCE_STATE.in_([source_state.value])
 
 
 def count_sources_by_state(connection: Connection, state: CollectionState) -> dict[str, int]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from vecsearch.core.errors import raise_foreign
 from vecsearch.core.settings import PQ_MIN_ROWS, SCHEMA_VERSION
+from vecsearch.core.types import SourceState
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_ref, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.tables import IS_PENDING, build_text_length, chunks, documents, pending_vectors, tombstones
@@ -49,6 +50,7 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
         "metadata": dict(state.metadata),
         "documents": amounts["documents"],
         "chunks": amounts["chunks"],
+        "changed_at": connection.scalar(select(func.max(documents.c.indexed_at)).where(documents.c.collection_id == state.id)),
         "pending_vectors": state.pending_vectors,
         "vectorless_chunks": state.vectorless_chunks,
         "model": state.model,
@@ -66,7 +68,10 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
             "deleted": amounts["tombstones"],
         },
         "sources": count_sources_by_state(connection, state),
-        "failed": [asdict(source) for source in list_sources(connection, state, database.parent, failed=True, limit=_FAILED_MAX)],
+        "failed": [
+            asdict(source)
+            for source in list_sources(connection, state, database.parent, source_state=SourceState.FAILED, limit=_FAILED_MAX)
+        ],
         "bytes": {
             "text": text or 0,
             "vectors": with_vector * state.dimension * get_dtype(state.precision).itemsize,

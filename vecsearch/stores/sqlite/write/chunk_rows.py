@@ -25,7 +25,7 @@ from vecsearch.stores.sqlite.engine.stored_values import format_stored_json
 from vecsearch.stores.sqlite.engine.tables import chunks, vectors
 from vecsearch.stores.sqlite.fulltext import term_tables, text_analysis
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
-from vecsearch.stores.sqlite.write import pending_rows
+from vecsearch.stores.sqlite.write import noise_floor_row, pending_rows
 
 Analysis: TypeAlias = Callable[[], text_analysis.Segments]
 _VECTORS_AT_ONCE: Final = 256  # texts whose vectors are converted together
@@ -88,6 +88,7 @@ def add_chunks(connection: Connection, state: CollectionState, texts: Sequence[C
     pending = _list_pending(ids, texts)
     with_vector = _iterate_with_vector(ids, texts, pending)
     _ADD_VECTOR.run_many(connection, zip(with_vector, _iterate_vectors(texts, state.precision), strict=True))
+    noise_floor_row.count_changes(connection, state, sum(len(text.vectors) for text in texts))
     pending_rows.add(connection, state, pending, vectorless=sum(len(text.spans) for text in texts if text.is_vectorless))
     term_tables.add(connection, state, ids, analysis())
 

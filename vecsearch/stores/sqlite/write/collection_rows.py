@@ -20,7 +20,17 @@ from vecsearch.stores.sqlite.engine.collections import (
 )
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.stored_values import format_stored_json
-from vecsearch.stores.sqlite.engine.tables import chunks, collections, documents, pending_vectors, sources, text_parts, vectors
+from vecsearch.stores.sqlite.engine.tables import (
+    chunks,
+    collections,
+    documents,
+    ignored_documents,
+    pending_vectors,
+    roots,
+    sources,
+    text_parts,
+    vectors,
+)
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 
@@ -63,7 +73,7 @@ def drop(connection: Connection, state: CollectionState) -> None:
     term_tables.drop(connection, state)
     of_texts = select(documents.c.id).where(documents.c.collection_id == state.id)
     connection.execute(delete(text_parts).where(text_parts.c.document_id.in_(of_texts)))
-    for table in (chunks, documents, sources):
+    for table in (chunks, documents, sources, roots, ignored_documents):
         connection.execute(delete(table).where(table.c.collection_id == state.id))
     connection.execute(delete(collections).where(collections.c.id == state.id))
 

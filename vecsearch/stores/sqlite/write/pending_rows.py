@@ -27,6 +27,7 @@ from vecsearch.stores.sqlite.engine.tables import (
     vectors,
 )
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
+from vecsearch.stores.sqlite.write import noise_floor_row
 
 
 def add(connection: Connection, state: CollectionState, ids: Collection[int], *, vectorless: int = 0) -> None:
@@ -54,6 +55,7 @@ def fill(connection: Connection, state: CollectionState, rows: Mapping[int, Vect
     _ADD_VECTOR.run_many(connection, ((chunk, np.ascontiguousarray(rows[chunk], kind).tobytes()) for chunk in waiting))
     _FILL.run_many(connection, ((state.data_version + 1, chunk) for chunk in waiting))
     _change_counts(connection, state, pending=-len(waiting))
+    noise_floor_row.count_changes(connection, state, len(waiting))
     return len(waiting)
 
 

@@ -28,7 +28,16 @@ from vecsearch.stores.sqlite.engine.collections import (
 )
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
-from vecsearch.stores.sqlite.engine.tables import build_text_length, build_whole_text, chunks, collections, documents, sources
+from vecsearch.stores.sqlite.engine.tables import (
+    build_text_length,
+    build_whole_text,
+    chunks,
+    collections,
+    documents,
+    ignored_documents,
+    roots,
+    sources,
+)
 from vecsearch.stores.sqlite.read.full_documents import parse_chunk_span
 from vecsearch.stores.sqlite.write import compaction
 from vecsearch.stores.sqlite.write.collection_rows import drop
@@ -43,7 +52,7 @@ _CHUNK_SPANS: Final = PreparedStatement(
     .where(chunks.c.document_id == bindparam("document"))
     .order_by(chunks.c.ordinal)
 )
-_COPIED_COLUMNS: Final = ("path", "digest", "split", "error", "mounted", "indexed_at", "loader_version")  # of sources
+_COPIED_COLUMNS: Final = ("path", "digest", "split", "error", "mounted", "indexed_at", "loader_version", "skipped")  # of sources
 
 
 def begin_replacement(database: DatabaseFolder, name: str, encoder: EncoderSpec, precision: Precision) -> None:
@@ -146,7 +155,7 @@ def drop_surplus(database: DatabaseFolder, name: str) -> None:
 
 
 def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
-    """Give the replacement, which has every document by now, the files and name of the collection, in one transaction.
+    """Give the replacement, which has every document by now, the files, roots and name of the collection, in one transaction.
 
     The caller has held the lock since it saw that nothing is lacking. The text index gets the collection's current stemmer.
     """
@@ -158,6 +167,8 @@ def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
         live, replacement = _get_live_and_replacement(connection, name)
         _copy_sources(connection, live, replacement)
         _check_counts(connection, live, replacement)
+        for table in (roots, ignored_documents):
+            connection.execute(update(table).where(table.c.collection_id == live.id).values(collection_id=replacement.id))
         created, metadata, public_id = (
             select(column).where(collections.c.id == live.id).scalar_subquery()
             for column in (collections.c.created_at, collections.c.metadata, collections.c.public_id)

@@ -10,13 +10,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from vecsearch.core.batched import batched
+from vecsearch.core.roots import Root
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.timestamps import get_timestamp
 from vecsearch.core.types import JSON, ChunkId, Metadata, Precision
@@ -32,7 +34,7 @@ from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
-from vecsearch.stores.sqlite.write import collection_rows, compaction, pending_rows
+from vecsearch.stores.sqlite.write import collection_rows, compaction, noise_floor_row, pending_rows, root_writes
 from vecsearch.stores.sqlite.write.chunk_rows import begin_analysis
 from vecsearch.stores.sqlite.write.text_rows import add_texts, delete_parts, extend_text, split_text
 
@@ -110,11 +112,14 @@ class SQLiteWriter:
         with self._database.begin_write() as connection:
             collection_rows.set_metadata(connection, get_state(connection, self._name), metadata)
 
-    def delete_documents(self, ids: Sequence[str]) -> int:
-        """Delete documents by id; returns how many were there. A file of theirs is read again by the next run."""
+    def delete_documents(self, ids: Sequence[str], *, ignore: bool = False) -> int:
+        """Delete documents by id; returns how many were there. A file of theirs is read again by the next run; `ignore`: without
+        them from then on."""
         with self._begin_change() as (connection, state):
             rows = list(_find_document_rows(connection, state, ids).values())
             for batch in batched(rows, _IN_VALUES_MAX):
+                if ignore:
+                    root_writes.ignore_documents(connection, state, batch)
                 of_rows = select(documents.c.source_id).where(documents.c.id.in_(batch))
                 connection.execute(update(sources).where(sources.c.id.in_(of_rows)).values(digest=None))
             return _delete_documents(connection, state, rows)
@@ -135,7 +140,31 @@ class SQLiteWriter:
         with self._database.begin_write() as connection:
             state = get_state(connection, self._name)
             for path, row in _ensure_source_rows(connection, state, errors).items():
-                connection.execute(update(sources).where(sources.c.id == row).values(error=errors[path]))
+                connection.execute(update(sources).where(sources.c.id == row).values(error=errors[path], skipped=None))
+
+    def record_skips(self, reasons: Mapping[str, str]) -> None:
+        """Record why files, by stored path, were passed over: they have no documents."""
+        with self._database.begin_write() as connection:
+            state = get_state(connection, self._name)
+            now, paths = get_timestamp(), list(reasons)
+            _ensure_source_rows(connection, state, paths)
+            _MARK_SKIPPED.run_many(connection, ((None, None, now, reasons[path], state.id, path) for path in paths))
+
+    def set_roots(self, roots: Sequence[Root], *, changed: Sequence[Path] = ()) -> None:
+        """Store roots; files below paths that have `changed` are read again."""
+        with self._database.begin_write() as connection:
+            root_writes.set_roots(connection, get_state(connection, self._name), self._database.parent, roots, changed)
+
+    def forget_roots(self, paths: Sequence[str]) -> int:
+        """Forget roots; returns how many there were."""
+        with self._database.begin_write() as connection:
+            return root_writes.forget_roots(connection, get_state(connection, self._name), self._database.parent, paths)
+
+    def stop_ignoring(self, ids: Sequence[str]) -> int:
+        """Take documents that are kept away again; returns how many there were."""
+        with self._database.begin_write() as connection:
+            state = get_state(connection, self._name)
+            return sum(root_writes.stop_ignoring(connection, state, batch) for batch in batched(ids, _IN_VALUES_MAX))
 
     def attach_vectors(self, vectors: Mapping[ChunkId, Vector]) -> int:
         """Give chunks the vectors that they wait for; returns how many. One that waits no more is left out."""
@@ -157,6 +186,7 @@ class SQLiteWriter:
     def optimize(self, *, full: bool = False) -> None:
         """Fold new rows into the index files and deleted ones out; `full` writes them again, as few as can be."""
         compaction.publish(self._database, self._name, deleted_ratio=0.0, merge_all=full)
+        self._note_change()
 
     @contextmanager
     def _begin_change(self) -> Iterator[tuple[Connection, CollectionState]]:
@@ -278,7 +308,9 @@ def _delete_chunks_where(connection: Connection, state: CollectionState, holds: 
     marks = select(chunks.c.collection_id, chunks.c.id).where(holds)
     pending_rows.remove(connection, state, of)
     connection.execute(insert(tombstones).from_select(["collection_id", "chunk_id"], marks))
-    connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of)))
+    noise_floor_row.count_changes(
+        connection, state, connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(of))).rowcount
+    )
     connection.execute(delete(chunks).where(holds))
 
 
@@ -291,7 +323,7 @@ def _delete_metadata_entries(connection: Connection, state: CollectionState, row
 def _ensure_source_rows(connection: Connection, state: CollectionState, paths: Iterable[str]) -> dict[str, int]:
     """Return the rows of files; a new one is created as not yet read."""
     names, now = list(paths), get_timestamp()
-    _ADD_SOURCE.run_many(connection, ((state.id, path, None, "", None, False, now, LOADER_VERSION) for path in names))
+    _ADD_SOURCE.run_many(connection, ((state.id, path, None, "", None, False, now, LOADER_VERSION, None) for path in names))
     return dict(_FIND_SOURCES.run(connection, collection=state.id, paths=json.dumps(names)))
 
 
@@ -299,7 +331,10 @@ def _mark_indexed(connection: Connection, state: CollectionState, files: Iterabl
     now = get_timestamp()
     _MARK_SOURCE.run_many(
         connection,
-        ((state.id, file.path, file.digest, file.split.value, file.error, file.mounted, now, LOADER_VERSION) for file in files),
+        (
+            (state.id, file.path, file.digest, file.split.value, file.error, file.mounted, now, LOADER_VERSION, None)
+            for file in files
+        ),
     )
 
 
@@ -311,7 +346,7 @@ _FIND_DOCUMENTS: Final = PreparedStatement(
         or_(_SOURCE.is_(None), documents.c.source_id == _SOURCE),
     )
 )
-_SOURCE_VALUES: Final = ("digest", "split", "error", "mounted", "indexed_at", "loader_version")
+_SOURCE_VALUES: Final = ("digest", "split", "error", "mounted", "indexed_at", "loader_version", "skipped")
 _SOURCE_ROW: Final = upsert(sources).values(
     {name: bindparam(f"new_{name}") for name in ("collection_id", "path", *_SOURCE_VALUES)}
 )
@@ -320,6 +355,12 @@ _MARK_SOURCE: Final = PreparedStatement(
     _SOURCE_ROW.on_conflict_do_update(
         index_elements=["collection_id", "path"], set_={name: _SOURCE_ROW.excluded[name] for name in _SOURCE_VALUES}
     )
+)
+_MARK_SKIPPED: Final = PreparedStatement(
+    update(sources)
+    .where(sources.c.collection_id == bindparam("of"), sources.c.path == bindparam("at"))
+    .where(~exists().where(documents.c.source_id == sources.c.id))  # another run may have indexed it meanwhile
+    .values({name: bindparam(f"new_{name}") for name in ("digest", "error", "indexed_at", "skipped")})
 )
 _FIND_SOURCES: Final = PreparedStatement(
     select(sources.c.path, sources.c.id).where(
