@@ -24,7 +24,7 @@ from vecsearch.text.sought_word import SoughtWord
 FASHION = {
     "catwalk": "Each model on the catwalk wore a silk dress by the young designer.",
     "agency": "The agency signed a new model after seeing her photographs in a magazine.",
-    "posing": "She modelled for painters before she became an actress.",
+    "posing": "Models posed for the painter in long gowns.",
 }
 MACHINE = {
     "network": "The model was trained on a million sentences and predicts the next word.",

@@ -20,12 +20,13 @@ _BARE_WEIGHT: Final = 0.4  # of the word alone; its use in the sentence has the 
 def embed_meant_word(word: SoughtWord, about: str, senses: Sequence[Sense], encoder: TokenEncoder) -> Vector:
     """Return a unit vector. `about` is a sentence with a form of the word, or else its definition.
 
-    A sentence makes the vector of the word in it, in the last layer, where it is compared with whole texts; with the meanings
-    that the word can have, that of the definition which fits the sentence best, and which names its synonyms.
+    A definition counts half, the word alone the other half. A sentence makes the vector of the word in it, in the last layer,
+    where it is compared with whole texts; with the meanings that the word can have, that of the definition which fits the
+    sentence best, and which names its synonyms.
     """
     spans = word.find(about)
     if not spans:
-        return np.asarray(encode_documents(encoder, [f"{word.written}: {about}"])[0], np.float32)
+        return normalize(encode_documents(encoder, [word.written, about]).sum(axis=0))
     if senses:
         best = senses[int(score_senses(encoder, word.written, senses, read_uses(encoder, word, [about]))[0].argmax())]
         return np.asarray(encode_documents(encoder, [best.describe(word.written)])[0], np.float32)
