@@ -82,7 +82,7 @@ class CollectionRecommender(CollectionSearcher):
             given, chunks = _load_given_examples(snapshot, self.name, positives, negatives, texts)
             votes, of_profile = _count_votes(snapshot, given, profile, half_life)
             least, _ = arguments.resolve_min_similarity(snapshot, options)
-            excluded = np.union1d(chunks, of_profile)
+            excluded = np.union1d(chunks, of_profile) if len(chunks) else of_profile
             query = Query(None, None, Mode.DENSE, options.where, least, exclude=excluded)
             return engine.recommend(snapshot, query, wish, votes, boost=boost)
 
@@ -144,10 +144,13 @@ def _load_given_examples(
 
     Raises InputError for an unknown id, or a document without a vector.
     """
+    width = snapshot.info.encoder.dimension
+    if not positives and not negatives:
+        return PreferenceProfile.from_examples(np.empty((0, width), np.float32), np.empty((0, width), np.float32)), NO_IDS
     keys = list(dict.fromkeys(example for example in (*positives, *negatives) if isinstance(example, str)))
     whole = snapshot.find_chunk_ids([key for key in keys if is_unicode(key)])
     means = saved_profiles.load_means(snapshot, list(whole.values()))
-    vectors = {key: mean for key, mean in zip(whole, means, strict=True) if mean.any()}
+    vectors = {key: mean for key, mean, is_made in zip(whole, means, means.any(axis=1).tolist(), strict=True) if is_made}
     chunks = list(whole.values())
     for key in keys:  # a chunk, the key of a row, what has no vector, or what is not there
         if key not in vectors:
@@ -158,7 +161,6 @@ def _load_given_examples(
         np.array([vectors[example] if isinstance(example, str) else texts[example.text] for example in examples], np.float32)
         for examples in (positives, negatives)
     )
-    width = snapshot.info.encoder.dimension
     profile = PreferenceProfile.from_examples(positive.reshape(-1, width), negative.reshape(-1, width))
     return profile, np.unique(np.concatenate([NO_IDS, *chunks]))
 

@@ -86,8 +86,9 @@ def _weigh(
 def load_means(snapshot: Snapshot, documents: Sequence[Ids]) -> Matrix:
     """Return the unit mean of the vectors of each document, given by its chunks, as far as they are made; zeros for none."""
     rows = snapshot.load_vectors(np.concatenate([NO_IDS, *documents]).tolist())
-    starts = np.cumsum([0, *map(len, documents)])
-    means = np.add.reduceat(rows, starts[:-1], axis=0) if documents else rows
+    means = rows
+    if len(rows) != len(documents):  # some have several
+        means = np.add.reduceat(rows, np.cumsum([0, *map(len, documents[:-1])]), axis=0)
     return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12), np.float32)
 
 

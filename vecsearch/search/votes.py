@@ -12,6 +12,7 @@ from vecsearch.core.settings import (
     DISLIKE_WEIGHT,
     PERSONAL_WEIGHT,
     PREFERENCE_DIRECTIONS,
+    PREFERENCE_SEEDS,
     SIMILARITY_ROUNDING,
 )
 from vecsearch.search.centering import get_center, subtract_center
@@ -114,12 +115,14 @@ class Votes:
 def _find_directions(examples: Matrix, weights: Scores) -> Matrix:
     """Return a few directions in which the votes are many, unlike each other.
 
-    From each example one step towards where the sum of cos³ rises most, which is the mean of the examples weighted by cos² (mean
-    shift; Cheng, IEEE PAMI 1995). Of the ends, that with most votes comes first, then by votes and distance from those before.
+    From each example, or of many from some, one step towards where the sum of cos³ rises most, which is the mean of the
+    examples weighted by cos² (mean shift; Cheng, IEEE PAMI 1995). Of the ends, that with most votes comes first, then by votes
+    and distance from those before.
     """
     if not len(examples):
         return examples
-    cosines = examples @ examples.T
+    places = np.linspace(0, len(examples) - 1, min(len(examples), PREFERENCE_SEEDS)).astype(np.int64)
+    cosines = examples[places] @ examples.T
     ends = (cosines * cosines * weights.astype(np.float32)) @ examples
     ends = np.asarray(ends / np.maximum(np.linalg.norm(ends, axis=1, keepdims=True), 1e-12), np.float32)
     votes = (ends @ examples.T) ** 3 @ weights
