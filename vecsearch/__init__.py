@@ -54,22 +54,20 @@ if TYPE_CHECKING:
         VecsearchError,
         VecsearchWarning,
     )
+    from vecsearch.core.explanations import ComponentScore, Explanation, TokenAttribution
     from vecsearch.core.files import FailedFile, IndexReport, SkippedFile
     from vecsearch.core.inspection import InspectedToken, Inspection, Neighbour, TextInspection, WordComparison, WordPlace
     from vecsearch.core.preferences import Preference, Profile, ProfileSummary
     from vecsearch.core.results import (
         AddReport,
         ChunkWindow,
-        ComponentScore,
         DeleteReport,
-        Explanation,
         Facets,
         Hit,
         Hits,
         KeySummary,
         QueryProfile,
         Snippet,
-        TokenAttribution,
         ValueCount,
         VectorAccess,
     )
