@@ -55,7 +55,7 @@ def get_line(hit: Hit) -> int | None:
 
 def build_hit_json(hit: Hit) -> dict[str, Any]:
     """Return a hit's fields. The line of a row that is a document is looked up in its file, as for people."""
-    if hit.snippet is not None and hit.snippet.line is None and (line := get_line(hit)) is not None:
+    if hit.snippet is not None and not hit.location and (line := get_line(hit)) is not None:
         hit = replace(hit, snippet=replace(hit.snippet, line=line))
     return hit.to_dict()
 
