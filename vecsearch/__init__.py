@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     )
     from vecsearch.core.roots import IgnoredDocument, Root, RootOptions
     from vecsearch.core.row_options import RowOptions
+    from vecsearch.core.senses import SameSense, Sense, SenseGroup, SenseMatch, WordSenses
     from vecsearch.core.types import (
         ChunkLocation,
         Document,
@@ -140,6 +141,7 @@ _HOMES = {
     "vecsearch.core.preferences": ("Preference", "Profile", "ProfileSummary"),
     "vecsearch.core.roots": ("IgnoredDocument", "Root", "RootOptions"),
     "vecsearch.core.row_options": ("RowOptions",),
+    "vecsearch.core.senses": ("SameSense", "Sense", "SenseGroup", "SenseMatch", "WordSenses"),
     "vecsearch.core.results": (
         "AddReport",
         "ChunkWindow",
@@ -253,7 +255,11 @@ __all__ = [
     "Root",
     "RootOptions",
     "RowOptions",
+    "SameSense",
     "SchemaVersionError",
+    "Sense",
+    "SenseGroup",
+    "SenseMatch",
     "Severity",
     "SkippedFile",
     "Snippet",
@@ -276,6 +282,7 @@ __all__ = [
     "VectorAccess",
     "WordComparison",
     "WordPlace",
+    "WordSenses",
     "__version__",
     "connect",
     "inspect",

@@ -75,7 +75,8 @@ def test_hits_become_a_data_frame(folder: Path) -> None:
 CALLS: dict[str, tuple[Any, ...]] = {  # what a method takes that cannot do without arguments
     "add": ([],), "upsert": ([],), "context": ("a",), "embed": ([],), "export_documents": ("a.jsonl",), "facets": ("year",),
     "get": ("heron",), "import_documents": ("a.jsonl",), "index": ("nowhere",), "recommend": (["heron"],), "search": ("heron",),
-    "set_metadata": ({},), "update": ("heron",), "delete": ("heron",),
+    "set_metadata": ({},), "update": ("heron",), "delete": ("heron",), "senses": ("heron",),
+    "same_sense": ("heron", "a heron", "the heron"),
     "add_dataframe": ({"text": ["a"]},), "forget_root": ("notes",), "like": ("ann", "heron"),
     "unlike": ("ann", "heron"), "forget_preferences": ("ann", "heron"), "get_profile": ("ann",), "delete_profile": ("ann",),
     "stop_ignoring": ("heron",),

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from tests.conftest import SAMPLE_DATA
 from tests.encoders.make_reference_vectors import compute_reference_vectors
-from vecsearch.encoders import model_files
+from vecsearch.encoders import model_files, registry
+from vecsearch.encoders.base import MiddleTokenEncoder
 from vecsearch.encoders.bert_graph import build_graph, read_weights
 from vecsearch.encoders.bundled_source import BundledModelSource
-from vecsearch.encoders.model_files import BUNDLED_MODEL
+from vecsearch.encoders.model_files import BUNDLED_MODEL, ComputePrecision
 from vecsearch.encoders.onnx_session import load_runtime
 from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
 
@@ -60,7 +61,7 @@ def test_everything_works_without_torch(tmp_path: Path) -> None:
     assert statuses == expected, result.stdout + result.stderr
     hits = json.JSONDecoder().raw_decode(result.stdout, result.stdout.index("{\n"))[0]["hits"]
     assert hits[0]["id"] == "docs/compound-interest.md"
-    assert len(list((tmp_path / "cache/models").glob("*-2/model.onnx"))) == 1
+    assert len(list((tmp_path / "cache/models").glob("*-3/model.onnx"))) == 1
     errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == len(refused)
     assert all(error.endswith("is not installed; pip install sentence-transformers") for error in errors), errors
@@ -90,6 +91,22 @@ def test_middle_layers_are_outputs_on_request(tmp_path: Path) -> None:
     assert [output.name for output in build_graph(folder).graph.output] == ["rows"]
     with pytest.raises(ValueError, match="layers go from 1 to 6, got 7"):
         build_graph(folder, layer_outputs=[7])
+
+
+@pytest.mark.parametrize(("precision", "least"), [(ComputePrecision.FLOAT32, 0.9999), (ComputePrecision.INT8, 0.97)])
+def test_the_prepared_model_shows_its_fourth_layer_in_a_graph_of_its_own(precision: ComputePrecision, least: float) -> None:
+    import torch
+
+    prepared = registry.load(None, precision)
+    assert isinstance(prepared, MiddleTokenEncoder)
+    (tokens,) = prepared.encode_middle_tokens(["A bank of the river, and a bank with money"])
+    ids = SentenceTransformersEncoder(BUNDLED_MODEL)._model.tokenizer("A bank of the river, and a bank with money")["input_ids"]
+    with torch.no_grad():
+        model = SentenceTransformersEncoder(BUNDLED_MODEL).get_transformer()
+        states = model(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states[4][0].numpy()
+    cosines = (tokens.rows * states).sum(axis=1) / np.linalg.norm(tokens.rows, axis=1) / np.linalg.norm(states, axis=1)
+    assert cosines.min() >= least
+    assert [list(span) for span in tokens.spans[:3]] == [[0, 0], [0, 1], [2, 6]]
 
 
 def test_a_model_of_another_make_is_refused(tmp_path: Path) -> None:

@@ -95,6 +95,8 @@ class AsyncCollection:
     list_profiles = _run_in_thread(Collection.list_profiles)
     context = _run_in_thread(Collection.context)
     embed = _run_in_thread(Collection.embed)
+    senses = _run_in_thread(Collection.senses)
+    same_sense = _run_in_thread(Collection.same_sense)
 
     # -- reading
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vecsearch.api import arguments
 from vecsearch.api.brought_vectors import BroughtVectors, join_vectors, parse_vectors
 from vecsearch.api.columns import list_values
-from vecsearch.api.recommender import CollectionRecommender
+from vecsearch.api.word_senses import CollectionWords
 from vecsearch.core.checks import check_choice, shorten_repr
 from vecsearch.core.encoder_fields import read_dimension, read_fingerprint, read_name
 from vecsearch.core.errors import (
@@ -65,7 +65,7 @@ class _Change:
         return self.text is not None or self.title is not None or self.vector is not None
 
 
-class CollectionEditor(CollectionRecommender):
+class CollectionEditor(CollectionWords):
     """A collection whose documents are changed."""
 
     _spec: CollectionSpec

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Typ
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.api import arguments
+from vecsearch.api import arguments, question_models
 from vecsearch.api.arguments import SearchOptions
 from vecsearch.api.columns import list_values
 from vecsearch.api.reader import CollectionReader
 from vecsearch.core.checks import check_choice, check_limit, check_query
 from vecsearch.core.encoder_fields import read_dimension, read_max_tokens, read_token_spans
-from vecsearch.core.errors import InputError, StorageError, UnavailableError, UsageError
+from vecsearch.core.errors import InputError, StorageError, UsageError
 from vecsearch.core.results import Hits
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
 from vecsearch.core.types import AnyFusion, AnyMode, AnyPath, Fusion, Mode, Split, Threshold, VectorOrigin, Where, WindowSize
@@ -55,6 +55,7 @@ class SearchKeywords(TypedDict, total=False):
     min_similarity: Threshold | None
     fusion: AnyFusion
     rerank: bool | str
+    about: str | None
     group_by: Literal["document"] | None
     dedupe: bool
     mmr: float | None
@@ -95,6 +96,7 @@ class CollectionSearcher(CollectionReader):
         min_similarity: Threshold | None = None,
         fusion: AnyFusion = Fusion.TMM,
         rerank: bool | str = False,
+        about: str | None = None,
         group_by: Literal["document"] | None = None,
         dedupe: bool = False,
         mmr: float | None = None,
@@ -110,7 +112,8 @@ class CollectionSearcher(CollectionReader):
         vector a row, the answer is a list of Hits, one a query. `vector`, or for many texts a matrix, stands for the text
         wherever vectors are compared, and no model is loaded for it. `mode` is "hybrid", "dense" or "lexical", `fusion` how
         hybrid mode makes one ranking of two. `rerank` scores the best candidates again: True with the model's own token vectors,
-        a name or folder with that cross-encoder.
+        a name or folder with that cross-encoder. `about` is a word of the query: passages that have a form of it come first,
+        those where it means the same before others, and `Hit.word` is its place.
 
         `where` filters by metadata before anything is counted. `min_similarity` is a least similarity, or "auto": the
         collection's own noise floor, below which a chunk is an answer only if it has half of the best possible BM25.
@@ -133,10 +136,11 @@ class CollectionSearcher(CollectionReader):
         if texts is None:
             chosen_mode = Mode.DENSE
         arguments.check_mode(chosen_mode, options, chosen_fusion, has_vector=vector is not None)
-        kind = (matrix is None, chosen_mode, rerank, explain)
+        question_models.check_about(about, has_text=texts is not None, mode=chosen_mode, rerank=rerank)
+        kind = (matrix is None, chosen_mode, rerank, explain, about is None)
         half_life = None if profile is None and half_life is None else _parse_half_life(half_life, profile)
 
-        def prepare(info: CollectionInfo) -> tuple[Any, ResultOptions]:
+        def prepare(info: CollectionInfo) -> tuple[Any, Any, ResultOptions]:
             if matrix is not None:
                 self._check_requested_model(info)
             load = self._bind_encoder(info)
@@ -146,21 +150,24 @@ class CollectionSearcher(CollectionReader):
                 load,
                 self._open_snapshot,
                 tokens=chosen_mode is not Mode.LEXICAL and vector is None,
-                reranker=_load_reranker(rerank, load),
+                reranker=question_models.load_reranker(rerank, load),
                 highlight=highlight,
             )
             dimension, is_loaded = info.encoder.dimension, self._is_loaded(info, kind)
             rows = arguments.embed_queries(texts, matrix, chosen_mode, dimension=dimension, get_encoder=load, is_loaded=is_loaded)
-            return rows, wish
+            words = question_models.read_words_in_questions(about, texts, stemmer=info.stemmer, get_encoder=load)
+            return rows, words or [None] * len(rows), wish
 
-        def answer(snapshot: Snapshot, prepared: tuple[Any, ResultOptions]) -> list[Hits]:
-            rows, wish = prepared
+        def answer(snapshot: Snapshot, prepared: tuple[Any, Any, ResultOptions]) -> list[Hits]:
+            rows, words, wish = prepared
             least, keep_lexical = arguments.resolve_min_similarity(snapshot, options)
             if profile is not None:
                 wish = replace(wish, votes=_load_votes(snapshot, profile, half_life))
             return [
-                engine.search(snapshot, Query(text, row, chosen_mode, options.where, least, keep_lexical, chosen_fusion), wish)
-                for text, row in zip(texts or repeat(None, len(rows)), rows, strict=True)
+                engine.search(
+                    snapshot, Query(text, row, chosen_mode, options.where, least, keep_lexical, chosen_fusion), wish, word
+                )
+                for text, row, word in zip(texts or repeat(None, len(rows)), rows, words, strict=True)
             ]
 
         answers = self._ask(prepare, answer, kind=kind)
@@ -172,6 +179,8 @@ class CollectionSearcher(CollectionReader):
         id: str | None = None,
         text: str | None = None,
         file: AnyPath | None = None,
+        about: str | None = None,
+        wordnet: AnyPath | None = None,
         limit: int = LIMIT_DEFAULT,
         offset: int = 0,
         where: Where | None = None,
@@ -185,9 +194,10 @@ class CollectionSearcher(CollectionReader):
     ) -> Hits:
         """Return the chunks most similar to a stored document (the mean of its chunks; never itself), a text, or a file's text.
 
-        An `id` such as "ID#3" is that chunk of the document, unless a document has that very id. Best first; for the other
-        arguments see `search`. Raises InputError for an unknown id, CollectionNotFoundError, DimensionMismatchError for a text
-        beside vectors of another width that were brought.
+        `about` says what a text that is one word means: a sentence that uses it, or a definition; where WordNet is at hand, see
+        `senses`, a sentence chooses one of its definitions. An `id` such as "ID#3" is that chunk of the document, unless a
+        document has that very id. Best first; for the other arguments see `search`. Raises InputError for an unknown id,
+        CollectionNotFoundError, DimensionMismatchError for a text beside vectors of another width that were brought.
         """
         if (id is not None) + (text is not None) + (file is not None) != 1:
             raise UsageError("similar takes id, text, or file: exactly one of them")
@@ -196,12 +206,16 @@ class CollectionSearcher(CollectionReader):
             window=window, explain=explain,
         )  # fmt: skip
         document = None
+        if about is not None and text is None:
+            raise UsageError("about says what a word means: give the word as text")
         if id is None:
             document = arguments.read_document(Path(file)) if file is not None else arguments.make_text_document(text)
 
         def prepare(info: CollectionInfo) -> tuple[Vector | None, ResultOptions]:
             load = self._bind_encoder(info)
             vector = None if document is None else embed_document(document, load(), info)
+            if about is not None and text is not None:
+                vector = question_models.embed_meant_word(text, about, wordnet, stemmer=info.stemmer, encoder=load())
             return vector, build_result_options(options, info, load, self._open_snapshot, highlight=highlight)
 
         def answer(snapshot: Snapshot, prepared: tuple[Vector | None, ResultOptions]) -> Hits:
@@ -310,20 +324,6 @@ def build_result_options(
         options.diversity, reranker, options.offset, options.window, options.whole_documents, options.explain, token_encoder,
         bool(highlight), reopen,
     )  # fmt: skip
-
-
-def _load_reranker(rerank: bool | str, get_encoder: Callable[[], TextEncoder]) -> Reranker | None:
-    if not rerank:
-        return None
-    from vecsearch.encoders.registry import load_cross_encoder
-    from vecsearch.search.rerank import CrossEncoderReranker, MaxSimReranker
-
-    if isinstance(rerank, str):
-        return CrossEncoderReranker(load_cross_encoder(rerank))
-    encoder = get_encoder()
-    if not isinstance(encoder, TokenEncoder):
-        raise UnavailableError(f"the model {encoder.name} shows no token vectors to rerank with; name a cross-encoder")
-    return MaxSimReranker(encoder)
 
 
 def embed_document(document: ParsedDocument, encoder: TextEncoder, info: CollectionInfo) -> Vector:

@@ -41,8 +41,9 @@ class Explanation:
     """Why a hit stands where it does.
 
     `components`: "dense" (the cosine), "lexical" (BM25), "trigrams" (how the words are spelled, in [0, 1]), "feedback" (the mean
-    cosine to the best few), "word_pairs" (the share of the query's neighbouring words that are neighbours here) and "rerank", as
-    far as they were used.
+    cosine to the best few), "word_pairs" (the share of the query's neighbouring words that are neighbours here), "rerank" and
+    "word" (the cosine of the word that the question is about with itself here, less what all its uses share), as far as they were
+    used.
 
     `sentence`, `tokens` and `remainder` are computed when one of them is first read, which encodes the chunk once more: some
     milliseconds. Reading them raises EncodingError where the encoder fails then.

@@ -50,7 +50,8 @@ class Hit:
     chunk stands in its source, as far as that is known: page, slide, sheet, rows, heading, cell, lines, message, time, member.
     `payload` is what was stored with the document beside its metadata, None for nothing.
     `group_size` is how many further chunks the hit stands for: of its document, or near-duplicates, ranked no lower than the last
-    hit of the answer. `weak`: whether the similarity lies below the collection's noise floor, among that of unrelated texts; None
+    hit of the answer. `word` is where the word that the question is about stands, in the sense that is meant, as far as that was
+    looked at. `weak`: whether the similarity lies below the collection's noise floor, among that of unrelated texts; None
     where there is no similarity, or there are too few documents to know the floor. `window`, `explanation` and `snippet` are
     there when requested.
     """
@@ -72,6 +73,7 @@ class Hit:
     window: ChunkWindow | None = None
     explanation: Explanation | None = None
     snippet: Snippet | None = None
+    word: Span | None = None
 
     def __repr__(self) -> str:
         """Return the id, the score and the beginning of the text."""
@@ -83,7 +85,7 @@ class Hit:
         values = asdict(replace(self, explanation=None)) | {"explanation": self.explanation and self.explanation.to_dict()}
         optional = {
             "payload": self.payload is not None, "group_size": self.group_size, "weak": self.weak is not None,
-            "window": self.window, "explanation": self.explanation, "snippet": self.snippet,
+            "window": self.window, "explanation": self.explanation, "snippet": self.snippet, "word": self.word,
         }  # fmt: skip
         return {key: value for key, value in values.items() if optional.get(key, True)}
 

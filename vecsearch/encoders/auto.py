@@ -87,6 +87,10 @@ class AutoEncoder:
         """Encode the tokens of texts, with the document prompt or the query prompt."""
         return self._engine.encode_tokens(texts, is_query=is_query)
 
+    def encode_middle_tokens(self, texts: Sequence[str]) -> list[TokenRows]:
+        """Encode the tokens of texts as documents, up to a middle layer, where the model runs on a graph that shows one."""
+        return self._engine.encode_middle_tokens(texts)
+
     @lazy_property
     def _engine(self) -> _Engine:
         model = self._onnx(self.compute_precision)

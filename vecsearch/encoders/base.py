@@ -102,6 +102,16 @@ class TokenEncoder(TextEncoder, Protocol):
         ...
 
 
+@runtime_checkable
+class MiddleTokenEncoder(TokenEncoder, Protocol):
+    """An encoder that also shows single tokens half-way, where a word still stands for itself, in the sense that it has here."""
+
+    def encode_middle_tokens(self, texts: Sequence[str]) -> list[TokenRows]:
+        """Return the tokens of each text, cut at the window, encoded as documents, with their rows of a middle layer; of the last
+        layer where the model shows no other."""
+        ...
+
+
 class CrossEncoder(Protocol):
     """Scores a query and a passage together."""
 

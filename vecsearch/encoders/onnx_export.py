@@ -30,7 +30,7 @@ from vecsearch.encoders.export_silence import silence_exporters
 from vecsearch.encoders.file_hashes import write_atomically
 from vecsearch.encoders.model_config import ModelConfig, Pooling
 from vecsearch.encoders.model_files import ComputePrecision, compute_fingerprint
-from vecsearch.encoders.onnx_model import MODEL_FILE, TOKENIZER_FILE, OnnxModel
+from vecsearch.encoders.onnx_model import MIDDLE_FILE, MODEL_FILE, TOKENIZER_FILE, OnnxModel
 from vecsearch.encoders.onnx_session import create_session, load_runtime
 from vecsearch.encoders.quantization import quantize
 from vecsearch.encoders.reference_texts import REFERENCE_TEXTS
@@ -38,6 +38,7 @@ from vecsearch.encoders.reference_texts import REFERENCE_TEXTS
 _USUAL_SECONDS: Final = 20  # that preparing a small model takes
 _RECORD_FILE: Final = "prepared.json"
 _WEIGHTS_FILE: Final = "model.data"
+_INPUT: Final = "input_ids"
 _EXTERNAL_TENSOR_BYTES: Final = 1024  # bytes from which on a tensor lies beside the graph, where ONNX Runtime maps it
 _MIN_COSINE: Final = {ComputePrecision.FLOAT32: 0.9999, ComputePrecision.INT8: 0.98}  # of any sample to the reference …
 _MIN_CORRELATION: Final = {
@@ -74,7 +75,10 @@ class ExportSource(Protocol):
         ...
 
     def write_graph(self, path: Path) -> None:
-        """Write the ONNX graph in 32 bits, `input_ids` (1, tokens) → first output (1, tokens, dimension), its layers fused."""
+        """Write the ONNX graph in 32 bits, `input_ids` (1, tokens) → first output (1, tokens, dimension), its layers fused.
+
+        A second output, where there is one, are the rows of a middle layer.
+        """
         ...
 
     def compute_reference_vectors(self) -> Matrix:
@@ -160,6 +164,7 @@ def _write_model(
                 onnx.load(str(final)), str(folder / MODEL_FILE), save_as_external_data=True, location=_WEIGHTS_FILE,
                 size_threshold=_EXTERNAL_TENSOR_BYTES,
             )  # fmt: skip
+            _split_off_middle(folder)
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
         raise ExportUnsupportedError(f"it cannot be exported ({type(error).__name__}: {str(error).splitlines()[:1]})") from error
     except ImportError as error:
@@ -167,6 +172,21 @@ def _write_model(
     finally:
         for path in (graph, final):
             path.unlink(missing_ok=True)
+
+
+def _split_off_middle(folder: Path) -> None:
+    """Put the layers up to a second output, if there is one, into a graph of their own, over the same file of weights.
+
+    ONNX Runtime computes all of a graph, whichever output is asked for.
+    """
+    import onnx
+    from onnx.utils import Extractor
+
+    model = onnx.load(str(folder / MODEL_FILE), load_external_data=False)
+    if middle := [output.name for output in model.graph.output[1:2]]:
+        onnx.save(Extractor(model).extract_model([_INPUT], middle), str(folder / MIDDLE_FILE))
+        del model.graph.output[1:]
+        onnx.save(model, str(folder / MODEL_FILE))
 
 
 def _find_difference(model: OnnxModel, source: ExportSource, compute_precision: ComputePrecision) -> str | None:

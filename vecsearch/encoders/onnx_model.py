@@ -24,6 +24,7 @@ from vecsearch.encoders.token_counter import TokenCounter
 
 _T = TypeVar("_T")
 MODEL_FILE: Final = "model.onnx"
+MIDDLE_FILE: Final = "middle.onnx"  # the first layers of it, over the same weights; not every model has one
 TOKENIZER_FILE: Final = "tokenizer.json"
 
 
@@ -74,6 +75,15 @@ class OnnxModel:
         prompt = self.config.query_prompt if is_query else self.config.document_prompt
         return self._map_texts(texts, lambda text, session: self._encode_token_rows(prompt, text, session))
 
+    def encode_middle_tokens(self, texts: Sequence[str]) -> list[TokenRows]:
+        """Encode the tokens of texts as documents, up to a middle layer, where the model has that; else all the way."""
+        session = self._middle_session
+        if session is None:
+            return self.encode_tokens(texts)
+        check_usable()
+        _ = self._tokenizer_at_window  # made once, before several threads ask for it
+        return map_parallel(lambda text: self._encode_token_rows(self.config.document_prompt, text, session), texts)
+
     def get_token_ids(self, text: str) -> NDArray[np.int64]:
         """Return the graph's input for a text: shape (1, tokens)."""
         return np.array([self._tokenizer_at_window.encode(text).ids], np.int64)
@@ -119,6 +129,11 @@ class OnnxModel:
     @lazy_property
     def _session(self) -> Any:
         return create_session(str(self._folder / MODEL_FILE), optimized=True)
+
+    @lazy_property
+    def _middle_session(self) -> Any:
+        path = self._folder / MIDDLE_FILE
+        return create_session(str(path), optimized=True) if path.exists() else None
 
     def _get_wide_session(self) -> Any:
         """Return the session for one text at a time; a process that only asks questions has none but this.

@@ -102,6 +102,10 @@ class SentenceTransformersEncoder:
             for text, token_rows in zip(texts, rows, strict=True)
         ]
 
+    def encode_middle_tokens(self, texts: Sequence[str]) -> list[TokenRows]:
+        """Encode the tokens of texts as documents: what lies between the layers of a model is not asked for here."""
+        return self.encode_tokens(texts)
+
     def _compute_token_spans(self, prompt: str, text: str, tokens: int) -> NDArray[np.int64]:
         """Return the character range of each token; an empty one for special ones, the prompt's, and where that is not known."""
         if self._tokenizer is None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.encoder_fields import read_dimension
 from vecsearch.core.errors import EncodingError, InputError, StorageError, UnavailableError
-from vecsearch.encoders.base import Encoder, Matrix, TextEncoder, TokenEncoder, TokenRows
+from vecsearch.encoders.base import Encoder, Matrix, MiddleTokenEncoder, TextEncoder, TokenEncoder, TokenRows
 
 Vector: TypeAlias = NDArray[np.float32]
 Encode: TypeAlias = Callable[[Sequence[str]], Any]
@@ -178,7 +178,17 @@ def encode_documents(encoder: TextEncoder, texts: Sequence[str], name: Callable[
 
 def encode_tokens(encoder: TokenEncoder, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
     """Return the token rows of each text. Raises EncodingError where they are not what the encoder says."""
-    tokens = list(encoder.encode_tokens(texts, is_query=is_query))
+    return _check_tokens(encoder, texts, list(encoder.encode_tokens(texts, is_query=is_query)))
+
+
+def encode_middle_tokens(encoder: TokenEncoder, texts: Sequence[str]) -> list[TokenRows]:
+    """Return the token rows of a middle layer where the encoder shows one, else of the last. Raises EncodingError."""
+    if isinstance(encoder, MiddleTokenEncoder):
+        return _check_tokens(encoder, texts, list(encoder.encode_middle_tokens(texts)))
+    return encode_tokens(encoder, texts)
+
+
+def _check_tokens(encoder: TokenEncoder, texts: Sequence[str], tokens: list[TokenRows]) -> list[TokenRows]:
     if len(tokens) != len(texts):
         raise EncodingError(f"the model {encoder.name} gives the tokens of {len(tokens):,} texts for {len(texts):,}")
     for text, of_text in zip(texts, tokens, strict=True):

@@ -19,7 +19,7 @@ import numpy as np
 from vecsearch.core.explanations import ComponentScore, Explanation
 from vecsearch.core.results import ChunkWindow, Hit, Hits, QueryProfile
 from vecsearch.core.settings import RERANK_DEPTH
-from vecsearch.core.types import ChunkId
+from vecsearch.core.types import ChunkId, Span
 from vecsearch.encoders.base import TokenEncoder
 from vecsearch.search.boosting import Boost
 from vecsearch.search.diversify import DiversityOptions, SelectedHit, diversify
@@ -31,6 +31,7 @@ from vecsearch.stores.noise_floor import get_noise_floor
 
 if TYPE_CHECKING:
     from vecsearch.search.rerank import Reranker
+    from vecsearch.search.word_sense import WordInQuestion
 
 Ranker: TypeAlias = Callable[[ChunkSet | None, int], Ranking]  # (chunks that may be found, how many) → ranking
 
@@ -64,8 +65,12 @@ class _StageTimer:
         self._last = now
 
 
-def search(snapshot: Snapshot, query: Query, options: ResultOptions) -> Hits:
-    """Return up to `limit` hits, best first; ties go to the chunk stored first."""
+def search(snapshot: Snapshot, query: Query, options: ResultOptions, about: WordInQuestion | None = None) -> Hits:
+    """Return up to `limit` hits, best first; ties go to the chunk stored first. `about`: passages with this word come first."""
+    if about is not None:
+        from vecsearch.search.word_sense import WordSenseRanker
+
+        return build_answer(snapshot, query, options, WordSenseRanker(snapshot, query, about).rank)
     return build_answer(snapshot, query, options, lambda within, depth: retrieve(snapshot, query, within=within, depth=depth))
 
 
@@ -98,6 +103,8 @@ def build_answer(snapshot: Snapshot, query: Query, options: ResultOptions, rank:
     ids = chosen.ids.tolist()
     hits = snapshot.load_hits(chosen, ranking.similarities.look_up(chosen.ids) if len(ranking.similarities) else None)
     hits = [replace(hit, group_size=of.group_size) if of.group_size else hit for hit, of in zip(hits, selected, strict=True)]
+    if ranking.words:
+        hits = [_add_word(hit, ranking.words.get(chunk)) for hit, chunk in zip(hits, ids, strict=True)]
     floor = get_noise_floor(snapshot) if any(hit.similarity is not None for hit in hits) else None
     hits = [hit if (weak := _is_weak(hit, floor)) is None else replace(hit, weak=weak) for hit in hits]
     if options.window or options.whole_documents:
@@ -115,6 +122,10 @@ def build_answer(snapshot: Snapshot, query: Query, options: ResultOptions, rank:
     profile = QueryProfile(ranking.access, chunks, matching, len(ranking.ranked), query.min_similarity, timer.timings_ms, floor)
     reason = None if hits else _find_reason(snapshot, query, options, ranking, profile, left_out=len(all_selected))
     return Hits(hits, profile, snapshot.info.pending_vectors, reason)
+
+
+def _add_word(hit: Hit, place: Span | None) -> Hit:
+    return hit if place is None else replace(hit, word=Span(hit.start + place.start, hit.start + place.end))
 
 
 def _find_reason(
@@ -205,6 +216,7 @@ def _collect_components(ids: Sequence[ChunkId], ranking: Ranking) -> list[dict[s
         "feedback": ranking.by_feedback,
         "word_pairs": ranking.by_word_pairs,
         "rerank": ranking.reranked,
+        "word": ranking.by_word,
     }
     sides |= {name: (scored.sort_by_id(), scored.ids) for name, scored in best.items()}
     components: list[dict[str, ComponentScore]] = [{} for _ in ids]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
@@ -20,7 +20,7 @@ from vecsearch.core.settings import (
     TRIGRAM_WEIGHT,
     WORD_PAIR_WEIGHT,
 )
-from vecsearch.core.types import Fusion, Mode
+from vecsearch.core.types import ChunkId, Fusion, Mode, Span
 from vecsearch.search.feedback import score_feedback
 from vecsearch.search.fusion import FUSIONS, Candidates, compute_share_limit, dense_weight
 from vecsearch.search.spelling import read_beginnings, score_trigrams, score_word_pairs
@@ -72,8 +72,9 @@ class Ranking:
     """Chunks best first, and what each component says: cosines of all but in lexical mode, BM25 of all that hold a term.
 
     `similarities` and `bm25` are by ascending id. `dense` and `lexical` are the ids that each side has found, in its order;
-    `by_trigrams`, `by_feedback`, `by_word_pairs` and `reranked` the best as their trigrams, feedback, neighbouring words and the
-    reranker have them. `complete`: there is no further chunk. `access`: how the vectors were read.
+    `by_trigrams`, `by_feedback`, `by_word_pairs`, `reranked` and `by_word` the best as their trigrams, feedback, neighbouring
+    words, the reranker and the meaning of a word have them; `words` is where that word stands in a chunk's text. `complete`:
+    there is no further chunk. `access`: how the vectors were read.
     """
 
     ranked: ScoredChunks
@@ -87,6 +88,8 @@ class Ranking:
     by_feedback: ScoredChunks = NO_CHUNKS
     by_word_pairs: ScoredChunks = NO_CHUNKS
     reranked: ScoredChunks = NO_CHUNKS
+    by_word: ScoredChunks = NO_CHUNKS
+    words: Mapping[ChunkId, Span] = field(default_factory=dict)
 
     @property
     def top(self) -> ScoredChunks:
@@ -96,9 +99,14 @@ class Ranking:
     def reorder(self, scores: Scores) -> Ranking:
         """Return the ranking with new scores of the top; ties go to the lower id, and the others follow, moved below them all."""
         best, others = ScoredChunks.rank(self.top.ids, scores), self.ranked[RERANK_DEPTH:]
-        last = best.scores[-1]
-        moved = np.minimum(others.scores + (last - self.top.scores[-1]), np.nextafter(last, -np.inf))  # a tie would go by id
-        return replace(self, ranked=ScoredChunks(np.concatenate([best.ids, others.ids]), np.concatenate([best.scores, moved])))
+        return replace(self, ranked=follow(best, others, self.top.scores[-1]))
+
+
+def follow(best: ScoredChunks, others: ScoredChunks, before: float) -> ScoredChunks:
+    """Return the best and then the others, moved below them all: as far as the last of the best moved from its score `before`."""
+    last = best.scores[-1]
+    moved = np.minimum(others.scores + (last - before), np.nextafter(last, -np.inf))  # a tie would go by id
+    return ScoredChunks(np.concatenate([best.ids, others.ids]), np.concatenate([best.scores, moved]))
 
 
 def retrieve(snapshot: Snapshot, query: Query, *, within: ChunkSet | None, depth: int) -> Ranking:
@@ -146,7 +154,7 @@ def _retrieve_hybrid(snapshot: Snapshot, query: Query, within: ChunkSet | None, 
     unseen_bm25, is_extended = _find_unseen_share(matches, depth), False  # the most that a chunk has that was not shown
     some_lack = snapshot.info.lacks_vectors  # a vector: their cosine counts 0
     while True:
-        ranking = _fuse(query, near, matches, _collect_candidates(snapshot, query, near, matches, known))
+        ranking = fuse(query, near, matches, _collect_candidates(snapshot, query, near, matches, known))
         if query.fusion is not Fusion.TMM:
             return ranking
         similarity = _limit_unseen_cosine(near, some_lack=some_lack)
@@ -218,9 +226,9 @@ def _collect_candidates(
     )
 
 
-def _fuse(query: Query, near: VectorHits, matches: LexicalHits, candidates: Candidates) -> Ranking:
+def fuse(query: Query, near: VectorHits, matches: LexicalHits, candidates: Candidates) -> Ranking:
     """Return one ranking of what both sides have found, without the chunks that are no answer."""
-    has_vector, answers = ~np.isnan(candidates.cosine), _find_answers(query, candidates)
+    has_vector, answers = ~np.isnan(candidates.cosine), find_answers(query, candidates)
     scores = FUSIONS[query.fusion](replace(candidates, cosine=np.where(has_vector, candidates.cosine, 0.0)))
     holds = candidates.bm25 > 0
     return Ranking(
@@ -284,7 +292,7 @@ def _is_out_of_reach(query: Query, similarity: float, bm25_share: float) -> bool
     return bm25_share < MIN_BM25_SHARE or not query.keep_lexical
 
 
-def _find_answers(query: Query, candidates: Candidates) -> slice | NDArray[np.bool_]:
+def find_answers(query: Query, candidates: Candidates) -> slice | NDArray[np.bool_]:
     """Return which of the candidates are answers."""
     if query.min_similarity is None:
         return slice(None)

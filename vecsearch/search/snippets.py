@@ -82,7 +82,7 @@ class _SnippetSentence:
 
 
 def find_snippets(hits: Sequence[Hit], terms: QueryTerms, stemmer: str) -> list[Snippet]:
-    """Return what to show of each hit: the sentence that holds most of the terms.
+    """Return what to show of each hit: the sentence of the word that was asked about, else that which holds most of the terms.
 
     Each token of the answer is looked at once, and where it stands only in what is shown: ten long chunks take 3 ms.
     """
@@ -106,12 +106,17 @@ class _SnippetFinder:
 
     def _find(self, hit: Hit, sentences: Sequence[_SnippetSentence]) -> Snippet:
         text, headings, spans = hit.text, _list_headings(hit), [sentence.span for sentence in sentences]
-        best = self._find_best(text, sentences, headings)
+        word = None if hit.word is None else Span(hit.word.start - hit.start, hit.word.end - hit.start)
+        best = _find_sentence_of(word, spans)
+        if best is None:
+            best = self._find_best(text, sentences, headings)
         span = _extend(text, spans, best, headings)
         matches = _locate_matches(text, span, self._matching, self._analyzer)
+        if word is not None and word not in matches:
+            matches = sorted([*matches, word], key=lambda match: match.start)
         sentence = spans[best]
         if sentence.end - sentence.start > _LENGTH:
-            span, matches = _cut_long_sentence(text, sentence, matches)
+            span, matches = _cut_long_sentence(text, sentence, matches, word)
         return Snippet(
             text[span.start : span.end],
             hit.start + span.start,
@@ -141,6 +146,12 @@ class _SnippetFinder:
             tokens = [[sentence.tokens for sentence in sentences] for sentences in self._sentences]
             self._words = AnswerWords(tokens, self._analyzer, load_function_words(self._stemmer))
         return self._words
+
+
+def _find_sentence_of(word: Span | None, sentences: Sequence[Span]) -> int | None:
+    if word is None:
+        return None
+    return next((n for n, sentence in enumerate(sentences) if sentence.start <= word.start < sentence.end), None)
 
 
 def _find_matching(tokens: set[str], terms: QueryTerms, analyzer: Analyzer) -> _Matching:
@@ -222,9 +233,10 @@ def _list_matching_parts(span: Span, token: str, analysis: TokenAnalysis, found:
             start = None
 
 
-def _cut_long_sentence(text: str, sentence: Span, matches: Sequence[Span]) -> tuple[Span, list[Span]]:
-    """Return the part of a long sentence, or of a long line, that begins a little before its first match."""
-    first = next((match.start for match in matches if match.start >= sentence.start), sentence.start)
+def _cut_long_sentence(text: str, sentence: Span, matches: Sequence[Span], word: Span | None) -> tuple[Span, list[Span]]:
+    """Return the part of a long sentence, or of a long line, that begins a little before the word, else its first match."""
+    meant = matches if word is None else [word]
+    first = next((match.start for match in meant if match.start >= sentence.start), sentence.start)
     start = sentence.start
     if first - sentence.start > _LENGTH // 2:
         word = _WORD_START.search(text, max(sentence.start, first - _LEAD_LENGTH), first)

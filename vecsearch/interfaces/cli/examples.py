@@ -15,8 +15,16 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "delete": ("vecsearch delete old.md", "vecsearch delete --where 'year<2020' --dry-run"),
     "optimize": ("vecsearch optimize", "vecsearch optimize --full -c papers"),
     "reembed": ("vecsearch reembed --model ./my-model -c papers", "vecsearch reembed"),
-    "search": ("vecsearch search birds that migrate", "vecsearch search '\"exact words\"' --where 'year>=2020' -n 5"),
-    "similar": ("vecsearch similar --id heron.md", "vecsearch similar --text 'a bird in the reeds'"),
+    "search": (
+        "vecsearch search birds that migrate",
+        "vecsearch search '\"exact words\"' --where 'year>=2020' -n 5",
+        "vecsearch search 'open an account at a bank' --about bank",
+    ),
+    "similar": (
+        "vecsearch similar --id heron.md",
+        "vecsearch similar --text 'a bird in the reeds'",
+        "vecsearch similar bank --about 'he fished from the bank' -c words",
+    ),
     "open": ("vecsearch open 2", "vecsearch open notes/heron.md:12"),
     "recommend": (
         "vecsearch recommend --positive heron.md --negative crane.md",
@@ -31,6 +39,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "profile delete": ("vecsearch profile delete ann", "vecsearch profile delete ann --yes"),
     "profile export": ("vecsearch profile export ann", "vecsearch profile export > profiles.jsonl"),
     "context": ("vecsearch context how do herons hunt", "vecsearch context where do they nest --max-tokens 500"),
+    "senses": ("vecsearch senses bank", "vecsearch senses bank --wordnet ~/wordnet --json"),
     "eval": ("vecsearch eval ./my-dataset", "vecsearch eval ./my-dataset --mode lexical"),
     "get": ("vecsearch get heron.md:12", "vecsearch get --where author=Ada --json"),
     "ls": ("vecsearch ls", "vecsearch ls --failed"),

@@ -84,7 +84,7 @@ def _print_to_stderr(line: str) -> None:
 
 _SECTIONS: Final = {
     "Store documents": ("index", "watch", "roots", "delete", "import"),
-    "Search": ("search", "similar", "recommend", "context", "open", "profile", "eval"),
+    "Search": ("search", "similar", "recommend", "context", "senses", "open", "profile", "eval"),
     "Look at what is stored": ("ls", "get", "facets", "status", "collections", "models", "inspect", "map"),
     "Maintain": ("doctor", "optimize", "reembed", "backup", "restore", "export"),
     "Help": ("help", "completion"),
@@ -210,6 +210,7 @@ for _command in (
     search_commands.similar,
     search_commands.recommend,
     search_commands.context,
+    LazyCommand("senses", "senses_command"),
     LazyCommand("open", "open_command"),
     LazyCommand("profile", "profile_commands"),
     LazyCommand("eval", "eval_commands"),

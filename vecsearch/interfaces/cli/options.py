@@ -320,6 +320,14 @@ def add_rerank_option(command: _F) -> _F:
     )(command)  # fmt: skip
 
 
+about_option = click.option("--about", metavar="WORD", help="A word of QUERY: passages where it means the same come first.")
+
+
+wordnet_option = click.option(
+    "--wordnet", metavar="DIR", type=FOLDER, help="The folder of WordNet's files.  [default: /usr/share/wordnet, if it is there]"
+)
+
+
 def parse_rerank_option(value: str | None) -> bool | str:
     """Return the value of --rerank as `Collection.search` takes it."""
     return value if value else value is not None

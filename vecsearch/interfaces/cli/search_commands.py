@@ -19,6 +19,7 @@ from vecsearch.interfaces.cli.handles import ask_with_handles
 from vecsearch.interfaces.cli.optional_values import OptionalValueCommand
 from vecsearch.interfaces.cli.options import (
     CliContext,
+    about_option,
     add_common_options,
     add_rerank_option,
     add_search_options,
@@ -27,6 +28,7 @@ from vecsearch.interfaces.cli.options import (
     min_similarity_option,
     mode_option,
     parse_rerank_option,
+    wordnet_option,
 )
 from vecsearch.interfaces.rendering import packed_context
 
@@ -48,6 +50,7 @@ def add_profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("query", nargs=-1, required=True, metavar="QUERY")
 @mode_option
 @add_search_options
+@about_option
 @add_rerank_option
 @fusion_option
 @add_profile_options
@@ -55,8 +58,8 @@ def add_profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @add_common_options
 @add_display_options
 def search(
-    options: CliContext, query: Sequence[str], mode: AnyMode, fusion: AnyFusion, rerank: str | None, exit_status: bool,
-    display: Display, **search_options: Any,
+    options: CliContext, query: Sequence[str], mode: AnyMode, about: str | None, fusion: AnyFusion, rerank: str | None,
+    exit_status: bool, display: Display, **search_options: Any,
 ) -> int:  # fmt: skip
     """Find the passages that answer QUERY, by meaning and by terms.
 
@@ -65,7 +68,8 @@ def search(
     """
     text, arguments = " ".join(query), _parse_search_options(search_options, display)
     with options.open_for_reading() as collection:
-        hits = collection.search(text, mode=mode, fusion=fusion, rerank=parse_rerank_option(rerank), **arguments)
+        wish = parse_rerank_option(rerank)
+        hits = collection.search(text, mode=mode, about=about, fusion=fusion, rerank=wish, **arguments)
         total = display.count_total(collection, hits, arguments["where"])
         show_hits(options, display, hits, query=text, mode=mode, total=total)
     return int(exit_status and not hits)
@@ -79,19 +83,24 @@ def search(
 )  # fmt: skip
 @click.option("--text", metavar="TEXT", help="Similar to a text.")
 @click.option("--file", "file", metavar="FILE", type=FILE, help="Similar to the text of a file.")
+@click.option("--about", metavar="TEXT", help="What a word means, THING or --text: a sentence that uses it, or its definition.")
+@wordnet_option
 @add_search_options
 @exit_status_option
 @add_common_options
 @add_display_options
 def similar(
-    options: CliContext, thing: Sequence[str], identifier: str | None, text: str | None, file: str | None, exit_status: bool,
-    display: Display, **search_options: Any,
+    options: CliContext, thing: Sequence[str], identifier: str | None, text: str | None, file: str | None, about: str | None,
+    wordnet: str | None, exit_status: bool, display: Display, **search_options: Any,
 ) -> int:  # fmt: skip
     """Find passages similar to THING: the id of a document, else a file, else a text."""
     example: dict[str, Any] = {"id": identifier, "text": text, "file": file}
     if bool(thing) + sum(value is not None for value in example.values()) != 1:
         raise click.UsageError("Give one of THING, --id, --text or --file.")
     words, arguments = " ".join(thing) if thing else None, _parse_search_options(search_options, display)
+    if about is not None:
+        example, words = {**example, "text": text if words is None else words}, None
+        arguments |= {"about": about, "wordnet": wordnet}
     with options.open_for_reading() as collection:
 
         def ask(**of: Any) -> Hits:

@@ -1,0 +1,133 @@
+"""What the meaning of a word in its context is worth.
+
+    python -m benchmarks.word_senses passages ../shared/data/coarsewsd20_retrieval
+
+- passages: nDCG@10 of questions whose right passages have a word of theirs in the same sense: as they are, with the passages
+  first that have the word, and with `about`; for all words, and for either half of them. FOLDER is in the layout of BEIR, with a
+  senses.tsv (id, word, sense). Then the time that `about` takes beside a plain search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+import vecsearch
+from benchmarks.corpus import DATA_FOLDER
+from vecsearch.api.collection import Collection
+from vecsearch.core.errors import UsageError
+from vecsearch.core.settings import RERANK_DEPTH, WORD_WEIGHT
+from vecsearch.encoders.base import MiddleTokenEncoder, TextEncoder, TokenRows
+from vecsearch.evaluation.cache import CachedCollection
+from vecsearch.evaluation.datasets import Dataset, read_judgements
+from vecsearch.evaluation.measures import Measure, compute_interval, compute_measures
+from vecsearch.search import word_sense
+
+TIMED = 40  # questions
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    passages = commands.add_parser("passages")
+    passages.add_argument("folder", type=Path, nargs="?", default=DATA_FOLDER / "coarsewsd20_retrieval")
+    passages.set_defaults(run=lambda options: measure_passages(options.folder))
+    options = parser.parse_args()
+    options.run(options)
+
+
+def measure_passages(folder: Path) -> None:
+    dataset = Dataset.from_folder(folder)
+    judgements, cached = read_judgements(dataset.queries, dataset.qrels), CachedCollection.from_dataset(dataset)
+    words = read_words(folder / "senses.tsv")
+    if not cached.is_whole:
+        cached.index()
+    with vecsearch.open(cached.folder, model=RememberingEncoder(cached.encoder), readonly=True) as collection:
+        print(f"{'':24}{'all':>8}{'':16}{'one half':>10}{'other half':>12}")
+        for label, weight in (("word not told", None), ("has the word", 0.0), ("means the same", WORD_WEIGHT)):
+            show_ndcg(label, rank_passages(collection, judgements.queries, words, weight), judgements.qrels, words)
+    with cached.open_for_reading() as collection:
+        measure_time(collection, judgements.queries, words)
+
+
+class RememberingEncoder:
+    """An encoder that reads no passage twice: most of them stand in the answers to many questions."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+        self._known: dict[str, TokenRows] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    def encode_middle_tokens(self, texts: Sequence[str]) -> list[TokenRows]:
+        assert isinstance(self._encoder, MiddleTokenEncoder)
+        new = list(dict.fromkeys(text for text in texts if text not in self._known))
+        self._known.update(zip(new, self._encoder.encode_middle_tokens(new), strict=True))
+        return [self._known[text] for text in texts]
+
+
+def read_words(file: Path) -> dict[str, str]:
+    """Return the word that each question and passage is about."""
+    with file.open(encoding="utf-8") as lines:
+        return {row["id"]: row["word"] for row in csv.DictReader(lines, delimiter="\t")}
+
+
+def rank_passages(
+    collection: Collection, queries: Mapping[str, str], words: Mapping[str, str], weight: float | None
+) -> dict[str, list[str]]:
+    """Return the passages of each question, best first; a question that lacks its word, misspelt, is asked without it."""
+    rankings = {}
+    with patch.object(word_sense, "WORD_WEIGHT", weight or 0.0):
+        for query, text in queries.items():
+            about = None if weight is None else words[query]
+            try:
+                hits = collection.search(text, about=about, limit=100, group_by="document")
+            except UsageError:
+                hits = collection.search(text, limit=100, group_by="document")
+            rankings[query] = [hit.id for hit in hits]
+    return rankings
+
+
+def show_ndcg(
+    label: str, rankings: Mapping[str, Sequence[str]], qrels: Mapping[str, Mapping[str, int]], words: Mapping[str, str]
+) -> None:
+    values = compute_measures({query: qrels[query] for query in rankings}, rankings)
+    half = set(sorted({words[query] for query in rankings})[::2])
+    sides = defaultdict(list)
+    for query, measured in values.items():
+        for side in ("all", words[query] in half):
+            sides[side].append(measured[Measure.NDCG])
+    every = np.array(sides["all"])
+    low, high = compute_interval(every)
+    halves = f"{np.mean(sides[True]):10.3f}{np.mean(sides[False]):12.3f}"
+    print(f"{label:24}{every.mean():8.3f} [{low:.3f}, {high:.3f}]{halves}", flush=True)
+
+
+def measure_time(collection: Collection, queries: Mapping[str, str], words: Mapping[str, str]) -> None:
+    """Print the median of what `about` adds to a search, plain and with it in turn, by the clock and of computing."""
+    added, computed = [], []
+    for query in list(queries)[:: max(1, len(queries) // TIMED)]:
+        if words[query] not in queries[query].split():
+            continue
+        moments, works = [perf_counter()], [process_time()]
+        for about in (None, words[query]):
+            collection.search(queries[query], about=about)
+            moments.append(perf_counter())
+            works.append(process_time())
+        added.append(moments[2] - moments[1] - (moments[1] - moments[0]))
+        computed.append(works[2] - works[1] - (works[1] - works[0]))
+    times = " ms, of computing ".join(f"{1000 * float(np.median(taken)):.0f}" for taken in (added, computed))
+    print(f"about adds {times} ms on all cores together, for {RERANK_DEPTH} passages")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""A question says which of its words it is about: passages where the word means the same come first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vecsearch
+from benchmarks.word_senses import rank_passages, read_words
+from tests.conftest import CommandResult
+from tests.fakes import FakeEncoder
+from vecsearch.core.errors import UnavailableError, UsageError
+from vecsearch.core.settings import WORD_WEIGHT
+from vecsearch.encoders.base import TextEncoder, TokenEncoder, TokenRows
+from vecsearch.evaluation import CachedCollection, Dataset, Measure, read_judgements
+from vecsearch.evaluation.measures import compute_measures
+from vecsearch.search.word_sense import find_occurrences
+from vecsearch.text.sought_word import SoughtWord
+
+FASHION = {
+    "catwalk": "Each model on the catwalk wore a silk dress by the young designer.",
+    "agency": "The agency signed a new model after seeing her photographs in a magazine.",
+    "posing": "Models posed for the painter in long gowns.",
+}
+MACHINE = {
+    "network": "The model was trained on a million sentences and predicts the next word.",
+    "weather": "Two models of the atmosphere agree about the storm of next week.",
+    "economy": "An economic model explains prices by supply and demand.",
+}
+OTHER = {"cats": "A cat sleeps on the oven.", "gown": "A gown from Paris was shown on the runway.", "sea": "The sea is rough."}
+QUESTION = "the model walked down the runway in a red gown"
+
+
+@pytest.fixture(scope="module")
+def passages(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
+    collection = vecsearch.open(tmp_path_factory.mktemp("senses") / "a.vec")
+    texts = MACHINE | OTHER | FASHION
+    collection.add(list(texts.values()), ids=list(texts), metadatas=[{"other": id in OTHER} for id in texts])
+    return collection
+
+
+def list_ids(hits: Sequence[vecsearch.Hit]) -> list[str]:
+    return [hit.id for hit in hits]
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense"])
+def test_the_sense_that_is_meant_comes_first_then_the_word_then_all_else(passages: vecsearch.Collection, mode: str) -> None:
+    told = list_ids(passages.search(QUESTION, about="model", mode=mode, limit=9))
+    assert set(told[:3]) == set(FASHION)
+    assert set(told[3:6]) == set(MACHINE)
+    assert told[6] == "gown"
+    untold = list_ids(passages.search(QUESTION, mode=mode, limit=9))
+    assert untold[0] == "gown"
+    assert sorted(told) == sorted(untold)
+    scores = [hit.score for hit in passages.search(QUESTION, about="model", mode=mode, limit=9)]
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == len(scores)
+
+
+def test_the_other_sense_is_found_by_another_question(passages: vecsearch.Collection) -> None:
+    hits = passages.search("a model that forecasts rain from measurements", about="model", limit=3)
+    assert set(list_ids(hits)) == set(MACHINE)
+
+
+def test_each_hit_says_where_the_word_stands_and_what_it_brings(passages: vecsearch.Collection) -> None:
+    hits = passages.search(QUESTION, about="models", limit=9, explain=True, highlight=True)
+    for hit in hits[:6]:
+        assert hit.word is not None
+        assert hit.snippet is not None
+        assert hit.text[hit.word.start : hit.word.end].lower() in ("model", "models", "modelled")
+        assert hit.snippet.start <= hit.word.start < hit.snippet.end
+    parts = [hit.explanation.components.get("word") for hit in hits if hit.explanation]
+    assert {part.rank for part in parts[:6] if part} == {1, 2, 3, 4, 5, 6}
+    assert [(hit.word, part) for hit, part in zip(hits[6:], parts[6:], strict=True)] == [(None, None)] * 3
+    assert "word" in hits[0].to_dict()
+    assert "word" not in hits[-1].to_dict()
+
+
+def test_all_that_match_come_back_whatever_the_filter_and_the_page(passages: vecsearch.Collection) -> None:
+    every = list_ids(passages.search(QUESTION, about="model", limit=9))
+    pages = [passages.search(QUESTION, about="model", limit=2, offset=offset) for offset in range(0, 10, 2)]
+    assert [id for page in pages for id in list_ids(page)] == every
+    others = passages.search(QUESTION, about="model", where={"other": True}, limit=9)
+    assert list_ids(others)[0] == "gown"
+    assert len(others) == len(OTHER)
+    near = passages.search(QUESTION, about="model", mode="dense", min_similarity=0.3, limit=9)
+    assert list_ids(near) == [id for id in list_ids(passages.search(QUESTION, about="model", mode="dense", limit=9)) if
+                              id in list_ids(near)]  # fmt: skip
+    assert 0 < len(near) < 9
+    assert all(hit.similarity is not None and hit.similarity >= 0.3 for hit in near)
+
+
+def test_many_questions_are_about_one_word_each_in_its_sense(passages: vecsearch.Collection) -> None:
+    fashion, machine = passages.search([QUESTION, "training a language model"], about="model", limit=3)
+    assert set(list_ids(fashion)) == set(FASHION)
+    assert set(list_ids(machine)[:2]) < set(MACHINE)
+
+
+@pytest.mark.parametrize(
+    ("query", "options", "message"),
+    [
+        (QUESTION, {"about": "cat"}, r"'cat' is no word of the question, nor a form of one; .*: the, model, walked, down,"),
+        (QUESTION, {"about": "red gown"}, "a single word was expected, such as 'model', got 'red gown'"),
+        (QUESTION, {"about": "model", "mode": "lexical"}, "leave about or the mode out"),
+        (QUESTION, {"about": "model", "rerank": True}, "leave one of them out"),
+        (np.ones(384), {"about": "model"}, "give the question as a text"),
+        (["a model", "a dress"], {"about": "model"}, r"is no word of the question, .*: a, dress"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(
+    passages: vecsearch.Collection, query: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        passages.search(query, **options)
+
+
+def test_a_word_behind_the_window_is_encoded_with_what_stands_around_it(encoder: TextEncoder) -> None:
+    assert isinstance(encoder, TokenEncoder)
+    word, sentence = SoughtWord.parse("model", "en"), FASHION["catwalk"]
+    padding = "Rain fell on the hills. " * 200
+    (alone,), late = find_occurrences(encoder, word, [sentence, f"{padding}{sentence} {padding}{MACHINE['network']}"])
+    assert [occurrence.span.start for occurrence in late] == [len(padding) + 5, 2 * len(padding) + len(sentence) + 5]
+    assert late[0].vector @ alone.vector > 0.7
+    assert late[1].vector @ alone.vector < late[0].vector @ alone.vector - 0.05
+
+
+def test_a_model_without_a_middle_layer_answers_by_its_last(tmp_path: Path, encoder: TextEncoder) -> None:
+    with vecsearch.open(tmp_path / "x.vec", model=LastLayer(encoder)) as collection:
+        collection.add(list((MACHINE | FASHION).values()), ids=list(MACHINE | FASHION))
+        assert set(list_ids(collection.search(QUESTION, about="model", limit=2))) < set(FASHION)
+
+
+def test_a_model_that_shows_no_tokens_says_so(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "x.vec", model=FakeEncoder()) as collection:
+        collection.add(["a model"])
+        with pytest.raises(UnavailableError, match="shows no token vectors to tell what a word means; leave about out"):
+            collection.search("the model", about="model")
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "found"),
+    [
+        ("model", "Models, re-modelled and a model-based car", ["Models", "modelled", "model"]),
+        ("C++", "C, C++ and C#", ["C++"]),
+        ("模型", "这个模型很大，模型", ["模型", "模型"]),
+        ("café", "two cafes", ["cafes"]),
+        ("Go", "It went on, and goes on", ["went", "goes"]),
+    ],
+)
+def test_forms_of_a_word_are_found_where_they_stand(word: str, text: str, found: list[str]) -> None:
+    assert [text[span.start : span.end] for span in SoughtWord.parse(word, "en").find(text)] == found
+
+
+def test_the_shell_asks_about_a_word(shell: Callable[..., CommandResult]) -> None:
+    lines = "".join(f'{{"id": "{id}", "text": "{text}"}}\n' for id, text in (MACHINE | OTHER | FASHION).items())
+    assert shell("index", "-", stdin=lines.encode()).status == 0
+    answer = shell("search", QUESTION, "--about", "model", "-n", 3, "--format", "jsonl")
+    assert all(id in answer.out for id in FASHION)
+    explained = shell("search", QUESTION, "--about", "model", "--explain")
+    assert "· word 0." in explained.out
+    wrong = shell("search", QUESTION, "--about", "cat")
+    assert (wrong.status, wrong.out) == (2, "")
+    assert "Error: 'cat' is no word of the question" in wrong.err
+
+
+@pytest.mark.slow
+def test_the_right_sense_is_found_on_coarsewsd20(shared: Callable[[str], Path]) -> None:
+    folder = shared("coarsewsd20_retrieval")
+    dataset = Dataset.from_folder(folder)
+    judgements, cached = read_judgements(dataset.queries, dataset.qrels), CachedCollection.from_dataset(dataset)
+    if not cached.is_whole:
+        cached.index()
+    with cached.open_for_reading() as collection:
+        rankings = rank_passages(collection, judgements.queries, read_words(folder / "senses.tsv"), WORD_WEIGHT)
+    values = compute_measures(judgements.qrels, rankings).values()
+    assert sum(of_query[Measure.NDCG] for of_query in values) / len(values) >= 0.87
+
+
+class LastLayer:
+    """The real encoder, of which only the last layer is seen."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.name, self.dimension, self.fingerprint = "last-layer", encoder.dimension, "last-layer-1"
+        self.max_tokens, self.pools_by_mean, self._encoder = encoder.max_tokens, True, encoder
+        self.token_spans, self.encode_documents, self.encode_queries = (
+            encoder.token_spans, encoder.encode_documents, encoder.encode_queries
+        )  # fmt: skip
+
+    def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:
+        assert isinstance(self._encoder, TokenEncoder)
+        return self._encoder.encode_tokens(texts, is_query=is_query)

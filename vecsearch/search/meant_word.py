@@ -1,0 +1,49 @@
+"""The vector of a word as it is meant: by a sentence that has it, or by a definition. What is near to it in a list of words?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from vecsearch.core.errors import EncodingError
+from vecsearch.core.senses import Sense
+from vecsearch.encoders.base import TokenEncoder
+from vecsearch.encoders.unit_vectors import encode_documents, encode_tokens
+from vecsearch.search.sense_choice import read_uses, score_senses
+from vecsearch.search.word_sense import Vector, normalize, place_windows, pool_tokens
+from vecsearch.text.sought_word import SoughtWord
+
+_BARE_WEIGHT: Final = 0.3  # of the word alone; what it means has the rest
+
+
+def embed_meant_word(word: SoughtWord, about: str, senses: Sequence[Sense], encoder: TokenEncoder) -> Vector:
+    """Return a unit vector. `about` is a sentence with a form of the word, or else its definition.
+
+    Beside the word alone, a definition counts, or the word's vector in the sentence, in the last layer, where it is compared with
+    whole texts. Of the `senses`, meanings that the word can have, the one that fits the sentence best takes the place of both, or
+    the one that is defined so: its description names its synonyms.
+    """
+    chosen = _choose_sense(word, about, senses, encoder)
+    if chosen is not None:
+        return np.asarray(encode_documents(encoder, [chosen.describe(word.written)])[0], np.float32)
+    bare = encode_documents(encoder, [word.written])[0]
+    meant = _embed_use(word, about, encoder) if word.find(about) else encode_documents(encoder, [about])[0]
+    return normalize(_BARE_WEIGHT * bare + (1 - _BARE_WEIGHT) * meant)
+
+
+def _choose_sense(word: SoughtWord, about: str, senses: Sequence[Sense], encoder: TokenEncoder) -> Sense | None:
+    """Return the meaning that a sentence has, or that a definition is the definition of; None where that is not known."""
+    if not senses or not word.find(about):
+        return next((sense for sense in senses if sense.definition == about.strip()), None)
+    return senses[int(score_senses(encoder, word.written, senses, read_uses(encoder, word, [about]))[0].argmax())]
+
+
+def _embed_use(word: SoughtWord, sentence: str, encoder: TokenEncoder) -> Vector:
+    (window,) = place_windows(encoder, sentence, word.find(sentence)[:1])
+    (tokens,) = encode_tokens(encoder, [window.text])
+    used = pool_tokens(tokens, window.spans[0])
+    if used is None:
+        raise EncodingError(f"the model {encoder.name} has no token for {word.written!r}")
+    return used

@@ -1,0 +1,210 @@
+"""A word as it is meant in a question: the passages where it means the same come first.
+
+Attention makes of one word as many vectors as it has uses, and most so in the middle of a model, where a word still stands for
+itself (measured on CoarseWSD-20: `python -m benchmarks.word_senses`). What all uses of the word share tells none from another, so
+most of their mean is taken off first. Nothing is stored: only the best passages that have the word are read, around it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.errors import EncodingError
+from vecsearch.core.results import VectorAccess
+from vecsearch.core.settings import WORD_CENTER_SHARE, WORD_CHUNKS_MAX, WORD_FORM_BONUS, WORD_WEIGHT, WORD_WINDOW_TOKENS
+from vecsearch.core.types import ChunkId, Mode, Span
+from vecsearch.encoders.base import Matrix, TokenEncoder, TokenRows
+from vecsearch.encoders.unit_vectors import encode_middle_tokens
+from vecsearch.search.fusion import Candidates
+from vecsearch.search.retrieval import Query, Ranking, follow, fuse, parse_terms, retrieve
+from vecsearch.stores.base import NO_CHUNKS, ChunkSet, ScoredChunks, Snapshot, VectorHits
+from vecsearch.text.sought_word import SoughtWord
+
+Vector = NDArray[np.float32]
+
+_ABSENT = -1.0  # the cosine of a passage that has the word in its title alone
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A place where a word stands in a text, and what it means there: a vector of length 1."""
+
+    span: Span
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class WordInQuestion:
+    """The word that a question is about: `rows` are its vectors there, (occurrences, dimension), each of length 1."""
+
+    word: SoughtWord
+    rows: Matrix
+    encoder: TokenEncoder
+
+    @classmethod
+    def read(cls, word: SoughtWord, question: str, encoder: TokenEncoder) -> WordInQuestion:
+        """Encode the word where it stands in a question, in the form that was asked for: forms differ, and few passages have the
+        question's. Raises UsageError where it does not stand there."""
+        pieces, at = [], 0
+        for span in word.find_in_question(question):
+            pieces += [question[at : span.start], word.written]
+            at = span.end
+        (occurrences,) = find_occurrences(encoder, word, ["".join([*pieces, question[at:]])])
+        if not occurrences:
+            raise EncodingError(f"the model {encoder.name} has no token for {word.written!r}")
+        return cls(word, np.stack([occurrence.vector for occurrence in occurrences]), encoder)
+
+
+class WordSenseRanker:
+    """Ranks chunks for one question: those that have its word by what it means there, then the others as they always are.
+
+    Of the chunks with the word the best RERANK_DEPTH are read, by the score that they have otherwise.
+    """
+
+    def __init__(self, snapshot: Snapshot, query: Query, about: WordInQuestion) -> None:
+        """Rank nothing yet."""
+        self._snapshot, self._query, self._about = snapshot, query, about
+        self._with_word: Ranking | None = None
+
+    def rank(self, within: ChunkSet | None, depth: int) -> Ranking:
+        """Return the first `depth` chunks, or all there are."""
+        if self._with_word is None:
+            self._with_word = self._rank_with_word(within)
+        first = self._with_word
+        if len(first.ranked) >= depth:
+            return first
+        others = retrieve(self._snapshot, self._query, within=within, depth=depth)
+        return _append(first, others) if len(first.ranked) else others
+
+    def _rank_with_word(self, within: ChunkSet | None) -> Ranking:
+        """Return the chunks that have the word, as far as they are answers."""
+        snapshot, query = self._snapshot, self._query
+        matches = snapshot.match(self._about.word.clauses, WORD_CHUNKS_MAX, within=within)
+        ids = np.setdiff1d(matches.ranked.ids, query.exclude)
+        near, bm25 = snapshot.compute_similarities(query.get_vector(), ids), np.zeros(len(ids))
+        if query.mode is not Mode.DENSE:
+            assert query.text is not None
+            matches = snapshot.match(parse_terms(snapshot, query.text), 1)
+            bm25 = matches.score(ids)
+        candidates = Candidates(
+            ids, near.look_up(ids), bm25, np.isin(ids, near.ids), bm25 > 0, matches.max_score, matches.identifier_share
+        )
+        hits = VectorHits(ScoredChunks.rank(near.ids, near.scores), exhausted=False, access=VectorAccess.ROWS)
+        ranking = fuse(query, hits, matches, candidates)
+        return self._reorder_by_sense(ranking) if len(ranking.ranked) else ranking
+
+    def _reorder_by_sense(self, ranking: Ranking) -> Ranking:
+        ids = ranking.top.ids
+        texts = [chunk.text for chunk in self._snapshot.load_chunk_texts(ids.tolist())]
+        likeness, places = compare_uses(self._about.rows, find_occurrences(self._about.encoder, self._about.word, texts))
+        similarity = ranking.similarities.look_up(ids, missing=0.0)
+        has_form = np.array([
+            place is not None and self._about.word.is_written_in(text[place.start : place.end])
+            for place, text in zip(places, texts, strict=True)
+        ])  # fmt: skip
+        scores = WORD_WEIGHT * likeness + (1 - WORD_WEIGHT) * similarity + WORD_FORM_BONUS * has_form
+        reordered = ranking.reorder(scores)
+        words: dict[ChunkId, Span] = {
+            chunk: place for chunk, place in zip(ids.tolist(), places, strict=True) if place is not None
+        }
+        has_word = np.array([place is not None for place in places])
+        return replace(reordered, by_word=ScoredChunks.rank(ids[has_word], likeness[has_word]), words=words)
+
+
+def compare_uses(rows: Matrix, texts: Sequence[Sequence[Occurrence]]) -> tuple[NDArray[np.float64], list[Span | None]]:
+    """Return for each text the cosine of its occurrence that is nearest to one of the rows, and where that stands.
+
+    The cosines are of vectors less most of the mean of all, the rows too; of a text without an occurrence -1 and None.
+    """
+    found = [occurrence.vector for occurrences in texts for occurrence in occurrences]
+    likeness = np.full(len(texts), _ABSENT)
+    nearest: list[Span | None] = [None] * len(texts)
+    if not found:
+        return likeness, nearest
+    every = np.vstack([*found, rows])
+    centered = normalize(every - WORD_CENTER_SHARE * every.mean(axis=0))
+    cosines = iter((centered[: len(found)] @ centered[len(found) :].T).max(axis=1).tolist())
+    for n, occurrences in enumerate(texts):
+        of_text = [(next(cosines), occurrence.span) for occurrence in occurrences]
+        if of_text:
+            likeness[n], nearest[n] = max(of_text, key=lambda pair: pair[0])
+    return likeness, nearest
+
+
+def find_occurrences(encoder: TokenEncoder, word: SoughtWord, texts: Sequence[str]) -> list[list[Occurrence]]:
+    """Return where the word stands in each text, encoded with up to WORD_WINDOW_TOKENS tokens on either side."""
+    places = [word.find(text) for text in texts]
+    placed = [place_windows(encoder, text, spans) for text, spans in zip(texts, places, strict=True)]
+    encoded = iter(encode_middle_tokens(encoder, [window.text for windows in placed for window in windows]))
+    found: list[list[Occurrence]] = []
+    for spans, windows in zip(places, placed, strict=True):
+        vectors = []
+        for window in windows:
+            tokens = next(encoded)
+            vectors += [pool_tokens(tokens, span) for span in window.spans]
+        found.append([Occurrence(span, row) for span, row in zip(spans, vectors, strict=True) if row is not None])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a text that is encoded, and where the occurrences stand in it that it is encoded for."""
+
+    text: str
+    spans: list[Span]
+
+
+def place_windows(encoder: TokenEncoder, text: str, spans: Sequence[Span]) -> list[Window]:
+    """Return the parts of a text to encode. An occurrence that has half a window on either side, as far as the text goes, needs
+    no other."""
+    if not spans:
+        return []
+    tokens = np.array(encoder.token_spans(text), np.int64).reshape(-1, 2)
+    placed: list[Window] = []
+    start, enough_until = 0, -1  # the last token that the window before gives enough context to
+    for span in spans:
+        inside = np.flatnonzero((tokens[:, 0] < span.end) & (tokens[:, 1] > span.start))
+        first_token, last_token = (int(inside[0]), int(inside[-1])) if len(inside) else (0, 0)
+        if not placed or last_token > enough_until:
+            first = max(0, first_token - WORD_WINDOW_TOKENS)
+            last = min(len(tokens) - 1, last_token + WORD_WINDOW_TOKENS)
+            enough_until = last if last == len(tokens) - 1 else last - WORD_WINDOW_TOKENS // 2
+            start = int(tokens[first, 0])
+            placed.append(Window(text[start : int(tokens[last, 1])], []))
+        placed[-1].spans.append(Span(span.start - start, span.end - start))
+    return placed
+
+
+def pool_tokens(tokens: TokenRows, span: Span) -> Vector | None:
+    """Return the mean of a word's tokens, of length 1; None where they are not known."""
+    inside = (tokens.spans[:, 0] < span.end) & (tokens.spans[:, 1] > span.start)
+    return np.asarray(normalize(tokens.rows[inside].mean(axis=0)), np.float32) if inside.any() else None
+
+
+def normalize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return rows of length 1, zeros where there is no direction."""
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-9), np.float32)
+
+
+def _append(first: Ranking, others: Ranking) -> Ranking:
+    """Return one ranking: the other chunks, moved below them, follow those of the first."""
+    rest = others.ranked[~np.isin(others.ranked.ids, first.ranked.ids)]
+    return replace(
+        others,
+        ranked=follow(first.ranked, rest, rest.scores[0]) if len(rest) else first.ranked,
+        similarities=_join(first.similarities, others.similarities),
+        bm25=_join(first.bm25, others.bm25),
+        by_word=first.by_word,
+        words=first.words,
+    )
+
+
+def _join(one: ScoredChunks, other: ScoredChunks) -> ScoredChunks:
+    """Return the chunks of both, by ascending id."""
+    is_new = ~np.isin(other.ids, one.ids)
+    both = ScoredChunks(np.concatenate([one.ids, other.ids[is_new]]), np.concatenate([one.scores, other.scores[is_new]]))
+    return both.sort_by_id() if len(both) else NO_CHUNKS
