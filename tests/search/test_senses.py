@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> vecsearch.Collection:
 
 def test_uses_of_one_meaning_stand_together_with_the_definition_that_fits(notes: vecsearch.Collection, dictionary: Path) -> None:
     found = notes.senses("bank", wordnet=dictionary)
-    assert (found.word, found.passages, found.read, found.has_wordnet) == ("bank", 12, 12, True)
+    assert (found.word, found.passages, found.read, found.reason) == ("bank", 12, 12, None)
     assert sum(group.size for group in found) == 12
     assert [group.size for group in found] == sorted((group.size for group in found), reverse=True)
     texts = {group.sense.definition[:7]: {hit.text for hit in group.hits} for group in found[:2] if group.sense}
@@ -84,7 +85,7 @@ def test_without_wordnet_groups_have_no_definition_and_the_shell_says_what_to_in
 ) -> None:
     monkeypatch.setattr(wordnet, "DEBIAN_FOLDER", Path("/nowhere"))
     found = notes.senses("bank")
-    assert not found.has_wordnet
+    assert found.reason == "no definitions: there is no WordNet here; apt install wordnet-base, or --wordnet DIR"
     assert {group.sense for group in found} == {None}
     place = ("--db", notes.path)
     answer = shell("senses", "bank", *place)
@@ -200,8 +201,52 @@ def test_wordnet_is_read_in_its_own_format_and_as_one_table(dictionary: Path, sh
     assert slope.definition in {sense.definition for sense in table.find("banks")}
 
 
+def test_words_that_wordnet_lacks_and_other_languages_have_no_definition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dictionary: Path
+) -> None:
+    monkeypatch.setattr(wordnet, "DEBIAN_FOLDER", dictionary)
+    with vecsearch.open(tmp_path / "de.vec", stemmer="de") as german:
+        german.add(["Die Bank im Park ist aus Holz.", "Die Bank hat die Zinsen erhöht."])
+        found = german.senses("Bank")
+        assert {group.sense for group in found} == {None}
+        assert found.reason is not None
+        assert "WordNet is English, this collection is not (stemmer de); --wordnet DIR for another" in found.reason
+        assert german.same_sense("Bank", "eine Bank im Park", "eine Bank mit Geld").senses == ()
+        assert german.senses("Bank", wordnet=dictionary).reason is None
+    with vecsearch.open(tmp_path / "en.vec") as english:
+        english.add(["A heron waits.", "Two herons fly from the bank."])
+        assert english.senses("heron").reason == "no definitions: WordNet does not have 'heron'"
+        assert english.senses("heron").to_dict()["reason"] == "no definitions: WordNet does not have 'heron'"
+        assert english.senses("ｂａｎｋ").reason is None
+        assert english.senses("bank").reason is None
+
+
+def test_the_wordnet_of_the_system_is_found() -> None:
+    found = find_wordnet()
+    if found is None:
+        pytest.skip("there is no WordNet here: apt install wordnet-base")
+    senses = found.find("models")
+    assert len(senses) > 10
+    assert any("fashion model" in sense.words or "mannequin" in sense.words for sense in senses)
+    assert {sense.part_of_speech for sense in found.find("ran")} == {"verb"}
+
+
+def test_damaged_files_are_told_by_their_folder(tmp_path: Path, dictionary: Path) -> None:
+    folder = tmp_path / "wordnet"
+    shutil.copytree(dictionary, folder)
+    (folder / "data.noun").write_text("no line of WordNet's\n")
+    with pytest.raises(UnavailableError, match=r"the WordNet in .*wordnet cannot be read"):
+        WordNet(folder).find("bank")
+    (folder / "data.noun").unlink()
+    with pytest.raises(UnavailableError, match=r"there is no WordNet in"):
+        WordNet(folder)
+    (folder / "synsets.tsv.gz").write_bytes(b"\x1f\x8b\x08 no gzip")
+    with pytest.raises(UnavailableError, match=r"the WordNet in .*wordnet cannot be read"):
+        WordNet(folder).find("bank")
+
+
 def test_a_folder_without_wordnet_says_what_was_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnavailableError, match=r"there is no WordNet in .*: neither index\.noun and data\.noun"):
-        find_wordnet(tmp_path)
+        WordNet(tmp_path)
     monkeypatch.setattr(wordnet, "DEBIAN_FOLDER", tmp_path / "none")
     assert find_wordnet() is None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -165,6 +168,113 @@ def test_the_shell_asks_about_a_word(shell: Callable[..., CommandResult]) -> Non
     wrong = shell("search", QUESTION, "--about", "cat")
     assert (wrong.status, wrong.out) == (2, "")
     assert "Error: 'cat' is no word of the question" in wrong.err
+
+
+def test_the_shell_gives_places_as_json_and_refuses_what_has_no_meaning_to_compare(
+    passages: vecsearch.Collection, shell: Callable[..., CommandResult]
+) -> None:
+    place = ("--db", passages.path)
+    answer = json.loads(shell("search", QUESTION, "--about", "models", "-n", 7, "--json", *place).out)["hits"]
+    words = [hit["text"][hit["word"]["start"] : hit["word"]["end"]] for hit in answer[:6]]
+    assert set(words) == {"model", "Models", "models"}
+    assert "word" not in answer[6]
+    assert answer[0]["snippet"]["text"] == answer[0]["text"]
+    lexical = shell("search", QUESTION, "--about", "model", "--mode", "lexical", *place)
+    assert (lexical.status, lexical.out) == (2, "")
+    assert "Error: about compares what a word means" in lexical.err
+    absent = shell("search", "a heron on the sea", "--about", "heron", "-n", 1, *place)
+    assert (absent.status, "sea" in absent.out) == (0, True)
+    assert "no passage has the word 'heron': these are in their usual order" in absent.err
+
+
+def test_where_no_passage_has_the_word_the_order_is_the_usual_one(passages: vecsearch.Collection, tmp_path: Path) -> None:
+    for mode in ("hybrid", "dense"):
+        plain, about = (passages.search("a heron on the sea", about=word, mode=mode, limit=9) for word in (None, "heron"))
+        assert [(hit.id, hit.score, hit.word) for hit in about] == [(hit.id, hit.score, None) for hit in plain]
+    with vecsearch.open(tmp_path / "empty.vec") as collection:
+        collection.add(["a heron"], ids=["heron"])
+        collection.delete("heron")
+        assert collection.search("a heron", about="heron") == []
+        assert collection.senses("heron") == []
+
+
+def test_passages_without_a_vector_are_found_by_their_words_alone(tmp_path: Path, encoder: TextEncoder) -> None:
+    with vecsearch.open(tmp_path / "notes.vec", model=encoder) as collection:
+        collection.add(list(MACHINE.values()), ids=list(MACHINE))
+        folder = tmp_path / "texts"
+        folder.mkdir()
+        (folder / "late.txt").write_text(FASHION["catwalk"])
+        collection.index(folder, vectors=False)
+        hits = collection.search(QUESTION, about="model", limit=9)
+        late = next(hit for hit in hits if hit.text == FASHION["catwalk"])
+        assert (len(hits), hits.pending_vectors, late.similarity) == (4, 1, None)
+        assert late.word == vecsearch.Span(5, 10)
+        assert set(list_ids(collection.search(QUESTION, about="model", mode="dense", limit=9))) == set(MACHINE)
+        assert sum(group.size for group in collection.senses("model")) == 4
+        collection.fill_vectors()
+        assert collection.search(QUESTION, about="model", mode="dense", limit=1)[0].text == FASHION["catwalk"]
+
+
+def test_a_document_counts_once_by_the_use_that_is_meant(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        collection.add(["\n\n".join([*MACHINE.values(), *OTHER.values()] * 12 + [FASHION["catwalk"]])], ids=["both"])
+        collection.add([MACHINE["economy"]], ids=["economy"])
+        hits = collection.search(QUESTION, about="model", group_by="document")
+        assert list_ids(hits) == ["both", "economy"]
+        assert hits[0].group_size > 0
+        assert "catwalk" in hits[0].text
+        assert hits[0].word is not None
+        assert collection.get("both")[0].text[hits[0].word.start :].startswith("model on the catwalk")
+        near = collection.search(QUESTION, about="model", dedupe=True, mmr=0.5, window=1, limit=2)
+        assert near[0].window is not None and near[0].word is not None
+
+
+def test_a_profile_may_raise_what_somebody_likes(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "x.vec") as collection:
+        texts = MACHINE | FASHION
+        collection.add(list(texts.values()), ids=list(texts))
+        plain = {hit.id: hit.score for hit in collection.search(QUESTION, about="model", limit=6)}
+        collection.like("ann", "posing")
+        liked = {hit.id: hit.score for hit in collection.search(QUESTION, about="model", profile="ann", limit=6)}
+        assert liked["posing"] > plain["posing"]
+        assert liked.keys() == plain.keys()
+
+
+async def ask_twice(path: Path) -> tuple[list[str], bool]:
+    async with await vecsearch.open_async(path) as collection:
+        hits = await collection.search(QUESTION, about="model", limit=3)
+        same = await collection.same_sense("model", FASHION["catwalk"], FASHION["agency"])
+        assert sum(group.size for group in await collection.senses("model")) == 6
+        return list_ids(hits), same.same
+
+
+def test_the_twin_for_asyncio_asks_about_words_too(passages: vecsearch.Collection) -> None:
+    assert asyncio.run(ask_twice(passages.path)) == (
+        list_ids(passages.search(QUESTION, about="model", limit=3)),
+        passages.same_sense("model", FASHION["catwalk"], FASHION["agency"]).same,
+    )
+
+
+def test_composed_and_decomposed_letters_are_the_same_word(tmp_path: Path) -> None:
+    texts = ["Das Schloß am See war das Schloss der Königin.", "Der König schließt das Schloss der Tür mit dem Schlüssel."]
+    with vecsearch.open(tmp_path / "x.vec", stemmer="de") as collection:
+        collection.add([texts[0], unicodedata.normalize("NFD", texts[1])], ids=["castle", "lock"])
+        (hit,) = collection.search(unicodedata.normalize("NFD", "die Königin im Schloss"), about="Königin", limit=1)
+        assert hit.text[hit.word.start : hit.word.end] == "Königin" if hit.word else False
+        (late,) = collection.search("ein König", about=unicodedata.normalize("NFD", "König"), where={"$id": "lock"}, limit=1)
+        assert late.word is not None
+        assert unicodedata.normalize("NFC", late.text[late.word.start : late.word.end]) == "König"
+    assert SoughtWord.parse("が", "en").find(unicodedata.normalize("NFD", "これが")) == [vecsearch.Span(2, 4)]
+
+
+def test_the_snippet_of_a_long_line_shows_the_word_that_is_meant(tmp_path: Path) -> None:
+    line = f"{'the runway and the gown, ' * 40}where the model posed, {'and the runway, ' * 40}"
+    with vecsearch.open(tmp_path / "x.vec", split="lines") as collection:
+        collection.add([line])
+        hit = collection.search("the gown of a model on the runway", about="model", highlight=True)[0]
+        assert hit.snippet is not None
+        assert "where the model posed" in hit.snippet.text
+        assert hit.word in hit.snippet.matches
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from vecsearch.core.checks import check_query
 from vecsearch.core.errors import UnavailableError, UsageError
 from vecsearch.core.types import Mode
 from vecsearch.encoders.base import TextEncoder, TokenEncoder
+from vecsearch.text.analyzer import STEMMER_DEFAULT, UNSTEMMED
 
 if TYPE_CHECKING:
     from vecsearch.core.types import AnyPath
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from vecsearch.text.wordnet import WordNet
 
 WORD_WISH: Final = "to tell what a word means"
+ENGLISH: Final = (STEMMER_DEFAULT, UNSTEMMED)  # the stemmers of what WordNet may define
 
 
 def load_reranker(rerank: bool | str, get_encoder: Callable[[], TextEncoder]) -> Reranker | None:
@@ -45,16 +47,21 @@ def embed_meant_word(word: str, about: str, wordnet: AnyPath | None, *, stemmer:
     from vecsearch.search import meant_word
     from vecsearch.text.sought_word import SoughtWord
 
-    sought, dictionary = SoughtWord.parse(word, stemmer), find_dictionary(wordnet)
+    sought, dictionary = SoughtWord.parse(word, stemmer), find_dictionary(wordnet, stemmer)
     senses = [] if dictionary is None else dictionary.find(sought.written)
     return meant_word.embed_meant_word(sought, check_query(about), senses, require_tokens(encoder, WORD_WISH))
 
 
-def find_dictionary(folder: AnyPath | None) -> WordNet | None:
-    """Return the WordNet in a folder, else the system's, None where there is none. Raises UnavailableError."""
-    from vecsearch.text.wordnet import find_wordnet
+def find_dictionary(folder: AnyPath | None, stemmer: str) -> WordNet | None:
+    """Return the WordNet in a folder, else the system's, which is for English alone. None where there is none.
 
-    return find_wordnet(None if folder is None else Path(folder).expanduser())
+    Raises UnavailableError.
+    """
+    from vecsearch.text.wordnet import WordNet, find_wordnet
+
+    if folder is not None:
+        return WordNet(Path(folder).expanduser())
+    return find_wordnet() if stemmer in ENGLISH else None
 
 
 def check_about(about: str | None, *, has_text: bool, mode: Mode, rerank: bool | str) -> None:

@@ -63,14 +63,15 @@ class SenseGroup:
 class WordSenses(list[SenseGroup]):
     """The groups in which a word is used in a collection, the largest first.
 
-    `passages` have the `word`, of which so many were `read`; `has_wordnet`: whether definitions were looked for.
+    `passages` have the `word`, of which so many were `read`. `reason`: why there is no group, or no definition; None
+    where there are.
     """
 
     def __init__(
-        self, groups: Iterable[SenseGroup] = (), *, word: str, passages: int = 0, read: int = 0, has_wordnet: bool = False
+        self, groups: Iterable[SenseGroup] = (), *, word: str, passages: int = 0, read: int = 0, reason: str | None = None
     ) -> None:
         super().__init__(groups)
-        self.word, self.passages, self.read, self.has_wordnet = word, passages, read, has_wordnet
+        self.word, self.passages, self.read, self.reason = word, passages, read, reason
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that `json.dumps` takes: the fields of the shell's JSON."""
@@ -78,5 +79,5 @@ class WordSenses(list[SenseGroup]):
             {"size": group.size, "sense": group.sense and asdict(group.sense), "hits": [hit.to_dict() for hit in group.hits]}
             for group in self
         ]
-        counts = {"word": self.word, "passages": self.passages, "read": self.read, "has_wordnet": self.has_wordnet}
+        counts = {"word": self.word, "passages": self.passages, "read": self.read, "reason": self.reason}
         return {**counts, "groups": groups}

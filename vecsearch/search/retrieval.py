@@ -228,7 +228,7 @@ def _collect_candidates(
 
 def fuse(query: Query, near: VectorHits, matches: LexicalHits, candidates: Candidates) -> Ranking:
     """Return one ranking of what both sides have found, without the chunks that are no answer."""
-    has_vector, answers = ~np.isnan(candidates.cosine), find_answers(query, candidates)
+    has_vector, answers = ~np.isnan(candidates.cosine), _find_answers(query, candidates)
     scores = FUSIONS[query.fusion](replace(candidates, cosine=np.where(has_vector, candidates.cosine, 0.0)))
     holds = candidates.bm25 > 0
     return Ranking(
@@ -292,7 +292,7 @@ def _is_out_of_reach(query: Query, similarity: float, bm25_share: float) -> bool
     return bm25_share < MIN_BM25_SHARE or not query.keep_lexical
 
 
-def find_answers(query: Query, candidates: Candidates) -> slice | NDArray[np.bool_]:
+def _find_answers(query: Query, candidates: Candidates) -> slice | NDArray[np.bool_]:
     """Return which of the candidates are answers."""
     if query.min_similarity is None:
         return slice(None)

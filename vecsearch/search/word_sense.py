@@ -85,7 +85,10 @@ class WordSenseRanker:
         snapshot, query = self._snapshot, self._query
         matches = snapshot.match(self._about.word.clauses, WORD_CHUNKS_MAX, within=within)
         ids = np.setdiff1d(matches.ranked.ids, query.exclude)
-        near, bm25 = snapshot.compute_similarities(query.get_vector(), ids), np.zeros(len(ids))
+        near = snapshot.compute_similarities(query.get_vector(), ids)
+        if query.mode is Mode.DENSE:
+            ids = near.ids  # what has no vector is no answer
+        bm25 = np.zeros(len(ids))
         if query.mode is not Mode.DENSE:
             assert query.text is not None
             matches = snapshot.match(parse_terms(snapshot, query.text), 1)
@@ -164,6 +167,8 @@ def place_windows(encoder: TokenEncoder, text: str, spans: Sequence[Span]) -> li
     if not spans:
         return []
     tokens = np.array(encoder.token_spans(text), np.int64).reshape(-1, 2)
+    if not len(tokens):
+        return [Window(text, list(spans))]
     placed: list[Window] = []
     start, enough_until = 0, -1  # the last token that the window before gives enough context to
     for span in spans:

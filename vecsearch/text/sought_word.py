@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
+from unicodedata import normalize
 
 import regex
 
@@ -15,6 +17,7 @@ from vecsearch.text.irregular_forms import IRREGULAR_FORMS
 from vecsearch.text.normalization import fold
 from vecsearch.text.query_parser import LexicalQuery, parse_query
 
+_UNICODE_FORMS: Final = ("NFC", "NFD", "NFKC", "NFKD")
 _PIECE = regex.compile(r"[\p{L}\p{M}\p{N}]+")  # of a token: what signs join
 
 
@@ -44,7 +47,8 @@ class SoughtWord:
     def find(self, text: str) -> list[Span]:
         """Return where a form of the word stands in a text, in order."""
         if self.token.unspaced:
-            return [Span(*match.span()) for match in regex.finditer(regex.escape(self.written), text)]
+            forms = dict.fromkeys((self.written, *(normalize(form, self.written) for form in _UNICODE_FORMS)))
+            return [Span(*match.span()) for match in regex.finditer("|".join(map(regex.escape, forms)), text)]
         return [span for token in self.analyzer.tokenize(text) for span in self._find_within(token, text)]
 
     def is_written_in(self, form: str) -> bool:

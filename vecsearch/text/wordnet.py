@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Final
+from unicodedata import normalize
 
 from vecsearch.core.errors import UnavailableError
 from vecsearch.core.senses import Sense
@@ -38,17 +40,25 @@ class WordNet:
         """Find the files in a folder. Raises UnavailableError."""
         self._folder = folder
         self._rows: dict[str, list[Sense]] = {}
-        if not (folder / _TABLE).is_file() and not (folder / "index.noun").is_file():
+        if not (folder / _TABLE).is_file() and not _has_own_files(folder):
             raise UnavailableError(
                 f"there is no WordNet in {folder}: neither index.noun and data.noun, and so on, nor {_TABLE}; {INSTALL_HINT}"
             )
 
     def find(self, word: str) -> list[Sense]:
-        """Return the senses of a word and of what it is a form of, by part of speech; none for a word that is not there."""
-        found: dict[str, Sense] = {}
-        for part in _PARTS:
-            for lemma in self._list_lemmas(word.strip().lower().replace(" ", "_"), part):
-                found |= {sense.id: sense for sense in self._load_senses(lemma, part)}
+        """Return the senses of a word and of what it is a form of, by part of speech; none for a word that is not there.
+
+        Raises UnavailableError where the files are damaged.
+        """
+        form, found = normalize("NFKC", word).strip().lower().replace(" ", "_"), dict[str, Sense]()
+        try:
+            for part in _PARTS:
+                for lemma in self._list_lemmas(form, part):
+                    found |= {sense.id: sense for sense in self._load_senses(lemma, part)}
+        except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
+            raise UnavailableError(
+                f"the WordNet in {self._folder} cannot be read ({type(error).__name__}: {error}); {INSTALL_HINT}"
+            ) from error
         return list(found.values())
 
     def iterate(self) -> Iterator[Sense]:
@@ -114,11 +124,13 @@ class WordNet:
         return gzip.decompress(table.read_bytes()) if table.is_file() else None
 
 
-def find_wordnet(folder: Path | None = None) -> WordNet | None:
-    """Return the WordNet in a folder, else Debian's; None where there is none. Raises UnavailableError for a wrong folder."""
-    if folder is not None:
-        return WordNet(folder)
-    return WordNet(DEBIAN_FOLDER) if DEBIAN_FOLDER.is_dir() else None
+def find_wordnet() -> WordNet | None:
+    """Return Debian's WordNet; None where there is none."""
+    return WordNet(DEBIAN_FOLDER) if _has_own_files(DEBIAN_FOLDER) else None
+
+
+def _has_own_files(folder: Path) -> bool:
+    return all((folder / f"{kind}.{part}").is_file() for kind in ("index", "data") for part in _PARTS)
 
 
 def _find_line(index: bytes, lemma: str) -> list[str] | None:

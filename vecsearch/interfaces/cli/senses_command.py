@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from vecsearch.interfaces.cli import streams
 from vecsearch.interfaces.cli.options import CliContext, add_common_options, wordnet_option
 from vecsearch.interfaces.rendering.sense_lines import format_senses
 
@@ -20,8 +21,5 @@ def senses(options: CliContext, word: str, wordnet: str | None) -> None:
     with options.open_for_reading() as collection:
         found = collection.senses(word, wordnet=wordnet)
     options.show(found.to_dict(), format_senses(found, options.terminal), wraps=False)
-    if not options.quiet and not options.as_json:
-        if not found:
-            click.echo(f"no passage has the word {found.word!r}", err=True)
-        elif not found.has_wordnet:
-            click.echo("no definitions: there is no WordNet here; apt install wordnet-base, or --wordnet DIR", err=True)
+    if found.reason is not None and not options.quiet and not options.as_json:
+        streams.print_line(found.reason)
