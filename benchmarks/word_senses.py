@@ -6,9 +6,9 @@
 - passages: nDCG@10 of questions whose right passages have a word of theirs in the same sense: as they are, with the passages
   first that have the word, and with `about`; for all words, and for either half of them. FOLDER is in the layout of BEIR, with a
   senses.tsv (id, word, sense). Then the time that `about` takes beside a plain search.
-- words: how many of a word's synonyms, in the meaning that one of WordNet's sentences uses, are among the first ten of 8,136 words
-  by `similar`: for the word alone, for the sentence, for the definition of that meaning, and for both with WordNet at hand.
-  FOLDER has WordNet's files, or its synsets.tsv.gz. Forms of the word itself count as no answer.
+- words: how many of the synonyms that a word has, as one of the sentences in WordNet means it, are among the first ten of 8,136
+  words by `similar`: for the word alone, for the sentence, for the definition, and for both with WordNet at hand. FOLDER has the
+  files of WordNet, or its synsets.tsv.gz. Forms of the word itself count as no answer.
 """
 
 from __future__ import annotations

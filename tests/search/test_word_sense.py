@@ -18,6 +18,7 @@ from tests.conftest import CommandResult
 from tests.fakes import FakeEncoder
 from vecsearch.core.errors import UnavailableError, UsageError
 from vecsearch.core.settings import WORD_WEIGHT
+from vecsearch.core.types import AnyMode
 from vecsearch.encoders.base import TextEncoder, TokenEncoder, TokenRows
 from vecsearch.evaluation import CachedCollection, Dataset, Measure, read_judgements
 from vecsearch.evaluation.measures import compute_measures
@@ -51,7 +52,7 @@ def list_ids(hits: Sequence[vecsearch.Hit]) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense"])
-def test_the_sense_that_is_meant_comes_first_then_the_word_then_all_else(passages: vecsearch.Collection, mode: str) -> None:
+def test_the_sense_that_is_meant_comes_first_then_the_word_then_all_else(passages: vecsearch.Collection, mode: AnyMode) -> None:
     told = list_ids(passages.search(QUESTION, about="model", mode=mode, limit=9))
     assert set(told[:3]) == set(FASHION)
     assert set(told[3:6]) == set(MACHINE)
@@ -188,7 +189,8 @@ def test_the_shell_gives_places_as_json_and_refuses_what_has_no_meaning_to_compa
 
 
 def test_where_no_passage_has_the_word_the_order_is_the_usual_one(passages: vecsearch.Collection, tmp_path: Path) -> None:
-    for mode in ("hybrid", "dense"):
+    modes: tuple[AnyMode, ...] = ("hybrid", "dense")
+    for mode in modes:
         plain, about = (passages.search("a heron on the sea", about=word, mode=mode, limit=9) for word in (None, "heron"))
         assert [(hit.id, hit.score, hit.word) for hit in about] == [(hit.id, hit.score, None) for hit in plain]
     with vecsearch.open(tmp_path / "empty.vec") as collection:
@@ -269,7 +271,7 @@ def test_composed_and_decomposed_letters_are_the_same_word(tmp_path: Path) -> No
 
 def test_the_snippet_of_a_long_line_shows_the_word_that_is_meant(tmp_path: Path) -> None:
     line = f"{'the runway and the gown, ' * 40}where the model posed, {'and the runway, ' * 40}"
-    with vecsearch.open(tmp_path / "x.vec", split="lines") as collection:
+    with vecsearch.open(tmp_path / "x.vec") as collection:
         collection.add([line])
         hit = collection.search("the gown of a model on the runway", about="model", highlight=True)[0]
         assert hit.snippet is not None

@@ -233,10 +233,10 @@ def _list_matching_parts(span: Span, token: str, analysis: TokenAnalysis, found:
             start = None
 
 
-def _cut_long_sentence(text: str, sentence: Span, matches: Sequence[Span], word: Span | None) -> tuple[Span, list[Span]]:
-    """Return the part of a long sentence, or of a long line, that begins a little before the word, else its first match."""
-    meant = matches if word is None else [word]
-    first = next((match.start for match in meant if match.start >= sentence.start), sentence.start)
+def _cut_long_sentence(text: str, sentence: Span, matches: Sequence[Span], meant: Span | None) -> tuple[Span, list[Span]]:
+    """Return the part of a long sentence, or line, that begins a little before the word that is meant, else its first match."""
+    shown = matches if meant is None else [meant]
+    first = next((match.start for match in shown if match.start >= sentence.start), sentence.start)
     start = sentence.start
     if first - sentence.start > _LENGTH // 2:
         word = _WORD_START.search(text, max(sentence.start, first - _LEAD_LENGTH), first)
