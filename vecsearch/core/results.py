@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from vecsearch.core.explanations import Explanation
+from vecsearch.core.attribution import Explanation
 from vecsearch.core.optional_packages import import_optional
 from vecsearch.core.previews import build_html_table, format_fields, shorten_text
 from vecsearch.core.types import JSON, Location, Metadata, Span

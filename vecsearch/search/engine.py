@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from vecsearch.core.explanations import ComponentScore, Explanation
+from vecsearch.core.attribution import ComponentScore, Explanation
 from vecsearch.core.results import ChunkWindow, Hit, Hits, QueryProfile
 from vecsearch.core.settings import RERANK_DEPTH
 from vecsearch.core.types import ChunkId, Span

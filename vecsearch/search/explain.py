@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.deferred import Deferred
-from vecsearch.core.explanations import Attribution, ComponentScore, Explanation, TokenAttribution
+from vecsearch.core.attribution import Attribution, ComponentScore, Explanation, TokenAttribution
+from vecsearch.core.lazy_value import LazyValue
 from vecsearch.core.types import Span
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import TokenEncoder, TokenRows
@@ -32,7 +32,7 @@ def attribute_to_tokens(
     without a word; that is no error. A chunk is encoded once somebody asks for its shares.
     """
     return [
-        Explanation(scores, Deferred(partial(_attribute_tokens, scores.get("dense"), chunk, encoder, query)))
+        Explanation(scores, LazyValue(partial(_attribute_tokens, scores.get("dense"), chunk, encoder, query)))
         for scores, chunk in zip(components, chunks, strict=True)
     ]
 
@@ -86,7 +86,7 @@ def attribute_to_terms(
 ) -> list[Explanation]:
     """Explain chunks by the sentence that holds most of the query, by the sum of idf; None where none holds any of it."""
     return [
-        Explanation(scores, Deferred(partial(_attribute_terms, chunk, term_idfs, stemmer)))
+        Explanation(scores, LazyValue(partial(_attribute_terms, chunk, term_idfs, stemmer)))
         for scores, chunk in zip(components, chunks, strict=True)
     ]
 

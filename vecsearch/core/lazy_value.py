@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Deferred(Generic[T]):
+class LazyValue(Generic[T]):
     """A value that is computed when it is first read, and kept; by that value it is compared, copied and pickled."""
 
     __slots__ = ("_compute", "_value")
@@ -19,9 +19,9 @@ class Deferred(Generic[T]):
         self._compute: Callable[[], T] | None = compute
 
     @classmethod
-    def of(cls, value: T) -> Deferred[T]:
+    def from_value(cls, value: T) -> LazyValue[T]:
         """Return one that is computed already."""
-        known: Deferred[T] = cls(lambda: value)
+        known: LazyValue[T] = cls(lambda: value)
         known.get()
         return known
 
@@ -34,7 +34,7 @@ class Deferred(Generic[T]):
 
     def __eq__(self, other: object) -> bool:
         """Return whether the values are equal."""
-        return self.get() == other.get() if isinstance(other, Deferred) else NotImplemented
+        return self.get() == other.get() if isinstance(other, LazyValue) else NotImplemented
 
     def __hash__(self) -> int:
         """Return the hash of the value."""
@@ -42,4 +42,4 @@ class Deferred(Generic[T]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle the value: what computes it belongs to this process."""
-        return Deferred.of, (self.get(),)
+        return LazyValue.from_value, (self.get(),)

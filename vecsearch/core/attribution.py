@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from vecsearch.core.deferred import Deferred
+from vecsearch.core.lazy_value import LazyValue
 from vecsearch.core.types import Span
 
 
@@ -50,7 +50,7 @@ class Explanation:
     """
 
     components: Mapping[str, ComponentScore]
-    _attribution: Deferred[Attribution] = field(default_factory=lambda: Deferred.of(Attribution()))
+    _attribution: LazyValue[Attribution] = field(default_factory=lambda: LazyValue.from_value(Attribution()))
 
     @property
     def sentence(self) -> Span | None:
