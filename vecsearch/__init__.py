@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     )
     from vecsearch.core.roots import IgnoredDocument, Root, RootOptions
     from vecsearch.core.row_options import RowOptions
+    from vecsearch.core.tuning import Gain, Tuning, TuningLevel
     from vecsearch.core.types import (
         ChunkLocation,
         Document,
@@ -158,6 +159,7 @@ _HOMES = {
         "ValueCount",
         "VectorAccess",
     ),
+    "vecsearch.core.tuning": ("Gain", "Tuning", "TuningLevel"),
     "vecsearch.core.types": (
         "ChunkLocation",
         "Document",
@@ -227,6 +229,7 @@ __all__ = [
     "FilterError",
     "Finding",
     "Fusion",
+    "Gain",
     "Hit",
     "Hits",
     "IgnoredDocument",
@@ -268,6 +271,8 @@ __all__ = [
     "TokenAttribution",
     "TokenEncoder",
     "TokenRows",
+    "Tuning",
+    "TuningLevel",
     "UnavailableError",
     "UnreadableFileError",
     "UnsafeForkError",

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.types import JSON, ChunkId, Document, DocumentSummary, ListOrder, Metadata, Precision, Source, SourceState
 from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.replacement import Replacement
+from vecsearch.stores.collection_replacement import Replacement
 from vecsearch.stores.values import (
     NO_CHUNKS,
     NO_IDS,

@@ -1,0 +1,90 @@
+"""Which questions are learned from, which say when to stop, and which are the proof: two parts that nothing is learned from.
+
+The first part asks for documents that other questions of the training ask for too, the second for documents that no question of
+the training asks for. A gain on the first alone means that it was learned which documents are asked for, not what words mean.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from vecsearch.training.questions import Question
+
+PROOF_SHARE: Final = 0.2  # of the questions, in each of both parts
+PART_MAX: Final = 500  # questions of a part: the proof takes time too
+PART_MIN: Final = 10  # of fewer, nothing can be said
+DEV_SHARE: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The questions of each part; of `left_out` ones some documents are in the second part, some are not."""
+
+    training: tuple[Question, ...]
+    dev: tuple[Question, ...]
+    asked_before: tuple[Question, ...]
+    new_documents: tuple[Question, ...]
+    left_out: int = 0
+
+    @property
+    def held_documents(self) -> frozenset[str]:
+        """Return the documents that are questions of the proof themselves: no training may see their texts."""
+        return frozenset(question.own for question in (*self.asked_before, *self.new_documents) if question.own is not None)
+
+
+def split_questions(questions: Sequence[Question], *, seed: int) -> Split:
+    """Split questions; equal questions and seeds give equal parts. A part of fewer than PART_MIN questions is empty."""
+    random = np.random.default_rng(seed)
+    shuffled = [questions[n] for n in random.permutation(len(questions)).tolist()]
+    new, others = _hold_out_topics(shuffled)
+    asked_before, rest = _hold_out_known(others, _size_part(len(questions)))
+    dev_size = max(1, int(len(rest) * DEV_SHARE))
+    dropped = len(questions) - len(new) - len(others)
+    return Split(tuple(rest[dev_size:]), tuple(rest[:dev_size]), _drop_small(asked_before), _drop_small(new[:PART_MAX]), dropped)
+
+
+def _size_part(count: int) -> int:
+    return min(PART_MAX, max(PART_MIN, round(count * PROOF_SHARE)))
+
+
+def _hold_out_topics(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:
+    """Return questions all of whose topics no other question has, about PROOF_SHARE of them, and those without such a topic."""
+    wanted = max(PART_MIN, round(len(questions) * PROOF_SHARE))
+    having: dict[str, list[int]] = defaultdict(list)
+    for number, question in enumerate(questions):
+        for topic in question.topics:
+            having[topic].append(number)
+    held: set[str] = set()
+    touched: set[int] = set()
+    for question in questions:
+        more = {number for topic in question.topics - held for number in having[topic]}
+        if len(touched | more) <= 2 * wanted:  # else a topic that most questions have, which are to be learned from
+            held |= question.topics
+            touched |= more
+        if sum(questions[number].topics <= held for number in touched) >= wanted:
+            break
+    new = [question for question in questions if question.topics <= held]
+    return new, [question for number, question in enumerate(questions) if number not in touched]
+
+
+def _hold_out_known(questions: Sequence[Question], wanted: int) -> tuple[list[Question], list[Question]]:
+    """Return questions with a topic that a question among the others has too, up to so many, and the others."""
+    count = Counter(topic for question in questions for topic in question.topics)
+    held: list[Question] = []
+    rest: list[Question] = []
+    for question in questions:
+        if len(held) < wanted and any(count[topic] > 1 for topic in question.topics):
+            held.append(question)
+            count.subtract(question.topics)
+        else:
+            rest.append(question)
+    return held, rest
+
+
+def _drop_small(part: Sequence[Question]) -> tuple[Question, ...]:
+    return tuple(part) if len(part) >= PART_MIN else ()
