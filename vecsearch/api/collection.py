@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -278,6 +279,7 @@ class Collection(CollectionIndexer):
         minutes: float | None = None,
         seed: int = 0,
         out: AnyPath | None = None,
+        reembed: bool = False,
         dry_run: bool = False,
         progress: Callable[[str], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
@@ -287,7 +289,8 @@ class Collection(CollectionIndexer):
         `pairs` are of a question and the id, or the text, of a document that answers it; or `queries`, id → text, and `qrels`,
         query id → document id → grade; or `label`, a metadata key: documents of one value are near. `level`: "map" learns a
         linear map of this collection's questions, which every search by text uses from then on (`drop_tuning` undoes it);
-        "encoder" trains the model itself and writes it to the new folder `out`, for `reembed`.
+        "encoder" trains the model itself and writes it to the new folder `out`, by default tuned-NAME in the current one;
+        `reembed` embeds the collection with it at once.
 
         Measured is nDCG@10 in `mode`, on questions about documents asked for before and on others about documents, or labels,
         that the training never saw: kept is what surely gains on the first and loses no more than .005 on the second, and keeps
@@ -300,7 +303,7 @@ class Collection(CollectionIndexer):
         from vecsearch.api import tuning_arguments
         from vecsearch.training.tune_run import TuneRun
 
-        options = tuning_arguments.parse_options(level, mode, seed, minutes, dry_run, out)
+        options = tuning_arguments.parse_options(level, mode, seed, minutes, dry_run, out, reembed)
         read_questions = tuning_arguments.parse_questions(pairs, queries, qrels, label)
         stop = StopSignal(should_stop)
         with self._open_snapshot() as snapshot:
@@ -308,7 +311,11 @@ class Collection(CollectionIndexer):
         encoder = self._load_encoder_of(info)
         arguments.check_dimension(encoder, info.encoder.dimension)
         run = TuneRun(self._store, self.name, encoder, options, progress=progress or (lambda line: None), stop=stop)
-        return run.run(read_questions)
+        tuning = run.run(read_questions)
+        if not reembed or tuning.model is None:
+            return tuning
+        report = self.reembed(str(tuning.model), should_stop=should_stop)
+        return replace(tuning, reembedded=not report.stopped, seconds=run.measure_seconds())
 
     def drop_tuning(self) -> bool:
         """Drop the map of questions that `tune` made: every answer is as it was before. Returns whether there was one."""

@@ -26,7 +26,7 @@ _NOTHING: Final = (
 
 
 def parse_options(
-    level: AnyTuningLevel, mode: AnyMode, seed: int, minutes: float | None, dry_run: bool, out: AnyPath | None
+    level: AnyTuningLevel, mode: AnyMode, seed: int, minutes: float | None, dry_run: bool, out: AnyPath | None, reembed: bool
 ) -> TuneOptions:
     """Return how to tune. Raises InputError, UsageError."""
     from vecsearch.training.tune_run import TuneOptions
@@ -38,8 +38,8 @@ def parse_options(
         raise InputError(f"minutes must be a number above 0, got {shorten_repr(minutes)}")
     check_whole_number(seed, "seed", minimum=0, maximum=_SEED_MAX)
     folder = None if out is None else Path(out).expanduser().absolute()
-    if folder is not None and chosen_level is TuningLevel.MAP:
-        raise UsageError("out is the folder of a new encoder: it goes with level='encoder'")
+    if (folder is not None or reembed) and chosen_level is TuningLevel.MAP:
+        raise UsageError("out and reembed are of a new encoder: they go with level='encoder'")
     if folder is not None and folder.exists():
         raise InputError(f"{folder} is there already: name a folder that is not")
     return TuneOptions(chosen_level, chosen_mode, seed, minutes, bool(dry_run), folder)

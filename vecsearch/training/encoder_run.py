@@ -44,7 +44,7 @@ def tune_encoder(run: TuneRun, read_questions: QuestionReader) -> Tuning:
         folder, out = _find_folder(info.encoder.model, run.encoder), _choose_out(run)
         questions, split = run.split(snapshot, read_questions)
         training = _list_pairs(run, snapshot, split.training, split)
-        dev = _list_pairs(run, snapshot, split.dev, split)
+        dev = _list_pairs(run, snapshot, (*split.dev, *split.dev_new), split)
     workplace = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     model = workplace / out.name
     kept = False

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.search.query_maps import map_rows
 from vecsearch.stores.base import Ids, Matrix
 from vecsearch.training.pairs import Pairs
 
@@ -18,8 +19,8 @@ TEMPERATURE: Final = 0.05
 PENALTY: Final = 1e-3  # of ‖W‖²
 BATCH_PAIRS: Final = 128
 LEARNING_RATE: Final = 1e-3
-EPOCHS_MAX: Final = 100
-PATIENCE: Final = 5  # epochs without a better loss of the dev pairs
+ROUNDS_MAX: Final = 100  # through all pairs
+PATIENCE: Final = 8  # rounds without a better rank of what answers the dev pairs
 _FIRST_DECAY, _SECOND_DECAY, _EPSILON = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba, 2015)
 
 Numbers: TypeAlias = NDArray[np.floating[Any]]
@@ -85,24 +86,26 @@ def learn_map(
     training: Examples, dev: Examples, *, seed: int, should_end: Callable[[], bool] = lambda: False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Matrix:  # fmt: skip
-    """Return W, (dimension, dimension): that of the epoch whose loss on the dev pairs is least, zeros where none is less.
+    """Return W, (dimension, dimension): that of the round which ranks the answers of the dev pairs best, zeros where none does.
 
-    `should_end` is asked after each epoch.
+    `should_end` is asked after each round.
     """
     dimension = training.questions.shape[1]
     random = np.random.default_rng(seed)
     matrix: Numbers = np.zeros((dimension, dimension), np.float32)
     adam = _Adam(np.zeros_like(matrix), np.zeros_like(matrix))
-    best, best_loss, waited = matrix.copy(), _compute_dev_loss(matrix, dev), 0
-    for epoch in range(1, EPOCHS_MAX + 1):
+    best, best_score, waited = matrix.copy(), measure_ranks(matrix, dev, training), 0
+    for number in range(1, ROUNDS_MAX + 1):
+        losses = []
         for batch in training.list_batches(random.permutation(len(training.pairs))):
-            adam.step(matrix, compute_loss(matrix, batch)[1])
-        loss = _compute_dev_loss(matrix, dev)
-        progress(f"learning: round {epoch}, loss {loss:.3f}")
-        if loss < best_loss:
-            best, best_loss, waited = matrix.copy(), loss, 0
-        else:
-            waited += 1
+            loss, gradient = compute_loss(matrix, batch)
+            adam.step(matrix, gradient)
+            losses.append(loss)
+        score = measure_ranks(matrix, dev, training)
+        progress(f"learning: round {number}, loss {np.mean(losses):.3f}, mean reciprocal rank {score:.3f}")
+        waited += 1
+        if score > best_score:
+            best, best_score, waited = matrix.copy(), score, 0
         if waited >= PATIENCE or should_end():
             break
     return np.asarray(best, np.float32)
@@ -123,9 +126,15 @@ class _Adam:
         matrix -= LEARNING_RATE * first / (np.sqrt(second) + _EPSILON)
 
 
-def _compute_dev_loss(matrix: Numbers, dev: Examples) -> float:
-    """Return the mean loss of the pairs, without the penalty."""
-    batches = list(dev.list_batches(np.arange(len(dev.pairs))))
-    penalty = PENALTY * float((matrix**2).sum())
-    losses = [compute_loss(matrix, batch)[0] - penalty for batch in batches]
-    return float(np.average(losses, weights=[len(batch.questions) for batch in batches]))
+def measure_ranks(matrix: Numbers, dev: Examples, others: Examples) -> float:
+    """Return the mean reciprocal rank of what answers the dev pairs, among the chunks of both; what else answers counts not."""
+    pairs, ids = dev.pairs, np.concatenate([dev.chunks, others.chunks])
+    rows = np.concatenate([dev.rows, others.rows])
+    ids, first = np.unique(ids, return_index=True)
+    units = map_rows(dev.questions, np.asarray(matrix, np.float32))
+    total = 0.0
+    for number, positive in zip(pairs.question.tolist(), pairs.positive.tolist(), strict=True):
+        scores = rows[first] @ units[number]
+        own = scores[np.searchsorted(ids, positive)]
+        total += 1 / (1 + np.count_nonzero((scores > own) & ~np.isin(ids, pairs.relevant[number])))
+    return total / max(len(pairs), 1)

@@ -15,18 +15,13 @@ from vecsearch.training.split import Split
 
 def build_record(tuning: Tuning, questions: Sequence[Question], split: Split, *packages: str) -> dict[str, Any]:
     """Return all of it as JSON holds it; `packages` are those whose versions count, beside our own and NumPy's."""
-    parts = {
-        "training": split.training,
-        "dev": split.dev,
-        "asked_before": split.asked_before,
-        "new_documents": split.new_documents,
-    }
+    names = ("training", "dev", "dev_new", "asked_before", "new_documents")
     versions = {name: metadata.version(name) for name in ("numpy", *packages)}
     proof = {key: value for key, value in tuning.to_dict().items() if key not in ("dry_run", "reembedded", "model", "collection")}
     return {
         "at": get_timestamp(),
         **proof,
         "questions_sha256": hash_questions(questions),
-        "split": {name: len(part) for name, part in parts.items()} | {"left_out": split.left_out},
+        "split": {name: len(getattr(split, name)) for name in names} | {"left_out": split.left_out},
         "versions": {"vecsearch": import_module("vecsearch").__version__, "python": platform.python_version(), **versions},
     }

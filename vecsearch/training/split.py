@@ -23,10 +23,14 @@ DEV_SHARE: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The questions of each part; of `left_out` ones some documents are in the second part, some are not."""
+    """The questions of each part; of `left_out` ones some documents are in a part for new documents, some are not.
+
+    `dev` and `dev_new` are to the learning what the two parts of the proof are to the user: documents asked for, and others.
+    """
 
     training: tuple[Question, ...]
     dev: tuple[Question, ...]
+    dev_new: tuple[Question, ...]
     asked_before: tuple[Question, ...]
     new_documents: tuple[Question, ...]
     left_out: int = 0
@@ -41,20 +45,24 @@ def split_questions(questions: Sequence[Question], *, seed: int) -> Split:
     """Split questions; equal questions and seeds give equal parts. A part of fewer than PART_MIN questions is empty."""
     random = np.random.default_rng(seed)
     shuffled = [questions[n] for n in random.permutation(len(questions)).tolist()]
-    new, others = _hold_out_topics(shuffled)
-    asked_before, rest = _hold_out_known(others, _size_part(len(questions)))
-    dev_size = max(1, int(len(rest) * DEV_SHARE))
-    dropped = len(questions) - len(new) - len(others)
-    return Split(tuple(rest[dev_size:]), tuple(rest[:dev_size]), _drop_small(asked_before), _drop_small(new[:PART_MAX]), dropped)
+    proof_size, dev_size = (max(PART_MIN, round(len(questions) * share)) for share in (PROOF_SHARE, DEV_SHARE))
+    new, others = _hold_out_topics(shuffled, proof_size)
+    if len(new) < PART_MIN:
+        new, others = [], shuffled
+    asked_before, rest = _hold_out_known(others, min(proof_size, PART_MAX))
+    if len(asked_before) < PART_MIN:
+        asked_before, rest = [], others
+    dev_new, rest = _hold_out_topics(rest, dev_size)
+    dev, rest = _hold_out_known(rest, dev_size)
+    more = max(0, dev_size - len(dev))  # on documents that nobody else asks for
+    parts = (rest[more:], [*dev, *rest[:more]], dev_new[:PART_MAX], asked_before, new[:PART_MAX])
+    training, dev, dev_new, asked_before, new = parts
+    left_out = len(questions) - sum(map(len, parts))
+    return Split(tuple(training), tuple(dev), tuple(dev_new), tuple(asked_before), tuple(new), left_out)
 
 
-def _size_part(count: int) -> int:
-    return min(PART_MAX, max(PART_MIN, round(count * PROOF_SHARE)))
-
-
-def _hold_out_topics(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:
-    """Return questions all of whose topics no other question has, about PROOF_SHARE of them, and those without such a topic."""
-    wanted = max(PART_MIN, round(len(questions) * PROOF_SHARE))
+def _hold_out_topics(questions: Sequence[Question], wanted: int) -> tuple[list[Question], list[Question]]:
+    """Return questions all of whose topics no other question has, about so many, and those without such a topic."""
     having: dict[str, list[int]] = defaultdict(list)
     for number, question in enumerate(questions):
         for topic in question.topics:
@@ -84,7 +92,3 @@ def _hold_out_known(questions: Sequence[Question], wanted: int) -> tuple[list[Qu
         else:
             rest.append(question)
     return held, rest
-
-
-def _drop_small(part: Sequence[Question]) -> tuple[Question, ...]:
-    return tuple(part) if len(part) >= PART_MIN else ()

@@ -30,6 +30,8 @@ from vecsearch.training.split import Split, split_questions
 
 OWN_TEXTS: Final = 256  # of the collection, whose similarities are compared
 PARTS: Final = ("asked_before", "new_documents")
+DEV_PARTS: Final = ("dev", "dev_new")
+STRENGTHS: Final = (1.0, 0.5, 0.25)  # of a map, of which the dev questions choose one
 
 QuestionReader: TypeAlias = Callable[[Snapshot], list[Question]]
 
@@ -95,7 +97,7 @@ class TuneRun:
         check_enough(questions)
         split = split_questions(questions, seed=self.options.seed)
         self.progress(
-            f"{len(questions):,} questions: {len(split.training) + len(split.dev):,} to learn from, "
+            f"{len(questions):,} questions: {len(split.training) + len(split.dev) + len(split.dev_new):,} to learn from, "
             f"{len(split.asked_before) + len(split.new_documents):,} for the proof, {len(split.new_documents):,} of them on "
             f"{'labels' if questions[0].label else 'documents'} that the training never sees"
         )
@@ -109,8 +111,8 @@ class TuneRun:
         return np.array(rows, np.float32).reshape(len(texts), by.dimension)
 
     def measure(self, snapshot: Snapshot, split: Split, vectors: dict[str, Matrix]) -> dict[str, Values]:
-        """Return nDCG@10 of each question of both parts of the proof."""
-        parts = {part: getattr(split, part) for part in PARTS}
+        """Return nDCG@10 of each question of some parts, whose vectors are given."""
+        parts = {part: getattr(split, part) for part in vectors}
         self.progress(f"asking {sum(map(len, parts.values())):,} held-out questions, mode {self.options.mode.value}")
         return {
             part: proof.measure_questions(snapshot, questions, vectors[part], self.options.mode, self.stop.check)
@@ -153,16 +155,30 @@ class TuneRun:
             matrix = learn_map(
                 training, dev, seed=self.options.seed, should_end=self.should_end, progress=self.progress
             )  # fmt: skip
+            strength = self._choose_strength(snapshot, split, matrix)
+            matrix *= strength
             vectors = {part: self.encode(getattr(split, part)) for part in PARTS}
             mapped = {part: map_rows(rows, matrix) for part, rows in vectors.items()}
             before, after = (self.measure(snapshot, split, rows) for rows in (vectors, mapped))
             tuning = self.judge(questions, len(training.pairs), before, after, self._correlate(snapshot, matrix))
         if tuning.kept and not self.options.dry_run:
-            record = build_record(tuning, questions, split)
+            record = {**build_record(tuning, questions, split), "strength": strength}
             with self.store.open_writer(self.name) as writer:
                 self.check_same(info, writer.info)
                 writer.set_query_map(QueryMap(matrix, record))
         return replace(tuning, seconds=self.measure_seconds())
+
+    def _choose_strength(self, snapshot: Snapshot, split: Split, matrix: Matrix) -> float:
+        """Return which share of a map helps the dev questions most, of those that do not harm the ones on new documents."""
+        vectors = {part: self.encode(getattr(split, part)) for part in DEV_PARTS}
+        plain = self.measure(snapshot, split, vectors)
+        ranked = []
+        for strength in STRENGTHS:
+            mapped = {part: map_rows(rows, strength * matrix) for part, rows in vectors.items()}
+            values = self.measure(snapshot, split, mapped)
+            asked, new = (float((values[part] - plain[part]).sum() / max(len(plain[part]), 1)) for part in DEV_PARTS)
+            ranked.append((min(new, -proof.LOSS_MAX), asked, strength))
+        return max(ranked)[2]
 
     def _make_examples(self, snapshot: Snapshot, questions: Sequence[Question], split: Split) -> Examples:
         vectors = self.encode(questions)

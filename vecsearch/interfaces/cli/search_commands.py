@@ -67,7 +67,7 @@ def search(
     with options.open_for_reading() as collection:
         hits = collection.search(text, mode=mode, fusion=fusion, rerank=parse_rerank_option(rerank), **arguments)
         total = display.count_total(collection, hits, arguments["where"])
-        show_hits(options, display, hits, query=text, mode=mode, total=total)
+        show_hits(options, display, hits, query=text, mode=mode, total=total, is_question=True)
     return int(exit_status and not hits)
 
 
