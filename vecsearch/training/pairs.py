@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.core.errors import InputError
 from vecsearch.stores.base import NO_IDS, Ids, Matrix, Snapshot
 from vecsearch.training.questions import Question
 
@@ -39,7 +40,7 @@ def build_pairs(
 ) -> Pairs:
     """Return the pairs of questions with these unit vectors; a document counts by its chunk nearest to the question.
 
-    Documents in `held`, and those without a vector, are in no pair.
+    Documents in `held`, and those without a vector, are in no pair. Raises InputError where there is no pair at all.
     """
     random = np.random.default_rng(seed)
     chunks = snapshot.find_chunk_ids(list({key for question in questions for key in question.relevant}))
@@ -57,6 +58,8 @@ def build_pairs(
             places.append(number)
             positives.append(int(chunks[key][int(np.argmax(rows[key] @ vector))]))
             negatives.append(hard)
+    if questions and not places:
+        raise InputError("no document that answers has a vector: to make them: vecsearch index --vectors-only, or fill_vectors()")
     return Pairs(
         np.array(places, np.int64), np.array(positives, np.int64),
         np.array(negatives, np.int64).reshape(len(places), HARD_NEGATIVES), relevant,

@@ -106,9 +106,9 @@ class TuneRun:
     def encode(self, questions: Sequence[Question], encoder: TextEncoder | None = None) -> Matrix:
         """Return a unit vector for each question."""
         by = self.encoder if encoder is None else encoder
-        texts = [question.text for question in questions]
-        rows = list(encode_all(by, texts, by.encode_queries))
-        return np.array(rows, np.float32).reshape(len(texts), by.dimension)
+        if not questions:
+            return np.empty((0, by.dimension), np.float32)
+        return np.array(list(encode_all(by, [question.text for question in questions], by.encode_queries)), np.float32)
 
     def measure(self, snapshot: Snapshot, split: Split, vectors: dict[str, Matrix]) -> dict[str, Values]:
         """Return nDCG@10 of each question of some parts, whose vectors are given."""
