@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vecsearch.training.encoder_training import BATCH_PAIRS, TextPair, list_batches
-from vecsearch.training.questions import Question
-from vecsearch.training.split import PART_MIN, split_questions
+from vecsearch.training.judged_questions import JudgedQuestion
+from vecsearch.training.question_split import PART_MIN, split_questions
 
 relevant = st.lists(st.integers(0, 60), min_size=1, max_size=3, unique=True)
 
@@ -15,7 +15,7 @@ relevant = st.lists(st.integers(0, 60), min_size=1, max_size=3, unique=True)
 @settings(max_examples=60, deadline=None)
 @given(st.lists(relevant, min_size=50, max_size=150), st.integers(0, 9))
 def test_new_documents_are_in_no_pair_of_the_training(documents: list[list[int]], seed: int) -> None:
-    questions = [Question(f"question {n}", {f"d{key}": 1 for key in keys}) for n, keys in enumerate(documents)]
+    questions = [JudgedQuestion(f"question {n}", {f"d{key}": 1 for key in keys}) for n, keys in enumerate(documents)]
     split = split_questions(questions, seed=seed)
     parts = (split.training, split.dev, split.dev_new, split.asked_before, split.new_documents)
     texts = [question.text for part in parts for question in part]
@@ -31,7 +31,7 @@ def test_new_documents_are_in_no_pair_of_the_training(documents: list[list[int]]
 def test_of_a_label_that_most_have_something_is_left_to_learn() -> None:
     labels = ["most"] * 80 + ["a"] * 30 + ["b"] * 30
     questions = [
-        Question(f"text {n}", {f"d{m}": 1 for m, other in enumerate(labels) if other == label}, f"d{n}", label)
+        JudgedQuestion(f"text {n}", {f"d{m}": 1 for m, other in enumerate(labels) if other == label}, f"d{n}", label)
         for n, label in enumerate(labels)
     ]
     for seed in range(8):
@@ -39,7 +39,7 @@ def test_of_a_label_that_most_have_something_is_left_to_learn() -> None:
         held = {question.label for question in split.new_documents}
         assert held and held <= {"a", "b"} and not held & {question.label for question in split.training}
         assert {question.label for question in split.training}
-        assert split.held_documents >= {question.own for question in split.asked_before}
+        assert split.list_held_documents() >= {question.own for question in split.asked_before}
 
 
 @settings(max_examples=60, deadline=None)

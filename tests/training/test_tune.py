@@ -259,7 +259,7 @@ def test_real_questions_with_the_real_encoder(shared: Callable[[str], Path], tmp
     folder = shared("scifact")
     judgements = read_judgements(folder / "queries.train.jsonl", folder / "qrels.train.tsv")
     wanted: dict[str, None] = {}
-    queries = {}
+    queries: dict[str, str] = {}
     for query, text in judgements.queries.items():
         documents = [key for key, grade in judgements.qrels.get(query, {}).items() if grade > 0]
         if documents and len(queries) < 60:

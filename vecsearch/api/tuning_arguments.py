@@ -15,7 +15,7 @@ from vecsearch.core.types import AnyMode, AnyPath, Mode
 
 if TYPE_CHECKING:
     from vecsearch.stores.base import Snapshot
-    from vecsearch.training.questions import Question
+    from vecsearch.training.judged_questions import JudgedQuestion
     from vecsearch.training.tune_run import TuneOptions
 
 _SEED_MAX: Final = 2**32 - 1
@@ -50,26 +50,26 @@ def parse_questions(
     queries: Mapping[str, str] | None,
     qrels: Mapping[str, Mapping[str, int]] | None,
     label: str | None,
-) -> Callable[[Snapshot], list[Question]]:
+) -> Callable[[Snapshot], list[JudgedQuestion]]:
     """Return what reads the questions, once the collection is open. Raises UsageError, InputError."""
     if (queries is None) != (qrels is None):
         raise UsageError("queries go with qrels: which documents answer each of them")
     if (pairs is not None) + (queries is not None) + (label is not None) != 1:
         given = [name for name, value in (("pairs", pairs), ("queries", queries), ("label", label)) if value is not None]
         raise UsageError(f"give one of {', '.join(given)}: they are alternatives" if given else _NOTHING)
-    from vecsearch.training import questions
+    from vecsearch.training import judged_questions
 
     if label is not None:
         if not isinstance(label, str) or not label:
             raise InputError(f"label must be a metadata key, got {shorten_repr(label)}")
         key = label
-        return lambda snapshot: questions.find_labelled(key, snapshot)
+        return lambda snapshot: judged_questions.find_labelled(key, snapshot)
     if pairs is not None:
         listed = [_parse_pair(n, pair) for n, pair in enumerate(list_values(pairs, "pairs"))]
-        return lambda snapshot: questions.pair_questions(listed, snapshot)
+        return lambda snapshot: judged_questions.pair_questions(listed, snapshot)
     assert queries is not None and qrels is not None
     texts = {str(key): check_query(text) for key, text in queries.items()}
-    return lambda snapshot: questions.build_questions(texts, qrels, snapshot)
+    return lambda snapshot: judged_questions.build_questions(texts, qrels, snapshot)
 
 
 def _parse_pair(number: int, pair: Any) -> tuple[str, str]:

@@ -23,11 +23,11 @@ from vecsearch.encoders.unit_vectors import encode_documents
 from vecsearch.stores.base import Matrix, Snapshot
 from vecsearch.training import proof
 from vecsearch.training.encoder_training import TextPair, require_packages, train_encoder
+from vecsearch.training.judged_questions import JudgedQuestion
 from vecsearch.training.new_vectors import encode_snapshot, read_inputs
 from vecsearch.training.pairs import build_pairs
-from vecsearch.training.questions import Question
+from vecsearch.training.question_split import QuestionSplit
 from vecsearch.training.record import build_record
-from vecsearch.training.split import Split
 
 if TYPE_CHECKING:
     from vecsearch.training.tune_run import QuestionReader, TuneRun
@@ -92,9 +92,9 @@ def _choose_out(run: TuneRun) -> Path:
     return out
 
 
-def _list_pairs(run: TuneRun, snapshot: Snapshot, questions: Sequence[Question], split: Split) -> list[TextPair]:
+def _list_pairs(run: TuneRun, snapshot: Snapshot, questions: Sequence[JudgedQuestion], split: QuestionSplit) -> list[TextPair]:
     """Return pairs of questions and the chunks that answer them, as the encoder sees them."""
-    pairs = build_pairs(snapshot, questions, run.encode(questions), held=split.held_documents, seed=run.options.seed)
+    pairs = build_pairs(snapshot, questions, run.encode(questions), held=split.list_held_documents(), seed=run.options.seed)
     run.stop.check()
     ids = np.unique(pairs.positive).tolist()
     texts = dict(zip(ids, read_inputs(snapshot, ids, run.encoder), strict=True))
@@ -105,7 +105,7 @@ def _list_pairs(run: TuneRun, snapshot: Snapshot, questions: Sequence[Question],
 
 
 def _prove(
-    run: TuneRun, snapshot: Snapshot, encoder: TextEncoder, questions: Sequence[Question], split: Split, pairs: int
+    run: TuneRun, snapshot: Snapshot, encoder: TextEncoder, questions: Sequence[JudgedQuestion], split: QuestionSplit, pairs: int
 ) -> Tuning:
     from vecsearch.training.tune_run import OWN_TEXTS, PARTS
 

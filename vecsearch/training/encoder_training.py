@@ -41,8 +41,9 @@ class TextPair:
 
 def require_packages() -> None:
     """Raise UnavailableError, with the line that installs them, where a package that training needs is not there."""
-    for module in ("sentence_transformers", "accelerate", "datasets"):
-        import_optional(module, extra=EXTRA)
+    import_optional("sentence_transformers", extra=EXTRA)
+    import_optional("accelerate", extra=EXTRA)
+    import_optional("datasets", extra=EXTRA)
 
 
 def list_batches(pairs: Sequence[TextPair], seed: int) -> list[list[int]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vecsearch.core.errors import InputError
 from vecsearch.stores.base import NO_IDS, Ids, Matrix, Snapshot
-from vecsearch.training.questions import Question
+from vecsearch.training.judged_questions import JudgedQuestion
 
 LABEL_PAIRS: Final = 2  # a question with a label, with so many others of its label
 HARD_NEGATIVES: Final = 8
@@ -36,7 +36,7 @@ class Pairs:
 
 
 def build_pairs(
-    snapshot: Snapshot, questions: Sequence[Question], vectors: Matrix, *, held: frozenset[str] = frozenset(), seed: int = 0
+    snapshot: Snapshot, questions: Sequence[JudgedQuestion], vectors: Matrix, *, held: frozenset[str] = frozenset(), seed: int = 0
 ) -> Pairs:
     """Return the pairs of questions with these unit vectors; a document counts by its chunk nearest to the question.
 
@@ -72,7 +72,7 @@ def _load_rows(snapshot: Snapshot, documents: Sequence[Ids]) -> list[Matrix]:
     return np.split(rows, np.cumsum([len(ids) for ids in documents])[:-1]) if documents else []
 
 
-def _list_relevant(questions: Sequence[Question], chunks: Mapping[str, Ids]) -> list[Ids]:
+def _list_relevant(questions: Sequence[JudgedQuestion], chunks: Mapping[str, Ids]) -> list[Ids]:
     """Return the chunks that answer each question; questions of one label share them."""
     shared: dict[int, Ids] = {}
     listed = []

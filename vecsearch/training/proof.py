@@ -17,7 +17,7 @@ from vecsearch.search.diversify import DiversityOptions
 from vecsearch.search.engine import ResultOptions
 from vecsearch.search.retrieval import Query
 from vecsearch.stores.base import Matrix, Snapshot
-from vecsearch.training.questions import Question
+from vecsearch.training.judged_questions import JudgedQuestion
 
 LOSS_MAX: Final = 0.005  # of nDCG@10, on documents that the training never saw
 SIMILARITY_KEPT_MIN: Final = 0.95
@@ -25,7 +25,7 @@ _DEPTH: Final = 10
 
 
 def measure_questions(
-    snapshot: Snapshot, questions: Sequence[Question], vectors: Matrix, mode: Mode,
+    snapshot: Snapshot, questions: Sequence[JudgedQuestion], vectors: Matrix, mode: Mode,
     check: Callable[[], None] = lambda: None,
 ) -> Values:  # fmt: skip
     """Return nDCG@10 of each question, searched in a mode with its unit vector; its own document is no answer.

@@ -9,11 +9,11 @@ from typing import Any
 
 from vecsearch.core.timestamps import get_timestamp
 from vecsearch.core.tuning import Tuning
-from vecsearch.training.questions import Question, hash_questions
-from vecsearch.training.split import Split
+from vecsearch.training.judged_questions import JudgedQuestion, hash_questions
+from vecsearch.training.question_split import QuestionSplit
 
 
-def build_record(tuning: Tuning, questions: Sequence[Question], split: Split, *packages: str) -> dict[str, Any]:
+def build_record(tuning: Tuning, questions: Sequence[JudgedQuestion], split: QuestionSplit, *packages: str) -> dict[str, Any]:
     """Return all of it as JSON holds it; `packages` are those whose versions count, beside our own and NumPy's."""
     names = ("training", "dev", "dev_new", "asked_before", "new_documents")
     versions = {name: metadata.version(name) for name in ("numpy", *packages)}

@@ -22,18 +22,18 @@ from vecsearch.encoders.unit_vectors import encode_all, encode_documents
 from vecsearch.search.query_maps import map_rows
 from vecsearch.stores.base import CollectionInfo, QueryMap, Snapshot, Store
 from vecsearch.training import proof
+from vecsearch.training.judged_questions import JudgedQuestion, check_enough
 from vecsearch.training.map_learning import Examples, learn_map
 from vecsearch.training.pairs import build_pairs
-from vecsearch.training.questions import Question, check_enough
+from vecsearch.training.question_split import QuestionSplit, split_questions
 from vecsearch.training.record import build_record
-from vecsearch.training.split import Split, split_questions
 
 OWN_TEXTS: Final = 256  # of the collection, whose similarities are compared
 PARTS: Final = ("asked_before", "new_documents")
 DEV_PARTS: Final = ("dev", "dev_new")
 STRENGTHS: Final = (1.0, 0.5, 0.25)  # of a map, of which the dev questions choose one
 
-QuestionReader: TypeAlias = Callable[[Snapshot], list[Question]]
+QuestionReader: TypeAlias = Callable[[Snapshot], list[JudgedQuestion]]
 
 
 def _tell_nobody(line: str) -> None:
@@ -91,7 +91,7 @@ class TuneRun:
                 raise CollectionNotFoundError(self.name, self.store.list_names())
             yield snapshot
 
-    def split(self, snapshot: Snapshot, read_questions: QuestionReader) -> tuple[list[Question], Split]:
+    def split(self, snapshot: Snapshot, read_questions: QuestionReader) -> tuple[list[JudgedQuestion], QuestionSplit]:
         """Read the questions and split them. Raises InputError for too few."""
         questions = read_questions(snapshot)
         check_enough(questions)
@@ -103,14 +103,14 @@ class TuneRun:
         )
         return questions, split
 
-    def encode(self, questions: Sequence[Question], encoder: TextEncoder | None = None) -> Matrix:
+    def encode(self, questions: Sequence[JudgedQuestion], encoder: TextEncoder | None = None) -> Matrix:
         """Return a unit vector for each question."""
         by = self.encoder if encoder is None else encoder
         if not questions:
             return np.empty((0, by.dimension), np.float32)
         return np.array(list(encode_all(by, [question.text for question in questions], by.encode_queries)), np.float32)
 
-    def measure(self, snapshot: Snapshot, split: Split, vectors: dict[str, Matrix]) -> dict[str, Values]:
+    def measure(self, snapshot: Snapshot, split: QuestionSplit, vectors: dict[str, Matrix]) -> dict[str, Values]:
         """Return nDCG@10 of each question of some parts, whose vectors are given."""
         parts = {part: getattr(split, part) for part in vectors}
         self.progress(f"asking {sum(map(len, parts.values())):,} held-out questions, mode {self.options.mode.value}")
@@ -120,7 +120,7 @@ class TuneRun:
         }
 
     def judge(
-        self, questions: Sequence[Question], pairs: int, before: dict[str, Values], after: dict[str, Values],
+        self, questions: Sequence[JudgedQuestion], pairs: int, before: dict[str, Values], after: dict[str, Values],
         similarities: tuple[float, float],
     ) -> Tuning:  # fmt: skip
         """Return what became of it, nothing kept yet but what shall be."""
@@ -168,7 +168,7 @@ class TuneRun:
                 writer.set_query_map(QueryMap(matrix, record))
         return replace(tuning, seconds=self.measure_seconds())
 
-    def _choose_strength(self, snapshot: Snapshot, split: Split, matrix: Matrix) -> float:
+    def _choose_strength(self, snapshot: Snapshot, split: QuestionSplit, matrix: Matrix) -> float:
         """Return which share of a map helps the dev questions most, of those that do not harm the ones on new documents."""
         vectors = {part: self.encode(getattr(split, part)) for part in DEV_PARTS}
         plain = self.measure(snapshot, split, vectors)
@@ -180,9 +180,9 @@ class TuneRun:
             ranked.append((min(new, -proof.LOSS_MAX), asked, strength))
         return max(ranked)[2]
 
-    def _make_examples(self, snapshot: Snapshot, questions: Sequence[Question], split: Split) -> Examples:
+    def _make_examples(self, snapshot: Snapshot, questions: Sequence[JudgedQuestion], split: QuestionSplit) -> Examples:
         vectors = self.encode(questions)
-        pairs = build_pairs(snapshot, questions, vectors, held=split.held_documents, seed=self.options.seed)
+        pairs = build_pairs(snapshot, questions, vectors, held=split.list_held_documents(), seed=self.options.seed)
         self.stop.check()
         ids = np.unique(np.concatenate([pairs.positive, pairs.negatives[pairs.negatives >= 0]]))
         return Examples(pairs, vectors, ids, snapshot.load_vectors(ids.tolist()))

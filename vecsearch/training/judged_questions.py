@@ -21,7 +21,7 @@ _COLLECT_HINT: Final = "to collect them: vecsearch log on, then search, and open
 
 
 @dataclass(frozen=True)
-class Question:
+class JudgedQuestion:
     """A question and what answers it: document id → grade, above 0. `own`: the document whose text it is, which is no answer.
 
     `label`: by which its documents were found; "" for judgements of single documents.
@@ -43,7 +43,9 @@ class Question:
         return {key: grade for key, grade in self.relevant.items() if key != self.own}
 
 
-def build_questions(queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]], snapshot: Snapshot) -> list[Question]:
+def build_questions(
+    queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]], snapshot: Snapshot
+) -> list[JudgedQuestion]:
     """Return the queries that have a relevant document of the collection. Equal texts become one question."""
     wanted: dict[str, dict[str, int]] = defaultdict(dict)
     for query, grades in qrels.items():
@@ -57,10 +59,10 @@ def build_questions(queries: Mapping[str, str], qrels: Mapping[str, Mapping[str,
             f"them, got {format_names(judged)}"
         )
     there = ({key: grade for key, grade in grades.items() if key in stored} for grades in wanted.values())
-    return [Question(text, grades) for text, grades in zip(wanted, there, strict=True) if grades]
+    return [JudgedQuestion(text, grades) for text, grades in zip(wanted, there, strict=True) if grades]
 
 
-def pair_questions(pairs: Iterable[tuple[str, str]], snapshot: Snapshot) -> list[Question]:
+def pair_questions(pairs: Iterable[tuple[str, str]], snapshot: Snapshot) -> list[JudgedQuestion]:
     """Return pairs of a question and a document's id, or its text, as questions."""
     listed = list(pairs)
     seconds = list(dict.fromkeys(second for _, second in listed))
@@ -77,10 +79,10 @@ def pair_questions(pairs: Iterable[tuple[str, str]], snapshot: Snapshot) -> list
     for question, second in listed:
         if second in known:
             grades[question][known[second]] = 1
-    return [Question(question, relevant) for question, relevant in grades.items()]
+    return [JudgedQuestion(question, relevant) for question, relevant in grades.items()]
 
 
-def find_labelled(key: str, snapshot: Snapshot) -> list[Question]:
+def find_labelled(key: str, snapshot: Snapshot) -> list[JudgedQuestion]:
     """Return a question for each document with a label at a metadata key: its title or the beginning of its text.
 
     Documents of the same label answer it. Of more than LABELLED_MAX documents, these are taken in even steps. Raises InputError
@@ -97,7 +99,9 @@ def find_labelled(key: str, snapshot: Snapshot) -> list[Question]:
         members[label].append(id)
     grades = {label: dict.fromkeys(keys, 1) for label, keys in members.items() if len(keys) > 1}
     questions = [
-        Question(_beginning(document.title, document.text), grades[labels[document.id]], document.id, labels[document.id])
+        JudgedQuestion(
+            _shorten_text(document.title, document.text), grades[labels[document.id]], document.id, labels[document.id]
+        )
         for document in documents
         if labels[document.id] in grades
     ]
@@ -108,14 +112,14 @@ def find_labelled(key: str, snapshot: Snapshot) -> list[Question]:
     return questions
 
 
-def _beginning(title: str | None, text: str) -> str:
+def _shorten_text(title: str | None, text: str) -> str:
     if title and title.strip():
         return title.strip()
     shown = " ".join(text[:QUESTION_CHARACTERS].split())
     return shown if len(text) <= QUESTION_CHARACTERS else shown.rpartition(" ")[0] or shown
 
 
-def check_enough(questions: Sequence[Question]) -> None:
+def check_enough(questions: Sequence[JudgedQuestion]) -> None:
     """Raise InputError for fewer than PAIRS_MIN pairs of a question and a document."""
     count = len(questions) if questions and questions[0].label else sum(len(question.relevant) for question in questions)
     if count < PAIRS_MIN:
@@ -125,7 +129,7 @@ def check_enough(questions: Sequence[Question]) -> None:
         )
 
 
-def hash_questions(questions: Sequence[Question]) -> str:
+def hash_questions(questions: Sequence[JudgedQuestion]) -> str:
     """Return the sha256 of what was learned from: it is equal for the same questions and answers, in any order."""
     lines = sorted(json.dumps([question.text, sorted(question.answers.items())]) for question in questions)
     return f"sha256:{hashlib.sha256(json.dumps(lines).encode()).hexdigest()}"

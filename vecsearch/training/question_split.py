@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from vecsearch.training.questions import Question
+from vecsearch.training.judged_questions import JudgedQuestion
 
 PROOF_SHARE: Final = 0.2  # of the questions, in each of both parts
 PART_MAX: Final = 500  # questions of a part: the proof takes time too
@@ -22,26 +22,25 @@ DEV_SHARE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class QuestionSplit:
     """The questions of each part; of `left_out` ones some documents are in a part for new documents, some are not.
 
     `dev` and `dev_new` are to the learning what the two parts of the proof are to the user: documents asked for, and others.
     """
 
-    training: tuple[Question, ...]
-    dev: tuple[Question, ...]
-    dev_new: tuple[Question, ...]
-    asked_before: tuple[Question, ...]
-    new_documents: tuple[Question, ...]
+    training: tuple[JudgedQuestion, ...]
+    dev: tuple[JudgedQuestion, ...]
+    dev_new: tuple[JudgedQuestion, ...]
+    asked_before: tuple[JudgedQuestion, ...]
+    new_documents: tuple[JudgedQuestion, ...]
     left_out: int = 0
 
-    @property
-    def held_documents(self) -> frozenset[str]:
+    def list_held_documents(self) -> frozenset[str]:
         """Return the documents that are questions of the proof themselves: no training may see their texts."""
         return frozenset(question.own for question in (*self.asked_before, *self.new_documents) if question.own is not None)
 
 
-def split_questions(questions: Sequence[Question], *, seed: int) -> Split:
+def split_questions(questions: Sequence[JudgedQuestion], *, seed: int) -> QuestionSplit:
     """Split questions; equal questions and seeds give equal parts. A part of fewer than PART_MIN questions is empty."""
     random = np.random.default_rng(seed)
     shuffled = [questions[n] for n in random.permutation(len(questions)).tolist()]
@@ -58,10 +57,10 @@ def split_questions(questions: Sequence[Question], *, seed: int) -> Split:
     parts = (rest[more:], [*dev, *rest[:more]], dev_new[:PART_MAX], asked_before, new[:PART_MAX])
     training, dev, dev_new, asked_before, new = parts
     left_out = len(questions) - sum(map(len, parts))
-    return Split(tuple(training), tuple(dev), tuple(dev_new), tuple(asked_before), tuple(new), left_out)
+    return QuestionSplit(tuple(training), tuple(dev), tuple(dev_new), tuple(asked_before), tuple(new), left_out)
 
 
-def _hold_out_topics(questions: Sequence[Question], wanted: int) -> tuple[list[Question], list[Question]]:
+def _hold_out_topics(questions: Sequence[JudgedQuestion], wanted: int) -> tuple[list[JudgedQuestion], list[JudgedQuestion]]:
     """Return questions all of whose topics no other question has, about so many, and those without such a topic."""
     having: dict[str, list[int]] = defaultdict(list)
     for number, question in enumerate(questions):
@@ -80,11 +79,11 @@ def _hold_out_topics(questions: Sequence[Question], wanted: int) -> tuple[list[Q
     return new, [question for number, question in enumerate(questions) if number not in touched]
 
 
-def _hold_out_known(questions: Sequence[Question], wanted: int) -> tuple[list[Question], list[Question]]:
+def _hold_out_known(questions: Sequence[JudgedQuestion], wanted: int) -> tuple[list[JudgedQuestion], list[JudgedQuestion]]:
     """Return questions with a topic that a question among the others has too, up to so many, and the others."""
     count = Counter(topic for question in questions for topic in question.topics)
-    held: list[Question] = []
-    rest: list[Question] = []
+    held: list[JudgedQuestion] = []
+    rest: list[JudgedQuestion] = []
     for question in questions:
         if len(held) < wanted and any(count[topic] > 1 for topic in question.topics):
             held.append(question)
