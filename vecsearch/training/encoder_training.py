@@ -41,9 +41,9 @@ class TextPair:
 
 def require_packages() -> None:
     """Raise UnavailableError, with the line that installs them, where a package that training needs is not there."""
-    import_optional("sentence_transformers", extra=EXTRA)
     import_optional("accelerate", extra=EXTRA)
     import_optional("datasets", extra=EXTRA)
+    import_optional("sentence_transformers")  # last: it loads both
 
 
 def list_batches(pairs: Sequence[TextPair], seed: int) -> list[list[int]]:
@@ -81,7 +81,7 @@ def train_encoder(
     require_packages()
     from datasets import Dataset
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-    from transformers import set_seed
+    from transformers import PrinterCallback, set_seed
 
     class QuietTrainer(SentenceTransformerTrainer):
         """One that asks nobody about the model or the data, and prints nothing."""
@@ -113,11 +113,13 @@ def train_encoder(
             model=model, args=arguments, train_dataset=Dataset.from_dict(columns), loss=_make_loss(model),
             callbacks=[watch.build_callback()],
         )  # fmt: skip
+        trainer.remove_callback(PrinterCallback)
         with quiet_loading():
             trainer.train()
     watch.restore_best()
     model.max_seq_length = window
-    model.save(str(out), create_model_card=False)
+    with quiet_loading():
+        model.save(str(out), create_model_card=False)
 
 
 def _choose_device() -> str:
