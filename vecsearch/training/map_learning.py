@@ -94,14 +94,15 @@ def learn_map(
     random = np.random.default_rng(seed)
     matrix: Numbers = np.zeros((dimension, dimension), np.float32)
     adam = _Adam(np.zeros_like(matrix), np.zeros_like(matrix))
-    best, best_score, waited = matrix.copy(), measure_ranks(matrix, dev, training), 0
+    ranks = DevRanks.from_examples(dev, training)
+    best, best_score, waited = matrix.copy(), ranks.measure(matrix), 0
     for number in range(1, ROUNDS_MAX + 1):
         losses = []
         for batch in training.list_batches(random.permutation(len(training.pairs))):
             loss, gradient = compute_loss(matrix, batch)
             adam.step(matrix, gradient)
             losses.append(loss)
-        score = measure_ranks(matrix, dev, training)
+        score = ranks.measure(matrix)
         progress(f"learning: round {number}, loss {np.mean(losses):.3f}, mean reciprocal rank {score:.3f}")
         waited += 1
         if score > best_score:
@@ -126,15 +127,29 @@ class _Adam:
         matrix -= LEARNING_RATE * first / (np.sqrt(second) + _EPSILON)
 
 
-def measure_ranks(matrix: Numbers, dev: Examples, others: Examples) -> float:
-    """Return the mean reciprocal rank of what answers the dev pairs, among the chunks of both; what else answers counts not."""
-    pairs, ids = dev.pairs, np.concatenate([dev.chunks, others.chunks])
-    rows = np.concatenate([dev.rows, others.rows])
-    ids, first = np.unique(ids, return_index=True)
-    units = map_rows(dev.questions, np.asarray(matrix, np.float32))
-    total = 0.0
-    for number, positive in zip(pairs.question.tolist(), pairs.positive.tolist(), strict=True):
-        scores = rows[first] @ units[number]
-        own = scores[np.searchsorted(ids, positive)]
-        total += 1 / (1 + np.count_nonzero((scores > own) & ~np.isin(ids, pairs.relevant[number])))
-    return total / max(len(pairs), 1)
+@dataclass(frozen=True, slots=True, eq=False)
+class DevRanks:
+    """Ranks what answers the dev pairs among the chunks of the training pairs and theirs; what else answers counts not."""
+
+    questions: Matrix  # of each pair
+    rows: Matrix
+    own: NDArray[np.int64]  # the row that answers each pair
+    others: NDArray[np.bool_]  # (pairs, rows): those that do not answer the question
+
+    @classmethod
+    def from_examples(cls, dev: Examples, training: Examples) -> DevRanks:
+        """Lay out the rows of both."""
+        pairs = dev.pairs
+        ids, first = np.unique(np.concatenate([dev.chunks, training.chunks]), return_index=True)
+        answers = [np.isin(ids, pairs.relevant[number]) for number in pairs.question.tolist()]
+        others = ~np.array(answers, bool).reshape(len(pairs), len(ids))
+        rows = np.concatenate([dev.rows, training.rows])[first]
+        return cls(dev.questions[pairs.question], rows, np.searchsorted(ids, pairs.positive), others)
+
+    def measure(self, matrix: Numbers) -> float:
+        """Return the mean reciprocal rank with a map; 0 without pairs."""
+        if not len(self.questions):
+            return 0.0
+        scores = map_rows(self.questions, np.asarray(matrix, np.float32)) @ self.rows.T
+        own = np.take_along_axis(scores, self.own[:, np.newaxis], axis=1)
+        return float((1 / (1 + np.count_nonzero((scores > own) & self.others, axis=1))).mean())

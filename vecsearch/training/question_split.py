@@ -16,9 +16,10 @@ import numpy as np
 from vecsearch.training.judged_questions import JudgedQuestion
 
 PROOF_SHARE: Final = 0.2  # of the questions, in each of both parts
-PART_MAX: Final = 500  # questions of a part: the proof takes time too
+PART_MAX: Final = 300  # questions of a part: the proof takes time too
 PART_MIN: Final = 10  # of fewer, nothing can be said
 DEV_SHARE: Final = 0.1
+DEV_MAX: Final = 150  # questions of a part that the learning looks at
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,10 @@ def split_questions(questions: Sequence[JudgedQuestion], *, seed: int) -> Questi
     if len(asked_before) < PART_MIN:
         asked_before, rest = [], others
     dev_new, rest = _hold_out_topics(rest, dev_size)
+    dev_size = min(dev_size, DEV_MAX)
     dev, rest = _hold_out_known(rest, dev_size)
     more = max(0, dev_size - len(dev))  # on documents that nobody else asks for
-    parts = (rest[more:], [*dev, *rest[:more]], dev_new[:PART_MAX], asked_before, new[:PART_MAX])
+    parts = (rest[more:], [*dev, *rest[:more]], dev_new[:DEV_MAX], asked_before, new[:PART_MAX])
     training, dev, dev_new, asked_before, new = parts
     left_out = len(questions) - sum(map(len, parts))
     return QuestionSplit(tuple(training), tuple(dev), tuple(dev_new), tuple(asked_before), tuple(new), left_out)

@@ -22,8 +22,8 @@ def format_tuning(tuning: Tuning, collection: str | None) -> Iterator[str]:
     for name, part in zip(_NAMES[tuning.by_label], (tuning.asked_before, tuning.new_documents), strict=True):
         yield _format_part(name, part)
     if tuning.similarity_kept is not None and tuning.own_similarity_kept is not None:
-        own = f"{tuning.own_similarity_kept:.2f} of the collection's texts"
-        yield f"similarities as they were, as a correlation: {tuning.similarity_kept:.2f} of texts in general, {own}"
+        own = f"{tuning.own_similarity_kept:.3f} of the collection's texts"
+        yield f"similarities as they were, as a correlation: {tuning.similarity_kept:.3f} of texts in general, {own}"
     yield from map(make_printable, _format_outcome(tuning, collection))
 
 
