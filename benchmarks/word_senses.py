@@ -31,12 +31,12 @@ import vecsearch
 from benchmarks.corpus import DATA_FOLDER
 from vecsearch.api.collection import Collection
 from vecsearch.core.errors import UsageError
+from vecsearch.core.measures import Measure, compute_interval, compute_measures
 from vecsearch.core.senses import Sense
 from vecsearch.core.settings import RERANK_DEPTH, WORD_WEIGHT
 from vecsearch.encoders.base import MiddleTokenEncoder, TextEncoder, TokenRows
 from vecsearch.evaluation.cache import CachedCollection
 from vecsearch.evaluation.datasets import Dataset, read_judgements
-from vecsearch.evaluation.measures import Measure, compute_interval, compute_measures
 from vecsearch.search import word_sense
 from vecsearch.text import wordnet as wordnet_files
 from vecsearch.text.analyzer import get_analyzer

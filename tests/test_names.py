@@ -13,26 +13,26 @@ from tests.conftest import PROJECT
 VERBS = frozenset(
     """
     abandon absorb accept acquire add adjust advance align allocate analyze announce answer append apply ask assemble assign
-    attach attribute back begin bind blank bound break build bump calibrate call can cancel change check checkpoint choose chunk
-    claim classify clean clear clip close coerce collapse collect commit compact compare compile complete compress compute
-    configure confirm connect consume convert copy correct count cover create cut decode decompress decrypt define delete
-    derive describe detect determine display dispose diversify divide downgrade download draw drop dump echo embed emit empty
-    enable encode end ensure enter escape estimate evaluate examine exchange exclude execute exit expand expect explain export
-    extend extract fail feed fetch fill filter find finish fit flag flatten flush fold follow forget fork format forward free
-    from fuse gather generate get give group guard guess handle has hash have hide hold identify ignore import increase index
-    infer inflate inherit init insert inspect interpolate interrupt intersect is iter iterate join keep kill label launch
-    leave like limit link list listen load locate lock log look lookup make map mark mask match matches measure merge migrate mix
-    move name negate next normalize note notify number observe obtain offer omit open optimize order pack pad page parse pass
-    patch pause personalize pick place plan point pool pop prefer prepare preserve print process profile prompt prune publish
-    pull pump push put quantize query queue quiet quote raise rank rate reach read rebuild receive rechunk recommend record
-    recover redirect reduce reembed reencode refit refresh refuse register rehearse release reload remake remember remove rename
-    render renew reorder repair repeat replace report request require rerank rescore reserve reset resolve restore restrict
-    resume retrieve return reuse rewrite roll rollback round run sample save scale scan schedule score search seek segment
-    select send separate serialize serve set shade shorten should show sign silence simulate skip sleep slice smooth snapshot
-    sort spawn spell split spool spread standardize start stem step stop store stretch strip style submit subtract sum
-    summarize supersede swap sync take tell terminate test tidy time to tokenize touch trace track train transform translate
-    treat trim truncate try unify unlike unlink unpack unquote unwrap update upgrade upsert use validate verify visit wait walk
-    warm warn watch weigh widen work wrap write yield
+    attach attribute back begin bind blank bound break build bump calibrate call can cancel change check checkpoint choose
+    chunk claim classify clean clear clip close coerce collapse collect commit compact compare compile complete compress
+    compute configure confirm connect consume convert copy correct correlate count cover create cut decode decompress decrypt
+    define delete derive describe detect determine display dispose diversify divide downgrade download draw drop dump echo
+    embed emit empty enable encode end ensure enter escape estimate evaluate examine exchange exclude execute exit expand
+    expect explain export extend extract fail feed fetch fill filter find finish fit flag flatten flush fold follow forget
+    fork format forward free from fuse gather generate get give group guard guess handle has hash have hide hold identify
+    ignore import increase index infer inflate inherit init insert inspect interpolate interrupt intersect is iter iterate
+    join judge keep kill label launch learn leave like limit link list listen load locate lock log look lookup make map mark
+    mask match matches measure merge migrate mix move name negate next normalize note notify number observe obtain offer omit
+    open optimize order pack pad page pair parse pass patch pause personalize pick place plan point pool pop prefer prepare
+    preserve print process profile prompt prove prune publish pull pump push put quantize query queue quiet quote raise rank
+    rate reach read rebuild receive rechunk recommend record recover redirect reduce reembed reencode refit refresh refuse
+    register rehearse release reload remake remember remove rename render renew reorder repair repeat replace report request
+    require rerank rescore reserve reset resolve restore restrict resume retrieve return reuse rewrite roll rollback round run
+    sample save scale scan schedule score search seek segment select send separate serialize serve set shade shorten should
+    show sign silence simulate skip sleep slice smooth snapshot sort spawn spell split spool spread standardize start stem
+    step stop store stretch strip style submit subtract sum summarize supersede swap sync take tell terminate test tidy time
+    to tokenize touch trace track train transform translate treat trim truncate try tune turn unify unlike unlink unpack
+    unquote unwrap update upgrade upsert use validate verify visit wait walk warm warn watch weigh widen work wrap write yield
     """.split()
 )
 QUESTIONS = frozenset("is has can should needs are".split())  # a boolean's first word
@@ -41,7 +41,7 @@ NOUNS = {  # formulas, what every user of such a library calls so, protocols of 
     "at", "backup", "batched", "collection", "collections", "context", "cursor", "dense_weight", "exists", "facets", "idf",
     "keys", "main", "mean", "min_max", "models", "ndcg", "median", "progress", "recall", "reciprocal_rank", "reciprocal_ranks",
     "roots", "scores", "similar", "status", "theoretical_min_max", "token_spans", "under_heading", "z_score", "onnx", "torch",
-    "repr_html", "repr_markdown", "shell_complete", "senses", "same_sense",
+     "repr_html", "repr_markdown", "shell_complete", "senses", "same_sense", "on_train_begin", "on_step_end",
 }  # fmt: skip
 IRREGULAR = frozenset(  # participles that do not end in -ed or -ing; "set", "cut", "put" and the like are verbs too
     "asked begun bound broken built chosen drawn found given gone held kept known left lost made meant met said seen sent shown "

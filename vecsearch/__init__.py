@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from vecsearch.core.roots import IgnoredDocument, Root, RootOptions
     from vecsearch.core.row_options import RowOptions
     from vecsearch.core.senses import SameSense, Sense, SenseGroup, SenseMatch, WordSenses
+    from vecsearch.core.tuning import Gain, Tuning, TuningLevel
     from vecsearch.core.types import (
         ChunkLocation,
         Document,
@@ -156,6 +157,7 @@ _HOMES = {
         "ValueCount",
         "VectorAccess",
     ),
+    "vecsearch.core.tuning": ("Gain", "Tuning", "TuningLevel"),
     "vecsearch.core.types": (
         "ChunkLocation",
         "Document",
@@ -225,6 +227,7 @@ __all__ = [
     "FilterError",
     "Finding",
     "Fusion",
+    "Gain",
     "Hit",
     "Hits",
     "IgnoredDocument",
@@ -270,6 +273,8 @@ __all__ = [
     "TokenAttribution",
     "TokenEncoder",
     "TokenRows",
+    "Tuning",
+    "TuningLevel",
     "UnavailableError",
     "UnreadableFileError",
     "UnsafeForkError",

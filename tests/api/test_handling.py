@@ -79,7 +79,7 @@ CALLS: dict[str, tuple[Any, ...]] = {  # what a method takes that cannot do with
     "same_sense": ("heron", "a heron", "the heron"),
     "add_dataframe": ({"text": ["a"]},), "forget_root": ("notes",), "like": ("ann", "heron"),
     "unlike": ("ann", "heron"), "forget_preferences": ("ann", "heron"), "get_profile": ("ann",), "delete_profile": ("ann",),
-    "stop_ignoring": ("heron",),
+    "stop_ignoring": ("heron",), "tune": ([("heron", "heron")],),
 }  # fmt: skip
 KEYWORDS: dict[str, dict[str, Any]] = {"similar": {"id": "heron"}, "update_many": {"ids": ["heron"]}, "upsert": {"ids": []}}
 HARMLESS = {"close", "name", "path"}  # of one that is closed

@@ -15,11 +15,11 @@ import pytest
 
 import vecsearch
 from tests.conftest import CommandResult, CountingEncoder
+from vecsearch.core.measures import compute_interval, compute_measures
 from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.evaluation import CachedCollection, Dataset, Measure, Run, compare_runs, evaluate, read_judgements
-from vecsearch.evaluation.measures import compute_interval, compute_measures
 
 Shell = Callable[..., CommandResult]
 

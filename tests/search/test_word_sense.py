@@ -17,11 +17,11 @@ from benchmarks.word_senses import rank_passages, read_words
 from tests.conftest import CommandResult
 from tests.fakes import FakeEncoder
 from vecsearch.core.errors import UnavailableError, UsageError
+from vecsearch.core.measures import compute_measures
 from vecsearch.core.settings import WORD_WEIGHT
 from vecsearch.core.types import AnyMode
 from vecsearch.encoders.base import TextEncoder, TokenEncoder, TokenRows
 from vecsearch.evaluation import CachedCollection, Dataset, Measure, read_judgements
-from vecsearch.evaluation.measures import compute_measures
 from vecsearch.search.word_sense import find_occurrences
 from vecsearch.text.sought_word import SoughtWord
 

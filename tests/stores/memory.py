@@ -34,6 +34,7 @@ from vecsearch.stores.base import (
     NewDocument,
     OutdatedDocument,
     PreservedFields,
+    QueryMap,
     Vector,
 )
 
@@ -155,7 +156,7 @@ class MemoryWriter:
         info = replace(old.info, version=(old.info.identity, next(self._store.numbers)))
         new = replace(
             old, info=info, documents=dict(old.documents), files=dict(old.files), roots=dict(old.roots),
-            ignored=set(old.ignored), preferences=dict(old.preferences),
+            ignored=set(old.ignored), preferences=dict(old.preferences), query_maps=list(old.query_maps),
         )  # fmt: skip
         yield new
         waiting = sum(len(document.pending) for document in new.documents.values())
@@ -308,6 +309,12 @@ class MemoryWriter:
                 del state.preferences[key]
             return len(gone)
 
+    def set_query_map(self, query_map: QueryMap | None) -> bool:
+        with self._change() as state:
+            was_there = bool(state.query_maps)
+            state.query_maps[:] = [] if query_map is None else [query_map]
+            return was_there
+
     def attach_vectors(self, vectors: Mapping[ChunkId, Vector]) -> int:
         count = 0
         with self._change() as state:
@@ -407,6 +414,7 @@ class MemoryReplacement:
             new_state = replace(
                 built, info=info, documents=documents, files=live_state.files, roots=live_state.roots, ignored=live_state.ignored,
                 preferences=live_state.preferences,
+                query_maps=live_state.query_maps if info.has_same_vectors(live_state.info) else [],
             )  # fmt: skip
             states = {key: state for key, state in self._store.states.items() if key != self._key}
             self._store.states = {**states, (self._name, False): new_state}

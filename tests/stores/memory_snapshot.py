@@ -52,6 +52,7 @@ from vecsearch.stores.base import (
     LexicalHits,
     Matrix,
     PendingChunk,
+    QueryMap,
     ScoredChunks,
     Scores,
     StoredDocument,
@@ -176,6 +177,7 @@ class MemoryState:
     roots: dict[str, Root] = field(default_factory=dict)
     ignored: set[tuple[str, str]] = field(default_factory=set)  # stored paths of files, ids
     preferences: dict[tuple[str, str], Preference] = field(default_factory=dict)  # by profile and id
+    query_maps: list[QueryMap] = field(default_factory=list)  # one, or none
 
     @cached_property
     def chunks(self) -> dict[ChunkId, MemoryChunk]:
@@ -438,6 +440,9 @@ class MemorySnapshot:
             IgnoredDocument(to_absolute_path(self._root, path).as_posix(), key) for path, key in sorted(self._state.ignored)
         )
         return RootList(tuple(root for _, root in sorted(self._state.roots.items())), tuple(ignored))
+
+    def load_query_map(self) -> QueryMap | None:
+        return next(iter(self._state.query_maps), None)
 
     def export(self) -> Iterator[FullDocument]:
         for document in sorted(self._state.documents.values(), key=lambda document: document.chunk_ids):

@@ -129,6 +129,8 @@ class AsyncCollection:
     delete_all = _run_in_thread(Collection.delete_all)
     optimize = _run_in_thread(Collection.optimize)
     reembed = _run_in_thread(Collection.reembed)
+    tune = _run_in_thread(Collection.tune)
+    drop_tuning = _run_in_thread(Collection.drop_tuning)
     export_documents = _run_in_thread(Collection.export_documents)
     import_documents = _run_in_thread(Collection.import_documents)
     close = _run_in_thread(Collection.close)

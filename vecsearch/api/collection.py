@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -17,12 +18,15 @@ from vecsearch.core.checks import check_choice
 from vecsearch.core.errors import InputError, SchemaVersionError, UsageError
 from vecsearch.core.results import AddReport, DeleteReport
 from vecsearch.core.stop_signal import StopSignal
+from vecsearch.core.tuning import AnyTuningLevel, Tuning, TuningLevel
 from vecsearch.core.types import (
+    AnyMode,
     AnyOnConflict,
     AnyOnMissing,
     AnyPath,
     AnyPrecision,
     CollectionSpec,
+    Mode,
     OnConflict,
     OnMissing,
     Precision,
@@ -262,6 +266,61 @@ class Collection(CollectionIndexer):
         if not report.stopped and (self._requested_model is not None or not (model is None or isinstance(model, str))):
             self._requested_model = target.encoder  # else whatever the collection's is
         return report
+
+    def tune(
+        self,
+        pairs: Iterable[tuple[str, str]] | None = None,
+        *,
+        queries: Mapping[str, str] | None = None,
+        qrels: Mapping[str, Mapping[str, int]] | None = None,
+        label: str | None = None,
+        level: AnyTuningLevel = TuningLevel.MAP,
+        mode: AnyMode = Mode.HYBRID,
+        minutes: float | None = None,
+        seed: int = 0,
+        out: AnyPath | None = None,
+        reembed: bool = False,
+        dry_run: bool = False,
+        progress: Callable[[str], None] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Tuning:
+        """Learn from one's own questions, at least 50, and keep what held-out questions prove to be better; else nothing changes.
+
+        `pairs` are of a question and the id, or the text, of a document that answers it; or `queries`, id → text, and `qrels`,
+        query id → document id → grade; or `label`, a metadata key: documents of one value are near. `level`: "map" learns a
+        linear map of this collection's questions, which every search by text uses from then on (`drop_tuning` undoes it);
+        "encoder" trains the model itself and writes it to the new folder `out`, by default tuned-NAME in the current one;
+        `reembed` embeds the collection with it at once.
+
+        Measured is nDCG@10 in `mode`, on questions about documents asked for before and on others about documents, or labels,
+        that the training never saw: kept is what surely gains on the first and loses no more than .005 on the second, and keeps
+        what texts in general are to each other. Equal questions and seeds give equal results. `minutes` bounds the learning;
+        `progress` is called with a line at each step; where it `should_stop`, or on a `dry_run`, nothing is kept.
+
+        Raises InputError for too few or unknown questions, UsageError, CollectionNotFoundError, UnavailableError where the
+        packages that train an encoder are not installed, DatabaseLockedError.
+        """
+        from vecsearch.api import tuning_arguments
+        from vecsearch.training.tune_run import TuneRun
+
+        options = tuning_arguments.parse_options(level, mode, seed, minutes, dry_run, out, reembed)
+        read_questions = tuning_arguments.parse_questions(pairs, queries, qrels, label)
+        stop = StopSignal(should_stop)
+        with self._open_snapshot() as snapshot:
+            info = snapshot.info
+        encoder = self._load_encoder_of(info)
+        arguments.check_dimension(encoder, info.encoder.dimension)
+        run = TuneRun(self._store, self.name, encoder, options, progress=progress or (lambda line: None), stop=stop)
+        tuning = run.run(read_questions)
+        if not reembed or tuning.model is None:
+            return tuning
+        report = self.reembed(str(tuning.model), should_stop=should_stop)
+        return replace(tuning, reembedded=not report.stopped, seconds=run.measure_seconds())
+
+    def drop_tuning(self) -> bool:
+        """Drop the map of questions that `tune` made: every answer is as it was before. Returns whether there was one."""
+        with self._store.open_writer(self.name) as writer:
+            return writer.info is not None and writer.set_query_map(None)
 
     # -- moving
 

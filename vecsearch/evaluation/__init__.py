@@ -4,9 +4,10 @@ In: queries, and for each of them which documents answer it (qrels). Out: nDCG@1
 interval in which they would lie had other queries of the same kind been run. Never writes to a collection that is measured.
 """
 
+from vecsearch.core.measures import Measure
 from vecsearch.evaluation.cache import CachedCollection
 from vecsearch.evaluation.datasets import Dataset, Qrels, find_absent, read_judgements
-from vecsearch.evaluation.measures import Measure
+from vecsearch.evaluation.pair_files import read_pairs
 from vecsearch.evaluation.profiles import ProfileRun, evaluate_profiles, read_profiles
 from vecsearch.evaluation.run import Difference, Run, compare_runs, evaluate, select_answerable
 
@@ -23,6 +24,7 @@ __all__ = [
     "evaluate_profiles",
     "find_absent",
     "read_judgements",
+    "read_pairs",
     "read_profiles",
     "select_answerable",
 ]

@@ -13,11 +13,11 @@ import numpy as np
 
 from vecsearch.api.collection import Collection
 from vecsearch.core.errors import InputError
+from vecsearch.core.measures import Interval, Measure, Values, compute_interval, compute_measures
 from vecsearch.core.nesting import load_json
 from vecsearch.core.preferences import Preference, Profile
 from vecsearch.core.types import AnyPath
 from vecsearch.evaluation.datasets import read_lines
-from vecsearch.evaluation.measures import Interval, Measure, Values, compute_interval, compute_measures
 
 KNOWN_SHARE: Final = 0.8  # of a profile's preferences, the oldest
 DEPTH: Final = 100  # documents requested for a profile: all that the measures look at

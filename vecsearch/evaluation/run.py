@@ -13,8 +13,8 @@ from vecsearch.api.collection import Collection
 from vecsearch.core.batched import batched
 from vecsearch.core.checks import check_choice
 from vecsearch.core.errors import InputError
+from vecsearch.core.measures import Interval, Measure, Values, compute_interval, compute_measures
 from vecsearch.core.types import AnyMode, Mode
-from vecsearch.evaluation.measures import Interval, Measure, Values, compute_interval, compute_measures
 
 DEPTH: Final = 100  # documents requested for a query: all that the measures look at
 PORTION: Final = 64  # queries run together

@@ -10,7 +10,7 @@ it stopped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any, Final
 
@@ -40,7 +40,8 @@ class ReembedReport:
     """What a run did: the collection's totals after it, and how many texts were encoded.
 
     `switched` is False where the vectors were this model's already, or the run was `stopped`: told to stop before the swap, so
-    that the old vectors answer and the next run goes on.
+    that the old vectors answer and the next run goes on. `tuning_dropped`: there was a map of questions, which `tune` had made
+    for the old vectors; it went with them.
     """
 
     collection: str
@@ -51,6 +52,7 @@ class ReembedReport:
     seconds: float
     switched: bool = True
     stopped: bool = False
+    tuning_dropped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the shell's JSON."""
@@ -122,12 +124,18 @@ class ReembedRun:
             vectors_follow=True,
         )  # fmt: skip
         filler = VectorFiller(self._replacement, get_encoder=lambda: encoder, progress=self._progress, stop=self._stop)
+        is_map_outdated = self._has_map() and live.encoder.fingerprint != describe_encoder(encoder).fingerprint
         try:
             self._fill_replacement(batches, filler)
             self._finish(batches, filler)
         except RunStoppedError:
             batches.flush()
-        return self._make_report(filler.encoded_count, started, switched=not self._stop.is_set)
+        report = self._make_report(filler.encoded_count, started, switched=not self._stop.is_set)
+        return replace(report, tuning_dropped=is_map_outdated and report.switched)
+
+    def _has_map(self) -> bool:
+        with self._store.open_snapshot(self._name) as snapshot:
+            return snapshot is not None and snapshot.load_query_map() is not None
 
     def _fill_replacement(self, batches: BatchWriter, filler: VectorFiller) -> None:
         """Make what is lacking, but for what comes meanwhile."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vecsearch.core.results import ChunkWindow, Hit
 from vecsearch.core.types import JSON, ChunkId, Document, DocumentSummary, ListOrder, Metadata, Precision, Source, SourceState
 from vecsearch.encoders.base import EncoderSpec
+from vecsearch.stores.collection_replacement import Replacement
 from vecsearch.stores.values import (
     NO_CHUNKS,
     NO_IDS,
@@ -32,11 +33,12 @@ from vecsearch.stores.values import (
     Ids,
     LexicalHits,
     Matrix,
+    QueryMap,
     ScoredChunks,
     Scores,
     Vector,
     VectorHits,
-)
+)  # fmt: skip
 from vecsearch.text.query_parser import LexicalQuery
 
 if TYPE_CHECKING:  # what a plain search needs nothing of
@@ -62,8 +64,8 @@ if TYPE_CHECKING:  # what a plain search needs nothing of
 __all__ = [
     "NO_CHUNKS", "NO_IDS", "RESTORE_HINT", "ChunkSet", "ChunkText", "CollectionInfo", "Continuation", "EncodedChunks",
     "FullDocument", "Ids", "IndexedFile", "LexicalHits", "Matrix", "NewDocument", "NewPart",
-    "OutdatedDocument", "PendingChunk", "PreservedFields", "RepairReport", "Replacement", "ScoredChunks", "Scores", "Snapshot",
-    "Store", "StoredDocument", "StoredSource", "StoredVector", "Vector", "VectorHits", "Writer",
+    "OutdatedDocument", "PendingChunk", "PreservedFields", "QueryMap", "RepairReport", "Replacement", "ScoredChunks", "Scores",
+    "Snapshot", "Store", "StoredDocument", "StoredSource", "StoredVector", "Vector", "VectorHits", "Writer",
 ]  # fmt: skip
 
 
@@ -180,6 +182,9 @@ class Snapshot(Protocol):
     def list_profiles(self) -> Sequence[ProfileSummary]:
         """List the saved profiles by name."""
 
+    def load_query_map(self) -> QueryMap | None:
+        """Load the map of the vectors of questions; None where there is none. Quick enough to be asked with each search."""
+
     def export(self) -> Iterator[FullDocument]:
         """Yield every document, in the order of their chunks, so that stored again in this order equal scores rank as before.
         Holds one at a time. Raises DatabaseCorruptedError after the last where there should be more."""
@@ -289,6 +294,9 @@ class Writer(Protocol):
     def delete_preferences(self, profile: str, ids: Sequence[str] | None = None) -> int:
         """Delete what a profile holds of some documents, or the whole profile; returns how many preferences there were."""
 
+    def set_query_map(self, query_map: QueryMap | None) -> bool:
+        """Keep a map of the vectors of questions in the place of the one there, None for none; returns whether there was one."""
+
     def attach_vectors(self, vectors: Mapping[ChunkId, Vector]) -> int:
         """Give chunks the unit vectors that they wait for; returns how many. One that waits no more is left out."""
 
@@ -298,46 +306,6 @@ class Writer(Protocol):
 
     def optimize(self, *, full: bool = False) -> None:
         """Fold new rows into the indexes and deleted ones out; `full` rebuilds the indexes."""
-
-
-class Replacement(Protocol):
-    """A collection built beside a live one under a hidden name, and swapped in atomically: how vectors are made by another
-    model while the old ones answer. What a kill leaves is continued."""
-
-    @property
-    def info(self) -> CollectionInfo | None:
-        """Return the replacement as it is now; None where none was begun. Its name is the live collection's."""
-
-    def begin(self, encoder: EncoderSpec, precision: Precision) -> CollectionInfo:
-        """Continue the replacement begun before, if its vectors are of this kind, else begin one.
-
-        Raises CollectionNotFoundError.
-        """
-
-    def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
-        """Open the replacement, to read from."""
-
-    def open_writer(self) -> AbstractContextManager[Writer]:
-        """Open the replacement, to write to. Raises StorageError where it was abandoned or begun again by another process.
-
-        Inside the block of another `open_writer()` of this thread it waits for nobody.
-        """
-
-    def claim_filling(self) -> AbstractContextManager[bool]:
-        """Claim to be the one who makes the replacement's pending vectors; see `Store.claim_filling`."""
-
-    def list_pending(self, *, after: int = 0) -> list[OutdatedDocument]:
-        """List some of the documents, from the number after `after` on, that it lacks or has otherwise; none for no more."""
-
-    def count_pending_characters(self) -> int:
-        """Count the characters that are still to be encoded."""
-
-    def swap(self) -> None:
-        """Drop what is no longer there, and take the live collection's place, name and files, in one transaction. Inside
-        `open_writer()`, in which `list_pending()` was empty. Raises StorageError where it is not complete."""
-
-    def abandon(self) -> bool:
-        """Drop it; returns whether there was anything."""
 
 
 class Store(Protocol):

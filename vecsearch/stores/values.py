@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,17 @@ class CollectionInfo:
     def is_later_state_of(self, earlier: CollectionInfo) -> bool:
         """Return whether a run that began with the other may go on with this: one collection, embedded by one model."""
         return self.identity == earlier.identity and self.has_same_vectors(earlier)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryMap:
+    """A linear map of the unit vectors of questions: q becomes (q + matrix · q), at length 1.
+
+    `matrix`: (dimension, dimension) float32. `record`: what it was learned from, and the proof, as JSON holds it.
+    """
+
+    matrix: Matrix
+    record: Mapping[str, Any]
 
 
 class ChunkSet(Protocol):

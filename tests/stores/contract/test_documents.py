@@ -13,6 +13,7 @@ from tests.checks import get_vectors
 from tests.stores.contract.conftest import StoreMaker
 from tests.stores.contract.documents import (
     COLLECTION,
+    SPEC,
     make_document,
     make_file,
     make_pending_document,
@@ -28,7 +29,7 @@ from vecsearch.core.preferences import Preference, ProfileSummary
 from vecsearch.core.roots import IgnoredDocument, Root, RootList, RootOptions
 from vecsearch.core.settings import LOADER_VERSION
 from vecsearch.core.types import ChunkLocation, Document, Source, SourceState, Split, VectorOrigin
-from vecsearch.stores.base import PreservedFields, Snapshot, Store, StoredSource
+from vecsearch.stores.base import PreservedFields, QueryMap, Snapshot, Store, StoredSource
 
 A_TXT, B_TXT, OUTSIDE = "notes/a.txt", "notes/deep/b.txt", "/elsewhere/c.txt"
 
@@ -185,6 +186,27 @@ def test_saved_profiles(filled_store: Store) -> None:
     with open_snapshot(filled_store) as snapshot:
         assert [summary.name for summary in snapshot.list_profiles()] == ["Bob’s"]
         assert snapshot.load_profile("Bob’s") == [old]
+
+
+def test_a_map_of_questions(filled_store: Store, make_store: StoreMaker) -> None:
+    first, second = (QueryMap(np.full((SPEC.dimension,) * 2, value, np.float32), {"seed": value}) for value in (1, 2))
+    with filled_store.open_writer(COLLECTION) as writer:
+        assert not writer.set_query_map(None)
+        assert not writer.set_query_map(first)
+        assert writer.set_query_map(second)
+    for store in (filled_store, make_store()):
+        with open_snapshot(store) as snapshot:
+            loaded = snapshot.load_query_map()
+            assert loaded is not None and loaded.record == {"seed": 2}
+            assert np.array_equal(loaded.matrix, second.matrix)
+    with filled_store.open_writer(COLLECTION) as writer:
+        assert writer.set_query_map(first)
+        with open_snapshot(filled_store) as snapshot:
+            loaded = snapshot.load_query_map()
+            assert loaded is not None and np.array_equal(loaded.matrix, first.matrix)
+        assert writer.set_query_map(None)
+    with open_snapshot(filled_store) as snapshot:
+        assert snapshot.load_query_map() is None
 
 
 def test_numbers_of_the_metadata(filled_store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.stores.contract.conftest import StoreMaker
@@ -22,7 +23,7 @@ from vecsearch.core.preferences import Preference
 from vecsearch.core.roots import Root, RootOptions
 from vecsearch.core.types import Precision, Split, VectorOrigin
 from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.base import OutdatedDocument, Replacement, Store
+from vecsearch.stores.base import OutdatedDocument, QueryMap, Replacement, Store
 
 
 @pytest.fixture
@@ -71,6 +72,7 @@ def test_it_is_built_and_takes_its_place(filled_store: Store, make_store: StoreM
         writer.set_roots([Root("/notes", RootOptions(Split.LINES), "2026")])
         writer.record_skips({"photo.png": "a picture"})
         writer.set_preferences("ann", [Preference("a", 1.0, "2026")])
+        writer.set_query_map(QueryMap(np.eye(SPEC.dimension, dtype=np.float32), {}))
     with open_snapshot(filled_store) as snapshot:
         before, documents = snapshot.info, snapshot.load_documents(["a", "b", "c"])
         summaries, files = snapshot.summarize_documents(snapshot.list_document_ids()), snapshot.list_sources()
@@ -111,8 +113,22 @@ def test_it_is_built_and_takes_its_place(filled_store: Store, make_store: StoreM
             assert snapshot.summarize_documents(snapshot.list_document_ids()) == summaries and snapshot.list_sources() == files
             assert [root.path for root in snapshot.load_roots().roots] == ["/notes"]
             assert snapshot.load_profile("ann") == [Preference("a", 1.0, "2026")]
+            assert snapshot.load_query_map() is None  # it was of the old vectors
             assert snapshot.find_stored_sources()["photo.png"].skipped == "a picture"
             assert [id for id, _ in locate(snapshot, snapshot.match(parse("spring"), 9).ranked)] == ["b"]
+
+
+def test_a_map_of_questions_stays_with_vectors_of_the_same_encoder(filled_store: Store) -> None:
+    with filled_store.open_writer(COLLECTION) as writer:
+        writer.set_query_map(QueryMap(np.eye(SPEC.dimension, dtype=np.float32), {"seed": 3}))
+    replacement = filled_store.get_replacement(COLLECTION)
+    replacement.begin(SPEC, Precision.FLOAT16)
+    complete(replacement, SPEC)
+    with replacement.open_writer():
+        replacement.swap()
+    with open_snapshot(filled_store) as snapshot:
+        loaded = snapshot.load_query_map()
+        assert loaded is not None and loaded.record == {"seed": 3}
 
 
 def test_what_changes_meanwhile_is_pending_again(filled_store: Store) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vecsearch.interfaces.cli import streams
+from vecsearch.interfaces.cli import question_log, streams
 from vecsearch.interfaces.cli.last_hits import keep_hits
 from vecsearch.interfaces.cli.options import CliContext, make_choice_option
 from vecsearch.interfaces.rendering import output
@@ -68,10 +68,18 @@ def add_display_options(command: _F) -> _F:
     return run_command  # type: ignore[return-value]
 
 
-def show_hits(options: CliContext, display: Display, hits: Hits, *, query: str | None, mode: str, total: int) -> None:
-    """Print an answer, and on stderr how much of what there is, or that nothing was found."""
+def show_hits(
+    options: CliContext, display: Display, hits: Hits, *, query: str | None, mode: str, total: int, is_question: bool = False
+) -> None:
+    """Print an answer, and on stderr how much of what there is, or that nothing was found.
+
+    The query that `is_question` is logged, where the log is on: see `question_log`.
+    """
     seconds = perf_counter() - display.started
-    keep_hits(options.find_database(), hits)
+    question = query if is_question else None
+    keep_hits(options.find_database(), hits, question=question, collection=options.name)
+    if question is not None:
+        question_log.add_entry(options.find_database(), options.name, question, question_log.LoggedAct.SEARCHED)
     if options.as_json:
         explained = any(hit.explanation for hit in hits)
         options.show(output.build_answer_json(query, mode, seconds * 1000, hits, total=total, include_profile=explained), ())

@@ -25,6 +25,15 @@ _KEPT_SECONDS: Final = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """The last answer of a shell: the question, None where there was none in words, of which collection, and the hits."""
+
+    question: str | None
+    collection: str
+    hits: tuple[KeptHit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class KeptHit:
     """What there must be known of a hit to open it. `line` is a line of its file where `location` has lines."""
 
@@ -34,9 +43,10 @@ class KeptHit:
     location: Location
 
 
-def keep_hits(database: Path, hits: Sequence[Hit]) -> None:
+def keep_hits(database: Path, hits: Sequence[Hit], *, question: str | None = None, collection: str = "") -> None:
     """Keep the hits of a search; where the cache cannot be written to, they are not."""
-    kept = [asdict(KeptHit(hit.id, hit.source, get_line(hit), hit.location)) for hit in hits]
+    shown = [asdict(KeptHit(hit.id, hit.source, get_line(hit), hit.location)) for hit in hits]
+    kept = {"question": question, "collection": collection, "hits": shown}
     path = _get_path()
     with suppress(OSError, ValueError):
         create_private_folder(path.parent)
@@ -49,13 +59,19 @@ def keep_hits(database: Path, hits: Sequence[Hit]) -> None:
         _remove_old_files(path.parent)
 
 
-def load_hits(database: Path) -> list[KeptHit] | None:
-    """Return the hits of the last search of this shell in a database; None where there was none."""
+def load_answer(database: Path) -> KeptAnswer | None:
+    """Return the last answer of this shell in a database; None where there was none."""
     found = _read(_get_path()).get(_get_key(database))
     try:
-        return None if found is None else [KeptHit(**hit) for hit in found]
-    except TypeError:  # another version's
+        return None if found is None else KeptAnswer(**{**found, "hits": tuple(KeptHit(**hit) for hit in found["hits"])})
+    except (TypeError, KeyError):  # another version's
         return None
+
+
+def load_hits(database: Path) -> list[KeptHit] | None:
+    """Return the hits of the last search of this shell in a database; None where there was none."""
+    answer = load_answer(database)
+    return None if answer is None else list(answer.hits)
 
 
 def _read(path: Path) -> dict[str, Any]:

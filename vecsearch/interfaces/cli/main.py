@@ -84,7 +84,7 @@ def _print_to_stderr(line: str) -> None:
 
 _SECTIONS: Final = {
     "Store documents": ("index", "watch", "roots", "delete", "import"),
-    "Search": ("search", "similar", "recommend", "context", "senses", "open", "profile", "eval"),
+    "Search": ("search", "similar", "recommend", "context", "senses", "open", "profile", "eval", "log", "tune"),
     "Look at what is stored": ("ls", "get", "facets", "status", "collections", "models", "inspect", "map"),
     "Maintain": ("doctor", "optimize", "reembed", "backup", "restore", "export"),
     "Help": ("help", "completion"),
@@ -214,6 +214,8 @@ for _command in (
     LazyCommand("open", "open_command"),
     LazyCommand("profile", "profile_commands"),
     LazyCommand("eval", "eval_commands"),
+    LazyCommand("tune", "tune_command"),
+    LazyCommand("log", "log_commands"),
     document_commands.get,
     document_commands.ls,
     document_commands.facets,

@@ -18,6 +18,7 @@ from vecsearch.core.types import Location
 from vecsearch.interfaces.cli.handles import resolve_handle
 from vecsearch.interfaces.cli.last_hits import KeptHit, load_hits
 from vecsearch.interfaces.cli.options import CliContext, add_common_options
+from vecsearch.interfaces.cli.question_log import LoggedAct, log_choice
 from vecsearch.interfaces.rendering.hit_links import find_row_line_of
 
 _EDITOR_DEFAULT: Final = "vi"
@@ -38,6 +39,7 @@ def open_hit(options: CliContext, hit: str) -> int:
     The editor is $VISUAL, or $EDITOR. What has no lines, such as a PDF, is opened by the program that shows such files.
     """
     kept = _find_hit(options, hit)
+    log_choice(options.find_database(), kept.id, LoggedAct.OPENED)
     if kept.source is None:
         raise InputError(f"{kept.id!r} comes from no file; to read it: vecsearch get {shlex.quote(kept.id)}")
     path = parse_path(kept.source)

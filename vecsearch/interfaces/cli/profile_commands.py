@@ -14,6 +14,7 @@ from vecsearch.interfaces.cli.command_group import CommandGroup
 from vecsearch.interfaces.cli.completion import complete_ids
 from vecsearch.interfaces.cli.handles import ask_with_handles
 from vecsearch.interfaces.cli.options import CliContext, add_common_options
+from vecsearch.interfaces.cli.question_log import LoggedAct, log_choice
 from vecsearch.interfaces.cli.questions import confirm, yes_option
 from vecsearch.interfaces.rendering import output, terminal_safe
 
@@ -47,6 +48,8 @@ def like(options: CliContext, user: str, ids: Sequence[str], weight: float) -> N
     """Save that USER likes documents."""
     with options.open_for_writing() as collection:
         saved = ask_with_handles(collection, lambda keys: collection.like(user, keys, weight=weight), ids)
+    for id in ids:
+        log_choice(options.find_database(), id, LoggedAct.LIKED)
     _show_change(options, saved)
 
 

@@ -37,7 +37,10 @@ def reembed(options: CliContext, model: str | None, precision: AnyPrecision | No
         return
     with options.open_for_writing() as collection, options.show_progress("reembedding") as progress:
         report = collection.reembed(model, precision=precision, progress=progress)
-    options.show(report.to_dict(), [] if options.quiet else [terminal_safe.make_printable(_format_report(report))])
+    lines = [_format_report(report)]
+    if report.tuning_dropped:
+        lines.append("the map of questions went with the old vectors, for which it was made; to make another: vecsearch tune")
+    options.show(report.to_dict(), [] if options.quiet else map(terminal_safe.make_printable, lines))
 
 
 def _format_report(report: ReembedReport) -> str:

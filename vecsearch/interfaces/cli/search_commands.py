@@ -71,7 +71,7 @@ def search(
         wish = parse_rerank_option(rerank)
         hits = collection.search(text, mode=mode, about=about, fusion=fusion, rerank=wish, **arguments)
         total = display.count_total(collection, hits, arguments["where"])
-        show_hits(options, display, hits, query=text, mode=mode, total=total)
+        show_hits(options, display, hits, query=text, mode=mode, total=total, is_question=True)
     lacks_word = about is not None and hits and not any(hit.word for hit in hits)
     if lacks_word and not arguments["offset"] and not options.as_json and not options.quiet:
         streams.print_line(f"no passage has the word {about!r}: these are in their usual order")

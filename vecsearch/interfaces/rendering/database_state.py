@@ -51,6 +51,9 @@ def _format_collection(collection: Mapping[str, Any]) -> Iterator[str]:
     yield make_printable(f"  model    {collection['model']} · {collection['dimension']} dimensions · {collection['precision']}")
     yield make_printable(f"  stemmer  {STEMMERS.get(collection['stemmer'], collection['stemmer'])}")
     yield from _format_keys(collection["keys"])
+    if tuned := collection["tuning"]:
+        what = f"map of questions of {format_minute(tuned['at'])}, learned from {format_count(tuned['pairs'], 'pair')}"
+        yield make_printable(f"  tune     {what}; undo: vecsearch tune --drop")
     if begun := collection["reembedding"]:
         progress = f"{begun['documents']:,} of {begun['of']:,} documents"
         yield make_printable(f"  reembed  {begun['model']} · {progress}; continue with: vecsearch reembed")

@@ -118,6 +118,15 @@ preferences = Table(  # what is saved of users' likes and dislikes; see `core.pr
     sqlite_with_rowid=False,
 )
 
+query_maps = Table(  # a linear map of the vectors of questions; see `search.query_maps`
+    "query_maps",
+    metadata,
+    Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("matrix", LargeBinary, nullable=False),  # (dimension, dimension) float32, little-endian, row by row
+    Column("checksum", Text, nullable=False),  # of the matrix; another map has another
+    Column("record", Text, nullable=False),  # a JSON object: what it was learned from, and the proof
+)
+
 documents = Table(
     "documents",
     metadata,

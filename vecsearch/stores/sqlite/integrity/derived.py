@@ -1,18 +1,22 @@
-"""What follows from the truth inside SQLite: the metadata index, the text index, and which vectors are still to be made."""
+"""What follows from the truth inside SQLite: the metadata index, the text index, which vectors are still to be made, and the map
+of questions, which `tune` learns again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from shlex import quote
 
+import numpy as np
 from sqlalchemy import Connection, exists, func, select
 
+from vecsearch.core.errors import DatabaseCorruptedError
 from vecsearch.core.types import format_count, format_names
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state
 from vecsearch.stores.sqlite.engine.tables import IS_PENDING, chunks, pending_vectors, sources, vectors
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
-from vecsearch.stores.sqlite.integrity.problems import Problem, ProblemKind, make_error, make_note
+from vecsearch.stores.sqlite.integrity.problems import Problem, ProblemKind, describe_error, make_error, make_note
+from vecsearch.stores.sqlite.read.query_map_rows import load_query_map
 from vecsearch.stores.sqlite.write import pending_rows
 from vecsearch.text.analyzer import is_known_stemmer
 
@@ -67,3 +71,16 @@ def list_failed_sources(connection: Connection, state: CollectionState) -> Itera
         what = f"{format_count(len(paths), 'file')} could not be read: {format_names(paths, limit=2)}"
         meaning = "what was read of them before, if anything, is kept"
         yield make_note(what, meaning, f"vecsearch ls --failed -c {quote(state.name)}", state=state)
+
+
+def check_query_map(connection: Connection, state: CollectionState) -> Iterator[Problem]:
+    """Find a map of questions that is not what was written, or maps vectors of another width."""
+    try:
+        query_map = load_query_map(connection, state, {})
+    except DatabaseCorruptedError as error:
+        meaning = "questions cannot be searched by their vectors while it is there"
+        yield make_error(describe_error(error), meaning, f"vecsearch tune --drop -c {quote(state.name)}", state=state)
+        return
+    if query_map is not None and not np.isfinite(query_map.matrix).all():
+        what, meaning = "the map of questions holds NaN or infinity", "questions have no vector while it is there"
+        yield make_error(what, meaning, f"vecsearch tune --drop -c {quote(state.name)}", state=state)

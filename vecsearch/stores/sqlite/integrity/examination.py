@@ -72,6 +72,7 @@ def _check_collection(connection: Connection, database: DatabaseFolder, state: C
         ("vectors", rows.check_vectors),
         ("metadata index", derived.check_metadata_index),
         ("pending vectors", derived.check_pending_vectors),
+        ("map of questions", derived.check_query_map),
         ("files", derived.list_failed_sources),
     ):
         yield _run_check(f"{what} of {state.name!r}", partial(check, connection, state))

@@ -37,6 +37,7 @@ _ORPHAN_MEANINGS: Final = {
     ("roots", "collections"): "what was indexed is not refreshed, and has no other effect",
     ("ignored_documents", "collections"): "what was to be kept away may come back",
     ("preferences", "collections"): "likes and dislikes of no collection: they only take space",
+    ("query_maps", "collections"): "a map of questions of no collection: it only takes space",
     ("documents", "sources"): "the files they came from are not known any more",
     ("documents", "collections"): "they cannot be found, and what they belonged to is not known any more",
 }

@@ -31,6 +31,7 @@ from vecsearch.stores.base import (
     Ids,
     LexicalHits,
     Matrix,
+    QueryMap,
     ScoredChunks,
     Scores,
     Vector,
@@ -54,6 +55,7 @@ from vecsearch.stores.sqlite.read.answer_statements import (
     TEXT_PART,
     WINDOWS,
 )
+from vecsearch.stores.sqlite.read.query_map_rows import load_query_map
 from vecsearch.stores.sqlite.vectors.faiss_segment import to_float32
 from vecsearch.stores.sqlite.vectors.vector_view import VectorView, ViewCache
 from vecsearch.text.query_parser import LexicalQuery
@@ -327,6 +329,10 @@ class SQLiteSnapshot:
         from vecsearch.stores.sqlite.read import preference_rows
 
         return preference_rows.list_profiles(self._connection.connection, self.state)
+
+    def load_query_map(self) -> QueryMap | None:
+        """Return the map of the vectors of questions; None where there is none."""
+        return load_query_map(self._driver, self.state, self.cache)
 
     def export(self) -> Iterator[FullDocument]:
         """Yield every document with all that belongs to it, in the order of their chunks."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
-from vecsearch.core.errors import raise_foreign
+from vecsearch.core.errors import DatabaseCorruptedError, raise_foreign
 from vecsearch.core.settings import PQ_MIN_ROWS, SCHEMA_VERSION
 from vecsearch.core.types import SourceState
 from vecsearch.stores.sqlite.engine.collections import CollectionState, find_state, get_replacement_ref, list_visible_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.tables import IS_PENDING, build_text_length, chunks, documents, pending_vectors, tombstones
+from vecsearch.stores.sqlite.read.query_map_rows import load_query_map
 from vecsearch.stores.sqlite.read.source_rows import count_sources_by_state, list_sources
 from vecsearch.stores.sqlite.vectors.faiss_segment import get_dtype
 from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment, list_segments
 from vecsearch.stores.sqlite.write.compaction import count_pending_rows
+from vecsearch.stores.values import QueryMap
 
 _FAILED_MAX: Final = 100  # the first of them; `ls --failed` pages through all
 
@@ -42,6 +45,7 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
     stored = list_segments(connection, state)
     files = [path for segment in stored for path in segment.list_files(database.index_folder, state.id)]
     damage = _describe_damage(database, state, stored)
+    query_map = _load_query_map(connection, state)
     with_vector = amounts["chunks"] - state.pending_vectors - state.vectorless_chunks
     unindexed = count_pending_rows(connection, state) - amounts["tombstones"]
     return {
@@ -57,6 +61,7 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
         "dimension": state.dimension,
         "precision": state.precision.value,
         "stemmer": state.stemmer,
+        "tuning": None if query_map is None else dict(query_map.record),
         "reembedding": _describe_reembedding(connection, state, amounts["documents"]),
         "index": {
             "kind": "compressed" if any(segment.rows >= PQ_MIN_ROWS for segment in stored) else "exact",
@@ -78,6 +83,13 @@ def _describe_collection(connection: Connection, database: DatabaseFolder, state
             "index": sum(map(_measure_size, files)),
         },
     }
+
+
+def _load_query_map(connection: Connection, state: CollectionState) -> QueryMap | None:
+    """Return the map of questions; none for one that is damaged, of which `doctor` tells."""
+    with suppress(DatabaseCorruptedError):
+        return load_query_map(connection, state, {})
+    return None
 
 
 def _describe_damage(database: DatabaseFolder, state: CollectionState, stored: Sequence[StoredSegment]) -> str | None:

@@ -27,6 +27,7 @@ from vecsearch.stores.sqlite.engine.tables import (
     ignored_documents,
     pending_vectors,
     preferences,
+    query_maps,
     roots,
     sources,
     text_parts,
@@ -74,7 +75,7 @@ def drop(connection: Connection, state: CollectionState) -> None:
     term_tables.drop(connection, state)
     of_texts = select(documents.c.id).where(documents.c.collection_id == state.id)
     connection.execute(delete(text_parts).where(text_parts.c.document_id.in_(of_texts)))
-    for table in (chunks, documents, sources, roots, ignored_documents, preferences):
+    for table in (chunks, documents, sources, roots, ignored_documents, preferences, query_maps):
         connection.execute(delete(table).where(table.c.collection_id == state.id))
     connection.execute(delete(collections).where(collections.c.id == state.id))
 

@@ -36,6 +36,7 @@ from vecsearch.stores.sqlite.engine.tables import (
     documents,
     ignored_documents,
     preferences,
+    query_maps,
     roots,
     sources,
 )
@@ -168,7 +169,9 @@ def swap_in_replacement(database: DatabaseFolder, name: str) -> None:
         live, replacement = _get_live_and_replacement(connection, name)
         _copy_sources(connection, live, replacement)
         _check_counts(connection, live, replacement)
-        for table in (roots, ignored_documents, preferences):
+        kept = (roots, ignored_documents, preferences)
+        is_same_encoder = (live.fingerprint, live.dimension) == (replacement.fingerprint, replacement.dimension)
+        for table in (*kept, query_maps) if is_same_encoder else kept:  # a map is of one encoder's questions
             connection.execute(update(table).where(table.c.collection_id == live.id).values(collection_id=replacement.id))
         created, metadata, public_id = (
             select(column).where(collections.c.id == live.id).scalar_subquery()

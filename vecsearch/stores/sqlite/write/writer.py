@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, exists, func, insert, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, delete, func, insert, or_, select, update
 
 from vecsearch.core.batched import batched
 from vecsearch.core.preferences import Preference
 from vecsearch.core.roots import Root
-from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
+from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.timestamps import get_timestamp
 from vecsearch.core.types import JSON, ChunkId, Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.base import CollectionInfo, Continuation, IndexedFile, NewDocument, Vector
+from vecsearch.stores.base import CollectionInfo, Continuation, IndexedFile, NewDocument, QueryMap, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state, get_state
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
@@ -35,9 +34,17 @@ from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
-from vecsearch.stores.sqlite.write import collection_rows, compaction, noise_floor_row, pending_rows, root_writes
-from vecsearch.stores.sqlite.write import preference_writes as preference_rows
+from vecsearch.stores.sqlite.write import (
+    collection_rows,
+    compaction,
+    noise_floor_row,
+    pending_rows,
+    preference_writes,
+    query_map_writes,
+    root_writes,
+)  # fmt: skip
 from vecsearch.stores.sqlite.write.chunk_rows import begin_analysis
+from vecsearch.stores.sqlite.write.source_writes import ensure_source_rows, mark_indexed, mark_skipped
 from vecsearch.stores.sqlite.write.text_rows import add_texts, delete_parts, extend_text, split_text
 
 _IN_VALUES_MAX: Final = 10_000
@@ -97,10 +104,10 @@ class SQLiteWriter:
                 _extend_document(connection, state, continuation)
             _set_metadata(connection, state, metadata or {})
             _set_payloads(connection, state, payloads or {})
-            _mark_indexed(connection, state, files)
+            mark_indexed(connection, state, files)
             for file in files:
                 if file.removed_ids:
-                    row = _ensure_source_rows(connection, state, [file.path])[file.path]
+                    row = ensure_source_rows(connection, state, [file.path])[file.path]
                     removed = _find_document_rows(connection, state, file.removed_ids, source=row)
                     _delete_documents(connection, state, list(removed.values()))
 
@@ -141,16 +148,14 @@ class SQLiteWriter:
         """Record why files could not be read this time, by stored path; what they gave before stays."""
         with self._database.begin_write() as connection:
             state = get_state(connection, self._name)
-            for path, row in _ensure_source_rows(connection, state, errors).items():
+            for path, row in ensure_source_rows(connection, state, errors).items():
                 connection.execute(update(sources).where(sources.c.id == row).values(error=errors[path], skipped=None))
 
     def record_skips(self, reasons: Mapping[str, str]) -> None:
         """Record why files, by stored path, were passed over: they have no documents."""
         with self._database.begin_write() as connection:
             state = get_state(connection, self._name)
-            now, paths = get_timestamp(), list(reasons)
-            _ensure_source_rows(connection, state, paths)
-            _MARK_SKIPPED.run_many(connection, ((None, None, now, reasons[path], state.id, path) for path in paths))
+            mark_skipped(connection, state, reasons)
 
     def set_roots(self, roots: Sequence[Root], *, changed: Sequence[Path] = ()) -> None:
         """Store roots; files below paths that have `changed` are read again."""
@@ -165,12 +170,17 @@ class SQLiteWriter:
     def set_preferences(self, profile: str, preferences: Sequence[Preference]) -> None:
         """Store preferences of a profile, in the place of those of the same documents."""
         with self._database.begin_write() as connection:
-            preference_rows.set_preferences(connection, get_state(connection, self._name), profile, preferences)
+            preference_writes.set_preferences(connection, get_state(connection, self._name), profile, preferences)
 
     def delete_preferences(self, profile: str, ids: Sequence[str] | None = None) -> int:
         """Delete what a profile holds of some documents, or the whole profile; returns how many preferences there were."""
         with self._database.begin_write() as connection:
-            return preference_rows.delete_preferences(connection, get_state(connection, self._name), profile, ids)
+            return preference_writes.delete_preferences(connection, get_state(connection, self._name), profile, ids)
+
+    def set_query_map(self, query_map: QueryMap | None) -> bool:
+        """Keep a map of questions, None for none; returns whether there was one."""
+        with self._database.begin_write() as connection:
+            return query_map_writes.set_query_map(connection, get_state(connection, self._name), query_map)
 
     def stop_ignoring(self, ids: Sequence[str]) -> int:
         """Take documents that are kept away again; returns how many there were."""
@@ -233,7 +243,7 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
         _delete_chunks(connection, state, batch)
     fresh = iter(allocate_numbers(connection, documents, len(new_documents) - len(existing_rows)))
     rows = [existing_rows[document.id] if document.id in existing_rows else next(fresh) for document in new_documents]
-    source_ids = _ensure_source_rows(
+    source_ids = ensure_source_rows(
         connection, state, {document.source for document in new_documents if document.source is not None}
     )
     metadatas = [
@@ -332,52 +342,12 @@ def _delete_metadata_entries(connection: Connection, state: CollectionState, row
         metadata_index.remove(connection, state.id, [(row, metadata) for row, metadata in stored])
 
 
-def _ensure_source_rows(connection: Connection, state: CollectionState, paths: Iterable[str]) -> dict[str, int]:
-    """Return the rows of files; a new one is created as not yet read."""
-    names, now = list(paths), get_timestamp()
-    _ADD_SOURCE.run_many(connection, ((state.id, path, None, "", None, False, now, LOADER_VERSION, None) for path in names))
-    return dict(_FIND_SOURCES.run(connection, collection=state.id, paths=json.dumps(names)))
-
-
-def _mark_indexed(connection: Connection, state: CollectionState, files: Iterable[IndexedFile]) -> None:
-    now = get_timestamp()
-    _MARK_SOURCE.run_many(
-        connection,
-        (
-            (state.id, file.path, file.digest, file.split.value, file.error, file.mounted, now, LOADER_VERSION, None)
-            for file in files
-        ),
-    )
-
-
 _SOURCE: Final = bindparam("source", type_=Integer)
 _FIND_DOCUMENTS: Final = PreparedStatement(
     select(documents.c.external_id, documents.c.id).where(
         documents.c.collection_id == bindparam("collection"),
         documents.c.external_id.in_(select(func.json_each(bindparam("keys")).table_valued("value").c.value)),
         or_(_SOURCE.is_(None), documents.c.source_id == _SOURCE),
-    )
-)
-_SOURCE_VALUES: Final = ("digest", "split", "error", "mounted", "indexed_at", "loader_version", "skipped")
-_SOURCE_ROW: Final = upsert(sources).values(
-    {name: bindparam(f"new_{name}") for name in ("collection_id", "path", *_SOURCE_VALUES)}
-)
-_ADD_SOURCE: Final = PreparedStatement(_SOURCE_ROW.on_conflict_do_nothing())
-_MARK_SOURCE: Final = PreparedStatement(
-    _SOURCE_ROW.on_conflict_do_update(
-        index_elements=["collection_id", "path"], set_={name: _SOURCE_ROW.excluded[name] for name in _SOURCE_VALUES}
-    )
-)
-_MARK_SKIPPED: Final = PreparedStatement(
-    update(sources)
-    .where(sources.c.collection_id == bindparam("of"), sources.c.path == bindparam("at"))
-    .where(~exists().where(documents.c.source_id == sources.c.id))  # another run may have indexed it meanwhile
-    .values({name: bindparam(f"new_{name}") for name in ("digest", "error", "indexed_at", "skipped")})
-)
-_FIND_SOURCES: Final = PreparedStatement(
-    select(sources.c.path, sources.c.id).where(
-        sources.c.collection_id == bindparam("collection"),
-        sources.c.path.in_(select(func.json_each(bindparam("paths")).table_valued("value").c.value)),
     )
 )
 _ADD_DOCUMENT: Final = PreparedStatement(insert(documents))
