@@ -80,7 +80,8 @@ class Hit:
 
     `score` is the cosine (dense), BM25 (lexical), the fused value (hybrid) or the reranker's, which compares within one answer
     only; `similarity` is the cosine in [-1, 1], None in lexical mode and for a chunk without a vector. `location` is where the
-    chunk stands in its source, as far as that is known: page, slide, sheet, rows, heading, cell, lines, message, time, member.
+    chunk stands in its source, as far as that is known: page, box, slide, sheet, rows, heading, cell, lines,
+    message, time, member.
     `payload` is what was stored with the document beside its metadata, None for nothing.
     `group_size` is how many further chunks the hit stands for: of its document, or near-duplicates, ranked no lower than the last
     hit of the answer. `weak`: whether the similarity lies below the collection's noise floor, among that of unrelated texts; None

@@ -1,0 +1,17 @@
+"""What is drawn, photographed or said, as text with its places. A reader needs packages and weights that may not be here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Final
+
+_MODULES: Final[Mapping[str, tuple[str, ...]]] = {
+    "media.images:load_image": ("PIL",),
+    "media.sound:load_sound": ("faster_whisper",),
+}
+
+
+def is_readable(loader: str) -> bool:
+    """Return whether what a loader of `LOADERS` cannot do without is installed; True for one of neither pictures nor sound."""
+    return all(find_spec(module) is not None for module in _MODULES.get(loader, ()))
