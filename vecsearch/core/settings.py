@@ -116,6 +116,13 @@ OCR_PIXELS_MAX: Final = 12_000_000  # of what is read: a larger picture is made 
 OCR_PIXELS_MIN: Final = 1_500_000  # … and a picture with fewer twice as large: the letters of a screen are small
 OCR_CONFIDENCE_MIN: Final = 40.0  # of 100: what is read with less is taken for no text
 IMAGE_PIXELS_MAX: Final = 64_000_000  # of a picture that is opened at all
+SOUND_BLOCK_SECONDS: Final = 300  # of a recording that are decoded and heard together
+SOUND_SECONDS_MAX: Final = 36_000  # of a recording
+SPEECH_SECONDS_PER_SECOND: Final = 2.0  # of computing that a second of sound adds to what a file may take
+SPEECH_STRETCH_SECONDS: Final = 30.0  # of speech in a chunk, where sentences are shorter
+SPEECH_SILENCE_PROBABILITY_MAX: Final = 0.6  # above it nobody is taken to speak: Whisper's own bound, as the next
+SPEECH_LOG_PROBABILITY_MIN: Final = -1.0
+SPEECH_COMPRESSION_MAX: Final = 4.0  # of half a minute's text, which repeats itself then; menus read aloud come to 2.7
 LOW_CONFIDENCE: Final = 60.0  # of 100: what was read with less is shown with it
 
 # -- the index file

@@ -59,6 +59,9 @@ _FAMILIES: Final[Mapping[str, str]] = {
     "subtitles:load_srt": ".srt",
     "archive:load_zip": ".zip",
     "media.images:load_image": ".png .jpg .jpeg .tif .tiff .gif .bmp .webp .ppm .pgm .pbm",
+    "media.sound:load_sound": (
+        ".mp3 .wav .flac .ogg .oga .opus .m4a .aac .wma .aiff .aif .amr .au .caf .mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg"
+    ),
 }
 _CONTENT_DETECTED: Final = ("pdf:", "office.", "legacy.", "media.")  # a file of these kinds without the bytes is none
 _PROLOG: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(?:(?:<!--.*?-->|<\?xml[^>]*>)\s*)*", re.DOTALL)

@@ -14,8 +14,8 @@ from vecsearch.core.errors import UnavailableError, UnreadableFileError
 from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.settings import IMAGE_PIXELS_MAX, OCR_PAGE_SECONDS, OCR_PAGES_MAX, OCR_PIXELS_MAX, OCR_PIXELS_MIN
 from vecsearch.core.types import format_count
-from vecsearch.documents.decoding import BinaryFileError, decode, make_binary_error
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
+from vecsearch.documents.loaders.media import make_unread_error
 from vecsearch.documents.loaders.media.page_reader import BlockWriter, PageReader, get_page_reader
 from vecsearch.documents.loaders.raw_file import RawFile
 
@@ -52,17 +52,7 @@ def _get_reader(raw: RawFile) -> PageReader:
             raise UnavailableError("its words are read with Tesseract: pip install pillow")
         return reader
     except UnavailableError as error:
-        raise BinaryFileError(f"{_describe_binary(raw)}; {error}") from error
-
-
-def _describe_binary(raw: RawFile) -> str:
-    try:
-        decode(raw.head)
-    except BinaryFileError as error:
-        return str(error)
-    except UnreadableFileError:
-        pass
-    return str(make_binary_error("a picture"))
+        raise make_unread_error(raw, "a picture", str(error)) from error
 
 
 @contextmanager
@@ -79,7 +69,7 @@ def _open_image(raw: RawFile) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableFileError(f"a picture of more than {IMAGE_PIXELS_MAX // 10**6:,} million pixels: too large") from error
     except UnidentifiedImageError as error:
-        raise BinaryFileError(_describe_binary(raw)) from error
+        raise make_unread_error(raw, "a picture") from error
     except (UnreadableFileError, MemoryError):
         raise
     except Exception as error:  # Pillow raises whatever its decoders stumble over
