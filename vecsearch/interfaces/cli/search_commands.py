@@ -45,7 +45,8 @@ def add_profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(cls=OptionalValueCommand)
-@click.argument("query", nargs=-1, required=True, metavar="QUERY")
+@click.argument("query", nargs=-1, metavar="[QUERY]")
+@click.option("--file", "file", metavar="FILE", type=FILE, help="Ask what a file says: a text, a recording, a picture.")
 @mode_option
 @add_search_options
 @add_rerank_option
@@ -55,19 +56,22 @@ def add_profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @add_common_options
 @add_display_options
 def search(
-    options: CliContext, query: Sequence[str], mode: AnyMode, fusion: AnyFusion, rerank: str | None, exit_status: bool,
-    display: Display, **search_options: Any,
+    options: CliContext, query: Sequence[str], file: str | None, mode: AnyMode, fusion: AnyFusion, rerank: str | None,
+    exit_status: bool, display: Display, **search_options: Any,
 ) -> int:  # fmt: skip
     """Find the passages that answer QUERY, by meaning and by terms.
 
     In QUERY, "quoted words" must follow each other and begin* matches the beginning of a word; 1.0.21, foo_bar and C++ are
     single terms.
     """
+    if bool(query) == (file is not None):
+        raise click.UsageError("Missing argument 'QUERY'." if file is None else "Give QUERY or --file, one of them.")
     text, arguments = " ".join(query), _parse_search_options(search_options, display)
+    asked: dict[str, Any] = {"query": text} if file is None else {"file": file}
     with options.open_for_reading() as collection:
-        hits = collection.search(text, mode=mode, fusion=fusion, rerank=parse_rerank_option(rerank), **arguments)
+        hits = collection.search(**asked, mode=mode, fusion=fusion, rerank=parse_rerank_option(rerank), **arguments)
         total = display.count_total(collection, hits, arguments["where"])
-        show_hits(options, display, hits, query=text, mode=mode, total=total)
+        show_hits(options, display, hits, query=text if file is None else file, mode=mode, total=total)
     return int(exit_status and not hits)
 
 
@@ -78,7 +82,7 @@ def search(
     help="Similar to a stored document, which is not returned itself.",
 )  # fmt: skip
 @click.option("--text", metavar="TEXT", help="Similar to a text.")
-@click.option("--file", "file", metavar="FILE", type=FILE, help="Similar to the text of a file.")
+@click.option("--file", "file", metavar="FILE", type=FILE, help="Similar to what a file says, or a picture shows.")
 @add_search_options
 @exit_status_option
 @add_common_options

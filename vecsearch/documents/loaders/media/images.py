@@ -1,22 +1,34 @@
-"""A picture in a file: the words in it, each block with its box. A picture with several pages has one part for each."""
+"""A picture in a file: the words in it, each block with its box, and what it shows; each page of one with several by itself."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from math import sqrt
 from typing import TYPE_CHECKING, Final
 
 from vecsearch.core.errors import UnavailableError, UnreadableFileError
 from vecsearch.core.parsed import LoaderItem
-from vecsearch.core.settings import IMAGE_PIXELS_MAX, OCR_PAGE_SECONDS, OCR_PAGES_MAX, OCR_PIXELS_MAX, OCR_PIXELS_MIN
+from vecsearch.core.picture_labels import PICTURE_CONTEXT, format_labels
+from vecsearch.core.reading import describe_reading
+from vecsearch.core.settings import (
+    IMAGE_PIXELS_MAX,
+    LOW_CONFIDENCE,
+    OCR_PAGE_SECONDS,
+    OCR_PAGES_MAX,
+    OCR_PIXELS_MAX,
+    OCR_PIXELS_MIN,
+    PICTURE_WORDS_MAX,
+)
 from vecsearch.core.types import format_count
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.media import make_unread_error
-from vecsearch.documents.loaders.media.page_reader import BlockWriter, PageReader, get_page_reader
+from vecsearch.documents.loaders.media.classifier import PictureReader, get_picture_reader
+from vecsearch.documents.loaders.media.page_reader import BlockWriter, PageReader, TextBlock, get_page_reader
 from vecsearch.documents.loaders.raw_file import RawFile
 
 if TYPE_CHECKING:
@@ -26,11 +38,32 @@ _FORMATS: Final = ("PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP", "PPM")  # no oth
 _PAGED: Final = "TIFF"
 
 
+@dataclass(frozen=True, slots=True)
+class _ImageReaders:
+    """What is installed: for the words in pictures, for what they show; and what is said of what is not."""
+
+    words: PageReader | None
+    pictures: PictureReader | None
+    missing: str
+
+    def read_words(self, gray: Image.Image) -> list[TextBlock]:
+        return [] if self.words is None else self.words.read(gray.tobytes(), gray.size)
+
+    def read_labels(self, picture: Image.Image, words: Sequence[TextBlock]) -> list[tuple[str, float]]:
+        """Return what a picture shows; nothing of one that is full of words."""
+        count = sum(len(block.text.split()) for block in words)
+        return [] if self.pictures is None or count > PICTURE_WORDS_MAX else self.pictures.read(picture)
+
+
 def load_image(raw: RawFile) -> Iterator[LoaderItem]:
-    """Yield the document that a picture is. Raises BinaryFileError where nothing is installed that reads it."""
-    reader = _get_reader(raw)
+    """Yield the document that a picture is: the words in it, and what it shows where they are few.
+
+    Raises BinaryFileError where nothing is installed that reads it, EmptyFileError where what is installed finds nothing.
+    """
+    readers = _find_readers(raw)
     builder = DocumentBuilder()
     writer = BlockWriter(builder)
+    labels: list[tuple[str, float]] = []
     with _open_image(raw) as image:
         pages = getattr(image, "n_frames", 1) if image.format == _PAGED else 1
         if pages > OCR_PAGES_MAX:
@@ -40,19 +73,36 @@ def load_image(raw: RawFile) -> Iterator[LoaderItem]:
             image.seek(number)
             place = {"page": number + 1} if pages > 1 else {}
             builder.start_part(place)
-            gray, scale = _prepare(image)
-            writer.write(reader.read(gray.tobytes(), gray.size), place, scale=1 / scale)
-    yield from finish_document(raw, builder, None, writer.describe_reading(reader), empty_message="no words in the picture")
+            picture, reduced = _open_upright(image)
+            gray, enlarged = _make_readable(picture.convert("L"))
+            words = readers.read_words(gray)
+            if pages == 1 and (labels := readers.read_labels(picture, words)):
+                words = [block for block in words if block.confidence >= LOW_CONFIDENCE]
+            writer.write(words, place, scale=1 / (reduced * enlarged))
+    reading = {} if readers.words is None else writer.describe_reading(readers.words)
+    if labels and readers.pictures is not None:
+        builder.start_part({}, PICTURE_CONTEXT)
+        builder.add_block(format_labels(labels))
+        reading = reading or describe_reading(readers.pictures.engine, readers.pictures.language, 100 * labels[0][1])
+    nothing = f"no words in the picture; {readers.missing}" if readers.missing else "no words in the picture"
+    yield from finish_document(raw, builder, None, reading, empty_message=nothing)
 
 
-def _get_reader(raw: RawFile) -> PageReader:
+def _find_readers(raw: RawFile) -> _ImageReaders:
+    """Return what is installed. Raises BinaryFileError where that is nothing."""
+    words = pictures = None
+    missing = []
     try:
-        reader = get_page_reader()
-        if find_spec("PIL") is None:
-            raise UnavailableError("its words are read with Tesseract: pip install pillow")
-        return reader
+        words = get_page_reader()
     except UnavailableError as error:
-        raise make_unread_error(raw, "a picture", str(error)) from error
+        missing.append(str(error))
+    try:
+        pictures = get_picture_reader()
+    except UnavailableError as error:
+        missing.append(str(error))
+    if find_spec("PIL") is None or (words is None and pictures is None):
+        raise make_unread_error(raw, "a picture", "; ".join(missing))
+    return _ImageReaders(words, pictures, "; ".join(missing))
 
 
 @contextmanager
@@ -76,22 +126,29 @@ def _open_image(raw: RawFile) -> Iterator[Image.Image]:
         raise UnreadableFileError(f"a picture is damaged ({type(error).__name__})") from error
 
 
-def _prepare(image: Image.Image) -> tuple[Image.Image, float]:
-    """Return a page as it is read, one byte a pixel, upright, on white; and by how much it was enlarged."""
+def _open_upright(image: Image.Image) -> tuple[Image.Image, float]:
+    """Return a page in RGB, upright and on white, and by how much it was made smaller as it was decoded."""
     from PIL import Image, ImageOps
 
     original = image.width * image.height
     target = OCR_PIXELS_MAX / original
     if target < 1:
-        image.draft("L", (round(image.width * sqrt(target)), round(image.height * sqrt(target))))  # a JPEG is decoded smaller
+        image.draft("RGB", (round(image.width * sqrt(target)), round(image.height * sqrt(target))))  # a JPEG is decoded smaller
     upright = ImageOps.exif_transpose(image)
     if upright.has_transparency_data:
         upright = upright.convert("RGBA")
-        white = Image.new("RGBA", upright.size, "white")
-        upright = Image.alpha_composite(white, upright)
-    gray = upright.convert("L")
+        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+    return upright.convert("RGB"), sqrt(upright.width * upright.height / original)
+
+
+def _make_readable(gray: Image.Image) -> tuple[Image.Image, float]:
+    """Return a page in the size in which it is read, and by how much it was made larger."""
+    from PIL import Image
+
     pixels = gray.width * gray.height
     factor = sqrt(OCR_PIXELS_MAX / pixels) if pixels > OCR_PIXELS_MAX else 2.0 if pixels < OCR_PIXELS_MIN else 1.0
-    if factor != 1.0:
-        gray = gray.resize((max(1, round(gray.width * factor)), max(1, round(gray.height * factor))), Image.Resampling.LANCZOS)
-    return gray, sqrt(gray.width * gray.height / original)
+    if factor == 1.0:
+        return gray, factor
+    return gray.resize(
+        (max(1, round(gray.width * factor)), max(1, round(gray.height * factor))), Image.Resampling.LANCZOS
+    ), factor

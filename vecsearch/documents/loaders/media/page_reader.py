@@ -38,7 +38,6 @@ class PageReader:
     """Tesseract with the languages that were chosen. Used by one thread."""
 
     def __init__(self, folder: str, languages: str) -> None:
-        os.environ.setdefault("OMP_THREAD_LIMIT", "1")  # several threads take longer together than one
         import tesserocr
 
         self._library: Any = tesserocr

