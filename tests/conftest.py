@@ -48,11 +48,12 @@ class CommandResult:
 
 
 class CountingEncoder:
-    """The real encoder, which records every text that it encodes."""
+    """The real encoder, which records every text that it encodes, and every one whose tokens it gives."""
 
     def __init__(self, encoder: TextEncoder) -> None:
         self._encoder = encoder
         self.documents: list[str] = []
+        self.of_tokens: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
@@ -60,6 +61,10 @@ class CountingEncoder:
     def encode_documents(self, texts: Sequence[str]) -> Any:
         self.documents.extend(texts)
         return self._encoder.encode_documents(texts)
+
+    def encode_tokens(self, texts: Sequence[str], *, is_query: bool = False) -> Any:
+        self.of_tokens.extend(texts)
+        return self._encoder.encode_tokens(texts, is_query=is_query)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vecsearch.api.map_documents import map_documents
     from vecsearch.api.open import connect, load_encoder, restore
     from vecsearch.api.open import open as open
+    from vecsearch.core.attribution import ComponentScore, Explanation, TokenAttribution
     from vecsearch.core.document_map import DocumentMap, MapPoint
     from vecsearch.core.errors import (
         CollectionChangedError,
@@ -60,16 +61,13 @@ if TYPE_CHECKING:
     from vecsearch.core.results import (
         AddReport,
         ChunkWindow,
-        ComponentScore,
         DeleteReport,
-        Explanation,
         Facets,
         Hit,
         Hits,
         KeySummary,
         QueryProfile,
         Snippet,
-        TokenAttribution,
         ValueCount,
         VectorAccess,
     )
@@ -103,6 +101,7 @@ _HOMES = {
     "vecsearch.api.inspect_text": ("inspect",),
     "vecsearch.api.map_documents": ("map_documents",),
     "vecsearch.api.open": ("connect", "load_encoder", "open", "restore"),
+    "vecsearch.core.attribution": ("ComponentScore", "Explanation", "TokenAttribution"),
     "vecsearch.core.document_map": ("DocumentMap", "MapPoint"),
     "vecsearch.core.errors": (
         "CollectionChangedError",
@@ -145,16 +144,13 @@ _HOMES = {
     "vecsearch.core.results": (
         "AddReport",
         "ChunkWindow",
-        "ComponentScore",
         "DeleteReport",
-        "Explanation",
         "Facets",
         "Hit",
         "Hits",
         "KeySummary",
         "QueryProfile",
         "Snippet",
-        "TokenAttribution",
         "ValueCount",
         "VectorAccess",
     ),

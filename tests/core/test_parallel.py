@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,6 +38,19 @@ def test_work_that_is_begun_is_done_once_beside_the_caller(cores: int) -> None:
     wait = start(work)
     assert (wait(), wait()) == (7, 7)
     assert len(threads) == 1 and (threads[0] == threading.get_ident()) == (cores == 1)
+
+
+def test_threads_take_turns_often_only_while_work_goes_on_beside_the_caller(cores: int) -> None:
+    usual, go_on = sys.getswitchinterval(), threading.Event()
+    first, second = start(go_on.is_set), start(lambda: go_on.wait(30))
+    first()
+    assert (sys.getswitchinterval() < usual) == (cores > 1)
+    if child := os.fork() if cores > 1 else 0:
+        assert os.waitpid(child, 0)[1] == 0
+    elif cores > 1:
+        os._exit(sys.getswitchinterval() != usual)
+    go_on.set()
+    assert second() and sys.getswitchinterval() == usual
 
 
 def test_an_error_of_work_that_was_begun_is_raised_where_its_result_is_needed() -> None:

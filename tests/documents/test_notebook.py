@@ -101,6 +101,13 @@ def test_outputs_are_their_plain_text():
     assert draft.text == "f()\n\none\ntwo\n\nValueError: no such thing\nred"
 
 
+def test_of_a_line_that_was_written_over_the_last_state_is_read():
+    printed = "step 1\r step 2\rdone\r\nnext\r\r\n50 %\r100 %"
+    assert load_cells(make_code_cell("run()", make_printed_output(printed))).text == "run()\n\ndone\nnext\n100 %"
+    line = "x" * 2_000_000  # in a time that grows with its length, not with the square of it
+    assert load_cells(make_code_cell("run()", make_printed_output(line))).text.startswith("run()\n\nxxx")
+
+
 def test_a_long_output_is_cut_visibly():
     assert load_cells(make_code_cell("f()", make_printed_output("x" * 5_000))).text == "f()\n\n" + "x" * 2_000 + "…" + "x" * 1_000
 

@@ -242,6 +242,8 @@ def make_rows(value: float, width: int, tokens: int = 1) -> Callable[[Sequence[s
 def test_token_rows_are_checked_before_they_rerank_or_explain(tmp_path: Path, make: Any) -> None:
     with vecsearch.open(tmp_path / "x.vec", model=TokenSpoiler(make=make)) as collection:
         collection.add(["a seal", "a whale"])
-        for options in ({"rerank": True}, {"explain": True}):
-            with pytest.raises(vecsearch.EncodingError, match=r"token|shape"):
-                collection.search("seal", **options)  # type: ignore[call-overload]
+        with pytest.raises(vecsearch.EncodingError, match=r"token|shape"):
+            collection.search("seal", rerank=True)
+        explanation = collection.search("seal", explain=True)[0].explanation
+        with pytest.raises(vecsearch.EncodingError, match=r"token|shape"):
+            _ = explanation and explanation.tokens

@@ -272,6 +272,9 @@ def test_a_row_is_shown_with_its_line_in_the_file_as_it_is_now(rows: Path, shell
     assert find("leap") == {"words.txt#leap"}
     (row,) = csv.DictReader(io.StringIO(shell("search", "tent", "--mode", "lexical", "--format", "csv").out))
     assert (row["id"], row["line"]) == ("products.csv#A-1", "2")
+    (hit,) = json.loads(shell("search", "tent", "--mode", "lexical", "--json").out)["hits"]
+    assert json.loads(shell("search", "tent", "--mode", "lexical", "--format", "jsonl").out) == hit
+    assert hit["snippet"]["line"] == 2
 
 
 def test_what_is_printed_of_a_row_can_be_typed_and_opened(rows: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecsearch
-from tests.conftest import SAMPLE_DATA
+from tests.conftest import SAMPLE_DATA, CountingEncoder
 from tests.fakes import FakeEncoder
 from vecsearch.core.types import AnyMode
 from vecsearch.search.diversify import is_near_duplicate
@@ -275,6 +278,36 @@ def test_a_share_is_what_its_token_brings(mixed: vecsearch.Collection, encoder: 
     rows = encoder.encode_tokens([hit.text])[0].rows
     expected = rows @ query / (len(rows) * np.linalg.norm(rows.mean(axis=0)))
     assert [share.weight for share in get_explanation(hit).tokens] == pytest.approx(list(expected[1:-1]), abs=1e-4)
+
+
+def test_a_chunk_is_encoded_again_once_its_shares_are_read(tmp_path: Path, counting_encoder: CountingEncoder) -> None:
+    with vecsearch.open(tmp_path / "a.vec", model=counting_encoder) as notes:
+        notes.add(list(TEXTS.values()), ids=list(TEXTS))
+        first, second = notes.search("moths over the river", limit=2, explain=True)
+        untouched = notes.search("moths over the river", limit=2)
+        assert [hit.similarity for hit in untouched] == [first.similarity, second.similarity]
+        assert "dense" in get_explanation(first).components and counting_encoder.of_tokens == []
+        notes.delete([first.id])
+    shares = get_explanation(first).tokens  # of what was found, though it is gone, and the collection closed
+    assert sum(share.weight for share in shares) + get_explanation(first).remainder == pytest.approx(first.similarity)
+    assert counting_encoder.of_tokens == [first.text]
+    copies = [pickle.loads(pickle.dumps(hit)) for hit in (first, second)] + [copy.deepcopy(first), replace(first, score=0.0)]
+    assert counting_encoder.of_tokens == [first.text, second.text]
+    assert [get_explanation(hit) for hit in copies] == [get_explanation(hit) for hit in (first, second, first, first)]
+    assert get_explanation(first) != get_explanation(second)
+    assert first.to_dict()["explanation"]["sentence"]["start"] == get_explanation(copies[0]).sentence.start  # type: ignore[union-attr]
+    assert counting_encoder.of_tokens == [first.text, second.text]
+
+
+def test_shares_that_cannot_be_computed_are_asked_for_again(tmp_path: Path, counting_encoder: CountingEncoder) -> None:
+    with vecsearch.open(tmp_path / "a.vec", model=counting_encoder) as notes:
+        notes.add(["moths over the river"])
+        explanation = get_explanation(notes.search("moths", explain=True)[0])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(counting_encoder, "encode_tokens", lambda texts, **_: [])
+            with pytest.raises(vecsearch.EncodingError, match="tokens of 0 texts for 1"):
+                _ = explanation.tokens
+        assert explanation.tokens
 
 
 def test_ranks_scores_sentence_and_plan(mixed: vecsearch.Collection) -> None:

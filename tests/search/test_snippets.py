@@ -8,8 +8,8 @@ import pytest
 
 import vecsearch
 from tests.conftest import CountingEncoder
-from vecsearch.core.results import Explanation, Hit, Snippet
-from vecsearch.core.types import Location, Span
+from vecsearch.core.results import Hit, Snippet
+from vecsearch.core.types import Location
 from vecsearch.search.snippets import NO_TERMS, QueryTerms, find_snippets
 from vecsearch.text.analyzer import get_analyzer
 from vecsearch.text.query_parser import parse_query
@@ -61,14 +61,6 @@ def test_no_heading_is_shown_but_where_there_is_nothing_else() -> None:
     assert find_snippet(make_hit("# Herons", title="Herons"), NO_TERMS, "en").text == "# Herons"
     assert find_snippet(make_hit("  \n "), NO_TERMS, "en").text == "  \n "
     assert find_snippet(make_hit(""), make_terms("x"), "en").text == ""
-
-
-def test_a_sentence_that_an_explanation_names_is_preferred() -> None:
-    at = 100 + NOTE.index("They wait")
-    hit = make_hit(NOTE, explanation=Explanation({}, Span(at, at + 26)))
-    snippet = find_snippet(hit, make_terms("fish"), "en")
-    assert "They wait for a long time." in snippet.text
-    assert not snippet.text.startswith("A grey heron")
 
 
 def test_a_long_line_is_cut_before_its_first_match() -> None:

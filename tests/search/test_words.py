@@ -110,7 +110,11 @@ def test_every_word_of_a_text_finds_the_text(text: str) -> None:
     """Whatever a text holds, a query of one of its tokens is looked up under terms or forms that the text was indexed by."""
     analyzer = get_analyzer("en")
     indexed = analyzer.analyze(text)
-    for token in analyzer.tokenize(text):
+    tokens = list(analyzer.tokenize(text))
+    shared = {token.start for token, before in zip(tokens[1:], tokens, strict=False) if token.start < before.end}
+    for token in tokens:
+        if token.start in shared or token.end - 1 in shared:
+            continue  # a character like ㍘, of a number and a word: what is cut out with it is no token of the text
         for clause in parse_query(text[token.start : token.end], analyzer):
             match clause.kind:
                 case ClauseKind.WORD:

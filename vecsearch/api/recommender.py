@@ -150,7 +150,7 @@ def _load_given_examples(
     keys = list(dict.fromkeys(example for example in (*positives, *negatives) if isinstance(example, str)))
     whole = snapshot.find_chunk_ids([key for key in keys if is_unicode(key)])
     means = saved_profiles.load_means(snapshot, list(whole.values()))
-    vectors = {key: mean for key, mean, is_made in zip(whole, means, means.any(axis=1).tolist(), strict=True) if is_made}
+    vectors = {key: mean for key, mean, is_made in zip(whole, means, np.any(means != 0, axis=1).tolist(), strict=True) if is_made}
     chunks = list(whole.values())
     for key in keys:  # a chunk, the key of a row, what has no vector, or what is not there
         if key not in vectors:

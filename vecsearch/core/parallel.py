@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 _BEGIN_WAIT_S: Final = 0.002  # for a helper, all of whom may be busy
+_TURN_SECONDS: Final = 0.0002
 _QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of work in each period
 
 
@@ -39,6 +41,37 @@ def _read_cpu_quota() -> int | None:
         quota, period = _QUOTA.read_text(encoding="ascii").split()
         return -(-int(quota) // int(period))
     return None
+
+
+class _Turns:
+    """How long a thread keeps the interpreter while others wait for it: `sys.setswitchinterval`, which is the whole process's."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._usual = Lock(), 0, 0.0
+
+    @contextmanager
+    def shorten(self) -> Iterator[None]:
+        with self._lock:
+            if self._users == 0:
+                self._usual = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._usual, _TURN_SECONDS))
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    sys.setswitchinterval(self._usual)
+
+    def start_anew(self) -> None:
+        """Set what a forked child has: none of the threads that wanted it otherwise."""
+        if self._users:
+            sys.setswitchinterval(self._usual)
+        self._lock, self._users = Lock(), 0
+
+
+_turns: Final = _Turns()
 
 
 def map_parallel(work: Callable[[_T], _R], items: Sequence[_T]) -> list[_R]:
@@ -76,6 +109,8 @@ def start(work: Callable[[], _R]) -> Callable[[], _R]:
     """Begin work beside the caller's; returns what waits for its result. On one core it is done when its result is asked for.
 
     It should soon come to where other threads can run: the caller, who may not let others run for long, waits until it has begun.
+    Until it is done the threads of this process take turns more often: one that needs Python for a moment between two runs of a
+    model would else wait 5 ms for one that computes in Python, and its core with it.
     """
     if count_cores() == 1:
         return cache(work)
@@ -83,11 +118,18 @@ def start(work: Callable[[], _R]) -> Callable[[], _R]:
 
     def run() -> _R:
         begun.set()
-        return work()
+        with _turns.shorten():
+            return work()
 
     waiting = _get_helper_pool().submit(run)
     begun.wait(_BEGIN_WAIT_S)
     return waiting.result
+
+
+def _forget_threads() -> None:
+    """Make a forked child start its own: it has none of its parent's."""
+    _get_helper_pool.cache_clear()
+    _turns.start_anew()
 
 
 @cache
@@ -95,5 +137,5 @@ def _get_helper_pool() -> ThreadPoolExecutor:
     """Return the pool of helper threads, which is kept: a thread takes longer to start than a search may last."""
     from concurrent.futures import ThreadPoolExecutor
 
-    os.register_at_fork(after_in_child=_get_helper_pool.cache_clear)  # a child has none of these threads
+    os.register_at_fork(after_in_child=_forget_threads)
     return ThreadPoolExecutor(os.cpu_count(), "vecsearch")

@@ -1,53 +1,20 @@
-"""What a search returns, always frozen: hits, explanations of them, and how they were found. Positions count characters."""
+"""What a search returns, always frozen: hits, and how they were found. Positions count characters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from vecsearch.core.attribution import Explanation
 from vecsearch.core.optional_packages import import_optional
 from vecsearch.core.previews import build_html_table, format_fields, shorten_text
 from vecsearch.core.types import JSON, Location, Metadata, Span
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentScore:
-    """What one side says of a chunk: its score, and its rank from 1 where the chunk is among that side's candidates."""
-
-    score: float
-    rank: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class TokenAttribution:
-    """How much of the similarity one token brings: characters [start, end) of the document's text."""
-
-    start: int
-    end: int
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a hit stands where it does.
-
-    `components`: "dense" (the cosine), "lexical" (BM25), "trigrams" (how the words are spelled, in [0, 1]), "feedback" (the mean
-    cosine to the best few), "word_pairs" (the share of the query's neighbouring words that are neighbours here) and "rerank", as
-    far as they were used. `sentence`: that of the chunk which brings most of the
-    similarity a token. The weights of the chunk's `tokens` and `remainder`, that of its title, context and special tokens, add
-    up to the similarity; both are empty and 0 for a model that does not pool by the mean.
-    """
-
-    components: Mapping[str, ComponentScore]
-    sentence: Span | None = None
-    tokens: tuple[TokenAttribution, ...] = ()
-    remainder: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +81,7 @@ class Hit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields of the shell's JSON, in its order; what was not requested, or is not there, is left out."""
-        values = asdict(self)
+        values = asdict(replace(self, explanation=None)) | {"explanation": self.explanation and self.explanation.to_dict()}
         optional = {
             "payload": self.payload is not None, "group_size": self.group_size, "weak": self.weak is not None,
             "window": self.window, "explanation": self.explanation, "snippet": self.snippet,

@@ -101,7 +101,7 @@ _CONTROLS_SHARE: Final = 0.03
 _NULS_SHARE: Final = 0.03  # of the other characters
 _NULS: Final = re.compile("\0+")
 _NUL_BYTES: Final = re.compile(b"\0+")
-_BLANK_NULS: Final = re.compile(r"\0+(?=\s|\Z)")
+_BLANK_NULS: Final = re.compile(r"(?<!\0)\0++(?=\s|\Z)")  # begun once a row: a file may begin with megabytes of them
 
 _ASCII_BYTES: Final = bytes(range(128))
 _UTF8_SEQUENCE: Final = re.compile(

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from vecsearch.core.results import ChunkWindow, ComponentScore, Explanation, Hit, Hits, QueryProfile
+from vecsearch.core.attribution import ComponentScore, Explanation
+from vecsearch.core.results import ChunkWindow, Hit, Hits, QueryProfile
 from vecsearch.core.settings import RERANK_DEPTH
 from vecsearch.core.types import ChunkId
 from vecsearch.encoders.base import TokenEncoder
@@ -174,12 +175,14 @@ def _explain_hits(
 ) -> list[Hit]:
     from vecsearch.search import explain
 
-    explanations, texts = _collect_scores(ids, ranking), snapshot.load_chunk_texts(ids)
+    components, texts = _collect_components(ids, ranking), snapshot.load_chunk_texts(ids)
     if options.encoder is not None and query.vector is not None and ids:
-        explanations = explain.attribute_to_tokens(explanations, texts, options.encoder, query.get_vector())
+        explanations = explain.attribute_to_tokens(components, texts, options.encoder, query.get_vector())
     elif query.text is not None:
         idf = snapshot.idf(parse_terms(snapshot, query.text))
-        explanations = explain.attribute_to_terms(explanations, texts, idf, snapshot.info.stemmer)
+        explanations = explain.attribute_to_terms(components, texts, idf, snapshot.info.stemmer)
+    else:
+        explanations = [Explanation(of_chunk) for of_chunk in components]
     return [replace(hit, explanation=explanation) for hit, explanation in zip(hits, explanations, strict=True)]
 
 
@@ -194,7 +197,7 @@ def _add_snippets(snapshot: Snapshot, hits: Sequence[Hit], query: Query) -> list
     return [replace(hit, snippet=snippet) for hit, snippet in zip(hits, snippets, strict=True)]
 
 
-def _collect_scores(ids: Sequence[ChunkId], ranking: Ranking) -> list[Explanation]:
+def _collect_components(ids: Sequence[ChunkId], ranking: Ranking) -> list[dict[str, ComponentScore]]:
     """Return what each component says of these chunks."""
     sides = {"dense": (ranking.similarities, ranking.dense), "lexical": (ranking.bm25, ranking.lexical)}
     best = {
@@ -210,7 +213,7 @@ def _collect_scores(ids: Sequence[ChunkId], ranking: Ranking) -> list[Explanatio
         for chunk, score, of_chunk in zip(ids, scores.look_up(np.array(ids, np.int64)).tolist(), components, strict=True):
             if not math.isnan(score):
                 of_chunk[name] = ComponentScore(score, ranks.get(chunk))
-    return [Explanation(of_chunk) for of_chunk in components]
+    return components
 
 
 def compute_centroid(rows: Matrix) -> Vector:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.results import Explanation, TokenAttribution
+from vecsearch.core.attribution import Attribution, ComponentScore, Explanation, TokenAttribution
+from vecsearch.core.lazy_value import LazyValue
 from vecsearch.core.types import Span
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import TokenEncoder, TokenRows
@@ -17,44 +19,41 @@ from vecsearch.stores.base import ChunkText
 from vecsearch.text.analyzer import get_analyzer
 from vecsearch.text.sentences import split_sentences
 
-Vector = NDArray[np.float32]
+Components: TypeAlias = Mapping[str, ComponentScore]
+Vector: TypeAlias = NDArray[np.float32]
 
 
 def attribute_to_tokens(
-    explanations: Sequence[Explanation], chunks: Sequence[ChunkText], encoder: TokenEncoder, query: Vector
+    components: Sequence[Components], chunks: Sequence[ChunkText], encoder: TokenEncoder, query: Vector
 ) -> list[Explanation]:
-    """Add the share of every token in each passage's similarity, and the sentence nearest to the query.
+    """Explain chunks by the share of every token in the similarity, and by the sentence nearest to the query.
 
     The similarity is that of `components["dense"]`. An encoder that does not pool by the mean has no shares, nor has a passage
-    without a word; that is no error.
+    without a word; that is no error. A chunk is encoded once somebody asks for its shares.
     """
-    explained, inputs = list(explanations), [format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks]
-    worded = [n for n, text in enumerate(inputs) if text.strip()]
-    for n, rows in zip(worded, encode_tokens(encoder, [inputs[n] for n in worded]), strict=True):
-        explained[n] = _attribute_tokens(explanations[n], chunks[n], rows, encoder, query)
-    return explained
+    return [
+        Explanation(scores, LazyValue(partial(_attribute_tokens, scores.get("dense"), chunk, encoder, query)))
+        for scores, chunk in zip(components, chunks, strict=True)
+    ]
 
 
-def _attribute_tokens(
-    explanation: Explanation, chunk: ChunkText, tokens: TokenRows, encoder: TokenEncoder, query: Vector
-) -> Explanation:
+def _attribute_tokens(dense: ComponentScore | None, chunk: ChunkText, encoder: TokenEncoder, query: Vector) -> Attribution:
+    text = format_encoder_input(chunk.title, chunk.context, chunk.text)
+    if not text.strip():
+        return Attribution()
+    (tokens,) = encode_tokens(encoder, [text])
     spans = _locate_tokens(tokens, chunk)
     sentence = _find_nearest_sentence(chunk, spans, tokens.rows, query)
-    if not encoder.pools_by_mean or "dense" not in explanation.components:  # its vector is still to be made
-        return replace(explanation, sentence=sentence)
+    if not encoder.pools_by_mean or dense is None:  # its vector is still to be made
+        return Attribution(sentence)
     mean = tokens.rows.astype(np.float64).mean(axis=0)
     shares = tokens.rows @ query / (len(tokens.rows) * max(float(np.linalg.norm(mean)), 1e-12))
     # the stored vector was rounded, this one was not: what that makes is spread evenly
-    shares = shares + (explanation.components["dense"].score - shares.sum()) / len(shares)
+    shares = shares + (dense.score - shares.sum()) / len(shares)
     attributions = tuple(
         TokenAttribution(*span, float(share)) for span, share in zip(spans, shares, strict=True) if span is not None
     )
-    return replace(
-        explanation,
-        sentence=sentence,
-        tokens=attributions,
-        remainder=explanation.components["dense"].score - sum(attribution.weight for attribution in attributions),
-    )
+    return Attribution(sentence, attributions, dense.score - sum(attribution.weight for attribution in attributions))
 
 
 def _locate_tokens(tokens: TokenRows, chunk: ChunkText) -> list[tuple[int, int] | None]:
@@ -83,13 +82,17 @@ def _find_nearest_sentence(
 
 
 def attribute_to_terms(
-    explanations: Sequence[Explanation], chunks: Sequence[ChunkText], term_idfs: Mapping[str, float], stemmer: str
+    components: Sequence[Components], chunks: Sequence[ChunkText], term_idfs: Mapping[str, float], stemmer: str
 ) -> list[Explanation]:
-    """Add the sentence of each passage that holds most of the query, by the sum of idf; None where none holds any of it."""
+    """Explain chunks by the sentence that holds most of the query, by the sum of idf; None where none holds any of it."""
     return [
-        replace(explanation, sentence=_find_sentence_with_terms(passage, term_idfs, stemmer))
-        for explanation, passage in zip(explanations, chunks, strict=True)
+        Explanation(scores, LazyValue(partial(_attribute_terms, chunk, term_idfs, stemmer)))
+        for scores, chunk in zip(components, chunks, strict=True)
     ]
+
+
+def _attribute_terms(chunk: ChunkText, term_idfs: Mapping[str, float], stemmer: str) -> Attribution:
+    return Attribution(_find_sentence_with_terms(chunk, term_idfs, stemmer))
 
 
 def _find_sentence_with_terms(chunk: ChunkText, term_idfs: Mapping[str, float], stemmer: str) -> Span | None:

@@ -82,7 +82,7 @@ class _SnippetSentence:
 
 
 def find_snippets(hits: Sequence[Hit], terms: QueryTerms, stemmer: str) -> list[Snippet]:
-    """Return what to show of each hit: the sentence that its explanation names, else the one that holds most of the terms.
+    """Return what to show of each hit: the sentence that holds most of the terms.
 
     Each token of the answer is looked at once, and where it stands only in what is shown: ten long chunks take 3 ms.
     """
@@ -106,9 +106,7 @@ class _SnippetFinder:
 
     def _find(self, hit: Hit, sentences: Sequence[_SnippetSentence]) -> Snippet:
         text, headings, spans = hit.text, _list_headings(hit), [sentence.span for sentence in sentences]
-        best = _find_explained(hit, spans)
-        if best is None:
-            best = self._find_best(text, sentences, headings)
+        best = self._find_best(text, sentences, headings)
         span = _extend(text, spans, best, headings)
         matches = _locate_matches(text, span, self._matching, self._analyzer)
         sentence = spans[best]
@@ -162,12 +160,6 @@ def find_line(location: Location, text: str, offset: int) -> int | None:
         return None
     first = len(text) - len(text.lstrip())
     return min(int(span[0]) + text.count("\n", first, max(first, offset)), int(span[1]))
-
-
-def _find_explained(hit: Hit, sentences: Sequence[Span]) -> int | None:
-    sentence = hit.explanation.sentence if hit.explanation else None
-    starts = [span.start + hit.start for span in sentences]
-    return starts.index(sentence.start) if sentence and sentence.start in starts else None
 
 
 def _list_headings(hit: Hit) -> frozenset[str]:

@@ -164,14 +164,14 @@ class _LineClassifier:
 
 def _find_terminator(line: str, terminator: str = "") -> str:
     """Return what ends the string or comment open at the end of a line, as `terminator` did at its beginning; or nothing."""
-    at = 0
+    at, has_quotes = 0, any(quotes in line for quotes in _LONG_QUOTES)
     while True:
         if terminator:
             at = line.find(terminator, at)
             if at < 0:
                 return terminator
             at += len(terminator)
-        if not any(quotes in line for quotes in _LONG_QUOTES):
+        if not has_quotes:
             return ""
         opening = next((token for token in _STRING.finditer(line, at) if token[0] in _LONG_QUOTES), None)
         if opening is None:

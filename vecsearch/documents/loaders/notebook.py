@@ -24,7 +24,6 @@ from vecsearch.documents.loaders.raw_file import RawFile
 _OUTPUT_START: Final = 2_000  # characters of what a cell printed …
 _OUTPUT_END: Final = 1_000  # … and of its end, where its results stand
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # the colours of a terminal
-_OVERWRITTEN: Final = re.compile(r"[^\n\r]*\r+(?=[^\n\r])")  # states of a progress bar but for the last
 _OBJECT_NAME: Final = re.compile(r"<(?:[\w.]+ (?:object )?at 0x[0-9a-fA-F]+|[\w.]+ object|Figure size [^<>]*)>$")  # says nothing
 _VISIBLE_CHARACTER: Final = re.compile(r"\S")
 
@@ -91,7 +90,14 @@ def _format_output(output: Any) -> str:
         text = f"{output.get('ename')}: {output.get('evalue')}"
     else:
         text = _choose_form({**output, **_coerce_object(output.get("data"))})
-    return _OVERWRITTEN.sub("", _ESCAPES.sub("", text)).strip("\n")
+    return _keep_last_states(_ESCAPES.sub("", text)).strip("\n")
+
+
+def _keep_last_states(text: str) -> str:
+    """Return the text as a terminal shows it: of what a line was written over with, as by a progress bar, the last."""
+    if "\r" not in text:
+        return text
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 
 
 def _choose_form(forms: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from vecsearch.core.results import Explanation, Hit, QueryProfile, TokenAttribution
+from vecsearch.core.attribution import Explanation, TokenAttribution
+from vecsearch.core.results import Hit, QueryProfile
 from vecsearch.core.types import format_count
 from vecsearch.interfaces.rendering.terminal import Terminal, wrap_cells, wrap_indented
 from vecsearch.interfaces.rendering.terminal_safe import make_printable

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from vecsearch.core.results import Hit, Hits
-from vecsearch.interfaces.rendering.hit_links import get_handle, get_line, shorten_path
+from vecsearch.interfaces.rendering.hit_links import build_hit_json, get_handle, get_line, shorten_path
 from vecsearch.interfaces.rendering.hits import clean_snippet
 from vecsearch.interfaces.rendering.markup import clean_title
 from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_printable
@@ -51,7 +51,7 @@ def list_files(hits: Hits) -> list[str]:
 def format_json_lines(hits: Hits) -> Iterator[str]:
     """Yield each hit as JSON in one line."""
     for hit in hits:
-        yield make_encodable(json.dumps(hit.to_dict(), ensure_ascii=False))
+        yield make_encodable(json.dumps(build_hit_json(hit), ensure_ascii=False))
 
 
 def format_markdown(hits: Hits) -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from urllib.parse import quote
 
 from vecsearch.core.citations import format_fragment
@@ -51,6 +51,13 @@ def get_line(hit: Hit) -> int | None:
     if span or hit.location or hit.source is None:
         return int(span[0]) if span else None
     return find_row_line_of(hit.id, hit.source, hit.text if hit.start == 0 else "")
+
+
+def build_hit_json(hit: Hit) -> dict[str, Any]:
+    """Return a hit's fields. The line of a row that is a document is looked up in its file, as for people."""
+    if hit.snippet is not None and not hit.location and (line := get_line(hit)) is not None:
+        hit = replace(hit, snippet=replace(hit.snippet, line=line))
+    return hit.to_dict()
 
 
 def find_row_line_of(key: str, source: str, text: str) -> int | None:

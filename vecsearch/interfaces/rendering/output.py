@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.results import DeleteReport, Facets, Hits, KeySummary
 from vecsearch.core.types import Document, DocumentSummary, Source, SourceState, format_count
+from vecsearch.interfaces.rendering.hit_links import build_hit_json
 from vecsearch.interfaces.rendering.terminal import Style, Terminal, measure_cells, shorten_end, shorten_middle
 from vecsearch.interfaces.rendering.terminal_safe import make_encodable, make_printable
 
@@ -55,7 +56,7 @@ def build_answer_json(
     With how the answer was found where that is requested.
     """
     profile = {"profile": asdict(hits.profile)} if include_profile and hits.profile else {}
-    found = [hit.to_dict() for hit in hits]
+    found = [build_hit_json(hit) for hit in hits]
     answer = {"query": query, "mode": mode, "took_ms": round(took_ms, 1), "total": total, **profile, "hits": found}
     reason = {} if hits.reason is None else {"reason": hits.reason}
     return {**answer, "weak": hits.weak, "pending_vectors": hits.pending_vectors, **reason}
