@@ -27,7 +27,7 @@ _IGNORED: Final = frozenset("PROTO FRAME STOP".split())
 class _Storage(NamedTuple):
     key: str
     kind: Any
-    count: int
+    length: int
 
 
 class _Tensor(NamedTuple):
@@ -48,7 +48,7 @@ def load_torch_weights(path: Path) -> dict[str, NDArray[Any]]:
         for key in _PickleScanner().scan(file):
             file.read(8)  # the count of its numbers, which is known
             kind = np.dtype(storages[key].kind)
-            numbers[key] = np.frombuffer(file.read(storages[key].count * kind.itemsize), kind)
+            numbers[key] = np.frombuffer(file.read(storages[key].length * kind.itemsize), kind)
     return {name: _build_array(tensor, numbers[tensor.storage.key]) for name, tensor in tensors.items()}
 
 
@@ -69,10 +69,10 @@ class _PickleScanner:
     def scan(self, file: IO[bytes]) -> Any:
         """Return the value of the pickle that begins here."""
         for instruction, argument, _ in pickletools.genops(file):
-            self._follow(instruction.name, argument)
+            self._apply_instruction(instruction.name, argument)
         return self.stack.pop()
 
-    def _follow(self, name: str, argument: Any) -> None:
+    def _apply_instruction(self, name: str, argument: Any) -> None:
         if name in _LITERALS:
             self.stack.append(argument)
         elif name in _CONSTANTS:
@@ -86,9 +86,9 @@ class _PickleScanner:
         elif name.startswith("EMPTY_"):
             self.stack.append({"EMPTY_DICT": {}, "EMPTY_LIST": [], "EMPTY_TUPLE": ()}[name])
         elif name not in _IGNORED:
-            self._combine(name)
+            self._join_values(name)
 
-    def _combine(self, name: str) -> None:
+    def _join_values(self, name: str) -> None:
         """Make one value of several on the stack."""
         if name == "TUPLE":
             self.stack.append(tuple(self._take_marked()))
