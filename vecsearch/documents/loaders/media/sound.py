@@ -122,7 +122,7 @@ def _decode(container: Any) -> Iterator[Samples]:
 
 
 def _split_blocks(pieces: Iterator[Samples]) -> Iterator[Samples]:
-    """Yield the sound in blocks of some minutes, each cut where it is quiet."""
+    """Yield the sound in blocks of a minute or so, each cut where it is quiet."""
     waiting: list[Samples] = []
     length, most = 0, SOUND_BLOCK_SECONDS * SAMPLE_RATE
     for piece in pieces:

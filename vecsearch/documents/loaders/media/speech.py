@@ -56,7 +56,7 @@ class SpeechReader:
         self._model: Any = faster_whisper.WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=_count_threads())
 
     def read(self, samples: NDArray[np.float32]) -> Iterator[SpokenSegment]:
-        """Yield what is said in some minutes of mono sound of SAMPLE_RATE, between -1 and 1."""
+        """Yield what is said in a minute or so of mono sound of SAMPLE_RATE, between -1 and 1."""
         segments, _ = self._model.transcribe(
             samples, language=self.language, beam_size=1, temperature=0.0, vad_filter=True, condition_on_previous_text=False
         )
