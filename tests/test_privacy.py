@@ -192,8 +192,8 @@ def test_onnx_runtime_is_never_imported_but_where_its_telemetry_is_turned_off() 
     paths = {
         path.relative_to(PACKAGE).as_posix() for path, tree in iterate_sources(PACKAGE) if "onnxruntime" in list_imports(tree)
     }
-    assert paths <= {"encoders/onnx_session.py", "encoders/quantization.py", "encoders/torch_source.py"}
-    for name in paths - {"encoders/onnx_session.py"}:
+    assert paths <= {"core/onnx_runtime.py", "encoders/quantization.py", "encoders/torch_source.py"}
+    for name in paths - {"core/onnx_runtime.py"}:
         assert "load_runtime()" in (PACKAGE / name).read_text()
 
 

@@ -87,11 +87,9 @@ def test_a_text_attached_to_a_mail_in_an_archive_says_where_it_is():
 
 
 def test_what_has_no_text_is_skipped_with_the_reason():
-    results = load_items(
-        make_zip({"a.png": b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "b.txt": "", "c": b"\0\1\2\3" * 9, "d.txt": "words"})
-    )
+    results = load_items(make_zip({"a.elf": b"\x7fELF" + b"\0" * 100, "b.txt": "", "c": b"\0\1\2\3" * 9, "d.txt": "words"}))
     assert [(item.source, item.reason) for item in results if isinstance(item, SkippedFile)] == [
-        ("a.zip!a.png", "binary (a PNG image), not text"),
+        ("a.zip!a.elf", "binary (a program), not text"),
         ("a.zip!b.txt", "the file is empty"),
         ("a.zip!c", "binary (NUL characters), not text"),
     ]
@@ -229,7 +227,12 @@ def test_a_member_that_is_too_large_costs_no_other(monkeypatch):
 
 def test_what_is_no_text_is_not_inflated_to_its_end(monkeypatch):
     monkeypatch.setattr(raw_file, "TOTAL_MAX", 1_000_000)
-    results = load_items(make_zip({**{f"{n}.jpg": b"\xff\xd8\xff" + b"\0" * 1_000_000 for n in range(9)}, "a.txt": "words"}))
+    results = load_items(make_zip({**{f"{n}.exe": b"MZ\x90" + b"\0" * 1_000_000 for n in range(9)}, "a.txt": "words"}))
+    assert collect_texts(results) == {"a.zip!a.txt": "words"}
+    monkeypatch.setattr("vecsearch.documents.loaders.media.find_spec", lambda name: None)
+    monkeypatch.setattr("vecsearch.core.weights.find_spec", lambda name: None)
+    pictures = dict.fromkeys(("a.jpg", "b.jpg", "c"), b"\xff\xd8\xff" + b"\x00" * 1000000)
+    results = load_items(make_zip({**pictures, "a.txt": "words"}))
     assert collect_texts(results) == {"a.zip!a.txt": "words"}
 
 

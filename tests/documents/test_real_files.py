@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -22,7 +23,8 @@ from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.parser_process import ParseRequest, ParserProcess
 
 MEMORY_OF_ALL = 1_500_000_000
-WITHOUT_TEXT = {".mp3", ".wav", ".ogg", ".m4a", ".flac", ".jpg", ".tif", ".bmp", ".png"}
+READS_MEDIA = any(find_spec(module) for module in ("tesserocr", "faster_whisper"))
+WITHOUT_TEXT = set[str]() if READS_MEDIA else {".mp3", ".wav", ".ogg", ".m4a", ".flac", ".jpg", ".tif", ".bmp", ".png"}
 
 
 def read(folder: Path) -> Iterator[tuple[Path, str | UnreadableFileError]]:

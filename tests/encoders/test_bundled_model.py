@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from tests.conftest import SAMPLE_DATA
 from tests.encoders.make_reference_vectors import compute_reference_vectors
+from vecsearch.core.onnx_runtime import load_runtime
 from vecsearch.encoders import model_files, registry
 from vecsearch.encoders.base import MiddleTokenEncoder
 from vecsearch.encoders.bert_graph import build_graph, read_weights
 from vecsearch.encoders.bundled_source import BundledModelSource
 from vecsearch.encoders.model_files import BUNDLED_MODEL, ComputePrecision
-from vecsearch.encoders.onnx_session import load_runtime
 from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
 
 WITHOUT_TORCH = """

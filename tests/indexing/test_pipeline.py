@@ -79,12 +79,12 @@ def test_a_file_beyond_the_size_limit_is_passed_over_with_a_word(docs: Path, she
 
 
 def test_what_was_skipped_is_told_by_its_reasons(docs: Path, shell: Shell) -> None:
-    for name in ("a.png", "b.png", "c.png"):
-        (docs / name).write_bytes(b"\x89PNG\r\n\x1a\n")
+    for name in ("a.gz", "b.gz", "c.gz"):
+        (docs / name).write_bytes(b"\x1f\x8b\0\0")
     (docs / "blank.txt").write_text("\n")
     lines = shell("index", "docs").err.splitlines()
     assert lines == [
-        f"skipped: {docs / 'a.png'} and 2 more: binary (a PNG image), not text",
+        f"skipped: {docs / 'a.gz'} and 2 more: binary (gzip-compressed), not text",
         f"skipped: {docs / 'blank.txt'}: no text in it",
     ]
 

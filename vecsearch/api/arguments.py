@@ -22,14 +22,7 @@ from vecsearch.api.brought_vectors import BroughtVectors, parse_rows
 from vecsearch.api.columns import is_missing, is_numbers, list_optional_values, list_values, to_matrix, to_plain_string
 from vecsearch.core.checks import check_limit, check_offset, check_query, check_whole_number, shorten_repr
 from vecsearch.core.encoder_fields import read_dimension, read_max_tokens, read_token_spans
-from vecsearch.core.errors import (
-    DimensionMismatchError,
-    FilterError,
-    InputError,
-    UnreadableFileError,
-    UsageError,
-    VecsearchWarning,
-)
+from vecsearch.core.errors import DimensionMismatchError, FilterError, InputError, UsageError, VecsearchWarning
 from vecsearch.core.parallel import start
 from vecsearch.core.plain_values import to_plain_value
 from vecsearch.core.settings import WINDOW_MAX
@@ -45,7 +38,6 @@ if TYPE_CHECKING:  # what a plain search needs nothing of
     from vecsearch.core.filters import Filter
     from vecsearch.core.parsed import ParsedDocument
     from vecsearch.documents.loaders.raw_file import RawFile
-    from vecsearch.documents.parser_process import ParseResult
 
 Vector: TypeAlias = NDArray[np.float32]
 
@@ -358,27 +350,6 @@ def check_dimension(encoder: TextEncoder, dimension: int) -> None:
     """Raise DimensionMismatchError where a collection holds vectors of another width, which a caller brought."""
     if (gives := read_dimension(encoder)) != dimension:
         raise DimensionMismatchError(dimension, gives)
-
-
-def read_document(path: Path) -> ParsedDocument:
-    """Return a file as one document, for `similar`. Raises InputError, UnreadableFileError."""
-    from vecsearch.core.parsed import ParsedDocument
-    from vecsearch.documents.parser_process import ParseRequest, ParserProcess
-
-    with ParserProcess() as parser:
-        (documents,) = (_read_documents(reading) for reading in parser.read([ParseRequest(path.absolute(), path.name)]))
-    separator = "" if any(document.portion for document in documents) else "\n\n"
-    text = separator.join(document.text for document in documents)
-    return ParsedDocument(path.name, text, documents[0].title if len(documents) == 1 else None)
-
-
-def _read_documents(reading: ParseResult) -> list[ParsedDocument]:
-    from vecsearch.core.parsed import ParsedDocument
-
-    try:
-        return [item for item in reading.read_items() if isinstance(item, ParsedDocument)]
-    except UnreadableFileError as error:
-        raise UnreadableFileError(f"cannot read {reading.request.path}: {error}") from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, Typ
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.api import arguments, question_models
+from vecsearch.api import arguments, file_questions, question_models
 from vecsearch.api.arguments import SearchOptions
 from vecsearch.api.columns import list_values
 from vecsearch.api.reader import CollectionReader
@@ -23,7 +23,7 @@ from vecsearch.core.results import Hits
 from vecsearch.core.settings import CONTEXT_HITS, CONTEXT_TOKENS_DEFAULT, LIMIT_DEFAULT
 from vecsearch.core.types import AnyFusion, AnyMode, AnyPath, Fusion, Mode, Split, Threshold, VectorOrigin, Where, WindowSize
 from vecsearch.encoders.base import TextEncoder, TokenEncoder
-from vecsearch.encoders.unit_vectors import encode_documents
+from vecsearch.encoders.picture_vectors import encode_documents
 from vecsearch.search import engine, query_maps, selection
 from vecsearch.search.engine import ResultOptions
 from vecsearch.search.retrieval import Query
@@ -84,10 +84,14 @@ class CollectionSearcher(CollectionReader):
     @overload
     def search(self, query: NDArray[Any], **options: Unpack[SearchKeywords]) -> Hits | list[Hits]: ...
 
+    @overload
+    def search(self, *, file: AnyPath, **options: Unpack[SearchKeywords]) -> Hits: ...
+
     def search(
         self,
-        query: str | Sequence[str] | Sequence[float] | Sequence[Sequence[float]] | NDArray[Any],
+        query: str | Sequence[str] | Sequence[float] | Sequence[Sequence[float]] | NDArray[Any] | None = None,
         *,
+        file: AnyPath | None = None,
         vector: object = None,
         limit: int = LIMIT_DEFAULT,
         offset: int = 0,
@@ -110,7 +114,10 @@ class CollectionSearcher(CollectionReader):
 
         `query`: a text, or a vector, shape (dimension,), which is searched densely; for a list of texts, or a matrix with a
         vector a row, the answer is a list of Hits, one a query. `vector`, or for many texts a matrix, stands for the text
-        wherever vectors are compared, and no model is loaded for it. `mode` is "hybrid", "dense" or "lexical", `fusion` how
+        wherever vectors are compared, and no model is loaded for it. A `file` in the place of the query asks what it says: a
+        text, a recording in which somebody asks, the words in a picture, or what a picture without words shows.
+
+        `mode` is "hybrid", "dense" or "lexical", `fusion` how
         hybrid mode makes one ranking of two. `rerank` scores the best candidates again: True with the model's own token vectors,
         a name or folder with that cross-encoder. `about` is a word of the query: passages that have a form of it come first,
         those where it means the same before others, and `Hit.word` is its place.
@@ -127,6 +134,11 @@ class CollectionSearcher(CollectionReader):
         Raises InputError, FilterError, DimensionMismatchError, CollectionNotFoundError, UnavailableError.
         """
         chosen_mode, chosen_fusion = check_choice(Mode, mode, "mode"), check_choice(Fusion, fusion, "fusion")
+        if (query is None) == (file is None):
+            raise UsageError("search takes a query or a file: one of them")
+        if file is not None:
+            query, picture = file_questions.read_question(Path(file))
+            vector = self.embed([picture])[0] if picture and vector is None and chosen_mode is not Mode.LEXICAL else vector
         options = arguments.parse_search_options(
             limit=limit, offset=offset, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr,
             window=window, explain=explain,
@@ -212,7 +224,7 @@ class CollectionSearcher(CollectionReader):
         if about is not None and text is None:
             raise UsageError("about says what a word means: give the word as text")
         if id is None:
-            document = arguments.read_document(Path(file)) if file is not None else arguments.make_text_document(text)
+            document = file_questions.read_document(Path(file)) if file is not None else arguments.make_text_document(text)
 
         def prepare(info: CollectionInfo) -> tuple[Vector | None, ResultOptions]:
             load = self._bind_encoder(info)

@@ -14,9 +14,10 @@ class Section:
     """A stretch of a document's text, from character `start` to the next section's: where it stands in its source.
 
     `location` has the keys that fit: page, slide, cell, message (numbers from 1), sheet, member (names), heading (the path of
-    headings, outermost first), time ([from, to] as HH:MM:SS.mmm), lines, rows (the number of the section's first line or row;
-    each line break in the text begins the next). `context` is what a reader sees above it: headings, a table's header row, a
-    code block's scope; it is encoded and indexed with every chunk that begins here, and is no part of the text.
+    headings, outermost first), time ([from, to] as HH:MM:SS.mmm), box ([left, top, right, bottom] of what was read, in pixels of
+    a picture, or in 1/72 inch of a page), lines, rows (the number of the section's first line or row; each line break in the text
+    begins the next). `context` is what a reader sees above it: headings, a table's header row, a code block's scope; it is
+    encoded and indexed with every chunk that begins here, and is no part of the text.
     `hard_boundary`: no chunk runs across its start (pages, slides, sheets). `split_priority`: how good a place its start is
     to cut at, 1 the best, None no better than the text says.
     """

@@ -47,7 +47,8 @@ class Hit:
 
     `score` is the cosine (dense), BM25 (lexical), the fused value (hybrid) or the reranker's, which compares within one answer
     only; `similarity` is the cosine in [-1, 1], None in lexical mode and for a chunk without a vector. `location` is where the
-    chunk stands in its source, as far as that is known: page, slide, sheet, rows, heading, cell, lines, message, time, member.
+    chunk stands in its source, as far as that is known: page, box, slide, sheet, rows, heading, cell, lines,
+    message, time, member.
     `payload` is what was stored with the document beside its metadata, None for nothing.
     `group_size` is how many further chunks the hit stands for: of its document, or near-duplicates, ranked no lower than the last
     hit of the answer. `word` is where the word that the question is about stands, in the sense that is meant, as far as that was

@@ -100,6 +100,7 @@ WAL_CHECKPOINT_WAIT_MS: Final = 500  # … for which readers are waited for so l
 # -- parsing, in a process of its own
 PARSE_SECONDS: Final = 60.0  # of computing that a file may take …
 PARSE_SECONDS_PER_MB: Final = 2.0  # … and so much more for each megabyte of it
+PARSE_ALLOWED_SECONDS: Final = 40_000.0  # … and at most so much more where a loader says what it has to do: pages, minutes
 PARSE_WAIT_RATIO: Final = 4.0  # by the clock a file may take so many times as long: a busy machine computes little of the time
 PARSE_MEMORY_BYTES: Final = 512_000_000
 PARSE_OUTPUT_CHARACTERS: Final = 50_000_000  # text that a file may give, or …
@@ -111,6 +112,27 @@ STREAM_MIN_BYTES: Final = 4_000_000  # plain text from here on is read, and stor
 PORTION_CHARACTERS: Final = 100_000  # … of about so much text
 STREAM_BLOCK_BYTES: Final = 65_536  # read of it together: of larger strings the system keeps the memory
 PORTIONS_TOGETHER: Final = 10  # committed, after the first
+
+# -- pictures and sound
+OCR_DPI: Final = 200  # to which pages of a PDF are drawn to be read …
+OCR_PAGE_PIXELS: Final = 3_900_000  # … those smaller than A4 finer, to so many pixels …
+OCR_DPI_MAX: Final = 300  # … but no finer than this
+OCR_PAGE_SECONDS: Final = 20.0  # of computing that a page may add to what a file may take …
+OCR_PAGES_MAX: Final = 2_000  # … of so many pages, the rest of a file is not read
+OCR_PIXELS_MAX: Final = 12_000_000  # of what is read: a larger picture is made smaller (A4 at 300 dots an inch has 8.7 million)
+OCR_PIXELS_MIN: Final = 1_500_000  # … and a picture with fewer twice as large: the letters of a screen are small
+OCR_CONFIDENCE_MIN: Final = 40.0  # of 100: what is read with less is taken for no text
+IMAGE_PIXELS_MAX: Final = 64_000_000  # of a picture that is opened at all
+SOUND_BLOCK_SECONDS: Final = 60  # of a recording that are decoded and heard together; 300 exceed the memory of the parser
+SOUND_SECONDS_MAX: Final = 36_000  # of a recording
+SPEECH_SECONDS_PER_SECOND: Final = 2.0  # of computing that a second of sound adds to what a file may take
+SPEECH_STRETCH_SECONDS: Final = 30.0  # of speech in a chunk, where sentences are shorter
+SPEECH_SILENCE_PROBABILITY_MAX: Final = 0.6  # above it nobody is taken to speak: Whisper's own bound, as the next
+SPEECH_LOG_PROBABILITY_MIN: Final = -1.0
+SPEECH_COMPRESSION_MAX: Final = 4.0  # of half a minute's text, which repeats itself then; menus read aloud come to 2.7
+PICTURE_LABELS: Final = 10  # the likeliest labels of a picture, of which its text and its vector are made
+PICTURE_WORDS_MAX: Final = 20  # words in a picture that is still described; more are a page
+LOW_CONFIDENCE: Final = 60.0  # of 100: what was read with less is shown with it
 
 # -- the index file
 INDEX_FLUSH_ROWS: Final = 5_000  # publish when so many rows were added after the index files, or deleted from them

@@ -1,4 +1,4 @@
-"""From offsets to places: which page, lines, rows, heading or time the characters of a chunk have in their source."""
+"""From offsets to places: which page, box, lines, rows, heading or time the characters of a chunk have in their source."""
 
 from __future__ import annotations
 
@@ -37,7 +37,18 @@ class LocationFinder:
                 place[key] = [self._compute_number(one, key, first), end]
         if "time" in place and "time" in other.location:
             place["time"] = [place["time"][0], other.location["time"][1]]
+        if "box" in place:
+            place["box"] = self._join_boxes(first, last)
         return ChunkSpan(span.start, span.end, place, one.context)
+
+    def _join_boxes(self, first: int, last: int) -> list[int]:
+        """Return the box around those of the sections that some characters are in, as far as these are boxes on one page."""
+        begin, end = (bisect_right(self._starts, offset) for offset in (first, last))
+        places = [section.location for section in self._sections[max(0, begin - 1) : end]]
+        lefts, tops, rights, bottoms = zip(
+            *(place["box"] for place in places if "box" in place and place.get("page") == places[0].get("page")), strict=True
+        )
+        return [min(lefts), min(tops), max(rights), max(bottoms)]
 
     def _find_section(self, offset: int) -> Section:
         return self._sections[max(0, bisect_right(self._starts, offset) - 1)]

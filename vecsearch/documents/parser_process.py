@@ -25,7 +25,14 @@ from typing import Any, Final, Self, TypeAlias
 from vecsearch.core.errors import UnreadableFileError, ignore_os_errors
 from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.row_options import RowOptions
-from vecsearch.core.settings import ASK_AHEAD_BYTES, PARSE_AHEAD_BYTES, PARSE_SECONDS, PARSE_SECONDS_PER_MB, PARSE_WAIT_RATIO
+from vecsearch.core.settings import (
+    ASK_AHEAD_BYTES,
+    PARSE_AHEAD_BYTES,
+    PARSE_ALLOWED_SECONDS,
+    PARSE_SECONDS,
+    PARSE_SECONDS_PER_MB,
+    PARSE_WAIT_RATIO,
+)
 from vecsearch.core.stop_signal import NO_STOP, StopSignal
 from vecsearch.documents import parser_worker, wire_format
 
@@ -174,13 +181,16 @@ class ParserProcess:
         """Yield the worker's frames; a last one of our own when it fails to give one."""
         seconds = self._compute_seconds(request)
         left = limit = seconds * PARSE_WAIT_RATIO
+        allowed = PARSE_ALLOWED_SECONDS
         try:
             worker = self._ensure_worker()
             self._send_ahead(worker)
             while True:
                 started = monotonic()
                 frame, size = worker.frames.receive(left)
-                left = max(0.0, left - (monotonic() - started))
+                more = min(float(frame.pop("allow", 0.0)), allowed)  # a loader says how much it has to do
+                seconds, limit, allowed = seconds + more, limit + more * PARSE_WAIT_RATIO, allowed - more
+                left = max(0.0, left - (monotonic() - started)) + more * PARSE_WAIT_RATIO
                 yield frame, size
                 if "status" in frame:
                     return

@@ -81,7 +81,7 @@ def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         suffix = ".jsonl" if request["stream"] else path.suffix.lower()
-        raw = RawFile(request["name"], suffix, path=path, passwords=passwords)
+        raw = RawFile(request["name"], suffix, path=path, passwords=passwords, extend_time=frames.extend_time)
         rows = _open_rows(raw, request)
         read_as = None if rows is None else rows.options.to_dict()
         if read_as is not None:  # the same bytes, read otherwise, give other documents
@@ -151,6 +151,10 @@ class _FrameWriter:
         if is_portion or self._characters >= FRAME_CHARACTERS:
             self._send({"items": self._items})
 
+    def extend_time(self, seconds: float) -> None:
+        """Let the file take so much longer, and tell the owner: a loader knows what it has to do, its file's size does not."""
+        self._send({"items": self._items, "allow": seconds}, more=seconds)
+
     def drop(self) -> None:
         """Forget what was not sent yet."""
         self._items, self._characters = [], 0
@@ -158,8 +162,10 @@ class _FrameWriter:
     def finish(self, status: list[Any]) -> None:
         self._send({"items": self._items, "status": status})
 
-    def _send(self, frame: dict[str, Any]) -> None:
+    def _send(self, frame: dict[str, Any], *, more: float = 0.0) -> None:
         self._stop_timers()
+        self._seconds_left += more
+        self._wait_seconds += more * PARSE_WAIT_RATIO
         wire_format.send(self._stream, frame)
         self._items, self._characters = [], 0
         if "status" not in frame:

@@ -25,13 +25,14 @@ from vecsearch.core.checksums import compute_checksum
 from vecsearch.core.file_lock import hold_file_lock
 from vecsearch.core.long_steps import announce
 from vecsearch.core.nesting import load_json
+from vecsearch.core.onnx_runtime import load_runtime
 from vecsearch.encoders.base import Matrix
 from vecsearch.encoders.export_silence import silence_exporters
 from vecsearch.encoders.file_hashes import write_atomically
 from vecsearch.encoders.model_config import ModelConfig, Pooling
 from vecsearch.encoders.model_files import ComputePrecision, compute_fingerprint
 from vecsearch.encoders.onnx_model import MIDDLE_FILE, MODEL_FILE, TOKENIZER_FILE, OnnxModel
-from vecsearch.encoders.onnx_session import create_session, load_runtime
+from vecsearch.encoders.onnx_session import create_session
 from vecsearch.encoders.quantization import quantize
 from vecsearch.encoders.reference_texts import REFERENCE_TEXTS
 

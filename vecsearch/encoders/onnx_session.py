@@ -1,41 +1,17 @@
-"""Load ONNX Runtime without its telemetry, and make sessions."""
+"""Sessions of ONNX Runtime."""
 
 from __future__ import annotations
 
 import os
-import sys
 from functools import cache
-from importlib import import_module
 from typing import Any, Final
 from weakref import WeakSet
 
-from vecsearch.core.errors import UnavailableError
+from vecsearch.core.onnx_runtime import load_runtime
 
-_NO_TELEMETRY: Final = "ORT_DISABLE_TELEMETRY"
 _ERRORS_ONLY: Final = 3  # in its count of severities
 
 _THREADED: Final[WeakSet[Any]] = WeakSet()  # sessions with threads of their own
-
-
-def load_runtime() -> Any:
-    """Return the module. Raises UnavailableError.
-
-    Official builds send telemetry unless this variable is set at the first import, so everything that uses ONNX Runtime asks
-    here first. The environment is the host's: the variable is put back as it was.
-    """
-    if (onnxruntime := sys.modules.get("onnxruntime")) is not None:
-        return onnxruntime
-    before = os.environ.get(_NO_TELEMETRY)
-    os.environ[_NO_TELEMETRY] = "1"
-    try:
-        return import_module("onnxruntime")
-    except ImportError as error:
-        raise UnavailableError(f"ONNX Runtime cannot be loaded ({error}); pip install onnxruntime") from error
-    finally:
-        if before is None:
-            del os.environ[_NO_TELEMETRY]
-        else:
-            os.environ[_NO_TELEMETRY] = before
 
 
 def create_session(path: str, *, optimized: bool, save_to: str | None = None, threads: int = 1) -> Any:

@@ -15,7 +15,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.encoders.onnx_session import create_session, load_runtime
+from vecsearch.core.onnx_runtime import load_runtime
+from vecsearch.encoders.onnx_session import create_session
 
 ChannelValues: TypeAlias = NDArray[np.float32]
 

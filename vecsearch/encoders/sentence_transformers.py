@@ -24,6 +24,7 @@ from vecsearch.encoders.token_counter import TokenCounter
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+_SOUND_SECONDS: Final = 10
 _loading_lock: Final = make_lock()  # two at once would put back what the other has set
 
 
@@ -117,12 +118,43 @@ class SentenceTransformersEncoder:
         spans[special] = 0
         return np.maximum(spans - np.where(special, 0, len(prompt))[:, np.newaxis], 0)
 
+    @lazy_property
+    def modalities(self) -> frozenset[str]:
+        """Return what the model encodes into one space: "text", and for some "image" or "audio"."""
+        return frozenset(getattr(self._model, "modalities", None) or ("text",))
+
+    def encode_images(self, images: Sequence[Any]) -> Matrix:
+        """Return (len(images), dimension) float32 rows of length 1 of pictures of Pillow. Raises UnavailableError."""
+        self._require("image")
+        return self._encode_inputs(self._model.encode, [{"image": image} for image in images])
+
+    def encode_audio(self, sounds: Sequence[NDArray[np.float32]], *, sample_rate: int) -> Matrix:
+        """Return (len(sounds), dimension) float32 rows of length 1 of mono sounds, of each its first ten seconds.
+
+        Models cut a longer one at a place that they choose by chance. Raises UnavailableError.
+        """
+        self._require("audio")
+        most = _SOUND_SECONDS * sample_rate
+        inputs = [{"audio": {"array": np.asarray(sound[:most], np.float32), "sampling_rate": sample_rate}} for sound in sounds]
+        return self._encode_inputs(self._model.encode, inputs)
+
+    def _require(self, modality: str) -> None:
+        if modality not in self.modalities:
+            raise UnavailableError(
+                f"the model {self.name} encodes {' and '.join(sorted(self.modalities))}, no {modality}; choose one such as CLIP"
+            )
+
     def _encode(self, encode: Any, texts: Sequence[str]) -> Matrix:
+        # a text that is a path or an address would be read or fetched by a model that takes pictures or sound, too
+        is_plain = self.modalities == {"text"}
+        return self._encode_inputs(encode, list(texts) if is_plain else [{"text": text} for text in texts])
+
+    def _encode_inputs(self, encode: Any, inputs: Sequence[Any]) -> Matrix:
         check_usable()
-        if not texts:
+        if not inputs:
             return np.empty((0, self.dimension), np.float32)
         rows = encode(
-            list(texts), batch_size=ENCODER_BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+            list(inputs), batch_size=ENCODER_BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
         )
         return np.ascontiguousarray(rows, np.float32)
 

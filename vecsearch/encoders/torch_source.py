@@ -8,11 +8,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from vecsearch.core.onnx_runtime import load_runtime
 from vecsearch.encoders.base import Matrix
 from vecsearch.encoders.bert_graph import OPSET
 from vecsearch.encoders.export_silence import silence_exporters
 from vecsearch.encoders.model_config import ModelConfig
-from vecsearch.encoders.onnx_session import load_runtime
 from vecsearch.encoders.reference_texts import REFERENCE_TEXTS
 from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.encoder_fields import read_dimension
 from vecsearch.core.errors import EncodingError, InputError, StorageError, UnavailableError
-from vecsearch.encoders.base import Encoder, Matrix, MiddleTokenEncoder, TextEncoder, TokenEncoder, TokenRows
+from vecsearch.encoders.base import Encoder, Matrix, MiddleTokenEncoder, TokenEncoder, TokenRows
 
 Vector: TypeAlias = NDArray[np.float32]
 Encode: TypeAlias = Callable[[Sequence[str]], Any]
@@ -164,16 +164,17 @@ def _check_shape(encoder: Encoder, rows: Any, count: int) -> Matrix:
 
 def encode_all(encoder: Encoder, texts: Sequence[str], encode: Encode, name: Callable[[int], str] | None = None) -> Matrix:
     """Return the unit vectors of texts as rows. Raises EncodingError for the first without one, named by `name` or quoted."""
-    results = encode_each(encoder, texts, encode)
+    return collect_rows(texts, encode_each(encoder, texts, encode), name)
+
+
+def collect_rows(
+    texts: Sequence[str], results: Sequence[Vector | VectorFailure], name: Callable[[int], str] | None = None
+) -> Matrix:
+    """Return vectors of texts as rows. Raises EncodingError for the first text without one, named by `name` or quoted."""
     for n, result in enumerate(results):
         if isinstance(result, VectorFailure):
             raise result.to_error(shorten_repr(texts[n]) if name is None else name(n))
     return np.stack([row for row in results if not isinstance(row, VectorFailure)])
-
-
-def encode_documents(encoder: TextEncoder, texts: Sequence[str], name: Callable[[int], str] | None = None) -> Matrix:
-    """Return the unit vectors of texts as documents; see `encode_all`."""
-    return encode_all(encoder, texts, encoder.encode_documents, name)
 
 
 def encode_tokens(encoder: TokenEncoder, texts: Sequence[str], *, is_query: bool = False) -> list[TokenRows]:

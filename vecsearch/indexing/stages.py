@@ -19,7 +19,8 @@ from vecsearch.core.settings import ENCODER_BATCH_SIZE
 from vecsearch.core.types import Split
 from vecsearch.documents.chunk_inputs import chunk_document, hash_content, hash_encoder_input, refit_chunks
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.encoders.unit_vectors import VectorFailure, encode_each
+from vecsearch.encoders.picture_vectors import encode_inputs
+from vecsearch.encoders.unit_vectors import VectorFailure
 from vecsearch.stores.base import NewDocument, PreservedFields, Vector
 
 
@@ -70,7 +71,7 @@ def embed(
         if rows and should_stop():
             break
         pause()
-        rows.extend(encode_each(encoder, batch, encoder.encode_documents))
+        rows.extend(encode_inputs(encoder, batch))
     return rows
 
 

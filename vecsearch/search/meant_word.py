@@ -10,7 +10,8 @@ import numpy as np
 from vecsearch.core.errors import EncodingError
 from vecsearch.core.senses import Sense
 from vecsearch.encoders.base import TokenEncoder
-from vecsearch.encoders.unit_vectors import encode_documents, encode_tokens
+from vecsearch.encoders.picture_vectors import encode_documents
+from vecsearch.encoders.unit_vectors import encode_tokens
 from vecsearch.search.sense_choice import read_uses, score_senses
 from vecsearch.search.word_sense import Vector, normalize, place_windows, pool_tokens
 from vecsearch.text.sought_word import SoughtWord

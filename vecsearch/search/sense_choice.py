@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from vecsearch.core.errors import EncodingError
 from vecsearch.core.senses import SameSense, Sense, SenseMatch
 from vecsearch.encoders.base import TokenEncoder
-from vecsearch.encoders.unit_vectors import encode_documents, encode_middle_tokens, encode_tokens
+from vecsearch.encoders.picture_vectors import encode_documents
+from vecsearch.encoders.unit_vectors import encode_middle_tokens, encode_tokens
 from vecsearch.search.word_sense import normalize, place_windows, pool_tokens
 from vecsearch.text.sought_word import SoughtWord
 

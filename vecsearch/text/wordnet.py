@@ -10,12 +10,12 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Final
 from unicodedata import normalize
 
 from vecsearch.core.errors import UnavailableError
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.senses import Sense
 
 DEBIAN_FOLDER: Final = Path("/usr/share/wordnet")
@@ -91,11 +91,11 @@ class WordNet:
         with (self._folder / f"data.{part}").open("rb") as data:
             return [_parse_line(_read_line_at(data, int(offset)), part) for offset in line[-count:]]
 
-    @cached_property
+    @lazy_property
     def _indexes(self) -> Mapping[str, bytes]:
         return {part: (self._folder / f"index.{part}").read_bytes() for part in _PARTS}
 
-    @cached_property
+    @lazy_property
     def _exceptions(self) -> Mapping[tuple[str, str], list[str]]:
         """Return the lemmas of irregular forms, by part of speech and form; nothing where the files are absent."""
         found: dict[tuple[str, str], list[str]] = {}
@@ -114,11 +114,11 @@ class WordNet:
             self._rows[lemma] = [sense for sense in rows if lemma in map(str.lower, sense.words)]
         return self._rows[lemma]
 
-    @cached_property
+    @lazy_property
     def _lower_table(self) -> bytes:
         return (self._table or b"").lower()  # of ASCII letters alone, so that places are the same
 
-    @cached_property
+    @lazy_property
     def _table(self) -> bytes | None:
         table = self._folder / _TABLE
         return gzip.decompress(table.read_bytes()) if table.is_file() else None

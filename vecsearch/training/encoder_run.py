@@ -18,8 +18,8 @@ from vecsearch.encoders.auto import AutoEncoder
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision, find_model_folder
 from vecsearch.encoders.onnx_export import remove_prepared_models
+from vecsearch.encoders.picture_vectors import encode_documents
 from vecsearch.encoders.reference_texts import REFERENCE_TEXTS
-from vecsearch.encoders.unit_vectors import encode_documents
 from vecsearch.stores.base import Matrix, Snapshot
 from vecsearch.training import proof
 from vecsearch.training.encoder_training import TextPair, require_packages, train_encoder

@@ -7,10 +7,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 from vecsearch.core.errors import InputError
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.types import format_count, format_names
 from vecsearch.stores.base import Snapshot
 
@@ -32,7 +32,7 @@ class JudgedQuestion:
     own: str | None = None
     label: str = ""
 
-    @cached_property
+    @lazy_property
     def topics(self) -> frozenset[str]:
         """Return what a part of the questions must not share with another: its label, or its documents."""
         return frozenset([self.label]) if self.label else frozenset(self.relevant)

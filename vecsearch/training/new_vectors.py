@@ -13,7 +13,7 @@ from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.types import ChunkId
 from vecsearch.documents.chunk_inputs import build_encoder_input
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.encoders.unit_vectors import encode_documents
+from vecsearch.encoders.picture_vectors import encode_documents
 from vecsearch.stores.base import NO_IDS, ChunkSet, Ids, Matrix, ScoredChunks, Snapshot, Vector, VectorHits
 
 _TOGETHER: Final = 256  # chunks

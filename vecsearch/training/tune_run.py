@@ -17,8 +17,9 @@ from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.tuning import Gain, Tuning, TuningLevel
 from vecsearch.core.types import Mode
 from vecsearch.encoders.base import Matrix, TextEncoder
+from vecsearch.encoders.picture_vectors import encode_documents
 from vecsearch.encoders.reference_texts import REFERENCE_TEXTS
-from vecsearch.encoders.unit_vectors import encode_all, encode_documents
+from vecsearch.encoders.unit_vectors import encode_all
 from vecsearch.search.query_maps import map_rows
 from vecsearch.stores.base import CollectionInfo, QueryMap, Snapshot, Store
 from vecsearch.training import proof

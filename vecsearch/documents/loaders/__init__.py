@@ -58,8 +58,12 @@ _FAMILIES: Final[Mapping[str, str]] = {
     "subtitles:load_vtt": ".vtt",
     "subtitles:load_srt": ".srt",
     "archive:load_zip": ".zip",
+    "media.images:load_image": ".png .jpg .jpeg .tif .tiff .gif .bmp .webp .ppm .pgm .pbm",
+    "media.sound:load_sound": (
+        ".mp3 .wav .flac .ogg .oga .opus .m4a .aac .wma .aiff .aif .amr .au .caf .mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg"
+    ),
 }
-_CONTENT_DETECTED: Final = ("pdf:", "office.", "legacy.")  # a file of these kinds without the bytes is none
+_CONTENT_DETECTED: Final = ("pdf:", "office.", "legacy.", "media.")  # a file of these kinds without the bytes is none
 _PROLOG: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(?:(?:<!--.*?-->|<\?xml[^>]*>)\s*)*", re.DOTALL)
 _HTML_BEGIN: Final = re.compile(  # programs that write a page for an office leave out all but the table
     rb"<(?:!doctype\s+html|html|head|body|meta|title|style|base|link|table|div|p|center|font|span|h[1-6])(?=[\s>/])",

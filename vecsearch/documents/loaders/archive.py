@@ -17,6 +17,7 @@ from vecsearch.documents.decoding import BinaryFileError, EncryptedFileError, de
 from vecsearch.documents.globs import IGNORED_FOLDERS
 from vecsearch.documents.loaders import LOADERS, load
 from vecsearch.documents.loaders.file_types import detect_file_type
+from vecsearch.documents.loaders.media import is_readable
 from vecsearch.documents.loaders.members import MEMBER_MAX, clean_member_name, get_suffix, load_member
 from vecsearch.documents.loaders.office.ole import OLE_MAGIC
 from vecsearch.documents.loaders.raw_file import MEMBERS_MAX, Container, MemberBudget, RawFile
@@ -68,9 +69,13 @@ def _has_no_text(head: bytes, suffix: str) -> bool:
 
     Documents may be in a container of any name.
     """
-    if suffix in LOADERS or not is_binary(head) or head.startswith((b"PK", OLE_MAGIC)):
+    loader = LOADERS.get(suffix, "")
+    if not is_readable(loader) and is_binary(head):
+        return True
+    if loader or not is_binary(head) or head.startswith((b"PK", OLE_MAGIC)):
         return False
-    return detect_file_type(RawFile("", suffix, content=head)) is None
+    kind = detect_file_type(RawFile("", suffix, content=head))
+    return kind is None or not is_readable(LOADERS.get(kind, ""))
 
 
 # -- the directory

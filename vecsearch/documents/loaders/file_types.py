@@ -16,6 +16,10 @@ from vecsearch.documents.loaders.raw_file import RawFile
 _PDF_SEARCH_BYTES: Final = 1024  # bytes that may stand before a PDF's first line
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # the last: one of several volumes
 _PDF: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,16}%PDF-")
+_MAGIC: Final = {
+    TNEF_MAGIC: ".tnef", b"\x89PNG\r\n": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif",
+    b"ID3\x03": ".mp3", b"ID3\x04": ".mp3", b"fLaC\0": ".flac", b"OggS\0": ".ogg",
+}  # fmt: skip
 _RTF: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,16}\{\\rtf")
 _MIMETYPE_MAX: Final = 200  # bytes of a mimetype
 
@@ -44,8 +48,8 @@ _VARIANTS: Final[Mapping[str, str]] = {
 
 def detect_file_type(raw: RawFile) -> str | None:
     """Return the suffix of what a file is by its bytes: .pdf, .docx, .pptx, .xlsx, .odt, .ods, .odp, .epub, .zip, .doc, .xls,
-    .ppt, .msg, .tnef, .rtf, .eml, .emlx or .mbox; files with macros and templates as what they are made for. None for all else,
-    text of any kind above all, and for what is too damaged to tell. Raises OSError."""
+    .ppt, .msg, .tnef, .rtf, .eml, .emlx, .mbox, of a picture or of sound; files with macros and templates as what they are for.
+    None for all else, text of any kind above all, and for what is too damaged to tell. Raises OSError."""
     head = raw.head
     if head.startswith(OLE_MAGIC):
         return _detect_ole_type(raw)
@@ -55,8 +59,8 @@ def detect_file_type(raw: RawFile) -> str | None:
         return ".pdf"
     if _RTF.match(head):
         return ".rtf"
-    if head.startswith(TNEF_MAGIC):
-        return ".tnef"
+    if kind := next((kind for mark, kind in _MAGIC.items() if head.startswith(mark)), None):
+        return kind
     return None if raw.suffix in _MAIL else detect_mail_type(head, has_known_suffix=raw.suffix in LOADERS)
 
 

@@ -33,8 +33,9 @@ def load_member(
     """
     parent.budget = parent.budget or MemberBudget(parent.size)
     inner = RawFile(
-        parent.name_member(name), suffix, passwords=parent.passwords, within=(*parent.within, container), budget=parent.budget
-    )
+        parent.name_member(name), suffix, passwords=parent.passwords, within=(*parent.within, container), budget=parent.budget,
+        extend_time=parent.extend_time,
+    )  # fmt: skip
     try:
         parent.budget.take_member()
         if len(inner.within) > _DEPTH_MAX:

@@ -1,7 +1,7 @@
 """A PDF: each page apart, under the bookmarks that lead to it; comments and filled form fields follow their page's text.
 
-Files attached to it are documents of their own. A scan has no text and is reported as such. What is wrong with one page costs
-that page.
+Files attached to it are documents of their own. A page without text is drawn and its words are read, where that is installed;
+else a scan is reported as such. What is wrong with one page costs that page.
 """
 
 from __future__ import annotations
@@ -23,16 +23,13 @@ from vecsearch.core.types import Metadata, format_names
 from vecsearch.documents.decoding import EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, clean, finish_document
 from vecsearch.documents.loaders.document_info import build_metadata
+from vecsearch.documents.loaders.hyphenation import count_words, join_hyphenated
 from vecsearch.documents.loaders.office.property_fields import normalize_title
 from vecsearch.documents.loaders.pdf_attachments import load_attachments
+from vecsearch.documents.loaders.pdf_scans import ScannedPage, ScanReader
 from vecsearch.documents.loaders.pdf_text import extract_page_text
 from vecsearch.documents.loaders.raw_file import RawFile
 
-_HYPHENS: Final = re.compile(
-    "([^\\W\\d_]+)[\ufffe\x02]([^\\W\\d_]+)"
-)  # what PDFium marks: a hyphen at the end of a line, in a word
-_HYPHEN: Final = re.compile("[\ufffe\x02]")
-_WORD: Final = re.compile("[^\\W\\d_]+(?:-[^\\W\\d_]+)?")
 _DATE: Final = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(Z|[+-]\d\d)?'?(\d\d)?")
 _PLACEHOLDER_NAME: Final = re.compile(
     r"\W*(anonymous|unspecified|unknown)\W*$", re.IGNORECASE
@@ -48,12 +45,16 @@ _BOXES: Final = (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTT
 
 @dataclass(frozen=True, slots=True)
 class _PageText:
-    """What a page says; `notes` are the comments and the fields on it, `has_pictures` counts where there is no text."""
+    """What a page says; `notes` are the comments and the fields on it, `has_pictures` counts where there is no text.
+
+    `scan` is what was read in the picture that a page without text is.
+    """
 
     text: str = ""
     notes: str = ""
     has_attachments: bool = False
     has_pictures: bool = False
+    scan: ScannedPage = field(default_factory=ScannedPage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ def load_pdf(raw: RawFile) -> Iterator[LoaderItem]:
         raise EmptyFileError("the file is empty")
     document = _open_document(raw)
     try:
-        reader = _PdfReader(document)
+        builder = DocumentBuilder()
+        reader = _PdfReader(document, builder, ScanReader(builder, raw.extend_time))
         attached = load_attachments(raw, document, reader.read_pages())
         try:
             yield from reader.finish(raw)
@@ -89,7 +91,8 @@ def load_pdf(raw: RawFile) -> Iterator[LoaderItem]:
 @dataclass(slots=True)
 class _PdfReader:
     document: pypdfium2.PdfDocument
-    builder: DocumentBuilder = field(default_factory=DocumentBuilder)
+    builder: DocumentBuilder
+    scans: ScanReader
     _faults: dict[str, list[str]] = field(default_factory=dict)
     _has_pictures: bool = False
 
@@ -98,13 +101,14 @@ class _PdfReader:
         bookmarks, known, attached = _read_bookmarks(self.document), Counter[str](), []
         for index in range(len(self.document)):
             try:
-                page = _read_page(self.document, index)
+                page = _read_page(self.document, index, self.scans)
             except (pypdfium2.PdfiumError, ValueError) as error:
                 self._faults.setdefault(" ".join(str(error).split()) or "damaged", []).append(str(index + 1))
                 page = _PageText()
-            known.update(_WORD.findall(page.text.lower()))
+            known.update(count_words(page.text))
             self.builder.start_part({"page": index + 1}, keep_headings=True)
-            _write(self.builder, _join_hyphenated(page.text, known), bookmarks.get(index, []))
+            _write(self.builder, join_hyphenated(page.text, known), bookmarks.get(index, []))
+            self.scans.write(page.scan, index + 1)
             self.builder.add_block(page.notes)
             self._has_pictures |= page.has_pictures
             attached += [index] if page.has_attachments else []
@@ -114,10 +118,13 @@ class _PdfReader:
         """Yield the document that the pages are, and what could not be read of them. Raises EmptyFileError."""
         title, metadata = _read_metadata(self.document)
         nothing = "no text: a scan" if self._has_pictures else "no text: empty pages, or drawings"
+        nothing += f"; {self.scans.why_not}" if self.scans.why_not else ""
         problems = [
             ParseWarning(f"page{'s' * (len(pages) > 1)} {format_names(pages)}: {error}") for error, pages in self._faults.items()
         ]
-        yield from finish_document(raw, self.builder, title, metadata, problems, empty_message=nothing)
+        yield from finish_document(
+            raw, self.builder, title, {**metadata, **self.scans.describe()}, problems, empty_message=nothing
+        )
 
 
 def _open_document(raw: RawFile) -> pypdfium2.PdfDocument:
@@ -134,7 +141,7 @@ def _open_document(raw: RawFile) -> pypdfium2.PdfDocument:
     raise EncryptedFileError("a PDF", passwords_tried=bool(raw.passwords))
 
 
-def _read_page(document: pypdfium2.PdfDocument, index: int) -> _PageText:
+def _read_page(document: pypdfium2.PdfDocument, index: int, scans: ScanReader) -> _PageText:
     page = document[index]
     try:
         words = page.get_textpage()
@@ -143,11 +150,13 @@ def _read_page(document: pypdfium2.PdfDocument, index: int) -> _PageText:
         finally:
             words.close()
         notes = list(_read_annotations(document, page))
+        is_empty = next(page.get_objects(), None) is None
         return _PageText(
             text,
             "\n".join(dict.fromkeys(filter(None, (note.strip() for _, note in notes)))),
             any(kind == pdfium.FPDF_ANNOT_FILEATTACHMENT for kind, _ in notes),
             not text.strip() and next(page.get_objects([pdfium.FPDF_PAGEOBJ_IMAGE]), None) is not None,
+            ScannedPage() if text.strip() or is_empty else scans.read(page),
         )
     finally:
         page.close()
@@ -208,18 +217,6 @@ def _read_wide(read: Callable[[object, int], int]) -> str:
 
 
 # -- text
-
-
-def _join_hyphenated(text: str, known_words: Counter[str]) -> str:
-    """Join words that a line end parts; with the hyphen where the word stands so elsewhere, or goes on with a
-    capital."""
-
-    def join_word(parts: re.Match[str]) -> str:
-        one, two = parts[1] + parts[2], f"{parts[1]}-{parts[2]}"
-        keep = known_words[two.lower()] > known_words[one.lower()] or parts[2][0].isupper()
-        return two if keep else one
-
-    return _HYPHEN.sub("-", _HYPHENS.sub(join_word, text))
 
 
 def _write(builder: DocumentBuilder, text: str, bookmarks: list[_Bookmark]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain, pairwise
@@ -60,7 +60,7 @@ class MemberBudget:
 class RawFile:
     """One file. `name` is the id of its document, or what the ids of its documents begin with; `suffix` is lower case with its
     dot, or empty. `within` are the kinds of containers that it lies in, outermost first, `budget` what may still be taken out of
-    the outermost one.
+    the outermost one. `extend_time` is told by a loader how much longer than usual the file may take.
     """
 
     name: str
@@ -70,6 +70,7 @@ class RawFile:
     passwords: Sequence[str] = ()
     within: tuple[Container, ...] = ()
     budget: MemberBudget | None = None
+    extend_time: Callable[[float], None] = lambda seconds: None
     _head: bytes | None = field(default=None, repr=False)
 
     @property

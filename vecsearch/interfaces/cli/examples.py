@@ -19,11 +19,13 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "vecsearch search birds that migrate",
         "vecsearch search '\"exact words\"' --where 'year>=2020' -n 5",
         "vecsearch search 'open an account at a bank' --about bank",
+        "vecsearch search --file question.wav",
     ),
     "similar": (
         "vecsearch similar --id heron.md",
         "vecsearch similar --text 'a bird in the reeds'",
         "vecsearch similar bank --about 'he fished from the bank' -c words",
+        "vecsearch similar --file photo.jpg",
     ),
     "open": ("vecsearch open 2", "vecsearch open notes/heron.md:12"),
     "recommend": (
@@ -85,6 +87,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "VECSEARCH_DB": "The database folder, where --db is not given.",
     "VECSEARCH_CACHE": "The folder of prepared models, for the system's own.",
+    "VECSEARCH_WEIGHTS": "The folder of weights that read scans, pictures and speech.",
+    "VECSEARCH_OCR_LANGUAGES": "The languages of scans, such as eng+deu.",
     "VECSEARCH_EDITOR_URI": "Links of hits, such as vscode://file{path}:{line}.",
     "VECSEARCH_DEBUG": "1 shows where an unexpected error came from.",
     "HF_HUB_OFFLINE": "1 looks for no model on the network.",

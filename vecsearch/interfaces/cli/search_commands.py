@@ -47,7 +47,8 @@ def add_profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(cls=OptionalValueCommand)
-@click.argument("query", nargs=-1, required=True, metavar="QUERY")
+@click.argument("query", nargs=-1, metavar="[QUERY]")
+@click.option("--file", "file", metavar="FILE", type=FILE, help="Ask what a file says: a text, a recording, a picture.")
 @mode_option
 @add_search_options
 @about_option
@@ -58,20 +59,23 @@ def add_profile_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @add_common_options
 @add_display_options
 def search(
-    options: CliContext, query: Sequence[str], mode: AnyMode, about: str | None, fusion: AnyFusion, rerank: str | None,
-    exit_status: bool, display: Display, **search_options: Any,
+    options: CliContext, query: Sequence[str], file: str | None, mode: AnyMode, about: str | None, fusion: AnyFusion,
+    rerank: str | None, exit_status: bool, display: Display, **search_options: Any,
 ) -> int:  # fmt: skip
     """Find the passages that answer QUERY, by meaning and by terms.
 
     In QUERY, "quoted words" must follow each other and begin* matches the beginning of a word; 1.0.21, foo_bar and C++ are
     single terms.
     """
+    if bool(query) == (file is not None):
+        raise click.UsageError("Missing argument 'QUERY'." if file is None else "Give QUERY or --file, one of them.")
     text, arguments = " ".join(query), _parse_search_options(search_options, display)
+    asked: dict[str, Any] = {"query": text} if file is None else {"file": file}
     with options.open_for_reading() as collection:
         wish = parse_rerank_option(rerank)
-        hits = collection.search(text, mode=mode, about=about, fusion=fusion, rerank=wish, **arguments)
+        hits = collection.search(**asked, mode=mode, about=about, fusion=fusion, rerank=wish, **arguments)
         total = display.count_total(collection, hits, arguments["where"])
-        show_hits(options, display, hits, query=text, mode=mode, total=total, is_question=True)
+        show_hits(options, display, hits, query=text if file is None else file, mode=mode, total=total, is_question=True)
     lacks_word = about is not None and hits and not any(hit.word for hit in hits)
     if lacks_word and not arguments["offset"] and not options.as_json and not options.quiet:
         streams.print_line(f"no passage has the word {about!r}: these are in their usual order")
@@ -85,7 +89,7 @@ def search(
     help="Similar to a stored document, which is not returned itself.",
 )  # fmt: skip
 @click.option("--text", metavar="TEXT", help="Similar to a text.")
-@click.option("--file", "file", metavar="FILE", type=FILE, help="Similar to the text of a file.")
+@click.option("--file", "file", metavar="FILE", type=FILE, help="Similar to what a file says, or a picture shows.")
 @click.option("--about", metavar="TEXT", help="What a word means, THING or --text: a sentence that uses it, or its definition.")
 @wordnet_option
 @add_search_options

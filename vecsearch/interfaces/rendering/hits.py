@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from vecsearch.core.reading import get_low_confidence
 from vecsearch.core.results import Hit, Hits
 from vecsearch.core.types import Span
 from vecsearch.interfaces.rendering.explanations import format_explanation, format_profile
@@ -109,11 +110,13 @@ def _list_notes(hit: Hit) -> Iterator[_Head]:
 
 
 def _list_marks(hit: Hit) -> Iterator[_Head]:
-    """Yield what is always shown, however long the name: whether the hit is weak, the count of further chunks."""
+    """Yield what is always shown, however long the name: whether it is weak, how many it stands for, how badly it was read."""
     if hit.weak:
         yield _Head("weak", Style.DIM)
     if hit.group_size:
         yield _Head(f"+{hit.group_size:,} more", Style.DIM)
+    if (confidence := get_low_confidence(hit.metadata)) is not None:
+        yield _Head(f"read with {confidence} % confidence", Style.DIM)
 
 
 def _list_file(hit: Hit) -> Iterator[_Head]:

@@ -21,7 +21,7 @@ from vecsearch.core.settings import BATCH_CHUNKS, ENCODER_BATCH_SIZE
 from vecsearch.core.types import Check, CheckReport, Finding, Severity
 from vecsearch.documents.chunk_inputs import format_encoder_input, refit_chunks
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.encoders.unit_vectors import encode_documents
+from vecsearch.encoders.picture_vectors import encode_documents
 from vecsearch.stores.base import RESTORE_HINT, RepairReport
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder

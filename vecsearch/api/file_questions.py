@@ -1,0 +1,53 @@
+"""Files that are asked about or asked with: one document each, read in the parser's process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vecsearch.core.errors import UnreadableFileError
+
+if TYPE_CHECKING:
+    from vecsearch.core.parsed import ParsedDocument
+    from vecsearch.documents.parser_process import ParseResult
+
+
+def read_document(path: Path) -> ParsedDocument:
+    """Return a file as one document, for `similar`. Raises InputError, UnreadableFileError."""
+    from vecsearch.core.parsed import ParsedDocument
+    from vecsearch.documents.parser_process import ParseRequest, ParserProcess
+
+    with ParserProcess() as parser:
+        (documents,) = (_read_documents(reading) for reading in parser.read([ParseRequest(path.absolute(), path.name)]))
+    separator = "" if any(document.portion for document in documents) else "\n\n"
+    text = separator.join(document.text for document in documents)
+    if len(documents) == 1 and documents[0].portion is None:
+        return documents[0]
+    return ParsedDocument(path.name, text)
+
+
+def read_question(path: Path) -> tuple[str, str]:
+    """Return what a file says, as a question: a text, what is said in a recording, the words in a picture or what it shows.
+
+    The second value is what a picture is encoded as, empty for all else. Raises InputError, UnreadableFileError.
+    """
+    from vecsearch.core.picture_labels import PICTURE_CONTEXT, parse_picture
+
+    document = read_document(path)
+    labels = document.text[document.sections[-1].start :] if document.sections else ""
+    parts = parse_picture(f"{PICTURE_CONTEXT}\n{labels}") if document.sections[-1:] else None
+    if parts is None or document.sections[-1].context != PICTURE_CONTEXT:
+        return " ".join(f"{document.title or ''} {document.text}".split()), ""
+    words = document.text[: document.sections[-1].start].split()
+    if words:
+        return " ".join(words), ""
+    return ", ".join(part.text.removeprefix(f"{PICTURE_CONTEXT} ") for part in parts), f"{PICTURE_CONTEXT}\n{labels}"
+
+
+def _read_documents(reading: ParseResult) -> list[ParsedDocument]:
+    from vecsearch.core.parsed import ParsedDocument
+
+    try:
+        return [item for item in reading.read_items() if isinstance(item, ParsedDocument)]
+    except UnreadableFileError as error:
+        raise UnreadableFileError(f"cannot read {reading.request.path}: {error}") from error

@@ -1,0 +1,33 @@
+"""Load ONNX Runtime without its telemetry."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+from vecsearch.core.errors import UnavailableError
+
+_NO_TELEMETRY: Final = "ORT_DISABLE_TELEMETRY"
+
+
+def load_runtime() -> Any:
+    """Return the module. Raises UnavailableError.
+
+    Official builds send telemetry unless this variable is set at the first import, so everything that uses ONNX Runtime asks
+    here first. The environment is the host's: the variable is put back as it was.
+    """
+    if (onnxruntime := sys.modules.get("onnxruntime")) is not None:
+        return onnxruntime
+    before = os.environ.get(_NO_TELEMETRY)
+    os.environ[_NO_TELEMETRY] = "1"
+    try:
+        return import_module("onnxruntime")
+    except ImportError as error:
+        raise UnavailableError(f"ONNX Runtime cannot be loaded ({error}); pip install onnxruntime") from error
+    finally:
+        if before is None:
+            del os.environ[_NO_TELEMETRY]
+        else:
+            os.environ[_NO_TELEMETRY] = before
