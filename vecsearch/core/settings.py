@@ -162,7 +162,7 @@ TEXT_PART_CHARACTERS: Final = 200_000  # a longer text is stored in parts of abo
 
 # -- files
 MAX_FILE_BYTES: Final = 256_000_000  # a larger file is left out unless requested
-LOADER_VERSION: Final = 3  # goes up when a loader gives something else for the same bytes: files are then read again
+LOADER_VERSION: Final = 4  # goes up when a loader gives something else for the same bytes: files are then read again
 SNIFF_BYTES: Final = 65_536
 APPLICATION_ID: Final = 0x76656373  # "vecs"
 SCHEMA_VERSION: Final = 11  # the newest migration
