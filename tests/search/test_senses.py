@@ -186,6 +186,18 @@ def test_words_near_to_a_word_as_a_definition_has_it(
         words.similar(text="a bank", about=definition)
 
 
+def test_jump_leap_and_hop_are_what_bound_means_in_a_list_that_has_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wordnet, "DEBIAN_FOLDER", Path("/nowhere"))
+    with vecsearch.open(tmp_path / "a.vec") as collection:
+        collection.add(["Bound", "Jump", "Leap", "Hop", "Limit", "Border", "River", "Tie", "Rope", " bounds\n", "out of bounds"])
+        hits = collection.similar(text="bound", about="to move forward by leaps", limit=20)
+    texts = [hit.text.strip() for hit in hits]
+    assert set(texts[:3]) == {"Jump", "Leap", "Hop"}
+    assert "out of bounds" in texts and not {"Bound", "bounds"} & set(texts)
+
+
 def test_wordnet_is_read_in_its_own_format_and_as_one_table(dictionary: Path, shared: Callable[[str], Path]) -> None:
     own = WordNet(dictionary)
     slope, money = own.find("Banks")

@@ -13,10 +13,13 @@ from vecsearch.encoders.base import TextEncoder, TokenEncoder
 from vecsearch.text.analyzer import STEMMER_DEFAULT, UNSTEMMED
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from vecsearch.core.types import AnyPath
     from vecsearch.search.rerank import Reranker
     from vecsearch.search.word_sense import WordInQuestion
-    from vecsearch.stores.base import Vector
+    from vecsearch.stores.base import Snapshot, Vector
     from vecsearch.text.wordnet import WordNet
 
 WORD_WISH: Final = "to tell what a word means"
@@ -50,6 +53,14 @@ def embed_meant_word(word: str, about: str, wordnet: AnyPath | None, *, stemmer:
     sought, dictionary = SoughtWord.parse(word, stemmer), find_dictionary(wordnet, stemmer)
     senses = [] if dictionary is None else dictionary.find(sought.written)
     return meant_word.embed_meant_word(sought, check_query(about), senses, require_tokens(encoder, WORD_WISH))
+
+
+def find_entries(snapshot: Snapshot, word: str) -> NDArray[np.int64]:
+    """Return the chunks that are a word and nothing else."""
+    from vecsearch.search import meant_word
+    from vecsearch.text.sought_word import SoughtWord
+
+    return meant_word.find_entries(snapshot, SoughtWord.parse(word, snapshot.info.stemmer))
 
 
 def find_dictionary(folder: AnyPath | None, stemmer: str) -> WordNet | None:

@@ -210,9 +210,10 @@ class CollectionSearcher(CollectionReader):
         """Return the chunks most similar to a stored document (the mean of its chunks; never itself), a text, or a file's text.
 
         `about` says what a text that is one word means: a sentence that uses it, or a definition; where WordNet is at hand, see
-        `senses`, a sentence chooses one of its definitions. An `id` such as "ID#3" is that chunk of the document, unless a
-        document has that very id. Best first; for the other arguments see `search`. Raises InputError for an unknown id,
-        CollectionNotFoundError, DimensionMismatchError for a text beside vectors of another width that were brought.
+        `senses`, a sentence chooses one of its definitions. Entries that are the word itself are left out. An `id` such as "ID#3"
+        is that chunk of the document, unless a document has that very id. Best first; for the other arguments see `search`.
+        Raises InputError for an unknown id, CollectionNotFoundError, DimensionMismatchError for a text beside vectors of another
+        width that were brought.
         """
         if (id is not None) + (text is not None) + (file is not None) != 1:
             raise UsageError("similar takes id, text, or file: exactly one of them")
@@ -237,6 +238,8 @@ class CollectionSearcher(CollectionReader):
             vector, wish = prepared
             if id is None:
                 own = selection.select_chunks(snapshot, self.name, key=None, file=file)
+                if about is not None and text is not None:
+                    own = np.union1d(own, question_models.find_entries(snapshot, text))
             else:
                 example = selection.select_example(snapshot, self.name, id)
                 own, vector = example.document, load_centroid(snapshot, example)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsearch.core.errors import EncodingError
 from vecsearch.core.senses import Sense
@@ -14,8 +15,10 @@ from vecsearch.encoders.picture_vectors import encode_documents
 from vecsearch.encoders.unit_vectors import encode_tokens
 from vecsearch.search.sense_choice import read_uses, score_senses
 from vecsearch.search.word_sense import Vector, normalize, place_windows, pool_tokens
+from vecsearch.stores.base import Snapshot
 from vecsearch.text.sought_word import SoughtWord
 
+_ENTRIES_MAX: Final = 100
 _BARE_WEIGHT: Final = 0.3  # of the word alone; what it means has the rest
 
 
@@ -32,6 +35,16 @@ def embed_meant_word(word: SoughtWord, about: str, senses: Sequence[Sense], enco
     bare = encode_documents(encoder, [word.written])[0]
     meant = _embed_use(word, about, encoder) if word.find(about) else encode_documents(encoder, [about])[0]
     return normalize(_BARE_WEIGHT * bare + (1 - _BARE_WEIGHT) * meant)
+
+
+def find_entries(snapshot: Snapshot, word: SoughtWord) -> NDArray[np.int64]:
+    """Return the chunks that are the word itself, or a form of it: entries of a list, which are near to whatever it means.
+
+    Of the chunks with the word the 100 with the highest BM25 are looked at: a chunk of nothing else is among these.
+    """
+    found = snapshot.match(word.clauses, _ENTRIES_MAX).ranked.ids
+    texts = snapshot.load_chunk_texts(found.tolist())
+    return found[[word.is_all_of(chunk.text) for chunk in texts]] if len(found) else found
 
 
 def _choose_sense(word: SoughtWord, about: str, senses: Sequence[Sense], encoder: TokenEncoder) -> Sense | None:

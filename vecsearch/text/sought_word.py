@@ -51,6 +51,11 @@ class SoughtWord:
             return [Span(*match.span()) for match in regex.finditer("|".join(map(regex.escape, forms)), text)]
         return [span for token in self.analyzer.tokenize(text) for span in self._find_within(token, text)]
 
+    def is_all_of(self, text: str) -> bool:
+        """Return whether a text is a form of the word, and nothing else."""
+        start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+        return self.find(text) == [Span(start, end)]
+
     def is_written_in(self, form: str) -> bool:
         """Return whether a form is the word as it was asked for, but for case and accents."""
         return fold(form) == fold(self.written)
