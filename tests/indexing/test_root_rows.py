@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,3 +111,36 @@ def test_the_shell_keeps_a_guess_and_says_what_a_change_reads_again(folder: Path
     assert json.loads(shell("roots", "--json").out)["roots"][0]["split"] == Split.LINES
     missing = shell("index", "list/goods.csv", "--id", "nope")
     assert missing.status == 1 and "no column 'nope' in it; its columns: sku, name, description" in missing.err
+
+
+def test_a_list_stays_a_list_whatever_its_rows_become(tmp_path: Path) -> None:
+    rows = [f"S{n},Thing {n},a thing of some use in house {n},{n}" for n in range(20)]
+    table, header = tmp_path / "goods.csv", "sku,name,description,price"
+
+    def write(*changed: str) -> None:
+        table.write_text("\n".join([header, *changed]) + "\n")
+
+    write(*rows)
+    with vecsearch.open(tmp_path / "db") as collection:
+        collection.index([table], rows=GUESS)
+        (root,) = collection.roots()
+        assert root.options.rows == RowOptions("sku", ("description",), "name", qualified=True)
+        write(*rows, ",New,a row without a number of its own,7", "S3,Again,a row with the number of another,8")
+        report = collection.index()
+        assert (report.added, report.removed, report.unchanged) == (2, 0, 20)
+        write(*(row.replace(f"S{n}", "") if n % 2 else row for n, row in enumerate(rows)))  # half of them have none any more
+        assert collection.index([table], rows=RowOptions()).removed == 12
+        assert len(collection) == 20 and f"{table.name}#S4" in {key.rpartition("/")[2] for key in collection}
+        assert collection.roots() == [replace(root, indexed_at=collection.roots()[0].indexed_at)]
+        collection.index([table], rows=False)
+        assert len(collection) == 1
+
+
+@pytest.mark.parametrize("odd", [",Odd,a thing that has no number,7", "S3,Odd,a thing with the number of another,8"])
+@pytest.mark.parametrize("count", [4, 40])
+def test_one_odd_row_does_not_keep_a_table_from_being_a_list(tmp_path: Path, odd: str, count: int) -> None:
+    rows = [f"S{n},Thing {n},a thing of some use in house {n},{n}" for n in range(count)]
+    (tmp_path / "goods.csv").write_text("\n".join(["sku,name,description,price", *rows[:2], odd, *rows[2:]]) + "\n")
+    with vecsearch.open(tmp_path / "db") as collection:
+        assert collection.index([tmp_path / "goods.csv"], rows=GUESS).added == count + 1
+        assert sum(key.endswith(tuple(f"#S{n}" for n in range(count))) for key in collection) == count

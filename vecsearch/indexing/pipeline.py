@@ -267,6 +267,8 @@ class IndexPipeline:
         self._counts.failed.extend(FailedFile(progress.origin, problem) for problem in progress.problems)
         if result.rows is not None:
             self._counts.row_files.append(RowFile(progress.origin, result.rows))
+            if result.rows.qualified:
+                self._roots.keep_columns(file.path, result.rows)
         name, problem = result.request.name, "; ".join(progress.problems[:3])
         is_whole = not problem
         self._errors.update({} if is_whole else {name: problem})

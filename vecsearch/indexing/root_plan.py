@@ -54,7 +54,14 @@ class GivenOptions:
         """Return the options of a path that is given: those of its root before, and what was given."""
         if self.guesses_rows and not is_known and before.rows is None and path.suffix.lower() in LIST_SUFFIXES and path.is_file():
             before = replace(before, rows=RowOptions(guess=True))
-        return replace(before, **self.values)
+        return self.apply(before)
+
+    def apply(self, before: RootOptions) -> RootOptions:
+        """Return a root's options with what was given. Rows without a column named leave those that were guessed before."""
+        values = self.values
+        if before.rows is not None and before.rows.qualified and self.rows and not self.rows.list_columns():
+            del values["rows"]
+        return replace(before, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ class RootPlan:
             targets[path] = after = given.complete(path, before, is_known=owner == path)
             if owner in (path, None) or after != before:
                 roots |= {path} if _is_there(path) else set()
-            if owner is not None and replace(before, **given.values) != before:
+            if owner is not None and given.apply(before) != before:
                 changed.append(ChangedRoot(format_path(path), before, after))
         if given.max_bytes is not None:
             below = {

@@ -9,7 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from vecsearch.core.files import FailedFile, Scan, SkippedFile
-from vecsearch.core.source_paths import parse_path, to_absolute_path, to_stored_path
+from vecsearch.core.roots import Root
+from vecsearch.core.row_options import RowOptions
+from vecsearch.core.source_paths import format_path, parse_path, to_absolute_path, to_stored_path
+from vecsearch.core.timestamps import get_timestamp
 from vecsearch.core.types import format_count
 from vecsearch.indexing.batch_writer import CollectionTarget
 from vecsearch.indexing.root_plan import RootPlan
@@ -24,6 +27,7 @@ class RootRecorder:
         self._is_done = not plan.roots
         self._known: set[str] = set()
         self._dropped: list[str] = []
+        self._guessed: list[Root] = []
 
     def record(self) -> None:
         """Store the roots; files of one that has other options than before are read again."""
@@ -42,9 +46,20 @@ class RootRecorder:
         """Note that a root that was given now holds nothing, and so is not to be kept."""
         self._dropped.append(path)
 
+    def keep_columns(self, path: Path, rows: RowOptions) -> None:
+        """Note which columns were guessed for a file that is a root: it stays a list of these, whatever its rows become."""
+        is_root = any(Path(parse_path(root.path)) == path for root in self._plan.roots)
+        options = self._plan.get_options(path)
+        if is_root and options.rows is not None and not options.rows.list_columns():
+            self._guessed.append(Root(format_path(path), replace(options, rows=replace(rows, guess=False)), get_timestamp()))
+
     def finish(self) -> None:
         """Store the roots, if that was not possible before, without what was dropped."""
         self.record()
+        if self._guessed:
+            with self._target.open_writer() as writer:
+                if writer.info is not None:
+                    writer.set_roots(self._guessed)
         if dropped := [path for path in self._dropped if path not in self._known]:
             with self._target.open_writer() as writer:
                 if writer.info is not None:

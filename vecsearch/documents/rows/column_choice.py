@@ -26,6 +26,7 @@ _TITLE_NAMES: Final = (
     "title name headline heading subject label product term word question titel überschrift produkt wort nom titre nombre título "
     "nome titolo имя название"
 ).split()
+_ODD_SHARE_MAX: Final = 0.1  # of the rows of a sample, of a column that is called an id
 _MOST: Final = 0.6
 _PROSE_WORDS_MIN: Final = 4  # on the average of a column whose name says nothing
 _TEXT_WORDS_MIN: Final = 1.5  # … and of one whose name says that it is text
@@ -60,25 +61,33 @@ def check_columns(table: RecordTable, options: RowOptions) -> None:
 
 
 def _guess_id(table: RecordTable, taken: Iterable[str]) -> str | None:
-    """Return a column of short values that are all there and all different: one that is called so, else the first."""
-    unique = [name for name in table.columns if name not in taken and _has_unique_values(table, name)]
-    named = _find_named(unique, _ID_NAMES)
+    """Return a column of short values that are all there and all different, the first.
+
+    One that is called so may have some odd ones among them: rows without an id, or with that of another, get one of their own.
+    """
+    untaken = [name for name in table.columns if name not in taken]
+    named = _find_named([name for name in untaken if _has_unique_values(table, name, odd_share=_ODD_SHARE_MAX)], _ID_NAMES)
     if named is not None:
         return named
+    unique = [name for name in untaken if _has_unique_values(table, name)]
     first = next(iter(table.columns), "")
     if _find_named([first], _TEXT_NAMES):
         return None
     return first if first in unique and not _is_mostly(table, first, lambda text: len(text.split()) > 3) else None
 
 
-def _has_unique_values(table: RecordTable, column: str) -> bool:
+def _has_unique_values(table: RecordTable, column: str, *, odd_share: float = 0.0) -> bool:
+    """Return whether a column has short values, each in one row; of three rows and more, one may be odd where any share may."""
     values = [record.values.get(column) for record in table.sample]
-    texts = {str(value) for value in values}
+    keys = {
+        text for value in values
+        if isinstance(value, str | int) and not isinstance(value, bool)
+        and 0 < len(text := str(value)) <= KEY_LENGTH_MAX // 2 and "\n" not in text
+    }  # fmt: skip
+    odd = len(values) - len(keys)
     return (
-        bool(values)
-        and all(isinstance(value, str | int) and not isinstance(value, bool) for value in values)
-        and len(texts) == len(values)
-        and all(0 < len(text) <= KEY_LENGTH_MAX // 2 and "\n" not in text for text in texts)
+        len(keys) > (odd > 0)
+        and odd <= (max(1, odd_share * len(values)) if odd_share else 0)
         and not _is_mostly(table, column, lambda text: classify_value(text) in ("date", "truth") or "." in text[-4:-1])
     )
 

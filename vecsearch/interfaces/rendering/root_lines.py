@@ -60,7 +60,8 @@ def _describe_rows(rows: RowOptions | None) -> str:
     if rows.guess:
         return "guessed"
     named = {"id": rows.id, "text": ",".join(rows.text), "title": rows.title}
-    return " ".join(f"{name}={value}" for name, value in named.items() if value) or "yes"
+    columns = " ".join(f"{name}={value}" for name, value in named.items() if value)
+    return f"guessed {columns}".rstrip() if rows.qualified else columns or "yes"
 
 
 def _describe(options: RootOptions) -> str:
