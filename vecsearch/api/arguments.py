@@ -296,7 +296,9 @@ def parse_queries(query: Any, vector: Any = None) -> tuple[list[str] | None, Any
         raise
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"a query is a text, a vector, or a list of either, got {shorten_repr(query)}") from error
-    if matrix.ndim not in (1, 2) or not matrix.size:
+    if not matrix.size:
+        raise InputError(f"there is no query: expected a text, a vector, or a list of either, got {shorten_repr(query)}")
+    if matrix.ndim not in (1, 2) or matrix.dtype == object:
         raise InputError(f"a query vector has the shape (dimension,) or (queries, dimension), got {matrix.shape}")
     return None, np.atleast_2d(matrix), matrix.ndim == 2
 

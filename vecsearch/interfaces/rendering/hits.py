@@ -8,6 +8,7 @@ from typing import Final
 
 from vecsearch.core.reading import get_low_confidence
 from vecsearch.core.results import Hit, Hits
+from vecsearch.core.row_options import ROW_MARK
 from vecsearch.core.types import Span
 from vecsearch.interfaces.rendering.explanations import format_explanation, format_profile
 from vecsearch.interfaces.rendering.hit_links import build_uri, get_handle, get_line
@@ -103,7 +104,8 @@ def _list_notes(hit: Hit) -> Iterator[_Head]:
     """Yield what stands behind the name: whether the hit is weak, the count of further chunks, its title and headings."""
     yield from _list_marks(hit)
     title = make_printable(clean_title(hit.title))
-    names = [title] if title and title.casefold() != hit.id.casefold() else []
+    own_names = {hit.id.casefold(), hit.id.rpartition(ROW_MARK)[2].casefold()}  # a row's key is its name in the list
+    names = [title] if title and title.casefold() not in own_names else []
     names += [name for name in map(make_printable, map(clean_title, map(str, hit.location.get("heading", ())))) if name]
     if names:
         yield _Head(" › ".join(dict.fromkeys(names)), Style.BOLD)
