@@ -56,7 +56,7 @@ def hits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hits:
 
 @pytest.mark.parametrize("width", [36, 40, 80, 140, 200, 300])
 def test_every_line_fits_the_terminal_in_cells_and_no_word_is_broken(hits: Hits, width: int) -> None:
-    for terminal in (Terminal(width), Terminal(width, has_colors=True, has_links=True)):
+    for terminal in (Terminal(width, is_terminal=True), Terminal(width, has_colors=True, has_links=True, is_terminal=True)):
         lines = [CODES.sub("", line) for line in format_hits(hits, terminal)]
         assert max(map(cell_len, lines)) <= width
         assert all("incomprehensibilities" in line or "incomp" not in line for line in lines if line.startswith("    "))
@@ -66,6 +66,17 @@ def test_every_line_fits_the_terminal_in_cells_and_no_word_is_broken(hits: Hits,
     assert ("+3 more" in whole, whole.count("· weak"), "badge" in whole, "**" in whole) == (True, 2, False, False)
     assert "sim 0.250" in whole and "1.500" in whole
     assert not any(line.lstrip().startswith(("、", "。", "」")) for line in lines)
+
+
+@pytest.mark.parametrize("width", [36, 80])
+def test_what_is_no_terminal_gets_whole_names_and_paths(hits: Hits, width: int, tmp_path: Path) -> None:
+    key, file = KEY.replace("/", "-").replace(" ", "_"), KEY.replace("threadpoolctl-introspection.md", "list.csv")
+    row = make_hit(key, "a row", source=str(tmp_path / file))
+    lines = list(format_hits(Hits([*hits, row]), Terminal(width)))
+    named = [line for line in lines if not line.startswith("    ")]
+    assert f"{KEY}:1" in named[1] and key in named[-1] and any(file in line for line in lines)
+    assert "weak" in "\n".join(lines)
+    assert all(cell_len(line) <= width for line in lines if "introspection" in line and line.startswith("    "))
 
 
 def test_only_what_matches_is_bold_and_without_colours_there_is_no_code(hits: Hits) -> None:
