@@ -199,6 +199,11 @@ def test_a_hit_is_opened_at_its_line(folder: Path, shell: Shell, monkeypatch: py
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
     monkeypatch.setenv("VISUAL", "no-such-editor")
     assert "$VISUAL" in shell("open", 1).err
+    monkeypatch.setenv("VISUAL", "")
+    for no_command in (" ", "'"):
+        monkeypatch.setenv("EDITOR", no_command)
+        wrong = shell("open", 1)
+        assert wrong.status == 2 and f"$EDITOR is {no_command!r}, which is no command" in wrong.err
     (folder / "heron.md").unlink()
     assert "vecsearch get" in shell("open", 1).err
 
