@@ -157,6 +157,23 @@ def test_similar_takes_an_id_else_a_file_else_a_text(run: Any, folder: Path) -> 
     assert run("similar", "tea", "--text", "tea").status == run("similar").status == 2
 
 
+@pytest.mark.parametrize("thing", ["nofile.md", "notes/nofile", "~nobody/x"])
+def test_similar_takes_no_path_for_a_text(run: Any, thing: str) -> None:
+    result = run("similar", thing)
+    assert (result.status, result.out) == (1, "")
+    assert (
+        f"no such document or file: {thing!r}" in result.err
+        and "to ask with it as a text: vecsearch similar --text" in result.err
+    )
+
+
+def test_similar_takes_no_folder_for_a_text(run: Any) -> None:
+    assert "'notes' is a folder; name a document or a file in it; to ask with it as a text" in run("similar", "notes").err
+    assert (
+        run("similar", "the", "herons/cranes", "of", "e.g.", "notes.md").status == run("similar", "--text", "notes").status == 0
+    )
+
+
 def test_the_exit_status_says_what_was_wrong(run: Any) -> None:
     for usage in (
         ["search", ""], ["search", "x", "--where", "lang"], ["search", "x", "--where", '{"a": {"$no": 1}}'], ["similar", " "],

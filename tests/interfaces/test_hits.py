@@ -175,7 +175,17 @@ def test_what_is_printed_can_be_typed_again(folder: Path, shell: Shell, monkeypa
     assert json.loads(shell("get", "heron.md#3", "--json").out)["documents"][0]["text"] == "A fish."  # an id of that very text
     assert shell("get", f"{key}#99").status == shell("get", "heron.md:9999").status == 1
     assert json.loads(shell("get", "heron.md", "--json").out)["documents"][0]["id"] == key
-    assert "no document" in shell("similar", "--id", "heron.md:9999").err
+    for missed in (
+        ["similar", "--id", "heron.md:9999"],
+        ["get", "heron.md:9999"],
+        ["open", "heron.md:9999"],
+        ["similar", f"{key}#99"],
+    ):
+        said = shell(*missed)
+        assert (said.status, said.out) == (1, "") and f"the document {key!r} is there, but not the place '" in said.err
+        assert re.search(r"in it; it has \d+ chunks, #0 to #\d+, lines 1 to 2\d\d\b", said.err)
+        assert ("vecsearch similar --text" in said.err) == (missed[1] == f"{key}#99")
+    assert json.loads(shell("get", "heron.md:9999", key, "--missing", "skip", "--json").out)["documents"][0]["id"] == key
     assert "still to be made" in shell("similar", "--id", f"{key}#1").err  # it is known
 
 

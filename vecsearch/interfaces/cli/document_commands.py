@@ -14,7 +14,7 @@ from vecsearch.core.types import AnyListOrder, AnyOnMissing, format_count, forma
 from vecsearch.interfaces.cli import questions, streams
 from vecsearch.interfaces.cli.completion import complete_ids, complete_keys
 from vecsearch.interfaces.cli.filter_options import add_filter_options, take_selection, take_where
-from vecsearch.interfaces.cli.handles import Handle, cut_document, resolve_handle
+from vecsearch.interfaces.cli.handles import Handle, PlaceNotFoundError, cut_document, resolve_handle
 from vecsearch.interfaces.cli.options import (
     CliContext,
     add_common_options,
@@ -96,7 +96,7 @@ def get(
     require_one_of("ID…, or --where, --source and the like", bool(ids), any(filters.values()))
     where, source = take_selection(filters)
     with options.open_for_reading() as collection:
-        handles = [resolve_handle(collection, text) or Handle(text) for text in ids]
+        handles = [_resolve(collection, text, missing) for text in ids]
         documents = collection.get(
             [handle.id for handle in handles] or None, where=where, source=source, missing=missing, limit=limit, after=after,
             order=order,
@@ -112,6 +112,16 @@ def get(
     from vecsearch.interfaces.cli.pager import show_paged
 
     show_paged(output.format_documents(documents), options.terminal)
+
+
+def _resolve(collection: Collection, typed: str, missing: AnyOnMissing) -> Handle:
+    """Return what was typed, as the id that it may be where it is nothing that was printed."""
+    try:
+        return resolve_handle(collection, typed) or Handle(typed)
+    except PlaceNotFoundError:
+        if missing == "skip":
+            return Handle(typed)
+        raise
 
 
 @click.command()
