@@ -98,6 +98,27 @@ def test_nothing_found_says_why(run: Any, arguments: list[str], reason: str) -> 
         assert reason in json.loads(run("context", "water", *arguments, "--json").out)["reason"]
 
 
+def test_lists_and_deletions_say_too_why_nothing_matched(run: Any) -> None:
+    reason = "nothing found: no document has the key `catgory`; keys: created, language, name, price\n"
+    missed = ["--where", "catgory=Outdoor"]
+    for command, printed in (
+        (["ls"], ""),
+        (["get"], ""),
+        (["delete"], "deleted 0 documents\n"),
+        (["delete", "--dry-run"], "would"),
+    ):
+        result = run(*command, *missed)
+        assert (result.status, result.err) == (0, reason) and result.out.startswith(printed) and bool(result.out) == bool(printed)
+        assert run(*command, *missed, "--json").err == run(*command, *missed, "-q").err == ""
+    assert run("ls", "--where", "price=4", "--offset", 9).err == run("get", "--where", "price=4", "--after", "tea").err == ""
+
+
+@pytest.mark.parametrize("glob", ["*.mdd", "/a(b)/*.md", "n\u00f6te s/{99999999}*.txt"])
+def test_a_glob_that_matches_nothing_is_named_as_it_was_typed(run: Any, glob: str) -> None:
+    assert run("ls", "-g", glob).err == f"nothing found: no document comes from a file that matches {glob!r}\n"
+    assert run("search", "water", "-g", glob).err == run("ls", "-g", glob).err
+
+
 def test_the_reason_of_an_answer_in_python(folder: Path) -> None:
     with vecsearch.open(folder / ".vecsearch", readonly=True) as collection:
         missed = collection.search("water", where={"colour": "red"})
@@ -134,6 +155,23 @@ def test_similar_takes_an_id_else_a_file_else_a_text(run: Any, folder: Path) -> 
     assert json.loads(result.out)["hits"][0]["id"] == HERON and "no document, and no file, 'fish and water'" in result.err
     assert run("similar", "x" * 5_000, "-q").status == 0
     assert run("similar", "tea", "--text", "tea").status == run("similar").status == 2
+
+
+@pytest.mark.parametrize("thing", ["nofile.md", "notes/nofile", "~nobody/x"])
+def test_similar_takes_no_path_for_a_text(run: Any, thing: str) -> None:
+    result = run("similar", thing)
+    assert (result.status, result.out) == (1, "")
+    assert (
+        f"no such document or file: {thing!r}" in result.err
+        and "to ask with it as a text: vecsearch similar --text" in result.err
+    )
+
+
+def test_similar_takes_no_folder_for_a_text(run: Any) -> None:
+    assert "'notes' is a folder; name a document or a file in it; to ask with it as a text" in run("similar", "notes").err
+    assert (
+        run("similar", "the", "herons/cranes", "of", "e.g.", "notes.md").status == run("similar", "--text", "notes").status == 0
+    )
 
 
 def test_the_exit_status_says_what_was_wrong(run: Any) -> None:

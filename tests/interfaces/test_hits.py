@@ -56,7 +56,7 @@ def hits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hits:
 
 @pytest.mark.parametrize("width", [36, 40, 80, 140, 200, 300])
 def test_every_line_fits_the_terminal_in_cells_and_no_word_is_broken(hits: Hits, width: int) -> None:
-    for terminal in (Terminal(width), Terminal(width, has_colors=True, has_links=True)):
+    for terminal in (Terminal(width, is_terminal=True), Terminal(width, has_colors=True, has_links=True, is_terminal=True)):
         lines = [CODES.sub("", line) for line in format_hits(hits, terminal)]
         assert max(map(cell_len, lines)) <= width
         assert all("incomprehensibilities" in line or "incomp" not in line for line in lines if line.startswith("    "))
@@ -66,6 +66,17 @@ def test_every_line_fits_the_terminal_in_cells_and_no_word_is_broken(hits: Hits,
     assert ("+3 more" in whole, whole.count("· weak"), "badge" in whole, "**" in whole) == (True, 2, False, False)
     assert "sim 0.250" in whole and "1.500" in whole
     assert not any(line.lstrip().startswith(("、", "。", "」")) for line in lines)
+
+
+@pytest.mark.parametrize("width", [36, 80])
+def test_what_is_no_terminal_gets_whole_names_and_paths(hits: Hits, width: int, tmp_path: Path) -> None:
+    key, file = KEY.replace("/", "-").replace(" ", "_"), KEY.replace("threadpoolctl-introspection.md", "list.csv")
+    row = make_hit(key, "a row", source=str(tmp_path / file))
+    lines = list(format_hits(Hits([*hits, row]), Terminal(width)))
+    named = [line for line in lines if not line.startswith("    ")]
+    assert f"{KEY}:1" in named[1] and key in named[-1] and any(file in line for line in lines)
+    assert "weak" in "\n".join(lines)
+    assert all(cell_len(line) <= width for line in lines if "introspection" in line and line.startswith("    "))
 
 
 def test_only_what_matches_is_bold_and_without_colours_there_is_no_code(hits: Hits) -> None:
@@ -164,7 +175,17 @@ def test_what_is_printed_can_be_typed_again(folder: Path, shell: Shell, monkeypa
     assert json.loads(shell("get", "heron.md#3", "--json").out)["documents"][0]["text"] == "A fish."  # an id of that very text
     assert shell("get", f"{key}#99").status == shell("get", "heron.md:9999").status == 1
     assert json.loads(shell("get", "heron.md", "--json").out)["documents"][0]["id"] == key
-    assert "no document" in shell("similar", "--id", "heron.md:9999").err
+    for missed in (
+        ["similar", "--id", "heron.md:9999"],
+        ["get", "heron.md:9999"],
+        ["open", "heron.md:9999"],
+        ["similar", f"{key}#99"],
+    ):
+        said = shell(*missed)
+        assert (said.status, said.out) == (1, "") and f"the document {key!r} is there, but not the place '" in said.err
+        assert re.search(r"in it; it has \d+ chunks, #0 to #\d+, lines 1 to 2\d\d\b", said.err)
+        assert ("vecsearch similar --text" in said.err) == (missed[1] == f"{key}#99")
+    assert json.loads(shell("get", "heron.md:9999", key, "--missing", "skip", "--json").out)["documents"][0]["id"] == key
     assert "still to be made" in shell("similar", "--id", f"{key}#1").err  # it is known
 
 
@@ -188,6 +209,11 @@ def test_a_hit_is_opened_at_its_line(folder: Path, shell: Shell, monkeypatch: py
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
     monkeypatch.setenv("VISUAL", "no-such-editor")
     assert "$VISUAL" in shell("open", 1).err
+    monkeypatch.setenv("VISUAL", "")
+    for no_command in (" ", "'"):
+        monkeypatch.setenv("EDITOR", no_command)
+        wrong = shell("open", 1)
+        assert wrong.status == 2 and f"$EDITOR is {no_command!r}, which is no command" in wrong.err
     (folder / "heron.md").unlink()
     assert "vecsearch get" in shell("open", 1).err
 

@@ -11,8 +11,9 @@ import re
 from typing import Final
 
 _TOKEN: Final = re.compile(
-    r"(?P<escape>\\.)|(?P<call>\(\?(?:R|\d|[+-]\s*[\d#]|&|P\s*[>#]))|(?P<unclear>\(\?#|\(\?[a-zA-Z0-9]*x)"
-    r"|(?P<set>\[(?!\^?\])\^?(?:\\.|[^]\\[])+\])|(?P<unclear_set>\[)|(?P<open>\()|(?P<close>\))|\{(?P<count>\d+)|(?P<other>.)",
+    r"(?P<escape>\\.)|(?P<comment>\(\?#[\w%:/.~-]*\))|(?P<call>\(\?(?:R|\d|[+-]\s*[\d#]|&|P\s*[>#]))"
+    r"|(?P<unclear>\(\?#|\(\?[a-zA-Z0-9]*x)|(?P<set>\[(?!\^?\])\^?(?:\\.|[^]\\[])+\])"
+    r"|(?P<unclear_set>\[)|(?P<open>\()|(?P<close>\))|\{(?P<count>\d+)|(?P<other>.)",
     re.DOTALL,
 )
 
@@ -37,6 +38,8 @@ def measure_pattern(pattern: str) -> float:
                 last = sizes.pop() + 1
                 sizes = sizes or [0.0]
                 sizes[-1] += last
+            case "comment":
+                pass
             case "count":
                 repeated = last * _read_count(token["count"])
                 sizes[-1] += repeated - last

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from time import monotonic
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote, unquote
 
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.errors import FilterError
 from vecsearch.core.pattern_size import has_call, measure_pattern
 from vecsearch.core.settings import PATTERN_LENGTH_MAX, PATTERN_SECONDS_MAX, PATTERN_STEPS_MAX, PATTERN_TEXT_SECONDS_MAX
 
+_NAMED: Final = re.compile(r"\(\?#([\w%/.~-]+)\)")
 _TIMED_OUT = "regex timed out"  # what the package `regex` says; a signal handler's TimeoutError says something else
 
 
@@ -42,6 +45,18 @@ def _compile_pattern(pattern: str) -> Any:
         return regex.compile(pattern, cache_pattern=False)  # a cache of hundreds could hold a hundred MB for each
     except (regex.error, ValueError, OverflowError, RecursionError, MemoryError) as error:
         raise FilterError(f"where: $regex {shorten_repr(pattern)} is no regular expression: {error}") from error
+
+
+def name_pattern(pattern: str, name: str) -> str:
+    """Return a pattern with a comment that says what it was made of, for messages; as it is where that makes it too long."""
+    named = f"(?#{quote(name, errors='replace')}){pattern}"
+    return named if len(named) <= PATTERN_LENGTH_MAX else pattern
+
+
+def find_pattern_name(pattern: str) -> str | None:
+    """Return what `name_pattern` said that a pattern was made of; None where it said nothing."""
+    named = _NAMED.match(pattern)
+    return unquote(named[1]) if named else None
 
 
 class PatternClock:

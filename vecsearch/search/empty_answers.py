@@ -29,6 +29,7 @@ from vecsearch.core.filters import (
     SourceWithin,
 )
 from vecsearch.core.json_values import is_number
+from vecsearch.core.patterns import find_pattern_name
 from vecsearch.core.results import KeySummary
 from vecsearch.core.types import Mode, format_count
 from vecsearch.search.facets import count_values, summarize_keys
@@ -156,6 +157,8 @@ def _describe_values(snapshot: Snapshot, term: Filter, keys: _Keys) -> str:
     assert isinstance(term, Compare | Contains | RegexMatch | Exists)
     if isinstance(term, RegexMatch) and term.pattern == ISO_TIME_PATTERN:
         return f"{_show_key(term.key)} holds text that is no time in ISO 8601; you compared it with one"
+    if isinstance(term, RegexMatch) and (glob := find_pattern_name(term.pattern)) is not None:
+        return f"no document comes from a file that matches {_show(glob)}"
     match term.key:
         case DocumentField.TYPE:
             suffixes = {PurePath(source.source).suffix[1:].lower() for source in snapshot.list_sources() if source.documents}

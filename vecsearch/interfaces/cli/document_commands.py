@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,7 @@ from vecsearch.core.types import AnyListOrder, AnyOnMissing, format_count, forma
 from vecsearch.interfaces.cli import questions, streams
 from vecsearch.interfaces.cli.completion import complete_ids, complete_keys
 from vecsearch.interfaces.cli.filter_options import add_filter_options, take_selection, take_where
-from vecsearch.interfaces.cli.handles import Handle, cut_document, resolve_handle
+from vecsearch.interfaces.cli.handles import Handle, PlaceNotFoundError, cut_document, resolve_handle
 from vecsearch.interfaces.cli.options import (
     CliContext,
     add_common_options,
@@ -28,6 +28,9 @@ from vecsearch.interfaces.cli.options import (
 )
 from vecsearch.interfaces.cli.questions import yes_option
 from vecsearch.interfaces.rendering import output, terminal_safe
+
+if TYPE_CHECKING:
+    from vecsearch.api.collection import Collection
 
 
 @click.command()
@@ -62,6 +65,7 @@ def delete(
         if not (ids or dry_run or yes) and questions.is_answerable() and (found := run(dry=True)):
             questions.confirm(f"delete {format_count(len(found), 'document')} ({format_names(found, limit=3)})?", yes=False)
         keys = run(dry=dry_run)
+        reason = None if keys else _explain_nothing(collection, where)
     verb = "would delete" if dry_run else "deleted"
     lines = [f"{verb} {len(keys):,} document{'' if len(keys) == 1 else 's'}", *(keys if dry_run else [])]
     value = {"deleted": keys, "dry_run": dry_run, "returning": keys.returning, "forgotten": keys.forgotten}
@@ -69,6 +73,7 @@ def delete(
     if not (options.quiet or options.as_json or dry_run):
         for line in output.format_after_delete(keys):
             streams.print_line(line)
+    _tell_nothing(options, reason)
 
 
 @click.command()
@@ -91,11 +96,13 @@ def get(
     require_one_of("ID…, or --where, --source and the like", bool(ids), any(filters.values()))
     where, source = take_selection(filters)
     with options.open_for_reading() as collection:
-        handles = [resolve_handle(collection, text) or Handle(text) for text in ids]
+        handles = [_resolve(collection, text, missing) for text in ids]
         documents = collection.get(
             [handle.id for handle in handles] or None, where=where, source=source, missing=missing, limit=limit, after=after,
             order=order,
         )  # fmt: skip
+        reason = None if documents else _explain_nothing(collection, where)
+    _tell_nothing(options, reason)
     if handles:
         by_id = {document.id: document for document in documents}
         documents = [cut_document(by_id[handle.id], handle) for handle in dict.fromkeys(handles) if handle.id in by_id]
@@ -105,6 +112,16 @@ def get(
     from vecsearch.interfaces.cli.pager import show_paged
 
     show_paged(output.format_documents(documents), options.terminal)
+
+
+def _resolve(collection: Collection, typed: str, missing: AnyOnMissing) -> Handle:
+    """Return what was typed, as the id that it may be where it is nothing that was printed."""
+    try:
+        return resolve_handle(collection, typed) or Handle(typed)
+    except PlaceNotFoundError:
+        if missing == "skip":
+            return Handle(typed)
+        raise
 
 
 @click.command()
@@ -131,9 +148,23 @@ def ls(
     with options.open_for_reading() as collection:
         listed = collection.list_documents(where=where, source=source, limit=limit, offset=offset, after=after, order=order)
         total = collection.count(where, source=source)
+        reason = None if total else _explain_nothing(collection, where)
     value = {"documents": [output.build_summary_json(document) for document in listed], "total": total}
     shown = len(listed) if after is not None else total  # a page after a document has no number of its own
     options.show(value, output.format_summaries(listed, options.terminal, total=shown, offset=offset))
+    _tell_nothing(options, reason)
+
+
+def _explain_nothing(collection: Collection, where: Mapping[str, Any] | None) -> str | None:
+    """Return why a filter matches no document, as a search says it; None where there is no filter, or it matches some."""
+    if where is None or collection.count(where):
+        return None
+    return collection.search("any", mode="lexical", where=where, limit=1).reason
+
+
+def _tell_nothing(options: CliContext, reason: str | None) -> None:
+    if reason is not None and not options.as_json and not options.quiet:
+        streams.print_line(f"nothing found: {reason}")
 
 
 @click.command()

@@ -87,12 +87,13 @@ def _list_conditions(filters: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _translate_glob(glob: str) -> str:
     """Return the expression for paths that a glob matches: by name, or, where it has a slash, from a folder or the root on."""
+    from vecsearch.core.patterns import name_pattern
     from vecsearch.documents.gitignore_globs import translate_name_glob, translate_path_glob
 
     expression = translate_path_glob(glob) if "/" in glob else translate_name_glob(glob)
     if not glob or expression is None:
         raise click.UsageError(f"--glob {glob!r} is no pattern; expected one such as '*.pdf' or 'notes/**/*.md'")
-    return rf"\A{expression}\Z" if glob.startswith("/") else rf"(?:\A|/){expression}\Z"
+    return name_pattern(rf"\A{expression}\Z" if glob.startswith("/") else rf"(?:\A|/){expression}\Z", glob)
 
 
 def _check_language(code: str) -> str:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from vecsearch.core.citations import format_fragment
-from vecsearch.core.errors import DocumentNotFoundError
+from vecsearch.core.errors import DocumentNotFoundError, InputError
 from vecsearch.core.source_paths import read_given_path, to_stored_path
-from vecsearch.core.types import ChunkLocation, Document
+from vecsearch.core.types import ChunkLocation, Document, format_count
 
 if TYPE_CHECKING:
     from vecsearch.api.collection import Collection
@@ -26,6 +26,10 @@ _ORDINAL: Final = re.compile(r"(?P<name>.+)#(?P<ordinal>\d+)", re.DOTALL)
 _LINE: Final = re.compile(r"(?P<name>.+?):(?P<line>\d+)(?::\d+)?", re.DOTALL)
 _FRAGMENT: Final = re.compile(r"(?P<name>.+?)#(?P<fragment>\w+=.+)", re.DOTALL)
 _COUNTED: Final = re.compile(r"(?:^|&)(?:line|row)=(?P<line>\d+)")
+
+
+class PlaceNotFoundError(InputError):
+    """The document that was typed is there, but not the place in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,14 @@ class Handle:
 
 
 def resolve_handle(collection: Collection, typed: str) -> Handle | None:
-    """Return what was typed as it was printed; an id of that very text wins. None where it is nothing of the collection."""
+    """Return what was typed as it was printed; an id of that very text wins. None where it is nothing of the collection.
+
+    Raises PlaceNotFoundError where the document is there, but not the place in it.
+    """
     document = _find_document(collection, typed)
     if document is not None:
         return Handle(document.id)
+    missed: str | None = None
     for pattern in (_ORDINAL, _LINE, _FRAGMENT):
         match = pattern.fullmatch(typed)
         document = _find_document(collection, match["name"]) if match else None
@@ -56,7 +64,23 @@ def resolve_handle(collection: Collection, typed: str) -> Handle | None:
             chunk = _find_chunk(document.chunks, match.groupdict())
             if chunk is not None:
                 return Handle(document.id, chunk, line)
+            missed = missed or _describe_missed_place(document, typed[match.end("name") :])
+    if missed:
+        raise PlaceNotFoundError(missed)
     return None
+
+
+def _describe_missed_place(document: Document, place: str) -> str:
+    """Return that a place is not in a document, and which ones are."""
+    places = [format_count(len(document.chunks), "chunk")]
+    if document.chunks:
+        places.append(f"#0 to #{len(document.chunks) - 1:,}")
+    for unit in ("lines", "rows"):
+        spans = [chunk.location[unit] for chunk in document.chunks if unit in chunk.location]
+        places += [f"{unit} {spans[0][0]:,} to {max(last for _, last in spans):,}"] if spans else []
+    pages = [chunk.location["page"] for chunk in document.chunks if "page" in chunk.location]
+    places += [f"pages {pages[0]} to {pages[-1]}"] if pages else []
+    return f"the document {document.id!r} is there, but not the place {place!r} in it; it has {', '.join(places)}"
 
 
 def ask_with_handles(collection: Collection, ask: Callable[[Sequence[_Id]], _Answer], typed: Sequence[_Id]) -> _Answer:

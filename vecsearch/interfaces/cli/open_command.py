@@ -95,9 +95,15 @@ def _is_text(path: Path, location: Location) -> bool:
 
 
 def _run_editor(path: str, line: int | None) -> int:
-    """Run the editor; return its exit status. Raises UnavailableError where there is none."""
-    chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR") or _EDITOR_DEFAULT
-    command = shlex.split(chosen)
+    """Run the editor; return its exit status. Raises UnavailableError where there is none, UsageError for no command."""
+    variable = next((name for name in ("VISUAL", "EDITOR") if os.environ.get(name)), None)
+    chosen = os.environ[variable] if variable else _EDITOR_DEFAULT
+    try:
+        command = shlex.split(chosen)
+    except ValueError:  # a quotation mark without its other one
+        command = []
+    if not command:
+        raise click.UsageError(f"${variable} is {chosen!r}, which is no command; expected one such as 'vim' or 'code --wait'")
     at_line = _AT_LINE.get(Path(command[0]).name, ("+{line}", "{path}"))
     arguments = [part.replace("{line}", str(line or 1)).replace("{path}", path) for part in at_line]
     try:

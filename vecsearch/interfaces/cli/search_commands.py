@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecsearch.core.errors import DocumentNotFoundError
+from vecsearch.core.errors import DocumentNotFoundError, InputError
 from vecsearch.core.settings import CONTEXT_TOKENS_DEFAULT
 from vecsearch.core.types import AnyFusion, AnyMode, Mode
 from vecsearch.interfaces.cli import streams
 from vecsearch.interfaces.cli.completion import FILE, complete_ids
 from vecsearch.interfaces.cli.display import Display, add_display_options, show_hits
 from vecsearch.interfaces.cli.filter_options import add_filter_options, take_where
-from vecsearch.interfaces.cli.handles import ask_with_handles
+from vecsearch.interfaces.cli.handles import PlaceNotFoundError, ask_with_handles
 from vecsearch.interfaces.cli.optional_values import OptionalValueCommand
 from vecsearch.interfaces.cli.options import (
     CliContext,
@@ -123,23 +124,53 @@ def similar(
 
 
 def _ask_about_thing(options: CliContext, thing: str, ask: Callable[..., Hits]) -> Hits:
-    """Return what is similar to the document of an id or of what was printed of it, else to a file, else to a text."""
+    """Return what is similar to the document of an id or of what was printed of it, else to a file, else to a text.
+
+    Raises InputError for what is meant as a path: its letters, taken for a text, are like nothing.
+    """
     try:
         return ask(id=thing)
     except DocumentNotFoundError:
         pass
+    except PlaceNotFoundError as error:
+        if not _is_file(thing):
+            raise InputError(f"{error}; {_hint_at_text(thing)}") from error
     if _is_file(thing):
         return ask(file=thing)
+    if _is_folder(thing):
+        raise InputError(f"{thing!r} is a folder; name a document or a file in it; {_hint_at_text(thing)}")
+    if _is_like_path(thing):
+        raise InputError(f"no such document or file: {thing!r}; see `vecsearch ls`; {_hint_at_text(thing)}")
     if not options.quiet:
         streams.print_line(f"similar to a text: there is no document, and no file, {thing!r}")
     return ask(text=thing)
 
 
+def _hint_at_text(thing: str) -> str:
+    return f"to ask with it as a text: vecsearch similar --text {shlex.quote(thing)}"
+
+
 def _is_file(thing: str) -> bool:
     try:
         return Path(thing).expanduser().is_file()
-    except (OSError, ValueError):  # too long for a path, or with a null character
+    except (OSError, ValueError, RuntimeError):  # too long for a path, with a null character, or of a user who is not there
         return False
+
+
+def _is_folder(thing: str) -> bool:
+    try:
+        return Path(thing).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _is_like_path(thing: str) -> bool:
+    """Return whether somebody who types this means a file: one word with a slash in it, or with the ending of a known type."""
+    if not thing or any(map(str.isspace, thing)):
+        return False
+    from vecsearch.documents.loaders import LOADERS
+
+    return "/" in thing or PurePath(thing).suffix.lower() in LOADERS
 
 
 @click.command(cls=OptionalValueCommand)

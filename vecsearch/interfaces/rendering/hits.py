@@ -38,6 +38,7 @@ class _Head:
 
     text: str
     style: str | None = None
+    is_path: bool = False
 
 
 def format_hits(hits: Hits, terminal: Terminal) -> Iterator[str]:
@@ -91,9 +92,10 @@ def _format_scores(hit: Hit, hits: Sequence[Hit], *, is_aligned: bool) -> str:
 
 
 def _format_handle(hit: Hit, terminal: Terminal, width: int) -> str:
+    """Return what a hit is called, shortened to the width of a terminal: elsewhere it is for another command, and stays whole."""
     handle = get_handle(hit)
     name, place = make_printable(handle.name), make_printable(handle.place)
-    if measure_cells(name + place) > width:
+    if terminal.is_terminal and measure_cells(name + place) > width:
         place = shorten_middle(place, max(width // 2, width - measure_cells(name)))
         name = shorten_middle(name, width - measure_cells(place))
     sign, number = (place[:1], place[1:]) if place else ("", "")
@@ -124,7 +126,7 @@ def _list_marks(hit: Hit) -> Iterator[_Head]:
 def _list_file(hit: Hit) -> Iterator[_Head]:
     """Yield the file of a hit whose name does not say it, such as a record of a list."""
     if name := get_handle(hit).file:
-        yield _Head(make_printable(name), Style.DIM)
+        yield _Head(make_printable(name), Style.DIM, is_path=True)
 
 
 def _measure_heads(heads: Sequence[_Head]) -> int:
@@ -140,11 +142,12 @@ def _join_heads(heads: Sequence[_Head], terminal: Terminal, width: int) -> str:
 
 
 def _fit_heads(heads: Sequence[_Head], terminal: Terminal, width: int) -> Iterator[str]:
-    """Yield what fits into a line, the last part shortened."""
+    """Yield what fits into a line, the last part shortened; a path whole, where there is no terminal."""
     for head in heads:
-        if width < min(_NOTES_MIN, measure_cells(head.text)):
+        is_whole = head.is_path and not terminal.is_terminal
+        if not is_whole and width < min(_NOTES_MIN, measure_cells(head.text)):
             return
-        text = shorten_end(head.text, width)
+        text = head.text if is_whole else shorten_end(head.text, width)
         yield terminal.style(text, head.style) if head.style else text
         width -= measure_cells(text) + len(_SEPARATOR)
 
