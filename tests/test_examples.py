@@ -90,6 +90,20 @@ def test_the_rag_loop_prints_prompts_without_a_model_and_asks_one_where_there_is
     assert body["path"] == "/v1/chat/completions" and body["messages"][0]["content"].endswith(f"Question: {question}")
 
 
+def test_the_rag_loop_ends_quietly_when_its_reader_has_enough(notes_folder: Path) -> None:
+    with vecsearch.open(notes_folder / ".vecsearch") as notes:
+        notes.index(notes_folder)
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    environment.pop("OPENAI_BASE_URL", None)
+    command = [sys.executable, str(EXAMPLES / "rag.py"), str(notes_folder), "what does a central bank do"]
+    result = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    os.close(writer)
+    assert result.returncode == 0 and " 0 new" in result.stderr
+    assert "Traceback" not in result.stderr and "BrokenPipe" not in result.stderr
+
+
 def test_the_web_application_stores_searches_and_explains(tmp_path: Path) -> None:
     pytest.importorskip("fastapi", reason="fastapi is not installed")
     from fastapi.testclient import TestClient

@@ -180,7 +180,8 @@ class DeleteReport(list[str]):
 class Hits(list[Hit]):
     """A list of hits, best first, with the `profile` of how they were found (None where there is no collection yet).
 
-    `pending_vectors` chunks were found by their words alone, if at all: their vectors are still to be made.
+    `pending_vectors` chunks were found by their words alone, if at all: their vectors are still to be made. As JSON:
+    `json.dumps(hits.to_dicts())`.
     """
 
     def __init__(

@@ -165,7 +165,7 @@ def parse_header(value: Any) -> ExportHeader:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"its header is not that of an export: {error!r:.200}") from error
     if not isinstance(layout, int) or layout > LAYOUT:
-        raise InputError(f"it was exported by a newer vecsearch (layout {shorten_repr(layout)}): pip install --upgrade vecsearch")
+        raise InputError(f"it was exported by a newer vecsearch (layout {shorten_repr(layout)}); upgrade vecsearch")
     if isinstance(dimension, bool) or not isinstance(dimension, int) or not 1 <= dimension <= 1_000_000:
         raise InputError(f"its header is not that of an export: a dimension of {shorten_repr(dimension)}")
     if not is_known_stemmer(texts[2]):

@@ -329,8 +329,8 @@ BAD = {
     ),
     "a smaller one": (lambda case: make_backup(case.file, case.content[:-1], bytes=len(case.content)), "checksum"),
     "another checksum": (lambda case: make_backup(case.file, case.content, sha256="0" * 64), "checksum"),
-    "a newer format": (lambda case: make_backup(case.file, case.content, format=99), "pip install --upgrade vecsearch"),
-    "a newer layout": (lambda case: make_backup(case.file, case.content, layout=2), "pip install --upgrade vecsearch"),
+    "a newer format": (lambda case: make_backup(case.file, case.content, format=99), "newer vecsearch: upgrade vecsearch"),
+    "a newer layout": (lambda case: make_backup(case.file, case.content, layout=2), "upgrade vecsearch"),
     "a newer format inside": (lambda case: make_backup(case.file, case.sql("PRAGMA user_version = 99")), "format version 99"),
     "another program's": (lambda case: make_backup(case.file, case.sql("PRAGMA application_id = 1")), "another program"),
     "a trigger": (

@@ -47,7 +47,7 @@ def test_a_newer_format_is_left_alone(shell, notes, tmp_path, arguments):
     write_sqlite(notes / DATABASE_FILE, "PRAGMA user_version = 999")
     error = get_error(shell(*arguments))
     assert "format version 999" in error
-    assert "pip install --upgrade vecsearch" in error
+    assert "made by a newer vecsearch: upgrade vecsearch" in error
     write_sqlite(notes / DATABASE_FILE, f"PRAGMA user_version = {SCHEMA_VERSION}")
     assert read_collection(notes) == before
 

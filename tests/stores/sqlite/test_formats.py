@@ -400,7 +400,9 @@ def test_formats_before_the_first_are_refused_by_their_name_with_the_way_out(tmp
 def test_a_newer_format_is_refused(current_database: Path) -> None:
     with closing(sqlite3.connect(current_database / DATABASE_FILE)) as connection:
         connection.execute(f"PRAGMA user_version = {NEXT}")
-    with pytest.raises(vecsearch.SchemaVersionError, match=f"format version {NEXT}.*pip install --upgrade vecsearch"):
+    with pytest.raises(
+        vecsearch.SchemaVersionError, match=f"format version {NEXT}.*made by a newer vecsearch: upgrade vecsearch"
+    ):
         vecsearch.open(current_database)
 
 

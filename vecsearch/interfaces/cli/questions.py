@@ -20,6 +20,9 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask on stderr, unless `yes` was said before or nobody can answer; leave with exit status 1 unless the answer is yes."""
     from vecsearch.interfaces.rendering.terminal_safe import make_printable
 
-    if not yes and is_answerable() and not click.confirm(make_printable(question), err=True):
+    if yes or not is_answerable():
+        return
+    lines = streams.detect_terminal().wrap(make_printable(f"{question} [y/N]:"), 0)
+    if not click.confirm("\n".join(lines), err=True, show_default=False, prompt_suffix=" "):
         streams.print_line("nothing was changed")
         raise click.exceptions.Exit(1)

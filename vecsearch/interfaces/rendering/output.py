@@ -197,7 +197,7 @@ def format_report(report: IndexReport, folder: str) -> Iterator[str]:
     changes = ", ".join(f"{amount:,} {what}" for what, amount in amounts.items())
     totals = f"{format_count(report.documents, 'document')}, {format_count(report.chunks, 'chunk')}"
     would = "dry run: " if report.planned is not None else ""
-    waiting = f" · {report.pending_vectors:,} vectors to come" if report.pending_vectors else ""
+    waiting = f" · {format_count(report.pending_vectors, 'vector')} to come" if report.pending_vectors else ""
     yield f"{would}{changes}"
     yield make_printable(f"now {totals}{waiting} · {folder} · {report.seconds:.1f} s")
 

@@ -274,7 +274,7 @@ def make_version_error(path: Path, version: int) -> SchemaVersionError:
         )
     return SchemaVersionError(
         f"{path} has format version {version}, this vecsearch reads version {SCHEMA_VERSION}; "
-        "upgrade vecsearch: pip install --upgrade vecsearch"
+        "it was made by a newer vecsearch: upgrade vecsearch"
     )
 
 
