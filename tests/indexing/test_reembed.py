@@ -405,7 +405,7 @@ def test_the_shell_switches_models_and_open_readers_follow(notes, shell, other_m
         result = shell("reembed", "--model", other_model, "--json")
         assert result.status == 0, result
         report = json.loads(result.out)
-        assert list(report) == ["collection", "model", "documents", "chunks", "encoded", "seconds", "stopped"]
+        assert list(report) == ["collection", "model", "documents", "chunks", "encoded", "seconds", "stopped", "tuning_dropped"]
         assert (report["model"], report["documents"], report["encoded"]) == (str(other_model), 4, 4)
         assert reader.search("jumping", limit=1)[0].id == "leap"
         expected = registry.load(str(other_model)).encode_documents(["a jump over the fence"])[0]

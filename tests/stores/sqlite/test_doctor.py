@@ -608,10 +608,11 @@ def test_a_version_that_was_set_before_its_migration_is_made_true(tmp_path: Path
     folder = shutil.copytree(FORMATS / str(version) / "database", tmp_path / "db")
     execute_sql(folder, f"PRAGMA user_version = {SCHEMA_VERSION}")
     with pytest.raises(vecsearch.DatabaseCorruptedError, match="see `vecsearch doctor"), vecsearch.open(folder) as collection:
-        collection.list_profiles()  # of the newest table
+        collection.list_profiles()  # of one of the newest tables, as each search looks into another
+        collection.search("jump")
     (finding,) = list_errors(maintenance.check(folder))
     assert (
-        f"recorded as 000{version} and as {SCHEMA_VERSION} (user_version), and its tables are those of the first" in finding.what
+        f"recorded as {version:04} and as {SCHEMA_VERSION} (user_version), and its tables are those of the first" in finding.what
     )
     report = maintenance.repair(folder)
     assert list_errors(report.findings) == []

@@ -86,8 +86,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "VECSEARCH_DB": "The database folder, where --db is not given.",
-    "VECSEARCH_CACHE": "The folder of prepared models, for the system's own.",
-    "VECSEARCH_WEIGHTS": "The folder of weights that read scans, pictures and speech.",
+    "VECSEARCH_CACHE": "The folder of prepared models, if not the usual.",
+    "VECSEARCH_WEIGHTS": "Where weights for scans, pictures, speech lie.",
     "VECSEARCH_OCR_LANGUAGES": "The languages of scans, such as eng+deu.",
     "VECSEARCH_EDITOR_URI": "Links of hits, such as vscode://file{path}:{line}.",
     "VECSEARCH_DEBUG": "1 shows where an unexpected error came from.",

@@ -20,15 +20,22 @@ _CACHED: Final = "query_map"
 
 
 def load_query_map(connection: AnyConnection, state: CollectionState, cache: MutableMapping[str, Any]) -> QueryMap | None:
-    """Return the map, which `cache` holds from then on; None where there is none. Raises DatabaseCorruptedError."""
+    """Return the map; None where there is none. Raises DatabaseCorruptedError.
+
+    `cache` holds it, or that there is none, for as long as nothing is written.
+    """
+    version = state.id, state.restored_version, state.data_version
+    known: QueryMap | None
+    known_version, checksum, known = cache.get(_CACHED, (None, None, None))
+    if known_version == version:
+        return known
     row = get_driver(connection).execute(_CHECKSUM, (state.id,)).fetchone()
     if row is None:
-        return None
-    known: tuple[str, QueryMap] | None = cache.get(_CACHED)
-    if known is None or known[0] != row[0]:
-        known = row[0], _load(connection, state, row[0])
-        cache[_CACHED] = known
-    return known[1]
+        known = None
+    elif known is None or checksum != row[0]:
+        known = _load(connection, state, row[0])
+    cache[_CACHED] = version, row and row[0], known
+    return known
 
 
 def hash_matrix(matrix: bytes) -> str:

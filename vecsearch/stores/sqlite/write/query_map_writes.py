@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert
 
 from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.tables import query_maps
+from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.read.query_map_rows import hash_matrix
 from vecsearch.stores.values import QueryMap
 
@@ -20,4 +21,5 @@ def set_query_map(connection: Connection, state: CollectionState, query_map: Que
         matrix = np.ascontiguousarray(query_map.matrix, "<f4").tobytes()
         values = {"matrix": matrix, "checksum": hash_matrix(matrix), "record": json.dumps(dict(query_map.record))}
         connection.execute(insert(query_maps).values(collection_id=state.id, **values))
+    increase_data_version(connection, state)  # by which readers know that it is another
     return there
