@@ -134,19 +134,19 @@ def _ask_about_thing(options: CliContext, thing: str, ask: Callable[..., Hits]) 
         pass
     except PlaceNotFoundError as error:
         if not _is_file(thing):
-            raise InputError(f"{error}; {_suggest_text(thing)}") from error
+            raise InputError(f"{error}; {_explain_text_option(thing)}") from error
     if _is_file(thing):
         return ask(file=thing)
     if _is_folder(thing):
-        raise InputError(f"{thing!r} is a folder; name a document or a file in it; {_suggest_text(thing)}")
+        raise InputError(f"{thing!r} is a folder; name a document or a file in it; {_explain_text_option(thing)}")
     if _is_like_path(thing):
-        raise InputError(f"no such document or file: {thing!r}; see `vecsearch ls`; {_suggest_text(thing)}")
+        raise InputError(f"no such document or file: {thing!r}; see `vecsearch ls`; {_explain_text_option(thing)}")
     if not options.quiet:
         streams.print_line(f"similar to a text: there is no document, and no file, {thing!r}")
     return ask(text=thing)
 
 
-def _suggest_text(thing: str) -> str:
+def _explain_text_option(thing: str) -> str:
     return f"to ask with it as a text: vecsearch similar --text {shlex.quote(thing)}"
 
 
