@@ -213,7 +213,7 @@ def test_a_query_longer_than_the_window_is_answered_with_a_warning(shell, notes)
         (lambda notes: notes.list_documents(limit=-1), "got -1"),
         (lambda notes: notes.list_documents(offset=-1), "got -1"),
         (lambda notes: notes.search(["x", ""]), "the query is empty"),
-        (lambda notes: notes.search([]), "shape"),
+        (lambda notes: notes.search([]), "no query"),
         (lambda notes: notes.search(None), "a query"),
         (lambda notes: notes.search("\ud800"), "no valid Unicode"),
         (lambda notes: notes.search("x", where=["lang"]), "where must be a mapping"),
