@@ -151,6 +151,8 @@ def test_hits_that_are_opened_are_logged_with_their_question(
     monkeypatch.setenv("VISUAL", "true")
     assert shell("index", "heron.md", "--no-vectors", "-q").status == 0
     shell("log", "on")
+    assert shell("search", "--file", "heron.md", "--mode", "lexical").status == 0  # a path is no question
+    assert read_log(shell) == []
     shell("search", "fish", "--mode", "lexical")
     assert shell("open", 1).status == 0
     assert shell("open", "heron.md:1").status == 0

@@ -76,7 +76,7 @@ def search(
         wish = parse_rerank_option(rerank)
         hits = collection.search(**asked, mode=mode, about=about, fusion=fusion, rerank=wish, **arguments)
         total = display.count_total(collection, hits, arguments["where"])
-        show_hits(options, display, hits, query=text if file is None else file, mode=mode, total=total, is_question=True)
+        show_hits(options, display, hits, query=file or text, mode=mode, total=total, is_question=file is None)
     lacks_word = about is not None and hits and not any(hit.word for hit in hits)
     if lacks_word and not arguments["offset"] and not options.as_json and not options.quiet:
         streams.print_line(f"no passage has the word {about!r}: these are in their usual order")
@@ -133,11 +133,11 @@ def _ask_about_thing(options: CliContext, thing: str, ask: Callable[..., Hits]) 
     except DocumentNotFoundError:
         pass
     except PlaceNotFoundError as error:
-        if not _is_file(thing):
+        if not _is_there(thing, Path.is_file):
             raise InputError(f"{error}; {_explain_text_option(thing)}") from error
-    if _is_file(thing):
+    if _is_there(thing, Path.is_file):
         return ask(file=thing)
-    if _is_folder(thing):
+    if _is_there(thing, Path.is_dir):
         raise InputError(f"{thing!r} is a folder; name a document or a file in it; {_explain_text_option(thing)}")
     if _is_like_path(thing):
         raise InputError(f"no such document or file: {thing!r}; see `vecsearch ls`; {_explain_text_option(thing)}")
@@ -150,17 +150,10 @@ def _explain_text_option(thing: str) -> str:
     return f"to ask with it as a text: vecsearch similar --text {shlex.quote(thing)}"
 
 
-def _is_file(thing: str) -> bool:
+def _is_there(thing: str, is_kind: Callable[[Path], bool]) -> bool:
     try:
-        return Path(thing).expanduser().is_file()
+        return is_kind(Path(thing).expanduser())
     except (OSError, ValueError, RuntimeError):  # too long for a path, with a null character, or of a user who is not there
-        return False
-
-
-def _is_folder(thing: str) -> bool:
-    try:
-        return Path(thing).expanduser().is_dir()
-    except (OSError, ValueError, RuntimeError):
         return False
 
 
