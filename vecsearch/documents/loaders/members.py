@@ -32,10 +32,7 @@ def load_member(
     Raises MemberLimitError, and EncryptedFileError for a member whose content cannot be taken out.
     """
     parent.budget = parent.budget or MemberBudget(parent.size)
-    inner = RawFile(
-        parent.name_member(name), suffix, passwords=parent.passwords, within=(*parent.within, container), budget=parent.budget,
-        extend_time=parent.extend_time,
-    )  # fmt: skip
+    inner = parent.derive(parent.name_member(name), suffix, within=(*parent.within, container))
     try:
         parent.budget.take_member()
         if len(inner.within) > _DEPTH_MAX:

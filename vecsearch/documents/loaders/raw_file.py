@@ -82,6 +82,15 @@ class RawFile:
         """Return the id of what lies inside: `path!name`, and `path!name/other` for what lies inside that."""
         return f"{self.name}{'/' if self.is_member else '!'}{name}"
 
+    def derive(
+        self, name: str, suffix: str, *, content: bytes | None = None, within: tuple[Container, ...] | None = None
+    ) -> RawFile:
+        """Return a file that comes of this one, with its passwords and limits; `within`: what it lies in, where that is more."""
+        return RawFile(
+            name, suffix, content=content, passwords=self.passwords, within=self.within if within is None else within,
+            budget=self.budget, extend_time=self.extend_time,
+        )  # fmt: skip
+
     @property
     def data(self) -> bytes:
         """Return all of its bytes. Raises OSError."""

@@ -77,9 +77,7 @@ def load_mbox(raw: RawFile) -> Iterator[LoaderItem]:
     _refuse_binary(raw)
     with raw.open() as file:
         for number, lines in groupby(number_lines(read_lines(file)), key=itemgetter(0)):
-            name = raw.name_member(str(number))
-            message = RawFile(name, ".eml", passwords=raw.passwords, budget=raw.budget, extend_time=raw.extend_time)
-            message.within = (*raw.within, Container.MAILBOX)
+            message = raw.derive(raw.name_member(str(number)), ".eml", within=(*raw.within, Container.MAILBOX))
             try:
                 mail = _read_mail(_parse_lines(line for _, line in lines))
                 for item in emit_mail(message, mail, {"message": number}):
@@ -99,12 +97,7 @@ def load_signed(raw: RawFile) -> Iterator[LoaderItem]:
         raise EmptyFileError("a signature without what is signed")
     name = raw.name.removesuffix(raw.suffix)
     suffix = ".eml" if find_header_names(content) else name[name.rfind(".") :].lower() if "." in name else ""
-    return load(
-        RawFile(
-            raw.name, suffix, content=content, passwords=raw.passwords, within=raw.within, budget=raw.budget,
-            extend_time=raw.extend_time,
-        )
-    )  # fmt: skip
+    return load(raw.derive(raw.name, suffix, content=content))
 
 
 def read_mime(data: bytes, depth: int = 0) -> MailContent:
