@@ -65,6 +65,11 @@ def normalize_vectors(rows: Matrix, places: Sequence[int] | None = None) -> Matr
     return units
 
 
+def scale_rows(rows: NDArray[Any]) -> Matrix:
+    """Return rows, or one row, at length 1; zeros stay zeros."""
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12), np.float32)
+
+
 def _normalize_usable(rows: Matrix) -> tuple[Matrix, dict[int, VectorFailure]]:
     """Return the rows scaled to length 1, and for those that cannot be why not."""
     units, failures = np.empty(rows.shape, np.float32), {}

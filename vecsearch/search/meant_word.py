@@ -12,9 +12,9 @@ from vecsearch.core.errors import EncodingError
 from vecsearch.core.senses import Sense
 from vecsearch.encoders.base import TokenEncoder
 from vecsearch.encoders.picture_vectors import encode_documents
-from vecsearch.encoders.unit_vectors import encode_tokens
+from vecsearch.encoders.unit_vectors import encode_tokens, scale_rows
 from vecsearch.search.sense_choice import read_uses, score_senses
-from vecsearch.search.word_sense import Vector, normalize, place_windows, pool_tokens
+from vecsearch.search.word_sense import Vector, place_windows, pool_tokens
 from vecsearch.stores.base import Snapshot
 from vecsearch.text.sought_word import SoughtWord
 
@@ -34,7 +34,7 @@ def embed_meant_word(word: SoughtWord, about: str, senses: Sequence[Sense], enco
         return np.asarray(encode_documents(encoder, [chosen.describe(word.written)])[0], np.float32)
     bare = encode_documents(encoder, [word.written])[0]
     meant = _embed_use(word, about, encoder) if word.find(about) else encode_documents(encoder, [about])[0]
-    return normalize(_BARE_WEIGHT * bare + (1 - _BARE_WEIGHT) * meant)
+    return scale_rows(_BARE_WEIGHT * bare + (1 - _BARE_WEIGHT) * meant)
 
 
 def find_entries(snapshot: Snapshot, word: SoughtWord) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from vecsearch.core.settings import (
 )
 from vecsearch.documents.chunk_inputs import format_encoder_input
 from vecsearch.encoders.base import CrossEncoder, TokenEncoder, TokenRows
-from vecsearch.encoders.unit_vectors import encode_tokens
+from vecsearch.encoders.unit_vectors import encode_tokens, scale_rows
 from vecsearch.search.centering import get_center, subtract_center
 from vecsearch.search.retrieval import Query, Ranking, parse_terms
 from vecsearch.stores.base import ChunkText, Ids, ScoredChunks, Snapshot
@@ -73,11 +73,11 @@ class MaxSimReranker:
         """Return the MaxSim of each passage, in [0, 1], 0 for one without a word; see `score_passage`."""
         (query_tokens,) = encode_tokens(self.encoder, [query], is_query=True)
         weights = compute_token_weights(query, query_tokens, snapshot.idf(parse_terms(snapshot, query)), snapshot.info.stemmer)
-        unit = _normalize(query_tokens.rows)
+        unit = scale_rows(query_tokens.rows)
         passages = [format_encoder_input(chunk.title, chunk.context, chunk.text) for chunk in chunks]
         scores, worded = np.zeros(len(passages)), [n for n, passage in enumerate(passages) if passage.strip()]
         for n, passage in zip(worded, encode_tokens(self.encoder, [passages[n] for n in worded]), strict=True):
-            scores[n] = score_passage(unit @ _normalize(passage.rows).T, weights)
+            scores[n] = score_passage(unit @ scale_rows(passage.rows).T, weights)
         return scores
 
 
@@ -128,7 +128,3 @@ def compute_token_weights(query: str, tokens: TokenRows, term_idfs: Mapping[str,
         idfs = [idf for first, last, idf in words if first <= start < last and end > start]
         weights[at] = max([least, *idfs])
     return np.asarray(weights / weights.sum(), np.float64)
-
-
-def _normalize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), np.float32)

@@ -13,6 +13,7 @@ from vecsearch.core.errors import InputError
 from vecsearch.core.preferences import Preference, Profile
 from vecsearch.core.settings import PROFILE_CACHE_SIZE, PROFILE_EXAMPLES_MAX
 from vecsearch.core.types import format_names
+from vecsearch.encoders.unit_vectors import scale_rows
 from vecsearch.search.votes import PreferenceProfile, Votes
 from vecsearch.stores.base import NO_IDS, Ids, Matrix, Snapshot
 
@@ -89,7 +90,7 @@ def load_means(snapshot: Snapshot, documents: Sequence[Ids]) -> Matrix:
     means = rows
     if len(rows) != len(documents):  # some have several
         means = np.add.reduceat(rows, np.cumsum([0, *map(len, documents[:-1])]), axis=0)
-    return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12), np.float32)
+    return scale_rows(means)
 
 
 def _compute_decay(preferences: Sequence[Preference], half_life: float | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

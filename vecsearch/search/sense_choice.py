@@ -21,8 +21,8 @@ from vecsearch.core.errors import EncodingError
 from vecsearch.core.senses import SameSense, Sense, SenseMatch
 from vecsearch.encoders.base import TokenEncoder
 from vecsearch.encoders.picture_vectors import encode_documents
-from vecsearch.encoders.unit_vectors import encode_middle_tokens, encode_tokens
-from vecsearch.search.word_sense import normalize, place_windows, pool_tokens
+from vecsearch.encoders.unit_vectors import encode_middle_tokens, encode_tokens, scale_rows
+from vecsearch.search.word_sense import place_windows, pool_tokens
 from vecsearch.text.sought_word import SoughtWord
 
 Vector = NDArray[np.float32]
@@ -44,7 +44,7 @@ class Use:
     def vector(self) -> Vector:
         """Return what is compared with definitions, of length 1."""
         parts = zip(_USE_WEIGHTS, (self.word, self.text, self.around), strict=True)
-        return normalize(np.sum([weight * part for weight, part in parts], axis=0))
+        return scale_rows(np.sum([weight * part for weight, part in parts], axis=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,9 @@ def read_uses(encoder: TokenEncoder, word: SoughtWord, texts: Sequence[str]) -> 
         target = pool_tokens(middle, span)
         if target is None:
             raise EncodingError(f"the model {encoder.name} has no token for {word.written!r}")
-        whole = normalize(last.rows.mean(axis=0))
+        whole = scale_rows(last.rows.mean(axis=0))
         is_around = (last.spans[:, 1] > last.spans[:, 0]) & ((last.spans[:, 0] >= span.end) | (last.spans[:, 1] <= span.start))
-        around = normalize(last.rows[is_around].mean(axis=0)) if is_around.any() else whole
+        around = scale_rows(last.rows[is_around].mean(axis=0)) if is_around.any() else whole
         uses.append(Use(target, whole, around))
     return uses
 

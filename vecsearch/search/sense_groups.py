@@ -19,8 +19,9 @@ from vecsearch.core.senses import Sense, SenseGroup
 from vecsearch.core.settings import SENSE_GAP, SENSE_PASSAGES_MAX, WORD_CHUNKS_MAX
 from vecsearch.core.types import Span
 from vecsearch.encoders.base import TokenEncoder
+from vecsearch.encoders.unit_vectors import scale_rows
 from vecsearch.search.sense_choice import read_uses, score_senses
-from vecsearch.search.word_sense import find_occurrences, normalize
+from vecsearch.search.word_sense import find_occurrences
 from vecsearch.stores.base import Ids, ScoredChunks, Snapshot
 from vecsearch.text.sought_word import SoughtWord
 
@@ -53,11 +54,11 @@ def group_uses(snapshot: Snapshot, word: SoughtWord, encoder: TokenEncoder) -> U
     words = np.stack([use.vector for _, use in uses])
     passages = snapshot.load_vectors(ids.tolist())
     likeness = (words @ words.T + passages @ passages.T).astype(np.float64) / 2
-    rows = normalize(np.hstack([_subtract_mean(words), _subtract_mean(passages)]))
+    rows = scale_rows(np.hstack([_subtract_mean(words), _subtract_mean(passages)]))
     groups = _join_alike(_join_nearest((rows @ rows.T).astype(np.float64)), likeness)
     typicality = np.zeros(len(ids))
     for group in groups:
-        typicality[group] = rows[group] @ normalize(rows[group].mean(axis=0))
+        typicality[group] = rows[group] @ scale_rows(rows[group].mean(axis=0))
     groups.sort(key=lambda group: (-len(group), min(group)))
     ordered = [sorted(group, key=lambda n: (-typicality[n], n)) for group in groups]
     return UsedWord(len(found), ids, [use.span for _, use in uses], ordered, typicality)
@@ -90,7 +91,7 @@ def define_groups(
 
 
 def _subtract_mean(rows: Rows) -> Rows:
-    return normalize(rows - rows.mean(axis=0))
+    return scale_rows(rows - rows.mean(axis=0))
 
 
 def _join_nearest(cosines: Numbers) -> list[list[int]]:

@@ -15,6 +15,7 @@ from vecsearch.core.settings import (
     PREFERENCE_SEEDS,
     SIMILARITY_ROUNDING,
 )
+from vecsearch.encoders.unit_vectors import scale_rows
 from vecsearch.search.centering import get_center, subtract_center
 from vecsearch.stores.base import Matrix, ScoredChunks, Scores, Snapshot, Vector
 
@@ -124,7 +125,7 @@ def _find_directions(examples: Matrix, weights: Scores) -> Matrix:
     places = np.linspace(0, len(examples) - 1, min(len(examples), PREFERENCE_SEEDS)).astype(np.int64)
     cosines = examples[places] @ examples.T
     ends = (cosines * cosines * weights.astype(np.float32)) @ examples
-    ends = np.asarray(ends / np.maximum(np.linalg.norm(ends, axis=1, keepdims=True), 1e-12), np.float32)
+    ends = scale_rows(ends)
     votes = (ends @ examples.T) ** 3 @ weights
     chosen: list[int] = []
     distance = np.ones(len(ends))

@@ -18,7 +18,7 @@ from vecsearch.core.results import VectorAccess
 from vecsearch.core.settings import WORD_CENTER_SHARE, WORD_CHUNKS_MAX, WORD_FORM_BONUS, WORD_WEIGHT, WORD_WINDOW_TOKENS
 from vecsearch.core.types import ChunkId, Mode, Span
 from vecsearch.encoders.base import Matrix, TokenEncoder, TokenRows
-from vecsearch.encoders.unit_vectors import encode_middle_tokens
+from vecsearch.encoders.unit_vectors import encode_middle_tokens, scale_rows
 from vecsearch.search.fusion import Candidates
 from vecsearch.search.retrieval import Query, Ranking, follow, fuse, parse_terms, retrieve
 from vecsearch.stores.base import NO_CHUNKS, ChunkSet, ScoredChunks, Snapshot, VectorHits
@@ -129,7 +129,7 @@ def compare_uses(rows: Matrix, texts: Sequence[Sequence[Occurrence]]) -> tuple[N
     if not found:
         return likeness, nearest
     every = np.vstack([*found, rows])
-    centered = normalize(every - WORD_CENTER_SHARE * every.mean(axis=0))
+    centered = scale_rows(every - WORD_CENTER_SHARE * every.mean(axis=0))
     cosines = iter((centered[: len(found)] @ centered[len(found) :].T).max(axis=1).tolist())
     for n, occurrences in enumerate(texts):
         of_text = [(next(cosines), occurrence.span) for occurrence in occurrences]
@@ -187,12 +187,7 @@ def place_windows(encoder: TokenEncoder, text: str, spans: Sequence[Span]) -> li
 def pool_tokens(tokens: TokenRows, span: Span) -> Vector | None:
     """Return the mean of a word's tokens, of length 1; None where they are not known."""
     inside = (tokens.spans[:, 0] < span.end) & (tokens.spans[:, 1] > span.start)
-    return np.asarray(normalize(tokens.rows[inside].mean(axis=0)), np.float32) if inside.any() else None
-
-
-def normalize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return rows of length 1, zeros where there is no direction."""
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-9), np.float32)
+    return scale_rows(tokens.rows[inside].mean(axis=0)) if inside.any() else None
 
 
 def _append(first: Ranking, others: Ranking) -> Ranking:
