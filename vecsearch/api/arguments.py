@@ -298,7 +298,7 @@ def parse_queries(query: Any, vector: Any = None) -> tuple[list[str] | None, Any
         raise InputError(f"a query is a text, a vector, or a list of either, got {shorten_repr(query)}") from error
     if not matrix.size:
         raise InputError(f"there is no query: expected a text, a vector, or a list of either, got {shorten_repr(query)}")
-    if matrix.ndim not in (1, 2) or matrix.dtype == object:
+    if matrix.ndim not in (1, 2):
         raise InputError(f"a query vector has the shape (dimension,) or (queries, dimension), got {matrix.shape}")
     return None, np.atleast_2d(matrix), matrix.ndim == 2
 

@@ -19,11 +19,10 @@ def read_document(path: Path) -> ParsedDocument:
 
     with ParserProcess() as parser:
         (documents,) = (_read_documents(reading) for reading in parser.read([ParseRequest(path.absolute(), path.name)]))
-    separator = "" if any(document.portion for document in documents) else "\n\n"
-    text = separator.join(document.text for document in documents)
     if len(documents) == 1 and documents[0].portion is None:
         return documents[0]
-    return ParsedDocument(path.name, text)
+    separator = "" if any(document.portion for document in documents) else "\n\n"
+    return ParsedDocument(path.name, separator.join(document.text for document in documents))
 
 
 def read_question(path: Path) -> tuple[str, str]:
@@ -34,14 +33,14 @@ def read_question(path: Path) -> tuple[str, str]:
     from vecsearch.core.picture_labels import PICTURE_CONTEXT, parse_picture
 
     document = read_document(path)
-    labels = document.text[document.sections[-1].start :] if document.sections else ""
-    parts = parse_picture(f"{PICTURE_CONTEXT}\n{labels}") if document.sections[-1:] else None
-    if parts is None or document.sections[-1].context != PICTURE_CONTEXT:
-        return " ".join(f"{document.title or ''} {document.text}".split()), ""
-    words = document.text[: document.sections[-1].start].split()
-    if words:
-        return " ".join(words), ""
-    return ", ".join(part.text.removeprefix(f"{PICTURE_CONTEXT} ") for part in parts), f"{PICTURE_CONTEXT}\n{labels}"
+    last = document.sections[-1] if document.sections else None
+    if last is not None and last.context == PICTURE_CONTEXT:
+        encoded = f"{PICTURE_CONTEXT}\n{document.text[last.start :]}"
+        if parts := parse_picture(encoded):
+            words = " ".join(document.text[: last.start].split())
+            labels = ", ".join(part.text.removeprefix(f"{PICTURE_CONTEXT} ") for part in parts)
+            return (words, "") if words else (labels, encoded)
+    return " ".join(f"{document.title or ''} {document.text}".split()), ""
 
 
 def _read_documents(reading: ParseResult) -> list[ParsedDocument]:

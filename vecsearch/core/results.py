@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vecsearch.core.attribution import Explanation
+from vecsearch.core.lazy_value import LazyValue
 from vecsearch.core.optional_packages import import_optional
 from vecsearch.core.previews import build_html_table, format_fields, shorten_text
 from vecsearch.core.types import JSON, Location, Metadata, Span
@@ -194,8 +195,7 @@ class Hits(list[Hit]):
         """Make an answer; `find_reason` returns why it is empty, where it is."""
         super().__init__(hits)
         self.profile, self.pending_vectors = profile, pending_vectors
-        self._find_reason = find_reason
-        self._reason: str | None = None
+        self._reason = LazyValue[str | None](find_reason or (lambda: None))
 
     @property
     def weak(self) -> bool:
@@ -208,11 +208,7 @@ class Hits(list[Hit]):
 
         It is looked for when it is first asked for: the keys and types of a filter that matched nothing, say, as they are then.
         """
-        if self or self._find_reason is None:
-            return None
-        if self._reason is None:
-            self._reason = self._find_reason()
-        return self._reason
+        return None if self else self._reason.get()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle the answer with its reason, which is found now: what finds it belongs to this process."""

@@ -109,7 +109,7 @@ class TuneRun:
         by = self.encoder if encoder is None else encoder
         if not questions:
             return np.empty((0, by.dimension), np.float32)
-        return np.array(list(encode_all(by, [question.text for question in questions], by.encode_queries)), np.float32)
+        return encode_all(by, [question.text for question in questions], by.encode_queries)
 
     def measure(self, snapshot: Snapshot, split: QuestionSplit, vectors: dict[str, Matrix]) -> dict[str, Values]:
         """Return nDCG@10 of each question of some parts, whose vectors are given."""
@@ -192,7 +192,7 @@ class TuneRun:
         """Return how far texts in general, and the collection's, are as similar as questions as they were."""
         texts = list(REFERENCE_TEXTS)
         documents = encode_documents(self.encoder, texts)
-        general = np.array(list(encode_all(self.encoder, texts, self.encoder.encode_queries)), np.float32)
+        general = encode_all(self.encoder, texts, self.encoder.encode_queries)
         own = snapshot.load_vectors(snapshot.sample_chunks(OWN_TEXTS).tolist())
         return (
             proof.correlate_similarities(general @ documents.T, map_rows(general, matrix) @ documents.T),
