@@ -171,6 +171,26 @@ def test_a_definition_of_wordnet_brings_its_synonyms(words: vecsearch.Collection
     assert slope.describe("bank").endswith("(bank)")
 
 
+def test_a_definition_in_ones_own_words_is_that_of_wordnet_which_says_the_same(
+    words: vecsearch.Collection, dictionary: Path
+) -> None:
+    slope, money = WordNet(dictionary).find("bank")
+    for own, sense in (
+        ("the land along the side of a river", slope),
+        ("a firm that keeps people's savings and lends money", money),
+    ):
+        own_words, known = (
+            [(hit.id, hit.score) for hit in words.similar(text="bank", about=text, wordnet=dictionary, limit=9)]
+            for text in (own, sense.definition)
+        )
+        assert own_words == known
+    other, plain = (
+        [hit.id for hit in words.similar(text="bank", about="a row of oars or keys", wordnet=folder, limit=9)]
+        for folder in (dictionary, None)
+    )
+    assert other == plain
+
+
 def test_words_near_to_a_word_as_a_definition_has_it(
     words: vecsearch.Collection, shell: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -279,6 +279,44 @@ def test_the_snippet_of_a_long_line_shows_the_word_that_is_meant(tmp_path: Path)
         assert hit.word in hit.snippet.matches
 
 
+RIVER = {
+    "reeds": "Reeds grow on the muddy {} where the river bends.",
+    "boat": "They tied the boat to a tree on the {} of the stream.",
+    "flood": "The flood washed away the {} of the Danube.",
+    "otter": "An otter sleeps on the grassy {} of the creek.",
+}
+MONEY = {
+    "loan": "The {} gave a loan to the farmer at high interest.",
+    "crisis": "After the crisis the {} needed money from the state.",
+    "account": "She opened an account at the {} to save her wages.",
+    "robbery": "Thieves robbed the {} and took the cash.",
+}
+
+
+@pytest.mark.parametrize("forms", [("bank", "banks"), ("banks", "bank")])
+def test_a_form_that_is_as_usual_as_another_decides_nothing(tmp_path: Path, forms: tuple[str, str]) -> None:
+    texts = {id: text.format(forms[n % 2]) for n, (id, text) in enumerate((RIVER | MONEY).items())}
+    with vecsearch.open(tmp_path / "x.vec", stemmer="en") as collection:
+        collection.add(list(texts.values()), ids=list(texts))
+        for about in forms:
+            hits = collection.search("fishing from the banks of the river", about=about, limit=8)
+            assert set(list_ids(hits)[:4]) == set(RIVER)
+
+
+def test_a_rare_form_in_the_question_does_not_decide_where_another_is_usual(tmp_path: Path) -> None:
+    texts = {id: text.format("bank") for id, text in (RIVER | MONEY).items()} | {"rare": MONEY["crisis"].format("banks")}
+    with vecsearch.open(tmp_path / "x.vec", stemmer="en") as collection:
+        collection.add(list(texts.values()), ids=list(texts))
+        told = list_ids(collection.search("fishing from the banks of the river", about="bank", limit=9))
+        assert set(told[:4]) == set(RIVER)
+        assert told.index("crisis") < told.index("rare")
+
+
+def test_a_word_may_be_told_with_signs_around_it(passages: vecsearch.Collection) -> None:
+    plain, quoted = (list_ids(passages.search(QUESTION, about=word, limit=9)) for word in ("model", " “model”, "))
+    assert plain == quoted
+
+
 @pytest.mark.slow
 def test_the_right_sense_is_found_on_coarsewsd20(shared: Callable[[str], Path]) -> None:
     folder = shared("coarsewsd20_retrieval")

@@ -19,7 +19,8 @@ from vecsearch.stores.base import Snapshot
 from vecsearch.text.sought_word import SoughtWord
 
 _ENTRIES_MAX: Final = 100
-_BARE_WEIGHT: Final = 0.3  # of the word alone; what it means has the rest
+_BARE_WEIGHT: Final = 0.3  # of the word alone; what it means has the rest. More finds more synonyms, of other meanings too
+_SAME_DEFINITION: Final = 0.45  # the cosine of two definitions of one meaning, in two persons' words, is hardly less
 
 
 def embed_meant_word(word: SoughtWord, about: str, senses: Sequence[Sense], encoder: TokenEncoder) -> Vector:
@@ -27,7 +28,7 @@ def embed_meant_word(word: SoughtWord, about: str, senses: Sequence[Sense], enco
 
     Beside the word alone, a definition counts, or the word's vector in the sentence, in the last layer, where it is compared with
     whole texts. Of the `senses`, meanings that the word can have, the one that fits the sentence best takes the place of both, or
-    the one that is defined so: its description names its synonyms.
+    the one that is defined nearly so: its description names its synonyms.
     """
     chosen = _choose_sense(word, about, senses, encoder)
     if chosen is not None:
@@ -48,10 +49,13 @@ def find_entries(snapshot: Snapshot, word: SoughtWord) -> NDArray[np.int64]:
 
 
 def _choose_sense(word: SoughtWord, about: str, senses: Sequence[Sense], encoder: TokenEncoder) -> Sense | None:
-    """Return the meaning that a sentence has, or that a definition is the definition of; None where that is not known."""
-    if not senses or not word.find(about):
-        return next((sense for sense in senses if sense.definition == about.strip()), None)
-    return senses[int(score_senses(encoder, word.written, senses, read_uses(encoder, word, [about]))[0].argmax())]
+    """Return the meaning that a sentence has, or the one whose definition is nearest to that given; None where none is near."""
+    if not senses:
+        return None
+    if word.find(about):
+        return senses[int(score_senses(encoder, word.written, senses, read_uses(encoder, word, [about]))[0].argmax())]
+    cosines = encode_documents(encoder, [sense.definition for sense in senses]) @ encode_documents(encoder, [about])[0]
+    return senses[int(cosines.argmax())] if cosines.max() >= _SAME_DEFINITION else None
 
 
 def _embed_use(word: SoughtWord, sentence: str, encoder: TokenEncoder) -> Vector:

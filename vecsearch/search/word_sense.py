@@ -15,16 +15,25 @@ from numpy.typing import NDArray
 
 from vecsearch.core.errors import EncodingError
 from vecsearch.core.results import VectorAccess
-from vecsearch.core.settings import WORD_CENTER_SHARE, WORD_CHUNKS_MAX, WORD_FORM_BONUS, WORD_WEIGHT, WORD_WINDOW_TOKENS
+from vecsearch.core.settings import (
+    WORD_CENTER_SHARE,
+    WORD_CHUNKS_MAX,
+    WORD_FEEDBACK_PART,
+    WORD_FORM_BONUS,
+    WORD_FORM_SHARE,
+    WORD_WEIGHT,
+    WORD_WINDOW_TOKENS,
+)
 from vecsearch.core.types import ChunkId, Mode, Span
 from vecsearch.encoders.base import Matrix, TokenEncoder, TokenRows
 from vecsearch.encoders.unit_vectors import encode_middle_tokens, scale_rows
 from vecsearch.search.fusion import Candidates
 from vecsearch.search.retrieval import Query, Ranking, follow, fuse, parse_terms, retrieve
-from vecsearch.stores.base import NO_CHUNKS, ChunkSet, ScoredChunks, Snapshot, VectorHits
+from vecsearch.stores.base import NO_CHUNKS, ChunkSet, Ids, ScoredChunks, Snapshot, VectorHits
 from vecsearch.text.sought_word import SoughtWord
 
 Vector = NDArray[np.float32]
+Numbers = NDArray[np.float64]
 
 _ABSENT = -1.0  # the cosine of a passage that has the word in its title alone
 
@@ -39,24 +48,28 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class WordInQuestion:
-    """The word that a question is about: `rows` are its vectors there, (occurrences, dimension), each of length 1."""
+    """The word that a question is about: `rows` are its vectors there, (occurrences, dimension), each of length 1.
+
+    `told_rows` are what they would be in the form in which the word was told, `models` for `model`.
+    """
 
     word: SoughtWord
     rows: Matrix
+    told_rows: Matrix
     encoder: TokenEncoder
 
     @classmethod
     def read(cls, word: SoughtWord, question: str, encoder: TokenEncoder) -> WordInQuestion:
-        """Encode the word where it stands in a question, in the form that was asked for: forms differ, and few passages have the
-        question's. Raises UsageError where it does not stand there."""
+        """Encode the word where it stands in a question. Raises UsageError where it does not stand there."""
         pieces, at = [], 0
         for span in word.find_in_question(question):
             pieces += [question[at : span.start], word.written]
             at = span.end
-        (occurrences,) = find_occurrences(encoder, word, ["".join([*pieces, question[at:]])])
-        if not occurrences:
+        questions = dict.fromkeys((question, "".join([*pieces, question[at:]])))
+        found = [np.stack([use.vector for use in uses]) for uses in find_occurrences(encoder, word, list(questions)) if uses]
+        if len(found) < len(questions):
             raise EncodingError(f"the model {encoder.name} has no token for {word.written!r}")
-        return cls(word, np.stack([occurrence.vector for occurrence in occurrences]), encoder)
+        return cls(word, found[0], found[-1] if len(found[-1]) == len(found[0]) else found[0], encoder)
 
 
 class WordSenseRanker:
@@ -84,6 +97,7 @@ class WordSenseRanker:
         """Return the chunks that have the word, as far as they are answers."""
         snapshot, query = self._snapshot, self._query
         matches = snapshot.match(self._about.word.clauses, WORD_CHUNKS_MAX, within=within)
+        is_form_usual = self._is_form_usual(len(matches.ranked), within)
         ids = np.setdiff1d(matches.ranked.ids, query.exclude)
         near = snapshot.compute_similarities(query.get_vector(), ids)
         if query.mode is Mode.DENSE:
@@ -98,44 +112,82 @@ class WordSenseRanker:
         )
         hits = VectorHits(ScoredChunks.rank(near.ids, near.scores), exhausted=False, access=VectorAccess.ROWS)
         ranking = fuse(query, hits, matches, candidates)
-        return self._reorder_by_sense(ranking) if len(ranking.ranked) else ranking
+        return self._reorder_by_sense(ranking, is_form_usual) if len(ranking.ranked) else ranking
 
-    def _reorder_by_sense(self, ranking: Ranking) -> Ranking:
-        ids = ranking.top.ids
+    def _is_form_usual(self, count: int, within: ChunkSet | None) -> bool:
+        """Return whether nearly all of so many chunks with the word have the form in which it was told. The few that have the
+        question's would then come first whatever they mean: forms differ more than meanings."""
+        told = self._snapshot.match(self._about.word.form_clauses, WORD_CHUNKS_MAX, within=within)
+        return len(told.ranked) >= WORD_FORM_SHARE * count
+
+    def _reorder_by_sense(self, ranking: Ranking, is_form_usual: bool) -> Ranking:
+        about, ids = self._about, ranking.top.ids
         texts = [chunk.text for chunk in self._snapshot.load_chunk_texts(ids.tolist())]
-        likeness, places = compare_uses(self._about.rows, find_occurrences(self._about.encoder, self._about.word, texts))
+        asked = scale_rows(about.rows + about.told_rows) if is_form_usual else about.rows
+        uses = CenteredUses.of(find_occurrences(about.encoder, about.word, texts), asked)
         similarity = ranking.similarities.look_up(ids, missing=0.0)
-        has_form = np.array([
-            place is not None and self._about.word.is_written_in(text[place.start : place.end])
-            for place, text in zip(places, texts, strict=True)
-        ])  # fmt: skip
-        scores = WORD_WEIGHT * likeness + (1 - WORD_WEIGHT) * similarity + WORD_FORM_BONUS * has_form
-        reordered = ranking.reorder(scores)
+
+        def compute_scores(likeness: Numbers, nearest: Ids) -> Numbers:
+            forms = [n >= 0 and about.word.is_written_in(uses.get_form(int(n), texts)) for n in nearest] if is_form_usual else 0
+            return WORD_WEIGHT * likeness + (1 - WORD_WEIGHT) * similarity + WORD_FORM_BONUS * np.array(forms)
+
+        likeness, nearest = uses.compare(uses.asked)
+        best_first = np.argsort(-compute_scores(likeness, nearest), kind="stable")
+        likeness, nearest = uses.compare(uses.move_asked(nearest[best_first[: len(ids) // WORD_FEEDBACK_PART]]))
+        reordered = ranking.reorder(compute_scores(likeness, nearest))
+        has_word = nearest >= 0
         words: dict[ChunkId, Span] = {
-            chunk: place for chunk, place in zip(ids.tolist(), places, strict=True) if place is not None
+            chunk: uses.spans[n] for chunk, n in zip(ids[has_word].tolist(), nearest[has_word].tolist(), strict=True)
         }
-        has_word = np.array([place is not None for place in places])
         return replace(reordered, by_word=ScoredChunks.rank(ids[has_word], likeness[has_word]), words=words)
 
 
-def compare_uses(rows: Matrix, texts: Sequence[Sequence[Occurrence]]) -> tuple[NDArray[np.float64], list[Span | None]]:
-    """Return for each text the cosine of its occurrence that is nearest to one of the rows, and where that stands.
+@dataclass(frozen=True, slots=True)
+class CenteredUses:
+    """The uses of a word in texts, and those in a question: each less most of the mean of all, of length 1.
 
-    The cosines are of vectors less most of the mean of all, the rows too; of a text without an occurrence -1 and None.
+    `rows` and `asked` have the shape (uses, dimension); `owners` are the places of the uses' texts, of which there are `texts`.
     """
-    found = [occurrence.vector for occurrences in texts for occurrence in occurrences]
-    likeness = np.full(len(texts), _ABSENT)
-    nearest: list[Span | None] = [None] * len(texts)
-    if not found:
+
+    texts: int
+    spans: Sequence[Span]
+    owners: Ids
+    rows: Matrix
+    asked: Matrix
+
+    @classmethod
+    def of(cls, texts: Sequence[Sequence[Occurrence]], asked: Matrix) -> CenteredUses:
+        """Center the uses in texts, and those asked about."""
+        found = [(n, use) for n, uses in enumerate(texts) for use in uses]
+        every = np.vstack([*(use.vector for _, use in found), asked])
+        centered = scale_rows(every - WORD_CENTER_SHARE * every.mean(axis=0))
+        owners = np.array([n for n, _ in found], np.int64)
+        return cls(len(texts), [use.span for _, use in found], owners, centered[: len(found)], centered[len(found) :])
+
+    def compare(self, asked: Matrix) -> tuple[Numbers, Ids]:
+        """Return for each text the cosine of its use that is nearest to one of those asked about, and the place of that use.
+
+        Of a text without a use -1 and -1.
+        """
+        likeness, nearest = np.full(self.texts, _ABSENT), np.full(self.texts, -1)
+        if len(self.rows):
+            cosines = (self.rows @ asked.T).max(axis=1)
+            order = np.argsort(cosines, kind="stable")  # of each text's uses the last stays
+            likeness[self.owners[order]], nearest[self.owners[order]] = cosines[order], order
         return likeness, nearest
-    every = np.vstack([*found, rows])
-    centered = scale_rows(every - WORD_CENTER_SHARE * every.mean(axis=0))
-    cosines = iter((centered[: len(found)] @ centered[len(found) :].T).max(axis=1).tolist())
-    for n, occurrences in enumerate(texts):
-        of_text = [(next(cosines), occurrence.span) for occurrence in occurrences]
-        if of_text:
-            likeness[n], nearest[n] = max(of_text, key=lambda pair: pair[0])
-    return likeness, nearest
+
+    def move_asked(self, right: Ids) -> Matrix:
+        """Return what is asked about, moved half of the way to the mean of the uses at these places, taken for right; -1 is none.
+
+        Pseudo-relevance feedback (Rocchio, "Relevance feedback in information retrieval", 1971).
+        """
+        uses = self.rows[right[right >= 0]]
+        return scale_rows(self.asked + scale_rows(uses.mean(axis=0))) if len(uses) else self.asked
+
+    def get_form(self, use: int, texts: Sequence[str]) -> str:
+        """Return the word as it is written at a use."""
+        text, span = texts[int(self.owners[use])], self.spans[use]
+        return text[span.start : span.end]
 
 
 def find_occurrences(encoder: TokenEncoder, word: SoughtWord, texts: Sequence[str]) -> list[list[Occurrence]]:

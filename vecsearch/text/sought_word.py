@@ -24,10 +24,11 @@ _PIECE = regex.compile(r"[\p{L}\p{M}\p{N}]+")  # of a token: what signs join
 @dataclass(frozen=True, slots=True)
 class SoughtWord:
     """A word as a language's stemmer has it: `model` stands in "models" and "modelled" too, `go` in "went". `clauses` find it in
-    the index, `stems` are those of its forms."""
+    the index, `form_clauses` as it is `written`; `stems` are those of its forms."""
 
     written: str
     clauses: LexicalQuery
+    form_clauses: LexicalQuery
     token: Token
     analyzer: Analyzer
     stems: frozenset[str]
@@ -39,10 +40,11 @@ class SoughtWord:
         tokens = list(analyzer.tokenize(word))
         if len(tokens) != 1 or (len(tokens[0].terms) > 1 and not tokens[0].unspaced):
             raise UsageError(f"a single word was expected, such as 'model', got {shorten_repr(word)}")
-        forms = IRREGULAR_FORMS.get(stemmer, {}).get(word.strip().lower(), ())
-        clauses = [clause for form in (word, *forms) for clause in parse_query(form, analyzer)]
-        stems = frozenset(term for form in (word, *forms) for term in analyzer.analyze(form).terms)
-        return cls(word.strip(), clauses, tokens[0], analyzer, stems)
+        written = word[tokens[0].start : tokens[0].end]
+        forms = (written, *IRREGULAR_FORMS.get(stemmer, {}).get(written.lower(), ()))
+        clauses = [clause for form in forms for clause in parse_query(form, analyzer)]
+        stems = frozenset(term for form in forms for term in analyzer.analyze(form).terms)
+        return cls(written, clauses, parse_query(f'"{written}"', analyzer), tokens[0], analyzer, stems)
 
     def find(self, text: str) -> list[Span]:
         """Return where a form of the word stands in a text, in order."""
