@@ -7,7 +7,8 @@
   250 passages and 40 questions. Nothing was chosen on it.
 - noad: words of SemCor and MASC with the senses of the New Oxford American Dictionary (repository
   google-research-datasets/word_sense_disambigation_corpora; FOLDER is a clone): of 40 nouns, or 15 verbs, none of them in
-  coarsewsd20 or senseval, up to 100 passages and 15 questions each. Settings of `about` were chosen on such words in another draw.
+  coarsewsd20 or senseval, up to 100 passages and 15 questions each. Settings of `about` were
+  chosen on another draw of such words.
 
 A passage is right for a question where it has the word in the same sense.
 """
@@ -35,14 +36,14 @@ SHARE_MAX: Final = 0.8  # of a word's uses, of one sense
 LENGTHS: Final = range(6, 61)  # of a sentence, in words
 
 
-class Use(NamedTuple):
+class SenseUse(NamedTuple):
     """A text, and the sense that the word has there."""
 
     text: str
     sense: str
 
 
-Uses = Mapping[str, Sequence[Use]]  # word → its uses
+Uses = Mapping[str, Sequence[SenseUse]]  # word → its uses
 
 
 def main() -> None:
@@ -62,7 +63,7 @@ def main() -> None:
 
 def read_senseval(file: Path) -> Uses:
     """Read the lines that have the word."""
-    uses: dict[str, set[Use]] = defaultdict(set)
+    uses: dict[str, set[SenseUse]] = defaultdict(set)
     with zipfile.ZipFile(file) as archive:
         for name in archive.namelist():
             if name.endswith(".pos"):
@@ -72,7 +73,7 @@ def read_senseval(file: Path) -> Uses:
                     heads = [line for line in lines.split("\n") if "<head>" in line]
                     text = " ".join(html.unescape(re.sub("<[^>]*>", " ", heads[0])).split()) if len(heads) == 1 else ""
                     if len(text.split()) > 4:
-                        uses[Path(name).stem].add(Use(text, sense))
+                        uses[Path(name).stem].add(SenseUse(text, sense))
     return {word: sorted(of_word) for word, of_word in uses.items()}
 
 
@@ -80,7 +81,7 @@ def read_noad(folder: Path, part_of_speech: str) -> Uses:
     """Read the sentences of words that have several senses, of which so many words are drawn."""
     with (DATA_FOLDER / "coarsewsd20_retrieval" / "senses.tsv").open(encoding="utf-8") as lines:
         left_out = {row["word"] for row in csv.DictReader(lines, delimiter="\t")} | {"hard", "interest", "line", "serve"}
-    uses: dict[str, set[Use]] = defaultdict(set)
+    uses: dict[str, set[SenseUse]] = defaultdict(set)
     for sentence in (sentence for file in sorted(folder.glob("*/**/*.xml")) for sentence in split_sentences(file)):
         text = "".join(
             word.get("text", "") if not n or word.get("break_level") == "NO_BREAK" else f" {word.get('text')}"
@@ -91,7 +92,7 @@ def read_noad(folder: Path, part_of_speech: str) -> Uses:
             lemma, sense = word.get("lemma", ""), word.get("sense")
             is_plain = lemma.isalpha() and lemma.islower() and len(lemma) > 2 and lemmas[lemma] == 1
             if sense and is_plain and lemma not in left_out and word.get("pos") == part_of_speech:
-                uses[lemma].add(Use(text, sense.rpartition("/")[2]))
+                uses[lemma].add(SenseUse(text, sense.rpartition("/")[2]))
     found = {}
     for lemma, of_word in sorted(uses.items()):
         counts = {sense: count for sense, count in Counter(use.sense for use in of_word).items() if count >= TIMES_MIN}
@@ -120,7 +121,7 @@ def split_sentences(file: Path) -> Iterator[Sequence[ET.Element]]:
 
 def write_set(folder: Path, uses: Uses, passages: int, questions: int) -> None:
     """Write the files of BEIR's layout, and senses.tsv."""
-    chance, corpus, queries = random.Random(0), dict[str, tuple[str, Use]](), dict[str, tuple[str, Use]]()
+    chance, corpus, queries = random.Random(0), dict[str, tuple[str, SenseUse]](), dict[str, tuple[str, SenseUse]]()
     for word, of_word in sorted(uses.items()):
         drawn = chance.sample(of_word, min(len(of_word), passages + questions))
         queries |= {f"q{len(queries) + n}": (word, use) for n, use in enumerate(drawn[:questions])}

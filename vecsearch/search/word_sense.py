@@ -124,7 +124,7 @@ class WordSenseRanker:
         about, ids = self._about, ranking.top.ids
         texts = [chunk.text for chunk in self._snapshot.load_chunk_texts(ids.tolist())]
         asked = scale_rows(about.rows + about.told_rows) if is_form_usual else about.rows
-        uses = CenteredUses.of(find_occurrences(about.encoder, about.word, texts), asked)
+        uses = CenteredUses.build(find_occurrences(about.encoder, about.word, texts), asked)
         similarity = ranking.similarities.look_up(ids, missing=0.0)
 
         def compute_scores(likeness: Numbers, nearest: Ids) -> Numbers:
@@ -156,7 +156,7 @@ class CenteredUses:
     asked: Matrix
 
     @classmethod
-    def of(cls, texts: Sequence[Sequence[Occurrence]], asked: Matrix) -> CenteredUses:
+    def build(cls, texts: Sequence[Sequence[Occurrence]], asked: Matrix) -> CenteredUses:
         """Center the uses in texts, and those asked about."""
         found = [(n, use) for n, uses in enumerate(texts) for use in uses]
         every = np.vstack([*(use.vector for _, use in found), asked])

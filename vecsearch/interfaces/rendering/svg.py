@@ -15,7 +15,7 @@ GRID: Final = "#d0d7de"
 PALETTE: Final = (  # of eight kinds that colour-blind people tell apart (Okabe and Ito, 2008), the light yellow darkened
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b5a900", "#000000",
 )  # fmt: skip
-_FONT: Final = "font-family:system-ui,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',sans-serif"
+_STYLE: Final = "max-width:100%;height:auto;font-family:system-ui,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',sans-serif"
 _CELL_WIDTH: Final = 0.62  # of a character, in font sizes: about the mean of a sans-serif face
 
 
@@ -24,7 +24,7 @@ def draw_document(width: float, height: float, title: str, parts: Iterable[str])
     inside, w, h = "\n".join(parts), round(width), round(height)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" '
-        f'role="img" style="{_FONT}">\n<title>{escape_text(title)}</title>\n'
+        f'role="img" style="{_STYLE}">\n<title>{escape_text(title)}</title>\n'
         f'<rect width="100%" height="100%" fill="#ffffff"/>\n{inside}\n</svg>\n'
     )
 
