@@ -75,6 +75,16 @@ def test_a_page_runs_nothing_and_loads_nothing(words: vecsearch.Collection) -> N
     assert len(titles) == 61
 
 
+def test_a_file_without_a_title_is_labelled_by_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a long way" / "to a file"
+    folder.mkdir(parents=True)
+    for name in ("bread.txt", "bats.txt", "banks.txt"):
+        (folder / name).write_text(f"{name} says nothing in its first line.\nAnd more below.\n" * 9, encoding="utf-8")
+    with vecsearch.open(tmp_path / "m.vec") as collection:
+        collection.index(folder)
+        assert {point.label for point in vecsearch.map_documents(collection).points} == {"bread.txt", "bats.txt", "banks.txt"}
+
+
 def test_no_label_covers_another(words: vecsearch.Collection) -> None:
     root = ElementTree.fromstring(draw_map(vecsearch.map_documents(words, label="$text")))
     labels = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,8 +41,8 @@ def map_documents(
     """Draw a map of a collection by t-SNE, of at most `limit` documents, up to 5,000: of more, the `seed` chooses a sample.
 
     A document stands where the mean of its chunks' vectors does. `label` is a metadata key, $id, $title or $text; by default the
-    title, else the beginning of a short text, else the id. `color` is a metadata key whose values get colours. `where` selects
-    documents.
+    title, else the beginning of a short text, else the file's name or the id. `color` is a metadata key whose values get
+    colours. `where` selects documents.
 
     Raises InputError for fewer than 3 documents with vectors and for a key that none has, CollectionNotFoundError,
     UnavailableError where scikit-learn is not installed.
@@ -92,7 +93,10 @@ def _choose_label(document: Document, key: str | None) -> str:
         return document.id if value is None else str(value)
     text = document.text.strip()
     is_short = 0 < len(text) <= _SHORT_TEXT and "\n" not in text
-    return document.title or (shorten_text(text, limit=_LABEL_TEXT) if is_short else document.id)
+    is_file = document.source is not None and document.source.endswith(document.id)  # of a long path the end tells
+    return document.title or (
+        shorten_text(text, limit=_LABEL_TEXT) if is_short else Path(document.id).name if is_file else document.id
+    )
 
 
 def _read_key(document: Document, key: str) -> Any:
