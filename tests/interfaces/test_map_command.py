@@ -85,6 +85,14 @@ def test_a_file_without_a_title_is_labelled_by_its_name(tmp_path: Path) -> None:
         assert {point.label for point in vecsearch.map_documents(collection).points} == {"bread.txt", "bats.txt", "banks.txt"}
 
 
+def test_an_empty_collection_has_no_map(tmp_path: Path) -> None:
+    with vecsearch.open(tmp_path / "m.vec") as collection:
+        collection.add(["gone"], ids=["gone"])
+        collection.delete("gone")
+        with pytest.raises(vecsearch.InputError, match="a map needs at least 3 documents with vectors, got 0"):
+            vecsearch.map_documents(collection)
+
+
 def test_no_label_covers_another(words: vecsearch.Collection) -> None:
     root = ElementTree.fromstring(draw_map(vecsearch.map_documents(words, label="$text")))
     labels = [

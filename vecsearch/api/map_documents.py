@@ -58,7 +58,7 @@ def map_documents(
     drawn = [document for document, _ in placed]
     for key in (label, color):
         _check_key(key, drawn)
-    vectors = np.array([center for _, center in placed], np.float32).reshape(len(placed), -1)
+    vectors = np.array([center for _, center in placed], np.float32).reshape(len(placed), -1 if placed else 1)
     places = projection.reduce_to_plane(vectors, seed)
     points = tuple(
         MapPoint(

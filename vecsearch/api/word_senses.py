@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from vecsearch.api import question_models
 from vecsearch.api.recommender import CollectionRecommender
-from vecsearch.core.checks import check_query
+from vecsearch.core.checks import check_query, shorten_repr
 from vecsearch.core.senses import SameSense, Sense, SenseGroup, WordSenses
 from vecsearch.core.types import AnyPath
 from vecsearch.encoders.base import TokenEncoder
@@ -49,7 +49,7 @@ class CollectionWords(CollectionRecommender):
                 typical = [used.ids[list(members[:_DEFINED_BY])] for members in used.members]
                 texts = [[chunk.text for chunk in snapshot.load_chunk_texts(ids.tolist())] for ids in typical]
                 groups = sense_groups.define_groups(groups, texts, sought, senses, encoder)
-            reason = f"no passage has the word {sought.written!r}" if not groups else None
+            reason = f"no passage has the word {shorten_repr(sought.written)}" if not groups else None
             if groups and not senses:
                 reason = _explain_undefined(sought.written, wordnet, snapshot.info.stemmer)
             return WordSenses(groups, word=sought.written, passages=used.passages, read=len(used.ids), reason=reason)
