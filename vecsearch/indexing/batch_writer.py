@@ -20,7 +20,7 @@ from vecsearch.core.encoder_fields import is_thread_safe, read_dimension
 from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
 from vecsearch.core.id_table import AnyIds
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
-from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, BATCH_SECONDS, BATCH_TEXT_CHUNKS
+from vecsearch.core.settings import BATCH_CHARACTERS, BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, BATCH_SECONDS, BATCH_TEXT_CHUNKS
 from vecsearch.core.types import JSON, CollectionSpec, Metadata, Precision, Split, VectorOrigin
 from vecsearch.documents.chunk_inputs import format_encoder_input, hash_content, hash_encoder_input
 from vecsearch.encoders.base import EncoderSpec, TextEncoder, describe_encoder
@@ -93,6 +93,7 @@ class _Batch:
     sources: dict[str, str | None] = field(default_factory=dict)  # of the documents in it, by id
     weights: dict[str, float] = field(default_factory=dict)  # how much of the run's total each document is
     chunks: int = 0
+    characters: int = 0  # of those that are to be encoded
     begun: float = field(default_factory=monotonic)
 
 
@@ -157,6 +158,7 @@ class BatchWriter:
     def add(self, chunked: ChunkedDocument, *, weight: float = 0.0) -> None:
         """Queue a document; commits when a batch is full."""
         self._batch.chunked.append(chunked)
+        self._batch.characters += len(chunked.document.text)
         self._queue(chunked.document.id, chunked.source, len(chunked.spans), weight)
 
     def add_encoded(self, new: NewDocument, *, weight: float = 0.0) -> None:
@@ -194,8 +196,8 @@ class BatchWriter:
     def _flush_if_due(self) -> None:
         batch = self._batch
         most = BATCH_PROVIDED_VECTORS if not batch.chunked else BATCH_TEXT_CHUNKS if self._vectors_follow else BATCH_CHUNKS
-        waited = self._vectors_follow and monotonic() - batch.begun > BATCH_SECONDS
-        if batch.chunks >= most or len(batch.files) >= most or waited:
+        is_late = monotonic() - batch.begun > BATCH_SECONDS if self._vectors_follow else batch.characters >= BATCH_CHARACTERS
+        if batch.chunks >= most or len(batch.files) >= most or is_late:
             self._commit_and_encode(more=True)
 
     def flush(self) -> None:
