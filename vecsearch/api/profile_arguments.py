@@ -26,8 +26,13 @@ def parse_half_life(half_life: Any, profile: Any) -> float | None:
 
 def check_profile_name(name: Any) -> str:
     """Return the name of a profile. Raises InputError."""
-    is_line = isinstance(name, str) and name.strip() and is_unicode(name) and name.splitlines() == [name]
-    if not is_line or len(name) > PROFILE_NAME_MAX:
+    if (
+        not isinstance(name, str)
+        or not name.strip()
+        or not is_unicode(name)
+        or len(name) > PROFILE_NAME_MAX
+        or (name.splitlines() != [name])
+    ):
         raise InputError(f"a profile's name is a line of 1 to {PROFILE_NAME_MAX:,} characters, got {shorten_repr(name)}")
     return name
 
