@@ -6,8 +6,12 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.encoder_fields import read_modalities
 from vecsearch.core.errors import UnavailableError, VecsearchWarning
 from vecsearch.core.lazy_property import lazy_property
 from vecsearch.encoders import model_files
@@ -90,6 +94,25 @@ class AutoEncoder:
     def encode_middle_tokens(self, texts: Sequence[str]) -> list[TokenRows]:
         """Encode the tokens of texts as documents, up to a middle layer, where the model runs on a graph that shows one."""
         return self._engine.encode_middle_tokens(texts)
+
+    @lazy_property
+    def modalities(self) -> frozenset[str]:
+        """Return what the model encodes into one space: "text", and for some "image" or "audio". Loads no model of text alone."""
+        return read_modalities(self._engine) if model_files.may_take_media(self._folder) else frozenset({"text"})
+
+    def encode_images(self, images: Sequence[Any]) -> Matrix:
+        """Return (len(images), dimension) float32 rows of length 1 of pictures of Pillow. Raises UnavailableError."""
+        return self._require_media("image").encode_images(images)
+
+    def encode_audio(self, sounds: Sequence[NDArray[np.float32]], *, sample_rate: int) -> Matrix:
+        """Return (len(sounds), dimension) float32 rows of length 1 of mono sounds. Raises UnavailableError."""
+        return self._require_media("audio").encode_audio(sounds, sample_rate=sample_rate)
+
+    def _require_media(self, modality: str) -> SentenceTransformersEncoder:
+        if modality not in self.modalities:
+            raise UnavailableError(model_files.explain_modality(self.name, self.modalities, modality))
+        engine: Any = self._gpu_encoder if _has_gpu() else self._engine
+        return cast("SentenceTransformersEncoder", engine)
 
     @lazy_property
     def _engine(self) -> _Engine:

@@ -23,6 +23,7 @@ _BUNDLED_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4
 _HASHED_SUFFIXES: Final = (".json", ".txt", ".model", ".safetensors", ".bin", ".py", ".jinja")
 _IGNORED_FILES: Final = frozenset({"model_card.json", "training_args.bin", "LICENSE.txt", "data_config.json", "tuning.json"})
 _IGNORED_PATTERNS: Final = ("onnx/*", "openvino/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.gguf")
+_MEDIA_FILES: Final = frozenset({"preprocessor_config.json", "processor_config.json"})
 
 
 class ComputePrecision(StrEnum):
@@ -77,6 +78,17 @@ def is_local(name: str) -> bool:
     if name == BUNDLED_MODEL:
         return importlib.util.find_spec(_BUNDLED_PACKAGE) is not None
     return Path(name).is_dir() or _find_cached_snapshot(name) is not None
+
+
+def may_take_media(folder: Path) -> bool:
+    """Return whether a model's files say how pictures or sound are prepared; the model itself says whether it takes any."""
+    return any(path.name in _MEDIA_FILES for path in folder.rglob("*processor_config.json"))
+
+
+def explain_modality(name: str, modalities: frozenset[str], wanted: str) -> str:
+    """Return why a model does not encode a picture or sound, and what to do."""
+    example = {"image": "CLIP", "audio": "CLAP"}.get(wanted, "CLIP")
+    return f"the model {name} encodes {' and '.join(sorted(modalities))}, no {wanted}; choose one such as {example}"
 
 
 def compute_fingerprint(folder: Path, compute_precision: ComputePrecision = ComputePrecision.FLOAT32) -> str:

@@ -140,9 +140,7 @@ class SentenceTransformersEncoder:
 
     def _require(self, modality: str) -> None:
         if modality not in self.modalities:
-            raise UnavailableError(
-                f"the model {self.name} encodes {' and '.join(sorted(self.modalities))}, no {modality}; choose one such as CLIP"
-            )
+            raise UnavailableError(model_files.explain_modality(self.name, self.modalities, modality))
 
     def _encode(self, encode: Any, texts: Sequence[str]) -> Matrix:
         # a text that is a path or an address would be read or fetched by a model that takes pictures or sound, too
