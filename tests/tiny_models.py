@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 _CHARACTERS: Final = [chr(code) for code in range(33, 127)]
-_SIZE: Final = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+_SIZE: Final[dict[str, Any]] = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 
 
 def build_clip(folder: Path) -> Path:
@@ -38,7 +38,14 @@ def build_siglip(folder: Path) -> Path:
     from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor
 
     vision = {**_SIZE, "image_size": 32, "patch_size": 16}
-    text = {**_SIZE, "vocab_size": 200, "max_position_embeddings": 64, "projection_size": 16, "pad_token_id": 1, "eos_token_id": 2}
+    text = {
+        **_SIZE,
+        "vocab_size": 200,
+        "max_position_embeddings": 64,
+        "projection_size": 16,
+        "pad_token_id": 1,
+        "eos_token_id": 2,
+    }
     _seed()
     SiglipModel(SiglipConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
     images = SiglipImageProcessor(size={"height": 32, "width": 32})
@@ -52,7 +59,7 @@ def build_clap(folder: Path) -> Path:
 
     text = {**_SIZE, "vocab_size": 200, "max_position_embeddings": 80, "projection_dim": 12, "pad_token_id": 1}
     audio: dict[str, Any] = {
-        "patch_embeds_hidden_size": 8, "hidden_size": 32, "depths": [1, 1], "num_attention_heads": [2, 2], "num_hidden_layers": 2,
+        "patch_embeds_hidden_size": 8, "hidden_size": 16, "depths": [1, 1], "num_attention_heads": [2, 2], "num_hidden_layers": 2,
         "window_size": 8, "spec_size": 256, "num_mel_bins": 64, "patch_size": 4, "projection_dim": 12, "num_classes": 4,
         "enable_fusion": False,
     }  # fmt: skip
@@ -66,7 +73,8 @@ def build_clap(folder: Path) -> Path:
 def build_embedding_gemma(folder: Path) -> Path:
     """Build an EmbeddingGemma: a Gemma 3 text model as a folder of sentence-transformers, with its prompts."""
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Dense, Normalize, Pooling, Transformer
+    from sentence_transformers.base.modules import Dense, Transformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
     from transformers import Gemma3TextConfig, Gemma3TextModel
 
     inner = folder.with_name(f"{folder.name}-transformer")
