@@ -235,8 +235,8 @@ def _load_model(folder: Path, name: str, device: str) -> SentenceTransformer:
 def _prepare_as_trained(model: SentenceTransformer) -> None:
     """Have texts and sound prepared as the model saw them in training, where the libraries would do otherwise.
 
-    SigLIP pools the last of its 64 places, padding or not: padded to the longest of a batch, its vectors would depend on that. Of a
-    CLAP that was saved by sentence-transformers the window of its texts, 77, would be the samples of sound that it hears, too.
+    SigLIP pools the last of its 64 places, padding or not: padded to the longest of a batch, its vectors would depend on that. Of
+    a CLAP that was saved by sentence-transformers the window of its texts, 77, would be the samples of sound that it hears, too.
     """
     first: Any = next(iter(model), None)
     kind = getattr(getattr(first, "config", None), "model_type", "")

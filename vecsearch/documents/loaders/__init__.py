@@ -85,7 +85,7 @@ def load(raw: RawFile, items: Iterable[LoaderItem] | None = None) -> Iterator[Lo
         anything |= isinstance(item, ParseWarning | MediaContent)
         anything |= isinstance(item, ParsedDocument) and bool(item.text.strip() or item.title)
         yield item
-    if not anything:
+    if not anything and raw.media.digests is None:
         raise EmptyFileError("no text in it" if raw.head else "the file is empty")
 
 
