@@ -12,7 +12,8 @@
 - scans: 20 pages of the sample documents in three fonts, in a PDF without text; clean, and then turned by up to two degrees, on
   grey paper with noise and specks. The share of the words that are read, and seconds a page in the parser's process.
 - speech: five minutes of clear English by one person, the longer announcements of Asterisk, which Debian has with their texts.
-  Words that are wrong, missing or too many, of all (WER), and how long it takes, as a share of the sound's length.
+  Words that are wrong, missing or too many, of all (WER), and how long it takes, as a share of the sound's length. Where
+  espeak-ng is installed, the same texts in its voice, apart.
 - pictures: the captioned pictures of Tux Paint, its 430 photographs and its drawings apart (cartoons, letters, coins, signs: the
   classifier has seen photographs alone); each caption is searched for among those of its kind. nDCG@10 of the picture itself (all
   those of the same caption), dense and hybrid, by all-MiniLM-L6-v2.
@@ -23,12 +24,13 @@ from __future__ import annotations
 import argparse
 import gzip
 import re
+import subprocess
 import wave
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import islice
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, which
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -137,7 +139,7 @@ class Announcement(NamedTuple):
 
 
 def measure_speech(folder: Path, seconds: float = _SPEECH_SECONDS) -> None:
-    """Print the word error rate of so many seconds of announcements, and how long they take."""
+    """Print the word error rate of so many seconds of announcements, and how long they take; of the same by espeak-ng, too."""
     chosen: list[Announcement] = []
     length = 0.0
     for announcement in _iterate_announcements(folder):
@@ -145,19 +147,35 @@ def measure_speech(folder: Path, seconds: float = _SPEECH_SECONDS) -> None:
         length += len(announcement.samples) / _RATE + _PAUSE_SECONDS
         if length > seconds:
             break
-    pause = np.zeros(int(_PAUSE_SECONDS * _RATE), np.int16)
+    _measure_recording("speech", chosen, _RATE)
+    if which("espeak-ng") is not None:
+        with TemporaryDirectory() as name:
+            spoken = [speak(announcement.text, Path(name) / "said.wav") for announcement in chosen]
+        _measure_recording("speech of espeak-ng", [each for each, _ in spoken], spoken[0][1])
+
+
+def speak(text: str, path: Path) -> tuple[Announcement, int]:
+    """Have espeak-ng say a text; return it with its samples a second."""
+    subprocess.run(["espeak-ng", "-v", "en-us", "-w", str(path), text], check=True, timeout=60)
+    with wave.open(str(path)) as file:
+        return Announcement(np.frombuffer(file.readframes(file.getnframes()), np.int16), text), file.getframerate()
+
+
+def _measure_recording(kind: str, chosen: Sequence[Announcement], rate: int) -> None:
+    pause = np.zeros(int(_PAUSE_SECONDS * rate), np.int16)
     samples = np.concatenate([part for announcement in chosen for part in (announcement.samples, pause)])
+    length = len(samples) / rate
     with TemporaryDirectory() as name:
         path = Path(name) / "speech.wav"
         with wave.open(str(path), "wb") as file:
-            file.setparams((1, 2, _RATE, 0, "NONE", ""))
+            file.setparams((1, 2, rate, 0, "NONE", ""))
             file.writeframes(samples.tobytes())
         started = perf_counter()
         document = parse_file(path)
         taken = perf_counter() - started
     expected = split_words(" ".join(announcement.text for announcement in chosen))
-    rate = count_word_errors(expected, split_words(document.text)) / len(expected)
-    print(f"speech: WER {rate:.4f} of {len(expected):,} words, {taken / length:.3f} of real time ({length:.0f} s)")
+    errors = count_word_errors(expected, split_words(document.text)) / len(expected)
+    print(f"{kind}: WER {errors:.4f} of {len(expected):,} words, {taken / length:.3f} of real time ({length:.0f} s)")
 
 
 def _iterate_announcements(folder: Path) -> Iterator[Announcement]:
