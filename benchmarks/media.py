@@ -150,11 +150,11 @@ def measure_speech(folder: Path, seconds: float = _SPEECH_SECONDS) -> None:
     _measure_recording("speech", chosen, _RATE)
     if which("espeak-ng") is not None:
         with TemporaryDirectory() as name:
-            spoken = [speak(announcement.text, Path(name) / "said.wav") for announcement in chosen]
+            spoken = [record_speech(announcement.text, Path(name) / "said.wav") for announcement in chosen]
         _measure_recording("speech of espeak-ng", [each for each, _ in spoken], spoken[0][1])
 
 
-def speak(text: str, path: Path) -> tuple[Announcement, int]:
+def record_speech(text: str, path: Path) -> tuple[Announcement, int]:
     """Have espeak-ng say a text; return it with its samples a second."""
     subprocess.run(["espeak-ng", "-v", "en-us", "-w", str(path), text], check=True, timeout=60)
     with wave.open(str(path)) as file:

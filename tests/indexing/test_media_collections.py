@@ -41,12 +41,12 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
     for number, name in enumerate(("heron", "crane", "sky")):
-        paint(number).save(folder / f"{name}.png")
+        draw_picture(number).save(folder / f"{name}.png")
     (folder / "notes.txt").write_text("A heron waits in shallow water. " * 12)
     return folder
 
 
-def paint(seed: int) -> Any:
+def draw_picture(seed: int) -> Any:
     """Paint a picture of four colours."""
     colours = np.random.default_rng(seed).integers(0, 256, (2, 2, 3), dtype=np.uint8)
     return Image.fromarray(colours).resize((48, 40), Image.Resampling.NEAREST)
@@ -69,7 +69,7 @@ def test_pictures_and_texts_stand_in_the_space_of_the_model(
 ) -> None:
     report = collection.index([photos])
     assert (report.added, report.failed, report.skipped, report.pending_vectors) == (4, (), (), 0)
-    rows = encoder.encode_images([paint(number) for number in range(3)])
+    rows = encoder.encode_images([draw_picture(number) for number in range(3)])
     keys = [f"photos/{name}.png" for name in ("heron", "crane", "sky")]
     for key, row in zip(keys, rows, strict=True):
         assert float(get_vector(collection, key) @ row) > 0.999
@@ -91,7 +91,7 @@ def test_pictures_are_asked_with_and_compared_by_themselves(
 ) -> None:
     collection.index([photos])
     asked = tmp_path / "asked.png"
-    paint(1).save(asked)
+    draw_picture(1).save(asked)
     for hits in (collection.search(file=asked), collection.similar(file=asked)):
         assert hits[0].id == "photos/crane.png" and hits[0].score == pytest.approx(1.0, abs=1e-3)
     own = collection.similar(file=photos / "crane.png")
@@ -123,7 +123,7 @@ def test_vectors_of_pictures_are_made_later_from_what_the_files_hold(
 ) -> None:
     assert collection.index([photos], vectors=False).pending_vectors > 3
     assert collection.search("sky", mode="lexical")[0].id == "photos/sky.png"
-    paint(9).save(photos / "heron.png")
+    draw_picture(9).save(photos / "heron.png")
     (photos / "crane.png").unlink()
     filled = collection.fill_vectors()
     reasons = {Path(failed.source).name: failed.error for failed in filled.failed}
@@ -131,7 +131,7 @@ def test_vectors_of_pictures_are_made_later_from_what_the_files_hold(
     assert "its file has changed since it was indexed: vecsearch index" in reasons["heron.png"]
     report = collection.index([photos])
     assert (report.updated, report.removed, report.pending_vectors, report.failed) == (1, 1, 0, ())
-    assert float(get_vector(collection, "photos/heron.png") @ encoder.encode_images([paint(9)])[0]) > 0.999
+    assert float(get_vector(collection, "photos/heron.png") @ encoder.encode_images([draw_picture(9)])[0]) > 0.999
 
 
 def test_a_picture_that_cannot_be_read_costs_itself_alone(collection: vecsearch.Collection, photos: Path) -> None:
@@ -147,19 +147,19 @@ def test_pictures_in_an_archive_and_pages_have_vectors_of_their_own(
     collection: vecsearch.Collection, tmp_path: Path, encoder: SentenceTransformersEncoder
 ) -> None:
     pages = io.BytesIO()
-    paint(5).save(pages, "TIFF", save_all=True, append_images=[paint(6)])
+    draw_picture(5).save(pages, "TIFF", save_all=True, append_images=[draw_picture(6)])
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for number in range(2):
             stream = io.BytesIO()
-            paint(number).save(stream, "PNG")
+            draw_picture(number).save(stream, "PNG")
             archive.writestr(f"in/{number}.png", stream.getvalue())
         archive.writestr("pages.tif", pages.getvalue())
     assert collection.index([tmp_path / "all.zip"]).added == 3
-    for number, row in enumerate(encoder.encode_images([paint(0), paint(1)])):
+    for number, row in enumerate(encoder.encode_images([draw_picture(0), draw_picture(1)])):
         assert float(get_vector(collection, f"all.zip!in/{number}.png") @ row) > 0.999
     (document,) = collection.get(["all.zip!pages.tif"], include_vectors=True)
     assert [chunk.location["page"] for chunk in document.chunks] == [1, 2] and document.vectors is not None
-    assert (np.einsum("ij,ij->i", document.vectors, encoder.encode_images([paint(5), paint(6)])) > 0.999).all()
+    assert (np.einsum("ij,ij->i", document.vectors, encoder.encode_images([draw_picture(5), draw_picture(6)])) > 0.999).all()
 
 
 def test_another_model_reads_the_pictures_again_and_one_of_text_is_refused(
@@ -172,7 +172,7 @@ def test_another_model_reads_the_pictures_again_and_one_of_text_is_refused(
     assert (get_vector(collection, "photos/sky.png") == before).all()
     other = SentenceTransformersEncoder(str(build_clip(tmp_path / "other", seed=27)))
     collection.reembed(model=other.name)
-    assert float(get_vector(collection, "photos/sky.png") @ other.encode_images([paint(2)])[0]) > 0.999
+    assert float(get_vector(collection, "photos/sky.png") @ other.encode_images([draw_picture(2)])[0]) > 0.999
     assert collection.index([photos]).unchanged == 4
 
 
@@ -183,7 +183,7 @@ def test_a_collection_of_texts_that_gets_such_a_model_takes_pictures_from_then_o
         collection.index([photos / "notes.txt", photos])
         collection.reembed(model=str(clip))
         collection.index()
-        assert float(get_vector(collection, "photos/sky.png") @ encoder.encode_images([paint(2)])[0]) > 0.999
+        assert float(get_vector(collection, "photos/sky.png") @ encoder.encode_images([draw_picture(2)])[0]) > 0.999
         assert collection.index().unchanged == 4
 
 
@@ -198,7 +198,7 @@ def test_a_damaged_vector_of_a_picture_is_made_again_from_its_file(
     assert json.loads(shell("status", "--json").out)["collections"][0]["pending_vectors"] == 3
     assert shell("index", "--vectors-only", "-c", "pictures").status == 0
     with vecsearch.open(tmp_path / ".vecsearch", collection="pictures") as collection:
-        assert float(get_vector(collection, "photos/sky.png") @ encoder.encode_images([paint(2)])[0]) > 0.999
+        assert float(get_vector(collection, "photos/sky.png") @ encoder.encode_images([draw_picture(2)])[0]) > 0.999
     assert shell("doctor").status == 0
 
 
@@ -237,7 +237,7 @@ def test_an_encoder_of_the_callers_own_takes_pictures_where_it_says_so(
 
     with vecsearch.open(tmp_path / "db", model=OwnEncoder()) as collection:
         collection.index([photos])
-        assert float(get_vector(collection, "photos/sky.png") @ encoder.encode_images([paint(2)])[0]) < -0.999
+        assert float(get_vector(collection, "photos/sky.png") @ encoder.encode_images([draw_picture(2)])[0]) < -0.999
 
 
 # -- sound

@@ -23,12 +23,12 @@ def read_document(path: Path, get_encoder: Callable[[], TextEncoder]) -> ParsedD
     Raises InputError, UnreadableFileError, UnavailableError.
     """
     from vecsearch.core.parsed import ParsedDocument
-    from vecsearch.documents.loaders import may_hold_media
+    from vecsearch.documents.loaders import can_hold_media
     from vecsearch.documents.loaders.raw_file import MediaWish
     from vecsearch.documents.parser_process import ParseRequest, ParserProcess
     from vecsearch.indexing.media_vectors import list_media_kinds
 
-    media = MediaWish(list_media_kinds(get_encoder())) if may_hold_media(path.suffix.lower()) else MediaWish()
+    media = MediaWish(list_media_kinds(get_encoder())) if can_hold_media(path.suffix.lower()) else MediaWish()
     request = ParseRequest(path.absolute(), path.name, media=media)
     with ParserProcess() as parser:
         (documents,) = (_read_documents(reading) for reading in parser.read([request]))

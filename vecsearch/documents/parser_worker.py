@@ -89,7 +89,7 @@ def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -
         read_as = None if rows is None else rows.options.to_dict()
         if read_as is not None:  # the same bytes, read otherwise, give other documents
             digest = _hash(digest, json.dumps(read_as))
-        if media.kinds and loaders.may_hold_media(suffix):
+        if media.kinds and loaders.can_hold_media(suffix):
             digest = _hash(digest, *sorted(media.kinds))
         if request["known"] is not None and _is_unchanged(request["known"], digest):
             return ["unchanged"]

@@ -97,8 +97,10 @@ class AutoEncoder:
 
     @lazy_property
     def modalities(self) -> frozenset[str]:
-        """Return what the model encodes into one space: "text", and for some "image" or "audio". Loads no model of text alone."""
-        return read_modalities(self._engine) if model_files.may_take_media(self._folder) else frozenset({"text"})
+        """Return what the model encodes into one space: "text", and for some "image" or "audio". Loads none of a known kind."""
+        if not model_files.can_take_media(self._folder):
+            return frozenset({"text"})
+        return model_files.read_known_modalities(self._folder) or read_modalities(self._engine)
 
     def encode_images(self, images: Sequence[Any]) -> Matrix:
         """Return (len(images), dimension) float32 rows of length 1 of pictures of Pillow. Raises UnavailableError."""

@@ -99,7 +99,7 @@ class MediaEncoder:
 
     def _read_contents(
         self, parser: ParserProcess, requests: Sequence[ParseRequest], by_source: Mapping[str, _Keys]
-    ) -> Iterator[_Found]:
+    ) -> Iterator[_FileContent]:
         """Yield what each file holds of the places that are wanted of it, and in its end why there is nothing of others."""
         for result in parser.read(requests):
             waiting = dict(by_source[result.request.name])
@@ -108,13 +108,13 @@ class MediaEncoder:
                 for content in _read_media(result):
                     numbers = waiting.pop((content.document_id, str(content.location["digest"])), None)
                     if numbers is not None:
-                        yield _Found(numbers, get_media_kind(content.location), content)
+                        yield _FileContent(numbers, get_media_kind(content.location), content)
             except UnreadableFileError as error:
                 reason = str(error)
             for numbers in waiting.values():
-                yield _Found(numbers, None, VectorFailure(reason or _GONE))
+                yield _FileContent(numbers, None, VectorFailure(reason or _GONE))
 
-    def _encode_batch(self, batch: Sequence[_Found]) -> Iterator[MediaVector]:
+    def _encode_batch(self, batch: Sequence[_FileContent]) -> Iterator[MediaVector]:
         for kind in (*MediaKind, None):
             found = [each for each in batch if each.kind is kind]
             rows = [each.content for each in found] if kind is None else self._encode_kind(kind, [each.content for each in found])
@@ -130,7 +130,7 @@ class MediaEncoder:
         return encode_contents(self._encoder, list(map(_make_sound, contents)), encode)
 
 
-class _Found(NamedTuple):
+class _FileContent(NamedTuple):
     """What a file holds of a place, or why it holds nothing (kind None), and the numbers of the places that are the same."""
 
     numbers: Sequence[int]

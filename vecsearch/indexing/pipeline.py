@@ -23,7 +23,7 @@ from vecsearch.core.source_paths import parse_path, to_shown_path, to_stored_pat
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import CollectionSpec, Split
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
-from vecsearch.documents.loaders import may_hold_media
+from vecsearch.documents.loaders import can_hold_media
 from vecsearch.documents.loaders.raw_file import MediaWish
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.encoders.base import TextEncoder
@@ -205,7 +205,7 @@ class IndexPipeline:
         return ParseRequest(
             file.path, name, file.size, known_digest=known.digest if known is not None and same else None,
             rows=choose_row_options(own.rows, file), explicit=file.explicit,
-            media=self._get_media() if may_hold_media(file.path.suffix.lower()) else MediaWish(),
+            media=self._get_media() if can_hold_media(file.path.suffix.lower()) else MediaWish(),
         )  # fmt: skip
 
     def _begin_file(self, file: FoundFile, result: ParseResult, known: StoredSource | None) -> ReadFile:

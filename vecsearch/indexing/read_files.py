@@ -17,7 +17,7 @@ from vecsearch.core.parsed import LoaderItem, ParsedDocument
 from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import GROUP_CHARACTERS, GROUP_SECONDS, READ_DOCUMENTS
 from vecsearch.core.types import Split
-from vecsearch.documents.loaders import may_hold_media
+from vecsearch.documents.loaders import can_hold_media
 from vecsearch.documents.loaders.raw_file import MediaWish
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.documents.validation import validate_document
@@ -168,7 +168,7 @@ def has_documents(
     get_rows: Callable[[FoundFile], RowOptions | None] = lambda _: None, *, model: str | None = None,
 ) -> bool:  # fmt: skip
     """Return whether one of the files, read now, has anything to index by a model; `get_rows` returns how its rows are read."""
-    takes_media = model is not None and any(may_hold_media(file.path.suffix.lower()) for file in files)
+    takes_media = model is not None and any(can_hold_media(file.path.suffix.lower()) for file in files)
     media = MediaWish(list_media_kinds(registry.load(model))) if takes_media else MediaWish()
     requests = (
         ParseRequest(

@@ -89,7 +89,7 @@ def load(raw: RawFile, items: Iterable[LoaderItem] | None = None) -> Iterator[Lo
         raise EmptyFileError("no text in it" if raw.head else "the file is empty")
 
 
-def may_hold_media(suffix: str) -> bool:
+def can_hold_media(suffix: str) -> bool:
     """Return whether a file of this name ending is a picture or sound, or an archive of some."""
     return LOADERS.get(suffix, "").startswith(_MEDIA_LOADERS)
 

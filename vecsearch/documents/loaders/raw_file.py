@@ -120,7 +120,7 @@ class RawFile:
         return total.hexdigest()
 
     @property
-    def wanted_media(self) -> Sequence[str] | None:
+    def media_digests(self) -> Sequence[str] | None:
         """Return the digests of the media whose content is to be given in the place of its document; None: its document is."""
         return None if self.media.digests is None else self.media.digests.get(self.name, ())
 

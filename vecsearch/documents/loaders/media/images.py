@@ -63,7 +63,7 @@ def load_image(raw: RawFile) -> Iterator[LoaderItem]:
 
     Raises BinaryFileError where nothing is installed that reads it, EmptyFileError where what is installed finds nothing.
     """
-    if raw.wanted_media is not None:
+    if raw.media_digests is not None:
         yield from _load_contents(raw)
         return
     is_encoded = MediaKind.IMAGE in raw.media.kinds
@@ -113,7 +113,7 @@ def _load_contents(raw: RawFile) -> Iterator[LoaderItem]:
     with _open_image(raw) as image:
         for number, place in enumerate(_iterate_pages(raw, image)):
             location = make_media_location(MediaKind.IMAGE, raw.sha256, number, place)
-            if location["digest"] in (raw.wanted_media or ()):
+            if location["digest"] in (raw.media_digests or ()):
                 raw.extend_time(MEDIA_SECONDS)
                 picture, _ = _open_upright(image)
                 factor = min(1.0, sqrt(MEDIA_PIXELS_MAX / (picture.width * picture.height)))

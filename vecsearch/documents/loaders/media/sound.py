@@ -48,7 +48,7 @@ def load_sound(raw: RawFile) -> Iterator[LoaderItem]:
 
     Raises BinaryFileError where nothing is installed that hears it, EmptyFileError where nothing is heard.
     """
-    if raw.wanted_media is not None:
+    if raw.media_digests is not None:
         yield from _load_contents(raw)
         return
     is_encoded = MediaKind.AUDIO in raw.media.kinds
@@ -103,7 +103,7 @@ def _load_contents(raw: RawFile) -> Iterator[LoaderItem]:
         for number, piece in enumerate(_split_pieces(_decode(container, MEDIA_SAMPLE_RATE))):
             raw.extend_time(MEDIA_SECONDS)
             location = make_media_location(MediaKind.AUDIO, raw.sha256, number)
-            if location["digest"] in (raw.wanted_media or ()):
+            if location["digest"] in (raw.media_digests or ()):
                 samples = np.rint(piece * 32768).astype("<i2")
                 yield MediaContent(raw.name, location, samples.tobytes(), samples.shape)
 

@@ -141,7 +141,7 @@ class _RepairRun:
         unencoded = repair_steps.list_unencoded_chunks(self._database, state)
         media = [chunk.row for chunk in unencoded if get_media_kind(chunk.location) is not None]
         if media:
-            repair_steps.await_vectors(self._database, state, media)
+            repair_steps.mark_pending(self._database, state, media)
         for batch in batched((chunk for chunk in unencoded if get_media_kind(chunk.location) is None), BATCH_CHUNKS):
             texts = [_build_encoder_input(encoder, chunk) for chunk in batch]
             parts = [encode_documents(encoder, part) for part in batched(texts, ENCODER_BATCH_SIZE)]

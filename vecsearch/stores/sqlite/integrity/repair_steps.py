@@ -215,7 +215,7 @@ def list_unencoded_chunks(database: DatabaseFolder, state: CollectionState) -> l
     return unencoded
 
 
-def await_vectors(database: DatabaseFolder, state: CollectionState, rows: Sequence[int]) -> None:
+def mark_pending(database: DatabaseFolder, state: CollectionState, rows: Sequence[int]) -> None:
     """Have the vectors of chunks made by whoever makes those that wait: they follow from files, which a repair does not read."""
     with database.begin_write() as connection:
         for ids in batched(rows, READ_ROWS):
