@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsearch.core.encoder_fields import read_modalities
+from vecsearch.core.encoder_fields import is_thread_safe, read_modalities
 from vecsearch.core.errors import UnavailableError, VecsearchWarning
 from vecsearch.core.lazy_property import lazy_property
 from vecsearch.encoders import model_files
@@ -64,6 +64,11 @@ class AutoEncoder:
     def max_tokens(self) -> int:
         """Return the window without special tokens and the document prompt."""
         return self._engine.max_tokens
+
+    @property
+    def is_thread_safe(self) -> bool:
+        """Return whether several threads may use it at the same time."""
+        return is_thread_safe(self._engine)
 
     @property
     def pools_by_mean(self) -> bool:
