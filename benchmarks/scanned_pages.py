@@ -29,15 +29,19 @@ def wrap_text(text: str, font: str) -> list[str]:
 
 def draw_page(lines: Sequence[str], font: str, *, dpi: int = 200) -> Gray:
     """Return a page with these lines, drawn with one of the fonts that every PDF reader has."""
+    document = pypdfium2.PdfDocument(build_text_page(lines, font))
+    gray = np.array(document[0].render(scale=dpi / 72, grayscale=True).to_numpy(), np.uint8)
+    document.close()
+    return gray.reshape(gray.shape[:2])
+
+
+def build_text_page(lines: Sequence[str], font: str) -> bytes:
+    """Return a PDF of one page with these lines as text."""
     shown = (line.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)") for line in lines)
     operators = f"BT /F1 {_SIZE} Tf {_LINE} TL {_MARGIN} {_HEIGHT - _MARGIN} Td " + " ".join(f"({line}) Tj T*" for line in shown)
     page = f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {_WIDTH} {_HEIGHT}]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>"
     face = f"<</Type/Font/Subtype/Type1/BaseFont/{font}>>"
-    data = _build_pdf([page.encode(), _build_stream((operators + " ET").encode()), face.encode()], pages=[3])
-    document = pypdfium2.PdfDocument(data)
-    gray = np.array(document[0].render(scale=dpi / 72, grayscale=True).to_numpy(), np.uint8)
-    document.close()
-    return gray.reshape(gray.shape[:2])
+    return _build_pdf([page.encode(), _build_stream((operators + " ET").encode()), face.encode()], pages=[3])
 
 
 def scan_page(page: Gray, generator: np.random.Generator, *, noise: float = 0.0, degrees: float = 0.0) -> Gray:

@@ -15,7 +15,7 @@ import pytest
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.files import SkippedFile
-from vecsearch.core.parsed import Media, ParsedDocument, ParseWarning, Section
+from vecsearch.core.parsed import MediaContent, MediaKind, ParsedDocument, ParseWarning, Section, make_media_location
 from vecsearch.core.settings import PARSE_SECONDS
 from vecsearch.documents import wire_format
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
@@ -258,11 +258,8 @@ def test_an_error_among_the_requests_is_raised_where_the_readings_are_wanted(tmp
         ParsedDocument(
             "a", "täxt \ud800", "T", {"n": 1.5, "tags": ["x"]}, (Section(0, {"page": 1}, "c", True, 2), Section(3, {}))
         ),
-        ParsedDocument(
-            "m",
-            "text",
-            media=(Media("image/png", data=b"\x89PNG\0", location={"page": 2}), Media("audio/wav", reference="/a/b.wav")),
-        ),
+        ParsedDocument("m", "", "t", media=(make_media_location(MediaKind.IMAGE, "0" * 64, 1, {"page": 2}),)),
+        MediaContent("m", {"media": "image", "digest": "0"}, b"\x89\0\xff", (1, 1, 3)),
         ParseWarning("line 3: no"),
         SkippedFile("a/b", "why"),
     ],
@@ -290,9 +287,3 @@ def test_frames_that_come_together_or_in_pieces_are_read_one_by_one():
         writer.join()
         with pytest.raises(TimeoutError):
             frames.receive(0.01)
-
-
-@pytest.mark.parametrize("content", [{}, {"data": b"x", "reference": "/a"}])
-def test_media_are_held_or_named(content):
-    with pytest.raises(ValueError, match="needs data or a reference, one of the two"):
-        Media("image/png", **content)

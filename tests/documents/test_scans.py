@@ -170,13 +170,13 @@ def test_pages_of_a_picture_a_turned_one_and_a_transparent_one_are_read(pictures
     exif = pictures.Exif()
     exif[0x0112] = 6  # to be turned by a quarter to the right
     pages[0].rotate(90, expand=True).save(turned, "JPEG", exif=exif, quality=95)
-    assert load_document(turned.getvalue(), ".jpg").text == "The heron waits."
+    assert load_document(turned.getvalue(), ".jpg").text.partition("\n")[0] == "The heron waits."
 
     clear = pictures.new("RGBA", pages[0].size, (0, 0, 0, 0))
     clear.paste((0, 0, 0, 255), mask=pages[0].point(lambda value: 255 - value))
     stream = io.BytesIO()
     clear.save(stream, "PNG")
-    assert load_document(stream.getvalue(), ".png").text == "The heron waits."
+    assert load_document(stream.getvalue(), ".png").text.partition("\n")[0] == "The heron waits."
 
 
 @pytest.mark.usefixtures("reads_pages")

@@ -94,7 +94,7 @@ def test_a_long_recording_is_heard_in_parts_that_may_take_longer_together(
     recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with sound._open_sound(RawFile("f", ".mp3", path=recording)) as container:
-        samples = np.concatenate(list(sound._decode(container)))
+        samples = np.concatenate(list(sound._decode(container, SAMPLE_RATE)))
     monkeypatch.setattr(sound, "SOUND_BLOCK_SECONDS", 24)
     monkeypatch.setattr(sound, "_PAUSE_SECONDS", 8)
     allowed: list[float] = []

@@ -219,7 +219,7 @@ def test_who_holds_the_write_lock_does_not_wait_for_one_who_waits_for_it(folder:
     with open_collection(folder, FakeEncoder()) as collection, open_collection(folder, FakeEncoder()) as other:
         collection.index([folder], vectors=False)
         store = collection._store
-        filler = VectorFiller(CollectionTarget(store, "default"), get_encoder=FakeEncoder)
+        filler = VectorFiller(CollectionTarget(store, "default"), get_encoder=FakeEncoder, source_root=store.source_root)
         with other._store.claim_filling("default") as claimed, store.open_writer("default"):
             assert claimed
             assert filler.run(holds_lock=True).pending_vectors == 0

@@ -535,7 +535,7 @@ class MemorySnapshot:
         return [
             PendingChunk(
                 chunk.id, chunk.document.id, chunk.document.digest, chunk.ordinal, chunk.text.title, chunk.text.context,
-                chunk.text.text,
+                chunk.text.text, chunk.document.source, chunk.document.spans[chunk.ordinal].location,
             )
             for chunk in waiting[:limit]
         ]  # fmt: skip

@@ -75,7 +75,7 @@ class CollectionRecommender(CollectionSearcher):
             load = self._bind_encoder(info)
             texts = [example for example in examples if not isinstance(example, str)]
             wish = build_result_options(options, info, load, self._open_snapshot, tokens=False, highlight=highlight)
-            return {text.text: embed_document(text, load(), info) for text in texts}, wish
+            return {text.text: embed_document(text, load(), info, None) for text in texts}, wish
 
         def answer(snapshot: Snapshot, prepared: tuple[dict[str, Vector], ResultOptions]) -> Hits:
             texts, wish = prepared

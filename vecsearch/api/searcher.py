@@ -137,7 +137,7 @@ class CollectionSearcher(CollectionReader):
         if (query is None) == (file is None):
             raise UsageError("search takes a query or a file: one of them")
         if file is not None:
-            query, picture = file_questions.read_question(Path(file))
+            query, picture = file_questions.read_question(Path(file), self._load_encoder)
             vector = self.embed([picture])[0] if picture and vector is None and chosen_mode is not Mode.LEXICAL else vector
         options = arguments.parse_search_options(
             limit=limit, offset=offset, where=where, min_similarity=min_similarity, group_by=group_by, dedupe=dedupe, mmr=mmr,
@@ -225,11 +225,15 @@ class CollectionSearcher(CollectionReader):
         if about is not None and text is None:
             raise UsageError("about says what a word means: give the word as text")
         if id is None:
-            document = file_questions.read_document(Path(file)) if file is not None else arguments.make_text_document(text)
+            document = (
+                arguments.make_text_document(text)
+                if file is None
+                else file_questions.read_document(Path(file), self._load_encoder)
+            )
 
         def prepare(info: CollectionInfo) -> tuple[Vector | None, ResultOptions]:
             load = self._bind_encoder(info)
-            vector = None if document is None else embed_document(document, load(), info)
+            vector = None if document is None else embed_document(document, load(), info, None if file is None else Path(file))
             if about is not None and text is not None:
                 vector = question_models.embed_meant_word(text, about, wordnet, stemmer=info.stemmer, encoder=load())
             return vector, build_result_options(options, info, load, self._open_snapshot, highlight=highlight)
@@ -344,10 +348,13 @@ def build_result_options(
     )  # fmt: skip
 
 
-def embed_document(document: ParsedDocument, encoder: TextEncoder, info: CollectionInfo) -> Vector:
+def embed_document(document: ParsedDocument, encoder: TextEncoder, info: CollectionInfo, path: Path | None) -> Vector:
+    """Return the mean of a document's vectors; of the file at `path` with media, of theirs alone."""
     from vecsearch.documents.chunk_inputs import chunk_document
 
     arguments.check_dimension(encoder, info.encoder.dimension)
+    if document.media and path is not None:
+        return engine.compute_centroid(np.stack(file_questions.embed_media(document, path, encoder)))
     texts = chunk_document(document, Split.TOKENS, encoder)[1]
     return engine.compute_centroid(encode_documents(encoder, texts))
 

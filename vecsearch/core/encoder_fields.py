@@ -35,6 +35,16 @@ def read_max_tokens(encoder: Any) -> int:
     return check_whole_number(_read(encoder, "max_tokens"), _describe_field(encoder, "max_tokens"), minimum=1)
 
 
+def read_modalities(encoder: Any) -> frozenset[str]:
+    """Return what it encodes into its one space; "text" alone where it says nothing."""
+    value = getattr(encoder, "modalities", {"text"})
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value) or "text" not in value:
+        raise InputError(
+            f"{_describe_field(encoder, 'modalities')} must be a set of names, 'text' among them, got {shorten_repr(value)}"
+        )
+    return frozenset(value)
+
+
 def read_token_spans(encoder: Any, text: str) -> list[tuple[int, int]]:
     """Return the half-open range of each token of a text."""
     spans = encoder.token_spans(text)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from enum import StrEnum
+from typing import Final, TypeAlias
 
 from vecsearch.core.files import SkippedFile
 from vecsearch.core.types import JSON, Location, Metadata
+
+_DIGEST_LENGTH: Final = 16  # hexadecimal digits that tell a picture from all others of a collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +19,9 @@ class Section:
 
     `location` has the keys that fit: page, slide, cell, message (numbers from 1), sheet, member (names), heading (the path of
     headings, outermost first), time ([from, to] as HH:MM:SS.mmm), box ([left, top, right, bottom] of what was read, in pixels of
-    a picture, or in 1/72 inch of a page), lines, rows (the number of the section's first line or row; each line break in the text
-    begins the next). `context` is what a reader sees above it: headings, a table's header row, a code block's scope; it is
-    encoded and indexed with every chunk that begins here, and is no part of the text.
+    a picture, or in 1/72 inch of a page), media and digest (see `make_media_location`), lines, rows (the number of the section's
+    first line or row; each line break in the text begins the next). `context` is what a reader sees above it: headings, a table's
+    header row, a code block's scope; it is encoded and indexed with every chunk that begins here, and is no part of the text.
     `hard_boundary`: no chunk runs across its start (pages, slides, sheets). `split_priority`: how good a place its start is
     to cut at, 1 the best, None no better than the text says.
     """
@@ -29,22 +33,24 @@ class Section:
     split_priority: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
-    """A picture, sound or film of a document, for an encoder of its kind.
+class MediaKind(StrEnum):
+    """What an encoder may take beside text, as the modalities of models are called."""
 
-    `mime_type` says which kind. The content is `data`, or lies in the file `reference` (an absolute path), one of the two.
-    `location` has the keys of a Section's.
+    IMAGE = "image"
+    AUDIO = "audio"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaContent:
+    """A picture or a stretch of sound of the document with this id, read to be encoded; its `location` has the same digest there.
+
+    `data` are the bytes of an array of `shape`: (height, width, 3) uint8 of a picture, (samples,) little-endian int16 of sound.
     """
 
-    mime_type: str
-    data: bytes | None = None
-    reference: str | None = None
-    location: Location = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if (self.data is None) == (self.reference is None):
-            raise ValueError(f"media of type {self.mime_type!r} needs data or a reference, one of the two")
+    document_id: str
+    location: Location
+    data: bytes
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +66,10 @@ class Portion:
 class ParsedDocument:
     """A document as its source gives it, before chunking and encoding. Needs text, a title, or a vector that comes with it.
 
-    `sections` ascend by `start`, the first at 0; none where there is nothing to say. No encoder takes `media` yet, and nothing of
-    them is stored. A long text comes in portions, one after the other, that have id, title and metadata in common: `text`,
-    `sections` and `media` are then the `portion`'s, and places in them count from its beginning.
+    `sections` ascend by `start`, the first at 0; none where there is nothing to say. `media` are the places of pictures and sound
+    that are encoded themselves, see `make_media_location`: each is a chunk without text after those of the text. A long text
+    comes in portions, one after the other, that have id, title and metadata in common: `text` and `sections` are then the
+    `portion`'s, and places in them count from its beginning.
     `payload` is a JSON value of the caller's that is kept and not searched.
     """
 
@@ -71,7 +78,7 @@ class ParsedDocument:
     title: str | None = None
     metadata: Metadata = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
-    media: tuple[Media, ...] = ()
+    media: tuple[Location, ...] = ()
     portion: Portion | None = None
     payload: JSON = None
 
@@ -93,4 +100,19 @@ class ChunkSpan:
     context: str = ""
 
 
-LoaderItem: TypeAlias = ParsedDocument | ParseWarning | SkippedFile  # what a loader gives, one after the other
+LoaderItem: TypeAlias = ParsedDocument | MediaContent | ParseWarning | SkippedFile  # what a loader gives, one after the other
+
+
+def make_media_location(kind: MediaKind, content: str, number: int, place: Location | None = None) -> Location:
+    """Return the place of a picture or a stretch of sound: `media` says its kind, `digest` which it is.
+
+    `content` is the sha256 of its file, `number` tells it from others there; `place` has its page or time.
+    """
+    digest = hashlib.sha256(f"{content}\0{number}".encode()).hexdigest()[:_DIGEST_LENGTH]
+    return {"media": kind.value, "digest": digest, **(place or {})}
+
+
+def get_media_kind(location: Location) -> MediaKind | None:
+    """Return what the chunk at a place is encoded as; None for a text."""
+    kind = location.get("media")
+    return MediaKind(kind) if kind in tuple(MediaKind) else None

@@ -136,6 +136,11 @@ SPEECH_LOG_PROBABILITY_MIN: Final = -1.0
 SPEECH_COMPRESSION_MAX: Final = 4.0  # of half a minute's text, which repeats itself then; menus read aloud come to 2.7
 PICTURE_LABELS: Final = 10  # the likeliest labels of a picture, of which its text and its vector are made
 PICTURE_WORDS_MAX: Final = 20  # words in a picture that is still described; more are a page
+MEDIA_PIXELS_MAX: Final = 1_000_000  # of a picture that an encoder looks at: they make it a tenth of that themselves
+MEDIA_SECONDS: Final = 2.0  # of computing that a file may take longer for each picture or stretch of sound that is encoded
+MEDIA_SAMPLE_RATE: Final = 48_000  # of sound that is encoded: what CLAP hears
+SOUND_PIECE_SECONDS: Final = 10  # of sound that is encoded together: models of sound hear no more at once
+SOUND_PIECE_SECONDS_MIN: Final = 1  # a shorter rest at the end is left out
 LOW_CONFIDENCE: Final = 60.0  # of 100: what was read with less is shown with it
 
 # -- the index file

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from vecsearch.core.encoder_fields import read_max_tokens, read_token_count, read_token_spans
 from vecsearch.core.errors import VecsearchWarning
-from vecsearch.core.parsed import ChunkSpan, ParsedDocument, Section
+from vecsearch.core.parsed import ChunkSpan, ParsedDocument, Section, get_media_kind
 from vecsearch.core.settings import BLOCK_CHARACTERS, CONTEXT_SHARE_MAX, TITLE_SHARE_MAX
 from vecsearch.core.types import Split
 from vecsearch.documents import chunking
@@ -36,7 +36,7 @@ class TokenWindow(Protocol):
 
 
 class ChunkInputs(NamedTuple):
-    """A document's chunks, and the text to encode for each."""
+    """A document's chunks, and the text to encode for each, empty for one that is a picture or sound."""
 
     spans: tuple[ChunkSpan, ...]
     texts: tuple[str, ...]
@@ -61,10 +61,15 @@ def chunk_document(document: ParsedDocument, split: Split, window: TokenWindow) 
         cost=lambda context: costs.get(context, 0),
         count_tokens=count_tokens if hasattr(window, "count_tokens") else None,
     )
-    if not spans:  # a title alone
+    if not spans and not document.media:  # a title alone
         return ChunkInputs((ChunkSpan(0, 0),), (title,))
+    end = len(document.text)
     return ChunkInputs(
-        tuple(spans), tuple(format_encoder_input(title, span.context, document.text[span.start : span.end]) for span in spans)
+        (*spans, *(ChunkSpan(end, end, place) for place in document.media)),
+        (
+            *(format_encoder_input(title, span.context, document.text[span.start : span.end]) for span in spans),
+            *("" for _ in document.media),
+        ),
     )
 
 
@@ -76,6 +81,10 @@ def refit_chunks(document: ParsedDocument, spans: Sequence[ChunkSpan], window: T
     fitting_spans: list[ChunkSpan] = []
     texts: list[str] = []
     for span in spans:
+        if get_media_kind(span.location) is not None:
+            fitting_spans.append(span)
+            texts.append("")
+            continue
         context, chunk_text = contexts[span.context], document.text[span.start : span.end]
         encoder_input = format_encoder_input(title, context, chunk_text)
         fits = len(chunk_text) <= BLOCK_CHARACTERS and count_tokens(encoder_input) <= budget
@@ -109,6 +118,7 @@ def hash_content(document: ParsedDocument, split: Split) -> str:
     for section in document.sections:
         fields = [section.start, section.location, section.context, section.hard_boundary, section.split_priority]
         content.append(json.dumps(fields))
+    content += [json.dumps(place) for place in document.media]
     return hashlib.sha256("\0".join(content).encode()).hexdigest()
 
 

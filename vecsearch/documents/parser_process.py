@@ -13,7 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +35,7 @@ from vecsearch.core.settings import (
 )
 from vecsearch.core.stop_signal import NO_STOP, StopSignal
 from vecsearch.documents import parser_worker, wire_format
+from vecsearch.documents.loaders.raw_file import MediaWish
 
 _MAIN: Final = "import sys; sys.path[:] = {path!r}; from vecsearch.documents.parser_worker import main; main()"
 _ASK_S: Final = 0.1  # how often, while nothing comes, whether to stop is asked
@@ -45,7 +46,7 @@ Frame: TypeAlias = dict[str, Any]
 class ParseRequest:
     """A file to read. `name` is what its document's id will be, or what the ids of its rows begin with; `known_digest` the digest
     of what needs no reading. With `rows` its rows are documents; `explicit`: the user named the file itself; `is_stream`: its
-    name says nothing, it is told by how it begins."""
+    name says nothing, it is told by how it begins. `media` says what is encoded itself."""
 
     path: Path
     name: str
@@ -54,6 +55,7 @@ class ParseRequest:
     rows: RowOptions | None = None
     explicit: bool = True
     is_stream: bool = False
+    media: MediaWish = field(default_factory=MediaWish)
 
 
 class ParseResult:
@@ -169,6 +171,7 @@ class ParserProcess:
                 "path": str(request.path), "name": request.name, "known": request.known_digest,
                 "seconds": self._compute_seconds(request), "explicit": request.explicit, "stream": request.is_stream,
                 "rows": None if request.rows is None else request.rows.to_dict(),
+                "media": sorted(request.media.kinds), "digests": request.media.digests,
             })  # fmt: skip
             self._waiting.append((request, data))
             size += len(data)

@@ -11,11 +11,12 @@ import os
 import resource
 import signal
 import warnings
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.parsed import LoaderItem, ParsedDocument
+from vecsearch.core.parsed import LoaderItem, MediaContent, MediaKind, ParsedDocument
 from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import (
     FRAME_CHARACTERS,
@@ -26,7 +27,8 @@ from vecsearch.core.settings import (
 )
 from vecsearch.documents import loaders, wire_format
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
-from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.loaders.media import READERS, is_reader_missing
+from vecsearch.documents.loaders.raw_file import MediaWish, RawFile
 
 if TYPE_CHECKING:
     from vecsearch.documents.rows.row_documents import OpenRows
@@ -81,12 +83,15 @@ def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         suffix = ".jsonl" if request["stream"] else path.suffix.lower()
-        raw = RawFile(request["name"], suffix, path=path, passwords=passwords, extend_time=frames.extend_time)
+        media = MediaWish(frozenset(map(MediaKind, request["media"])), request["digests"])
+        raw = RawFile(request["name"], suffix, path=path, passwords=passwords, extend_time=frames.extend_time, media=media)
         rows = _open_rows(raw, request)
         read_as = None if rows is None else rows.options.to_dict()
         if read_as is not None:  # the same bytes, read otherwise, give other documents
-            digest = hashlib.sha256(f"{digest}\0{json.dumps(read_as)}".encode()).hexdigest()
-        if digest == request["known"]:
+            digest = _hash(digest, json.dumps(read_as))
+        if media.kinds and loaders.can_hold_media(suffix):
+            digest = _hash(digest, *sorted(media.kinds))
+        if request["known"] is not None and _is_unchanged(request["known"], digest):
             return ["unchanged"]
         most = max(PARSE_OUTPUT_CHARACTERS, path.stat().st_size * PARSE_OUTPUT_RATIO)
         for item in loaders.load(raw, None if rows is None else rows.read_items()):
@@ -94,7 +99,7 @@ def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -
             if most < 0:
                 raise UnreadableFileError("gives far more text than its size allows: a bomb?")
             frames.add(item)
-        return ["end", digest, read_as]
+        return ["end", _hash(digest, *sorted(raw.lacks)) if raw.lacks else digest, read_as]
     except UnreadableFileError as error:
         kind = next(name for name, error_class in ERROR_KINDS.items() if isinstance(error, error_class))
         return ["failed", kind, str(error)]
@@ -104,6 +109,17 @@ def _read(request: dict[str, Any], passwords: list[str], frames: _FrameWriter) -
         raise
     except Exception as error:  # a library's own: any file can be damaged in a new way
         return ["failed", "unreadable", f"damaged: {_format_error(error)}"]
+
+
+def _hash(digest: str, *facts: str) -> str:
+    """Return a digest that says, beside the bytes, how they were read: the same bytes, read otherwise, give other documents."""
+    return hashlib.sha256("\0".join((digest, *facts)).encode()).hexdigest()
+
+
+def _is_unchanged(known: str, digest: str) -> bool:
+    """Return whether a file is as it was read before: the readers that it lacked, if any, are not here now either."""
+    lacked = (some for count in range(len(READERS) + 1) for some in combinations(sorted(READERS), count))
+    return any(known == (_hash(digest, *some) if some else digest) and all(map(is_reader_missing, some)) for some in lacked)
 
 
 def _open_rows(raw: RawFile, request: dict[str, Any]) -> OpenRows | None:
@@ -146,7 +162,7 @@ class _FrameWriter:
 
     def add(self, item: LoaderItem) -> None:
         self._items.append(wire_format.pack_item(item))
-        self._characters += len(item.text) if isinstance(item, ParsedDocument) else 100
+        self._characters += _measure(item)
         is_portion = isinstance(item, ParsedDocument) and item.portion is not None
         if is_portion or self._characters >= FRAME_CHARACTERS:
             self._send({"items": self._items})
@@ -178,6 +194,17 @@ class _FrameWriter:
     def _stop_timers(self) -> None:
         self._seconds_left = max(signal.setitimer(signal.ITIMER_PROF, 0)[0], _TICK_SECONDS)
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _measure(item: LoaderItem) -> int:
+    """Return about how many characters an item takes."""
+    match item:
+        case ParsedDocument():
+            return len(item.text) + 100 * len(item.media)
+        case MediaContent():
+            return len(item.data)
+        case _:
+            return 100
 
 
 if __name__ == "__main__":

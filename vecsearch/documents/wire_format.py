@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 
 from vecsearch.core.files import SkippedFile
 from vecsearch.core.nesting import load_json
-from vecsearch.core.parsed import LoaderItem, Media, ParsedDocument, ParseWarning, Portion, Section
+from vecsearch.core.parsed import LoaderItem, MediaContent, ParsedDocument, ParseWarning, Portion, Section
 from vecsearch.documents.validation import validate_depth
 
 _LENGTH: Final = struct.Struct(">I")
@@ -80,17 +80,11 @@ def pack_item(item: LoaderItem) -> list[Any]:
             sections = [
                 [part.start, part.location, part.context, part.hard_boundary, part.split_priority] for part in item.sections
             ]
-            media = [
-                [
-                    part.mime_type,
-                    None if part.data is None else base64.b64encode(part.data).decode(),
-                    part.reference,
-                    part.location,
-                ]
-                for part in item.media
-            ]
             portion = None if item.portion is None else [item.portion.start, item.portion.is_last]
-            return ["document", item.id, item.text, item.title, item.metadata, sections, media, portion]
+            return ["document", item.id, item.text, item.title, item.metadata, sections, list(item.media), portion]
+        case MediaContent():
+            data = base64.b64encode(item.data).decode()
+            return ["media", item.document_id, item.location, data, list(item.shape)]
         case ParseWarning():
             return ["problem", item.message]
         case SkippedFile():
@@ -107,16 +101,13 @@ def unpack_item(values: list[Any]) -> LoaderItem:
                 title,
                 metadata,
                 tuple(Section(*section) for section in sections),
-                tuple(map(_unpack_media, media)),
+                tuple(media),
                 None if portion is None else Portion(*portion),
             )
+        case ["media", identifier, location, data, shape]:
+            return MediaContent(identifier, location, base64.b64decode(data), tuple(shape))
         case ["problem", what]:
             return ParseWarning(what)
         case ["skip", uri, reason]:
             return SkippedFile(uri, reason)
     raise ValueError(f"no item: {values!r:.80}")
-
-
-def _unpack_media(values: list[Any]) -> Media:
-    mime_type, data, reference, location = values
-    return Media(mime_type, None if data is None else base64.b64decode(data), reference, location)

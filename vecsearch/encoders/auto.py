@@ -6,9 +6,12 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from vecsearch.core.encoder_fields import is_thread_safe
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsearch.core.encoder_fields import is_thread_safe, read_modalities
 from vecsearch.core.errors import UnavailableError, VecsearchWarning
 from vecsearch.core.lazy_property import lazy_property
 from vecsearch.encoders import model_files
@@ -96,6 +99,27 @@ class AutoEncoder:
     def encode_middle_tokens(self, texts: Sequence[str]) -> list[TokenRows]:
         """Encode the tokens of texts as documents, up to a middle layer, where the model runs on a graph that shows one."""
         return self._engine.encode_middle_tokens(texts)
+
+    @lazy_property
+    def modalities(self) -> frozenset[str]:
+        """Return what the model encodes into one space: "text", and for some "image" or "audio". Loads none of a known kind."""
+        if not model_files.can_take_media(self._folder):
+            return frozenset({"text"})
+        return model_files.read_known_modalities(self._folder) or read_modalities(self._engine)
+
+    def encode_images(self, images: Sequence[Any]) -> Matrix:
+        """Return (len(images), dimension) float32 rows of length 1 of pictures of Pillow. Raises UnavailableError."""
+        return self._require_media("image").encode_images(images)
+
+    def encode_audio(self, sounds: Sequence[NDArray[np.float32]], *, sample_rate: int) -> Matrix:
+        """Return (len(sounds), dimension) float32 rows of length 1 of mono sounds. Raises UnavailableError."""
+        return self._require_media("audio").encode_audio(sounds, sample_rate=sample_rate)
+
+    def _require_media(self, modality: str) -> SentenceTransformersEncoder:
+        if modality not in self.modalities:
+            raise UnavailableError(model_files.explain_modality(self.name, self.modalities, modality))
+        engine: Any = self._gpu_encoder if _has_gpu() else self._engine
+        return cast("SentenceTransformersEncoder", engine)
 
     @lazy_property
     def _engine(self) -> _Engine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,8 @@ class Encoder(Protocol):
     """Turns what is searched for into unit vectors. A query's vector does not depend on the queries beside it.
 
     Every encoder answers text queries. What else it encodes is said by a protocol of its own: `TextEncoder` for documents of
-    text; an encoder of images or of sound is to get one beside it (`encode_images`, `encode_audio`), once there is one.
+    text; `ImageEncoder` and `AudioEncoder` beside it, where `modalities`, a set of names, has "image" or "audio" beside "text".
+    An encoder without `modalities` is one of text.
     """
 
     @property
@@ -85,6 +86,34 @@ class TextEncoder(Encoder, Protocol):
 
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
         """Return (len(texts), dimension) float32 rows of length 1. The caller keeps each text within `max_tokens`."""
+        ...
+
+
+@runtime_checkable
+class ImageEncoder(Encoder, Protocol):
+    """An encoder of pictures into the space of its texts. A picture's vector does not depend on the pictures beside it."""
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """Return what it encodes: "text", "image", perhaps "audio"; one without "image" gives no pictures vectors."""
+        ...
+
+    def encode_images(self, images: Sequence[Any]) -> Matrix:
+        """Return (len(images), dimension) float32 rows of length 1 of pictures of Pillow in RGB."""
+        ...
+
+
+@runtime_checkable
+class AudioEncoder(Encoder, Protocol):
+    """An encoder of sound into the space of its texts. A sound's vector does not depend on the sounds beside it."""
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """Return what it encodes: "text", "audio", perhaps "image"; one without "audio" gives no sound vectors."""
+        ...
+
+    def encode_audio(self, sounds: Sequence[NDArray[np.float32]], *, sample_rate: int) -> Matrix:
+        """Return (len(sounds), dimension) float32 rows of length 1 of mono sounds between -1 and 1, of up to ten seconds each."""
         ...
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from vecsearch.core.checks import shorten_repr
 from vecsearch.core.errors import UnavailableError
+from vecsearch.core.nesting import load_json
 from vecsearch.encoders.file_hashes import FileHashes
 
 log = logging.getLogger("vecsearch")
@@ -23,6 +24,8 @@ _BUNDLED_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4
 _HASHED_SUFFIXES: Final = (".json", ".txt", ".model", ".safetensors", ".bin", ".py", ".jinja")
 _IGNORED_FILES: Final = frozenset({"model_card.json", "training_args.bin", "LICENSE.txt", "data_config.json", "tuning.json"})
 _IGNORED_PATTERNS: Final = ("onnx/*", "openvino/*", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.gguf")
+_MEDIA_KINDS: Final = {"clip": "image", "siglip": "image", "siglip2": "image", "clap": "audio"}
+_MEDIA_FILES: Final = frozenset({"preprocessor_config.json", "processor_config.json"})
 
 
 class ComputePrecision(StrEnum):
@@ -77,6 +80,29 @@ def is_local(name: str) -> bool:
     if name == BUNDLED_MODEL:
         return importlib.util.find_spec(_BUNDLED_PACKAGE) is not None
     return Path(name).is_dir() or _find_cached_snapshot(name) is not None
+
+
+def can_take_media(folder: Path) -> bool:
+    """Return whether a model's files say how pictures or sound are prepared; the model itself says whether it takes any."""
+    return any(path.name in _MEDIA_FILES for path in folder.rglob("*processor_config.json"))
+
+
+def read_known_modalities(folder: Path) -> frozenset[str] | None:
+    """Return what a model of a well-known kind encodes, from its files alone; None for any other, which says it once loaded."""
+    for path in sorted(folder.rglob("config.json")):
+        try:
+            config = load_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(config, dict) and (media := _MEDIA_KINDS.get(str(config.get("model_type")))):
+            return frozenset({"text", media})
+    return None
+
+
+def explain_modality(name: str, modalities: frozenset[str], wanted: str) -> str:
+    """Return why a model does not encode a picture or sound, and what to do."""
+    example = {"image": "CLIP", "audio": "CLAP"}.get(wanted, "CLIP")
+    return f"the model {name} encodes {' and '.join(sorted(modalities))}, no {wanted}; choose one such as {example}"
 
 
 def compute_fingerprint(folder: Path, compute_precision: ComputePrecision = ComputePrecision.FLOAT32) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _SOUND_SECONDS: Final = 10
+_FIXED_WINDOW: Final = ("siglip", "siglip2")
 _loading_lock: Final = make_lock()  # two at once would put back what the other has set
 
 
@@ -140,9 +141,7 @@ class SentenceTransformersEncoder:
 
     def _require(self, modality: str) -> None:
         if modality not in self.modalities:
-            raise UnavailableError(
-                f"the model {self.name} encodes {' and '.join(sorted(self.modalities))}, no {modality}; choose one such as CLIP"
-            )
+            raise UnavailableError(model_files.explain_modality(self.name, self.modalities, modality))
 
     def _encode(self, encode: Any, texts: Sequence[str]) -> Matrix:
         # a text that is a path or an address would be read or fetched by a model that takes pictures or sound, too
@@ -226,9 +225,30 @@ def _load_model(folder: Path, name: str, device: str) -> SentenceTransformer:
     _clear_scratch()
     try:
         with quiet_loading():
-            return SentenceTransformer(str(folder), device=device, **model_safety.SAFE_LOAD_OPTIONS)
+            model = SentenceTransformer(str(folder), device=device, **model_safety.SAFE_LOAD_OPTIONS)
+            _prepare_as_trained(model)
+            return model
     except Exception as error:  # a folder can be wrong in as many ways as there are libraries below
         raise model_safety.build_load_error(folder, name, error) from error
+
+
+def _prepare_as_trained(model: SentenceTransformer) -> None:
+    """Have texts and sound prepared as the model saw them in training, where the libraries would do otherwise.
+
+    SigLIP pools the last of its 64 places, padding or not: padded to the longest of a batch, its vectors would depend on that. Of
+    a CLAP that was saved by sentence-transformers the window of its texts, 77, would be the samples of sound that it hears, too.
+    """
+    first: Any = next(iter(model), None)
+    kind = getattr(getattr(first, "config", None), "model_type", "")
+    extractor: Any = getattr(getattr(first, "processor", None), "feature_extractor", None)
+    wish = {}
+    if kind in _FIXED_WINDOW:
+        wish = {"text": {"padding": "max_length", "max_length": model.max_seq_length}}
+    elif kind == "clap" and extractor is not None:
+        wish = {"audio": {"padding": extractor.padding, "max_length": extractor.nb_max_samples}}
+    for modality, values in wish.items():
+        own = first.processing_kwargs or {}
+        first.processing_kwargs = {**own, modality: {**values, **own.get(modality, {})}}
 
 
 @contextmanager

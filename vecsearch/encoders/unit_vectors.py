@@ -109,6 +109,16 @@ def encode_each(encoder: Encoder, texts: Sequence[str], encode: Encode) -> list[
     return results
 
 
+def encode_contents(encoder: Encoder, contents: Sequence[Any], encode: Callable[[Any], Any]) -> list[Vector | VectorFailure]:
+    """Return the unit vector of each picture or sound, or why there is none; see `encode_each`."""
+    try:
+        return _encode_together(encoder, contents, encode)
+    except (MemoryError, StorageError, UnavailableError):
+        raise
+    except Exception:
+        return [_encode_one(encoder, content, encode) for content in contents]
+
+
 def _encode_together(encoder: Encoder, texts: Sequence[str], encode: Encode) -> list[Vector | VectorFailure]:
     units, failures = _normalize_usable(_check_shape(encoder, encode(texts), len(texts)))
     if not failures:

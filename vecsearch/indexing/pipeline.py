@@ -23,10 +23,13 @@ from vecsearch.core.source_paths import parse_path, to_shown_path, to_stored_pat
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import CollectionSpec, Split
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
+from vecsearch.documents.loaders import can_hold_media
+from vecsearch.documents.loaders.raw_file import MediaWish
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored
 from vecsearch.indexing.document_indexer import DocumentIndexer
+from vecsearch.indexing.media_vectors import list_media_kinds
 from vecsearch.indexing.missing_files import find_missing_files, find_renamed_files, is_mounted, make_missing_check
 from vecsearch.indexing.progress import Progress
 from vecsearch.indexing.read_files import FileGroup, FileProgress, IndexCounts, ReadFile, choose_row_options
@@ -57,8 +60,10 @@ class IndexPipeline:
         )  # fmt: skip
         self._fill, self._stop = fill, stop
         self._filler = VectorFiller(
-            self._target, get_encoder=get_encoder, progress=progress, stop=stop, source_root=self._source_root
-        )
+            self._target, get_encoder=get_encoder, progress=progress, stop=stop, source_root=self._source_root,
+            passwords=(*passwords, *plan.passwords),
+        )  # fmt: skip
+        self._get_media = cache(lambda: MediaWish(list_media_kinds(get_encoder())))
         self._plan, self._progress, self._passwords, self._dry_run = plan, progress, (*passwords, *plan.passwords), dry_run
         self._roots, self._ignored = RootRecorder(self._target, self._source_root, plan), set[tuple[str | None, str]]()
         self._skips = SkipRecorder(self._target, self._source_root)
@@ -200,6 +205,7 @@ class IndexPipeline:
         return ParseRequest(
             file.path, name, file.size, known_digest=known.digest if known is not None and same else None,
             rows=choose_row_options(own.rows, file), explicit=file.explicit,
+            media=self._get_media() if can_hold_media(file.path.suffix.lower()) else MediaWish(),
         )  # fmt: skip
 
     def _begin_file(self, file: FoundFile, result: ParseResult, known: StoredSource | None) -> ReadFile:

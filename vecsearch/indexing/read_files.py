@@ -17,9 +17,13 @@ from vecsearch.core.parsed import LoaderItem, ParsedDocument
 from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import GROUP_CHARACTERS, GROUP_SECONDS, READ_DOCUMENTS
 from vecsearch.core.types import Split
+from vecsearch.documents.loaders import can_hold_media
+from vecsearch.documents.loaders.raw_file import MediaWish
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.documents.validation import validate_document
+from vecsearch.encoders import registry
 from vecsearch.indexing.long_documents import LongDocument
+from vecsearch.indexing.media_vectors import list_media_kinds
 from vecsearch.stores.base import EncodedChunks, StoredDocument, StoredSource
 
 
@@ -160,12 +164,21 @@ def choose_row_options(rows: RowOptions | None, file: FoundFile) -> RowOptions |
 
 
 def has_documents(
-    files: Iterable[FoundFile], passwords: Sequence[str] = (),
-    get_rows: Callable[[FoundFile], RowOptions | None] = lambda _: None,
+    files: Sequence[FoundFile], passwords: Sequence[str] = (),
+    get_rows: Callable[[FoundFile], RowOptions | None] = lambda _: None, *, model: str | None = None,
 ) -> bool:  # fmt: skip
-    """Return whether one of the files, read now, has anything to index; `get_rows` returns how its rows are read."""
+    """Return whether one of the files, read now, has anything to index by a model; `get_rows` returns how its rows are read."""
+    takes_media = model is not None and any(can_hold_media(file.path.suffix.lower()) for file in files)
+    media = MediaWish(list_media_kinds(registry.load(model))) if takes_media else MediaWish()
     requests = (
-        ParseRequest(file.path, file.path.name, file.size, rows=choose_row_options(get_rows(file), file), explicit=file.explicit)
+        ParseRequest(
+            file.path,
+            file.path.name,
+            file.size,
+            rows=choose_row_options(get_rows(file), file),
+            explicit=file.explicit,
+            media=media,
+        )
         for file in files
     )
     with ParserProcess(passwords=passwords) as parser:

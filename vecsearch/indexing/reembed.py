@@ -16,16 +16,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from vecsearch.core.encoder_fields import read_dimension, read_fingerprint
+from vecsearch.core.encoder_fields import read_dimension, read_fingerprint, read_modalities
 from vecsearch.core.errors import CollectionNotFoundError, EncodingError, StorageError, UsageError
-from vecsearch.core.parsed import ParsedDocument
+from vecsearch.core.parsed import ParsedDocument, get_media_kind
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.types import CollectionSpec, Precision, VectorOrigin
 from vecsearch.documents.validation import has_words
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder, describe_encoder
-from vecsearch.encoders.model_files import ComputePrecision
+from vecsearch.encoders.model_files import ComputePrecision, explain_modality
 from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored, find_encoded
+from vecsearch.indexing.media_vectors import list_media_kinds
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import rechunk
 from vecsearch.indexing.vector_filler import VectorFiller
@@ -123,7 +124,10 @@ class ReembedRun:
             may_replace=lambda source: True,  # ids are the live collection's: whatever it says is right
             vectors_follow=True,
         )  # fmt: skip
-        filler = VectorFiller(self._replacement, get_encoder=lambda: encoder, progress=self._progress, stop=self._stop)
+        filler = VectorFiller(
+            self._replacement, get_encoder=lambda: encoder, progress=self._progress, stop=self._stop,
+            source_root=self._store.source_root, marks_files=False,
+        )  # fmt: skip
         is_map_outdated = self._has_map() and live.encoder.fingerprint != describe_encoder(encoder).fingerprint
         try:
             self._fill_replacement(batches, filler)
@@ -176,6 +180,7 @@ class ReembedRun:
             )  # fmt: skip
             batches.add_encoded(new, weight=weight)
             return
+        self._check_media(document)
         if not has_words(document.title, document.text):
             raise EncodingError(
                 f"the document {document.id!r} is a vector without a text, which no other model can make again; so the old "
@@ -187,6 +192,17 @@ class ReembedRun:
             preserved=document.preserved,
         )  # fmt: skip
         batches.add(chunked, weight=weight)
+
+    def _check_media(self, document: OutdatedDocument) -> None:
+        """Raise EncodingError for a document with a picture or sound that the new model does not take."""
+        kinds = {get_media_kind(span.location) for span in document.spans} - {None, *list_media_kinds(self._target.encoder)}
+        if kind := next(filter(None, kinds), None):
+            why = explain_modality(self._target.encoder.name, read_modalities(self._target.encoder), kind.value)
+            raise EncodingError(
+                f"the vector of the document {document.id!r} is made of its {kind.value}: {why}; so the old vectors of "
+                f"{self._name!r} stay: choose another model, or index the files by this one into a collection of its own, "
+                "vecsearch index PATH -c NAME --model MODEL"
+            )
 
     def _finish(self, batches: BatchWriter, filler: VectorFiller) -> None:
         """Take in what came, changed and went meanwhile; then swap, and the old vectors go."""

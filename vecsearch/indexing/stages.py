@@ -26,7 +26,8 @@ from vecsearch.stores.base import EncodedChunks, NewDocument, PreservedFields, V
 
 @dataclass(frozen=True, slots=True)
 class ChunkedDocument:
-    """A document that is chunked but not yet encoded: `texts` are what the encoder will see, one for each span.
+    """A document that is chunked but not yet encoded: `texts` are what the encoder will see, one for each span, empty for a
+    picture or sound.
 
     `source` is the stored path of its file, `digest` says what its vectors follow from.
     """
@@ -97,4 +98,4 @@ def copy_encoded(document: ParsedDocument, digest: str, encoded: EncodedChunks, 
 
 def collect_texts(documents: Iterable[ChunkedDocument]) -> dict[str, str]:
     """Return every text that the documents need a vector for, once, by `hash_encoder_input`."""
-    return {hash_encoder_input(text): text for chunked in documents for text in chunked.texts}
+    return {hash_encoder_input(text): text for chunked in documents for text in chunked.texts if text}

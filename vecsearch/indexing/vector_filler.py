@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +18,15 @@ from typing import Any, Final
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import CollectionChangedError, EncodingError
 from vecsearch.core.files import FailedFile
-from vecsearch.core.settings import FILL_CHUNKS, FILL_WINDOW
+from vecsearch.core.parsed import get_media_kind
+from vecsearch.core.settings import ENCODER_BATCH_SIZE, FILL_CHUNKS, FILL_WINDOW
 from vecsearch.core.source_paths import to_shown_path
-from vecsearch.core.stop_signal import NO_STOP, StopSignal
+from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.documents.chunk_inputs import build_encoder_input
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import VectorFailure
 from vecsearch.indexing.batch_writer import WriteTarget, count_stored
+from vecsearch.indexing.media_vectors import MediaEncoder, MediaPlace
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import embed
 from vecsearch.stores.base import CollectionInfo, PendingChunk, Vector
@@ -61,13 +64,16 @@ class VectorFiller:
         get_encoder: Callable[[], TextEncoder],
         progress: Progress | None = None,
         stop: StopSignal = NO_STOP,
-        source_root: Path | None = None,
+        source_root: Path,
+        passwords: Sequence[str] = (),
+        marks_files: bool = True,
     ) -> None:
         """Set up a filler, which asks whether to `stop` before each batch of the encoder.
 
-        `source_root`: the folder that stored paths of files are relative to; without it no file is marked as failed.
+        `source_root`: the folder that stored paths of files are relative to; `passwords` are tried on encrypted ones, where
+        pictures are. `marks_files`: those with a text without a vector are marked as failed.
         """
-        self._source_root = source_root
+        self._source_root, self._passwords, self._marks_files = source_root, passwords, marks_files
         self._target, self._get_encoder, self._stop = target, get_encoder, stop
         self._progress: Progress = progress or NullProgress()
         self.encoded_count = 0  # texts
@@ -100,15 +106,14 @@ class VectorFiller:
             return ()
         with self._target.open_snapshot() as snapshot:
             stored = {} if snapshot is None else snapshot.find_stored_documents(list(reasons))
-        root = self._source_root
         by_file = {document.source: reasons[key] for key, document in stored.items() if document.source is not None}
-        if by_file and root is not None:
+        if by_file and self._marks_files:
             with self._target.open_writer() as writer:
                 if writer.info is not None:
                     writer.record_failures(by_file)
         paths = {key: document.source for key, document in stored.items()}
         return tuple(
-            FailedFile("" if path is None or root is None else to_shown_path(root, path), reasons[key])
+            FailedFile("" if path is None else to_shown_path(self._source_root, path), reasons[key])
             for key, path in paths.items()
         )
 
@@ -138,10 +143,12 @@ class VectorFiller:
                 return
             if known:
                 self._attach(known)
-            self._encode([chunk for chunk in waiting if chunk.id not in known])
+            waiting = [chunk for chunk in waiting if chunk.id not in known]
+            if self._encode_texts([chunk for chunk in waiting if get_media_kind(chunk.location) is None]):
+                self._encode_media([chunk for chunk in waiting if get_media_kind(chunk.location) is not None])
 
-    def _encode(self, chunks: Sequence[PendingChunk]) -> None:
-        """Encode chunks, a text of several once; like lengths, which pad least, together. Ends where some are gone by now."""
+    def _encode_texts(self, chunks: Sequence[PendingChunk]) -> bool:
+        """Encode chunks, a text of several once; like lengths, which pad least, together. False where some are gone by now."""
         encoder = self._get_encoder()
         by_text: dict[str, list[PendingChunk]] = {}
         for chunk in chunks:
@@ -149,16 +156,33 @@ class VectorFiller:
             by_text.setdefault(text, []).append(chunk)
         for texts in batched(sorted(by_text, key=lambda text: (-len(text), text)), FILL_CHUNKS):
             if self._stop.ask():
-                return
-            vectors: dict[int, Vector] = {}
-            for text, row in zip(texts, embed(texts, encoder, self._stop.ask), strict=False):
-                if isinstance(row, VectorFailure):
-                    self._failed_chunks |= {chunk.id: (chunk, row) for chunk in by_text[text]}
-                    continue
-                vectors |= {chunk.id: row for chunk in by_text[text]}
-                self.encoded_count += 1
-            if vectors and self._attach(vectors) < len(vectors):
-                return
+                return False
+            rows = zip(texts, embed(texts, encoder, self._stop.ask), strict=False)
+            if not self._take([(by_text[text], row) for text, row in rows]):
+                return False
+        return True
+
+    def _encode_media(self, chunks: Sequence[PendingChunk]) -> None:
+        """Encode pictures and sound as their files are read. Ends where some are gone by now."""
+        if not chunks:
+            return
+        media = MediaEncoder(self._get_encoder(), self._source_root, passwords=self._passwords, stop=self._stop)
+        places = [MediaPlace(chunk.document_id, chunk.source, chunk.location) for chunk in chunks]
+        with suppress(RunStoppedError):
+            for found in batched(media.encode(places), ENCODER_BATCH_SIZE):
+                if not self._take([([chunks[number]], row) for number, row in found]):
+                    return
+
+    def _take(self, rows: Sequence[tuple[Sequence[PendingChunk], Vector | VectorFailure]]) -> bool:
+        """Commit the vectors of chunks, note which have none; returns False where some of the chunks are gone by now."""
+        vectors: dict[int, Vector] = {}
+        for chunks, row in rows:
+            if isinstance(row, VectorFailure):
+                self._failed_chunks |= {chunk.id: (chunk, row) for chunk in chunks}
+                continue
+            vectors |= {chunk.id: row for chunk in chunks}
+            self.encoded_count += 1
+        return not vectors or self._attach(vectors) == len(vectors)
 
     def _attach(self, vectors: Mapping[int, Vector]) -> int:
         """Commit vectors; returns how many chunks still waited for theirs."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.parsed import ChunkSpan
-from vecsearch.core.types import JSON, ChunkId, Finding, Metadata, Split, VectorOrigin
+from vecsearch.core.types import JSON, ChunkId, Finding, Location, Metadata, Split, VectorOrigin
 from vecsearch.stores.values import Matrix, Vector
 
 
@@ -153,7 +153,8 @@ class Continuation:
 
 @dataclass(frozen=True, slots=True)
 class PendingChunk:
-    """A chunk whose vector is still to be made, and what that follows from: its document's title, its context and its text.
+    """A chunk whose vector is still to be made, and what that follows from: its document's title, its context and its text; of a
+    picture or sound, which its `location` says, the file at the stored path `source`.
 
     `digest` is that of its document's content, `ordinal` its number there.
     """
@@ -165,6 +166,8 @@ class PendingChunk:
     title: str | None
     context: str
     text: str
+    source: str | None = None
+    location: Location = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

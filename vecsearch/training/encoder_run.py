@@ -80,6 +80,10 @@ def _find_folder(name: str, encoder: TextEncoder) -> Path:
         raise UnavailableError(
             f"the encoder {name!r} is an object of your own: only a model in files can be trained; level='map'"
         )
+    if encoder.modalities != {"text"}:
+        raise UnavailableError(
+            f"the model {name} encodes {' and '.join(sorted(encoder.modalities))}: only one of text can be trained"
+        )
     return find_model_folder(name)
 
 

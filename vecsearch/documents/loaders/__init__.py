@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Final, TypeAlias
 
-from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
+from vecsearch.core.parsed import LoaderItem, MediaContent, ParsedDocument, ParseWarning
 from vecsearch.documents.decoding import EmptyFileError, is_binary
 from vecsearch.documents.loaders.raw_file import RawFile
 
@@ -64,6 +64,7 @@ _FAMILIES: Final[Mapping[str, str]] = {
     ),
 }
 _CONTENT_DETECTED: Final = ("pdf:", "office.", "legacy.", "media.")  # a file of these kinds without the bytes is none
+_MEDIA_LOADERS: Final = ("media.", "archive:")
 _PROLOG: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*(?:(?:<!--.*?-->|<\?xml[^>]*>)\s*)*", re.DOTALL)
 _HTML_BEGIN: Final = re.compile(  # programs that write a page for an office leave out all but the table
     rb"<(?:!doctype\s+html|html|head|body|meta|title|style|base|link|table|div|p|center|font|span|h[1-6])(?=[\s>/])",
@@ -81,10 +82,16 @@ def load(raw: RawFile, items: Iterable[LoaderItem] | None = None) -> Iterator[Lo
     """
     anything = False
     for item in find_loader(raw)(raw) if items is None else items:
-        anything |= isinstance(item, ParseWarning) or (isinstance(item, ParsedDocument) and bool(item.text.strip() or item.title))
+        anything |= isinstance(item, ParseWarning | MediaContent)
+        anything |= isinstance(item, ParsedDocument) and bool(item.text.strip() or item.title)
         yield item
-    if not anything:
+    if not anything and raw.media.digests is None:
         raise EmptyFileError("no text in it" if raw.head else "the file is empty")
+
+
+def can_hold_media(suffix: str) -> bool:
+    """Return whether a file of this name ending is a picture or sound, or an archive of some."""
+    return LOADERS.get(suffix, "").startswith(_MEDIA_LOADERS)
 
 
 def find_loader(raw: RawFile) -> Loader:

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.files import SkippedFile
-from vecsearch.core.parsed import LoaderItem, ParseWarning, Section
+from vecsearch.core.parsed import LoaderItem, MediaContent, ParseWarning, Section
 from vecsearch.core.types import Location
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError, EncryptedFileError
 from vecsearch.documents.loaders.raw_file import Container, MemberBudget, MemberLimitError, RawFile
@@ -66,7 +66,7 @@ def _add_location(item: LoaderItem, identifier: str, name: str, location: Locati
     match item:
         case ParseWarning():
             return ParseWarning(f"{name}: {item.message}")
-        case SkippedFile():
+        case SkippedFile() | MediaContent():
             return item
     own = item.id if item.id.startswith(identifier) else f"{identifier}/{item.id}"
     sections = []
@@ -74,4 +74,5 @@ def _add_location(item: LoaderItem, identifier: str, name: str, location: Locati
         inner = section.location.get("member")
         place = {**location, **section.location, "member": f"{name}/{inner}" if inner else name}
         sections.append(replace(section, location=place))
-    return replace(item, id=own, sections=tuple(sections))
+    media = tuple({**location, **place, "member": name} for place in item.media)
+    return replace(item, id=own, sections=tuple(sections), media=media)

@@ -73,7 +73,7 @@ def load_pdf(raw: RawFile) -> Iterator[LoaderItem]:
     document = _open_document(raw)
     try:
         builder = DocumentBuilder()
-        reader = _PdfReader(document, builder, ScanReader(builder, raw.extend_time))
+        reader = _PdfReader(document, builder, ScanReader(builder, raw))
         attached = load_attachments(raw, document, reader.read_pages())
         try:
             yield from reader.finish(raw)
@@ -125,6 +125,7 @@ class _PdfReader:
         yield from finish_document(
             raw, self.builder, title, {**metadata, **self.scans.describe()}, problems, empty_message=nothing
         )
+        yield from self.scans.list_unread()
 
 
 def _open_document(raw: RawFile) -> pypdfium2.PdfDocument:
@@ -156,7 +157,7 @@ def _read_page(document: pypdfium2.PdfDocument, index: int, scans: ScanReader) -
             "\n".join(dict.fromkeys(filter(None, (note.strip() for _, note in notes)))),
             any(kind == pdfium.FPDF_ANNOT_FILEATTACHMENT for kind, _ in notes),
             not text.strip() and next(page.get_objects([pdfium.FPDF_PAGEOBJ_IMAGE]), None) is not None,
-            ScannedPage() if text.strip() or is_empty else scans.read(page),
+            ScannedPage() if text.strip() or is_empty else scans.read(page, index + 1),
         )
     finally:
         page.close()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import NamedTuple
 
 import pypdfium2  # type: ignore[import-untyped]
 
 from vecsearch.core.errors import UnavailableError, UnreadableFileError
+from vecsearch.core.files import SkippedFile
 from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.settings import OCR_DPI, OCR_DPI_MAX, OCR_PAGE_PIXELS, OCR_PAGE_SECONDS, OCR_PAGES_MAX, OCR_PIXELS_MAX
-from vecsearch.core.types import Metadata
+from vecsearch.core.types import Metadata, format_names
 from vecsearch.documents.loaders.document_builder import DocumentBuilder
 from vecsearch.documents.loaders.media.page_reader import BlockWriter, PageReader, TextBlock, get_page_reader
+from vecsearch.documents.loaders.raw_file import RawFile
 
 
 class ScannedPage(NamedTuple):
@@ -24,22 +26,28 @@ class ScannedPage(NamedTuple):
 
 
 class ScanReader:
-    """Reads the scanned pages of one PDF. `extend_time` is told how much longer the file may take for each of them."""
+    """Reads the scanned pages of one PDF, `raw`, which may take longer for each of them."""
 
-    def __init__(self, builder: DocumentBuilder, extend_time: Callable[[float], None]) -> None:
-        self._builder, self._writer, self._extend_time = builder, BlockWriter(builder), extend_time
+    def __init__(self, builder: DocumentBuilder, raw: RawFile) -> None:
+        self._builder, self._writer, self._raw = builder, BlockWriter(builder), raw
         self._pages = 0
+        self._unread: list[str] = []
         self.why_not = ""
 
-    def read(self, page: pypdfium2.PdfPage) -> ScannedPage:
-        """Return what an open page shows; nothing where no reader is installed. Raises UnreadableFileError after too many."""
+    def read(self, page: pypdfium2.PdfPage, number: int) -> ScannedPage:
+        """Return what an open page, of this number from 1, shows; nothing where no reader is installed.
+
+        Raises UnreadableFileError after too many.
+        """
         reader = self._reader
         if reader is None:
+            self._unread.append(str(number))
+            self._raw.lacks.add("ocr")
             return ScannedPage()
         self._pages += 1
         if self._pages > OCR_PAGES_MAX:
             raise UnreadableFileError(f"a scan; no more than {OCR_PAGES_MAX:,} pages of a file are read")
-        self._extend_time(OCR_PAGE_SECONDS)
+        self._raw.extend_time(OCR_PAGE_SECONDS)
         scale = _choose_scale(*page.get_size())
         bitmap = page.render(scale=scale, grayscale=True)
         try:
@@ -53,6 +61,12 @@ class ScanReader:
         if page.blocks:
             self._writer.write(page.blocks, {"page": number}, scale=page.points)
             self._builder.at({"page": number})  # what follows was not read there
+
+    def list_unread(self) -> Iterator[SkippedFile]:
+        """Yield which pages were passed over, if any, and what would read them."""
+        if self._unread:
+            pages = f"page{'s' * (len(self._unread) > 1)} {format_names(self._unread)}"
+            yield SkippedFile(self._raw.name, f"{pages}: no text, a scan or a drawing; {self.why_not}")
 
     def describe(self) -> Metadata:
         """Return what metadata say of how the pages were read; nothing where none was."""

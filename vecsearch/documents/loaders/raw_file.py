@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain, pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.parsed import LoaderItem, ParsedDocument, Portion, Section
+from vecsearch.core.parsed import LoaderItem, MediaKind, ParsedDocument, Portion, Section
 from vecsearch.core.settings import SNIFF_BYTES, STREAM_MIN_BYTES
-from vecsearch.core.types import Metadata
+from vecsearch.core.types import Location, Metadata
 
 TOTAL_MAX: Final = 200_000_000  # bytes of all that is taken out of a file …
 RATIO_MAX: Final = 100  # … and no more than so many times the file's own …
 TOTAL_MIN: Final = 16_000_000  # … where they are more than this
+_BLOCK_BYTES: Final = 1_000_000
 MEMBERS_MAX: Final = 10_000
 
 
@@ -56,11 +58,21 @@ class MemberBudget:
             raise MemberLimitError(f"holds more than {MEMBERS_MAX:,} files")
 
 
+@dataclass(frozen=True, slots=True)
+class MediaWish:
+    """The kinds of media that are encoded themselves. With `digests`, of each document those of the media whose content is to be
+    given, no document is."""
+
+    kinds: frozenset[MediaKind] = frozenset()
+    digests: Mapping[str, Sequence[str]] | None = None
+
+
 @dataclass(slots=True)
 class RawFile:
     """One file. `name` is the id of its document, or what the ids of its documents begin with; `suffix` is lower case with its
     dot, or empty. `within` are the kinds of containers that it lies in, outermost first, `budget` what may still be taken out of
-    the outermost one. `extend_time` is told by a loader how much longer than usual the file may take.
+    the outermost one. `extend_time` is told by a loader how much longer than usual the file may take. `media` says what is
+    encoded itself; `lacks` is told by a loader which readers it could have used and has not.
     """
 
     name: str
@@ -71,6 +83,8 @@ class RawFile:
     within: tuple[Container, ...] = ()
     budget: MemberBudget | None = None
     extend_time: Callable[[float], None] = lambda seconds: None
+    media: MediaWish = field(default_factory=MediaWish)
+    lacks: set[str] = field(default_factory=set)
     _head: bytes | None = field(default=None, repr=False)
 
     @property
@@ -88,8 +102,27 @@ class RawFile:
         """Return a file that comes of this one, with its passwords and limits; `within`: what it lies in, where that is more."""
         return RawFile(
             name, suffix, content=content, passwords=self.passwords, within=self.within if within is None else within,
-            budget=self.budget, extend_time=self.extend_time,
+            budget=self.budget, extend_time=self.extend_time, media=self.media, lacks=self.lacks,
         )  # fmt: skip
+
+    @property
+    def stem(self) -> str:
+        """Return what the file is called, without what tells its kind."""
+        return PurePosixPath(self.name.replace("!", "/")).stem
+
+    @property
+    def sha256(self) -> str:
+        """Return the sha256 of its bytes. Raises OSError."""
+        total = hashlib.sha256()
+        with self.open() as file:
+            while block := file.read(_BLOCK_BYTES):
+                total.update(block)
+        return total.hexdigest()
+
+    @property
+    def media_digests(self) -> Sequence[str] | None:
+        """Return the digests of the media whose content is to be given in the place of its document; None: its document is."""
+        return None if self.media.digests is None else self.media.digests.get(self.name, ())
 
     @property
     def data(self) -> bytes:
@@ -129,11 +162,12 @@ class RawFile:
 
 
 def emit_document(
-    raw: RawFile, text: str, title: str | None = None, *, metadata: Metadata | None = None, sections: Sequence[Section] = ()
-) -> Iterator[LoaderItem]:
+    raw: RawFile, text: str, title: str | None = None, *, metadata: Metadata | None = None, sections: Sequence[Section] = (),
+    media: Sequence[Location] = (),
+) -> Iterator[LoaderItem]:  # fmt: skip
     """Yield a file that is one document; nothing where there is no word in it."""
     if text.strip() or title:
-        yield ParsedDocument(raw.name, text, title, dict(metadata or {}), tuple(sections))
+        yield ParsedDocument(raw.name, text, title, dict(metadata or {}), tuple(sections), tuple(media))
 
 
 def emit_portions(raw: RawFile, portions: Iterable[tuple[str, tuple[Section, ...]]]) -> Iterator[LoaderItem]:

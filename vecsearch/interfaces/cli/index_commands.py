@@ -143,7 +143,7 @@ def index_paths(
         raise InputError(f"nothing to index: no readable file in {', '.join(paths or ())}")
     anything = not dry_run and (
         exists(options.choose_database())
-        or has_documents(files.files, plan.passwords, lambda file: plan.get_options(file.path).rows)
+        or has_documents(files.files, plan.passwords, lambda file: plan.get_options(file.path).rows, model=run.model)
     )
     with _open_collection(options, run, make=anything, readonly=dry_run) as collection:
         return _index_scan(options, collection, plan, files, allow_empty=allow_empty, dry_run=dry_run, vectors=vectors)

@@ -1,4 +1,8 @@
-"""What a picture shows, by EfficientNet-Lite0 (Tan & Le, ICML 2019; Apache-2.0): the likeliest of ImageNet's 1,000 labels."""
+"""What a picture shows, by EfficientNet-Lite0 (Tan & Le, ICML 2019; Apache-2.0): the likeliest of ImageNet's 1,000 labels.
+
+They have the names that CLIP gave them (Radford et al., ICML 2021, section 3.1.4), since the first word of a WordNet synset often
+means something else to a model of text: "crane" twice, "drumstick", "bass".
+"""
 
 from __future__ import annotations
 

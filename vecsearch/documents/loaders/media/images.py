@@ -12,24 +12,26 @@ from math import sqrt
 from typing import TYPE_CHECKING, Final
 
 from vecsearch.core.errors import UnavailableError, UnreadableFileError
-from vecsearch.core.parsed import LoaderItem
+from vecsearch.core.parsed import LoaderItem, MediaContent, MediaKind, make_media_location
 from vecsearch.core.picture_labels import PICTURE_CONTEXT, format_labels
 from vecsearch.core.reading import describe_reading
 from vecsearch.core.settings import (
     IMAGE_PIXELS_MAX,
     LOW_CONFIDENCE,
+    MEDIA_PIXELS_MAX,
+    MEDIA_SECONDS,
     OCR_PAGE_SECONDS,
     OCR_PAGES_MAX,
     OCR_PIXELS_MAX,
     OCR_PIXELS_MIN,
     PICTURE_WORDS_MAX,
 )
-from vecsearch.core.types import format_count
+from vecsearch.core.types import Location, format_count
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.media import make_unread_error
 from vecsearch.documents.loaders.media.classifier import PictureReader, get_picture_reader
 from vecsearch.documents.loaders.media.page_reader import BlockWriter, PageReader, TextBlock, get_page_reader
-from vecsearch.documents.loaders.raw_file import RawFile
+from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -56,27 +58,29 @@ class _ImageReaders:
 
 
 def load_image(raw: RawFile) -> Iterator[LoaderItem]:
-    """Yield the document that a picture is: the words in it, and what it shows where they are few.
+    """Yield the document that a picture is: the words in it, and what it shows where they are few, or itself where an encoder
+    takes pictures; or the content of those that are wanted.
 
     Raises BinaryFileError where nothing is installed that reads it, EmptyFileError where what is installed finds nothing.
     """
-    readers = _find_readers(raw)
+    if raw.media_digests is not None:
+        yield from _load_contents(raw)
+        return
+    is_encoded = MediaKind.IMAGE in raw.media.kinds
+    readers = _find_readers(raw, tells_labels=not is_encoded)
     builder = DocumentBuilder()
     writer = BlockWriter(builder)
     labels: list[tuple[str, float]] = []
+    media: list[Location] = []
     with _open_image(raw) as image:
-        pages = getattr(image, "n_frames", 1) if image.format == _PAGED else 1
-        if pages > OCR_PAGES_MAX:
-            raise UnreadableFileError(f"a picture of {format_count(pages, 'page')}; no more than {OCR_PAGES_MAX:,} are read")
-        for number in range(pages):
+        for number, place in enumerate(_iterate_pages(raw, image)):
             raw.extend_time(OCR_PAGE_SECONDS)
-            image.seek(number)
-            place = {"page": number + 1} if pages > 1 else {}
             builder.start_part(place)
             picture, reduced = _open_upright(image)
+            media += [make_media_location(MediaKind.IMAGE, raw.sha256, number, place)] if is_encoded else []
             gray, enlarged = _make_readable(picture.convert("L"))
             words = readers.read_words(gray)
-            if pages == 1 and (labels := readers.read_labels(picture, words)):
+            if not place and (labels := readers.read_labels(picture, words)):
                 words = [block for block in words if block.confidence >= LOW_CONFIDENCE]
             writer.write(words, place, scale=1 / (reduced * enlarged))
     reading = {} if readers.words is None else writer.describe_reading(readers.words)
@@ -85,23 +89,56 @@ def load_image(raw: RawFile) -> Iterator[LoaderItem]:
         builder.add_block(format_labels(labels))
         reading = reading or describe_reading(readers.pictures.engine, readers.pictures.language, 100 * labels[0][1])
     nothing = f"no words in the picture; {readers.missing}" if readers.missing else "no words in the picture"
+    if media:
+        sections = list(builder.build_sections(None))
+        yield from emit_document(raw, builder.text, raw.stem, metadata=reading, sections=sections, media=media)
+        return
     yield from finish_document(raw, builder, None, reading, empty_message=nothing)
 
 
-def _find_readers(raw: RawFile) -> _ImageReaders:
-    """Return what is installed. Raises BinaryFileError where that is nothing."""
+def _iterate_pages(raw: RawFile, image: Image.Image) -> Iterator[Location]:
+    """Go to each page of a picture in turn; yield its place, empty for the only one. Raises UnreadableFileError for too many."""
+    pages = getattr(image, "n_frames", 1) if image.format == _PAGED else 1
+    if pages > OCR_PAGES_MAX:
+        raise UnreadableFileError(f"a picture of {format_count(pages, 'page')}; no more than {OCR_PAGES_MAX:,} are read")
+    for number in range(pages):
+        image.seek(number)
+        yield {"page": number + 1} if pages > 1 else {}
+
+
+def _load_contents(raw: RawFile) -> Iterator[LoaderItem]:
+    """Yield the pictures of a file that are wanted, as large as any encoder looks at them."""
+    from PIL import Image
+
+    with _open_image(raw) as image:
+        for number, place in enumerate(_iterate_pages(raw, image)):
+            location = make_media_location(MediaKind.IMAGE, raw.sha256, number, place)
+            if location["digest"] in (raw.media_digests or ()):
+                raw.extend_time(MEDIA_SECONDS)
+                picture, _ = _open_upright(image)
+                factor = min(1.0, sqrt(MEDIA_PIXELS_MAX / (picture.width * picture.height)))
+                if factor < 1:
+                    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+                    picture = picture.resize(size, Image.Resampling.BICUBIC)
+                yield MediaContent(raw.name, location, picture.tobytes(), (picture.height, picture.width, 3))
+
+
+def _find_readers(raw: RawFile, *, tells_labels: bool) -> _ImageReaders:
+    """Return what is installed. Raises BinaryFileError where that is nothing, and a picture's labels are to be told."""
     words = pictures = None
     missing = []
     try:
         words = get_page_reader()
     except UnavailableError as error:
         missing.append(str(error))
+        raw.lacks.add("ocr")
     try:
-        pictures = get_picture_reader()
+        pictures = get_picture_reader() if tells_labels else None
     except UnavailableError as error:
         missing.append(str(error))
-    if find_spec("PIL") is None or (words is None and pictures is None):
-        raise make_unread_error(raw, "a picture", "; ".join(missing))
+        raw.lacks.add("pictures")
+    if find_spec("PIL") is None or (words is None and pictures is None and tells_labels):
+        raise make_unread_error(raw, "a picture", "; ".join(missing) or "it is read with Pillow: pip install pillow")
     return _ImageReaders(words, pictures, "; ".join(missing))
 
 

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from math import ceil
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsearch.core.errors import UnavailableError, UnreadableFileError
-from vecsearch.core.parsed import LoaderItem, Section
+from vecsearch.core.parsed import LoaderItem, MediaContent, MediaKind, Section, make_media_location
 from vecsearch.core.reading import describe_reading
-from vecsearch.core.settings import SOUND_BLOCK_SECONDS, SOUND_SECONDS_MAX, SPEECH_SECONDS_PER_SECOND, SPEECH_STRETCH_SECONDS
+from vecsearch.core.settings import (
+    MEDIA_SAMPLE_RATE,
+    MEDIA_SECONDS,
+    SOUND_BLOCK_SECONDS,
+    SOUND_PIECE_SECONDS,
+    SOUND_PIECE_SECONDS_MIN,
+    SOUND_SECONDS_MAX,
+    SPEECH_SECONDS_PER_SECOND,
+    SPEECH_STRETCH_SECONDS,
+)
+from vecsearch.core.types import Location
 from vecsearch.documents.decoding import EmptyFileError
 from vecsearch.documents.loaders.document_builder import clean
 from vecsearch.documents.loaders.document_info import map_metadata
 from vecsearch.documents.loaders.media import make_unread_error
-from vecsearch.documents.loaders.media.speech import SAMPLE_RATE, SpokenSegment, get_speech_reader
+from vecsearch.documents.loaders.media.speech import SAMPLE_RATE, SpeechReader, SpokenSegment, get_speech_reader
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 
 Samples = NDArray[np.float32]
@@ -31,28 +43,81 @@ _PAUSE_SECONDS: Final = 20  # at the end of a block in which it is cut
 
 
 def load_sound(raw: RawFile) -> Iterator[LoaderItem]:
-    """Yield the document of a recording. Raises BinaryFileError where nothing is installed that hears it, EmptyFileError."""
-    try:
-        reader = get_speech_reader()
-    except UnavailableError as error:
-        raise make_unread_error(raw, "sound", str(error)) from error
+    """Yield the document of a recording: what is said in it, and itself piece by piece where an encoder takes sound; or the
+    content of the pieces that are wanted.
+
+    Raises BinaryFileError where nothing is installed that hears it, EmptyFileError where nothing is heard.
+    """
+    if raw.media_digests is not None:
+        yield from _load_contents(raw)
+        return
+    is_encoded = MediaKind.AUDIO in raw.media.kinds
+    reader = _find_reader(raw, is_needed=not is_encoded)
     segments: list[SpokenSegment] = []
     with _open_sound(raw) as container:
         title, metadata = _read_tags(container)
         start = 0.0
-        for block in _split_blocks(_decode(container)):
+        for block in _split_blocks(_decode(container, SAMPLE_RATE)):
             if start > SOUND_SECONDS_MAX:
                 raise UnreadableFileError(f"a recording of more than {SOUND_SECONDS_MAX // 3600} hours")
             raw.extend_time(len(block) / SAMPLE_RATE * SPEECH_SECONDS_PER_SECOND)
-            segments += [_move_segment(segment, start) for segment in reader.read(block)]
+            segments += [] if reader is None else [_move_segment(segment, start) for segment in reader.read(block)]
             start += len(block) / SAMPLE_RATE
-    if not segments:
+    if not start or not (segments or is_encoded):
         raise EmptyFileError("nobody speaks in it" if start else "no sound in it")
-    total = sum(len(segment.text) for segment in segments)
-    confidence = sum(len(segment.text) * segment.confidence for segment in segments) / total
-    reading = describe_reading(reader.engine, reader.language, confidence)
+    if reader is not None and segments:
+        total = sum(len(segment.text) for segment in segments)
+        confidence = sum(len(segment.text) * segment.confidence for segment in segments) / total
+        metadata |= describe_reading(reader.engine, reader.language, confidence)
     text = "\n".join(segment.text for segment in segments)
-    yield from emit_document(raw, text, title, metadata={**metadata, **reading}, sections=list(_make_sections(segments)))
+    sections = list(_make_sections(segments)) if segments else []
+    pieces = enumerate(_list_pieces(start) if is_encoded else [])
+    media = [make_media_location(MediaKind.AUDIO, raw.sha256, number, place) for number, place in pieces]
+    title = title or raw.stem if media else title
+    yield from emit_document(raw, text, title, metadata=metadata, sections=sections, media=media)
+
+
+def _find_reader(raw: RawFile, *, is_needed: bool) -> SpeechReader | None:
+    """Return what hears speech. Raises BinaryFileError where it is needed and not there, as it is without what decodes sound."""
+    try:
+        return get_speech_reader()
+    except UnavailableError as error:
+        if is_needed:
+            raise make_unread_error(raw, "sound", str(error)) from error
+    if find_spec("av") is None:
+        raise make_unread_error(raw, "sound", "it is decoded with PyAV: pip install av")
+    raw.lacks.add("speech")
+    return None
+
+
+def _list_pieces(seconds: float) -> list[Location]:
+    """Return the places of the pieces of a recording that are encoded, one after the other; a short rest is none."""
+    length, starts = SOUND_PIECE_SECONDS, range(0, ceil(seconds), SOUND_PIECE_SECONDS)
+    whole = [start for start in starts if not start or seconds - start >= SOUND_PIECE_SECONDS_MIN]
+    return [{"time": [format_time(start), format_time(min(start + length, seconds))]} for start in whole]
+
+
+def _load_contents(raw: RawFile) -> Iterator[LoaderItem]:
+    """Yield the pieces of a recording that are wanted."""
+    with _open_sound(raw) as container:
+        for number, piece in enumerate(_split_pieces(_decode(container, MEDIA_SAMPLE_RATE))):
+            raw.extend_time(MEDIA_SECONDS)
+            location = make_media_location(MediaKind.AUDIO, raw.sha256, number)
+            if location["digest"] in (raw.media_digests or ()):
+                samples = np.rint(piece * 32768).astype("<i2")
+                yield MediaContent(raw.name, location, samples.tobytes(), samples.shape)
+
+
+def _split_pieces(parts: Iterator[Samples]) -> Iterator[Samples]:
+    """Yield the sound in pieces of SOUND_PIECE_SECONDS, the last as long as it is."""
+    waiting, most = np.zeros(0, np.float32), SOUND_PIECE_SECONDS * MEDIA_SAMPLE_RATE
+    for part in parts:
+        waiting = np.concatenate([waiting, part])
+        while len(waiting) >= most:
+            yield waiting[:most]
+            waiting = waiting[most:]
+    if len(waiting):
+        yield waiting
 
 
 def _move_segment(segment: SpokenSegment, seconds: float) -> SpokenSegment:
@@ -104,11 +169,11 @@ def _read_tags(container: Any) -> tuple[str | None, dict[str, Any]]:
     return " ".join(tags.get("title", "").split()) or None, dict(map_metadata(tags.items(), _TAGS))
 
 
-def _decode(container: Any) -> Iterator[Samples]:
-    """Yield the sound of the first audio stream piece by piece: mono, SAMPLE_RATE. A damaged piece is left out."""
+def _decode(container: Any, rate: int) -> Iterator[Samples]:
+    """Yield the sound of the first audio stream piece by piece: mono, so many samples a second. A damaged piece is left out."""
     import av
 
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
     frames = container.decode(audio=0)
     while True:
         try:

@@ -16,7 +16,7 @@ import numpy as np
 
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import DatabaseCorruptedError, DatabaseLockedError, DiskFullError, StorageIOError, VecsearchError
-from vecsearch.core.parsed import ChunkSpan, ParsedDocument
+from vecsearch.core.parsed import ChunkSpan, ParsedDocument, get_media_kind
 from vecsearch.core.settings import BATCH_CHUNKS, ENCODER_BATCH_SIZE
 from vecsearch.core.types import Check, CheckReport, Finding, Severity
 from vecsearch.documents.chunk_inputs import format_encoder_input, refit_chunks
@@ -138,7 +138,11 @@ class _RepairRun:
 
     def _reencode_vectors(self, state: CollectionState) -> None:
         encoder = load_encoder(state, self._model)
-        for batch in batched(repair_steps.list_unencoded_chunks(self._database, state), BATCH_CHUNKS):
+        unencoded = repair_steps.list_unencoded_chunks(self._database, state)
+        media = [chunk.row for chunk in unencoded if get_media_kind(chunk.location) is not None]
+        if media:
+            repair_steps.mark_pending(self._database, state, media)
+        for batch in batched((chunk for chunk in unencoded if get_media_kind(chunk.location) is None), BATCH_CHUNKS):
             texts = [_build_encoder_input(encoder, chunk) for chunk in batch]
             parts = [encode_documents(encoder, part) for part in batched(texts, ENCODER_BATCH_SIZE)]
             repair_steps.replace_vectors(self._database, state, [chunk.row for chunk in batch], np.concatenate(parts))

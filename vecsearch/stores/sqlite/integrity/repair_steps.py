@@ -20,10 +20,21 @@ from vecsearch.core import atomic_files
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import DiskFullError, StorageError, raise_foreign
 from vecsearch.core.settings import DATABASE_FILE, READ_ROWS
+from vecsearch.core.types import Location
 from vecsearch.stores.sqlite.engine import migration
 from vecsearch.stores.sqlite.engine.collections import CollectionState, list_states
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
-from vecsearch.stores.sqlite.engine.tables import CHUNK_TEXT, chunks, collections, documents, segments, tombstones, vectors
+from vecsearch.stores.sqlite.engine.stored_values import parse_location
+from vecsearch.stores.sqlite.engine.tables import (
+    CHUNK_TEXT,
+    chunks,
+    collections,
+    documents,
+    pending_vectors,
+    segments,
+    tombstones,
+    vectors,
+)
 from vecsearch.stores.sqlite.engine.versions import increase_data_version
 from vecsearch.stores.sqlite.filters import metadata_index
 from vecsearch.stores.sqlite.fulltext import term_tables
@@ -179,25 +190,40 @@ STEPS: Final[Mapping[ProblemKind, Step]] = {
 
 @dataclass(frozen=True, slots=True)
 class UnencodedChunk:
-    """A chunk without a sound vector: its row, and what goes into the encoder."""
+    """A chunk without a sound vector: its row, and what goes into the encoder, if it is a text, which its location says."""
 
     row: int
     document: str
     title: str | None
     context: str
     text: str
+    location: Location
 
 
 def list_unencoded_chunks(database: DatabaseFolder, state: CollectionState) -> list[UnencodedChunk]:
     """Return every chunk whose vector is unsound and follows from its text."""
-    query = select(chunks.c.id, documents.c.external_id, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT)
+    query = select(
+        chunks.c.id, documents.c.external_id, documents.c.title, func.coalesce(chunks.c.context, ""), CHUNK_TEXT,
+        chunks.c.location,
+    )  # fmt: skip
     query = query.join_from(chunks, documents, documents.c.id == chunks.c.document_id)
     unencoded: list[UnencodedChunk] = []
     with database.begin_read() as connection:
         for ids in batched(find_unsound_vectors(connection, state).encodable, READ_ROWS):
             rows = connection.execute(query.where(chunks.c.id.in_(ids)).order_by(chunks.c.id))
-            unencoded += [UnencodedChunk(*row) for row in rows]
+            unencoded += [UnencodedChunk(*row[:-1], parse_location(row[-1])) for row in rows]
     return unencoded
+
+
+def mark_pending(database: DatabaseFolder, state: CollectionState, rows: Sequence[int]) -> None:
+    """Have the vectors of chunks made by whoever makes those that wait: they follow from files, which a repair does not read."""
+    with database.begin_write() as connection:
+        for ids in batched(rows, READ_ROWS):
+            for table in (vectors, pending_vectors):
+                connection.execute(delete(table).where(table.c.chunk_id.in_(ids)))
+        pending_rows.add(connection, state, rows)
+        pending_rows.repair_marks(connection, state)
+        _delete_segments(connection, [state])
 
 
 def replace_vectors(database: DatabaseFolder, state: CollectionState, rows: Sequence[int], unit: Vector) -> None:

@@ -295,16 +295,18 @@ class DocumentReader:
         query = (
             select(
                 chunks.c.id, documents.c.external_id, documents.c.digest, chunks.c.ordinal, documents.c.title,
-                func.coalesce(chunks.c.context, ""), CHUNK_TEXT,
+                func.coalesce(chunks.c.context, ""), CHUNK_TEXT, sources.c.path, chunks.c.location,
             )
             .join_from(pending_vectors, chunks, chunks.c.id == pending_vectors.c.chunk_id)
             .join(documents, documents.c.id == chunks.c.document_id)
+            .outerjoin(sources, sources.c.id == documents.c.source_id)
             .where(pending_vectors.c.collection_id == self.state.id, IS_PENDING)
             .where(pending_vectors.c.chunk_id.not_in(select(func.json_each(json.dumps(list(exclude))).table_valued("value").c.value)))
             .order_by(pending_vectors.c.chunk_id.desc())
             .limit(limit)
         )  # fmt: skip
-        return [PendingChunk(*row) for row in self._connection.execute(query)]
+        rows = self._connection.execute(query)
+        return [PendingChunk(*row[:-1], parse_location(row[-1])) for row in rows]
 
     def load_copied_vectors(self, waiting: Sequence[PendingChunk]) -> dict[ChunkId, Vector]:
         """Return the vectors of those of the chunks of which a document of the same content has the same one, with its vector."""
