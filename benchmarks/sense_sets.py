@@ -4,7 +4,7 @@
     python -m benchmarks.sense_sets noad word_sense_disambigation_corpora /tmp/noad --part-of-speech NOUN
 
 - senseval: the four words of Senseval 2 (hard, interest, line, serve) as NLTK has them (repository nltk/nltk_data): of each
-  250 passages and 40 questions. Nothing was chosen on it.
+  250 passages and 40 questions.
 - noad: words of SemCor and MASC with the senses of the New Oxford American Dictionary (repository
   google-research-datasets/word_sense_disambigation_corpora; FOLDER is a clone): of 40 nouns, or 15 verbs, none of them in
   coarsewsd20 or senseval, up to 100 passages and 15 questions each. Settings of `about` were
