@@ -20,6 +20,7 @@ from vecsearch.core.types import Mode, Threshold, Where, WindowSize
 from vecsearch.search import engine, saved_profiles, selection
 from vecsearch.search.engine import ResultOptions
 from vecsearch.search.retrieval import Query
+from vecsearch.search.saved_profiles import StoredExamples
 from vecsearch.search.votes import PreferenceProfile, Votes
 from vecsearch.stores.base import NO_IDS, CollectionInfo, Ids, Snapshot, Vector
 
@@ -77,14 +78,20 @@ class CollectionRecommender(CollectionSearcher):
             wish = build_result_options(options, info, load, self._open_snapshot, tokens=False, highlight=highlight)
             return {text.text: embed_document(text, load(), info, None) for text in texts}, wish
 
+        def load_votes(snapshot: Snapshot, texts: Mapping[str, Vector]) -> StoredExamples:
+            given, chunks = _load_given_examples(snapshot, self.name, positives, negatives, texts)
+            return _count_votes(snapshot, given, chunks, profile, half_life)
+
         def answer(snapshot: Snapshot, prepared: tuple[dict[str, Vector], ResultOptions]) -> Hits:
             texts, wish = prepared
-            given, chunks = _load_given_examples(snapshot, self.name, positives, negatives, texts)
-            votes, of_profile = _count_votes(snapshot, given, profile, half_life)
+            if profile is None and not texts:
+                asked = (tuple(map(str, positives)), tuple(map(str, negatives)))
+                loaded = saved_profiles.remember(snapshot, asked, lambda: load_votes(snapshot, texts))
+            else:
+                loaded = load_votes(snapshot, texts)
             least, _ = arguments.resolve_min_similarity(snapshot, options)
-            excluded = np.union1d(chunks, of_profile) if len(chunks) else of_profile
-            query = Query(None, None, Mode.DENSE, options.where, least, exclude=excluded)
-            return engine.recommend(snapshot, query, wish, votes, boost=boost)
+            query = Query(None, None, Mode.DENSE, options.where, least, exclude=loaded.chunks)
+            return engine.recommend(snapshot, query, wish, loaded.votes, boost=boost)
 
         return self._ask(prepare, answer, kind=(all(isinstance(example, str) for example in examples), explain))
 
@@ -166,11 +173,11 @@ def _load_given_examples(
 
 
 def _count_votes(
-    snapshot: Snapshot, given: PreferenceProfile, profile: str | Profile | None, half_life: float | None
-) -> tuple[Votes, Ids]:
-    """Return the votes of given examples and of a profile's, and the chunks of all documents that this names."""
+    snapshot: Snapshot, given: PreferenceProfile, chunks: Ids, profile: str | Profile | None, half_life: float | None
+) -> StoredExamples:
+    """Return the given examples, whose chunks these are, and those of a profile together, with their votes."""
     if profile is None:
-        return Votes.from_profile(snapshot, given), NO_IDS
+        return StoredExamples(given, Votes.from_profile(snapshot, given), chunks)
     saved = saved_profiles.load_profile(snapshot, profile) if isinstance(profile, str) else profile
     loaded = saved_profiles.load_examples(snapshot, saved, half_life)
     if not len(given.positive) and not len(loaded.profile.positive):
@@ -179,5 +186,6 @@ def _count_votes(
             f"nothing to recommend by; to save more: vecsearch profile like {saved.name} ID"
         )
     if not len(given.positive) and not len(given.negative):
-        return loaded.votes, loaded.chunks
-    return Votes.from_profile(snapshot, given.join(loaded.profile)), loaded.chunks
+        return loaded
+    both = given.join(loaded.profile)
+    return StoredExamples(both, Votes.from_profile(snapshot, both), np.union1d(chunks, loaded.chunks))

@@ -48,13 +48,13 @@ def load_examples(snapshot: Snapshot, profile: Profile, half_life: float | None)
     `half_life`: days after which a preference counts half; the newest counts in full, whenever that was. A document that is not
     there, or has no vector yet, is passed over.
     """
-    key = (snapshot.info.version, snapshot.info.pending_vectors, profile.preferences, half_life)
-    return _remember(snapshot, key, lambda: _load_examples(snapshot, profile, half_life))
+    return remember(snapshot, (profile.preferences, half_life), lambda: _load_examples(snapshot, profile, half_life))
 
 
-def _remember(snapshot: Snapshot, key: Hashable, make: Callable[[], StoredExamples]) -> StoredExamples:
-    """Return what was made before for the same state of the same profile, as one asks again and again."""
+def remember(snapshot: Snapshot, asked: Hashable, make: Callable[[], StoredExamples]) -> StoredExamples:
+    """Return what was made before of the same examples in the same state of the collection, as one asks again and again."""
     known: dict[Hashable, StoredExamples] = snapshot.cache.setdefault("profiles", {})
+    key = (snapshot.info.version, snapshot.info.pending_vectors, asked)
     examples = known.get(key)
     if examples is None:
         examples = make()
