@@ -91,3 +91,10 @@ def check_query(text: Any) -> str:
     except UnicodeEncodeError as error:
         raise InputError(f"the query is no valid Unicode at position {error.start}") from error
     return text.replace("\0", " ")
+
+
+def check_pair(question: Any, answer: Any) -> tuple[str, str]:
+    """Return a question and what answers it: the id of a document, or its text. Raises InputError."""
+    if not isinstance(answer, str) or not answer.strip():
+        raise InputError(f"expected the id of a document that answers the question, or its text, got {shorten_repr(answer)}")
+    return check_query(question), answer

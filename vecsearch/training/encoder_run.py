@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from vecsearch.core.errors import InputError, UnavailableError
+from vecsearch.core.errors import InputError, StorageError, UnavailableError, wrap_write_error
 from vecsearch.core.tuning import Tuning
 from vecsearch.encoders.auto import AutoEncoder
 from vecsearch.encoders.base import TextEncoder
@@ -45,10 +46,7 @@ def tune_encoder(run: TuneRun, read_questions: QuestionReader) -> Tuning:
         questions, split = run.split(snapshot, read_questions)
         training = _list_pairs(run, snapshot, split.training, split)
         dev = _list_pairs(run, snapshot, (*split.dev, *split.dev_new), split)
-    workplace = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    model = workplace / out.name
-    kept = False
-    try:
+    with _make_workplace(out) as model:
         train_encoder(
             folder, model, training, dev, seed=run.options.seed, should_end=run.should_end, progress=run.progress
         )  # fmt: skip
@@ -57,16 +55,38 @@ def tune_encoder(run: TuneRun, read_questions: QuestionReader) -> Tuning:
             run.check_same(info, snapshot.info)
             tuning = _prove(run, snapshot, encoder, questions, split, len(training))
         if tuning.kept and not run.options.dry_run:
-            record = build_record(tuning, questions, split, *_PACKAGES)
-            (model / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            model.rename(out)
-            kept = True
+            _keep(model, out, build_record(tuning, questions, split, *_PACKAGES))
             tuning = replace(tuning, model=out)
-        return replace(tuning, seconds=run.measure_seconds())
+    return replace(tuning, seconds=run.measure_seconds())
+
+
+@contextmanager
+def _make_workplace(out: Path) -> Iterator[Path]:
+    """Make a hidden folder beside `out`, and yield where in it the model goes; what is in it at the end is removed."""
+    try:
+        workplace = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise _explain(out, error) from error
+    model = workplace / out.name
+    try:
+        yield model
     finally:
-        if not kept and model.is_dir():
+        if model.is_dir():
             remove_prepared_models(model)
         shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _keep(model: Path, out: Path, record: dict[str, Any]) -> None:
+    """Write how a model came about into its folder, and give that its place, in one step."""
+    try:
+        (model / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        model.rename(out)
+    except OSError as error:
+        raise _explain(out, error) from error
+
+
+def _explain(out: Path, error: OSError) -> StorageError:
+    return wrap_write_error(f"the new encoder cannot be written to {out}", error)
 
 
 def _get_precision(encoder: TextEncoder) -> ComputePrecision | None:
@@ -85,10 +105,10 @@ def _find_folder(name: str, encoder: TextEncoder) -> Path:
 
 def _choose_out(run: TuneRun) -> Path:
     out = run.options.out or Path.cwd() / f"tuned-{run.name}"
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise InputError(f"{out} is there already: name another folder for the new encoder (out, or --out DIR)")
     if not out.parent.is_dir():
-        raise InputError(f"there is no folder {out.parent} for the new encoder")
+        raise InputError(f"there is no folder {out.parent} for the new encoder; make it, or name another (out, or --out DIR)")
     return out
 
 

@@ -11,10 +11,10 @@ from typing import Final
 
 from vecsearch.core.errors import InputError
 from vecsearch.core.lazy_property import lazy_property
+from vecsearch.core.tuning import PAIRS_MIN
 from vecsearch.core.types import format_count, format_names
 from vecsearch.stores.base import Snapshot
 
-PAIRS_MIN: Final = 50
 LABELLED_MAX: Final = 5_000  # documents with a label, of which no more are read
 QUESTION_CHARACTERS: Final = 300  # of a document's text that stands for a question
 _COLLECT_HINT: Final = "to collect them: vecsearch log on, then search, and open what answers"
