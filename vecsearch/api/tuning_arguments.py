@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vecsearch.api.arguments import is_number
 from vecsearch.api.columns import list_values
-from vecsearch.core.checks import check_choice, check_pair, check_query, check_whole_number, shorten_repr
+from vecsearch.core.checks import check_choice, check_grades, check_pair, check_query, check_whole_number, shorten_repr
 from vecsearch.core.errors import InputError, UsageError
 from vecsearch.core.tuning import AnyTuningLevel, TuningLevel
 from vecsearch.core.types import AnyMode, AnyPath, Mode
@@ -66,8 +66,12 @@ def parse_questions(
         listed = [_parse_pair(n, pair) for n, pair in enumerate(list_values(pairs, "pairs"))]
         return lambda snapshot: judged_questions.pair_questions(listed, snapshot)
     assert queries is not None and qrels is not None
+    if not isinstance(queries, Mapping):
+        raise InputError(f"queries must be a mapping, query id → text, got {shorten_repr(queries)}")
+    check_grades(qrels)
     texts = {str(key): check_query(text) for key, text in queries.items()}
-    return lambda snapshot: judged_questions.build_questions(texts, qrels, snapshot)
+    judged = {str(key): {str(id): int(grade) for id, grade in grades.items()} for key, grades in qrels.items()}
+    return lambda snapshot: judged_questions.build_questions(texts, judged, snapshot)
 
 
 def _parse_pair(number: int, pair: Any) -> tuple[str, str]:

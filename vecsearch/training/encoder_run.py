@@ -20,10 +20,10 @@ from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision, find_model_folder
 from vecsearch.encoders.onnx_export import remove_prepared_models
 from vecsearch.encoders.picture_vectors import encode_documents
-from vecsearch.encoders.reference_texts import REFERENCE_TEXTS
 from vecsearch.stores.base import Matrix, Snapshot
 from vecsearch.training import proof
 from vecsearch.training.encoder_training import TextPair, require_packages, train_encoder
+from vecsearch.training.general_texts import load_general_texts
 from vecsearch.training.judged_questions import JudgedQuestion
 from vecsearch.training.new_vectors import encode_snapshot, read_inputs
 from vecsearch.training.pairs import build_pairs
@@ -133,7 +133,7 @@ def _prove(
     old, new = ({part: run.encode(getattr(split, part), by) for part in PARTS} for by in (run.encoder, encoder))
     before, after = run.measure(snapshot, split, old), run.measure(renewed, split, new)
     own = snapshot.sample_chunks(OWN_TEXTS).tolist()
-    general = [encode_documents(by, list(REFERENCE_TEXTS)) for by in (run.encoder, encoder)]
+    general = [encode_documents(by, list(load_general_texts())) for by in (run.encoder, encoder)]
     similarities = (_correlate(*general), _correlate(snapshot.load_vectors(own), renewed.load_vectors(own)))
     return run.judge(questions, pairs, before, after, similarities)
 

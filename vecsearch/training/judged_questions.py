@@ -51,8 +51,13 @@ def build_questions(
     for query, grades in qrels.items():
         if query in queries:
             wanted[queries[query]].update((document, grade) for document, grade in grades.items() if grade > 0)
+    if not any(wanted.values()):
+        raise InputError(
+            "no query has a document that answers it: expected the ids of queries in the qrels, and grades above 0, got "
+            f"judgements of {format_names(list(qrels)) or 'none'}"
+        )
     stored = snapshot.find_stored_documents(list({document for grades in wanted.values() for document in grades}))
-    if wanted and not stored:
+    if not stored:
         judged = [document for grades in wanted.values() for document in grades]
         raise InputError(
             f"none of the {len(judged):,} documents that answer is in the collection: expected ids as `vecsearch ls` lists "
