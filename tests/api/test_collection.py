@@ -434,3 +434,38 @@ def test_add_uses_its_encoder_for_one_thing_at_a_time(tmp_path: Path, monkeypatc
         assert [hit.text for hit in hits] == ["gull 300 of 3"]
         assert len(collection) == 371
     assert is_sound(tmp_path / "db")
+
+
+class SharedEncoder(SoloEncoder):
+    """An encoder that may be shared; what it encodes beside the caller waits until the caller has cut some texts more."""
+
+    is_thread_safe = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cuts, self._cut = 0, threading.Condition()
+
+    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
+        with self._cut:
+            self.cuts += 1
+            self._cut.notify_all()
+        return self._inner.token_spans(text)
+
+    def encode_documents(self, texts: Sequence[str]) -> Any:
+        self.threads.append(threading.get_ident())
+        with self._cut:
+            assert self._cut.wait_for(lambda: self.cuts > 40, timeout=60), "nothing was cut meanwhile"
+        return self._inner.encode_documents(texts)
+
+
+def test_texts_are_cut_while_an_encoder_that_may_be_shared_encodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vecsearch.core.parallel.count_cores", lambda: 2)
+    monkeypatch.setattr("vecsearch.indexing.batch_writer.BATCH_CHUNKS", 40)
+    encoder = SharedEncoder()
+    with vecsearch.open(tmp_path / "db", model=encoder) as collection:
+        collection.add([f"gull {n} of the {n % 9} that fly over the northern sea in winter" for n in range(91)])
+        assert threading.get_ident() not in encoder.threads[:2]
+        text = "gull 70 of the 7 that fly over the northern sea in winter"
+        assert collection.search(text, mode="dense", limit=1)[0].text == text
+        assert len(collection) == 91
+    assert is_sound(tmp_path / "db")

@@ -52,7 +52,7 @@ LOWERED = [
     (pipeline, "READ_DOCUMENTS", 3),
     (batch_writer, "BATCH_CHUNKS", 4),
     (batch_writer, "BATCH_TEXT_CHUNKS", 6),
-    (vector_filler, "BATCH_CHUNKS", 3),
+    (vector_filler, "FILL_CHUNKS", 3),
     (vector_filler, "FILL_WINDOW", 5),
     (merge_plan, "SEGMENT_ROWS_MAX", 60),
     (merge_plan, "INDEX_RUN_ROWS_MIN", 4),

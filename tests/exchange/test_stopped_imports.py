@@ -25,7 +25,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in (
         ("exchange.import_", "READ_DOCUMENTS", 3), ("indexing.batch_writer", "BATCH_TEXT_CHUNKS", 5),
         ("indexing.batch_writer", "BATCH_PROVIDED_VECTORS", 5), ("indexing.batch_writer", "BATCH_SECONDS", 600.0),
-        ("indexing.vector_filler", "BATCH_CHUNKS", 4), ("indexing.stages", "ENCODER_BATCH_SIZE", 2),
+        ("indexing.vector_filler", "FILL_CHUNKS", 4), ("indexing.stages", "ENCODER_BATCH_SIZE", 2),
     ):  # fmt: skip
         monkeypatch.setattr(f"vecsearch.{module}.{name}", value)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.fakes import FakeEncoder
 from vecsearch.core.parsed import ParsedDocument
 from vecsearch.encoders.known_models import KNOWN_MODELS
 from vecsearch.indexing.language_counter import LanguageCounter
-from vecsearch.text.language import detect_plain_language
+from vecsearch.text.language import detect_language, detect_plain_language
 
 GERMAN = "Die Bank gibt dem Kunden einen Kredit, wenn er ein Haus als Sicherheit hat und regelmäßig arbeitet. "
 JAPANESE = "大会は来月に東京で開催されます。参加者は事前に登録してください。会場では昼食と飲み物が用意されています。"
@@ -37,6 +38,26 @@ def test_the_language_of_a_text_is_told_where_it_is_plain() -> None:
     assert {name: detect_plain_language(text) for name, text in TEXTS.items()} == {
         "de.txt": "de", "jp.txt": "ja", "en.txt": "en", "code.py": None, "table.csv": None, "short.txt": None,
     }  # fmt: skip
+
+
+LIKE_ENGLISH = {  # each has many words that English has, too
+    "da": "Jeg har aldrig set noget så smukt, og jeg er glad for at vi kom her for at se det, inden vi skulle have mad i haven. ",
+    "no": "Jeg er glad for at vi kom hit i dag, og at det er så fint vær. I Norge er det mange som har hytte i fjellet. ",
+    "nl": "Het is in Nederland niet ongewoon dat we in de zomer op vakantie gaan; als er was dan is het of in Frankrijk. ",
+    "sv": "Han var i staden i går, men det var så mycket snö att vi inte kunde se något, och hon var glad att vi kom hem igen. ",
+    "hu": "A ház a tó mellett áll, és a fiú a kutyával a kertben játszik, mert a nap süt, a szél pedig nem fúj. ",
+}
+
+
+@pytest.mark.parametrize("language", LIKE_ENGLISH)
+def test_a_language_that_shares_short_words_with_english_is_told_apart(language: str) -> None:
+    text = LIKE_ENGLISH[language] * 2
+    assert detect_plain_language(text) == detect_language([text]) == language
+
+
+def test_english_texts_are_told_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "py3langid", None)  # importing it fails
+    assert detect_plain_language(ENGLISH) == detect_language([ENGLISH, CODE]) == "en"
 
 
 def test_a_run_says_once_which_documents_the_model_does_not_know(tmp_path: Path, shell: Any) -> None:

@@ -20,7 +20,7 @@ from tests import maintenance
 from tests.checks import is_sound
 from tests.conftest import SAMPLE_DATA, CommandResult, CountingEncoder
 from tests.limits import can_be_powerless, can_mount, drop_privileges
-from vecsearch.core.settings import BATCH_CHUNKS, DATABASE_FOLDER
+from vecsearch.core.settings import DATABASE_FOLDER, FILL_CHUNKS
 from vecsearch.stores.sqlite.fulltext import term_tables
 
 PARTS = 4
@@ -210,12 +210,12 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
     tmp_path: Path, counting_encoder: CountingEncoder, stop: signal.Signals, status: int, batch: str
 ) -> None:
     lines = [
-        f"The {n}th entry of the log: " + "wind from the west, sea calm, all sails set. " * 2 for n in range(PARTS * BATCH_CHUNKS)
+        f"The {n}th entry of the log: " + "wind from the west, sea calm, all sails set. " * 2 for n in range(PARTS * FILL_CHUNKS)
     ]
     for part in range(PARTS):
         (tmp_path / f"log{part:02}.jsonl").write_text(
             "".join(
-                json.dumps({"id": str(n), "text": lines[n]}) + "\n" for n in range(part * BATCH_CHUNKS, (part + 1) * BATCH_CHUNKS)
+                json.dumps({"id": str(n), "text": lines[n]}) + "\n" for n in range(part * FILL_CHUNKS, (part + 1) * FILL_CHUNKS)
             )
         )
     arguments = [str(int(stop)), batch, "index", str(tmp_path), "--db", str(tmp_path / "db")]
@@ -226,9 +226,9 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
     assert "Traceback" not in error_output
     document_count, vector_count = count(tmp_path / "db")
     if batch == "texts":
-        assert (BATCH_CHUNKS <= document_count < len(lines), vector_count) == (True, 0)
+        assert (FILL_CHUNKS <= document_count < len(lines), vector_count) == (True, 0)
     else:
-        assert (document_count, BATCH_CHUNKS <= vector_count < len(lines)) == (len(lines), True)
+        assert (document_count, FILL_CHUNKS <= vector_count < len(lines)) == (len(lines), True)
     with vecsearch.open(tmp_path / "db", model=counting_encoder) as collection:
         collection.index([tmp_path])
         assert collection.count() == len(lines)

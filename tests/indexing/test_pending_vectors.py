@@ -56,7 +56,7 @@ class WatchedEncoder(FakeEncoder):
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Write files, and let batches be small."""
     for module, name, value in (
-        (batch_writer, "BATCH_TEXT_CHUNKS", 7), (vector_filler, "BATCH_CHUNKS", 5), (vector_filler, "FILL_WINDOW", 12),
+        (batch_writer, "BATCH_TEXT_CHUNKS", 7), (vector_filler, "FILL_CHUNKS", 5), (vector_filler, "FILL_WINDOW", 12),
         (compaction, "INDEX_FLUSH_ROWS", 9), (merge_plan, "INDEX_RUN_ROWS_MIN", 4),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)

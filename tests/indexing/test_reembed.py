@@ -96,7 +96,7 @@ def small(monkeypatch):
     """Make batches small enough for many of them."""
     homes = ("vecsearch.indexing.batch_writer", "vecsearch.indexing.vector_filler", "vecsearch.stores.sqlite.write.replacement")
     for module in homes:
-        for name in ("BATCH_CHUNKS", "BATCH_TEXT_CHUNKS", "READ_DOCUMENTS"):
+        for name in ("BATCH_CHUNKS", "FILL_CHUNKS", "BATCH_TEXT_CHUNKS", "READ_DOCUMENTS"):
             if hasattr(sys.modules[module], name):
                 monkeypatch.setattr(f"{module}.{name}", 8)
 
@@ -459,7 +459,7 @@ from vecsearch.stores.sqlite.write import compaction, replacement
 from vecsearch.stores.sqlite.write.writer import SQLiteWriter
 
 folder, point, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-batch_writer.BATCH_TEXT_CHUNKS = vector_filler.BATCH_CHUNKS = replacement.READ_DOCUMENTS = 8
+batch_writer.BATCH_TEXT_CHUNKS = vector_filler.FILL_CHUNKS = replacement.READ_DOCUMENTS = 8
 
 def die_at(home, name, *, before):
     real, left = getattr(home, name), [count]

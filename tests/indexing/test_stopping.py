@@ -55,7 +55,7 @@ class HandingProgress(NullProgress):
 def parsers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Let everything be small, ask for no reason of time, and check that no parser stays behind."""
     for module, name, value in (
-        ("indexing.batch_writer", "BATCH_TEXT_CHUNKS", 4), ("indexing.vector_filler", "BATCH_CHUNKS", 4),
+        ("indexing.batch_writer", "BATCH_TEXT_CHUNKS", 4), ("indexing.vector_filler", "FILL_CHUNKS", 4),
         ("indexing.vector_filler", "FILL_WINDOW", 9), ("indexing.stages", "ENCODER_BATCH_SIZE", 2),
         ("indexing.pipeline", "READ_DOCUMENTS", 3), ("indexing.read_files", "READ_DOCUMENTS", 3),
         ("indexing.long_documents", "PORTIONS_TOGETHER", 2), ("documents.parser_process", "_ASK_S", 600.0),

@@ -49,7 +49,7 @@ def files(tmp_path: Path) -> Path:
 @pytest.fixture
 def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(batch_writer, "BATCH_TEXT_CHUNKS", 4)
-    monkeypatch.setattr(vector_filler, "BATCH_CHUNKS", 4)
+    monkeypatch.setattr(vector_filler, "FILL_CHUNKS", 4)
     with vecsearch.open(tmp_path / "x.vec", model=MODEL) as collection:
         collection.add(["an old note"], ids=["old"])
     return tmp_path / "x.vec"

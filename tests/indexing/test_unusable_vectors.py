@@ -69,7 +69,7 @@ class MiscountingEncoder(FakeEncoder):
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(vector_filler, "BATCH_CHUNKS", 5)
+    monkeypatch.setattr(vector_filler, "FILL_CHUNKS", 5)
     monkeypatch.setattr(vector_filler, "FILL_WINDOW", 7)
     folder = tmp_path / "files"
     folder.mkdir()

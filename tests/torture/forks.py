@@ -17,8 +17,8 @@ from typing import Any
 import vecsearch
 
 SMALL = {  # so that tens of rows pass through all that thousands would
-    "BATCH_CHUNKS": 16, "BATCH_TEXT_CHUNKS": 16, "FILL_WINDOW": 24, "READ_DOCUMENTS": 8, "INDEX_FLUSH_ROWS": 20,
-    "INDEX_RUN_ROWS_MIN": 4, "PQ_MIN_ROWS": 50, "SEGMENT_ROWS_MAX": 120, "RESCORE_MIN": 20,
+    "BATCH_CHUNKS": 16, "FILL_CHUNKS": 16, "BATCH_TEXT_CHUNKS": 16, "FILL_WINDOW": 24, "READ_DOCUMENTS": 8,
+    "INDEX_FLUSH_ROWS": 20, "INDEX_RUN_ROWS_MIN": 4, "PQ_MIN_ROWS": 50, "SEGMENT_ROWS_MAX": 120, "RESCORE_MIN": 20,
 }  # fmt: skip
 _TIMEOUT = 60.0
 

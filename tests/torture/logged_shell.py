@@ -10,7 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-SMALL = {"BATCH_CHUNKS": 8, "BATCH_TEXT_CHUNKS": 24, "FILL_WINDOW": 32, "INDEX_FLUSH_ROWS": 40, "INDEX_RUN_ROWS_MIN": 8}
+SMALL = {
+    "BATCH_CHUNKS": 8,
+    "FILL_CHUNKS": 8,
+    "BATCH_TEXT_CHUNKS": 24,
+    "FILL_WINDOW": 32,
+    "INDEX_FLUSH_ROWS": 40,
+    "INDEX_RUN_ROWS_MIN": 8,
+}
 
 
 def main(log: str, full_at: str, folder: str, *arguments: str) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,9 @@ from vecsearch.core.errors import (
     InputError,
     UsageError,
 )
+from vecsearch.core.parallel import start
 from vecsearch.core.results import AddReport
+from vecsearch.core.settings import BATCH_CHUNKS
 from vecsearch.core.source_paths import format_path, make_absolute, parse_path, resolve_path, to_absolute_path
 from vecsearch.core.types import (
     JSON,
@@ -47,6 +50,7 @@ from vecsearch.stores.base import Vector
 if TYPE_CHECKING:  # loaded with the first write, so that a search does not wait
     from vecsearch.core.parsed import ParsedDocument
     from vecsearch.indexing.batch_writer import BatchWriter
+    from vecsearch.indexing.language_counter import LanguageCounter
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,29 +248,31 @@ class CollectionEditor(CollectionWords):
         """Store texts, encoded, and all else that the batches hold."""
         from vecsearch.indexing.stages import chunk
 
-        if documents:
-            encoder = self._load_encoder()
-            for document in documents:
-                batches.add(chunk(document, Split.TOKENS, encoder))
+        if not documents:
+            batches.flush()
+            return
+        encoder = self._load_encoder()
+        languages = None if self._has_told_languages else self._count_languages(documents, read_name(encoder))
+        for document in documents:
+            batches.add(chunk(document, Split.TOKENS, encoder))
         batches.flush()
-        if documents and not self._has_told_languages:
-            self._has_told_languages = self._warn_of_languages(documents, read_name(encoder))
+        if languages is not None:  # who adds one by one is told once: from then on nothing is looked for
+            self._has_told_languages = languages().warn(read_name(encoder), self.name)
 
-    def _warn_of_languages(self, documents: Sequence[ParsedDocument], model: str) -> bool:
-        """Warn of documents in languages that the model does not know; returns whether there were any.
-
-        Who adds them one by one is told once: from then on nothing is looked for.
-        """
+    @staticmethod
+    def _count_languages(documents: Sequence[ParsedDocument], model: str) -> Callable[[], LanguageCounter]:
+        """Begin to count the documents in languages that the model does not know; beside their encoding, where they are many."""
         from vecsearch.indexing.language_counter import LanguageCounter
         from vecsearch.text.language import free_model
 
-        languages = LanguageCounter()
-        languages.add_some(documents, model)
-        try:
-            return languages.warn(model, self.name)
-        finally:
+        def count() -> LanguageCounter:
+            languages = LanguageCounter()
+            languages.add_some(documents, model)
             if len(documents) > 1:  # else the next one needs it again
                 free_model()
+            return languages
+
+        return start(count) if len(documents) > BATCH_CHUNKS else cache(count)
 
     def _add_vectors(self, documents: Sequence[ParsedDocument], vectors: BroughtVectors) -> None:
         """Store documents of one chunk, with the vectors that were brought for them, or without."""

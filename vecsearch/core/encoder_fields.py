@@ -57,6 +57,11 @@ def read_token_count(encoder: Any, text: str) -> int:
     return check_whole_number(encoder.count_tokens(text), f"what {_describe_field(encoder, 'count_tokens')} returns", minimum=0)
 
 
+def is_thread_safe(encoder: Any) -> bool:
+    """Return whether several threads may use it at the same time: only where it says so, by `is_thread_safe`."""
+    return bool(getattr(encoder, "is_thread_safe", False))
+
+
 def _read(encoder: Any, field: str) -> Any:
     try:
         return getattr(encoder, field)

@@ -82,7 +82,9 @@ PATTERN_TEXT_SECONDS_MAX: Final = 1.0  # that it is looked for in one text …
 PATTERN_SECONDS_MAX: Final = 10.0  # … and all patterns of a question in all texts together
 
 # -- writing
-BATCH_CHUNKS: Final = 256  # chunks encoded and committed together
+BATCH_CHUNKS: Final = 512  # chunks encoded and committed together …
+BATCH_CHARACTERS: Final = 100_000  # … or fewer of documents with so much text: so that either takes a second or two
+FILL_CHUNKS: Final = 256  # chunks whose vectors follow their texts, encoded and committed together
 BATCH_TEXT_CHUNKS: Final = 2_048  # chunks committed together whose vectors follow
 BATCH_SECONDS: Final = 2.0  # … or what was read meanwhile
 GROUP_CHARACTERS: Final = 2_000_000  # of small files that are compared with the store together

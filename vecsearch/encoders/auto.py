@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from vecsearch.core.encoder_fields import is_thread_safe
 from vecsearch.core.errors import UnavailableError, VecsearchWarning
 from vecsearch.core.lazy_property import lazy_property
 from vecsearch.encoders import model_files
@@ -60,6 +61,11 @@ class AutoEncoder:
     def max_tokens(self) -> int:
         """Return the window without special tokens and the document prompt."""
         return self._engine.max_tokens
+
+    @property
+    def is_thread_safe(self) -> bool:
+        """Return whether several threads may use it at the same time."""
+        return is_thread_safe(self._engine)
 
     @property
     def pools_by_mean(self) -> bool:

@@ -29,7 +29,9 @@ TOKENIZER_FILE: Final = "tokenizer.json"
 
 
 class OnnxModel:
-    """Token rows, and vectors pooled from them, of the model in a prepared folder."""
+    """Token rows, and vectors pooled from them, of the model in a prepared folder. Safe to share between threads."""
+
+    is_thread_safe: Final = True
 
     def __init__(self, folder: Path, config: ModelConfig) -> None:
         """Set up the model; nothing is loaded yet."""

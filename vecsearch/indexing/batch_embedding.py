@@ -1,4 +1,4 @@
-"""The vectors of a batch's texts, made beside the caller where there is a batch before to commit meanwhile."""
+"""The vectors of a batch's texts, made beside the caller where there is something else to do meanwhile."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class BatchEmbedding:
 
 
 def begin_embedding(
-    texts: Mapping[str, str], known: Mapping[str, Vector], before: BatchEmbedding | None, encoder: TextEncoder
+    texts: Mapping[str, str], known: Mapping[str, Vector], before: BatchEmbedding | None, encoder: TextEncoder, *, beside: bool
 ) -> BatchEmbedding:
     """Begin to encode texts, given by their hashes, but for those that are known, or that the batch before has.
 
-    The encoder is not to be used otherwise until `get_rows` has returned: it need not be safe to share between threads. Without a
-    batch before, it is used in the thread that calls that.
+    Done `beside` the caller, an encoder that is not safe to share between threads is not to be used otherwise until `get_rows`
+    has returned; else it is used in the thread that calls that.
     """
     begun = set[str]() if before is None else {*before.known, *before.awaited, *before.missing}
     unknown = texts.keys() - known.keys()
     missing = sorted(unknown - begun, key=lambda key: (-len(texts[key]), key))  # like lengths pad least
     work = partial(embed, [texts[key] for key in missing], encoder)
-    return BatchEmbedding(known, sorted(unknown & begun), missing, cache(work) if before is None else start(work))
+    return BatchEmbedding(known, sorted(unknown & begun), missing, start(work) if beside else cache(work))
 
 
 def _find_document(documents: Iterable[ChunkedDocument], key: str) -> str:

@@ -16,11 +16,11 @@ from time import monotonic
 from typing import Final, NamedTuple, Protocol
 
 from vecsearch.core.batched import batched
-from vecsearch.core.encoder_fields import read_dimension
+from vecsearch.core.encoder_fields import is_thread_safe, read_dimension
 from vecsearch.core.errors import CollectionChangedError, DimensionMismatchError
 from vecsearch.core.id_table import AnyIds
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument
-from vecsearch.core.settings import BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, BATCH_SECONDS, BATCH_TEXT_CHUNKS
+from vecsearch.core.settings import BATCH_CHARACTERS, BATCH_CHUNKS, BATCH_PROVIDED_VECTORS, BATCH_SECONDS, BATCH_TEXT_CHUNKS
 from vecsearch.core.types import JSON, CollectionSpec, Metadata, Precision, Split, VectorOrigin
 from vecsearch.documents.chunk_inputs import format_encoder_input, hash_content, hash_encoder_input
 from vecsearch.encoders.base import EncoderSpec, TextEncoder, describe_encoder
@@ -93,6 +93,7 @@ class _Batch:
     sources: dict[str, str | None] = field(default_factory=dict)  # of the documents in it, by id
     weights: dict[str, float] = field(default_factory=dict)  # how much of the run's total each document is
     chunks: int = 0
+    characters: int = 0  # of those that are to be encoded
     begun: float = field(default_factory=monotonic)
 
 
@@ -157,6 +158,7 @@ class BatchWriter:
     def add(self, chunked: ChunkedDocument, *, weight: float = 0.0) -> None:
         """Queue a document; commits when a batch is full."""
         self._batch.chunked.append(chunked)
+        self._batch.characters += len(chunked.document.text)
         self._queue(chunked.document.id, chunked.source, len(chunked.spans), weight)
 
     def add_encoded(self, new: NewDocument, *, weight: float = 0.0) -> None:
@@ -194,25 +196,30 @@ class BatchWriter:
     def _flush_if_due(self) -> None:
         batch = self._batch
         most = BATCH_PROVIDED_VECTORS if not batch.chunked else BATCH_TEXT_CHUNKS if self._vectors_follow else BATCH_CHUNKS
-        waited = self._vectors_follow and monotonic() - batch.begun > BATCH_SECONDS
-        if batch.chunks >= most or len(batch.files) >= most or waited:
-            self._commit_and_encode()
+        is_late = monotonic() - batch.begun > BATCH_SECONDS if self._vectors_follow else batch.characters >= BATCH_CHARACTERS
+        if batch.chunks >= most or len(batch.files) >= most or is_late:
+            self._commit_and_encode(more=True)
 
     def flush(self) -> None:
         """Commit what waits, encoded if it is to be. Raises CollectionChangedError, DatabaseLockedError, DiskFullError."""
-        self._commit_and_encode()
+        self._commit_and_encode(more=False)
         self._complete_begun()
 
-    def _commit_and_encode(self) -> None:
-        """Encode what waits, and commit meanwhile what was encoded before; what needs no encoding is committed."""
+    def _commit_and_encode(self, *, more: bool) -> None:
+        """Encode what waits, and commit meanwhile what was encoded before; what needs no encoding is committed.
+
+        Where `more` follows, whoever calls may get it ready meanwhile, too: that uses the encoder, which must be safe to share.
+        """
         batch, self._batch = self._batch, _Batch()
-        embedding = self._begin_embedding(batch) if batch.chunked else BatchEmbedding()
+        goes_on = more and bool(batch.chunked) and is_thread_safe(self._get_encoder())
+        embedding = self._begin_embedding(batch, beside=goes_on) if batch.chunked else BatchEmbedding()
         before, self._begun = self._begun, (batch, embedding)
         try:
             if before is not None:
                 self._complete(*before)
         finally:
-            embedding.get_rows()  # whoever calls uses the encoder, which need not be safe to share between threads
+            if not goes_on:
+                embedding.get_rows()
         if not embedding.missing:
             self._complete_begun()
 
@@ -308,7 +315,7 @@ class BatchWriter:
         if self._info is not None and self._info.encoder.dimension != gives:  # a collection of vectors that were brought
             raise DimensionMismatchError(self._info.encoder.dimension, gives)
 
-    def _begin_embedding(self, batch: _Batch) -> BatchEmbedding:
+    def _begin_embedding(self, batch: _Batch, *, beside: bool) -> BatchEmbedding:
         """Begin to encode those of the batch's texts whose vectors are not known from before, unless they follow."""
         self._made_by = describe_encoder(self._get_encoder()) if self._info is None else None
         self._check_dimension()
@@ -316,7 +323,8 @@ class BatchWriter:
         known = self._find_known(batch.chunked, texts)
         if self._vectors_follow:
             return BatchEmbedding(known)
-        return begin_embedding(texts, known, None if self._begun is None else self._begun[1], self._get_encoder())
+        before = None if self._begun is None else self._begun[1]
+        return begin_embedding(texts, known, before, self._get_encoder(), beside=beside or before is not None)
 
     def _find_known(self, documents: Sequence[ChunkedDocument], texts: Mapping[str, str]) -> dict[str, Matrix]:
         """Return the vectors of chunks that a changed document keeps, or finds in a partly encoded copy."""
@@ -365,13 +373,6 @@ def choose_stemmer(spec: CollectionSpec, texts: Iterable[str]) -> str:
     """Return the requested stemmer, else that of the texts' language, else the default."""
     stemmer = spec.stemmer or detect_language(texts)
     return stemmer if stemmer and is_known_stemmer(stemmer) else STEMMER_DEFAULT
-
-
-def copy_encoded(document: ParsedDocument, digest: str, encoded: EncodedChunks, *, source: str | None) -> NewDocument:
-    """Return a document that says what another says: it is neither chunked nor encoded."""
-    return NewDocument(
-        document.id, source, document.text, document.title, document.metadata, digest, encoded.spans, encoded.vectors
-    )
 
 
 def _describe_change(before: CollectionInfo, now: CollectionInfo | None) -> str:

@@ -18,7 +18,7 @@ from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.core.source_paths import to_absolute_path
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, copy_encoded, find_encoded, find_stored
+from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, find_encoded, find_stored
 from vecsearch.indexing.commit_check import format_id_conflict
 from vecsearch.indexing.language_counter import LanguageCounter
 from vecsearch.indexing.long_documents import LongDocument
@@ -34,7 +34,7 @@ from vecsearch.indexing.read_files import (
     group_items,
     is_valid,
 )
-from vecsearch.indexing.stages import ChunkedDocument, chunk
+from vecsearch.indexing.stages import ChunkedDocument, chunk, copy_encoded
 from vecsearch.stores.base import IndexedFile, NewDocument, StoredDocument, StoredSource
 from vecsearch.text.language import free_model
 

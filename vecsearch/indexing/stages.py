@@ -21,7 +21,7 @@ from vecsearch.documents.chunk_inputs import chunk_document, hash_content, hash_
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.picture_vectors import encode_inputs
 from vecsearch.encoders.unit_vectors import VectorFailure
-from vecsearch.stores.base import NewDocument, PreservedFields, Vector
+from vecsearch.stores.base import EncodedChunks, NewDocument, PreservedFields, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,13 @@ def assemble(chunked: ChunkedDocument, vectors: Mapping[str, NDArray[np.float32]
         pending=tuple(ordinal for ordinal, row in enumerate(found) if row is None), payload=document.payload,
         preserved=chunked.preserved,
     )  # fmt: skip
+
+
+def copy_encoded(document: ParsedDocument, digest: str, encoded: EncodedChunks, *, source: str | None) -> NewDocument:
+    """Return a document that says what another says: it is neither chunked nor encoded."""
+    return NewDocument(
+        document.id, source, document.text, document.title, document.metadata, digest, encoded.spans, encoded.vectors
+    )
 
 
 def collect_texts(documents: Iterable[ChunkedDocument]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from vecsearch.core.batched import batched
 from vecsearch.core.errors import CollectionChangedError, EncodingError
 from vecsearch.core.files import FailedFile
-from vecsearch.core.settings import BATCH_CHUNKS, FILL_WINDOW
+from vecsearch.core.settings import FILL_CHUNKS, FILL_WINDOW
 from vecsearch.core.source_paths import to_shown_path
 from vecsearch.core.stop_signal import NO_STOP, StopSignal
 from vecsearch.documents.chunk_inputs import build_encoder_input
@@ -147,7 +147,7 @@ class VectorFiller:
         for chunk in chunks:
             text = build_encoder_input(chunk.document_id, chunk.title, chunk.context, chunk.text, encoder)
             by_text.setdefault(text, []).append(chunk)
-        for texts in batched(sorted(by_text, key=lambda text: (-len(text), text)), BATCH_CHUNKS):
+        for texts in batched(sorted(by_text, key=lambda text: (-len(text), text)), FILL_CHUNKS):
             if self._stop.ask():
                 return
             vectors: dict[int, Vector] = {}
