@@ -58,7 +58,7 @@ def test_a_model_that_has_lost_what_it_knew_is_seen() -> None:
 
     def compare(share: float) -> float:
         moved = rows + share * np.maximum(rows @ turn.astype(np.float32), 0)
-        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+        moved = np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
         return proof.correlate_similarities(rows @ rows.T, moved @ moved.T)
 
     assert compare(0.05) > 0.99 > compare(1.5)

@@ -106,7 +106,7 @@ def check_grades(qrels: Any) -> None:
                 f"the judgements of query {query!r} must be a mapping, document id → grade, got {shorten_repr(grades)}"
             )
         for document, grade in grades.items():
-            if not isinstance(grade, Integral) or grade > GRADE_MAX:
+            if not isinstance(grade, Integral) or int(grade) > GRADE_MAX:
                 expected = f"a whole number of at most {GRADE_MAX:,}"
                 raise InputError(f"the grade of {document!r} for query {query!r} must be {expected}, got {shorten_repr(grade)}")
 
