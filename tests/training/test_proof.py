@@ -58,7 +58,7 @@ def test_a_model_that_has_lost_what_it_knew_is_seen() -> None:
 
     def compare(share: float) -> float:
         moved = rows + share * np.maximum(rows @ turn.astype(np.float32), 0)
-        moved = np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
-        return proof.correlate_similarities(rows @ rows.T, moved @ moved.T)
+        units = np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True), np.float32)
+        return proof.correlate_similarities(rows @ rows.T, np.asarray(units @ units.T, np.float32))
 
     assert compare(0.05) > 0.99 > compare(1.5)
