@@ -62,7 +62,7 @@ def test_the_wheel_holds_the_package_and_its_migrations_and_nothing_else(wheel: 
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     shipped = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "vecsearch").rglob("*.py")}
     migrations = {f"vecsearch/{path.relative_to(PROJECT).as_posix()}" for path in (PROJECT / "migrations").rglob("*.py")}
-    data = {"py.typed", "encoders/reference_vectors.f2", *LABEL_FILES}
+    data = {"py.typed", "encoders/reference_vectors.f2", "training/general_texts.txt", *LABEL_FILES}
     assert names == shipped | migrations | {f"vecsearch/{name}" for name in data}
 
 

@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def collection(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     objects = [json.dumps({"question": question, "text": text}) for question, text in zip(questions, texts, strict=True)]
     (tmp_path / "pairs.jsonl").write_text("\n".join(objects))
     (tmp_path / "few.tsv").write_text("where is the heron?\theron-reeds\n")
+    (tmp_path / "empty.tsv").write_text("where is the heron?\t \n")
     (tmp_path / "bad.tsv").write_text("a question alone\n")
     return tmp_path
 
@@ -78,6 +80,7 @@ def test_pairs_and_labels_are_read_and_answered_as_json(collection: Path, shell:
         ([], 2, "there is nothing to learn from"),
         (["--pairs", "few.tsv"], 1, "1 pair of a question and its answer, and 50 are needed"),
         (["--pairs", "bad.tsv"], 1, "bad.tsv, line 1: expected a question, a tab"),
+        (["--pairs", "empty.tsv"], 1, "empty.tsv, line 1: expected the id of a document that answers the question"),
         (["--pairs", "gone.tsv"], 1, "cannot read gone.tsv"),
         (["--label", "nothing"], 1, "no two documents have the same value at 'nothing'"),
         (["--queries", "queries.jsonl"], 2, "Give both --queries and --qrels"),
@@ -97,14 +100,17 @@ def test_what_cannot_be_done_is_said_with_what_to_do(
     assert re.search(message, " ".join(result.err.split()))
 
 
-def test_an_interruption_changes_nothing(collection: Path) -> None:
+@pytest.mark.parametrize("after", ["questions", "learning", "asking"])
+def test_an_interruption_changes_nothing(collection: Path, after: str) -> None:
+    """By a signal, at several moments."""
     command = [sys.executable, "-m", "vecsearch", "tune", "--label", "animal"]
     process = subprocess.Popen(command, cwd=collection, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert "questions" in process.stderr.readline()  # it has begun
+    time.sleep({"questions": 0, "learning": 0.05, "asking": 0.3}[after])
     process.send_signal(2)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "") and "interrupted" in err
+    assert (process.returncode, out) == (130, "") and "interrupted: nothing changed" in err
     with vecsearch.open(collection / DATABASE_FOLDER) as opened:
         assert opened.status()["tuning"] is None
 
@@ -122,6 +128,7 @@ def test_nothing_is_logged_until_it_is_turned_on(collection: Path, shell: Shell,
     shell("open", 1, "--json")
     assert read_log(shell) == []
     assert not list((collection / DATABASE_FOLDER).glob("question*"))
+    assert shell("log", "show").out.strip() == "nothing is logged"
     assert "the log is off: 0 searched, 0 opened, 0 liked; to log from now on: vecsearch log on" in shell("log").out
     assert shell("log", "on").out.startswith("the log is on")
     shell("search", "the", "heron", "by the river")
@@ -158,6 +165,19 @@ def test_hits_that_are_opened_are_logged_with_their_question(
     assert shell("open", "heron.md:1").status == 0
     assert read_log(shell) == [("searched", "fish", None), ("opened", "fish", "heron.md"), ("opened", "fish", "heron.md")]
     assert "1 pair of a question" in shell("tune", "--from-log").err  # one, however often it was opened
+
+
+def test_what_a_search_has_printed_can_be_liked_and_read(collection: Path, shell: Shell) -> None:
+    shell("log", "on")
+    shell("search", "the heron by the river", "--mode", "lexical")
+    first = json.loads(shell("search", "the heron by the river", "--mode", "lexical", "--json").out)["hits"][0]["id"]
+    assert shell("profile", "like", "ann", "1").out == "ann: 1 liked, 0 not\n"
+    assert shell("profile", "unlike", "ann", f"{first}#0").out == "ann: 0 liked, 1 not\n"
+    assert shell("profile", "like", "ann", "99").err.startswith("Error: no document with id '99'")
+    assert shell("get", first).status == 0
+    assert [entry[::2] for entry in read_log(shell)[2:]] == [("liked", first), ("opened", first)]
+    assert "1 pair of a question and what was chosen of default; tune needs 50" in shell("log").out
+    assert json.loads(shell("log", "--json").out)["pairs"] == 1
 
 
 def test_a_log_that_cannot_be_written_stops_no_search(collection: Path, shell: Shell) -> None:

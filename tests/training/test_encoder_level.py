@@ -157,7 +157,7 @@ def test_a_folder_that_is_there_is_not_written_over(tiny_model: Path, tmp_path: 
     (tmp_path / "new").mkdir()
     with vecsearch.open(tmp_path / "t.vec", model=str(tiny_model)) as collection:
         fill(collection)
-        with pytest.raises(vecsearch.InputError, match="is there already: name a folder that is not"):
+        with pytest.raises(vecsearch.InputError, match="is there already: name another folder"):
             tune(collection, tmp_path / "new")
         with pytest.raises(vecsearch.InputError, match="there is no folder"):
             tune(collection, tmp_path / "nowhere/new")

@@ -142,6 +142,40 @@ def test_learning_ends_with_its_minutes(words: vecsearch.Collection) -> None:
     assert sum(line.startswith("learning") for line in lines) == 1
 
 
+def test_judgements_are_graded_and_may_name_what_is_not_there(words: vecsearch.Collection) -> None:
+    plain = tune(words, dry_run=True)
+    more = {**QUESTIONS.qrels, "nobody": {"0-1-2": 1}}
+    more = {query: {**grades, "gone": 2, "0-1-3": 0} if "0-1-3" not in grades else grades for query, grades in more.items()}
+    assert replace(tune(words, replace(QUESTIONS, qrels=more), dry_run=True), seconds=0.0) == replace(plain, seconds=0.0)
+    pairs = [(QUESTIONS.queries[query], key) for query, grades in QUESTIONS.qrels.items() for key in grades]
+    once, often = (words.tune(pairs * times, mode="dense", dry_run=True) for times in (1, 3))
+    assert replace(once, seconds=0.0) == replace(often, seconds=0.0)
+
+
+@pytest.mark.parametrize("what", ["reembedded", "deleted", "added to"])
+def test_another_writer_meanwhile(words: vecsearch.Collection, tmp_path: Path, what: str) -> None:
+    """Where the vectors have changed, nothing is kept; documents may come."""
+    acts: list[str] = []
+
+    def interfere(line: str) -> None:
+        if line.startswith("asking") and not acts:
+            acts.append(what)
+            with open_words(tmp_path) as other:
+                if what == "reembedded":
+                    other.reembed(FakeEncoder(salt=3, dimension=32))
+                elif what == "added to":
+                    other.add(["doc1 doc2"], ids=["new"])
+            if what == "deleted":
+                with vecsearch.connect(tmp_path / "words.vec") as database:
+                    database.delete_collection("default")
+
+    if what == "added to":
+        assert tune(words, progress=interfere).kept and "new" in words
+        return
+    with pytest.raises(vecsearch.CollectionChangedError, match="nothing is kept: run tune again"):
+        tune(words, progress=interfere)
+
+
 def test_pairs_by_id_and_by_text_are_the_same_questions(words: vecsearch.Collection) -> None:
     by_id = [(QUESTIONS.queries[query], key) for query, grades in QUESTIONS.qrels.items() for key in grades]
     by_text = [(question, QUESTIONS.documents[key]) for question, key in by_id]
@@ -218,7 +252,17 @@ def test_a_damaged_map_is_found_and_can_be_dropped(words: vecsearch.Collection, 
         ({"label": "nothing"}, vecsearch.InputError, "no two documents have the same value at 'nothing'"),
         ({"pairs": [("a", "0-1-2")] * 60}, vecsearch.InputError, "1 pair .*50 are needed"),
         ({"pairs": [("a", "b")] * 60}, vecsearch.InputError, "none of the 1 answers is in the collection: .* got b"),
-        ({"pairs": ["a"]}, vecsearch.InputError, "position 0: a pair is"),
+        ({"pairs": ["a"]}, vecsearch.InputError, "position 0: expected a pair of a question and the id"),
+        ({"pairs": ["ab"]}, vecsearch.InputError, "position 0: expected a pair of a question and the id"),
+        ({"pairs": [("a", " ")]}, vecsearch.InputError, "position 0: expected the id of a document .* got ' '"),
+        ({"pairs": [(" ", "0-1-2")]}, vecsearch.InputError, "position 0: the query is empty"),
+        ({"pairs": [("a", key) for key in QUESTIONS.documents]}, vecsearch.InputError, "none is left to learn from"),
+        ({"queries": ["a"], "qrels": {}}, vecsearch.InputError, "queries must be a mapping"),
+        ({"queries": {"1": "a"}, "qrels": {"1": ["0-1-2"]}}, vecsearch.InputError, "query '1' must be a mapping"),
+        ({"queries": {"1": "a"}, "qrels": {"1": {"0-1-2": 0.5}}}, vecsearch.InputError, "whole number of at most 1,000, got 0.5"),
+        ({"queries": {"1": "a"}, "qrels": {"1": {"0-1-2": 10**9}}}, vecsearch.InputError, "whole number of at most 1,000"),
+        ({"queries": {"1": "a"}, "qrels": {"1": {"0-1-2": 0}}}, vecsearch.InputError, "no query has a document that answers it"),
+        ({"queries": {"1": "a"}, "qrels": {"2": {"0-1-2": 1}}}, vecsearch.InputError, "no query has a document that answers it"),
         ({"pairs": [("a", "0-1-2")], "mode": "lexical"}, vecsearch.UsageError, "lexical mode compares no vectors"),
         ({"label": "first", "level": "both"}, vecsearch.InputError, "level must be"),
         ({"label": "first", "minutes": 0}, vecsearch.InputError, "minutes must be a number above 0"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vecsearch.api.arguments import is_number
 from vecsearch.api.columns import list_values
-from vecsearch.core.checks import check_choice, check_query, check_whole_number, shorten_repr
+from vecsearch.core.checks import check_choice, check_grades, check_pair, check_query, check_whole_number, shorten_repr
 from vecsearch.core.errors import InputError, UsageError
 from vecsearch.core.tuning import AnyTuningLevel, TuningLevel
 from vecsearch.core.types import AnyMode, AnyPath, Mode
@@ -40,8 +40,6 @@ def parse_options(
     folder = None if out is None else Path(out).expanduser().absolute()
     if (folder is not None or reembed) and chosen_level is TuningLevel.MAP:
         raise UsageError("out and reembed are of a new encoder: they go with level='encoder'")
-    if folder is not None and folder.exists():
-        raise InputError(f"{folder} is there already: name a folder that is not")
     return TuneOptions(chosen_level, chosen_mode, seed, minutes, bool(dry_run), folder)
 
 
@@ -68,15 +66,23 @@ def parse_questions(
         listed = [_parse_pair(n, pair) for n, pair in enumerate(list_values(pairs, "pairs"))]
         return lambda snapshot: judged_questions.pair_questions(listed, snapshot)
     assert queries is not None and qrels is not None
+    if not isinstance(queries, Mapping):
+        raise InputError(f"queries must be a mapping, query id → text, got {shorten_repr(queries)}")
+    check_grades(qrels)
     texts = {str(key): check_query(text) for key, text in queries.items()}
-    return lambda snapshot: judged_questions.build_questions(texts, qrels, snapshot)
+    judged = {str(key): {str(id): int(grade) for id, grade in grades.items()} for key, grades in qrels.items()}
+    return lambda snapshot: judged_questions.build_questions(texts, judged, snapshot)
 
 
 def _parse_pair(number: int, pair: Any) -> tuple[str, str]:
     try:
+        if isinstance(pair, str):
+            raise ValueError
         question, answer = pair
     except (TypeError, ValueError):
-        question, answer = None, None
-    if not isinstance(question, str) or not isinstance(answer, str) or not answer.strip():
-        raise InputError(f"position {number:,}: a pair is (question, the id of a document or its text), got {shorten_repr(pair)}")
-    return check_query(question), answer
+        expected = "expected a pair of a question and the id of a document, or its text"
+        raise InputError(f"position {number:,}: {expected}, got {shorten_repr(pair)}") from None
+    try:
+        return check_pair(question, answer)
+    except InputError as error:
+        raise InputError(f"position {number:,}: {error}") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from numbers import Integral
 from operator import index
 from typing import Any, Final, TypeVar
 
@@ -11,6 +13,7 @@ from vecsearch.core.nesting import is_nested_too_deeply
 from vecsearch.core.settings import COLLECTION_NAME_MAX, LIMIT_MIN
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+GRADE_MAX: Final = 1_000  # of a judgement; the measures keep a table as long as the highest grade
 _COUNT_MAX: Final = 2**53  # more than there can be of anything, and no more than SQLite counts to
 
 
@@ -91,3 +94,25 @@ def check_query(text: Any) -> str:
     except UnicodeEncodeError as error:
         raise InputError(f"the query is no valid Unicode at position {error.start}") from error
     return text.replace("\0", " ")
+
+
+def check_grades(qrels: Any) -> None:
+    """Raise InputError unless it is query id → document id → grade, a whole number of at most GRADE_MAX."""
+    if not isinstance(qrels, Mapping):
+        raise InputError(f"qrels must be a mapping, query id → document id → grade, got {shorten_repr(qrels)}")
+    for query, grades in qrels.items():
+        if not isinstance(grades, Mapping):
+            raise InputError(
+                f"the judgements of query {query!r} must be a mapping, document id → grade, got {shorten_repr(grades)}"
+            )
+        for document, grade in grades.items():
+            if not isinstance(grade, Integral) or int(grade) > GRADE_MAX:
+                expected = f"a whole number of at most {GRADE_MAX:,}"
+                raise InputError(f"the grade of {document!r} for query {query!r} must be {expected}, got {shorten_repr(grade)}")
+
+
+def check_pair(question: Any, answer: Any) -> tuple[str, str]:
+    """Return a question and what answers it: the id of a document, or its text. Raises InputError."""
+    if not isinstance(answer, str) or not answer.strip():
+        raise InputError(f"expected the id of a document that answers the question, or its text, got {shorten_repr(answer)}")
+    return check_query(question), answer

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from vecsearch.core.types import Mode
+
+PAIRS_MIN: Final = 50  # of a question and a document that answers it: of fewer, nothing can be proved
 
 
 class TuningLevel(StrEnum):

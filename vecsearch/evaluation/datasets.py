@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from vecsearch.api.open import open as open_collection
-from vecsearch.core.checks import check_query
+from vecsearch.core.checks import GRADE_MAX, check_query
 from vecsearch.core.errors import InputError, UnreadableFileError
 from vecsearch.core.nesting import load_json
 from vecsearch.core.types import AnyPath
 
-GRADE_MAX: Final = 1_000  # the measures keep a table as long as the highest grade
 _QUERY: Final = '{"_id": "1", "text": "…"}'
 _JUDGEMENT: Final = "query-id, corpus-id and score, separated by tabs"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from vecsearch.core.checks import check_query
+from vecsearch.core.checks import check_pair
 from vecsearch.core.errors import InputError
 from vecsearch.core.nesting import load_json
 from vecsearch.core.types import AnyPath
@@ -26,7 +26,7 @@ def read_pairs(file: AnyPath) -> list[tuple[str, str]]:
             continue
         try:
             question, answer = _parse_object(line) if line.lstrip().startswith("{") else _parse_columns(line)
-            pairs.append((check_query(question), answer))
+            pairs.append(check_pair(question, answer))
         except InputError as error:
             raise InputError(f"{path}, line {number:,}: {error}") from error
     if not pairs:
@@ -36,18 +36,14 @@ def read_pairs(file: AnyPath) -> list[tuple[str, str]]:
 
 def _parse_columns(line: str) -> tuple[str, str]:
     question, tab, answer = line.partition("\t")
-    if not (question.strip() and tab and answer.strip()):
+    if not tab:
         raise InputError(f"expected {_EXPECTED}, got {line[:80]!r}")
     return question.strip(), answer.strip()
 
 
-def _parse_object(line: str) -> tuple[str, str]:
+def _parse_object(line: str) -> tuple[Any, Any]:
     try:
         value: Any = load_json(line)
-        question = value["question"]
-        answer = next(value[key] for key in ("id", "text") if key in value)
+        return value["question"], next(value[key] for key in ("id", "text") if key in value)
     except (ValueError, KeyError, TypeError, StopIteration):
-        question, answer = None, None
-    if not isinstance(question, str) or not isinstance(answer, str) or not answer.strip():
-        raise InputError(f"expected {_EXPECTED}, got {line[:80]!r}")
-    return question, answer
+        raise InputError(f"expected {_EXPECTED}, got {line[:80]!r}") from None

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from vecsearch.core.errors import InputError, UnavailableError
+from vecsearch.core.errors import InputError, StorageError, UnavailableError, wrap_write_error
 from vecsearch.core.tuning import Tuning
 from vecsearch.encoders.auto import AutoEncoder
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.model_files import ComputePrecision, find_model_folder
 from vecsearch.encoders.onnx_export import remove_prepared_models
 from vecsearch.encoders.picture_vectors import encode_documents
-from vecsearch.encoders.reference_texts import REFERENCE_TEXTS
 from vecsearch.stores.base import Matrix, Snapshot
 from vecsearch.training import proof
 from vecsearch.training.encoder_training import TextPair, require_packages, train_encoder
+from vecsearch.training.general_texts import load_general_texts
 from vecsearch.training.judged_questions import JudgedQuestion
 from vecsearch.training.new_vectors import encode_snapshot, read_inputs
 from vecsearch.training.pairs import build_pairs
@@ -45,10 +46,7 @@ def tune_encoder(run: TuneRun, read_questions: QuestionReader) -> Tuning:
         questions, split = run.split(snapshot, read_questions)
         training = _list_pairs(run, snapshot, split.training, split)
         dev = _list_pairs(run, snapshot, (*split.dev, *split.dev_new), split)
-    workplace = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    model = workplace / out.name
-    kept = False
-    try:
+    with _make_workplace(out) as model:
         train_encoder(
             folder, model, training, dev, seed=run.options.seed, should_end=run.should_end, progress=run.progress
         )  # fmt: skip
@@ -57,16 +55,38 @@ def tune_encoder(run: TuneRun, read_questions: QuestionReader) -> Tuning:
             run.check_same(info, snapshot.info)
             tuning = _prove(run, snapshot, encoder, questions, split, len(training))
         if tuning.kept and not run.options.dry_run:
-            record = build_record(tuning, questions, split, *_PACKAGES)
-            (model / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-            model.rename(out)
-            kept = True
+            _keep(model, out, build_record(tuning, questions, split, *_PACKAGES))
             tuning = replace(tuning, model=out)
-        return replace(tuning, seconds=run.measure_seconds())
+    return replace(tuning, seconds=run.measure_seconds())
+
+
+@contextmanager
+def _make_workplace(out: Path) -> Iterator[Path]:
+    """Make a hidden folder beside `out`, and yield where in it the model goes; what is in it at the end is removed."""
+    try:
+        workplace = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise _explain(out, error) from error
+    model = workplace / out.name
+    try:
+        yield model
     finally:
-        if not kept and model.is_dir():
+        if model.is_dir():
             remove_prepared_models(model)
         shutil.rmtree(workplace, ignore_errors=True)
+
+
+def _keep(model: Path, out: Path, record: dict[str, Any]) -> None:
+    """Write how a model came about into its folder, and give that its place, in one step."""
+    try:
+        (model / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        model.rename(out)
+    except OSError as error:
+        raise _explain(out, error) from error
+
+
+def _explain(out: Path, error: OSError) -> StorageError:
+    return wrap_write_error(f"the new encoder cannot be written to {out}", error)
 
 
 def _get_precision(encoder: TextEncoder) -> ComputePrecision | None:
@@ -89,10 +109,10 @@ def _find_folder(name: str, encoder: TextEncoder) -> Path:
 
 def _choose_out(run: TuneRun) -> Path:
     out = run.options.out or Path.cwd() / f"tuned-{run.name}"
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise InputError(f"{out} is there already: name another folder for the new encoder (out, or --out DIR)")
     if not out.parent.is_dir():
-        raise InputError(f"there is no folder {out.parent} for the new encoder")
+        raise InputError(f"there is no folder {out.parent} for the new encoder; make it, or name another (out, or --out DIR)")
     return out
 
 
@@ -117,7 +137,7 @@ def _prove(
     old, new = ({part: run.encode(getattr(split, part), by) for part in PARTS} for by in (run.encoder, encoder))
     before, after = run.measure(snapshot, split, old), run.measure(renewed, split, new)
     own = snapshot.sample_chunks(OWN_TEXTS).tolist()
-    general = [encode_documents(by, list(REFERENCE_TEXTS)) for by in (run.encoder, encoder)]
+    general = [encode_documents(by, list(load_general_texts())) for by in (run.encoder, encoder)]
     similarities = (_correlate(*general), _correlate(snapshot.load_vectors(own), renewed.load_vectors(own)))
     return run.judge(questions, pairs, before, after, similarities)
 

@@ -11,10 +11,10 @@ from typing import Final
 
 from vecsearch.core.errors import InputError
 from vecsearch.core.lazy_property import lazy_property
+from vecsearch.core.tuning import PAIRS_MIN
 from vecsearch.core.types import format_count, format_names
 from vecsearch.stores.base import Snapshot
 
-PAIRS_MIN: Final = 50
 LABELLED_MAX: Final = 5_000  # documents with a label, of which no more are read
 QUESTION_CHARACTERS: Final = 300  # of a document's text that stands for a question
 _COLLECT_HINT: Final = "to collect them: vecsearch log on, then search, and open what answers"
@@ -51,8 +51,13 @@ def build_questions(
     for query, grades in qrels.items():
         if query in queries:
             wanted[queries[query]].update((document, grade) for document, grade in grades.items() if grade > 0)
+    if not any(wanted.values()):
+        raise InputError(
+            "no query has a document that answers it: expected the ids of queries in the qrels, and grades above 0, got "
+            f"judgements of {format_names(list(qrels)) or 'none'}"
+        )
     stored = snapshot.find_stored_documents(list({document for grades in wanted.values() for document in grades}))
-    if wanted and not stored:
+    if not stored:
         judged = [document for grades in wanted.values() for document in grades]
         raise InputError(
             f"none of the {len(judged):,} documents that answer is in the collection: expected ids as `vecsearch ls` lists "

@@ -11,18 +11,18 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from vecsearch.core.errors import CollectionChangedError, CollectionNotFoundError
+from vecsearch.core.errors import CollectionChangedError, CollectionNotFoundError, InputError
 from vecsearch.core.measures import Values
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.core.tuning import Gain, Tuning, TuningLevel
-from vecsearch.core.types import Mode
+from vecsearch.core.types import Mode, format_count
 from vecsearch.encoders.base import Matrix, TextEncoder
 from vecsearch.encoders.picture_vectors import encode_documents
-from vecsearch.encoders.reference_texts import REFERENCE_TEXTS
 from vecsearch.encoders.unit_vectors import encode_all
 from vecsearch.search.query_maps import map_rows
 from vecsearch.stores.base import CollectionInfo, QueryMap, Snapshot, Store
 from vecsearch.training import proof
+from vecsearch.training.general_texts import load_general_texts
 from vecsearch.training.judged_questions import JudgedQuestion, check_enough
 from vecsearch.training.map_learning import Examples, learn_map
 from vecsearch.training.pairs import build_pairs
@@ -97,6 +97,11 @@ class TuneRun:
         questions = read_questions(snapshot)
         check_enough(questions)
         split = split_questions(questions, seed=self.options.seed)
+        if not split.training:
+            raise InputError(
+                f"{format_count(len(questions), 'question')} about the same documents: none is left to learn from where some are "
+                "held out for the proof; more questions are needed, or about other documents"
+            )
         self.progress(
             f"{len(questions):,} questions: {len(split.training) + len(split.dev) + len(split.dev_new):,} to learn from, "
             f"{len(split.asked_before) + len(split.new_documents):,} for the proof, {len(split.new_documents):,} of them on "
@@ -126,7 +131,7 @@ class TuneRun:
     ) -> Tuning:  # fmt: skip
         """Return what became of it, nothing kept yet but what shall be."""
         gains: dict[str, Gain | None] = {part: proof.compare_values(before[part], after[part]) for part in PARTS}
-        kept, reason = proof.judge(gains["asked_before"], gains["new_documents"], similarities[0])
+        kept, reason = proof.judge(gains["asked_before"], gains["new_documents"], similarities[0], self.options.level)
         return Tuning(
             self.name, self.options.level, self.options.mode, bool(questions[0].label), pairs, len(questions),
             gains["asked_before"], gains["new_documents"], *similarities, kept, reason, self.options.seed,
@@ -190,7 +195,7 @@ class TuneRun:
 
     def _correlate(self, snapshot: Snapshot, matrix: Matrix) -> tuple[float, float]:
         """Return how far texts in general, and the collection's, are as similar as questions as they were."""
-        texts = list(REFERENCE_TEXTS)
+        texts = list(load_general_texts())
         documents = encode_documents(self.encoder, texts)
         general = encode_all(self.encoder, texts, self.encoder.encode_queries)
         own = snapshot.load_vectors(snapshot.sample_chunks(OWN_TEXTS).tolist())

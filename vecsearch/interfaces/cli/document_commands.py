@@ -26,6 +26,7 @@ from vecsearch.interfaces.cli.options import (
     order_option,
     require_one_of,
 )
+from vecsearch.interfaces.cli.question_log import LoggedAct, log_choice
 from vecsearch.interfaces.cli.questions import yes_option
 from vecsearch.interfaces.rendering import output, terminal_safe
 
@@ -106,6 +107,8 @@ def get(
     if handles:
         by_id = {document.id: document for document in documents}
         documents = [cut_document(by_id[handle.id], handle) for handle in dict.fromkeys(handles) if handle.id in by_id]
+        for document in documents:
+            log_choice(options.find_database(), options.name, document.id, LoggedAct.OPENED)
     if options.as_json:
         options.show(output.build_documents_json(documents), ())
         return

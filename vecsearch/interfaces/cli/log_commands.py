@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
+from shlex import quote
 from typing import Any
 
 import click
@@ -33,7 +35,8 @@ def log(options: CliContext) -> None:
 @log.command()
 @add_common_options
 def on(options: CliContext) -> None:
-    """Log from now on: searches in the shell, and hits that `open` opens or `profile like` likes after them."""
+    """Log from now on: searches in the shell, and which of their hits `open` opens, `get` prints or
+    `profile like` likes."""
     _turn(options, on=True)
 
 
@@ -50,7 +53,8 @@ def off(options: CliContext) -> None:
 def show(options: CliContext, limit: int) -> None:
     """Show what was logged, the newest last: of one collection with -c, else of all."""
     entries = list(question_log.read_entries(options.find_database(), options.collection))[-limit:]
-    options.show({"entries": [asdict(entry) for entry in entries]}, map(_format_entry, entries))
+    lines = map(_format_entry, entries) if entries or options.quiet else ["nothing is logged"]
+    options.show({"entries": [asdict(entry) for entry in entries]}, lines)
 
 
 @log.command()
@@ -90,11 +94,23 @@ def _turn(options: CliContext, *, on: bool) -> None:
 def _show_state(options: CliContext) -> None:
     database = options.find_database()
     counts = Counter(entry.act.value for entry in question_log.read_entries(database, options.collection))
-    is_on = question_log.is_on(database)
-    value: dict[str, Any] = {"on": is_on, **{act.value: counts[act.value] for act in question_log.LoggedAct}}
+    is_on, pairs = question_log.is_on(database), len(question_log.list_pairs(database, options.name))
+    value: dict[str, Any] = {"on": is_on, **{act.value: counts[act.value] for act in question_log.LoggedAct}, "pairs": pairs}
     amounts = ", ".join(f"{value[act.value]:,} {act.value}" for act in question_log.LoggedAct)
     hint = "" if is_on else "; to log from now on: vecsearch log on"
-    options.show(value, [f"the log is {'on' if is_on else 'off'}: {amounts}{hint}"])
+    options.show(value, [f"the log is {'on' if is_on else 'off'}: {amounts}{hint}", *_format_next(options, pairs)])
+
+
+def _format_next(options: CliContext, pairs: int) -> Iterator[str]:
+    """Yield how far it is to what `tune` needs, where something was chosen."""
+    if not pairs:
+        return
+    from vecsearch.core.tuning import PAIRS_MIN
+
+    have = f"{format_count(pairs, 'pair')} of a question and what was chosen of {options.name}"
+    chosen = "" if options.collection is None else f" -c {quote(options.collection)}"
+    learn = f"to learn from them: vecsearch tune --from-log{chosen}" if pairs >= PAIRS_MIN else f"tune needs {PAIRS_MIN}"
+    yield terminal_safe.make_printable(f"{have}; {learn}")
 
 
 def _format_entry(entry: LogEntry) -> str:

@@ -39,7 +39,7 @@ def open_hit(options: CliContext, hit: str) -> int:
     The editor is $VISUAL, or $EDITOR. What has no lines, such as a PDF, is opened by the program that shows such files.
     """
     kept = _find_hit(options, hit)
-    log_choice(options.find_database(), kept.id, LoggedAct.OPENED)
+    log_choice(options.find_database(), options.name, kept.id, LoggedAct.OPENED)
     if kept.source is None:
         raise InputError(f"{kept.id!r} comes from no file; to read it: vecsearch get {shlex.quote(kept.id)}")
     path = parse_path(kept.source)

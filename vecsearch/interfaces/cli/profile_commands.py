@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,11 +13,15 @@ from vecsearch.core.preferences import Preference, Profile
 from vecsearch.core.types import format_count
 from vecsearch.interfaces.cli.command_group import CommandGroup
 from vecsearch.interfaces.cli.completion import complete_ids
-from vecsearch.interfaces.cli.handles import ask_with_handles
+from vecsearch.interfaces.cli.handles import resolve_handle
+from vecsearch.interfaces.cli.last_hits import load_answer
 from vecsearch.interfaces.cli.options import CliContext, add_common_options
 from vecsearch.interfaces.cli.question_log import LoggedAct, log_choice
 from vecsearch.interfaces.cli.questions import confirm, yes_option
 from vecsearch.interfaces.rendering import output, terminal_safe
+
+if TYPE_CHECKING:
+    from vecsearch.api.collection import Collection
 
 _weight_option = click.option(
     "--weight", type=click.FloatRange(min=0, min_open=True, max=1), metavar="X", default=1.0, show_default=True,
@@ -41,27 +46,28 @@ def list_(options: CliContext) -> None:
 
 @profile.command()
 @click.argument("user")
-@click.argument("ids", nargs=-1, required=True, metavar="ID…", shell_complete=complete_ids)
+@click.argument("hits", nargs=-1, required=True, metavar="N|ID…", shell_complete=complete_ids)
 @_weight_option
 @add_common_options
-def like(options: CliContext, user: str, ids: Sequence[str], weight: float) -> None:
-    """Save that USER likes documents."""
+def like(options: CliContext, user: str, hits: Sequence[str], weight: float) -> None:
+    """Save that USER likes documents: by their ids, or the N-th hit of the last search in this shell."""
     with options.open_for_writing() as collection:
-        saved = ask_with_handles(collection, lambda keys: collection.like(user, keys, weight=weight), ids)
+        ids = _find_documents(options, collection, hits)
+        saved = collection.like(user, ids, weight=weight)
     for id in ids:
-        log_choice(options.find_database(), id, LoggedAct.LIKED)
+        log_choice(options.find_database(), options.name, id, LoggedAct.LIKED)
     _show_change(options, saved)
 
 
 @profile.command()
 @click.argument("user")
-@click.argument("ids", nargs=-1, required=True, metavar="ID…", shell_complete=complete_ids)
+@click.argument("hits", nargs=-1, required=True, metavar="N|ID…", shell_complete=complete_ids)
 @_weight_option
 @add_common_options
-def unlike(options: CliContext, user: str, ids: Sequence[str], weight: float) -> None:
-    """Save that USER does not like documents."""
+def unlike(options: CliContext, user: str, hits: Sequence[str], weight: float) -> None:
+    """Save that USER does not like documents: by their ids, or the N-th hit of the last search in this shell."""
     with options.open_for_writing() as collection:
-        saved = ask_with_handles(collection, lambda keys: collection.unlike(user, keys, weight=weight), ids)
+        saved = collection.unlike(user, _find_documents(options, collection, hits), weight=weight)
     _show_change(options, saved)
 
 
@@ -121,6 +127,21 @@ def export(options: CliContext, users: Sequence[str]) -> None:
         profiles = [collection.get_profile(name) for name in names]
     lines = [{"profile": saved.name, **asdict(preference)} for saved in profiles for preference in saved.preferences]
     options.show(lines, map(json.dumps, lines))
+
+
+def _find_documents(options: CliContext, collection: Collection, typed: Sequence[str]) -> list[str]:
+    """Return the ids of documents, of what a search printed of them, or of the hits of a number, where that is no id."""
+    answer = load_answer(options.find_database()) if any(map(str.isdecimal, typed)) else None
+    hits = answer.hits if answer is not None and answer.collection == options.name else ()
+    ids = []
+    for text in typed:
+        if handle := resolve_handle(collection, text):
+            ids.append(handle.id)
+        elif text.isdecimal() and 0 < int(text) <= len(hits):
+            ids.append(hits[int(text) - 1].id)
+        else:
+            ids.append(text)
+    return ids
 
 
 def _list_profiles(options: CliContext) -> None:

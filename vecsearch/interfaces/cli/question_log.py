@@ -65,15 +65,17 @@ def add_entry(database: Path, collection: str, question: str, act: LoggedAct, id
             file.write(f"{line}\n".encode())
 
 
-def log_choice(database: Path, id: str, act: LoggedAct) -> None:
-    """Log that a document was chosen, where it is among the hits of the last search of this shell, and the log is on."""
+def log_choice(database: Path, collection: str, id: str, act: LoggedAct) -> None:
+    """Log that a document was chosen, where it is among the hits of this shell's last search there, and the log is on."""
     if not is_on(database):
         return
     from vecsearch.interfaces.cli.last_hits import load_answer
 
     answer = load_answer(database)
-    if answer is not None and answer.question is not None and any(hit.id == id for hit in answer.hits):
-        add_entry(database, answer.collection, answer.question, act, id)
+    if answer is None or answer.question is None or answer.collection != collection:
+        return
+    if any(hit.id == id for hit in answer.hits):
+        add_entry(database, collection, answer.question, act, id)
 
 
 def read_entries(database: Path, collection: str | None = None) -> Iterator[LogEntry]:

@@ -6,7 +6,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,8 +16,13 @@ from vecsearch.core.errors import InputError
 from vecsearch.core.tuning import TuningLevel
 from vecsearch.core.types import Mode
 from vecsearch.interfaces.cli import streams
+from vecsearch.interfaces.cli.index_commands import INTERRUPTED_STATUS
 from vecsearch.interfaces.cli.options import CliContext, add_common_options, make_choice_option
 from vecsearch.interfaces.rendering import tuning_text
+from vecsearch.interfaces.rendering.terminal_safe import make_printable
+
+if TYPE_CHECKING:
+    from vecsearch.api.collection import Collection
 
 _QUIET_S: Final = 10.0  # between two lines where stderr is no terminal
 
@@ -60,7 +67,10 @@ def tune(
     given = _read_given(options, queries, qrels, pairs, label, from_log)
     if settings["reembed"] and settings["level"] != TuningLevel.ENCODER:
         raise click.UsageError("--reembed goes with --level encoder: a map needs no new vectors.")
-    with options.open_for_writing() as collection, _show_lines(options) as progress:
+    with (
+        options.open_for_writing() as collection, _explain_interruption(options, collection, **settings),
+        _show_lines(options) as progress,
+    ):  # fmt: skip
         tuning = collection.tune(**given, **settings, progress=progress)
     options.show(tuning.to_dict(), tuning_text.format_tuning(tuning, options.collection))
 
@@ -90,6 +100,24 @@ def _read_given(
             raise InputError("nothing is logged that was opened or liked after a search; to begin: vecsearch log on")
         return {"pairs": logged}
     return {"label": label}
+
+
+@contextmanager
+def _explain_interruption(options: CliContext, collection: Collection, out: str | None, **settings: Any) -> Iterator[None]:
+    """Say what an interrupted run has left: nothing, but where it was interrupted after what it learned had been kept."""
+    folder = Path(out or f"tuned-{collection.name}").expanduser()
+    chosen = "" if options.collection is None else f" -c {quote(options.collection)}"
+    there, kept = folder.exists(), collection.status()["tuning"]
+    try:
+        yield
+    except KeyboardInterrupt:
+        line = "interrupted: nothing changed"
+        if not there and folder.exists():
+            line = f"interrupted; the new model is kept, to go on: vecsearch reembed --model {quote(str(folder))}{chosen}"
+        elif collection.status()["tuning"] != kept:
+            line = f"interrupted; the map of questions is kept, to undo it: vecsearch tune --drop{chosen}"
+        streams.print_line(make_printable(line))
+        raise click.exceptions.Exit(INTERRUPTED_STATUS) from None
 
 
 def _drop(options: CliContext) -> None:
