@@ -217,5 +217,5 @@ def test_a_profile_of_a_changed_collection_is_read_again(films: vecsearch.Collec
     films.upsert(["film a00"], ids=["a00"], vectors=ROWS[3:4])  # another topic from now on
     assert {id[0] for id in list_ids(films.recommend(profile="ann", limit=5))} == {"d"}
     saved = films.get_profile("ann")
-    older = replace(saved, preferences=(replace(saved.preferences[0], id="b00"),))
+    older = replace(saved, preferences=(saved.preferences[0]._replace(id="b00"),))
     assert {id[0] for id in list_ids(films.recommend(profile=older, limit=5))} == {"b"}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Preference:
+class Preference(NamedTuple):
     """A document that somebody likes, or does not: `weight` in [-1, 1], above 0 for a like, and never 0.
 
     `at` is when that was said, UTC in ISO 8601. The document need not be there any more, or yet.
@@ -37,7 +36,7 @@ class Profile:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all that is saved, as JSON holds it."""
-        return {"profile": self.name, "preferences": [asdict(preference) for preference in self.preferences]}
+        return {"profile": self.name, "preferences": [preference._asdict() for preference in self.preferences]}
 
 
 @dataclass(frozen=True, slots=True)

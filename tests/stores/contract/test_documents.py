@@ -169,7 +169,7 @@ def test_saved_profiles(filled_store: Store) -> None:
     old, new = Preference("a", 1.0, "2026-01-01T00:00:00+00:00"), Preference("b", -0.5, "2026-01-02T00:00:00+00:00")
     with filled_store.open_writer(COLLECTION) as writer:
         version = writer.info.version if writer.info else None
-        writer.set_preferences("ann", [replace(old, weight=-1.0), new])
+        writer.set_preferences("ann", [old._replace(weight=-1.0), new])
         writer.set_preferences("ann", [old, Preference("not there", 1.0, old.at)])
         writer.set_preferences("Bob’s", [old])
     with open_snapshot(filled_store) as snapshot:

@@ -125,7 +125,7 @@ def export(options: CliContext, users: Sequence[str]) -> None:
     with options.open_for_reading() as collection:
         names = users or [summary.name for summary in collection.list_profiles()]
         profiles = [collection.get_profile(name) for name in names]
-    lines = [{"profile": saved.name, **asdict(preference)} for saved in profiles for preference in saved.preferences]
+    lines = [{"profile": saved.name, **preference._asdict()} for saved in profiles for preference in saved.preferences]
     options.show(lines, map(json.dumps, lines))
 
 

@@ -20,7 +20,7 @@ _PROFILE = """
 def load_profile(connection: AnyConnection, state: CollectionState, profile: str) -> list[Preference]:
     """Return what a profile holds, the newest first; nothing for one that is not there."""
     values = {"collection": state.id, "profile": profile}
-    return [Preference(*row) for row in get_driver(connection).execute(_PROFILE, values)]
+    return list(map(Preference._make, get_driver(connection).execute(_PROFILE, values)))
 
 
 def list_profiles(connection: Connection, state: CollectionState) -> Sequence[ProfileSummary]:
