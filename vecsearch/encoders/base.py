@@ -73,7 +73,11 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class TextEncoder(Encoder, Protocol):
-    """An encoder of documents of text. A text's vector does not depend on the texts beside it."""
+    """An encoder of documents of text. A text's vector does not depend on the texts beside it.
+
+    One that several threads may use at the same time may say so by an attribute `is_thread_safe`, True: then texts are cut while
+    others are encoded. Without it, an encoder does one thing at a time.
+    """
 
     @property
     def max_tokens(self) -> int:
