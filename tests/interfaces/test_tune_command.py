@@ -110,7 +110,7 @@ def test_an_interruption_changes_nothing(collection: Path, after: str) -> None:
     time.sleep({"questions": 0, "learning": 0.05, "asking": 0.3}[after])
     process.send_signal(2)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "") and "interrupted: nothing changed" in err
+    assert (process.returncode, out) == (130, "") and "interrupted: nothing changed" in err, err
     with vecsearch.open(collection / DATABASE_FOLDER) as opened:
         assert opened.status()["tuning"] is None
 

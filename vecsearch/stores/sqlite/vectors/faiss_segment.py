@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -36,6 +35,7 @@ from vecsearch.core.settings import (
 )
 from vecsearch.core.sorted_ids import find_positions
 from vecsearch.core.types import Precision
+from vecsearch.core.undisturbed import run_undisturbed
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -353,15 +353,7 @@ def _import_faiss() -> Any:
     A thread that no interruption reaches loads it: faiss wraps its own functions as it loads, and calls itself for ever where an
     interrupted import is made again.
     """
-    thread = Thread(target=_load_faiss)
-    thread.start()
-    thread.join()
-    return import_module("faiss")
-
-
-def _load_faiss() -> None:
-    with suppress(ImportError):  # the caller meets it again
-        import_module("faiss")
+    return run_undisturbed(lambda: import_module("faiss"))
 
 
 def _use_safe_threads() -> AbstractContextManager[None]:
