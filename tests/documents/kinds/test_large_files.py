@@ -120,7 +120,8 @@ def test_what_could_not_be_sent_for_want_of_memory_is_not_sent_again(tmp_path, m
             "rows": None,
             "stream": False,
             "seconds": 1_000.0,
-            "media": None,
+            "media": [],
+            "digests": {},
         }
         parser_worker._answer(request, [], answers)
         answers.seek(0)
