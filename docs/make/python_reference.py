@@ -69,13 +69,18 @@ def _describe(name: str, member: Any) -> str:
         parts.append("\nValues: " + ", ".join(f"`{value.value}`" for value in member))
     elif issubclass(member, BaseException):
         parts.append(f"\nIs a `{member.__mro__[1].__name__}`.")
-    elif is_dataclass(member):
-        rows = (
-            f"| `{field.name}` | `{_format_type(field.type)}` |" for field in fields(member) if not field.name.startswith("_")
-        )
+    elif types := _list_field_types(member):
+        rows = (f"| `{field}` | `{_format_type(kind)}` |" for field, kind in types.items() if not field.startswith("_"))
         parts.append("\n".join(["\n| field | type |", "| --- | --- |", *rows]))
     parts += [f"\n#### `{name}.{key}`\n\n{text}" for key, text in _describe_members(member)]
     return "\n".join(parts)
+
+
+def _list_field_types(member: type) -> dict[str, Any]:
+    """Return the types of the fields of a dataclass or a named tuple, by name; of any other class none."""
+    if is_dataclass(member):
+        return {field.name: field.type for field in fields(member)}
+    return {name: member.__annotations__[name].__forward_arg__ for name in getattr(member, "_fields", ())}
 
 
 def _describe_members(owner: type) -> Iterator[tuple[str, str]]:

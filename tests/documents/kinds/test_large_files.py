@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -113,7 +114,7 @@ def test_what_could_not_be_sent_for_want_of_memory_is_not_sent_again(tmp_path, m
 
     monkeypatch.setattr(wire_format, "pack", pack_little)
     with (tmp_path / "answers").open("w+b") as answers:
-        request = {
+        request: dict[str, Any] = {
             "path": str(tmp_path / "f.txt"),
             "name": "f.txt",
             "known": None,
