@@ -13,7 +13,8 @@ import pytest
 import vecsearch
 from benchmarks.media import compute_word_share, draw_text
 from benchmarks.scanned_pages import build_scan, draw_page, scan_page
-from vecsearch.core.errors import UnavailableError, UnreadableFileError
+from tests.readers import skip_if_unavailable
+from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import LoaderItem, ParsedDocument, Section
 from vecsearch.core.settings import LOW_CONFIDENCE, OCR_PAGE_SECONDS
 from vecsearch.core.types import Split
@@ -30,10 +31,7 @@ HERON = ["The grey heron stands in shallow water", "and waits for a fish to come
 @pytest.fixture
 def reads_pages() -> None:
     """Skip a test where Tesseract or its data are not installed."""
-    try:
-        get_page_reader()
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    skip_if_unavailable(get_page_reader)
 
 
 @pytest.fixture

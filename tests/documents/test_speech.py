@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from benchmarks.media import count_word_errors, split_words
-from vecsearch.core.errors import UnavailableError, UnreadableFileError
+from tests.readers import skip_if_unavailable
+from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.parsed import ParsedDocument
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders import load
@@ -29,10 +30,7 @@ SPOKEN = "Shakespeare on scenery by Oscar Wilde. This is a LibriVox recording. A
 @pytest.fixture
 def hears_speech() -> None:
     """Skip a test where Whisper or its weights are not installed."""
-    try:
-        get_speech_reader()
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    skip_if_unavailable(get_speech_reader)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 
 import vecsearch
 from benchmarks.scanned_pages import build_scan, build_text_page, draw_page
+from tests.readers import skip_if_unavailable
 from tests.tiny_models import build_clip
 from vecsearch.core.errors import UnavailableError
 from vecsearch.documents.loaders.media.page_reader import LANGUAGES_VARIABLE, get_page_reader
@@ -21,10 +22,7 @@ FIRST, SCANNED, LAST = "The heron waits in shallow water.", "The crane dances on
 
 @pytest.fixture
 def _reads_pages() -> None:
-    try:
-        get_page_reader()
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    skip_if_unavailable(get_page_reader)
 
 
 @pytest.fixture
