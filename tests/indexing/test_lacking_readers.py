@@ -15,7 +15,8 @@ from benchmarks.scanned_pages import build_scan, build_text_page, draw_page
 from tests.readers import skip_if_unavailable
 from tests.tiny_models import build_clip
 from vecsearch.core.errors import UnavailableError
-from vecsearch.documents.loaders.media.page_reader import LANGUAGES_VARIABLE, get_page_reader
+from vecsearch.documents.loaders.media.page_reader import READER_VARIABLE, get_page_reader
+from vecsearch.documents.loaders.media.tesseract import LANGUAGES_VARIABLE
 
 FIRST, SCANNED, LAST = "The heron waits in shallow water.", "The crane dances on the meadow.", "The stork builds a nest."
 
@@ -29,6 +30,7 @@ def _reads_pages() -> None:
 def lacks_ocr(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have pages read in a language whose data are not here, as if the reader were not installed."""
     monkeypatch.setenv(LANGUAGES_VARIABLE, "jpn")
+    monkeypatch.setenv(READER_VARIABLE, "tesseract")
     try:
         get_page_reader()
     except UnavailableError:

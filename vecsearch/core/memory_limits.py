@@ -1,8 +1,10 @@
-"""How much memory a process keeps that it has freed: the C library keeps more and more, the larger what it was asked for."""
+"""How much memory a process may have, and how much it keeps that it has freed: the C library keeps the more, the larger what it
+was asked for."""
 
 from __future__ import annotations
 
 import ctypes
+import resource
 from contextlib import suppress
 from typing import Final
 
@@ -18,3 +20,11 @@ def keep_little_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def extend_memory_limit(amount: int) -> None:
+    """Raise this process's limit of memory, if it has one, by some bytes, as far as the system allows."""
+    now, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if now != resource.RLIM_INFINITY:
+        raised = now + amount
+        resource.setrlimit(resource.RLIMIT_DATA, (raised if most == resource.RLIM_INFINITY else min(raised, most), most))

@@ -125,6 +125,7 @@ OCR_PAGE_SECONDS: Final = 20.0  # of computing that a page may add to what a fil
 OCR_PAGES_MAX: Final = 2_000  # … of so many pages, the rest of a file is not read
 OCR_PIXELS_MAX: Final = 12_000_000  # of what is read: a larger picture is made smaller (A4 at 300 dots an inch has 8.7 million)
 OCR_PIXELS_MIN: Final = 1_500_000  # … and a picture with fewer twice as large: the letters of a screen are small
+OCR_MODEL_BYTES: Final = 700_000_000  # more than PARSE_MEMORY_BYTES, where lines are read by a model of its own (RapidOCR)
 OCR_CONFIDENCE_MIN: Final = 40.0  # of 100: what is read with less is taken for no text
 IMAGE_PIXELS_MAX: Final = 64_000_000  # of a picture that is opened at all
 SOUND_BLOCK_SECONDS: Final = 60  # of a recording that are decoded and heard together; 300 exceed the memory of the parser

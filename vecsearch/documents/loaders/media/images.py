@@ -30,7 +30,8 @@ from vecsearch.core.types import Location, format_count
 from vecsearch.documents.loaders.document_builder import DocumentBuilder, finish_document
 from vecsearch.documents.loaders.media import make_unread_error
 from vecsearch.documents.loaders.media.classifier import PictureReader, get_picture_reader
-from vecsearch.documents.loaders.media.page_reader import BlockWriter, PageReader, TextBlock, get_page_reader
+from vecsearch.documents.loaders.media.page_reader import get_page_reader
+from vecsearch.documents.loaders.media.text_blocks import BlockWriter, PageReader, TextBlock
 from vecsearch.documents.loaders.raw_file import RawFile, emit_document
 
 if TYPE_CHECKING:

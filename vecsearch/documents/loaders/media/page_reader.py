@@ -1,113 +1,36 @@
-"""The words in a picture, by Tesseract: blocks of text with their boxes, and how sure it is of them."""
+"""Which of the readers of words in pictures is used: Tesseract where it is installed, else RapidOCR, or the one that is named."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
-from vecsearch.core.reading import describe_reading
-from vecsearch.core.settings import OCR_CONFIDENCE_MIN, OCR_DPI
-from vecsearch.core.types import Location, Metadata
-from vecsearch.core.weights import WEIGHTS_VARIABLE, Weights, require_reader
-from vecsearch.documents.loaders.document_builder import DocumentBuilder, clean
-from vecsearch.documents.loaders.hyphenation import count_words, join_hyphenated, mark_broken_words
+from vecsearch.core.errors import UnavailableError
+from vecsearch.documents.loaders.media.rapid_ocr import load_rapid_ocr
+from vecsearch.documents.loaders.media.tesseract import load_tesseract
+from vecsearch.documents.loaders.media.text_blocks import PageReader
 
-LANGUAGES_VARIABLE: Final = "VECSEARCH_OCR_LANGUAGES"
-_LANGUAGE_HASHES: Final = {  # of the files of tessdata_fast 4.1.0
-    "eng": "7d4322bd2a7749724879683fc3912cb542f19906c83bcc1a52132556427170b2",
-    "deu": "19d219bbb6672c869d20a9636c6816a81eb9a71796cb93ebe0cb1530e2cdb22d",
-    "jpn": "1f5de9236d2e85f5fdf4b3c500f2d4926f8d9449f28f5394472d9e8d83b91b4d",
-}
-_MODULES: Final = {"tesserocr": "tesserocr"}
-
-
-@dataclass(frozen=True, slots=True)
-class TextBlock:
-    """A paragraph of a picture: its box is left, top, right, bottom in pixels, its confidence of 100."""
-
-    text: str
-    box: tuple[int, int, int, int]
-    confidence: float
-
-
-class PageReader:
-    """Tesseract with the languages that were chosen. Used by one thread."""
-
-    def __init__(self, folder: str, languages: str) -> None:
-        import tesserocr
-
-        self._library: Any = tesserocr
-        self._engine: Any = tesserocr.PyTessBaseAPI(path=folder, lang=languages, psm=tesserocr.PSM.AUTO)
-        self.languages = languages
-        self.engine = tesserocr.tesseract_version().partition("\n")[0]
-
-    def read(self, gray: bytes, size: tuple[int, int], *, stride: int | None = None, dpi: int = OCR_DPI) -> list[TextBlock]:
-        """Return the paragraphs of a picture, width by height, of one byte a pixel, in the order in which they are read.
-
-        `stride` is the bytes from a line of it to the next, where these are more than its width.
-        """
-        self._engine.SetImageBytes(gray, *size, 1, stride or size[0])
-        self._engine.SetSourceResolution(dpi)
-        try:
-            self._engine.Recognize()
-            return list(self._iterate_blocks())
-        finally:
-            self._engine.Clear()
-
-    def _iterate_blocks(self) -> Iterator[TextBlock]:
-        level = self._library.RIL.PARA
-        results = self._engine.GetIterator()
-        if results is None:
-            return
-        for part in self._library.iterate_level(results, level):
-            box, confidence = part.BoundingBox(level), part.Confidence(level)
-            if box is None or confidence < OCR_CONFIDENCE_MIN:
-                continue
-            text = clean(part.GetUTF8Text(level))
-            if any(character.isalnum() for character in text):
-                yield TextBlock(text, box, confidence)
+READER_VARIABLE: Final = "VECSEARCH_OCR_READER"
 
 
 def get_page_reader() -> PageReader:
     """Return the reader, loaded once a process. Raises UnavailableError with the line that installs what is missing."""
-    languages = os.environ.get(LANGUAGES_VARIABLE, "").strip() or "eng"
-    return _load(languages, os.environ.get(WEIGHTS_VARIABLE))
+    match os.environ.get(READER_VARIABLE, "").strip().lower():
+        case "":
+            return _get_any()
+        case "tesseract":
+            return load_tesseract()
+        case "rapidocr":
+            return load_rapid_ocr()
+        case other:
+            raise UnavailableError(f"${READER_VARIABLE} is {other!r}; expected 'tesseract' or 'rapidocr'")
 
 
-@cache
-def _load(languages: str, _: str | None) -> PageReader:
-    names = [name for name in languages.split("+") if name in _LANGUAGE_HASHES] or ["eng"]
-    files = {f"{name}.traineddata": _LANGUAGE_HASHES[name] for name in names}
-    weights = Weights("tessdata-fast", files, tuple(f"tessdata-fast-{name}" for name in names))
-    folder = require_reader("its words are read with Tesseract", _MODULES, weights)
-    return PageReader(str(folder), "+".join(names))
-
-
-class BlockWriter:
-    """Writes what was read into a document, and knows how surely it was read: the mean by length."""
-
-    def __init__(self, builder: DocumentBuilder) -> None:
-        self._builder = builder
-        self._known_words = Counter[str]()
-        self._confidence = 0.0
-        self.characters = 0
-
-    def write(self, blocks: Iterable[TextBlock], place: Location, *, scale: float = 1.0) -> None:
-        """Write the blocks of a page, each with its place and its box, whose numbers are multiplied by a scale."""
-        for block in blocks:
-            text = mark_broken_words(block.text)
-            self._known_words.update(count_words(text))
-            self._builder.at({**place, "box": [round(edge * scale) for edge in block.box]})
-            self._builder.add_block(join_hyphenated(text, self._known_words))
-            self.characters += len(text)
-            self._confidence += len(text) * block.confidence
-
-    def describe_reading(self, reader: PageReader) -> Metadata:
-        """Return what metadata say of the text: by what it was read, in which languages, how surely; nothing without one."""
-        if not self.characters:
-            return {}
-        return describe_reading(reader.engine, reader.languages, self._confidence / self.characters)
+def _get_any() -> PageReader:
+    try:
+        return load_tesseract()
+    except UnavailableError as error:
+        try:
+            return load_rapid_ocr()
+        except UnavailableError:
+            raise error from None
