@@ -7,6 +7,7 @@ put into an ExitStack: one that is interrupted refers to itself, and holds what 
 from __future__ import annotations
 
 import fcntl
+import gc
 import math
 import os
 from io import FileIO
@@ -20,6 +21,7 @@ from vecsearch.core.atomic_files import FILE_MODE
 from vecsearch.core.forks import sleep
 
 _LOOK_SECONDS: Final = 0.05
+_COLLECT_SECONDS: Final = 1.0  # of waiting, after which what this process itself has lost is looked for
 _open_files: Final[WeakSet[LockFile]] = WeakSet()
 
 
@@ -58,12 +60,17 @@ def hold_file_lock(path: Path, *, timeout: float = math.inf) -> LockFile:
 
     Raises LockTimeoutError after so many seconds, OSError.
     """
-    end = monotonic() + timeout
+    start = monotonic()
+    has_collected = False
     while (file := _try_file(path)) is None:
-        left = end - monotonic()
-        if left <= 0:
+        waited = monotonic() - start
+        if not has_collected and waited >= _COLLECT_SECONDS:
+            has_collected = True
+            gc.collect()  # an error may refer to itself by its traceback, and to a lock that nobody holds any more
+            continue
+        if waited >= timeout:
             raise LockTimeoutError(f"{path} is locked by another process")
-        sleep(min(_LOOK_SECONDS, left))
+        sleep(min(_LOOK_SECONDS, timeout - waited))
     return file
 
 
