@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -223,6 +224,21 @@ def test_who_holds_the_write_lock_does_not_wait_for_one_who_waits_for_it(folder:
         with other._store.claim_filling("default") as claimed, store.open_writer("default"):
             assert claimed
             assert filler.run(holds_lock=True).pending_vectors == 0
+
+
+def test_a_claim_that_an_interrupted_run_of_this_process_has_lost_is_not_waited_for_for_ever(folder: Path) -> None:
+    with open_collection(folder, FakeEncoder()) as collection:
+        collection.index([folder], vectors=False)
+        claim = collection._store.claim_filling("default")
+        lost: list[object] = [claim]
+        lost.append(lost)  # as the frames of an error hold what they held, and themselves
+        gc.disable()
+        try:
+            assert claim.__enter__()
+            del claim, lost
+            assert collection.index([folder]).pending_vectors == 0
+        finally:
+            gc.enable()
 
 
 def test_what_is_changed_while_its_vector_is_made_keeps_the_change(folder: Path) -> None:

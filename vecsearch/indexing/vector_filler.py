@@ -8,6 +8,7 @@ next run.
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -120,6 +121,7 @@ class VectorFiller:
     def _fill_in_turn(self, *, holds_lock: bool) -> None:
         """Fill, or wait for whoever does."""
         self._begun_with = info = self._read_info()
+        has_waited = False
         while info is not None and info.pending_vectors and not self._stop.ask():
             with self._target.claim_filling() as claimed:
                 if claimed or holds_lock:
@@ -127,6 +129,9 @@ class VectorFiller:
                     self._fill()
                     return
             time.sleep(_WAIT_S)
+            if not has_waited:
+                gc.collect()  # the claim may be this process's own, lost in the traceback of an error that refers to itself
+                has_waited = True
             info = self._read_info()
 
     def _read_info(self) -> CollectionInfo | None:
