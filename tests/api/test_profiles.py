@@ -15,6 +15,7 @@ import pytest
 
 import vecsearch
 from tests.fakes import FakeEncoder
+from vecsearch.core.errors import InputError
 from vecsearch.core.preferences import Preference, Profile
 from vecsearch.core.settings import DATABASE_FILE
 
@@ -219,3 +220,27 @@ def test_a_profile_of_a_changed_collection_is_read_again(films: vecsearch.Collec
     saved = films.get_profile("ann")
     older = replace(saved, preferences=(saved.preferences[0]._replace(id="b00"),))
     assert {id[0] for id in list_ids(films.recommend(profile=older, limit=5))} == {"b"}
+
+
+def test_each_change_of_a_profile_is_seen_by_whoever_asked_before(films: vecsearch.Collection, tmp_path: Path) -> None:
+    with open_films(tmp_path) as reader:
+        for change, likes, dislikes in (
+            (lambda: films.like("ann", ["a00"]), {"a00": 1.0}, {}),
+            (lambda: films.like("ann", ["a00"], weight=0.1 + 0.2), {"a00": 0.1 + 0.2}, {}),
+            (lambda: films.like("ann", ["a00"], weight=0.3), {"a00": 0.3}, {}),  # the next float below
+            (lambda: films.like("bob", ["b00"]), {"a00": 0.3}, {}),
+            (lambda: films.unlike("ann", ["c00"]), {"a00": 0.3}, {"c00": 1.0}),
+            (lambda: films.forget_preferences("ann", ["a00"]), {}, {"c00": 1.0}),
+            (lambda: films.like("ann", ["c00"]), {"c00": 1.0}, {}),
+        ):
+            change()
+            for collection in (films, reader):
+                saved = collection.get_profile("ann")
+                given = {one.id: one.weight for one in saved.preferences}
+                assert given == {**likes, **{key: -weight for key, weight in dislikes.items()}}
+                if likes:
+                    assert collection.recommend(profile="ann", limit=3) == films.recommend(profile=saved, limit=3)
+        films.delete_profile("ann")
+        for collection in (films, reader):
+            with pytest.raises(InputError, match="nothing is saved of 'ann'"):
+                collection.recommend(profile="ann")

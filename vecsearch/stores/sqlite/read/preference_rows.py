@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from typing import Any, Final
 
 from sqlalchemy import Connection, func, select
 
@@ -11,16 +12,36 @@ from vecsearch.stores.sqlite.engine.collections import CollectionState
 from vecsearch.stores.sqlite.engine.connections import AnyConnection, get_driver
 from vecsearch.stores.sqlite.engine.tables import preferences
 
-_PROFILE = """
+_CACHED: Final = "profile rows"
+_CACHE_SIZE: Final = 64  # profiles
+_DIGEST: Final = """
+    SELECT group_concat(external_id || char(0) || quote(weight) || at, char(0)) FROM preferences
+    WHERE collection_id = :collection AND profile = :profile
+"""  # all that is in the rows, without a Python object for each
+_PROFILE: Final = """
     SELECT external_id, weight, at FROM preferences WHERE collection_id = :collection AND profile = :profile
     ORDER BY at DESC, external_id
 """
 
 
-def load_profile(connection: AnyConnection, state: CollectionState, profile: str) -> list[Preference]:
-    """Return what a profile holds, the newest first; nothing for one that is not there."""
+def load_profile(
+    connection: AnyConnection, state: CollectionState, profile: str, cache: MutableMapping[str, Any]
+) -> list[Preference]:
+    """Return what a profile holds, the newest first; nothing for one that is not there.
+
+    `cache` holds it for whoever asks again and again: other writes leave it as it is.
+    """
     values = {"collection": state.id, "profile": profile}
-    return list(map(Preference._make, get_driver(connection).execute(_PROFILE, values)))
+    driver = get_driver(connection)
+    (digest,) = driver.execute(_DIGEST, values).fetchone()
+    known: dict[str, tuple[str, Sequence[Preference]]] = cache.get(_CACHED, {})
+    if digest is None:
+        return []
+    if profile not in known or known[profile][0] != digest:
+        rows = tuple(map(Preference._make, driver.execute(_PROFILE, values)))
+        known = {**dict(list(known.items())[1 - _CACHE_SIZE :]), profile: (digest, rows)}
+        cache[_CACHED] = known  # another one: a thread may be reading that before
+    return list(known[profile][1])
 
 
 def list_profiles(connection: Connection, state: CollectionState) -> Sequence[ProfileSummary]:

@@ -322,7 +322,7 @@ class SQLiteSnapshot:
         """Return what a saved profile holds, the newest first."""
         from vecsearch.stores.sqlite.read import preference_rows
 
-        return preference_rows.load_profile(self._driver, self.state, profile)
+        return preference_rows.load_profile(self._driver, self.state, profile, self.cache)
 
     def list_profiles(self) -> Sequence[ProfileSummary]:
         """Return the saved profiles by name."""
