@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import vecsearch
-from tests.tiny_models import build_clap, build_clip
+from tests.tiny_models import build_clap, build_clip, build_embedding_gemma, build_siglip
 from vecsearch.core.errors import EncodingError, UsageError
 from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder
 from vecsearch.encoders.unit_vectors import Vector
@@ -272,3 +272,33 @@ def test_sound_has_a_vector_for_each_ten_seconds_with_their_times(tmp_path: Path
         (hit,) = collection.similar(file=tmp_path / "short.wav", limit=1)
         assert hit.id == "tone.wav" and hit.location["media"] == "audio" and len(hit.location["time"]) == 2
         assert collection.search("a tone that rises", mode="dense")[0].id in ("tone.wav", "short.wav")
+
+
+def test_pictures_and_texts_of_siglip_are_indexed_searched_and_embedded_again(photos: Path, tmp_path: Path, clip: Path) -> None:
+    folder = build_siglip(tmp_path / "siglip")
+    encoder = SentenceTransformersEncoder(str(folder))
+    with vecsearch.open(tmp_path / "db", model=str(folder)) as collection:
+        assert collection.index([photos], vectors=False).pending_vectors > 3
+        assert collection.fill_vectors().failed == ()
+        rows = encoder.encode_images([draw_picture(number) for number in range(3)])
+        keys = [f"photos/{name}.png" for name in ("heron", "crane", "sky")]
+        assert all(float(get_vector(collection, key) @ row) > 0.999 for key, row in zip(keys, rows, strict=True))
+        question = encoder.encode_queries(["a bird"])[0]
+        pictures = [hit.id for hit in collection.search("a bird", mode="dense", group_by="document") if hit.id in keys]
+        assert pictures == [keys[n] for n in np.argsort(-rows @ question)]
+        assert collection.similar(file=photos / "sky.png")[0].id != keys[2]
+        collection.reembed(model=str(clip))
+        other = SentenceTransformersEncoder(str(clip)).encode_images([draw_picture(0)])[0]
+        assert float(get_vector(collection, keys[0]) @ other) > 0.999
+
+
+def test_texts_of_embedding_gemma_are_indexed_with_its_document_prompt_and_asked_with_that_of_questions(tmp_path: Path) -> None:
+    folder = build_embedding_gemma(tmp_path / "gemma")
+    encoder = SentenceTransformersEncoder(str(folder))
+    texts = ["a heron waits in shallow water", "the bank lends money", "cranes dance", "a model walks the runway"]
+    with vecsearch.open(tmp_path / "db", model=str(folder)) as collection:
+        collection.add(texts, ids=["0", "1", "2", "3"])
+        hits = collection.search("a bird", mode="dense", limit=4)
+        cosines = encoder.encode_documents(texts) @ encoder.encode_queries(["a bird"])[0]
+    assert [hit.id for hit in hits] == [str(n) for n in np.argsort(-cosines)]
+    assert [hit.score for hit in hits] == pytest.approx(sorted(cosines.tolist(), reverse=True), abs=1e-3)
