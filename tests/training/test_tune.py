@@ -226,6 +226,44 @@ def test_a_map_goes_where_its_collection_goes(tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM query_maps").fetchone() == (0,)
 
 
+def test_vectors_that_are_made_after_a_map_are_searched_with_it(words: vecsearch.Collection, tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("ask1 doc5 doc7 doc9")
+    assert tune(words).kept
+    before = list_scores(ask(words))
+    assert words.index([tmp_path / "new.txt"], vectors=False).pending_vectors == 1
+    (dense,) = words.search([ASKED], mode="dense", limit=1000)
+    assert "new.txt" not in [hit.id for hit in dense]
+    assert words.fill_vectors().pending_vectors == 0
+    by_map = {hit.id: hit.score for hit in words.search(ASKED, mode="dense", limit=1000)}
+    assert words.drop_tuning()
+    by_cosine = {hit.id: hit.score for hit in words.search(ASKED, mode="dense", limit=1000)}
+    cosine = float(ENCODER.encode_documents(["ask1 doc5 doc7 doc9"])[0] @ ENCODER.encode_queries([ASKED])[0])
+    assert by_cosine["new.txt"] == pytest.approx(cosine, abs=1e-3)
+    assert abs(by_map["new.txt"] - by_cosine["new.txt"]) > 0.01
+    assert words.delete(["new.txt"]) and tune(words).kept
+    assert list_scores(ask(words)) == before
+
+
+def test_questions_may_be_answered_by_what_has_no_vector_yet(words: vecsearch.Collection, tmp_path: Path) -> None:
+    (tmp_path / "new.txt").write_text("ask1 doc5 doc7 doc9")
+    words.index([tmp_path / "new.txt"], vectors=False)
+    qrels = {question: {**grades, "new.txt": 1} for question, grades in QUESTIONS.qrels.items()}
+    tuning = words.tune(queries=QUESTIONS.queries, qrels=qrels, mode="dense")
+    assert tuning.kept and words.status()["pending_vectors"] == 1
+
+
+def test_an_export_has_no_map_and_an_import_leaves_it(words: vecsearch.Collection, tmp_path: Path) -> None:
+    unmapped = list_scores(ask(words))
+    assert tune(words).kept
+    mapped = list_scores(ask(words))
+    words.export_documents(tmp_path / "words.jsonl")
+    with vecsearch.open(tmp_path / "other.vec", model=ENCODER) as other:
+        other.import_documents(tmp_path / "words.jsonl")
+        assert other.status()["tuning"] is None and list_scores(ask(other)) == unmapped
+    words.import_documents(tmp_path / "words.jsonl", on_conflict="replace")
+    assert list_scores(ask(words)) == mapped
+
+
 def test_a_damaged_map_is_found_and_can_be_dropped(words: vecsearch.Collection, tmp_path: Path) -> None:
     before = list_scores(ask(words))
     assert tune(words).kept
