@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from vecsearch.core.errors import ignore_os_errors
+from vecsearch.core.undisturbed import run_undisturbed
 
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
@@ -65,9 +66,17 @@ def sync(file: BinaryIO) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable. Raises OSError."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Make the names in a folder durable. Raises OSError.
+
+    No interruption reaches the thread that does it: a folder has no file object, whose handle would be given back wherever one
+    comes.
+    """
+
+    def sync_names() -> None:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    run_undisturbed(sync_names)

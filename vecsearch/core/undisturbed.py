@@ -1,9 +1,10 @@
-"""Load what must not be interrupted half-way: compiled libraries that cannot be loaded a second time in the same process."""
+"""What must not be interrupted half-way: to load compiled libraries, which cannot be loaded a second time in the same process,
+and to use a handle that no object holds."""
 
 from __future__ import annotations
 
+import _thread
 from collections.abc import Callable
-from threading import Thread
 from typing import TypeVar
 
 _R = TypeVar("_R")
@@ -12,20 +13,25 @@ _R = TypeVar("_R")
 def run_undisturbed(work: Callable[[], _R]) -> _R:
     """Return what `work` returns, or raise what it raises. A thread that no signal reaches does it.
 
-    An interruption of the caller, who waits, lets the work come to its end.
+    An interruption of the caller, who waits, lets the work come to its end. It is a bare thread, awaited by a bare lock:
+    `threading.Thread` keeps a lock for ever, which its thread needs, where an interruption comes while it starts.
     """
     results: list[_R] = []
-    errors: list[Exception] = []
+    errors: list[BaseException] = []
+    done = _thread.allocate_lock()
 
     def run() -> None:
         try:
             results.append(work())
-        except Exception as error:
+        except BaseException as error:
             errors.append(error)
+        finally:
+            done.release()
 
-    thread = Thread(target=run, name="vecsearch-loading")
-    thread.start()
-    thread.join()
+    done.acquire()
+    _thread.start_new_thread(run, ())
+    with done:
+        pass
     if errors:
         raise errors[0]
     return results[0]

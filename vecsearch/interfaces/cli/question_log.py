@@ -59,10 +59,12 @@ def add_entry(database: Path, collection: str, question: str, act: LoggedAct, id
     if not is_on(database):
         return
     line = json.dumps(asdict(LogEntry(get_timestamp(), collection, question, act, id)), ensure_ascii=False)
-    with suppress(OSError, ValueError):
-        descriptor = os.open(database / _FILE, os.O_CREAT | os.O_APPEND | os.O_WRONLY, FILE_MODE)
-        with os.fdopen(descriptor, "ab") as file:
-            file.write(f"{line}\n".encode())
+    with suppress(OSError, ValueError), open(database / _FILE, "ab", opener=_open_private) as file:
+        file.write(f"{line}\n".encode())
+
+
+def _open_private(name: str, flags: int) -> int:
+    return os.open(name, flags, FILE_MODE)
 
 
 def log_choice(database: Path, collection: str, id: str, act: LoggedAct) -> None:
