@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -114,15 +114,16 @@ def start(work: Callable[[], _R]) -> Callable[[], _R]:
     """
     if count_cores() == 1:
         return cache(work)
-    begun = Event()
+    begun = Lock()
+    begun.acquire()
 
     def run() -> _R:
-        begun.set()
+        begun.release()
         with _turns.shorten():
             return work()
 
     waiting = _get_helper_pool().submit(run)
-    begun.wait(_BEGIN_WAIT_S)
+    begun.acquire(timeout=_BEGIN_WAIT_S)  # not an Event: an interruption may leave it locked, and the helper waiting for it
     return waiting.result
 
 

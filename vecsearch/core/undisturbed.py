@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import _thread
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 _R = TypeVar("_R")
+_WAIT_SECONDS: Final = 10.0  # for the work, after an interruption
 
 
 def run_undisturbed(work: Callable[[], _R]) -> _R:
     """Return what `work` returns, or raise what it raises. A thread that no signal reaches does it.
 
-    An interruption of the caller, who waits, lets the work come to its end. It is a bare thread, awaited by a bare lock:
-    `threading.Thread` keeps a lock for ever, which its thread needs, where an interruption comes while it starts.
+    An interruption of the caller, who waits, is raised once the work has come to its end. It is a bare thread, awaited by a bare
+    lock: `threading.Thread` keeps a lock for ever, which its thread needs, where an interruption comes while it starts.
     """
     results: list[_R] = []
     errors: list[BaseException] = []
@@ -29,9 +30,15 @@ def run_undisturbed(work: Callable[[], _R]) -> _R:
             done.release()
 
     done.acquire()
-    _thread.start_new_thread(run, ())
-    with done:
-        pass
+    try:
+        _thread.start_new_thread(run, ())
+        with done:
+            pass
+    except RuntimeError:  # no thread could be started
+        raise
+    except BaseException:
+        done.acquire(timeout=_WAIT_SECONDS)
+        raise
     if errors:
         raise errors[0]
     return results[0]

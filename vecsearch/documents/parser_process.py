@@ -16,8 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
-from threading import Condition, Thread
+from threading import Thread
 from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
@@ -34,6 +35,7 @@ from vecsearch.core.settings import (
     PARSE_WAIT_RATIO,
 )
 from vecsearch.core.stop_signal import NO_STOP, StopSignal
+from vecsearch.core.undisturbed import run_undisturbed
 from vecsearch.documents import parser_worker, wire_format
 from vecsearch.documents.loaders.raw_file import MediaWish
 
@@ -107,7 +109,7 @@ class ParserProcess:
         self._queue.stop()
         if (worker := self._worker) is not None:
             worker.kill()  # the thread, which may be waiting for it, then ends too
-        if self._thread is not None:
+        if self._thread is not None and self._thread.ident is not None:  # else an interruption came before it was started
             self._thread.join()
         self._end_worker()
         if self._folder is not None:
@@ -119,7 +121,7 @@ class ParserProcess:
         Told to stop, it raises RunStoppedError where the next file, or more of one, is taken; it does not wait for a slow one.
         """
         self._thread = Thread(target=self._pump, args=(iter(requests),), name="vecsearch-parsing", daemon=True)
-        self._thread.start()
+        run_undisturbed(self._thread.start)
         while (request := self._take()) is not None:
             reading = ParseResult(request, self._receive_frames())
             yield reading
@@ -281,50 +283,49 @@ class _ParserStoppedError(Exception):
 
 
 class _FrameQueue:
-    """A queue between the thread and its owner that holds so many bytes, and at least one thing."""
+    """A queue between the thread and its owner that holds so many bytes, and at least one thing.
+
+    It is made of queues that no interruption leaves half-way, as it may a `Condition`: the other thread would wait for ever.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._entries: deque[tuple[Any, int]] = deque()
-        self._bytes = 0
-        self._changed = Condition()
-        self.stopped = self._ended = False
+        self._entries: SimpleQueue[tuple[Any, int]] = SimpleQueue()
+        self._freed: SimpleQueue[int] = SimpleQueue()  # bytes of what was taken, which the thread has not counted yet
+        self._bytes = 0  # that the thread counts
+        self._next: tuple[Any, int] | None = None  # is taken next
+        self.stopped = False
 
     def put(self, entry: Any, size: int) -> None:
         """Put an entry in when there is room for it. Raises _ParserStoppedError."""
         cost = size + 1_000
-        with self._changed:
-            self._changed.wait_for(lambda: self.stopped or not self._entries or self._bytes + cost <= self._capacity)
-            if self.stopped:
-                raise _ParserStoppedError
-            self._entries.append((entry, cost))
-            self._bytes += cost
-            self._changed.notify_all()
+        while not self.stopped and (not self._freed.empty() or 0 < self._bytes > self._capacity - cost):
+            self._bytes -= self._freed.get()
+        if self.stopped:
+            raise _ParserStoppedError
+        self._bytes += cost
+        self._entries.put((entry, cost))
 
     def put_end(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+        self._entries.put((None, 0))
 
     def wait(self, seconds: float) -> bool:
         """Wait a while for the next thing or the end; returns whether one of them is there."""
-        with self._changed:
-            return bool(self._changed.wait_for(lambda: self._entries or self._ended or self.stopped, seconds))
+        with suppress(Empty):
+            self._next = self._next or self._entries.get(timeout=seconds)
+        return self._next is not None or self.stopped
 
     def take(self) -> Any:
-        """Return the next thing; None where nothing is there, as after the last."""
-        with self._changed:
-            if not self._entries:
-                return None
-            thing, cost = self._entries.popleft()
-            self._bytes -= cost
-            self._changed.notify_all()
-            return thing
+        """Return the next thing, which was waited for; None at the end, however often."""
+        thing, cost = self._next or (None, 0)
+        if thing is not None:
+            self._next = None
+            self._freed.put(cost)
+        return thing
 
     def stop(self) -> None:
-        with self._changed:
-            self.stopped = True
-            self._changed.notify_all()
+        self.stopped = True
+        self._freed.put(0)
 
 
 def _make_failure_frame(reason: str) -> Frame:

@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from vecsearch.core.errors import CollectionNotFoundError, InputError, NotADatabaseError, UsageError, VecsearchError
 from vecsearch.core.source_paths import format_path, parse_path, resolve_path
 from vecsearch.core.types import format_count, format_names
+from vecsearch.core.undisturbed import run_undisturbed
 from vecsearch.interfaces.cli import index_commands, streams
 from vecsearch.interfaces.cli.options import CliContext
 from vecsearch.interfaces.rendering import output
@@ -57,12 +60,14 @@ def watch(options: CliContext, paths: Sequence[str], run: index_commands.IndexOp
 @contextmanager
 def _fill_beside(options: CliContext) -> Iterator[Callable[[], None]]:
     """Make the vectors that wait in a thread, at first and whenever what this gives is called, while the block lasts."""
-    due, stopped = Event(), Event()
+    due: SimpleQueue[bool] = SimpleQueue()  # no Event: an interruption may leave it locked
+    stopped = Event()
     quiet = replace(options, quiet=True)  # a progress bar would stand between the lines of the other thread
 
     def fill() -> None:
-        while due.wait() and not stopped.is_set():
-            due.clear()
+        while due.get() and not stopped.is_set():
+            if not due.empty():
+                continue  # once for all that came together
             try:
                 for line in output.format_failed_files(index_commands.fill_vectors(quiet, stopped.is_set).failed):
                     streams.print_line(line)
@@ -72,13 +77,13 @@ def _fill_beside(options: CliContext) -> Iterator[Callable[[], None]]:
                 streams.print_line(f"Error: {error}")
 
     thread = Thread(target=fill, name="vecsearch-filling")
-    thread.start()
-    due.set()
+    run_undisturbed(thread.start)
+    due.put(True)
     try:
-        yield due.set
+        yield partial(due.put, True)
     finally:
         stopped.set()
-        due.set()
+        due.put(False)
         thread.join()
 
 
