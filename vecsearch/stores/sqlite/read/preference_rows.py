@@ -15,9 +15,9 @@ from vecsearch.stores.sqlite.engine.tables import preferences
 _CACHED: Final = "profile rows"
 _CACHE_SIZE: Final = 64  # profiles
 _DIGEST: Final = """
-    SELECT group_concat(external_id || char(0) || quote(weight) || at, char(0)) FROM preferences
-    WHERE collection_id = :collection AND profile = :profile
-"""  # all that is in the rows, without a Python object for each
+    SELECT group_concat(external_id, char(0)), group_concat(at), group_concat(CAST(weight * 1e9 AS INTEGER)), total(weight)
+    FROM preferences WHERE collection_id = :collection AND profile = :profile
+"""  # what is in the rows, without a Python object for each, a fourth of the time; fractions would take as long to be written out
 _PROFILE: Final = """
     SELECT external_id, weight, at FROM preferences WHERE collection_id = :collection AND profile = :profile
     ORDER BY at DESC, external_id
@@ -33,9 +33,9 @@ def load_profile(
     """
     values = {"collection": state.id, "profile": profile}
     driver = get_driver(connection)
-    (digest,) = driver.execute(_DIGEST, values).fetchone()
-    known: dict[str, tuple[str, Sequence[Preference]]] = cache.get(_CACHED, {})
-    if digest is None:
+    digest = driver.execute(_DIGEST, values).fetchone()
+    known: dict[str, tuple[Any, Sequence[Preference]]] = cache.get(_CACHED, {})
+    if digest[0] is None:
         return []
     if profile not in known or known[profile][0] != digest:
         rows = tuple(map(Preference._make, driver.execute(_PROFILE, values)))
