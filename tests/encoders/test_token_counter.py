@@ -50,7 +50,7 @@ def test_what_is_kept_is_bounded(tokenizer: Tokenizer, monkeypatch: pytest.Monke
     for n in range(30):
         text = f"word{n} and word{n + 1} or {'long' * 50}"
         assert counter.count(text) == len(tokenizer.encode(text, add_special_tokens=False))
-        assert len(counter._counts) <= 10 and "long" * 50 not in counter._counts
+        assert len(counter._counts) <= 10 and len(counter._older) <= 10 and "long" * 50 not in counter._counts
 
 
 def test_several_threads_share_one(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:

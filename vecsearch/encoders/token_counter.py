@@ -7,10 +7,13 @@ of its words, one after the other.
 from __future__ import annotations
 
 import re
+from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Final
 
-_WORDS_KEPT: Final = 100_000
+_WORDS_KEPT: Final = 60_000  # and as many from before: words that are met again stay
 _WORD_LENGTH_MAX: Final = 60  # characters of a word that is kept
 _DROPPED_SPACE: Final = re.compile("[\x0b\x0c\x1c-\x1f\x85]")  # parts words for Python; the tokenizer drops it as a control
 
@@ -23,6 +26,7 @@ class TokenCounter:
         self._tokenizer = tokenizer
         self._takes_words_alone = _is_parted_at_white_space(tokenizer)
         self._counts: dict[str, int] = {}
+        self._older: dict[str, int] = {}  # what was kept before there were too many
 
     def count(self, text: str) -> int:
         """Return how many tokens a text has."""
@@ -32,19 +36,33 @@ class TokenCounter:
         try:
             return sum(map(known.__getitem__, words))
         except KeyError:
-            learned = self._add([word for word in dict.fromkeys(words) if word not in known])
+            learned = self._learn([word for word in dict.fromkeys(words) if word not in known])
             return sum(learned[word] if word in learned else known[word] for word in words)
 
     def _count_whole(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
 
-    def _add(self, words: Sequence[str]) -> dict[str, int]:
-        learned = {word: self._count_whole(word) for word in words}
+    def _learn(self, words: Sequence[str]) -> dict[str, int]:
+        """Return the counts of words that are not among the newest; keep them there."""
+        older = self._older
+        counts = self._count_words([word for word in words if word not in older])
+        learned = {word: older[word] if word in older else counts[word] for word in words}
         kept = {word: count for word, count in learned.items() if len(word) <= _WORD_LENGTH_MAX}
         if len(self._counts) + len(kept) > _WORDS_KEPT:
-            self._counts = {}  # another one: a thread may be counting with this
+            self._older, self._counts = self._counts, {}  # others: a thread may be counting with these
         self._counts.update(kept)
         return learned
+
+    def _count_words(self, words: Sequence[str]) -> dict[str, int]:
+        """Tokenize words, all in one text: each by itself takes ten times as long."""
+        if not words:
+            return {}
+        (encoding,) = self._tokenizer.encode_batch(
+            [" ".join(words)], add_special_tokens=False
+        )  # unlike `encode`, lets others run
+        ends = list(accumulate(len(word) + 1 for word in words))
+        counts = Counter(bisect(ends, start) for start, _ in encoding.offsets)
+        return {word: counts[place] for place, word in enumerate(words)}
 
 
 def _is_parted_at_white_space(tokenizer: Any) -> bool:

@@ -21,6 +21,8 @@ from vecsearch.text.language import detect_plain_language
 _STATED: Final = re.compile(r"([A-Za-z]{2,3})(?![A-Za-z])")
 _SHOWN_MAX: Final = 4
 _SAMPLE_DOCUMENTS: Final = 100  # of one call of `add`
+_LOOKED_AT_ALL: Final = 500  # documents of a run, of which each is looked at …
+_STEP: Final = 20  # … and of those after them one for so many
 
 
 class LanguageCounter:
@@ -29,10 +31,19 @@ class LanguageCounter:
     def __init__(self) -> None:
         """Start at nothing."""
         self._counts: Counter[str] = Counter()
+        self._given = 0
         self._is_estimate = False
 
-    def add(self, document: ParsedDocument, model: str, *, count: int = 1) -> None:
-        """Count a document, unless its language is one of the model's, or cannot be told; it stands for `count` of them."""
+    def add(self, document: ParsedDocument, model: str) -> None:
+        """Count a document, unless its language is one of the model's, or cannot be told; after many, one stands for others."""
+        self._given += 1
+        if self._given <= _LOOKED_AT_ALL:
+            self._look_at(document, model)
+        elif self._given % _STEP == 0:
+            self._is_estimate = True
+            self._look_at(document, model, count=_STEP)
+
+    def _look_at(self, document: ParsedDocument, model: str, *, count: int = 1) -> None:
         known = find_known_model(model)
         if known is None:
             return
@@ -45,7 +56,7 @@ class LanguageCounter:
         step = -(-len(documents) // _SAMPLE_DOCUMENTS) or 1
         self._is_estimate |= step > 1
         for document in documents[::step]:
-            self.add(document, model, count=step)
+            self._look_at(document, model, count=step)
 
     def warn(self, model: str, collection: str) -> bool:
         """Warn of the documents that were counted since the last warning, with what to do; returns whether there were any."""
