@@ -20,10 +20,10 @@ from tests import maintenance
 from tests.checks import is_sound
 from tests.conftest import SAMPLE_DATA, CommandResult, CountingEncoder
 from tests.limits import can_be_powerless, can_mount, drop_privileges
-from vecsearch.core.settings import DATABASE_FOLDER, FILL_CHUNKS
+from vecsearch.core.settings import DATABASE_FOLDER
 from vecsearch.stores.sqlite.fulltext import term_tables
 
-PARTS = 4
+PARTS, BATCH = 4, 64
 Shell = Callable[..., CommandResult]
 
 
@@ -188,11 +188,11 @@ def test_metadata_alone_changes_without_encoding(docs: Path, shell: Shell, count
 
 
 # The signal comes when the first batch is committed, of texts or of vectors, however busy the machine is.
-STOPPED_AFTER_A_BATCH = """
+STOPPED_AFTER_A_BATCH = f"""
 import os, sys
 from vecsearch.__main__ import main
 from vecsearch.indexing import batch_writer, vector_filler
-batch_writer.BATCH_TEXT_CHUNKS = 256
+batch_writer.BATCH_TEXT_CHUNKS = vector_filler.FILL_CHUNKS = {BATCH}
 stop, of_texts = int(sys.argv.pop(1)), sys.argv.pop(1) == "texts"
 home, name = (batch_writer.BatchWriter, "_commit") if of_texts else (vector_filler.VectorFiller, "_attach")
 commit = getattr(home, name)
@@ -209,14 +209,10 @@ main()
 def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
     tmp_path: Path, counting_encoder: CountingEncoder, stop: signal.Signals, status: int, batch: str
 ) -> None:
-    lines = [
-        f"The {n}th entry of the log: " + "wind from the west, sea calm, all sails set. " * 2 for n in range(PARTS * FILL_CHUNKS)
-    ]
+    lines = [f"The {n}th entry of the log: " + "wind from the west, sea calm, all sails set. " * 2 for n in range(PARTS * BATCH)]
     for part in range(PARTS):
         (tmp_path / f"log{part:02}.jsonl").write_text(
-            "".join(
-                json.dumps({"id": str(n), "text": lines[n]}) + "\n" for n in range(part * FILL_CHUNKS, (part + 1) * FILL_CHUNKS)
-            )
+            "".join(json.dumps({"id": str(n), "text": lines[n]}) + "\n" for n in range(part * BATCH, (part + 1) * BATCH))
         )
     arguments = [str(int(stop)), batch, "index", str(tmp_path), "--db", str(tmp_path / "db")]
     command = [sys.executable, "-c", STOPPED_AFTER_A_BATCH, *arguments]
@@ -226,9 +222,9 @@ def test_an_interrupted_run_keeps_its_batches_and_the_next_goes_on(
     assert "Traceback" not in error_output
     document_count, vector_count = count(tmp_path / "db")
     if batch == "texts":
-        assert (FILL_CHUNKS <= document_count < len(lines), vector_count) == (True, 0)
+        assert (BATCH <= document_count < len(lines), vector_count) == (True, 0)
     else:
-        assert (document_count, FILL_CHUNKS <= vector_count < len(lines)) == (len(lines), True)
+        assert (document_count, BATCH <= vector_count < len(lines)) == (len(lines), True)
     with vecsearch.open(tmp_path / "db", model=counting_encoder) as collection:
         collection.index([tmp_path])
         assert collection.count() == len(lines)

@@ -178,17 +178,21 @@ def test_every_clause_scores_what_the_formula_says(
             check(snapshot, oracle, question)
 
 
-@given(counts=st.lists(st.integers(1, 30), min_size=3, max_size=3), order=st.randoms(use_true_random=False))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_word_said_again_counts_more_but_less_each_time(
-    make_store: Callable[[], Store], counts: list[int], order: random.Random
-) -> None:
-    """By Robertson's (k3 + 1) × qtf / (k3 + qtf), in the scores and in the most that there could be."""
+@pytest.fixture
+def three(make_store: Callable[[], Store]) -> Store:
+    """Store three documents."""
     store = make_store()
     write(store, [make_document("d0", "river bank\nriver"), make_document("d1", "café café river"), make_document("d2", "bank")])
+    return store
+
+
+@given(counts=st.lists(st.integers(1, 30), min_size=3, max_size=3), order=st.randoms(use_true_random=False))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_word_said_again_counts_more_but_less_each_time(three: Store, counts: list[int], order: random.Random) -> None:
+    """By Robertson's (k3 + 1) × qtf / (k3 + qtf), in the scores and in the most that there could be."""
     said = [word for word, count in zip(("river", "bank", "missing"), counts, strict=True) for _ in range(count)]
     order.shuffle(said)
-    with open_snapshot(store) as snapshot:
+    with open_snapshot(three) as snapshot:
         asked = snapshot.match(parse(" ".join(said)), 10)
         scores, most = dict.fromkeys(asked.ranked.ids.tolist(), 0.0), 0.0
         for word, count in zip(("river", "bank", "missing"), counts, strict=True):
