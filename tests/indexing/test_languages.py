@@ -99,6 +99,24 @@ def test_of_many_documents_some_are_looked_at() -> None:
     assert not languages.warn("all-MiniLM-L6-v2", "default")
 
 
+def test_of_the_files_of_a_large_run_some_stand_for_the_others_after_the_first_five_hundred() -> None:
+    few, many = LanguageCounter(), LanguageCounter()
+    german, english = ParsedDocument("a", GERMAN), ParsedDocument("b", ENGLISH)
+    for n in range(2_000):
+        document = german if n % 3 else english
+        many.add(document, "all-MiniLM-L6-v2")
+        if n < 500:
+            few.add(document, "all-MiniLM-L6-v2")
+    for counter, pattern, least, most in (
+        (few, "^([0-9]+) documents in", 333, 333),
+        (many, "^about ([0-9,]+) documents in", 1_280, 1_386),
+    ):
+        with pytest.warns(vecsearch.VecsearchWarning) as told:
+            counter.warn("all-MiniLM-L6-v2", "default")
+        match = re.match(pattern, str(told[0].message))
+        assert match is not None and least <= int(match[1].replace(",", "")) <= most
+
+
 def test_known_models_say_what_is_true_of_them() -> None:
     assert len(KNOWN_MODELS["paraphrase-multilingual-MiniLM-L12-v2"].languages) >= 50
     for name in ("intfloat/multilingual-e5-small", "BAAI/bge-m3"):
