@@ -89,6 +89,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "VECSEARCH_CACHE": "The folder of prepared models, if not the usual.",
     "VECSEARCH_WEIGHTS": "Where weights for scans, pictures, speech lie.",
     "VECSEARCH_OCR_LANGUAGES": "The languages of scans, such as eng+deu.",
+    "VECSEARCH_OCR_READER": "What reads scans: tesseract or rapidocr.",
     "VECSEARCH_EDITOR_URI": "Links of hits, such as vscode://file{path}:{line}.",
     "VECSEARCH_DEBUG": "1 shows where an unexpected error came from.",
     "HF_HUB_OFFLINE": "1 looks for no model on the network.",
