@@ -23,6 +23,7 @@ from vecsearch.documents.locations import LocationFinder
 TokenSpans: TypeAlias = Callable[[str], Sequence[tuple[int, int]]]
 CostFunction: TypeAlias = Callable[[str], int]
 
+_HARDLY_FITS: Final = 12  # characters for each token of the budget: prose has four to six, few words have more
 _LINE: Final = re.compile(r"[^\n]+")
 # anchored, or a long line of blanks would be tried from each of its places
 _PARAGRAPH: Final = re.compile(r"(?:^[^\n]*\S[^\n]*(?:\n|\Z))+", re.MULTILINE)
@@ -131,7 +132,9 @@ class _TextSplitter:
         """Return whether it is known, without a look at the tokens, that a range has no more of them."""
         if self.text.isascii() and span.end - span.start < budget:  # a token has a character at least
             return True
-        return self.count_tokens is not None and self.count_tokens(self.text[span.start : span.end]) <= budget
+        if self.count_tokens is None or span.end - span.start > _HARDLY_FITS * budget:  # else its tokens are made twice
+            return False
+        return self.count_tokens(self.text[span.start : span.end]) <= budget
 
     def _find_sections(self, span: Span) -> Sequence[Section]:
         """Return the sections that begin within a range, after its own start."""

@@ -57,7 +57,9 @@ class OnnxModel:
         """Return the character range of every token of a text, not cut at the window, special tokens left out."""
         if not text:
             return []
-        offsets: list[tuple[int, int]] = self._full_tokenizer.encode(text, add_special_tokens=False).offsets
+        # unlike `encode`, `encode_batch` lets other threads run
+        (encoding,) = self._full_tokenizer.encode_batch([text], add_special_tokens=False)
+        offsets: list[tuple[int, int]] = encoding.offsets
         return offsets
 
     def count_tokens(self, text: str) -> int:
