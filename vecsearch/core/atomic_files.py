@@ -35,7 +35,12 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
 
 def create_private_file(path: Path) -> BinaryIO:
     """Open a new or emptied file, for its owner's eyes alone, to write. Raises OSError."""
-    return open(path, "wb", opener=lambda name, flags: os.open(name, flags, FILE_MODE))
+    return open(path, "wb", opener=open_private)
+
+
+def open_private(name: str | bytes | os.PathLike[str], flags: int) -> int:
+    """Open a file, made where it is not there, for its owner's eyes alone: an `opener` of `open`. Raises OSError."""
+    return os.open(name, flags, FILE_MODE)
 
 
 def make_folder(path: Path) -> None:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Final
 from weakref import WeakSet
 
-from vecsearch.core.atomic_files import FILE_MODE
+from vecsearch.core.atomic_files import open_private
 from vecsearch.core.forks import sleep
 
 _LOOK_SECONDS: Final = 0.05
@@ -36,7 +36,7 @@ class LockFile(FileIO):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "ab", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, FILE_MODE))
+        super().__init__(path, "ab", opener=lambda name, flags: open_private(name, flags | os.O_NOFOLLOW))
         _open_files.add(self)
 
     def __del__(self) -> None:

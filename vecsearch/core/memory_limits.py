@@ -24,7 +24,12 @@ def keep_little_memory() -> None:
 
 def extend_memory_limit(amount: int) -> None:
     """Raise this process's limit of memory, if it has one, by some bytes, as far as the system allows."""
-    now, most = resource.getrlimit(resource.RLIMIT_DATA)
+    now = resource.getrlimit(resource.RLIMIT_DATA)[0]
     if now != resource.RLIM_INFINITY:
-        raised = now + amount
-        resource.setrlimit(resource.RLIMIT_DATA, (raised if most == resource.RLIM_INFINITY else min(raised, most), most))
+        set_limit(resource.RLIMIT_DATA, now + amount)
+
+
+def set_limit(kind: int, most: int) -> None:
+    """Limit this process in one of the kinds of `resource`, no higher than the system allows."""
+    hard = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

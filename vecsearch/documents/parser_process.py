@@ -299,7 +299,7 @@ class _FrameQueue:
     def put(self, entry: Any, size: int) -> None:
         """Put an entry in when there is room for it. Raises _ParserStoppedError."""
         cost = size + 1_000
-        while not self.stopped and (not self._freed.empty() or 0 < self._bytes > self._capacity - cost):
+        while not self.stopped and (not self._freed.empty() or (self._bytes and self._bytes + cost > self._capacity)):
             self._bytes -= self._freed.get()
         if self.stopped:
             raise _ParserStoppedError

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.memory_limits import set_limit
 from vecsearch.core.parsed import LoaderItem, MediaContent, MediaKind, ParsedDocument
 from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import (
@@ -61,9 +62,7 @@ def _limit() -> None:
     """Limit the memory and the files of this process."""
     limits = (("RLIMIT_DATA", PARSE_MEMORY_BYTES), ("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", _FILE_BYTES_MAX))
     for name, most in limits:
-        kind = getattr(resource, name)
-        hard = resource.getrlimit(kind)[1]
-        resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+        set_limit(getattr(resource, name), most)
 
 
 def _answer(request: dict[str, Any], passwords: list[str], answers: BinaryIO) -> None:

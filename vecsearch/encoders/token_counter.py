@@ -45,8 +45,8 @@ class TokenCounter:
     def _learn(self, words: Sequence[str]) -> dict[str, int]:
         """Return the counts of words that are not among the newest; keep them there."""
         older = self._older
-        counts = self._count_words([word for word in words if word not in older])
-        learned = {word: older[word] if word in older else counts[word] for word in words}
+        learned = {word: older[word] for word in words if word in older}
+        learned |= self._count_words([word for word in words if word not in older])
         kept = {word: count for word, count in learned.items() if len(word) <= _WORD_LENGTH_MAX}
         if len(self._counts) + len(kept) > _WORDS_KEPT:
             self._older, self._counts = self._counts, {}  # others: a thread may be counting with these
@@ -57,9 +57,8 @@ class TokenCounter:
         """Tokenize words, all in one text: each by itself takes ten times as long."""
         if not words:
             return {}
-        (encoding,) = self._tokenizer.encode_batch(
-            [" ".join(words)], add_special_tokens=False
-        )  # unlike `encode`, lets others run
+        # unlike `encode`, `encode_batch` lets other threads run
+        (encoding,) = self._tokenizer.encode_batch([" ".join(words)], add_special_tokens=False)
         ends = list(accumulate(len(word) + 1 for word in words))
         counts = Counter(bisect(ends, start) for start, _ in encoding.offsets)
         return {word: counts[place] for place, word in enumerate(words)}

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from vecsearch.core.atomic_files import FILE_MODE
+from vecsearch.core.atomic_files import FILE_MODE, open_private
 from vecsearch.core.timestamps import get_timestamp
 
 _FILE: Final = "question-log.jsonl"
@@ -59,12 +59,8 @@ def add_entry(database: Path, collection: str, question: str, act: LoggedAct, id
     if not is_on(database):
         return
     line = json.dumps(asdict(LogEntry(get_timestamp(), collection, question, act, id)), ensure_ascii=False)
-    with suppress(OSError, ValueError), open(database / _FILE, "ab", opener=_open_private) as file:
+    with suppress(OSError, ValueError), open(database / _FILE, "ab", opener=open_private) as file:
         file.write(f"{line}\n".encode())
-
-
-def _open_private(name: str, flags: int) -> int:
-    return os.open(name, flags, FILE_MODE)
 
 
 def log_choice(database: Path, collection: str, id: str, act: LoggedAct) -> None:

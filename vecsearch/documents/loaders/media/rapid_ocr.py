@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -59,18 +59,6 @@ class TextLine:
         return is_below and shared > narrower / 2 and high < _TALLER * low
 
 
-@dataclass(slots=True)
-class _Paragraph:
-    lines: list[TextLine] = field(default_factory=list)
-
-    def to_block(self) -> TextBlock:
-        left, top, right, bottom = zip(*(line.box for line in self.lines), strict=True)
-        weights = [len(line.text) for line in self.lines]
-        confidence = float(np.average([line.confidence for line in self.lines], weights=weights))
-        box = (round(min(left)), round(min(top)), round(max(right)), round(max(bottom)))
-        return TextBlock("\n".join(line.text for line in self.lines), box, confidence)
-
-
 class RapidReader:
     """RapidOCR with the models of PaddleOCR that it brings: Chinese, Japanese and the Latin alphabet at once; see PageReader."""
 
@@ -110,15 +98,22 @@ class RapidReader:
 
 def group_lines(lines: Iterable[TextLine]) -> list[TextBlock]:
     """Return the paragraphs that lines make, which are given from top to bottom: a line goes on with the one right above it."""
-    paragraphs: list[_Paragraph] = []
+    paragraphs: list[list[TextLine]] = []
     for line in lines:
         if line.confidence < OCR_CONFIDENCE_MIN or not any(character.isalnum() for character in line.text):
             continue
-        above = next((part for part in reversed(paragraphs) if part.lines[-1].is_followed_by(line)), None)
+        above = next((lines for lines in reversed(paragraphs) if lines[-1].is_followed_by(line)), None)
         if above is None:
-            paragraphs.append(above := _Paragraph())
-        above.lines.append(line)
-    return [paragraph.to_block() for paragraph in paragraphs]
+            paragraphs.append(above := [])
+        above.append(line)
+    return [_join_lines(lines) for lines in paragraphs]
+
+
+def _join_lines(lines: Sequence[TextLine]) -> TextBlock:
+    left, top, right, bottom = zip(*(line.box for line in lines), strict=True)
+    confidence = np.average([line.confidence for line in lines], weights=[len(line.text) for line in lines])
+    box = (round(min(left)), round(min(top)), round(max(right)), round(max(bottom)))
+    return TextBlock("\n".join(line.text for line in lines), box, float(confidence))
 
 
 def load_rapid_ocr() -> RapidReader:
