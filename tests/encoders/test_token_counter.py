@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from vecsearch.core.parsed import ParsedDocument
 from vecsearch.core.types import Split
 from vecsearch.documents.chunk_inputs import chunk_document
+from vecsearch.documents.chunking import split
 from vecsearch.encoders import model_files
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.token_counter import TokenCounter
 
 ODD = [
     "[SEP]", "x[SEP]y", "[sep]", "[UNK] [MASK]", "a\x0bb", "a\x1cb", "a\x85b", "a\u2028b", "a\u00a0b", "a\u200bb", "ab\u00adc",
+    "don't[MASK].", "naïve,co-op", "self.assertEqual(f(x),", "≠\u0338=\u0338.", "„Wort“", "a_b\u0301-c", "漢字、かな。", "x" * 99 + "." + "y" * 101,
     "é", "e\u0301", " \u0301a", "漢字かな", "don't", "C++", "\ufffd\x00", "ﬁ", "İ", "x" * 200, "\u3000", "🙂",
 ]  # fmt: skip
 texts = st.lists(
@@ -42,6 +45,31 @@ def test_it_is_the_number_of_tokens(tokenizer: Tokenizer, encoder: TextEncoder, 
     for _ in range(2):  # learned, then known
         assert list(encoder.token_spans(text)) == expected
         assert encoder.count_tokens(text) == len(expected)
+
+
+@given(texts)
+def test_each_token_is_given_its_place_or_that_of_its_word(encoder: TextEncoder, text: str) -> None:
+    assert hasattr(encoder, "token_starts")
+    exact, starts = [start for start, _ in encoder.token_spans(text)], encoder.token_starts(text)
+    if starts is None:
+        assert any(mark in text for mark in ("[SEP]", "[UNK]", "[MASK]", "[CLS]", "[PAD]", *"\x0b\x0c\x1c\x1d\x1e\x1f\x85"))
+        return
+    assert len(starts) == len(exact) and all(start <= place for start, place in zip(starts, exact, strict=True))
+    for start, place in zip(starts, exact, strict=True):
+        assert not any(c.isspace() or c in string.punctuation for c in text[start:place])  # the same word
+
+
+@given(texts.filter(str.strip), st.integers(1, 12), st.sampled_from(list(Split)))
+def test_chunks_are_the_same_without_starts_of_words(encoder: TextEncoder, text: str, budget: int, unit: Split) -> None:
+    assert hasattr(encoder, "token_starts")
+    plain = split(text, unit=unit, budget=budget, token_spans=encoder.token_spans)
+    quick = split(text, unit=unit, budget=budget, token_spans=encoder.token_spans, token_starts=encoder.token_starts)
+    starts = encoder.token_starts(text)
+    if starts is None or set(starts.tolist()) <= {start for start, _ in encoder.token_spans(text)}:
+        assert quick == plain
+    else:  # a word begins with what the tokenizer drops: a cut before it may come before that
+        tokens = [len(encoder.token_spans(text[span.start : span.end])) for span in quick]
+        assert all(count <= budget or span.end - span.start == 1 for span, count in zip(quick, tokens, strict=True))
 
 
 def test_what_is_kept_is_bounded(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from operator import index
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vecsearch.core.checks import check_whole_number, is_unicode, shorten_repr
 from vecsearch.core.errors import InputError
 from vecsearch.core.settings import DIMENSION_MAX
@@ -65,6 +68,21 @@ def read_token_count(encoder: Any, text: str) -> int:
     if not hasattr(encoder, "count_tokens"):
         return len(read_token_spans(encoder, text))
     return check_whole_number(encoder.count_tokens(text), f"what {_describe_field(encoder, 'count_tokens')} returns", minimum=0)
+
+
+def read_token_starts(encoder: Any, text: str) -> NDArray[np.int64] | None:
+    """Return where the tokens of a text begin, or their words do, by `token_starts`; None where it cannot tell of this text."""
+    starts = encoder.token_starts(text)
+    if starts is None:
+        return None
+    places = np.asarray(starts)
+    is_right = not len(places) or (places.dtype.kind in "iu" and places[0] >= 0 and places[-1] < len(text))
+    if places.ndim != 1 or not is_right or (np.diff(places) < 0).any():
+        raise InputError(
+            f"{_describe_field(encoder, 'token_starts')} must return whole numbers, in ascending order, where the tokens of the text "
+            f"begin, got {shorten_repr(starts)} for {shorten_repr(text)}"
+        )
+    return places.astype(np.int64)
 
 
 def is_thread_safe(encoder: Any) -> bool:

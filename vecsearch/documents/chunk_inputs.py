@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from vecsearch.core.encoder_fields import read_max_tokens, read_token_count, read_token_spans
+from vecsearch.core.encoder_fields import read_max_tokens, read_token_count, read_token_spans, read_token_starts
 from vecsearch.core.errors import VecsearchWarning
 from vecsearch.core.parsed import ChunkSpan, ParsedDocument, Section, get_media_kind
 from vecsearch.core.settings import BLOCK_CHARACTERS, CONTEXT_SHARE_MAX, TITLE_SHARE_MAX
@@ -57,9 +57,9 @@ def chunk_document(document: ParsedDocument, split: Split, window: TokenWindow) 
         unit=split,
         budget=max(1, read_max_tokens(window) - title_tokens),
         token_spans=partial(read_token_spans, window),
-        sections=[replace(section, context=contexts[section.context]) for section in document.sections],
+        sections=[_truncate_section(section, contexts[section.context]) for section in document.sections],
         cost=lambda context: costs.get(context, 0),
-        count_tokens=count_tokens if hasattr(window, "count_tokens") else None,
+        token_starts=partial(read_token_starts, window) if hasattr(window, "token_starts") else None,
     )
     if not spans and not document.media:  # a title alone
         return ChunkInputs((ChunkSpan(0, 0),), (title,))
@@ -140,6 +140,10 @@ def _truncate_title(document: ParsedDocument, window: TokenWindow) -> str:
     return title[: tokens[limit - 1][1]]
 
 
+def _truncate_section(section: Section, context: str) -> Section:
+    return section if context == section.context else replace(section, context=context)
+
+
 def _truncate_contexts(contexts: set[str], window: TokenWindow) -> dict[str, str]:
     """Map each context to as much of it as leaves most of the window to the text."""
     return {context: _truncate_context(context, window) for context in contexts}
@@ -147,8 +151,9 @@ def _truncate_contexts(contexts: set[str], window: TokenWindow) -> dict[str, str
 
 def _truncate_context(context: str, window: TokenWindow) -> str:
     limit = max(1, int(read_max_tokens(window) * CONTEXT_SHARE_MAX))
-    tokens = read_token_spans(window, context) if len(context) > limit else ()  # each has a character at least
-    return context if len(tokens) <= limit else context[: tokens[limit - 1][1]]
+    if len(context) <= limit or read_token_count(window, context) <= limit:  # each has a character at least
+        return context
+    return context[: read_token_spans(window, context)[limit - 1][1]]
 
 
 def _split_further(span: ChunkSpan, chunk_text: str, title: str, context: str, window: TokenWindow) -> list[ChunkSpan]:

@@ -15,15 +15,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, TypeAlias
 
+import numpy as np
+
 from vecsearch.core.parsed import ChunkSpan, Section
-from vecsearch.core.settings import BLOCK_CHARACTERS, SPLIT_TOLERANCE, SURE_SHARE
+from vecsearch.core.settings import BLOCK_CHARACTERS, SPLIT_TOLERANCE
 from vecsearch.core.types import Span, Split
 from vecsearch.documents.locations import LocationFinder
+from vecsearch.documents.token_ruler import Starts, TokenRuler, TokenSpans, TokenStarts, count_each
 
-TokenSpans: TypeAlias = Callable[[str], Sequence[tuple[int, int]]]
 CostFunction: TypeAlias = Callable[[str], int]
 
-_HARDLY_FITS: Final = 12  # characters for each token of the budget: prose has four to six, few words have more
 _LINE: Final = re.compile(r"[^\n]+")
 # anchored, or a long line of blanks would be tried from each of its places
 _PARAGRAPH: Final = re.compile(r"(?:^[^\n]*\S[^\n]*(?:\n|\Z))+", re.MULTILINE)
@@ -37,16 +38,16 @@ def split(
     token_spans: TokenSpans,
     sections: Sequence[Section] = (),
     cost: CostFunction = lambda _: 0,
-    count_tokens: CostFunction | None = None,
+    token_starts: TokenStarts | None = None,
 ) -> list[ChunkSpan]:
     """Split a text into chunks, in order, none only white space, none of more than `budget` tokens.
 
-    `cost` is the number of tokens that a section's context takes of the budget; `count_tokens` gives the number of `token_spans`,
-    where there is a quicker way to it. A text without a word has no chunks.
+    `cost` is the number of tokens that a section's context takes of the budget; `token_starts` is a quicker way to where the
+    tokens of whole words begin. A text without a word has no chunks.
     """
     if not text.strip():
         return []
-    document = _TextSplitter(text, sections or (Section(0, {}),), budget, token_spans, cost, count_tokens)
+    document = _TextSplitter(text, sections or (Section(0, {}),), budget, TokenRuler(text, token_spans, token_starts), cost)
     pieces = {Split.TOKENS: _split_at_boundaries, Split.LINES: _split_lines, Split.PARAGRAPHS: _split_paragraphs}[unit](document)
     spans = [span for piece in pieces for span in document.split_piece(piece)]
     return LocationFinder(text, document.sections).locate_spans(spans if unit is Split.LINES else _merge_blank_spans(text, spans))
@@ -93,9 +94,8 @@ class _TextSplitter:
     text: str
     sections: Sequence[Section]
     budget: int
-    token_spans: TokenSpans
+    ruler: TokenRuler
     cost: CostFunction
-    count_tokens: CostFunction | None
     _starts: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -104,7 +104,6 @@ class _TextSplitter:
     def split_piece(self, piece: Span) -> Iterator[Span]:
         """Yield the piece itself where it fits, else parts of it that do."""
         waiting = [piece]  # no recursion: a text can be cut as often as it has characters
-        counts: dict[Span, int] = {}  # the tokens of parts, as they were in the whole: alone they may be a few more
         while waiting:
             span = waiting.pop()
             if span.end - span.start > BLOCK_CHARACTERS:  # too long to hold all its tokens
@@ -113,28 +112,11 @@ class _TextSplitter:
                 waiting.extend(reversed(_group_parts(parts, sizes, BLOCK_CHARACTERS) or _split_blocks(self.text, span)))
                 continue
             budget = self._compute_budget(span)
-            if (span in counts and counts[span] <= SURE_SHARE * budget) or self._is_seen_to_fit(span, budget):
-                yield span
-                continue
-            tokens = self.token_spans(self.text[span.start : span.end])
-            if len(tokens) <= budget:
-                yield span
-                continue
-            parts = self._split_oversized(span, tokens, budget)
-            if len(parts) < 2:  # one token that cannot be cut
+            parts = [span] if self.ruler.fits(span, budget) else self._split_oversized(span, budget)
+            if len(parts) < 2:  # or one token that cannot be cut
                 yield span
             else:
-                starts = [span.start + place for place, _ in tokens]
-                counts.update((part, bisect_left(starts, part.end) - bisect_left(starts, part.start)) for part in parts)
                 waiting.extend(reversed(parts))
-
-    def _is_seen_to_fit(self, span: Span, budget: int) -> bool:
-        """Return whether it is known, without a look at the tokens, that a range has no more of them."""
-        if self.text.isascii() and span.end - span.start < budget:  # a token has a character at least
-            return True
-        if self.count_tokens is None or span.end - span.start > _HARDLY_FITS * budget:  # else its tokens are made twice
-            return False
-        return self.count_tokens(self.text[span.start : span.end]) <= budget
 
     def _find_sections(self, span: Span) -> Sequence[Section]:
         """Return the sections that begin within a range, after its own start."""
@@ -157,14 +139,18 @@ class _TextSplitter:
             _split_at_offsets(span.start, span.end, [section.start for section in levels if section.split_priority == best])
         )
 
-    def _split_oversized(self, span: Span, tokens: Sequence[tuple[int, int]], budget: int) -> list[Span]:
+    def _split_oversized(self, span: Span, budget: int) -> list[Span]:
+        starts = self.ruler.find_starts(span)
         if parts := self._split_at_best_level(span):
-            starts = [span.start + place for place, _ in tokens]
-            sizes = [bisect_left(starts, part.end) - bisect_left(starts, part.start) for part in parts]
-            groups = _group_parts(parts, sizes, budget)
-            return groups if len(groups) > 1 else parts
-        text = self.text[span.start : span.end]
-        return [Span(span.start + part.start, span.start + part.end) for part in _split_evenly(text, tokens, budget)]
+            groups = _group_parts(parts, count_each(parts, starts), budget)
+            parts = groups if len(groups) > 1 else parts
+        else:
+            parts = _split_evenly(self.text, span, starts, budget, within_words=False)
+            if not parts:  # there each token's own place is needed
+                starts = self.ruler.find_exact_starts(span)
+                parts = _split_evenly(self.text, span, starts, budget, within_words=True)
+        self.ruler.remember(parts, starts)
+        return parts
 
 
 def _split_blocks(text: str, span: Span) -> list[Span]:
@@ -193,42 +179,45 @@ def _group_parts(parts: Sequence[Span], sizes: Sequence[int], budget: int) -> li
     return groups
 
 
-def _split_evenly(text: str, tokens: Sequence[tuple[int, int]], budget: int) -> Iterator[Span]:
-    """Yield the fewest parts of at most `budget` tokens; at least two, each of at least one token."""
-    parts = max(2, -(-len(tokens) // budget))
-    start = first = 0
+def _split_evenly(text: str, span: Span, starts: Starts, budget: int, *, within_words: bool) -> list[Span]:
+    """Return the fewest parts of at most `budget` tokens; at least two, each of at least one token.
+
+    None where a cut would fall into a word, unless that is allowed.
+    """
+    parts = max(2, -(-len(starts) // budget))
+    cuts, first = list[int](), 0
     for left in range(parts - 1, 0, -1):
-        cut = _choose_cut(text, tokens, first, left, budget)
-        end = tokens[cut][0]
-        if end > start:
-            yield Span(start, end)
-            start = end
-        first = cut
-    if start == 0:  # several tokens in one character hid the places: take the middle one
-        places = sorted({place for place, _ in tokens if place > 0})
-        start = places[len(places) // 2] if places else 0
-        if start:
-            yield Span(0, start)
-    yield Span(start, len(text))
+        first, is_placed = _choose_cut(text, starts, first, left, budget)
+        if not is_placed and not within_words:
+            return []
+        cuts.append(int(starts[first]))
+    if cuts[-1] == span.start:  # several tokens in one character hid the places: take the middle one
+        places = np.unique(starts[starts > span.start])
+        cuts = places[len(places) // 2 :][:1].tolist()
+    return list(_split_at_offsets(span.start, span.end, sorted({*cuts})))
 
 
-def _choose_cut(text: str, tokens: Sequence[tuple[int, int]], first: int, remaining_parts: int, budget: int) -> int:
-    """Return the token that the part after this one begins with, when `remaining_parts` parts follow."""
-    target = (len(tokens) - first) / (remaining_parts + 1)
+def _choose_cut(text: str, starts: Starts, first: int, remaining_parts: int, budget: int) -> tuple[int, bool]:
+    """Return the token that the part after this one begins with, when `remaining_parts` follow, and whether its place is its own."""
+    target = (len(starts) - first) / (remaining_parts + 1)
     ideal, slack = first + round(target), int(target * SPLIT_TOLERANCE)
-    lowest = max(first + 1, len(tokens) - remaining_parts * budget, ideal - slack)
-    highest = min(first + budget, len(tokens) - remaining_parts, ideal + slack)
-    places = range(lowest, max(lowest, highest) + 1)
-    return min(places, key=lambda place: (-_rate_cut(text, tokens[place][0]), abs(place - ideal)))
+    lowest = max(first + 1, len(starts) - remaining_parts * budget, ideal - slack)
+    highest = max(lowest, min(first + budget, len(starts) - remaining_parts, ideal + slack))
+    numbered = enumerate(pairwise(starts[lowest - 1 : highest + 1].tolist()), lowest)
+    words = [
+        (-_rate_cut(text, place), abs(token - ideal), token)
+        for token, (before, place) in numbered
+        if place > before and text[place - 1].isspace()
+    ]
+    token = min(words)[2] if words else min(max(ideal, lowest), highest)
+    return token, bool(starts[token] > starts[token - 1])
 
 
 def _rate_cut(text: str, position: int) -> int:
-    """Return how good a place is to cut before: the end of a paragraph 4, line 3, sentence 2, word 1."""
+    """Return how good a place after white space is to cut: the end of a paragraph 4, line 3, sentence 2, word 1."""
     before = text[max(0, position - 2) : position]
     if before.endswith("\n\n"):
         return 4
     if before.endswith("\n"):
         return 3
-    if len(before) == 2 and before[0] in ".!?。" and before[1].isspace():
-        return 2
-    return int(before[-1:].isspace())
+    return 2 if len(before) == 2 and before[0] in ".!?。" else 1

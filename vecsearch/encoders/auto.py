@@ -83,6 +83,10 @@ class AutoEncoder:
         """Return how many `token_spans` a text has."""
         return self._engine.count_tokens(text)
 
+    def token_starts(self, text: str) -> NDArray[np.int64] | None:
+        """Return where each token of a text begins, or its word does; None where words do not tell."""
+        return self._engine.token_starts(text)
+
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
         """Encode documents, with the model's document prompt, if it has one."""
         gpu = self.compute_precision is ComputePrecision.FLOAT32 and _has_gpu()

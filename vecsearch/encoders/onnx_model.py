@@ -66,6 +66,10 @@ class OnnxModel:
         """Return how many `token_spans` a text has."""
         return self._token_counter.count(text)
 
+    def token_starts(self, text: str) -> NDArray[np.int64] | None:
+        """Return where each token of a text begins, or its word does; None where words do not tell."""
+        return self._token_counter.find_starts(text)
+
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
         """Encode documents, with the document prompt, if the model has one."""
         return self._encode(self.config.document_prompt, texts)

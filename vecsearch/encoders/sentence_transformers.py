@@ -75,6 +75,10 @@ class SentenceTransformersEncoder:
         """Return how many `token_spans` a text has."""
         return len(_estimate_spans(text)) if self._token_counter is None else self._token_counter.count(text)
 
+    def token_starts(self, text: str) -> NDArray[np.int64] | None:
+        """Return where each token of a text begins, or its word does; None where words do not tell."""
+        return None if self._token_counter is None else self._token_counter.find_starts(text)
+
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
         """Encode documents, with the model's document prompt, if it has one."""
         return self._encode(self._model.encode_document, texts)

@@ -1,21 +1,31 @@
-"""How many tokens a text has: counted word by word where a tokenizer takes each alone, since texts consist of the same words.
+"""How many tokens a text has and where they begin: word by word where a tokenizer takes each alone, as texts repeat their words.
 
-BERT's tokenizer (Devlin et al., NAACL 2019) parts a text at white space before anything else, so the tokens of a text are those
-of its words, one after the other.
+BERT's tokenizer (Devlin et al., NAACL 2019) parts a text at white space and at punctuation before anything else, and each mark
+is a token. So the tokens of a text are its marks and those of the words between them, one after the other.
 """
 
 from __future__ import annotations
 
 import re
+import string
 from bisect import bisect
 from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 _WORDS_KEPT: Final = 60_000  # and as many from before: words that are met again stay
 _WORD_LENGTH_MAX: Final = 60  # characters of a word that is kept
 _DROPPED_SPACE: Final = re.compile("[\x0b\x0c\x1c-\x1f\x85]")  # parts words for Python; the tokenizer drops it as a control
+_MARKS: Final = string.punctuation.encode()  # those of Unicode stay in their words
+_MARKS_AS_SPACES: Final = bytes.maketrans(_MARKS, b" " * len(_MARKS))
+_SPACE, _MARK, _LETTER = range(3)
+_KINDS: Final = np.array(  # of characters; above those of this table there are letters alone
+    [_SPACE if chr(code).isspace() else _MARK if chr(code) in string.punctuation else _LETTER for code in range(0x3002)], np.uint8
+)
 
 
 class TokenCounter:
@@ -24,23 +34,43 @@ class TokenCounter:
     def __init__(self, tokenizer: Any) -> None:
         """Count for one of the `tokenizers` library that cuts nothing."""
         self._tokenizer = tokenizer
-        self._takes_words_alone = _is_parted_at_white_space(tokenizer)
+        self._takes_words_alone = _is_parted_at_words(tokenizer)
+        names = map(re.escape, (token.content for token in tokenizer.get_added_tokens_decoder().values()))
+        self._whole: Final = re.compile("|".join([_DROPPED_SPACE.pattern, *names]))  # where words do not tell
         self._counts: dict[str, int] = {}
         self._older: dict[str, int] = {}  # what was kept before there were too many
 
     def count(self, text: str) -> int:
         """Return how many tokens a text has."""
-        if not self._takes_words_alone or _DROPPED_SPACE.search(text):
-            return self._count_whole(text)
-        words, known = text.split(), self._counts
+        if not self._is_counted_by_words(text):
+            return len(self._tokenizer.encode(text, add_special_tokens=False))
+        data = text.encode()
+        return sum(self._count_each(_part_words(data))) + len(data) - len(data.translate(None, _MARKS))
+
+    def find_starts(self, text: str) -> NDArray[np.int64] | None:
+        """Return for each token of a text, in order, where it begins, or where its word does; None where words do not tell."""
+        if not self._is_counted_by_words(text):
+            return None
+        kinds = _find_kinds(text)
+        begins = kinds == _MARK
+        letters = kinds == _LETTER
+        begins[:1] |= letters[:1]
+        begins[1:] |= letters[1:] & ~letters[:-1]
+        places = np.flatnonzero(begins)
+        sizes = np.ones(len(places), np.int64)
+        sizes[letters[places]] = self._count_each(_part_words(text.encode()))
+        return np.repeat(places, sizes)
+
+    def _is_counted_by_words(self, text: str) -> bool:
+        return self._takes_words_alone and not self._whole.search(text)
+
+    def _count_each(self, words: Sequence[str]) -> list[int]:
+        known = self._counts
         try:
-            return sum(map(known.__getitem__, words))
+            return list(map(known.__getitem__, words))
         except KeyError:
             learned = self._learn([word for word in dict.fromkeys(words) if word not in known])
-            return sum(learned[word] if word in learned else known[word] for word in words)
-
-    def _count_whole(self, text: str) -> int:
-        return len(self._tokenizer.encode(text, add_special_tokens=False))
+            return [learned[word] if word in learned else known[word] for word in words]
 
     def _learn(self, words: Sequence[str]) -> dict[str, int]:
         """Return the counts of words that are not among the newest; keep them there."""
@@ -64,10 +94,21 @@ class TokenCounter:
         return {word: counts[place] for place, word in enumerate(words)}
 
 
-def _is_parted_at_white_space(tokenizer: Any) -> bool:
-    """Return whether the tokens of a text are those of what lies between its white space, one after the other."""
+def _part_words(data: bytes) -> list[str]:
+    """Return what lies between white space and marks of a text in UTF-8, in which no other character has their bytes."""
+    return data.translate(_MARKS_AS_SPACES).decode().split()
+
+
+def _find_kinds(text: str) -> NDArray[np.uint8]:
+    if text.isascii():
+        return _KINDS[np.frombuffer(text.encode(), np.uint8)]
+    return _KINDS[np.minimum(np.frombuffer(text.encode("utf-32-le"), np.uint32), len(_KINDS) - 1)]
+
+
+def _is_parted_at_words(tokenizer: Any) -> bool:
+    """Return whether the tokens of a text are its marks and those of what lies between white space and marks."""
     parts = [type(part).__name__ for part in (tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.model)]
     if parts != ["BertNormalizer", "BertPreTokenizer", "WordPiece"] or not tokenizer.normalizer.clean_text:
         return False
     added = tokenizer.get_added_tokens_decoder().values()
-    return not any(token.single_word or token.content.split() != [token.content] for token in added)
+    return not any(token.single_word or token.normalized or token.content.split() != [token.content] for token in added)
