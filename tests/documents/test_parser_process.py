@@ -15,7 +15,16 @@ import pytest
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.files import SkippedFile
-from vecsearch.core.parsed import MediaContent, MediaKind, ParsedDocument, ParseWarning, Section, make_media_location
+from vecsearch.core.parsed import (
+    ChunkedParts,
+    ChunkSpan,
+    MediaContent,
+    MediaKind,
+    ParsedDocument,
+    ParseWarning,
+    Section,
+    make_media_location,
+)
 from vecsearch.core.settings import PARSE_SECONDS
 from vecsearch.documents import wire_format
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
@@ -258,6 +267,7 @@ def test_an_error_among_the_requests_is_raised_where_the_readings_are_wanted(tmp
         ParsedDocument(
             "a", "täxt \ud800", "T", {"n": 1.5, "tags": ["x"]}, (Section(0, {"page": 1}, "c", True, 2), Section(3, {}))
         ),
+        ParsedDocument("c", "text", chunks=ChunkedParts("d", (ChunkSpan(0, 2, {"lines": [1, 2]}, "above"), ChunkSpan(2, 4)))),
         ParsedDocument("m", "", "t", media=(make_media_location(MediaKind.IMAGE, "0" * 64, 1, {"page": 2}),)),
         MediaContent("m", {"media": "image", "digest": "0"}, b"\x89\0\xff", (1, 1, 3)),
         ParseWarning("line 3: no"),

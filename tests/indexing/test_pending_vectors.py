@@ -22,8 +22,8 @@ from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import DATABASE_FILE
 from vecsearch.documents.chunk_inputs import build_encoder_input, refit_chunks
 from vecsearch.indexing import batch_writer, vector_filler
-from vecsearch.indexing.batch_writer import CollectionTarget
 from vecsearch.indexing.vector_filler import VectorFiller
+from vecsearch.indexing.write_target import CollectionTarget
 from vecsearch.stores.sqlite.vectors.segment_rows import StoredSegment
 from vecsearch.stores.sqlite.write import compaction, merge_plan
 from vecsearch.stores.sqlite.write.merge_plan import list_stretches, plan_merges

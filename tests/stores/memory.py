@@ -33,6 +33,7 @@ from vecsearch.stores.base import (
     IndexedFile,
     NewDocument,
     OutdatedDocument,
+    Preparation,
     PreservedFields,
     QueryMap,
     Vector,
@@ -87,6 +88,9 @@ class MemoryStore:
 
     def get_replacement(self, collection: str) -> MemoryReplacement:
         return MemoryReplacement(self, collection)
+
+    def prepare(self, info: CollectionInfo, documents: Sequence[NewDocument]) -> None:
+        return None
 
     @contextmanager
     def claim_filling(self, collection: str, *, is_replacement: bool = False) -> Iterator[bool]:
@@ -184,6 +188,7 @@ class MemoryWriter:
         metadata: Mapping[str, Metadata] | None = None,
         payloads: Mapping[str, JSON] | None = None,
         continuations: Sequence[Continuation] = (),
+        preparation: Preparation | None = None,
     ) -> None:
         with self._change() as state:
             for document in {document.id: document for document in documents}.values():

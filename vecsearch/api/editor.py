@@ -239,7 +239,8 @@ class CollectionEditor(CollectionWords):
         return set(stored)
 
     def _make_batch_writer(self) -> BatchWriter:
-        from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget
+        from vecsearch.indexing.batch_writer import BatchWriter
+        from vecsearch.indexing.write_target import CollectionTarget
 
         target = CollectionTarget(self._store, self.name)
         return BatchWriter(target, get_encoder=self._load_encoder, spec=self._spec)

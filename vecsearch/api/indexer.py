@@ -126,8 +126,8 @@ class CollectionIndexer(CollectionEditor):
         `failed`, stays found by its words, and is tried again by the next run. Raises CollectionChangedError, UnavailableError,
         DatabaseLockedError, DiskFullError, EncodingError where the model gives no vectors at all.
         """
-        from vecsearch.indexing.batch_writer import CollectionTarget
         from vecsearch.indexing.vector_filler import VectorFiller
+        from vecsearch.indexing.write_target import CollectionTarget
 
         stop = StopSignal(should_stop)
         self._store.upgrade()

@@ -90,11 +90,12 @@ class FileFilter:
 @dataclass(frozen=True, slots=True)
 class FoundFile:
     """A readable regular file that a root led to. `explicit` is True when the user gave the file itself, not a folder; `size` is
-    in bytes."""
+    in bytes, `device` the number of the file system that it lies on."""
 
     path: Path
     explicit: bool
     size: int
+    device: int
 
     @property
     def source(self) -> str:

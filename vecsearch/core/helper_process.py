@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection, Pipe
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from vecsearch.core.errors import ignore_os_errors, raise_foreign
 from vecsearch.core.forks import make_lock
@@ -31,6 +31,23 @@ _ANSWER_SECONDS: Final = 120.0  # after so long it counts as stuck
 
 class _Claim:
     """What whoever has the helper holds on to."""
+
+
+class Computation(Generic[_R]):
+    """What is computed once, by the helper where it has begun, else by whoever asks for the result."""
+
+    def __init__(self, get_result: Callable[[], _R], is_under_way: Callable[[], bool] = lambda: False) -> None:
+        self._get_result, self._is_under_way = get_result, is_under_way
+
+    @property
+    def is_under_way(self) -> bool:
+        """Return whether the helper works on it: asked for the result now, one would wait."""
+        return self._is_under_way()
+
+    def __call__(self) -> _R:
+        """Return the result; to be asked once."""
+        self._is_under_way = lambda: False
+        return self._get_result()
 
 
 class HelperProcess:
@@ -49,7 +66,7 @@ class HelperProcess:
         self._is_ready = self._owes_answer = False
 
     @contextmanager
-    def begin(self, function: Callable[..., _R], *arguments: Any) -> Iterator[Callable[[], _R]]:
+    def begin(self, function: Callable[..., _R], *arguments: Any) -> Iterator[Computation[_R]]:
         """Begin to compute a module's function of values that can be pickled; gives what returns its result, to be asked once.
 
         On one core, and while no helper is at hand, it is computed when its result is asked for.
@@ -57,11 +74,11 @@ class HelperProcess:
         compute = partial(function, *arguments)
         claim = _Claim()
         if count_cores() == 1 or not self._take(claim):
-            yield compute
+            yield Computation(compute)
             return
         try:
             begun = self._is_at_hand() and self._ask(function, arguments)
-            yield partial(self._take_answer, compute) if begun else compute
+            yield Computation(partial(self._take_answer, compute), self._is_computing) if begun else Computation(compute)
         finally:
             if self._owes_answer:  # what it says next would be the answer to this
                 self.stop()
@@ -121,6 +138,13 @@ class HelperProcess:
             raise_foreign(error)
             return False
         return True
+
+    def _is_computing(self) -> bool:
+        try:
+            return self._connection is not None and not self._connection.poll()
+        except OSError as error:
+            raise_foreign(error)
+            return False
 
     def _take_answer(self, compute: Callable[[], _R]) -> _R:
         answer = self._receive()

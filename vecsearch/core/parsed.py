@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from vecsearch.core.files import SkippedFile
 from vecsearch.core.types import JSON, Location, Metadata
@@ -63,6 +63,23 @@ class Portion:
 
 
 @dataclass(frozen=True, slots=True)
+class ChunkSpan:
+    """A chunk as the chunker makes it: characters [start, end), where they stand in the source, what stands above them."""
+
+    start: int
+    end: int
+    location: Location = field(default_factory=dict)
+    context: str = ""
+
+
+class ChunkedParts(NamedTuple):
+    """The chunks of a document, and the `digest` that changes with anything that changes them, their places or their vectors."""
+
+    digest: str
+    spans: tuple[ChunkSpan, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """A document as its source gives it, before chunking and encoding. Needs text, a title, or a vector that comes with it.
 
@@ -70,7 +87,8 @@ class ParsedDocument:
     that are encoded themselves, see `make_media_location`: each is a chunk without text after those of the text. A long text
     comes in portions, one after the other, that have id, title and metadata in common: `text` and `sections` are then the
     `portion`'s, and places in them count from its beginning.
-    `payload` is a JSON value of the caller's that is kept and not searched.
+    `payload` is a JSON value of the caller's that is kept and not searched. `chunks`: those that whoever read it has made; then
+    there are no `sections`, which were of use for that.
     """
 
     id: str
@@ -81,6 +99,7 @@ class ParsedDocument:
     media: tuple[Location, ...] = ()
     portion: Portion | None = None
     payload: JSON = None
+    chunks: ChunkedParts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +107,6 @@ class ParseWarning:
     """A part of a file that could not be read while the rest could: a line, a page, a member."""
 
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkSpan:
-    """A chunk as the chunker makes it: characters [start, end), where they stand in the source, what stands above them."""
-
-    start: int
-    end: int
-    location: Location = field(default_factory=dict)
-    context: str = ""
 
 
 LoaderItem: TypeAlias = ParsedDocument | MediaContent | ParseWarning | SkippedFile  # what a loader gives, one after the other

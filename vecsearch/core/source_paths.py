@@ -54,7 +54,8 @@ def make_absolute(path: str | PathLike[str]) -> Path:
 
 def to_stored_path(parent: Path, path: Path) -> str:
     """Return the stored form of an absolute path, POSIX style; it is the id of a file's document too."""
-    return format_path((path.relative_to(parent) if path.is_relative_to(parent) else path).as_posix())
+    whole, above = path.as_posix(), f"{parent.as_posix().rstrip('/')}/"  # as texts: each file of a folder is asked for
+    return format_path(whole[len(above) :] if whole.startswith(above) else "." if path == parent else whole)
 
 
 def to_absolute_path(parent: Path, path: str) -> Path:

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from vecsearch.core.encoder_fields import read_max_tokens, read_token_count, read_token_spans, read_token_starts
 from vecsearch.core.errors import VecsearchWarning
-from vecsearch.core.parsed import ChunkSpan, ParsedDocument, Section, get_media_kind
+from vecsearch.core.parsed import ChunkedParts, ChunkSpan, ParsedDocument, Section, get_media_kind
 from vecsearch.core.settings import BLOCK_CHARACTERS, CONTEXT_SHARE_MAX, TITLE_SHARE_MAX
 from vecsearch.core.types import Split
 from vecsearch.documents import chunking
@@ -35,6 +35,13 @@ class TokenWindow(Protocol):
         ...
 
 
+class _Context(NamedTuple):
+    """What is above a chunk, as far as it is encoded with it, and the tokens of that line."""
+
+    text: str
+    tokens: int
+
+
 class ChunkInputs(NamedTuple):
     """A document's chunks, and the text to encode for each, empty for one that is a picture or sound."""
 
@@ -45,32 +52,45 @@ class ChunkInputs(NamedTuple):
 def chunk_document(document: ParsedDocument, split: Split, window: TokenWindow) -> ChunkInputs:
     """Split a document into chunks that fit the window together with its title and the context above them.
 
-    Warns where a title takes too much of the window, and encodes its beginning only.
+    One that comes with its chunks keeps them. Warns where a title takes too much of the window, and encodes its beginning only.
     """
     title = _truncate_title(document, window)
-    count_tokens = partial(read_token_count, window)
-    title_tokens = count_tokens(title + "\n") if title else 0
+    spans = _find_spans(document, split, title, window) if document.chunks is None else document.chunks.spans
+    return ChunkInputs(spans, tuple(_format_input(document, title, span) for span in spans))
+
+
+def add_chunks(document: ParsedDocument, split: Split, window: TokenWindow) -> ParsedDocument:
+    """Return a document with its chunks, without the sections that they were made from."""
+    with warnings.catch_warnings(action="ignore"):  # whoever encodes them warns
+        title = _truncate_title(document, window)
+    parts = ChunkedParts(hash_content(document, split), _find_spans(document, split, title, window))
+    return replace(document, sections=(), chunks=parts)
+
+
+def _find_spans(document: ParsedDocument, split: Split, title: str, window: TokenWindow) -> tuple[ChunkSpan, ...]:
+    title_tokens = read_token_count(window, title + "\n") if title else 0
     contexts = _truncate_contexts({section.context for section in document.sections}, window)
-    costs = {context: count_tokens(context + "\n") if context else 0 for context in contexts.values()}
+    costs = {context.text: context.tokens for context in contexts.values()}
     spans = chunking.split(
         document.text,
         unit=split,
         budget=max(1, read_max_tokens(window) - title_tokens),
         token_spans=partial(read_token_spans, window),
-        sections=[_truncate_section(section, contexts[section.context]) for section in document.sections],
+        sections=[_truncate_section(section, contexts[section.context].text) for section in document.sections],
         cost=lambda context: costs.get(context, 0),
         token_starts=partial(read_token_starts, window) if hasattr(window, "token_starts") else None,
+        count_tokens=partial(read_token_count, window) if hasattr(window, "count_tokens") else None,
     )
     if not spans and not document.media:  # a title alone
-        return ChunkInputs((ChunkSpan(0, 0),), (title,))
+        return (ChunkSpan(0, 0),)
     end = len(document.text)
-    return ChunkInputs(
-        (*spans, *(ChunkSpan(end, end, place) for place in document.media)),
-        (
-            *(format_encoder_input(title, span.context, document.text[span.start : span.end]) for span in spans),
-            *("" for _ in document.media),
-        ),
-    )
+    return (*spans, *(ChunkSpan(end, end, place) for place in document.media))
+
+
+def _format_input(document: ParsedDocument, title: str, span: ChunkSpan) -> str:
+    if get_media_kind(span.location) is not None:
+        return ""
+    return format_encoder_input(title, span.context, document.text[span.start : span.end])
 
 
 def refit_chunks(document: ParsedDocument, spans: Sequence[ChunkSpan], window: TokenWindow) -> ChunkInputs:
@@ -85,7 +105,7 @@ def refit_chunks(document: ParsedDocument, spans: Sequence[ChunkSpan], window: T
             fitting_spans.append(span)
             texts.append("")
             continue
-        context, chunk_text = contexts[span.context], document.text[span.start : span.end]
+        context, chunk_text = contexts[span.context].text, document.text[span.start : span.end]
         encoder_input = format_encoder_input(title, context, chunk_text)
         fits = len(chunk_text) <= BLOCK_CHARACTERS and count_tokens(encoder_input) <= budget
         parts = [span] if fits else _split_further(span, chunk_text, title, context, window)
@@ -103,7 +123,7 @@ def format_encoder_input(title: str | None, context: str, text: str) -> str:
 
 def build_encoder_input(key: str, title: str | None, context: str, text: str, window: TokenWindow) -> str:
     """Return what `chunk_document` gave for a chunk, from what is stored of it: its document's id and title, context and text."""
-    context = _truncate_context(context, window)  # of a chunk that was made for another encoder it may be longer
+    context = _truncate_context(context, window).text  # of a chunk that was made for another encoder it may be longer
     return format_encoder_input(_truncate_title(ParsedDocument(key, text, title), window), context, text)
 
 
@@ -114,6 +134,8 @@ def hash_encoder_input(text: str) -> str:
 
 def hash_content(document: ParsedDocument, split: Split) -> str:
     """Return a sha256 that changes with anything that changes a document's chunks, their locations or their vectors."""
+    if document.chunks is not None:
+        return document.chunks.digest
     content = [document.title or "", split.value, document.text]
     for section in document.sections:
         fields = [section.start, section.location, section.context, section.hard_boundary, section.split_priority]
@@ -144,16 +166,21 @@ def _truncate_section(section: Section, context: str) -> Section:
     return section if context == section.context else replace(section, context=context)
 
 
-def _truncate_contexts(contexts: set[str], window: TokenWindow) -> dict[str, str]:
+def _truncate_contexts(contexts: set[str], window: TokenWindow) -> dict[str, _Context]:
     """Map each context to as much of it as leaves most of the window to the text."""
     return {context: _truncate_context(context, window) for context in contexts}
 
 
-def _truncate_context(context: str, window: TokenWindow) -> str:
+def _truncate_context(context: str, window: TokenWindow) -> _Context:
+    if not context:
+        return _Context("", 0)
     limit = max(1, int(read_max_tokens(window) * CONTEXT_SHARE_MAX))
-    if len(context) <= limit or read_token_count(window, context) <= limit:  # each has a character at least
-        return context
-    return context[: read_token_spans(window, context)[limit - 1][1]]
+    tokens = read_token_count(window, f"{context}\n")
+    if min(tokens, len(context)) <= limit:
+        return _Context(context, tokens)
+    spans = read_token_spans(window, context)
+    fitting = context if len(spans) <= limit else context[: spans[limit - 1][1]]
+    return _Context(fitting, read_token_count(window, f"{fitting}\n"))
 
 
 def _split_further(span: ChunkSpan, chunk_text: str, title: str, context: str, window: TokenWindow) -> list[ChunkSpan]:

@@ -39,15 +39,17 @@ def split(
     sections: Sequence[Section] = (),
     cost: CostFunction = lambda _: 0,
     token_starts: TokenStarts | None = None,
+    count_tokens: CostFunction | None = None,
 ) -> list[ChunkSpan]:
     """Split a text into chunks, in order, none only white space, none of more than `budget` tokens.
 
     `cost` is the number of tokens that a section's context takes of the budget; `token_starts` is a quicker way to where the
-    tokens of whole words begin. A text without a word has no chunks.
+    tokens of whole words begin, `count_tokens` to their number. A text without a word has no chunks.
     """
     if not text.strip():
         return []
-    document = _TextSplitter(text, sections or (Section(0, {}),), budget, TokenRuler(text, token_spans, token_starts), cost)
+    ruler = TokenRuler(text, token_spans, token_starts, count_tokens)
+    document = _TextSplitter(text, sections or (Section(0, {}),), budget, ruler, cost)
     pieces = {Split.TOKENS: _split_at_boundaries, Split.LINES: _split_lines, Split.PARAGRAPHS: _split_paragraphs}[unit](document)
     spans = [span for piece in pieces for span in document.split_piece(piece)]
     return LocationFinder(text, document.sections).locate_spans(spans if unit is Split.LINES else _merge_blank_spans(text, spans))
@@ -124,6 +126,8 @@ class _TextSplitter:
 
     def _compute_budget(self, span: Span) -> int:
         """Return the tokens left beside the longest context that a chunk of this range can have."""
+        if len(self.sections) == 1:
+            return max(1, self.budget - self.cost(self.sections[0].context))
         own = self.sections[max(0, bisect_right(self._starts, span.start) - 1)]
         return max(
             1, self.budget - max(self.cost(context) for context in {own.context, *(i.context for i in self._find_sections(span))})
@@ -198,7 +202,7 @@ def _split_evenly(text: str, span: Span, starts: Starts, budget: int, *, within_
 
 
 def _choose_cut(text: str, starts: Starts, first: int, remaining_parts: int, budget: int) -> tuple[int, bool]:
-    """Return the token that the part after this one begins with, when `remaining_parts` follow, and whether its place is its own."""
+    """Return the token that the next part begins with, when `remaining_parts` follow, and whether its place is its own."""
     target = (len(starts) - first) / (remaining_parts + 1)
     ideal, slack = first + round(target), int(target * SPLIT_TOLERANCE)
     lowest = max(first + 1, len(starts) - remaining_parts * budget, ideal - slack)

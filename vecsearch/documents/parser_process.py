@@ -28,6 +28,7 @@ from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import (
     ASK_AHEAD_BYTES,
+    CHUNK_AHEAD_BYTES,
     PARSE_AHEAD_BYTES,
     PARSE_ALLOWED_SECONDS,
     PARSE_SECONDS,
@@ -35,6 +36,8 @@ from vecsearch.core.settings import (
     PARSE_WAIT_RATIO,
 )
 from vecsearch.core.stop_signal import NO_STOP, StopSignal
+from vecsearch.core.tokenizer_window import TokenizerWindow
+from vecsearch.core.types import Split
 from vecsearch.core.undisturbed import run_undisturbed
 from vecsearch.documents import parser_worker, wire_format
 from vecsearch.documents.loaders.raw_file import MediaWish
@@ -48,7 +51,8 @@ Frame: TypeAlias = dict[str, Any]
 class ParseRequest:
     """A file to read. `name` is what its document's id will be, or what the ids of its rows begin with; `known_digest` the digest
     of what needs no reading. With `rows` its rows are documents; `explicit`: the user named the file itself; `is_stream`: its
-    name says nothing, it is told by how it begins. `media` says what is encoded itself."""
+    name says nothing, it is told by how it begins. `media` says what is encoded itself. `split`: how its documents may come
+    chunked, where the parser has a window to fit the chunks to, and time for it."""
 
     path: Path
     name: str
@@ -58,6 +62,7 @@ class ParseRequest:
     explicit: bool = True
     is_stream: bool = False
     media: MediaWish = field(default_factory=MediaWish)
+    split: Split | None = None
 
 
 class ParseResult:
@@ -90,12 +95,17 @@ class ParseResult:
 class ParserProcess:
     """A worker process, made when it is first needed. Use in `with`: nothing of it stays behind."""
 
-    def __init__(self, *, passwords: Sequence[str] = (), seconds: float = PARSE_SECONDS, stop: StopSignal = NO_STOP) -> None:
-        """Limit a file to `seconds` of computing, more for large ones; by the clock a few times as much."""
-        self._passwords, self._seconds, self._stop = list(passwords), seconds, stop
+    def __init__(
+        self, *, passwords: Sequence[str] = (), seconds: float = PARSE_SECONDS, stop: StopSignal = NO_STOP,
+        window: TokenizerWindow | None = None,
+    ) -> None:  # fmt: skip
+        """Limit a file to `seconds` of computing, more for large ones; by the clock a few times as much. `window`: what documents
+        are chunked for."""
+        self._passwords, self._seconds, self._stop, self._window = list(passwords), seconds, stop, window
         self._worker: _Worker | None = None
         self._waiting: deque[tuple[ParseRequest, bytes]] = deque()  # requests, as they are sent, whose answers are to come …
         self._sent = 0  # … and how many of them the worker has
+        self._asked_bytes = 0  # of all that wait
         self._folder: TemporaryDirectory[str] | None = None
         self._queue = _FrameQueue(PARSE_AHEAD_BYTES)
         self._thread: Thread | None = None
@@ -155,7 +165,7 @@ class ParserProcess:
                 self._queue.put(request, 0)
                 for frame, size in self._receive_answer(request):
                     self._queue.put(frame, size)
-                self._waiting.popleft()
+                self._asked_bytes -= len(self._waiting.popleft()[1])
                 self._sent -= 1
         except _ParserStoppedError:
             pass
@@ -166,18 +176,23 @@ class ParserProcess:
             self._end_worker()
 
     def _take_ahead(self, requests: Iterator[ParseRequest]) -> bool:
-        """Take the next requests, no more than a pipe surely holds; returns whether there are any."""
-        size = sum(len(data) for _, data in self._waiting)
-        while size < ASK_AHEAD_BYTES and (request := next(requests, None)) is not None:
+        """Take the next requests, many at a time, no more than a pipe surely holds; returns whether there are any."""
+        is_due = self._asked_bytes < ASK_AHEAD_BYTES / 2
+        while is_due and self._asked_bytes < ASK_AHEAD_BYTES and (request := next(requests, None)) is not None:
             data = wire_format.pack({
                 "path": str(request.path), "name": request.name, "known": request.known_digest,
                 "seconds": self._compute_seconds(request), "explicit": request.explicit, "stream": request.is_stream,
                 "rows": None if request.rows is None else request.rows.to_dict(),
                 "media": sorted(request.media.kinds), "digests": request.media.digests,
+                "split": None if request.split is None or not self._is_ahead() else request.split.value,
             })  # fmt: skip
             self._waiting.append((request, data))
-            size += len(data)
+            self._asked_bytes += len(data)
         return bool(self._waiting)
+
+    def _is_ahead(self) -> bool:
+        """Return whether so much waits to be taken that the worker, and not its owner, has time to make chunks."""
+        return self._queue.count_bytes() >= CHUNK_AHEAD_BYTES
 
     def _compute_seconds(self, request: ParseRequest) -> float:
         return self._seconds + request.size / 1e6 * PARSE_SECONDS_PER_MB
@@ -212,7 +227,7 @@ class ParserProcess:
             self._sent = 0
             if self._queue.stopped:
                 raise _ParserStoppedError
-            worker.begin(self._passwords)
+            worker.begin(self._passwords, self._window)
         return self._worker
 
     def _send_ahead(self, worker: _Worker) -> None:
@@ -243,9 +258,10 @@ class _Worker:
         wire_format.widen(self._stdout)
         self.frames = wire_format.FrameReader(self._stdout)
 
-    def begin(self, passwords: Sequence[str]) -> None:
+    def begin(self, passwords: Sequence[str], window: TokenizerWindow | None) -> None:
         """Wait until it is ready. Raises EOFError, OSError."""
-        self.send(wire_format.pack(list(passwords)))
+        values = None if window is None else [str(window.tokenizer_file), window.max_tokens]
+        self.send(wire_format.pack({"passwords": list(passwords), "window": values}))
         self.frames.receive()
 
     def send(self, data: bytes) -> None:
@@ -299,12 +315,18 @@ class _FrameQueue:
     def put(self, entry: Any, size: int) -> None:
         """Put an entry in when there is room for it. Raises _ParserStoppedError."""
         cost = size + 1_000
-        while not self.stopped and (not self._freed.empty() or (self._bytes and self._bytes + cost > self._capacity)):
+        while not self.stopped and self.count_bytes() and self._bytes + cost > self._capacity:
             self._bytes -= self._freed.get()
         if self.stopped:
             raise _ParserStoppedError
         self._bytes += cost
         self._entries.put((entry, cost))
+
+    def count_bytes(self) -> int:
+        """Return how many bytes wait to be taken."""
+        while not self._freed.empty():
+            self._bytes -= self._freed.get()
+        return self._bytes
 
     def put_end(self) -> None:
         self._entries.put((None, 0))

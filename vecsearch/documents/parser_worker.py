@@ -13,7 +13,7 @@ import signal
 import warnings
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.memory_limits import set_limit
@@ -26,7 +26,10 @@ from vecsearch.core.settings import (
     PARSE_OUTPUT_RATIO,
     PARSE_WAIT_RATIO,
 )
+from vecsearch.core.tokenizer_window import TokenizerWindow
+from vecsearch.core.types import Split
 from vecsearch.documents import loaders, wire_format
+from vecsearch.documents.chunk_inputs import add_chunks
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders.media import READERS, is_reader_missing
 from vecsearch.documents.loaders.raw_file import MediaWish, RawFile
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 
 ERROR_KINDS: Final = {"not text": BinaryFileError, "no text": EmptyFileError, "unreadable": UnreadableFileError}
 _OWNER_FIRST_SECONDS: Final = 5.0  # the owner, who can say what happened, ends a file that hangs; this process only without one
+_SHORT_CHARACTERS: Final = 2_000  # of a text that its owner chunks while it would be told of the chunks
+_LONG_CHARACTERS: Final = 1_000_000  # of a text that takes long to be cut into chunks, which is no fault of its own
+_CHUNK_SECONDS_PER_MB: Final = 10.0
 _TICK_SECONDS: Final = 0.01  # a timer of zero would never ring
 _FILE_BYTES_MAX: Final = 256_000_000  # what a library may write into its temporary folder
 
@@ -48,12 +54,13 @@ def main() -> None:
         os.dup2(nothing, stream)
     warnings.simplefilter("ignore")
     _limit()
-    passwords, _ = requests.receive()
+    options, _ = requests.receive()
+    passwords, window = options["passwords"], _make_window(options["window"])
     wire_format.send(answers, "ready")  # starting is no file's fault: the clock runs from here
     while True:
         try:
             request, _ = requests.receive()
-            _answer(request, passwords, answers)
+            _answer(request, passwords, window, answers)
         except (EOFError, BrokenPipeError):
             return
 
@@ -65,8 +72,13 @@ def _limit() -> None:
         set_limit(getattr(resource, name), most)
 
 
-def _answer(request: dict[str, Any], passwords: list[str], answers: BinaryIO) -> None:
-    frames = _FrameWriter(answers, request["seconds"])
+def _make_window(values: list[Any] | None) -> TokenizerWindow | None:
+    return None if values is None else TokenizerWindow(Path(values[0]), values[1])
+
+
+def _answer(request: dict[str, Any], passwords: list[str], window: TokenizerWindow | None, answers: BinaryIO) -> None:
+    chunker = None if request["split"] is None or window is None else _Chunker(window, Split(request["split"]))
+    frames = _FrameWriter(answers, request["seconds"], chunker)
     try:
         frames.finish(_read(request, passwords, frames))
         return
@@ -144,6 +156,20 @@ def _format_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
 
 
+class _Chunker(NamedTuple):
+    """Makes the chunks of documents, so that whoever stores them need not."""
+
+    window: TokenizerWindow
+    split: Split
+
+    def add_chunks(self, document: ParsedDocument) -> ParsedDocument:
+        """Return a document with its chunks; as it is, where its text is no Unicode, which its owner reports."""
+        try:
+            return add_chunks(document, self.split, self.window)
+        except (UnicodeError, TypeError, ValueError):
+            return document
+
+
 class _FrameWriter:
     """Send items to the owner, many in a frame, a portion of a long text at once.
 
@@ -151,8 +177,8 @@ class _FrameWriter:
     clock. Who waits for a full pipe does not work: both timers stand still then.
     """
 
-    def __init__(self, stream: BinaryIO, seconds: float) -> None:
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, seconds: float, chunker: _Chunker | None = None) -> None:
+        self._stream, self._chunker = stream, chunker
         self._seconds_left = seconds
         self._wait_seconds = seconds * PARSE_WAIT_RATIO + _OWNER_FIRST_SECONDS
         self._items: list[Any] = []
@@ -160,6 +186,10 @@ class _FrameWriter:
         self._start_timers()
 
     def add(self, item: LoaderItem) -> None:
+        if self._chunker is not None and isinstance(item, ParsedDocument) and len(item.text) >= _SHORT_CHARACTERS:
+            if len(item.text) >= _LONG_CHARACTERS:
+                self.extend_time(len(item.text) / 1e6 * _CHUNK_SECONDS_PER_MB)
+            item = self._chunker.add_chunks(item)
         self._items.append(wire_format.pack_item(item))
         self._characters += _measure(item)
         is_portion = isinstance(item, ParsedDocument) and item.portion is not None

@@ -81,7 +81,7 @@ class _ScanBuilder:
     """What the roots gave so far; dicts for their order, and because two roots may lead to the same place."""
 
     stop: StopSignal
-    files: dict[str, tuple[bool, int]] = field(default_factory=dict)  # whether named, and the size
+    files: dict[str, tuple[bool, int, int]] = field(default_factory=dict)  # whether named, the size, the device
     failed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     walked_roots: dict[str, None] = field(default_factory=dict)
@@ -105,14 +105,14 @@ class _ScanBuilder:
         self.ignored[path] = None
         self.skip(path, f"ignored by {format_path(ignore_file)}")
 
-    def add_file(self, path: str, size: int, *, explicit: bool) -> None:
-        self.files[path] = (explicit or (path in self.files and self.files[path][0]), size)
+    def add_file(self, path: str, info: os.stat_result, *, explicit: bool) -> None:
+        self.files[path] = (explicit or (path in self.files and self.files[path][0]), info.st_size, info.st_dev)
 
     def build_scan(self) -> Scan:
         complete = (Path(root) for root in self.walked_roots)
         meant = self.files.keys() | self.failed.keys() | self.walked_roots.keys()  # by one root, whatever another left out
         scan = Scan(
-            files=tuple(FoundFile(Path(path), named, size) for path, (named, size) in self.files.items()),
+            files=tuple(FoundFile(Path(path), *known) for path, known in self.files.items()),
             failed=tuple(FailedFile(format_path(path), error) for path, error in self.failed.items()),
             skipped=tuple(SkippedFile(format_path(path), reason) for path, reason in self.skipped.items() if path not in meant),
             fully_scanned=tuple(root for root in complete if not any(gap.is_relative_to(root) for gap in self.unread_paths)),
@@ -159,7 +159,7 @@ def _scan_explicit_path(path: str, file_filter: _CompiledFilter, builder: _ScanB
     if stat.S_ISREG(info.st_mode) and info.st_size > file_filter.max_bytes:
         builder.add_failure(path, _format_size_error(info.st_size, file_filter.max_bytes))
     elif stat.S_ISREG(info.st_mode):
-        builder.add_file(path, info.st_size, explicit=True)
+        builder.add_file(path, info, explicit=True)
     elif not stat.S_ISDIR(info.st_mode):
         builder.add_failure(path, _IRREGULAR_MESSAGE)
     elif is_database(path):
@@ -270,7 +270,7 @@ class _FolderWalker:
         elif info.st_size > self._file_filter.max_bytes:
             self._builder.skip(path, _format_size_error(info.st_size, self._file_filter.max_bytes))
         else:
-            self._builder.add_file(path, info.st_size, explicit=False)
+            self._builder.add_file(path, info, explicit=False)
 
 
 def _find_real_path(entry: os.DirEntry[str], parent: _Folder) -> str:

@@ -18,13 +18,17 @@ TokenSpans: TypeAlias = Callable[[str], Sequence[tuple[int, int]]]
 TokenStarts: TypeAlias = Callable[[str], NDArray[np.int64] | None]
 Starts: TypeAlias = NDArray[np.int64]  # ascending, one for each token
 
+_LIKELY_FITS: Final = 5  # characters for each token of the budget: prose has four to six
+
 
 class TokenRuler:
     """Measures ranges of one text; quickest from its beginning to its end."""
 
-    def __init__(self, text: str, token_spans: TokenSpans, token_starts: TokenStarts | None = None) -> None:
-        """Measure by the encoder's `token_spans`, and by its `token_starts`, where it has that."""
-        self._text, self._token_spans, self._token_starts = text, token_spans, token_starts
+    def __init__(
+        self, text: str, token_spans: TokenSpans, token_starts: TokenStarts | None, count_tokens: Callable[[str], int] | None
+    ) -> None:
+        """Measure by the encoder's `token_spans`, and by its `token_starts` and `count_tokens`, where it has those."""
+        self._text, self._token_spans, self._token_starts, self._count_tokens = text, token_spans, token_starts, count_tokens
         self._is_ascii: Final = text.isascii()
         self._stretch, self._starts = Span(0, 0), np.empty(0, np.int64)  # what is measured at once
         self._exact: tuple[Span, Starts] | None = None  # what was tokenized last
@@ -36,6 +40,9 @@ class TokenRuler:
             return True
         if self._guesses.get(span, budget) <= SURE_SHARE * budget:
             return True
+        is_measured = self._stretch.start <= span.start and span.end <= self._stretch.end
+        if self._count_tokens is not None and not is_measured and span.end - span.start <= _LIKELY_FITS * budget:
+            return self._count_tokens(self._text[span.start : span.end]) <= budget
         return len(self.find_starts(span)) <= budget
 
     def find_starts(self, span: Span) -> Starts:

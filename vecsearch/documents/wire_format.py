@@ -13,7 +13,16 @@ from typing import IO, Any, Final
 
 from vecsearch.core.files import SkippedFile
 from vecsearch.core.nesting import load_json
-from vecsearch.core.parsed import LoaderItem, MediaContent, ParsedDocument, ParseWarning, Portion, Section
+from vecsearch.core.parsed import (
+    ChunkedParts,
+    ChunkSpan,
+    LoaderItem,
+    MediaContent,
+    ParsedDocument,
+    ParseWarning,
+    Portion,
+    Section,
+)
 from vecsearch.documents.validation import validate_depth
 
 _LENGTH: Final = struct.Struct(">I")
@@ -81,7 +90,17 @@ def pack_item(item: LoaderItem) -> list[Any]:
                 [part.start, part.location, part.context, part.hard_boundary, part.split_priority] for part in item.sections
             ]
             portion = None if item.portion is None else [item.portion.start, item.portion.is_last]
-            return ["document", item.id, item.text, item.title, item.metadata, sections, list(item.media), portion]
+            return [
+                "document",
+                item.id,
+                item.text,
+                item.title,
+                item.metadata,
+                sections,
+                list(item.media),
+                portion,
+                _pack_chunks(item),
+            ]
         case MediaContent():
             data = base64.b64encode(item.data).decode()
             return ["media", item.document_id, item.location, data, list(item.shape)]
@@ -94,7 +113,7 @@ def pack_item(item: LoaderItem) -> list[Any]:
 def unpack_item(values: list[Any]) -> LoaderItem:
     """Return the item of `packed`."""
     match values:
-        case ["document", identifier, text, title, metadata, sections, media, portion]:
+        case ["document", identifier, text, title, metadata, sections, media, portion, chunks]:
             return ParsedDocument(
                 identifier,
                 text,
@@ -103,6 +122,7 @@ def unpack_item(values: list[Any]) -> LoaderItem:
                 tuple(Section(*section) for section in sections),
                 tuple(media),
                 None if portion is None else Portion(*portion),
+                chunks=None if chunks is None else _unpack_chunks(chunks, text),
             )
         case ["media", identifier, location, data, shape]:
             return MediaContent(identifier, location, base64.b64decode(data), tuple(shape))
@@ -111,3 +131,17 @@ def unpack_item(values: list[Any]) -> LoaderItem:
         case ["skip", uri, reason]:
             return SkippedFile(uri, reason)
     raise ValueError(f"no item: {values!r:.80}")
+
+
+def _pack_chunks(document: ParsedDocument) -> list[Any] | None:
+    if document.chunks is None:
+        return None
+    return [document.chunks.digest, [[span.start, span.end, span.location, span.context] for span in document.chunks.spans]]
+
+
+def _unpack_chunks(values: list[Any], text: str) -> ChunkedParts:
+    digest, spans = values
+    chunks = ChunkedParts(digest, tuple(ChunkSpan(*span) for span in spans))
+    if not all(0 <= span.start <= span.end <= len(text) for span in chunks.spans):
+        raise ValueError(f"no chunks of a text of {len(text):,} characters: {spans!r:.80}")
+    return chunks

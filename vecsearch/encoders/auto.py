@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vecsearch.core.encoder_fields import is_thread_safe, read_modalities
 from vecsearch.core.errors import UnavailableError, VecsearchWarning
 from vecsearch.core.lazy_property import lazy_property
+from vecsearch.core.tokenizer_window import TokenizerWindow
 from vecsearch.encoders import model_files
 from vecsearch.encoders.base import Matrix, TokenRows
 from vecsearch.encoders.model_files import ComputePrecision
@@ -74,6 +75,11 @@ class AutoEncoder:
     def pools_by_mean(self) -> bool:
         """Return whether a text's vector is the mean of its tokens' rows."""
         return self._engine.pools_by_mean
+
+    @property
+    def token_window(self) -> TokenizerWindow | None:
+        """Return its tokenizer and window, without the model; None where it has no such tokenizer."""
+        return getattr(self._engine, "token_window", None)
 
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
         """Return the character range of every token of a text, not cut at the window, special tokens left out."""

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from vecsearch.core.forks import check_usable
 from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.parallel import count_cores, map_parallel
+from vecsearch.core.tokenizer_window import TokenizerWindow, load_tokenizer
 from vecsearch.encoders.base import Matrix, TokenRows
 from vecsearch.encoders.model_config import ModelConfig, Pooling
 from vecsearch.encoders.onnx_session import create_session
-from vecsearch.encoders.token_counter import TokenCounter
 
 _T = TypeVar("_T")
 MODEL_FILE: Final = "model.onnx"
@@ -53,22 +53,22 @@ class OnnxModel:
         """Return whether a vector is the mean of its tokens' rows."""
         return self.config.pooling is Pooling.MEAN
 
+    @lazy_property
+    def token_window(self) -> TokenizerWindow:
+        """Return its tokenizer and window, without the model."""
+        return TokenizerWindow(self._folder / TOKENIZER_FILE, self.max_tokens)
+
     def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
         """Return the character range of every token of a text, not cut at the window, special tokens left out."""
-        if not text:
-            return []
-        # unlike `encode`, `encode_batch` lets other threads run
-        (encoding,) = self._full_tokenizer.encode_batch([text], add_special_tokens=False)
-        offsets: list[tuple[int, int]] = encoding.offsets
-        return offsets
+        return self.token_window.token_spans(text)
 
     def count_tokens(self, text: str) -> int:
         """Return how many `token_spans` a text has."""
-        return self._token_counter.count(text)
+        return self.token_window.count_tokens(text)
 
     def token_starts(self, text: str) -> NDArray[np.int64] | None:
         """Return where each token of a text begins, or its word does; None where words do not tell."""
-        return self._token_counter.find_starts(text)
+        return self.token_window.token_starts(text)
 
     def encode_documents(self, texts: Sequence[str]) -> Matrix:
         """Encode documents, with the document prompt, if the model has one."""
@@ -157,25 +157,7 @@ class OnnxModel:
         return self._wide_session[1]
 
     @lazy_property
-    def _full_tokenizer(self) -> Any:
-        tokenizer = _load_tokenizer(self._folder)
-        tokenizer.no_truncation()
-        return tokenizer
-
-    @lazy_property
-    def _token_counter(self) -> TokenCounter:
-        return TokenCounter(self._full_tokenizer)
-
-    @lazy_property
     def _tokenizer_at_window(self) -> Any:
-        tokenizer = _load_tokenizer(self._folder)
+        tokenizer = load_tokenizer(self._folder / TOKENIZER_FILE)
         tokenizer.enable_truncation(self.config.window)
         return tokenizer
-
-
-def _load_tokenizer(folder: Path) -> Any:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-    tokenizer.no_padding()
-    return tokenizer

@@ -16,10 +16,10 @@ from vecsearch.core.errors import UnavailableError
 from vecsearch.core.forks import check_usable, make_lock
 from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.settings import ENCODER_BATCH_SIZE
+from vecsearch.core.token_counter import TokenCounter
 from vecsearch.encoders import model_files, model_safety
 from vecsearch.encoders.base import Matrix, TokenRows
 from vecsearch.encoders.model_config import ModelConfig, Pooling
-from vecsearch.encoders.token_counter import TokenCounter
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

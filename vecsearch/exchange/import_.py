@@ -31,11 +31,12 @@ from vecsearch.documents.validation import has_words
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import EncoderSpec, TextEncoder
 from vecsearch.exchange.transfer_records import ExportHeader, ImportEntry, ImportRecord, ImportSource
-from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored
+from vecsearch.indexing.batch_writer import BatchWriter
 from vecsearch.indexing.commit_check import LeftOut, format_id_conflict
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import chunk, rechunk
 from vecsearch.indexing.vector_filler import VectorFiller
+from vecsearch.indexing.write_target import CollectionTarget, count_stored
 from vecsearch.stores.base import CollectionInfo, IndexedFile, Matrix, NewDocument, Store, StoredDocument
 
 _BATCH_CHARACTERS: Final = 20_000_000  # of documents committed together

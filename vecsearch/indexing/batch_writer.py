@@ -9,11 +9,10 @@ between ends the run, and an id that another source has taken meanwhile is repor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import monotonic
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from vecsearch.core.batched import batched
 from vecsearch.core.encoder_fields import is_thread_safe, read_dimension
@@ -27,15 +26,14 @@ from vecsearch.encoders.base import EncoderSpec, TextEncoder, describe_encoder
 from vecsearch.indexing.batch_embedding import BatchEmbedding, begin_embedding
 from vecsearch.indexing.commit_check import CommitPlan, FinishedFile, LeftOut, Relabelling, plan_commit
 from vecsearch.indexing.stages import ChunkedDocument, assemble, collect_texts
+from vecsearch.indexing.write_target import WriteTarget, find_stored
 from vecsearch.stores.base import (
     CollectionInfo,
     Continuation,
-    EncodedChunks,
     IndexedFile,
     Matrix,
     NewDocument,
-    Snapshot,
-    Store,
+    Preparation,
     StoredDocument,
     Writer,
 )
@@ -43,42 +41,6 @@ from vecsearch.text.analyzer import STEMMER_DEFAULT, is_known_stemmer
 from vecsearch.text.language import detect_language
 
 _SPANS_KEPT: Final = 1_000
-
-
-class WriteTarget(Protocol):
-    """A collection, or the replacement of one: what is read and written in turns."""
-
-    def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
-        """Open it as it is now; None while it is not there."""
-        ...
-
-    def open_writer(self) -> AbstractContextManager[Writer]:
-        """Become its one writer."""
-        ...
-
-    def claim_filling(self) -> AbstractContextManager[bool]:
-        """Claim to be the one who makes its pending vectors; gives False where another does."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionTarget:
-    """A collection of a store."""
-
-    store: Store
-    name: str
-
-    def open_snapshot(self) -> AbstractContextManager[Snapshot | None]:
-        """Open the collection as it is now; None while it is not there."""
-        return self.store.open_snapshot(self.name)
-
-    def open_writer(self) -> AbstractContextManager[Writer]:
-        """Become its one writer."""
-        return self.store.open_writer(self.name)
-
-    def claim_filling(self) -> AbstractContextManager[bool]:
-        """Claim to be the one who makes its pending vectors; gives False where another does."""
-        return self.store.claim_filling(self.name)
 
 
 @dataclass(slots=True)
@@ -95,6 +57,18 @@ class _Batch:
     chunks: int = 0
     characters: int = 0  # of those that are to be encoded
     begun: float = field(default_factory=monotonic)
+
+
+class _PreparedBatch(NamedTuple):
+    """A batch, its documents as they are committed, and what is computed for that meanwhile."""
+
+    batch: _Batch
+    new: Sequence[NewDocument]
+    preparation: Preparation | None
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.preparation is not None and self.preparation.is_under_way
 
 
 @dataclass(slots=True)
@@ -133,12 +107,14 @@ class BatchWriter:
         may_replace: Callable[[str | None], bool] = lambda source: False,
         may_overwrite: bool = True,
         vectors_follow: bool = False,
+        prepare: Callable[[CollectionInfo, Sequence[NewDocument]], Preparation | None] = lambda info, documents: None,
     ) -> None:
         """Set up a writer for one target.
 
         `vectors_follow`: what has no vector is committed without one, else it is encoded first.
         `may_replace`: whether a document of this source (a stored path) may be taken over by another, as its file is gone.
         `may_overwrite`: whether a document may replace the stored one of the same id and source.
+        `prepare`: begins what a commit takes most of, beside this process; what it is done for is committed then.
         """
         self._target, self._get_encoder, self._spec, self._advance = target, get_encoder, spec, advance
         self._may_replace, self._may_overwrite, self._vectors_follow = may_replace, may_overwrite, vectors_follow
@@ -146,6 +122,8 @@ class BatchWriter:
         self.left_out: list[LeftOut] = []
         self._batch = _Batch()
         self._begun: tuple[_Batch, BatchEmbedding] | None = None  # what is encoded, and not committed yet
+        self._prepare = prepare
+        self._prepared: _PreparedBatch | None = None  # what is to be committed as soon as that is prepared
         self._vectors: Mapping[str, Matrix] = {}  # of the batch that was committed last
         self._made_by: EncoderSpec | None = None  # what encodes the first batch of a collection that was not there
         with target.open_snapshot() as snapshot:
@@ -153,7 +131,8 @@ class BatchWriter:
 
     def is_waiting(self, key: str, *, other_than: str | None) -> bool:
         """Return whether a document of another source than this waits under an id."""
-        return key in self._batch.sources and self._batch.sources[key] != other_than
+        waiting = [self._batch] if self._prepared is None else [self._batch, self._prepared.batch]
+        return any(key in batch.sources and batch.sources[key] != other_than for batch in waiting)
 
     def add(self, chunked: ChunkedDocument, *, weight: float = 0.0) -> None:
         """Queue a document; commits when a batch is full."""
@@ -182,7 +161,9 @@ class BatchWriter:
         """
         batch = self._batch
         batch.files.append(FinishedFile(file, ids, removes_others))
-        if not batch.chunked and not batch.ready:
+        if self._prepared is not None and not self._prepared.is_under_way:
+            self._commit_prepared()
+        if not batch.chunked and not batch.ready and self._prepared is None:
             self.flush()
         else:
             self._flush_if_due()
@@ -204,6 +185,7 @@ class BatchWriter:
         """Commit what waits, encoded if it is to be. Raises CollectionChangedError, DatabaseLockedError, DiskFullError."""
         self._commit_and_encode(more=False)
         self._complete_begun()
+        self._commit_prepared()
 
     def _commit_and_encode(self, *, more: bool) -> None:
         """Encode what waits, and commit meanwhile what was encoded before; what needs no encoding is committed.
@@ -232,8 +214,18 @@ class BatchWriter:
         vectors = self._vectors = embedding.collect(batch.chunked, self._vectors)
         dimension = read_dimension(self._get_encoder()) if batch.chunked else 0
         new = [*(assemble(chunked, vectors, dimension) for chunked in batch.chunked), *batch.ready]
+        self._commit_prepared()
         if new or batch.files or batch.relabellings or batch.payloads:
-            self._commit(new, batch)
+            preparation = None if self._info is None else self._prepare(self._info, new)
+            self._prepared = _PreparedBatch(batch, new, preparation)
+            if preparation is None or not preparation.is_under_way:
+                self._commit_prepared()
+
+    def _commit_prepared(self) -> None:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            batch, new, preparation = prepared
+            self._commit(new, batch, preparation)
             self._advance(sum(batch.weights.values()), sum(len(document.spans) for document in new))
 
     def extend_text(self, more: Continuation, *, source: str | None, after: str | None, first: NewDocument | None = None) -> bool:
@@ -261,7 +253,7 @@ class BatchWriter:
 
     # -- committing
 
-    def _commit(self, new: Sequence[NewDocument], batch: _Batch) -> None:
+    def _commit(self, new: Sequence[NewDocument], batch: _Batch, preparation: Preparation | None = None) -> None:
         with self._target.open_writer() as writer:
             if self.check_unchanged(writer, self._made_by) is None:
                 if not new:
@@ -269,7 +261,7 @@ class BatchWriter:
                 self.ensure(writer, (document.text for document in new))
             with writer.open_snapshot() as snapshot:
                 plan = plan_commit(snapshot, new, batch.relabellings, batch.files, self._is_replaceable)
-            writer.commit(plan.documents, plan.files, metadata=plan.metadata, payloads=batch.payloads)
+            writer.commit(plan.documents, plan.files, metadata=plan.metadata, payloads=batch.payloads, preparation=preparation)
         self.counts.count(plan, {chunked.document.id for chunked in batch.chunked})
         self.left_out.extend(plan.left_out)
 
@@ -338,35 +330,6 @@ class BatchWriter:
                 if key in texts:
                     known[key] = chunk.vector
         return known
-
-
-def find_encoded(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, EncodedChunks]:
-    """Return the chunks and vectors that a collection has of the same contents, by digest."""
-    same = snapshot.find_by_digest(digests)
-    encoded = snapshot.load_encoded_chunks({key: digest for digest, key in same.items()})
-    return {digest: encoded[key] for digest, key in same.items() if key in encoded}
-
-
-def find_stored(place: WriteTarget | Writer, key: str) -> StoredDocument | None:
-    """Return what is known of a stored document; None where it, or its collection, is not there."""
-    with place.open_snapshot() as snapshot:
-        return None if snapshot is None else snapshot.find_stored_documents([key]).get(key)
-
-
-class StoredCounts(NamedTuple):
-    """How many documents and chunks there are, and how many of the chunks wait for their vectors."""
-
-    documents: int
-    chunks: int
-    pending_vectors: int
-
-
-def count_stored(target: WriteTarget) -> StoredCounts:
-    """Count what a collection holds; 0 where it is not there."""
-    with target.open_snapshot() as snapshot:
-        if snapshot is None:
-            return StoredCounts(0, 0, 0)
-        return StoredCounts(snapshot.count_documents(), snapshot.count_chunks(), snapshot.info.pending_vectors)
 
 
 def choose_stemmer(spec: CollectionSpec, texts: Iterable[str]) -> str:

@@ -13,12 +13,11 @@ from pathlib import Path
 
 from vecsearch.core.encoder_fields import read_name
 from vecsearch.core.files import SkippedFile
-from vecsearch.core.parallel import map_parallel
 from vecsearch.core.parsed import LoaderItem, ParsedDocument, ParseWarning
 from vecsearch.core.source_paths import to_absolute_path
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, find_encoded, find_stored
+from vecsearch.indexing.batch_writer import BatchWriter
 from vecsearch.indexing.commit_check import format_id_conflict
 from vecsearch.indexing.language_counter import LanguageCounter
 from vecsearch.indexing.long_documents import LongDocument
@@ -35,6 +34,7 @@ from vecsearch.indexing.read_files import (
     is_valid,
 )
 from vecsearch.indexing.stages import ChunkedDocument, chunk, copy_encoded
+from vecsearch.indexing.write_target import CollectionTarget, find_encoded, find_stored
 from vecsearch.stores.base import IndexedFile, NewDocument, StoredDocument, StoredSource
 from vecsearch.text.language import free_model
 
@@ -190,9 +190,9 @@ class DocumentIndexer:
             if change.encoded is not None:
                 return copy_encoded(change.document, change.digest, change.encoded, source=change.source)
             assert encoder is not None
-            return chunk(change.document, change.split, encoder, source=change.source)
+            return chunk(change.document, change.split, encoder, source=change.source, digest=change.digest)
 
-        return map_parallel(prepare, changed)
+        return [prepare(change) for change in changed]
 
     def _queue(self, changed: Sequence[ChangedDocument], ready: Sequence[ChunkedDocument | NewDocument]) -> None:
         for change, new in zip(changed, ready, strict=True):

@@ -21,10 +21,11 @@ from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.settings import FILL_WINDOW, LOADER_VERSION, PORTIONS_TOGETHER
 from vecsearch.documents.chunk_inputs import hash_content
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.indexing.batch_writer import BatchWriter, WriteTarget, find_stored
+from vecsearch.indexing.batch_writer import BatchWriter
 from vecsearch.indexing.commit_check import LeftOut
 from vecsearch.indexing.portion_spool import PortionSpool, open_spool
 from vecsearch.indexing.stages import ChunkedDocument, chunk
+from vecsearch.indexing.write_target import WriteTarget, find_stored
 from vecsearch.stores.base import Continuation, IndexedFile, NewDocument, NewPart, StoredDocument, StoredSource
 
 _NO_PORTION: Final = ""  # the digest of none

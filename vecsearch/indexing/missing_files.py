@@ -91,13 +91,18 @@ def is_gone(path: Path) -> bool:
 
 def is_mounted(path: Path, source_root: Path) -> bool:
     """Return whether a file, or the nearest folder above it that is there, lies on another device than the source root."""
-    for place in (path, *path.parents):
-        try:
-            return place.stat().st_dev != source_root.stat().st_dev
-        except OSError as error:
-            raise_foreign(error)
-            continue
-    return False
+    device = find_device(source_root)
+    found = next((there for place in (path, *path.parents) if (there := find_device(place)) is not None), None)
+    return found != device and None not in (found, device)
+
+
+def find_device(path: Path) -> int | None:
+    """Return the number of the file system that a file or folder lies on; None where it cannot be seen."""
+    try:
+        return path.stat().st_dev
+    except OSError as error:
+        raise_foreign(error)
+        return None
 
 
 def _find_ignored(paths: Mapping[str, Path], scan: Scan) -> set[str]:

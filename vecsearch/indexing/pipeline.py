@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from time import perf_counter
 
-from vecsearch.core.errors import InputError, UnreadableFileError
+from vecsearch.core.encoder_fields import find_token_window
+from vecsearch.core.errors import InputError, UnavailableError, UnreadableFileError
 from vecsearch.core.files import FailedFile, FoundFile, IndexReport, RowFile, Scan, SkippedFile
 from vecsearch.core.id_table import AnyIds
 from vecsearch.core.parsed import LoaderItem
@@ -21,21 +22,23 @@ from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.source_paths import parse_path, to_shown_path, to_stored_path
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
+from vecsearch.core.tokenizer_window import TokenizerWindow
 from vecsearch.core.types import CollectionSpec, Split
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders import can_hold_media
 from vecsearch.documents.loaders.raw_file import MediaWish
 from vecsearch.documents.parser_process import ParseRequest, ParseResult, ParserProcess
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored
+from vecsearch.indexing.batch_writer import BatchWriter
 from vecsearch.indexing.document_indexer import DocumentIndexer
 from vecsearch.indexing.media_vectors import list_media_kinds
-from vecsearch.indexing.missing_files import find_missing_files, find_renamed_files, is_mounted, make_missing_check
+from vecsearch.indexing.missing_files import find_device, find_missing_files, find_renamed_files, make_missing_check
 from vecsearch.indexing.progress import Progress
 from vecsearch.indexing.read_files import FileGroup, FileProgress, IndexCounts, ReadFile, choose_row_options
 from vecsearch.indexing.root_plan import RootPlan
 from vecsearch.indexing.run_records import RootRecorder, SkipRecorder, explain_gone
 from vecsearch.indexing.vector_filler import VectorFiller
+from vecsearch.indexing.write_target import CollectionTarget, count_stored
 from vecsearch.stores.base import IndexedFile, Store, StoredSource
 from vecsearch.text.language import free_model
 
@@ -56,9 +59,9 @@ class IndexPipeline:
         self._batches = BatchWriter(
             self._target, get_encoder=get_encoder, spec=spec, advance=progress.advance,
             may_replace=lambda source: source is not None and source in self._missing and self._is_still_missing(source),
-            vectors_follow=True,
+            vectors_follow=True, prepare=store.prepare,
         )  # fmt: skip
-        self._fill, self._stop = fill, stop
+        self._fill, self._stop, self._get_encoder = fill, stop, get_encoder
         self._filler = VectorFiller(
             self._target, get_encoder=get_encoder, progress=progress, stop=stop, source_root=self._source_root,
             passwords=(*passwords, *plan.passwords),
@@ -74,6 +77,7 @@ class IndexPipeline:
             ignored=self._ignored,
         )  # fmt: skip
         self._errors: dict[str, str] = {}
+        self._device = find_device(self._source_root)
         self._rows = rows
 
     def run(self, scan: Scan, *, allow_empty: bool) -> IndexReport:
@@ -184,7 +188,7 @@ class IndexPipeline:
     def _index_files(self, files: Sequence[FoundFile], sources: Mapping[str, StoredSource], *, last: bool) -> list[FoundFile]:
         """Index each file, small ones together; returns those that another look, the `last`, may do more for."""
         conflicting: list[FoundFile] = []
-        with ParserProcess(passwords=self._passwords, stop=self._stop) as parser:
+        with ParserProcess(passwords=self._passwords, stop=self._stop, window=self._find_window(files, sources)) as parser:
             results = parser.read(self._make_request(file, sources) for file in files)
             group = FileGroup()
             for result, file in zip(results, files, strict=False):
@@ -194,6 +198,15 @@ class IndexPipeline:
                     group = FileGroup()
             conflicting += self._index_group(group.files, last=last)
         return conflicting
+
+    def _find_window(self, files: Sequence[FoundFile], sources: Mapping[str, StoredSource]) -> TokenizerWindow | None:
+        """Return what the parser is to fit chunks to, where files are new; else most are unchanged, and need no encoder."""
+        if self._dry_run or all(to_stored_path(self._source_root, file.path) in sources for file in files):
+            return None
+        try:
+            return find_token_window(self._get_encoder())
+        except UnavailableError:  # it is raised where there is something to encode
+            return None
 
     def _make_request(self, file: FoundFile, sources: Mapping[str, StoredSource]) -> ParseRequest:
         name = to_stored_path(self._source_root, file.path)
@@ -205,7 +218,7 @@ class IndexPipeline:
         return ParseRequest(
             file.path, name, file.size, known_digest=known.digest if known is not None and same else None,
             rows=choose_row_options(own.rows, file), explicit=file.explicit,
-            media=self._get_media() if can_hold_media(file.path.suffix.lower()) else MediaWish(),
+            media=self._get_media() if can_hold_media(file.path.suffix.lower()) else MediaWish(), split=own.split,
         )  # fmt: skip
 
     def _begin_file(self, file: FoundFile, result: ParseResult, known: StoredSource | None) -> ReadFile:
@@ -281,7 +294,7 @@ class IndexPipeline:
         if self._dry_run:
             self._plan_removals([name] if is_whole else [], keep_ids=progress.ids)
             return
-        read = IndexedFile(name, result.digest, progress.split, problem or None, is_mounted(file.path, self._source_root))
+        read = IndexedFile(name, result.digest, progress.split, problem or None, self._device not in (None, file.device))
         self._batches.finish_file(read, progress.ids, removes_others=is_whole)
 
     def _plan_removals(self, names: Sequence[str], *, keep_ids: AnyIds = frozenset()) -> None:

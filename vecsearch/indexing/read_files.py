@@ -15,7 +15,7 @@ from vecsearch.core.files import FailedFile, FoundFile, RowFile, SkippedFile
 from vecsearch.core.id_table import IdTable
 from vecsearch.core.parsed import LoaderItem, ParsedDocument
 from vecsearch.core.row_options import RowOptions
-from vecsearch.core.settings import GROUP_CHARACTERS, GROUP_SECONDS, READ_DOCUMENTS
+from vecsearch.core.settings import GROUP_CHARACTERS, GROUP_ITEMS, GROUP_SECONDS, READ_DOCUMENTS
 from vecsearch.core.types import Split
 from vecsearch.documents.loaders import can_hold_media
 from vecsearch.documents.loaders.raw_file import MediaWish
@@ -125,12 +125,12 @@ class FileGroup:
 
     def add(self, read: ReadFile) -> None:
         self.files.append(read)
-        self.items += READ_DOCUMENTS if read.is_long else len(read.first) + 1
+        self.items += GROUP_ITEMS if read.is_long else len(read.first) + 1
         self.characters += sum(len(item.text) for item in read.first if isinstance(item, ParsedDocument))
 
     @property
     def is_full(self) -> bool:
-        is_large = self.items >= READ_DOCUMENTS or self.characters >= GROUP_CHARACTERS
+        is_large = self.items >= GROUP_ITEMS or self.characters >= GROUP_CHARACTERS
         return is_large or monotonic() - self.begun > GROUP_SECONDS
 
 

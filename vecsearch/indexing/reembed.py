@@ -25,11 +25,12 @@ from vecsearch.documents.validation import has_words
 from vecsearch.encoders import registry
 from vecsearch.encoders.base import TextEncoder, describe_encoder
 from vecsearch.encoders.model_files import ComputePrecision, explain_modality
-from vecsearch.indexing.batch_writer import BatchWriter, CollectionTarget, count_stored, find_encoded
+from vecsearch.indexing.batch_writer import BatchWriter
 from vecsearch.indexing.media_vectors import list_media_kinds
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import rechunk
 from vecsearch.indexing.vector_filler import VectorFiller
+from vecsearch.indexing.write_target import CollectionTarget, count_stored, find_encoded
 from vecsearch.stores.base import CollectionInfo, EncodedChunks, NewDocument, OutdatedDocument, Store
 
 _FINAL_PASS_DOCUMENTS_MAX: Final = 64  # documents that may be left to the pass that holds the lock …

@@ -14,8 +14,8 @@ from vecsearch.core.row_options import RowOptions
 from vecsearch.core.source_paths import format_path, parse_path, to_absolute_path, to_stored_path
 from vecsearch.core.timestamps import get_timestamp
 from vecsearch.core.types import format_count
-from vecsearch.indexing.batch_writer import CollectionTarget
 from vecsearch.indexing.root_plan import RootPlan
+from vecsearch.indexing.write_target import CollectionTarget
 from vecsearch.stores.base import StoredSource
 
 

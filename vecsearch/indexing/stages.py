@@ -40,10 +40,12 @@ class ChunkedDocument:
     preserved: PreservedFields | None = None
 
 
-def chunk(document: ParsedDocument, split: Split, encoder: TextEncoder, *, source: str | None = None) -> ChunkedDocument:
-    """Return a document's chunks, as long as the encoder's window lets them be."""
+def chunk(
+    document: ParsedDocument, split: Split, encoder: TextEncoder, *, source: str | None = None, digest: str | None = None
+) -> ChunkedDocument:
+    """Return a document's chunks, as long as the encoder's window lets them be; `digest`: its `hash_content`, where known."""
     spans, texts = chunk_document(document, split, encoder)
-    return ChunkedDocument(document, source, hash_content(document, split), spans, texts)
+    return ChunkedDocument(document, source, digest or hash_content(document, split), spans, texts)
 
 
 def rechunk(

@@ -26,10 +26,10 @@ from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
 from vecsearch.documents.chunk_inputs import build_encoder_input
 from vecsearch.encoders.base import TextEncoder
 from vecsearch.encoders.unit_vectors import VectorFailure
-from vecsearch.indexing.batch_writer import WriteTarget, count_stored
 from vecsearch.indexing.media_vectors import MediaEncoder, MediaPlace
 from vecsearch.indexing.progress import NullProgress, Progress
 from vecsearch.indexing.stages import embed
+from vecsearch.indexing.write_target import WriteTarget, count_stored
 from vecsearch.stores.base import CollectionInfo, PendingChunk, Vector
 
 _WAIT_S: Final = 0.2  # for another process that fills

@@ -228,6 +228,17 @@ class Snapshot(Protocol):
         """
 
 
+class Preparation(Protocol):
+    """What a commit takes most of beside the rows, computed beside this process while the next documents are made ready.
+
+    It is given up when nothing refers to it any more.
+    """
+
+    @property
+    def is_under_way(self) -> bool:
+        """Return whether a commit would have to wait for it now."""
+
+
 class Writer(Protocol):
     """The one writer of a collection, for as long as its block lasts; each method is one transaction."""
 
@@ -251,9 +262,11 @@ class Writer(Protocol):
         metadata: Mapping[str, Metadata] | None = None,
         payloads: Mapping[str, JSON] | None = None,
         continuations: Sequence[Continuation] = (),
+        preparation: Preparation | None = None,
     ) -> None:
         """Store documents, replacing those of the same id, replace the metadata and the payloads of others, and mark files as
-        read. Continue the texts of documents, of those stored now too; a document that is not there is left out."""
+        read. Continue the texts of documents, of those stored now too; a document that is not there is left out. A
+        `preparation` of just these documents is used."""
 
     def set_metadata(self, metadata: Mapping[str, Metadata]) -> None:
         """Replace the metadata of documents, by id; nothing is encoded."""
@@ -337,6 +350,9 @@ class Store(Protocol):
 
         On leaving, the indexes are brought up to date where that is due. May be entered again by the thread that holds it.
         """
+
+    def prepare(self, info: CollectionInfo, documents: Sequence[NewDocument]) -> Preparation | None:
+        """Begin what a commit of documents to this collection takes; None where there is nothing to begin."""
 
     def get_replacement(self, collection: str) -> Replacement:
         """Return what is, or is to be, built to take a collection's place."""

@@ -123,8 +123,9 @@ def test_what_could_not_be_sent_for_want_of_memory_is_not_sent_again(tmp_path, m
             "seconds": 1_000.0,
             "media": [],
             "digests": {},
+            "split": None,
         }
-        parser_worker._answer(request, [], answers)
+        parser_worker._answer(request, [], None, answers)
         answers.seek(0)
         frame, _ = wire_format.FrameReader(answers).receive()
     assert frame["items"] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.read.snapshot import SnapshotReader, SQLiteSnapshot, describe_collection
 
 if TYPE_CHECKING:
-    from vecsearch.stores.base import OutdatedDocument, RepairReport
+    from vecsearch.stores.base import NewDocument, OutdatedDocument, RepairReport
+    from vecsearch.stores.sqlite.write.preparation import TextPreparation
     from vecsearch.stores.sqlite.write.writer import SQLiteWriter
 
 __all__ = ["SQLiteReplacement", "SQLiteStore", "is_database"]
@@ -118,6 +119,12 @@ class SQLiteStore:
             return
         with claim_filling(self.database.folder, state.id) as claimed:
             yield claimed
+
+    def prepare(self, info: CollectionInfo, documents: Sequence[NewDocument]) -> TextPreparation:
+        """Begin the analysis of documents that are to be stored."""
+        from vecsearch.stores.sqlite.write.preparation import TextPreparation
+
+        return TextPreparation(info.stemmer, documents)
 
     def get_replacement(self, collection: str) -> SQLiteReplacement:
         """Return what is, or is to be, built to take a collection's place."""

@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from vecsearch.core.helper_process import HELPER
-from vecsearch.core.settings import HELPER_CHARACTERS_MAX, HELPER_CHARACTERS_MIN
+from vecsearch.core.helper_process import HELPER, Computation
+from vecsearch.core.settings import HELPER_CHARACTERS_AHEAD, HELPER_CHARACTERS_MAX, HELPER_CHARACTERS_MIN
 from vecsearch.stores.sqlite.fulltext.term_blocks import EncodedBlock, encode_blocks
 from vecsearch.stores.sqlite.fulltext.term_segment import SEGMENT_ROWS_MAX, ChunkTokens, Ints, build_segment
 from vecsearch.text.analyzer import get_analyzer
@@ -36,13 +36,19 @@ def join_above(title: str | None, context: str) -> str:
 
 
 @contextmanager
-def begin(stemmer: str, make_texts: Callable[[], Iterable[ChunkText]], characters: int) -> Iterator[Callable[[], Segments]]:
-    """Begin the analysis of chunks of so many characters; gives what returns their segments, in order."""
-    if HELPER_CHARACTERS_MIN <= characters <= HELPER_CHARACTERS_MAX:
-        with HELPER.begin(encode_texts, stemmer, list(make_texts())) as get_segments:
-            yield get_segments
+def begin(
+    stemmer: str, make_texts: Callable[[], Iterable[ChunkText]], characters: int, *, ahead: bool = False
+) -> Iterator[Computation[Segments]]:
+    """Begin the analysis of chunks of so many characters; gives what returns their segments, in order.
+
+    `ahead`: long before they are wanted.
+    """
+    least = HELPER_CHARACTERS_AHEAD if ahead else HELPER_CHARACTERS_MIN
+    if least <= characters <= HELPER_CHARACTERS_MAX:
+        with HELPER.begin(encode_texts, stemmer, list(make_texts())) as analysis:
+            yield analysis
     else:
-        yield lambda: encode_texts(stemmer, make_texts())
+        yield Computation(lambda: encode_texts(stemmer, make_texts()))
 
 
 def encode_texts(stemmer: str, texts: Iterable[ChunkText]) -> Segments:

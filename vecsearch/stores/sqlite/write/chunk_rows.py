@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import Connection, insert
 
 from vecsearch.core.batched import batched
+from vecsearch.core.helper_process import Computation
 from vecsearch.core.parsed import ChunkSpan
 from vecsearch.core.types import Precision
 from vecsearch.stores.base import Matrix
@@ -54,10 +55,12 @@ class ChunkedText(NamedTuple):
         return not len(self.vectors) and not self.pending
 
 
-def begin_analysis(state: CollectionState, texts: Sequence[ChunkedText]) -> AbstractContextManager[Analysis]:
-    """Begin to analyse the chunks of texts, beside what is written meanwhile; gives what returns their analysis."""
+def begin_analysis(
+    stemmer: str, texts: Sequence[ChunkedText], *, ahead: bool = False
+) -> AbstractContextManager[Computation[text_analysis.Segments]]:
+    """Begin to analyse the chunks of texts, beside what is written meanwhile or `ahead` of it; gives what returns it."""
     characters = sum(len(text.text) for text in texts)
-    return text_analysis.begin(state.stemmer, partial(_iterate_chunks, texts), characters)
+    return text_analysis.begin(stemmer, partial(_iterate_chunks, texts), characters, ahead=ahead)
 
 
 def analyze(state: CollectionState, texts: Sequence[ChunkedText]) -> text_analysis.Segments:

@@ -23,7 +23,7 @@ from vecsearch.core.settings import READ_DOCUMENTS
 from vecsearch.core.timestamps import get_timestamp
 from vecsearch.core.types import JSON, ChunkId, Metadata, Precision
 from vecsearch.encoders.base import EncoderSpec
-from vecsearch.stores.base import CollectionInfo, Continuation, IndexedFile, NewDocument, QueryMap, Vector
+from vecsearch.stores.base import CollectionInfo, Continuation, IndexedFile, NewDocument, Preparation, QueryMap, Vector
 from vecsearch.stores.sqlite.engine.collections import CollectionName, CollectionState, find_state, get_state
 from vecsearch.stores.sqlite.engine.database_folder import DatabaseFolder
 from vecsearch.stores.sqlite.engine.prepared import PreparedStatement
@@ -43,7 +43,7 @@ from vecsearch.stores.sqlite.write import (
     query_map_writes,
     root_writes,
 )  # fmt: skip
-from vecsearch.stores.sqlite.write.chunk_rows import begin_analysis
+from vecsearch.stores.sqlite.write.preparation import begin_or_take_analysis
 from vecsearch.stores.sqlite.write.source_writes import ensure_source_rows, mark_indexed, mark_skipped
 from vecsearch.stores.sqlite.write.text_rows import add_texts, delete_parts, extend_text, split_text
 
@@ -95,11 +95,14 @@ class SQLiteWriter:
         metadata: Mapping[str, Metadata] | None = None,
         payloads: Mapping[str, JSON] | None = None,
         continuations: Sequence[Continuation] = (),
+        preparation: Preparation | None = None,
     ) -> None:
         """Store documents, replacing those of the same id, replace the metadata and the payloads of others, and mark files as
-        read. Continue the texts of documents, of those stored now too; a document that is not there is left out."""
+        read. Continue the texts of documents, of those stored now too; a document that is not there is left out. A
+        `preparation` of just these documents is used."""
         with self._begin_change() as (connection, state):
-            _store_documents(connection, state, list({document.id: document for document in documents}.values()))
+            unique = list({document.id: document for document in documents}.values())
+            _store_documents(connection, state, unique, preparation)
             for continuation in continuations:
                 _extend_document(connection, state, continuation)
             _set_metadata(connection, state, metadata or {})
@@ -236,7 +239,9 @@ def _set_payloads(connection: Connection, state: CollectionState, payloads: Mapp
         _UPDATE_PAYLOAD.run_many(connection, [(now, format_payload(payloads[key]), row) for key, row in rows.items()])
 
 
-def _store_documents(connection: Connection, state: CollectionState, new_documents: Sequence[NewDocument]) -> None:
+def _store_documents(
+    connection: Connection, state: CollectionState, new_documents: Sequence[NewDocument], preparation: Preparation | None = None
+) -> None:
     """Store documents, each of another id; one that is there keeps its row, and gets new chunks."""
     existing_rows = _find_document_rows(connection, state, [document.id for document in new_documents])
     for batch in batched(existing_rows.values(), _IN_VALUES_MAX):
@@ -254,7 +259,7 @@ def _store_documents(connection: Connection, state: CollectionState, new_documen
     entries = list(zip(rows, new_documents, [of_document[0].text for of_document in texts], metadatas, strict=True))
     written = partial(_iterate_values, entries, source_ids, get_timestamp())
     all_texts = [text for of_document in texts for text in of_document]
-    with begin_analysis(state, all_texts) as analysis:
+    with begin_or_take_analysis(preparation, state.stemmer, new_documents, all_texts) as analysis:
         _ADD_DOCUMENT.run_many(
             connection,
             (

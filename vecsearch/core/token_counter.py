@@ -6,12 +6,9 @@ is a token. So the tokens of a text are its marks and those of the words between
 
 from __future__ import annotations
 
-import re
 import string
-from bisect import bisect
 from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +16,7 @@ from numpy.typing import NDArray
 
 _WORDS_KEPT: Final = 60_000  # and as many from before: words that are met again stay
 _WORD_LENGTH_MAX: Final = 60  # characters of a word that is kept
-_DROPPED_SPACE: Final = re.compile("[\x0b\x0c\x1c-\x1f\x85]")  # parts words for Python; the tokenizer drops it as a control
+_DROPPED_SPACES: Final = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"  # part words for Python; the tokenizer drops them as controls
 _MARKS: Final = string.punctuation.encode()  # those of Unicode stay in their words
 _MARKS_AS_SPACES: Final = bytes.maketrans(_MARKS, b" " * len(_MARKS))
 _SPACE, _MARK, _LETTER = range(3)
@@ -35,8 +32,8 @@ class TokenCounter:
         """Count for one of the `tokenizers` library that cuts nothing."""
         self._tokenizer = tokenizer
         self._takes_words_alone = _is_parted_at_words(tokenizer)
-        names = map(re.escape, (token.content for token in tokenizer.get_added_tokens_decoder().values()))
-        self._whole: Final = re.compile("|".join([_DROPPED_SPACE.pattern, *names]))  # where words do not tell
+        added = tokenizer.get_added_tokens_decoder().values()
+        self._whole: Final = (*_DROPPED_SPACES, *(token.content for token in added))  # where words do not tell
         self._counts: dict[str, int] = {}
         self._older: dict[str, int] = {}  # what was kept before there were too many
 
@@ -62,15 +59,15 @@ class TokenCounter:
         return np.repeat(places, sizes)
 
     def _is_counted_by_words(self, text: str) -> bool:
-        return self._takes_words_alone and not self._whole.search(text)
+        return self._takes_words_alone and not any(what in text for what in self._whole)  # quicker than a pattern
 
     def _count_each(self, words: Sequence[str]) -> list[int]:
         known = self._counts
-        try:
+        unknown = set(words).difference(known)
+        if not unknown:
             return list(map(known.__getitem__, words))
-        except KeyError:
-            learned = self._learn([word for word in dict.fromkeys(words) if word not in known])
-            return [learned[word] if word in learned else known[word] for word in words]
+        learned = self._learn(sorted(unknown))
+        return [learned[word] if word in learned else known[word] for word in words]
 
     def _learn(self, words: Sequence[str]) -> dict[str, int]:
         """Return the counts of words that are not among the newest; keep them there."""
@@ -84,13 +81,10 @@ class TokenCounter:
         return learned
 
     def _count_words(self, words: Sequence[str]) -> dict[str, int]:
-        """Tokenize words, all in one text: each by itself takes ten times as long."""
+        """Tokenize words, all together: each by itself takes ten times as long."""
         if not words:
             return {}
-        # unlike `encode`, `encode_batch` lets other threads run
-        (encoding,) = self._tokenizer.encode_batch([" ".join(words)], add_special_tokens=False)
-        ends = list(accumulate(len(word) + 1 for word in words))
-        counts = Counter(bisect(ends, start) for start, _ in encoding.offsets)
+        counts = Counter(self._tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False).word_ids)
         return {word: counts[place] for place, word in enumerate(words)}
 
 

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from vecsearch.core.parsed import ParsedDocument
+from vecsearch.core.token_counter import TokenCounter
 from vecsearch.core.types import Split
 from vecsearch.documents.chunk_inputs import chunk_document
 from vecsearch.documents.chunking import split
 from vecsearch.encoders import model_files
 from vecsearch.encoders.base import TextEncoder
-from vecsearch.encoders.token_counter import TokenCounter
 
 ODD = [
     "[SEP]", "x[SEP]y", "[sep]", "[UNK] [MASK]", "a\x0bb", "a\x1cb", "a\x85b", "a\u2028b", "a\u00a0b", "a\u200bb", "ab\u00adc",
-    "don't[MASK].", "naïve,co-op", "self.assertEqual(f(x),", "≠\u0338=\u0338.", "„Wort“", "a_b\u0301-c", "漢字、かな。", "x" * 99 + "." + "y" * 101,
+    "don't[MASK].", "naïve,co-op", "self.assertEqual(f(x),", "≠\u0338=\u0338.", "„Wort“", "a_b\u0301-c", "漢字、かな。",
+    "x" * 99 + "." + "y" * 101,
     "é", "e\u0301", " \u0301a", "漢字かな", "don't", "C++", "\ufffd\x00", "ﬁ", "İ", "x" * 200, "\u3000", "🙂",
 ]  # fmt: skip
 texts = st.lists(
@@ -73,7 +74,7 @@ def test_chunks_are_the_same_without_starts_of_words(encoder: TextEncoder, text:
 
 
 def test_what_is_kept_is_bounded(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vecsearch.encoders.token_counter._WORDS_KEPT", 10)
+    monkeypatch.setattr("vecsearch.core.token_counter._WORDS_KEPT", 10)
     counter = TokenCounter(tokenizer)
     for n in range(30):
         text = f"word{n} and word{n + 1} or {'long' * 50}"
@@ -82,7 +83,7 @@ def test_what_is_kept_is_bounded(tokenizer: Tokenizer, monkeypatch: pytest.Monke
 
 
 def test_several_threads_share_one(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vecsearch.encoders.token_counter._WORDS_KEPT", 20)
+    monkeypatch.setattr("vecsearch.core.token_counter._WORDS_KEPT", 20)
     counter = TokenCounter(tokenizer)
     texts = [f"word{n % 40} and word{n % 7} or Word{n % 11}, {n}" for n in range(2_000)]
     with ThreadPoolExecutor(8) as threads:
