@@ -64,9 +64,9 @@ def test_chunks_are_the_same_whoever_makes_them(
         return chunk(document, *rest)
 
     monkeypatch.setattr(stages, "chunk_document", note)
-    for name, ahead in (("owner", 1 << 40), ("parser", 0)):
+    for name, seconds in (("owner", -1e9), ("parser", 1e9)):
         made_before.clear()
-        monkeypatch.setattr(parser_process, "CHUNK_AHEAD_BYTES", ahead)
+        monkeypatch.setattr(parser_process, "PARSE_SPARE_SECONDS", seconds)
         with vecsearch.open(tmp_path / name) as collection:
             with pytest.warns(vecsearch.VecsearchWarning, match="the title of .* has .* tokens"):
                 report = collection.index(folder, split=split, vectors=False)
@@ -81,7 +81,7 @@ def test_chunks_are_the_same_whoever_makes_them(
 def test_a_changed_file_is_told_from_one_that_only_somebody_else_has_chunked(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parser_process, "CHUNK_AHEAD_BYTES", 0)
+    monkeypatch.setattr(parser_process, "PARSE_SPARE_SECONDS", 1e9)
     with vecsearch.open(tmp_path / "database") as collection:
         collection.index(folder / "readme.md", vectors=False)
         (folder / "copy.md").write_text(README)

@@ -149,12 +149,21 @@ class _TextSplitter:
             groups = _group_parts(parts, count_each(parts, starts), budget)
             parts = groups if len(groups) > 1 else parts
         else:
-            parts = _split_evenly(self.text, span, starts, budget, within_words=False)
-            if not parts:  # there each token's own place is needed
-                starts = self.ruler.find_exact_starts(span)
-                parts = _split_evenly(self.text, span, starts, budget, within_words=True)
+            parts = self._split_evenly(span, starts, budget)
         self.ruler.remember(parts, starts)
         return parts
+
+    def _split_evenly(self, span: Span, starts: Starts, budget: int) -> list[Span]:
+        """Return the fewest parts of at most `budget` tokens; at least two, each of at least one token."""
+        parts = max(2, -(-len(starts) // budget))
+        cuts, first = list[int](), 0
+        for left in range(parts - 1, 0, -1):
+            first = _choose_cut(self.text, starts, first, left, budget)
+            cuts.append(self.ruler.find_place(span, starts, first))
+        if cuts[-1] == span.start:  # several tokens in one character hid the places: take the middle one
+            places = np.unique(starts[starts > span.start])
+            cuts = places[len(places) // 2 :][:1].tolist()
+        return list(_split_at_offsets(span.start, span.end, sorted({*cuts})))
 
 
 def _split_blocks(text: str, span: Span) -> list[Span]:
@@ -183,26 +192,8 @@ def _group_parts(parts: Sequence[Span], sizes: Sequence[int], budget: int) -> li
     return groups
 
 
-def _split_evenly(text: str, span: Span, starts: Starts, budget: int, *, within_words: bool) -> list[Span]:
-    """Return the fewest parts of at most `budget` tokens; at least two, each of at least one token.
-
-    None where a cut would fall into a word, unless that is allowed.
-    """
-    parts = max(2, -(-len(starts) // budget))
-    cuts, first = list[int](), 0
-    for left in range(parts - 1, 0, -1):
-        first, is_placed = _choose_cut(text, starts, first, left, budget)
-        if not is_placed and not within_words:
-            return []
-        cuts.append(int(starts[first]))
-    if cuts[-1] == span.start:  # several tokens in one character hid the places: take the middle one
-        places = np.unique(starts[starts > span.start])
-        cuts = places[len(places) // 2 :][:1].tolist()
-    return list(_split_at_offsets(span.start, span.end, sorted({*cuts})))
-
-
-def _choose_cut(text: str, starts: Starts, first: int, remaining_parts: int, budget: int) -> tuple[int, bool]:
-    """Return the token that the next part begins with, when `remaining_parts` follow, and whether its place is its own."""
+def _choose_cut(text: str, starts: Starts, first: int, remaining_parts: int, budget: int) -> int:
+    """Return the token that the part after this one begins with, when `remaining_parts` parts follow."""
     target = (len(starts) - first) / (remaining_parts + 1)
     ideal, slack = first + round(target), int(target * SPLIT_TOLERANCE)
     lowest = max(first + 1, len(starts) - remaining_parts * budget, ideal - slack)
@@ -213,8 +204,7 @@ def _choose_cut(text: str, starts: Starts, first: int, remaining_parts: int, bud
         for token, (before, place) in numbered
         if place > before and text[place - 1].isspace()
     ]
-    token = min(words)[2] if words else min(max(ideal, lowest), highest)
-    return token, bool(starts[token] > starts[token - 1])
+    return min(words)[2] if words else min(max(ideal, lowest), highest)
 
 
 def _rate_cut(text: str, position: int) -> int:

@@ -28,11 +28,11 @@ from vecsearch.core.parsed import LoaderItem
 from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import (
     ASK_AHEAD_BYTES,
-    CHUNK_AHEAD_BYTES,
     PARSE_AHEAD_BYTES,
     PARSE_ALLOWED_SECONDS,
     PARSE_SECONDS,
     PARSE_SECONDS_PER_MB,
+    PARSE_SPARE_SECONDS,
     PARSE_WAIT_RATIO,
 )
 from vecsearch.core.stop_signal import NO_STOP, StopSignal
@@ -184,15 +184,11 @@ class ParserProcess:
                 "seconds": self._compute_seconds(request), "explicit": request.explicit, "stream": request.is_stream,
                 "rows": None if request.rows is None else request.rows.to_dict(),
                 "media": sorted(request.media.kinds), "digests": request.media.digests,
-                "split": None if request.split is None or not self._is_ahead() else request.split.value,
+                "split": None if request.split is None else request.split.value,
             })  # fmt: skip
             self._waiting.append((request, data))
             self._asked_bytes += len(data)
         return bool(self._waiting)
-
-    def _is_ahead(self) -> bool:
-        """Return whether so much waits to be taken that the worker, and not its owner, has time to make chunks."""
-        return self._queue.count_bytes() >= CHUNK_AHEAD_BYTES
 
     def _compute_seconds(self, request: ParseRequest) -> float:
         return self._seconds + request.size / 1e6 * PARSE_SECONDS_PER_MB
@@ -260,7 +256,7 @@ class _Worker:
 
     def begin(self, passwords: Sequence[str], window: TokenizerWindow | None) -> None:
         """Wait until it is ready. Raises EOFError, OSError."""
-        values = None if window is None else [str(window.tokenizer_file), window.max_tokens]
+        values = None if window is None else [str(window.tokenizer_file), window.max_tokens, PARSE_SPARE_SECONDS]
         self.send(wire_format.pack({"passwords": list(passwords), "window": values}))
         self.frames.receive()
 
@@ -315,18 +311,12 @@ class _FrameQueue:
     def put(self, entry: Any, size: int) -> None:
         """Put an entry in when there is room for it. Raises _ParserStoppedError."""
         cost = size + 1_000
-        while not self.stopped and self.count_bytes() and self._bytes + cost > self._capacity:
+        while not self.stopped and (not self._freed.empty() or (self._bytes and self._bytes + cost > self._capacity)):
             self._bytes -= self._freed.get()
         if self.stopped:
             raise _ParserStoppedError
         self._bytes += cost
         self._entries.put((entry, cost))
-
-    def count_bytes(self) -> int:
-        """Return how many bytes wait to be taken."""
-        while not self._freed.empty():
-            self._bytes -= self._freed.get()
-        return self._bytes
 
     def put_end(self) -> None:
         self._entries.put((None, 0))

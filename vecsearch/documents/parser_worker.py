@@ -13,7 +13,8 @@ import signal
 import warnings
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.memory_limits import set_limit
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 ERROR_KINDS: Final = {"not text": BinaryFileError, "no text": EmptyFileError, "unreadable": UnreadableFileError}
 _OWNER_FIRST_SECONDS: Final = 5.0  # the owner, who can say what happened, ends a file that hangs; this process only without one
 _SHORT_CHARACTERS: Final = 2_000  # of a text that its owner chunks while it would be told of the chunks
+_SPARE_SECONDS_MAX: Final = 10.0  # that were spent waiting, and are spent on chunks then
 _LONG_CHARACTERS: Final = 1_000_000  # of a text that takes long to be cut into chunks, which is no fault of its own
 _CHUNK_SECONDS_PER_MB: Final = 10.0
 _TICK_SECONDS: Final = 0.01  # a timer of zero would never ring
@@ -55,12 +57,13 @@ def main() -> None:
     warnings.simplefilter("ignore")
     _limit()
     options, _ = requests.receive()
-    passwords, window = options["passwords"], _make_window(options["window"])
+    passwords, window = options["passwords"], options["window"]
+    chunker = None if window is None else _Chunker(TokenizerWindow(Path(window[0]), window[1]), window[2])
     wire_format.send(answers, "ready")  # starting is no file's fault: the clock runs from here
     while True:
         try:
             request, _ = requests.receive()
-            _answer(request, passwords, window, answers)
+            _answer(request, passwords, chunker, answers)
         except (EOFError, BrokenPipeError):
             return
 
@@ -72,13 +75,8 @@ def _limit() -> None:
         set_limit(getattr(resource, name), most)
 
 
-def _make_window(values: list[Any] | None) -> TokenizerWindow | None:
-    return None if values is None else TokenizerWindow(Path(values[0]), values[1])
-
-
-def _answer(request: dict[str, Any], passwords: list[str], window: TokenizerWindow | None, answers: BinaryIO) -> None:
-    chunker = None if request["split"] is None or window is None else _Chunker(window, Split(request["split"]))
-    frames = _FrameWriter(answers, request["seconds"], chunker)
+def _answer(request: dict[str, Any], passwords: list[str], chunker: _Chunker | None, answers: BinaryIO) -> None:
+    frames = _FrameWriter(answers, request["seconds"], chunker, None if request["split"] is None else Split(request["split"]))
     try:
         frames.finish(_read(request, passwords, frames))
         return
@@ -156,18 +154,28 @@ def _format_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
 
 
-class _Chunker(NamedTuple):
-    """Makes the chunks of documents, so that whoever stores them need not."""
+class _Chunker:
+    """Makes the chunks of documents in the time that this process else would wait for its owner, who makes the others."""
 
-    window: TokenizerWindow
-    split: Split
+    def __init__(self, window: TokenizerWindow, spare_seconds: float) -> None:
+        self._window, self._spare_seconds = window, spare_seconds
 
-    def add_chunks(self, document: ParsedDocument) -> ParsedDocument:
+    def note_wait(self, seconds: float) -> None:
+        """Note how long the owner was waited for."""
+        self._spare_seconds = min(self._spare_seconds + seconds, _SPARE_SECONDS_MAX)
+
+    def is_due(self, document: ParsedDocument) -> bool:
+        return self._spare_seconds > 0 and len(document.text) >= _SHORT_CHARACTERS
+
+    def add_chunks(self, document: ParsedDocument, split: Split) -> ParsedDocument:
         """Return a document with its chunks; as it is, where its text is no Unicode, which its owner reports."""
+        begun = perf_counter()
         try:
-            return add_chunks(document, self.split, self.window)
+            return add_chunks(document, split, self._window)
         except (UnicodeError, TypeError, ValueError):
             return document
+        finally:
+            self._spare_seconds -= perf_counter() - begun
 
 
 class _FrameWriter:
@@ -177,8 +185,8 @@ class _FrameWriter:
     clock. Who waits for a full pipe does not work: both timers stand still then.
     """
 
-    def __init__(self, stream: BinaryIO, seconds: float, chunker: _Chunker | None = None) -> None:
-        self._stream, self._chunker = stream, chunker
+    def __init__(self, stream: BinaryIO, seconds: float, chunker: _Chunker | None, split: Split | None) -> None:
+        self._stream, self._chunker, self._split = stream, chunker, split
         self._seconds_left = seconds
         self._wait_seconds = seconds * PARSE_WAIT_RATIO + _OWNER_FIRST_SECONDS
         self._items: list[Any] = []
@@ -186,10 +194,15 @@ class _FrameWriter:
         self._start_timers()
 
     def add(self, item: LoaderItem) -> None:
-        if self._chunker is not None and isinstance(item, ParsedDocument) and len(item.text) >= _SHORT_CHARACTERS:
+        if (
+            self._chunker is not None
+            and self._split is not None
+            and isinstance(item, ParsedDocument)
+            and self._chunker.is_due(item)
+        ):
             if len(item.text) >= _LONG_CHARACTERS:
                 self.extend_time(len(item.text) / 1e6 * _CHUNK_SECONDS_PER_MB)
-            item = self._chunker.add_chunks(item)
+            item = self._chunker.add_chunks(item, self._split)
         self._items.append(wire_format.pack_item(item))
         self._characters += _measure(item)
         is_portion = isinstance(item, ParsedDocument) and item.portion is not None
@@ -211,7 +224,10 @@ class _FrameWriter:
         self._stop_timers()
         self._seconds_left += more
         self._wait_seconds += more * PARSE_WAIT_RATIO
+        begun = perf_counter()
         wire_format.send(self._stream, frame)
+        if self._chunker is not None:
+            self._chunker.note_wait(perf_counter() - begun)
         self._items, self._characters = [], 0
         if "status" not in frame:
             self._start_timers()

@@ -60,6 +60,15 @@ class TokenRuler:
             self._exact = span, np.array([start for start, _ in spans], np.int64) + span.start
         return self._exact[1]
 
+    def find_place(self, span: Span, starts: Starts, token: int) -> int:
+        """Return where one of the tokens of a range begins, which may have been given the place of its word."""
+        first, end = np.searchsorted(starts, starts[token], "left"), np.searchsorted(starts, starts[token], "right")
+        word = Span(int(starts[token]), int(starts[end]) if end < len(starts) else span.end)
+        if first == token or self._token_starts is None:
+            return word.start
+        tokens = self._token_spans(self._text[word.start : word.end])
+        return word.start + tokens[token - first][0] if len(tokens) == end - first else word.start
+
     def remember(self, parts: Sequence[Span], starts: Starts) -> None:
         """Keep how many of these tokens each part of a tokenized range has."""
         if self._exact is not None and starts is self._exact[1]:
