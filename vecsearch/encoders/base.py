@@ -76,7 +76,8 @@ class TextEncoder(Encoder, Protocol):
     """An encoder of documents of text. A text's vector does not depend on the texts beside it.
 
     One that several threads may use at the same time may say so by an attribute `is_thread_safe`, True: then texts are cut while
-    others are encoded. Without it, an encoder does one thing at a time.
+    others are encoded. Without it, an encoder does one thing at a time. One that knows quicker ways than `token_spans` may have
+    `count_tokens(text)`, the number of them, and `token_starts(text)`: where each token starts, or its word does, or None.
     """
 
     @property

@@ -203,20 +203,20 @@ class BatchWriter:
             if not goes_on:
                 embedding.get_rows()
         if not embedding.missing:
-            self._complete_begun()
+            self._complete_begun(more=more)
 
-    def _complete_begun(self) -> None:
+    def _complete_begun(self, *, more: bool = False) -> None:
         before, self._begun = self._begun, None
         if before is not None:
-            self._complete(*before)
+            self._complete(*before, more=more)
 
-    def _complete(self, batch: _Batch, embedding: BatchEmbedding) -> None:
+    def _complete(self, batch: _Batch, embedding: BatchEmbedding, *, more: bool = False) -> None:
         vectors = self._vectors = embedding.collect(batch.chunked, self._vectors)
         dimension = read_dimension(self._get_encoder()) if batch.chunked else 0
         new = [*(assemble(chunked, vectors, dimension) for chunked in batch.chunked), *batch.ready]
         self._commit_prepared()
         if new or batch.files or batch.relabellings or batch.payloads:
-            preparation = None if self._info is None else self._prepare(self._info, new)
+            preparation = self._prepare(self._info, new) if more and self._info is not None else None
             self._prepared = _PreparedBatch(batch, new, preparation)
             if preparation is None or not preparation.is_under_way:
                 self._commit_prepared()
