@@ -297,3 +297,8 @@ def test_frames_that_come_together_or_in_pieces_are_read_one_by_one():
         writer.join()
         with pytest.raises(TimeoutError):
             frames.receive(0.01)
+
+
+def test_a_parser_that_makes_no_chunks_loads_nothing_for_them():
+    code = "import sys; import vecsearch.documents.parser_worker; print({'numpy', 'tokenizers'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -11,13 +11,15 @@ import os
 import resource
 import signal
 import warnings
+from collections.abc import Callable
+from functools import cached_property, partial
 from itertools import combinations
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from vecsearch.core.errors import UnreadableFileError
-from vecsearch.core.memory_limits import set_limit
+from vecsearch.core.memory_limits import extend_memory_limit, set_limit
 from vecsearch.core.parsed import LoaderItem, MediaContent, MediaKind, ParsedDocument
 from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import (
@@ -27,10 +29,8 @@ from vecsearch.core.settings import (
     PARSE_OUTPUT_RATIO,
     PARSE_WAIT_RATIO,
 )
-from vecsearch.core.tokenizer_window import TokenizerWindow
 from vecsearch.core.types import Split
 from vecsearch.documents import loaders, wire_format
-from vecsearch.documents.chunk_inputs import add_chunks
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders.media import READERS, is_reader_missing
 from vecsearch.documents.loaders.raw_file import MediaWish, RawFile
@@ -42,6 +42,7 @@ ERROR_KINDS: Final = {"not text": BinaryFileError, "no text": EmptyFileError, "u
 _OWNER_FIRST_SECONDS: Final = 5.0  # the owner, who can say what happened, ends a file that hangs; this process only without one
 _SHORT_CHARACTERS: Final = 2_000  # of a text that its owner chunks while it would be told of the chunks
 _SPARE_SECONDS_MAX: Final = 10.0  # that were spent waiting, and are spent on chunks then
+_CHUNKER_BYTES: Final = 160_000_000  # of memory for NumPy, the tokenizer and the words that are known
 _LONG_CHARACTERS: Final = 1_000_000  # of a text that takes long to be cut into chunks, which is no fault of its own
 _CHUNK_SECONDS_PER_MB: Final = 10.0
 _TICK_SECONDS: Final = 0.01  # a timer of zero would never ring
@@ -58,7 +59,7 @@ def main() -> None:
     _limit()
     options, _ = requests.receive()
     passwords, window = options["passwords"], options["window"]
-    chunker = None if window is None else _Chunker(TokenizerWindow(Path(window[0]), window[1]), window[2])
+    chunker = None if window is None else _Chunker(*window)
     wire_format.send(answers, "ready")  # starting is no file's fault: the clock runs from here
     while True:
         try:
@@ -157,8 +158,8 @@ def _format_error(error: BaseException) -> str:
 class _Chunker:
     """Makes the chunks of documents in the time that this process else would wait for its owner, who makes the others."""
 
-    def __init__(self, window: TokenizerWindow, spare_seconds: float) -> None:
-        self._window, self._spare_seconds = window, spare_seconds
+    def __init__(self, tokenizer_file: str, max_tokens: int, spare_seconds: float) -> None:
+        self._tokenizer_file, self._max_tokens, self._spare_seconds = tokenizer_file, max_tokens, spare_seconds
 
     def note_wait(self, seconds: float) -> None:
         """Note how long the owner was waited for."""
@@ -171,11 +172,20 @@ class _Chunker:
         """Return a document with its chunks; as it is, where its text is no Unicode, which its owner reports."""
         begun = perf_counter()
         try:
-            return add_chunks(document, split, self._window)
+            return self._make_chunks(document, split)
         except (UnicodeError, TypeError, ValueError):
             return document
         finally:
             self._spare_seconds -= perf_counter() - begun
+
+    @cached_property
+    def _make_chunks(self) -> Callable[[ParsedDocument, Split], ParsedDocument]:
+        """Load what chunking takes, beside what a file may take."""
+        extend_memory_limit(_CHUNKER_BYTES)
+        from vecsearch.core.tokenizer_window import TokenizerWindow
+        from vecsearch.documents.chunk_inputs import add_chunks
+
+        return partial(add_chunks, window=TokenizerWindow(Path(self._tokenizer_file), self._max_tokens))
 
 
 class _FrameWriter:
