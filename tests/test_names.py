@@ -42,6 +42,7 @@ NOUNS = {  # formulas, what every user of such a library calls so, protocols of 
     "keys", "main", "mean", "min_max", "models", "ndcg", "median", "progress", "recall", "reciprocal_rank", "reciprocal_ranks",
     "roots", "scores", "similar", "status", "theoretical_min_max", "token_spans", "under_heading", "z_score", "onnx", "torch",
      "repr_html", "repr_markdown", "shell_complete", "senses", "same_sense", "on_train_begin", "on_step_end",
+    "token_starts",
 }  # fmt: skip
 IRREGULAR = frozenset(  # participles that do not end in -ed or -ing; "set", "cut", "put" and the like are verbs too
     "asked begun bound broken built chosen drawn found given gone held kept known left lost made meant met said seen sent shown "

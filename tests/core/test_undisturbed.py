@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -78,3 +79,17 @@ def test_an_error_of_the_work_is_the_caller_s() -> None:
         sync_folder(Path("/nowhere/at/all"))
     with pytest.raises(SystemExit):
         run_undisturbed(sys.exit)
+
+
+def test_a_thread_that_is_ended_before_its_work_begins_is_not_awaited_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = _thread.start_new_thread
+
+    def stop_at_once(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_thread, "start_new_thread", lambda run, arguments: start(stop_at_once, arguments))
+    monkeypatch.setattr("sys.unraisablehook", lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        run_undisturbed(lambda: 5)
+    monkeypatch.undo()
+    assert run_undisturbed(lambda: 5) == 5

@@ -42,7 +42,7 @@ class TokenCounter:
         if not self._is_counted_by_words(text):
             return len(self._tokenizer.encode(text, add_special_tokens=False))
         data = text.encode()
-        return sum(self._count_each(_part_words(data))) + len(data) - len(data.translate(None, _MARKS))
+        return sum(self._count_each(_split_words(data))) + len(data) - len(data.translate(None, _MARKS))
 
     def find_starts(self, text: str) -> NDArray[np.int64] | None:
         """Return for each token of a text, in order, where it begins, or where its word does; None where words do not tell."""
@@ -55,7 +55,7 @@ class TokenCounter:
         begins[1:] |= letters[1:] & ~letters[:-1]
         places = np.flatnonzero(begins)
         sizes = np.ones(len(places), np.int64)
-        sizes[letters[places]] = self._count_each(_part_words(text.encode()))
+        sizes[letters[places]] = self._count_each(_split_words(text.encode()))
         return np.repeat(places, sizes)
 
     def _is_counted_by_words(self, text: str) -> bool:
@@ -88,7 +88,7 @@ class TokenCounter:
         return {word: counts[place] for place, word in enumerate(words)}
 
 
-def _part_words(data: bytes) -> list[str]:
+def _split_words(data: bytes) -> list[str]:
     """Return what lies between white space and marks of a text in UTF-8, in which no other character has their bytes."""
     return data.translate(_MARKS_AS_SPACES).decode().split()
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.token_counter import TokenCounter
 
 
@@ -42,13 +42,13 @@ class TokenizerWindow:
         """Return where each token of a text begins, or its word does; None where words do not tell."""
         return self._counter.find_starts(text)
 
-    @cached_property
+    @lazy_property
     def _tokenizer(self) -> Any:
         tokenizer = load_tokenizer(self.tokenizer_file)
         tokenizer.no_truncation()
         return tokenizer
 
-    @cached_property
+    @lazy_property
     def _counter(self) -> TokenCounter:
         return TokenCounter(self._tokenizer)
 

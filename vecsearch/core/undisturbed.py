@@ -21,17 +21,17 @@ def run_undisturbed(work: Callable[[], _R]) -> _R:
     errors: list[BaseException] = []
     done = _thread.allocate_lock()
 
-    def run() -> None:
+    def run(ending: _Ending) -> None:
         try:
             results.append(work())
         except BaseException as error:
             errors.append(error)
         finally:
-            done.release()
+            del ending  # which the traceback of an error would keep
 
     done.acquire()
     try:
-        _thread.start_new_thread(run, ())
+        _thread.start_new_thread(run, (_Ending(done),))
         with done:
             pass
     except RuntimeError:  # no thread could be started
@@ -41,4 +41,21 @@ def run_undisturbed(work: Callable[[], _R]) -> _R:
         raise
     if errors:
         raise errors[0]
+    if not results:
+        raise KeyboardInterrupt  # which ended the thread before its work began
     return results[0]
+
+
+class _Ending:
+    """Tells that a thread has ended, in whatever way: it lives as long as the thread refers to it.
+
+    An exception that is sent to the caller (`PyThreadState_SetAsyncExc`) while the thread starts comes to the thread, before its
+    first step: until then both have one number.
+    """
+
+    def __init__(self, done: _thread.LockType) -> None:
+        self._done = done
+
+    def __del__(self) -> None:
+        if (done := getattr(self, "_done", None)) is not None:  # else an interruption came while this was made
+            done.release()

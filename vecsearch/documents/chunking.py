@@ -114,7 +114,7 @@ class _TextSplitter:
                 waiting.extend(reversed(_group_parts(parts, sizes, BLOCK_CHARACTERS) or _split_blocks(self.text, span)))
                 continue
             budget = self._compute_budget(span)
-            parts = [span] if self.ruler.fits(span, budget) else self._split_oversized(span, budget)
+            parts = [span] if self.ruler.is_fitting(span, budget) else self._split_oversized(span, budget)
             if len(parts) < 2:  # or one token that cannot be cut
                 yield span
             else:

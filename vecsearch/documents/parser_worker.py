@@ -12,13 +12,14 @@ import resource
 import signal
 import warnings
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from vecsearch.core.errors import UnreadableFileError
+from vecsearch.core.lazy_property import lazy_property
 from vecsearch.core.memory_limits import extend_memory_limit, set_limit
 from vecsearch.core.parsed import LoaderItem, MediaContent, MediaKind, ParsedDocument
 from vecsearch.core.row_options import RowOptions
@@ -178,7 +179,7 @@ class _Chunker:
         finally:
             self._spare_seconds -= perf_counter() - begun
 
-    @cached_property
+    @lazy_property
     def _make_chunks(self) -> Callable[[ParsedDocument, Split], ParsedDocument]:
         """Load what chunking takes, beside what a file may take."""
         extend_memory_limit(_CHUNKER_BYTES)

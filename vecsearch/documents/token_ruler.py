@@ -34,7 +34,7 @@ class TokenRuler:
         self._exact: tuple[Span, Starts] | None = None  # what was tokenized last
         self._guesses: dict[Span, int] = {}  # tokens of ranges, as they were in a larger one: alone they may be a few more
 
-    def fits(self, span: Span, budget: int) -> bool:
+    def is_fitting(self, span: Span, budget: int) -> bool:
         """Return whether a range has no more tokens."""
         if self._is_ascii and span.end - span.start < budget:  # a token has a character at least
             return True
