@@ -19,7 +19,7 @@ from vecsearch.core.parsed import ChunkSpan, ParsedDocument
 from vecsearch.core.types import Split
 from vecsearch.documents import chunk_inputs, parser_process
 from vecsearch.indexing import batch_writer, stages
-from vecsearch.stores.base import NewDocument, Store
+from vecsearch.stores.base import CollectionInfo, NewDocument, Store
 from vecsearch.stores.sqlite.fulltext import text_analysis
 from vecsearch.stores.sqlite.write.preparation import TextPreparation
 
@@ -131,7 +131,13 @@ def test_batches_are_committed_in_order_once_they_are_analysed(
     assert maintenance.check(tmp_path / "database") == []
 
 
-def make_documents(store: Store, names: Sequence[str]) -> list[NewDocument]:
+def read_info(store: Store) -> CollectionInfo:
+    with store.open_snapshot("default") as snapshot:
+        assert snapshot is not None
+        return snapshot.info
+
+
+def make_documents(names: Sequence[str]) -> list[NewDocument]:
     none = np.empty((0, 384), np.float32)
     texts = [f"{name} says a word or two" for name in names]
     return [
@@ -145,12 +151,10 @@ def test_an_analysis_of_others_is_not_used(helper: None, tmp_path: Path, changed
     with vecsearch.open(tmp_path / "database") as collection:
         collection.add(["here already"], ids=["old"])
         store = collection._store
-        with store.open_snapshot("default") as snapshot:
-            assert snapshot is not None
-            info = snapshot.info
-        documents = make_documents(store, ["ant", "bee", "cat"])
+        info = read_info(store)
+        documents = make_documents(["ant", "bee", "cat"])
         preparation = store.prepare(info, documents)
-        committed = {"others": make_documents(store, ["dog", "elk", "fox"]), "fewer": documents[1:], "order": documents[::-1]}
+        committed = {"others": make_documents(["dog", "elk", "fox"]), "fewer": documents[1:], "order": documents[::-1]}
         with store.open_writer("default") as writer:
             if changed == "language":
                 writer.set_stemmer("de")
@@ -165,12 +169,10 @@ def test_an_analysis_that_nobody_wants_is_given_up(helper: None, tmp_path: Path)
     with vecsearch.open(tmp_path / "database") as collection:
         collection.add(["here already"], ids=["old"])
         store = collection._store
-        with store.open_snapshot("default") as snapshot:
-            assert snapshot is not None
-            info = snapshot.info
-        preparation = store.prepare(info, make_documents(store, ["ant"] * 3))
+        info = read_info(store)
+        preparation = store.prepare(info, make_documents(["ant"] * 3))
         del preparation
-        documents = make_documents(store, ["bee"])
+        documents = make_documents(["bee"])
         with store.open_writer("default") as writer:
             writer.commit(documents, preparation=store.prepare(info, documents))
         assert [hit.id for hit in collection.search("bee", mode="lexical")] == ["bee"]

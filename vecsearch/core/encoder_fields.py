@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from vecsearch.core.checks import check_whole_number, is_unicode, shorten_repr
 from vecsearch.core.errors import InputError
 from vecsearch.core.settings import DIMENSION_MAX
-from vecsearch.core.tokenizer_window import TokenizerWindow
 
 
 def read_name(encoder: Any) -> str:
@@ -83,13 +82,7 @@ def read_token_starts(encoder: Any, text: str) -> NDArray[np.int64] | None:
             f"{_describe_field(encoder, 'token_starts')} must return whole numbers, in ascending order, where the tokens of the "
             f"text begin, got {shorten_repr(starts)} for {shorten_repr(text)}"
         )
-    return places.astype(np.int64)
-
-
-def find_token_window(encoder: Any) -> TokenizerWindow | None:
-    """Return its tokenizer and window as a plain value; None where it has none that is known."""
-    window = getattr(encoder, "token_window", None)
-    return window if isinstance(window, TokenizerWindow) else None
+    return places.astype(np.int64, copy=False)
 
 
 def is_thread_safe(encoder: Any) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import string
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -20,9 +21,6 @@ _DROPPED_SPACES: Final = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"  # part words for Python
 _MARKS: Final = string.punctuation.encode()  # those of Unicode stay in their words
 _MARKS_AS_SPACES: Final = bytes.maketrans(_MARKS, b" " * len(_MARKS))
 _SPACE, _MARK, _LETTER = range(3)
-_KINDS: Final = np.array(  # of characters; above those of this table there are letters alone
-    [_SPACE if chr(code).isspace() else _MARK if chr(code) in string.punctuation else _LETTER for code in range(0x3002)], np.uint8
-)
 
 
 class TokenCounter:
@@ -94,9 +92,17 @@ def _split_words(data: bytes) -> list[str]:
 
 
 def _find_kinds(text: str) -> NDArray[np.uint8]:
+    kinds = _make_kinds()
     if text.isascii():
-        return _KINDS[np.frombuffer(text.encode(), np.uint8)]
-    return _KINDS[np.minimum(np.frombuffer(text.encode("utf-32-le"), np.uint32), len(_KINDS) - 1)]
+        return kinds[np.frombuffer(text.encode(), np.uint8)]
+    return kinds[np.minimum(np.frombuffer(text.encode("utf-32-le"), np.uint32), len(kinds) - 1)]
+
+
+@cache
+def _make_kinds() -> NDArray[np.uint8]:
+    """Return the kind of each character, by its code; above those of this table there are letters alone."""
+    characters = map(chr, range(0x3002))
+    return np.array([_SPACE if c.isspace() else _MARK if c in string.punctuation else _LETTER for c in characters], np.uint8)
 
 
 def _is_parted_at_words(tokenizer: Any) -> bool:

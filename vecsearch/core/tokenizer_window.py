@@ -60,3 +60,9 @@ def load_tokenizer(path: Path) -> Any:
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     return tokenizer
+
+
+def find_token_window(encoder: Any) -> TokenizerWindow | None:
+    """Return an encoder's tokenizer and window as a plain value; None where it has none that is known."""
+    window = getattr(encoder, "token_window", None)
+    return window if isinstance(window, TokenizerWindow) else None

@@ -35,13 +35,6 @@ class TokenWindow(Protocol):
         ...
 
 
-class _Context(NamedTuple):
-    """What is above a chunk, as far as it is encoded with it, and the tokens of that line."""
-
-    text: str
-    tokens: int
-
-
 class ChunkInputs(NamedTuple):
     """A document's chunks, and the text to encode for each, empty for one that is a picture or sound."""
 
@@ -61,22 +54,21 @@ def chunk_document(document: ParsedDocument, split: Split, window: TokenWindow) 
 
 def add_chunks(document: ParsedDocument, split: Split, window: TokenWindow) -> ParsedDocument:
     """Return a document with its chunks, without the sections that they were made from."""
-    with warnings.catch_warnings(action="ignore"):  # whoever encodes them warns
-        title = _truncate_title(document, window)
-    parts = ChunkedParts(hash_content(document, split), _find_spans(document, split, title, window))
+    spans = _find_spans(document, split, _truncate_title(document, window), window)
+    parts = ChunkedParts(hash_content(document, split), spans)
     return replace(document, sections=(), chunks=parts)
 
 
 def _find_spans(document: ParsedDocument, split: Split, title: str, window: TokenWindow) -> tuple[ChunkSpan, ...]:
     title_tokens = read_token_count(window, title + "\n") if title else 0
     contexts = _truncate_contexts({section.context for section in document.sections}, window)
-    costs = {context.text: context.tokens for context in contexts.values()}
+    costs = {context: read_token_count(window, f"{context}\n") if context else 0 for context in contexts.values()}
     spans = chunking.split(
         document.text,
         unit=split,
         budget=max(1, read_max_tokens(window) - title_tokens),
         token_spans=partial(read_token_spans, window),
-        sections=[_truncate_section(section, contexts[section.context].text) for section in document.sections],
+        sections=[_truncate_section(section, contexts[section.context]) for section in document.sections],
         cost=lambda context: costs.get(context, 0),
         token_starts=partial(read_token_starts, window) if hasattr(window, "token_starts") else None,
         count_tokens=partial(read_token_count, window) if hasattr(window, "count_tokens") else None,
@@ -105,7 +97,7 @@ def refit_chunks(document: ParsedDocument, spans: Sequence[ChunkSpan], window: T
             fitting_spans.append(span)
             texts.append("")
             continue
-        context, chunk_text = contexts[span.context].text, document.text[span.start : span.end]
+        context, chunk_text = contexts[span.context], document.text[span.start : span.end]
         encoder_input = format_encoder_input(title, context, chunk_text)
         fits = len(chunk_text) <= BLOCK_CHARACTERS and count_tokens(encoder_input) <= budget
         parts = [span] if fits else _split_further(span, chunk_text, title, context, window)
@@ -123,7 +115,7 @@ def format_encoder_input(title: str | None, context: str, text: str) -> str:
 
 def build_encoder_input(key: str, title: str | None, context: str, text: str, window: TokenWindow) -> str:
     """Return what `chunk_document` gave for a chunk, from what is stored of it: its document's id and title, context and text."""
-    context = _truncate_context(context, window).text  # of a chunk that was made for another encoder it may be longer
+    context = _truncate_context(context, window)  # of a chunk that was made for another encoder it may be longer
     return format_encoder_input(_truncate_title(ParsedDocument(key, text, title), window), context, text)
 
 
@@ -166,21 +158,16 @@ def _truncate_section(section: Section, context: str) -> Section:
     return section if context == section.context else replace(section, context=context)
 
 
-def _truncate_contexts(contexts: set[str], window: TokenWindow) -> dict[str, _Context]:
+def _truncate_contexts(contexts: set[str], window: TokenWindow) -> dict[str, str]:
     """Map each context to as much of it as leaves most of the window to the text."""
     return {context: _truncate_context(context, window) for context in contexts}
 
 
-def _truncate_context(context: str, window: TokenWindow) -> _Context:
-    if not context:
-        return _Context("", 0)
+def _truncate_context(context: str, window: TokenWindow) -> str:
     limit = max(1, int(read_max_tokens(window) * CONTEXT_SHARE_MAX))
-    tokens = read_token_count(window, f"{context}\n")
-    if min(tokens, len(context)) <= limit:
-        return _Context(context, tokens)
-    spans = read_token_spans(window, context)
-    fitting = context if len(spans) <= limit else context[: spans[limit - 1][1]]
-    return _Context(fitting, read_token_count(window, f"{fitting}\n"))
+    if len(context) <= limit or read_token_count(window, context) <= limit:  # a token has a character at least
+        return context
+    return context[: read_token_spans(window, context)[limit - 1][1]]
 
 
 def _split_further(span: ChunkSpan, chunk_text: str, title: str, context: str, window: TokenWindow) -> list[ChunkSpan]:

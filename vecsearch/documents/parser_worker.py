@@ -16,7 +16,7 @@ from functools import partial
 from itertools import combinations
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeGuard
 
 from vecsearch.core.errors import UnreadableFileError
 from vecsearch.core.lazy_property import lazy_property
@@ -166,8 +166,8 @@ class _Chunker:
         """Note how long the owner was waited for."""
         self._spare_seconds = min(self._spare_seconds + seconds, _SPARE_SECONDS_MAX)
 
-    def is_due(self, document: ParsedDocument) -> bool:
-        return self._spare_seconds > 0 and len(document.text) >= _SHORT_CHARACTERS
+    def is_due(self, item: LoaderItem) -> TypeGuard[ParsedDocument]:
+        return isinstance(item, ParsedDocument) and len(item.text) >= _SHORT_CHARACTERS and self._spare_seconds > 0
 
     def add_chunks(self, document: ParsedDocument, split: Split) -> ParsedDocument:
         """Return a document with its chunks; as it is, where its text is no Unicode, which its owner reports."""
@@ -205,12 +205,7 @@ class _FrameWriter:
         self._start_timers()
 
     def add(self, item: LoaderItem) -> None:
-        if (
-            self._chunker is not None
-            and self._split is not None
-            and isinstance(item, ParsedDocument)
-            and self._chunker.is_due(item)
-        ):
+        if self._chunker is not None and self._split is not None and self._chunker.is_due(item):
             if len(item.text) >= _LONG_CHARACTERS:
                 self.extend_time(len(item.text) / 1e6 * _CHUNK_SECONDS_PER_MB)
             item = self._chunker.add_chunks(item, self._split)

@@ -40,20 +40,20 @@ class TokenRuler:
             return True
         if self._guesses.get(span, budget) <= SURE_SHARE * budget:
             return True
-        is_measured = self._stretch.start <= span.start and span.end <= self._stretch.end
-        if self._count_tokens is not None and not is_measured and span.end - span.start <= _LIKELY_FITS * budget:
+        is_likely = span.end - span.start <= _LIKELY_FITS * budget
+        if self._count_tokens is not None and is_likely and not self._is_measured(span):
             return self._count_tokens(self._text[span.start : span.end]) <= budget
         return len(self.find_starts(span)) <= budget
 
     def find_starts(self, span: Span) -> Starts:
         """Return where the tokens of a range begin in the text; some may be given the place where their word begins."""
-        if self._is_measured(span):
+        if self._is_measured(span) or self._try_measure(span):
             first, last = np.searchsorted(self._starts, (span.start, span.end))
             if self._is_between_words(span.start, first) and self._is_between_words(span.end, last):
                 return self._starts[first:last]
-        return self.find_exact_starts(span)
+        return self._find_exact_starts(span)
 
-    def find_exact_starts(self, span: Span) -> Starts:
+    def _find_exact_starts(self, span: Span) -> Starts:
         """Return where each token of a range begins in the text."""
         if self._exact is None or self._exact[0] != span:
             spans = self._token_spans(self._text[span.start : span.end])
@@ -62,17 +62,17 @@ class TokenRuler:
 
     def find_place(self, span: Span, starts: Starts, token: int) -> int:
         """Return where one of the tokens of a range begins, which may have been given the place of its word."""
+        if starts[token - 1] < starts[token] or self._token_starts is None:
+            return int(starts[token])
         first, end = np.searchsorted(starts, starts[token], "left"), np.searchsorted(starts, starts[token], "right")
         word = Span(int(starts[token]), int(starts[end]) if end < len(starts) else span.end)
-        if first == token or self._token_starts is None:
-            return word.start
         tokens = self._token_spans(self._text[word.start : word.end])
         return word.start + tokens[token - first][0] if len(tokens) == end - first else word.start
 
     def remember(self, parts: Sequence[Span], starts: Starts) -> None:
         """Keep how many of these tokens each part of a tokenized range has."""
         if self._exact is not None and starts is self._exact[1]:
-            self._guesses.update((part, count) for part, count in zip(parts, count_each(parts, starts), strict=True))
+            self._guesses.update(zip(parts, count_each(parts, starts), strict=True))
 
     def _is_between_words(self, place: int, token: int) -> bool:
         """Return whether no word lies across a place; `token` is the first of the stretch that begins there or later."""
@@ -82,9 +82,10 @@ class TokenRuler:
         return token < len(self._starts) and bool(self._starts[token] == place)
 
     def _is_measured(self, span: Span) -> bool:
-        """Return whether the words of a range can be told, from now on those of a stretch after it, too."""
-        if self._stretch.start <= span.start and span.end <= self._stretch.end:
-            return True
+        return self._stretch.start <= span.start and span.end <= self._stretch.end
+
+    def _try_measure(self, span: Span) -> bool:
+        """Measure a stretch that begins with a range; returns whether its words can be told."""
         if self._token_starts is None:
             return False
         stretch = Span(span.start, max(span.end, span.start + BLOCK_CHARACTERS))

@@ -90,17 +90,8 @@ def pack_item(item: LoaderItem) -> list[Any]:
                 [part.start, part.location, part.context, part.hard_boundary, part.split_priority] for part in item.sections
             ]
             portion = None if item.portion is None else [item.portion.start, item.portion.is_last]
-            return [
-                "document",
-                item.id,
-                item.text,
-                item.title,
-                item.metadata,
-                sections,
-                list(item.media),
-                portion,
-                _pack_chunks(item),
-            ]
+            chunks = _pack_chunks(item)
+            return ["document", item.id, item.text, item.title, item.metadata, sections, list(item.media), portion, chunks]
         case MediaContent():
             data = base64.b64encode(item.data).decode()
             return ["media", item.document_id, item.location, data, list(item.shape)]

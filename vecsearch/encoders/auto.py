@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from vecsearch.core.encoder_fields import is_thread_safe, read_modalities
 from vecsearch.core.errors import UnavailableError, VecsearchWarning
 from vecsearch.core.lazy_property import lazy_property
-from vecsearch.core.tokenizer_window import TokenizerWindow
 from vecsearch.encoders import model_files
 from vecsearch.encoders.base import Matrix, TokenRows
 from vecsearch.encoders.model_files import ComputePrecision
 
 if TYPE_CHECKING:
+    from vecsearch.core.tokenizer_window import TokenizerWindow
     from vecsearch.encoders.onnx_export import ExportSource
     from vecsearch.encoders.onnx_model import OnnxModel
     from vecsearch.encoders.sentence_transformers import SentenceTransformersEncoder

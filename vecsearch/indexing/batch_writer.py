@@ -161,8 +161,7 @@ class BatchWriter:
         """
         batch = self._batch
         batch.files.append(FinishedFile(file, ids, removes_others))
-        if self._prepared is not None and not self._prepared.is_under_way:
-            self._commit_prepared()
+        self._commit_once_prepared()
         if not batch.chunked and not batch.ready and self._prepared is None:
             self.flush()
         else:
@@ -218,8 +217,11 @@ class BatchWriter:
         if new or batch.files or batch.relabellings or batch.payloads:
             preparation = self._prepare(self._info, new) if more and self._info is not None else None
             self._prepared = _PreparedBatch(batch, new, preparation)
-            if preparation is None or not preparation.is_under_way:
-                self._commit_prepared()
+            self._commit_once_prepared()
+
+    def _commit_once_prepared(self) -> None:
+        if self._prepared is not None and not self._prepared.is_under_way:
+            self._commit_prepared()
 
     def _commit_prepared(self) -> None:
         prepared, self._prepared = self._prepared, None

@@ -178,7 +178,7 @@ class DocumentIndexer:
         return StoredContents(stored, encoded)
 
     def _chunk(self, changed: Sequence[ChangedDocument]) -> list[ChunkedDocument | NewDocument]:
-        """Chunk documents on all cores, where tokenizing lets others run; a copy of what is stored is ready with its vectors."""
+        """Chunk documents; a copy of what is stored is ready with its vectors."""
         if not changed:
             return []
         encoder = None if all(change.encoded for change in changed) else self._get_encoder()

@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from time import perf_counter
 
-from vecsearch.core.encoder_fields import find_token_window
 from vecsearch.core.errors import InputError, UnavailableError, UnreadableFileError
 from vecsearch.core.files import FailedFile, FoundFile, IndexReport, RowFile, Scan, SkippedFile
 from vecsearch.core.id_table import AnyIds
@@ -22,7 +21,7 @@ from vecsearch.core.row_options import RowOptions
 from vecsearch.core.settings import LOADER_VERSION, READ_DOCUMENTS
 from vecsearch.core.source_paths import parse_path, to_shown_path, to_stored_path
 from vecsearch.core.stop_signal import NO_STOP, RunStoppedError, StopSignal
-from vecsearch.core.tokenizer_window import TokenizerWindow
+from vecsearch.core.tokenizer_window import TokenizerWindow, find_token_window
 from vecsearch.core.types import CollectionSpec, Split
 from vecsearch.documents.decoding import BinaryFileError, EmptyFileError
 from vecsearch.documents.loaders import can_hold_media

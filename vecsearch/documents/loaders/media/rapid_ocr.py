@@ -102,11 +102,11 @@ def group_lines(lines: Iterable[TextLine]) -> list[TextBlock]:
     for line in lines:
         if line.confidence < OCR_CONFIDENCE_MIN or not any(character.isalnum() for character in line.text):
             continue
-        above = next((lines for lines in reversed(paragraphs) if lines[-1].is_followed_by(line)), None)
+        above = next((part for part in reversed(paragraphs) if part[-1].is_followed_by(line)), None)
         if above is None:
             paragraphs.append(above := [])
         above.append(line)
-    return [_join_lines(lines) for lines in paragraphs]
+    return [_join_lines(part) for part in paragraphs]
 
 
 def _join_lines(lines: Sequence[TextLine]) -> TextBlock:
