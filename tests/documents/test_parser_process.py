@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -247,6 +247,20 @@ def test_many_small_and_large_files_come_in_order(tmp_path):
     with ParserProcess() as parser:
         results = list(read(parser, *sorted(tmp_path.iterdir())))
     assert [items[0].text.split()[0] for _, items in results] == [str(n) for n in range(60)]
+
+
+def test_what_is_done_meanwhile_is_done_while_the_first_file_is_asked_for(tmp_path):
+    (tmp_path / "a.txt").write_text("a keel")
+    asked, done = Event(), []
+
+    def yield_requests():
+        asked.set()
+        yield ParseRequest(tmp_path / "a.txt", "a")
+
+    with ParserProcess() as parser:
+        for reading in parser.read(yield_requests(), meanwhile=lambda: done.append(asked.wait(60))):
+            done += [item.text for item in reading.read_items()]
+    assert done == [True, "a keel"]
 
 
 def test_an_error_among_the_requests_is_raised_where_the_readings_are_wanted(tmp_path):

@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,12 @@ def load_encoder(model: str | None = None) -> TextEncoder:
 def exists(path: AnyPath) -> bool:
     """Return whether there is a database at `path`."""
     return is_database(_parse_path(path))
+
+
+def load_writing() -> None:
+    """Load what creating a database and writing to it takes, while there is something else to wait for."""
+    import_module("vecsearch.stores.sqlite.engine.migration")
+    import_module("vecsearch.stores.sqlite.write.writer")
 
 
 def _open_store(

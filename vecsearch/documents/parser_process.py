@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -125,13 +125,15 @@ class ParserProcess:
         if self._folder is not None:
             self._folder.cleanup()
 
-    def read(self, requests: Iterable[ParseRequest]) -> Iterator[ParseResult]:
-        """Yield each file in turn, while the next ones are read already. Once for a parser.
+    def read(self, requests: Iterable[ParseRequest], *, meanwhile: Callable[[], object] = lambda: None) -> Iterator[ParseResult]:
+        """Yield each file in turn, while the next ones are read already. Once for a parser. `meanwhile` is called while the
+        worker starts and reads the first.
 
         Told to stop, it raises RunStoppedError where the next file, or more of one, is taken; it does not wait for a slow one.
         """
         self._thread = Thread(target=self._pump, args=(iter(requests),), name="vecsearch-parsing", daemon=True)
         run_undisturbed(self._thread.start)
+        meanwhile()
         while (request := self._take()) is not None:
             reading = ParseResult(request, self._receive_frames())
             yield reading

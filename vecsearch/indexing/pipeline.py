@@ -9,7 +9,7 @@ renamed file neither, and an interrupted run goes on where it stopped. The write
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 
@@ -39,6 +39,7 @@ from vecsearch.indexing.run_records import RootRecorder, SkipRecorder, explain_g
 from vecsearch.indexing.vector_filler import VectorFiller
 from vecsearch.indexing.write_target import CollectionTarget, count_stored
 from vecsearch.stores.base import IndexedFile, Store, StoredSource
+from vecsearch.text.analyzer import STEMMER_DEFAULT, get_analyzer
 from vecsearch.text.language import free_model
 
 
@@ -187,8 +188,10 @@ class IndexPipeline:
     def _index_files(self, files: Sequence[FoundFile], sources: Mapping[str, StoredSource], *, last: bool) -> list[FoundFile]:
         """Index each file, small ones together; returns those that another look, the `last`, may do more for."""
         conflicting: list[FoundFile] = []
-        with ParserProcess(passwords=self._passwords, stop=self._stop, window=self._find_window(files, sources)) as parser:
-            results = parser.read(self._make_request(file, sources) for file in files)
+        window = self._find_window(files, sources)
+        with ParserProcess(passwords=self._passwords, stop=self._stop, window=window) as parser:
+            requests = (self._make_request(file, sources) for file in files)
+            results = parser.read(requests, meanwhile=partial(_load_ahead, window))
             group = FileGroup()
             for result, file in zip(results, files, strict=False):
                 group.add(self._begin_file(file, result, sources.get(result.request.name)))
@@ -318,3 +321,10 @@ class IndexPipeline:
         with self._target.open_writer() as writer:
             if self._batches.check_unchanged(writer) is not None:
                 self._counts.removed += writer.delete_sources(sorted(filter(self._is_still_missing, self._missing)))
+
+
+def _load_ahead(window: TokenizerWindow | None) -> None:
+    """Load what the first new document is chunked and analysed with."""
+    if window is not None:
+        window.count_tokens("a word")
+        get_analyzer(STEMMER_DEFAULT).analyze("a word")

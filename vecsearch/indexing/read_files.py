@@ -166,8 +166,12 @@ def choose_row_options(rows: RowOptions | None, file: FoundFile) -> RowOptions |
 def has_documents(
     files: Sequence[FoundFile], passwords: Sequence[str] = (),
     get_rows: Callable[[FoundFile], RowOptions | None] = lambda _: None, *, model: str | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> bool:  # fmt: skip
-    """Return whether one of the files, read now, has anything to index by a model; `get_rows` returns how its rows are read."""
+    """Return whether one of the files, read now, has anything to index by a model; `get_rows` returns how its rows are read.
+
+    `meanwhile` is called while the first is read.
+    """
     takes_media = model is not None and any(can_hold_media(file.path.suffix.lower()) for file in files)
     media = MediaWish(list_media_kinds(registry.load(model))) if takes_media else MediaWish()
     requests = (
@@ -182,7 +186,7 @@ def has_documents(
         for file in files
     )
     with ParserProcess(passwords=passwords) as parser:
-        for result in parser.read(requests):
+        for result in parser.read(requests, meanwhile=meanwhile):
             try:
                 if any(isinstance(item, ParsedDocument) for item in result.read_items()):
                     return True

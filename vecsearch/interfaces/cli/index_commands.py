@@ -132,7 +132,7 @@ def index_paths(
     vectors: bool = True, only: Callable[[Scan], Scan] = lambda scan: scan,
 ) -> IndexReport:  # fmt: skip
     """Index files, folders and globs, or all roots, reduced by `only`."""
-    from vecsearch.api.open import exists
+    from vecsearch.api.open import exists, load_writing
     from vecsearch.indexing.read_files import has_documents
     from vecsearch.indexing.root_plan import RootPlan
 
@@ -143,7 +143,9 @@ def index_paths(
         raise InputError(f"nothing to index: no readable file in {', '.join(paths or ())}")
     anything = not dry_run and (
         exists(options.choose_database())
-        or has_documents(files.files, plan.passwords, lambda file: plan.get_options(file.path).rows, model=run.model)
+        or has_documents(
+            files.files, plan.passwords, lambda file: plan.get_options(file.path).rows, model=run.model, meanwhile=load_writing
+        )
     )
     with _open_collection(options, run, make=anything, readonly=dry_run) as collection:
         return _index_scan(options, collection, plan, files, allow_empty=allow_empty, dry_run=dry_run, vectors=vectors)
