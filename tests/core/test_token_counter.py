@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -46,6 +47,21 @@ def test_it_is_the_number_of_tokens(tokenizer: Tokenizer, encoder: TextEncoder, 
     for _ in range(2):  # learned, then known
         assert list(encoder.token_spans(text)) == expected
         assert encoder.count_tokens(text) == len(expected)
+
+
+@given(texts, st.integers(-3, 3))
+def test_whether_a_text_fits_is_told_by_its_number_of_tokens(tokenizer: Tokenizer, text: str, more: int) -> None:
+    count, counter = len(tokenizer.encode(text, add_special_tokens=False)), TokenCounter(tokenizer)
+    for _ in range(2):  # by the lengths of words, then by their tokens
+        assert counter.fits(text, count + more) == (more >= 0)
+        counter.count(text)
+
+
+def test_no_character_is_more_tokens_than_it_is_reckoned(tokenizer: Tokenizer) -> None:
+    for code in (*range(0xD800), *range(0xE000, 0x110000)):
+        text = chr(code) * 4
+        if len(unicodedata.normalize("NFD", chr(code))) > 1 or chr(code).lower() != chr(code):
+            assert len(tokenizer.encode(text, add_special_tokens=False)) <= 4 * len(text), hex(code)
 
 
 @given(texts)

@@ -251,16 +251,18 @@ def test_many_small_and_large_files_come_in_order(tmp_path):
 
 def test_what_is_done_meanwhile_is_done_while_the_first_file_is_asked_for(tmp_path):
     (tmp_path / "a.txt").write_text("a keel")
-    asked, done = Event(), []
+    asked = Event()
+    done: list[object] = []
 
     def yield_requests():
         asked.set()
         yield ParseRequest(tmp_path / "a.txt", "a")
 
     with ParserProcess() as parser:
-        for reading in parser.read(yield_requests(), meanwhile=lambda: done.append(asked.wait(60))):
-            done += [item.text for item in reading.read_items()]
-    assert done == [True, "a keel"]
+        readings = parser.read(yield_requests(), meanwhile=lambda: done.append(asked.wait(60)))
+        ((item,),) = (list(reading.read_items()) for reading in readings)
+    assert done == [True]
+    assert isinstance(item, ParsedDocument) and item.text == "a keel"
 
 
 def test_an_error_among_the_requests_is_raised_where_the_readings_are_wanted(tmp_path):

@@ -20,6 +20,7 @@ _WORD_LENGTH_MAX: Final = 60  # characters of a word that is kept
 _DROPPED_SPACES: Final = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"  # part words for Python; the tokenizer drops them as controls
 _MARKS: Final = string.punctuation.encode()  # those of Unicode stay in their words
 _MARKS_AS_SPACES: Final = bytes.maketrans(_MARKS, b" " * len(_MARKS))
+_DECOMPOSED_MAX: Final = 4  # characters that one is decomposed into
 _SPACE, _MARK, _LETTER = range(3)
 
 
@@ -41,6 +42,16 @@ class TokenCounter:
             return len(self._tokenizer.encode(text, add_special_tokens=False))
         data = text.encode()
         return sum(self._count_each(_split_words(data))) + len(data) - len(data.translate(None, _MARKS))
+
+    def fits(self, text: str, most: int) -> bool:
+        """Return whether a text has at most so many tokens. A rare word is tokenized only where its length does not tell."""
+        if not self._is_counted_by_words(text):
+            return self.count(text) <= most
+        data = text.encode()
+        words = _split_words(data)
+        counts = map(self._counts.get, words)
+        bound = sum(_find_bound(word) if count is None else count for word, count in zip(words, counts, strict=True))
+        return bound + len(data) - len(data.translate(None, _MARKS)) <= most or self.count(text) <= most
 
     def find_starts(self, text: str) -> NDArray[np.int64] | None:
         """Return for each token of a text, in order, where it begins, or where its word does; None where words do not tell."""
@@ -89,6 +100,11 @@ class TokenCounter:
 def _split_words(data: bytes) -> list[str]:
     """Return what lies between white space and marks of a text in UTF-8, in which no other character has their bytes."""
     return data.translate(_MARKS_AS_SPACES).decode().split()
+
+
+def _find_bound(word: str) -> int:
+    """Return how many tokens a word has at most: one a character, of which one may become several (UAX #15)."""
+    return len(word) * (1 if word.isascii() else _DECOMPOSED_MAX)
 
 
 def _find_kinds(text: str) -> NDArray[np.uint8]:

@@ -38,6 +38,10 @@ class TokenizerWindow:
         """Return how many `token_spans` a text has."""
         return self._counter.count(text)
 
+    def fits(self, text: str, most: int) -> bool:
+        """Return whether a text has at most so many; sooner told than how many."""
+        return self._counter.fits(text, most)
+
     def token_starts(self, text: str) -> NDArray[np.int64] | None:
         """Return where each token of a text begins, or its word does; None where words do not tell."""
         return self._counter.find_starts(text)
@@ -63,6 +67,6 @@ def load_tokenizer(path: Path) -> Any:
 
 
 def find_token_window(encoder: Any) -> TokenizerWindow | None:
-    """Return an encoder's tokenizer and window as a plain value; None where it has none that is known."""
-    window = getattr(encoder, "token_window", None)
+    """Return the tokenizer and window of an encoder, or of what is one, as a plain value; None where none is known."""
+    window = encoder if isinstance(encoder, TokenizerWindow) else getattr(encoder, "token_window", None)
     return window if isinstance(window, TokenizerWindow) else None

@@ -18,8 +18,10 @@ from vecsearch.core.encoder_fields import read_max_tokens, read_token_count, rea
 from vecsearch.core.errors import VecsearchWarning
 from vecsearch.core.parsed import ChunkedParts, ChunkSpan, ParsedDocument, Section, get_media_kind
 from vecsearch.core.settings import BLOCK_CHARACTERS, CONTEXT_SHARE_MAX, TITLE_SHARE_MAX
+from vecsearch.core.tokenizer_window import find_token_window
 from vecsearch.core.types import Split
 from vecsearch.documents import chunking
+from vecsearch.documents.token_ruler import FitTest
 
 
 class TokenWindow(Protocol):
@@ -71,12 +73,19 @@ def _find_spans(document: ParsedDocument, split: Split, title: str, window: Toke
         sections=[_truncate_section(section, contexts[section.context]) for section in document.sections],
         cost=lambda context: costs.get(context, 0),
         token_starts=partial(read_token_starts, window) if hasattr(window, "token_starts") else None,
-        count_tokens=partial(read_token_count, window) if hasattr(window, "count_tokens") else None,
+        fits=_choose_fit_test(window),
     )
     if not spans and not document.media:  # a title alone
         return (ChunkSpan(0, 0),)
     end = len(document.text)
     return (*spans, *(ChunkSpan(end, end, place) for place in document.media))
+
+
+def _choose_fit_test(window: TokenWindow) -> FitTest | None:
+    """Return the quickest way to tell whether a text has at most so many tokens; None where all must be found for that."""
+    if (tokenizer := find_token_window(window)) is not None:
+        return tokenizer.fits
+    return (lambda text, most: read_token_count(window, text) <= most) if hasattr(window, "count_tokens") else None
 
 
 def _format_input(document: ParsedDocument, title: str, span: ChunkSpan) -> str:

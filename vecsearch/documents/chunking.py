@@ -21,7 +21,7 @@ from vecsearch.core.parsed import ChunkSpan, Section
 from vecsearch.core.settings import BLOCK_CHARACTERS, SPLIT_TOLERANCE
 from vecsearch.core.types import Span, Split
 from vecsearch.documents.locations import LocationFinder
-from vecsearch.documents.token_ruler import Starts, TokenRuler, TokenSpans, TokenStarts, count_each
+from vecsearch.documents.token_ruler import FitTest, Starts, TokenRuler, TokenSpans, TokenStarts, count_each
 
 CostFunction: TypeAlias = Callable[[str], int]
 
@@ -39,16 +39,16 @@ def split(
     sections: Sequence[Section] = (),
     cost: CostFunction = lambda _: 0,
     token_starts: TokenStarts | None = None,
-    count_tokens: CostFunction | None = None,
+    fits: FitTest | None = None,
 ) -> list[ChunkSpan]:
     """Split a text into chunks, in order, none only white space, none of more than `budget` tokens.
 
     `cost` is the number of tokens that a section's context takes of the budget; `token_starts` is a quicker way to where the
-    tokens of whole words begin, `count_tokens` to their number. A text without a word has no chunks.
+    tokens of whole words begin, `fits` to whether a text has no more than so many. A text without a word has no chunks.
     """
     if not text.strip():
         return []
-    ruler = TokenRuler(text, token_spans, token_starts, count_tokens)
+    ruler = TokenRuler(text, token_spans, token_starts, fits)
     document = _TextSplitter(text, sections or (Section(0, {}),), budget, ruler, cost)
     pieces = {Split.TOKENS: _split_at_boundaries, Split.LINES: _split_lines, Split.PARAGRAPHS: _split_paragraphs}[unit](document)
     spans = [span for piece in pieces for span in document.split_piece(piece)]

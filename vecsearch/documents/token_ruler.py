@@ -16,6 +16,7 @@ from vecsearch.core.types import Span
 
 TokenSpans: TypeAlias = Callable[[str], Sequence[tuple[int, int]]]
 TokenStarts: TypeAlias = Callable[[str], NDArray[np.int64] | None]
+FitTest: TypeAlias = Callable[[str, int], bool]  # whether a text has at most so many tokens
 Starts: TypeAlias = NDArray[np.int64]  # ascending, one for each token
 
 _LIKELY_FITS: Final = 5  # characters for each token of the budget: prose has four to six
@@ -24,11 +25,9 @@ _LIKELY_FITS: Final = 5  # characters for each token of the budget: prose has fo
 class TokenRuler:
     """Measures ranges of one text; quickest from its beginning to its end."""
 
-    def __init__(
-        self, text: str, token_spans: TokenSpans, token_starts: TokenStarts | None, count_tokens: Callable[[str], int] | None
-    ) -> None:
-        """Measure by the encoder's `token_spans`, and by its `token_starts` and `count_tokens`, where it has those."""
-        self._text, self._token_spans, self._token_starts, self._count_tokens = text, token_spans, token_starts, count_tokens
+    def __init__(self, text: str, token_spans: TokenSpans, token_starts: TokenStarts | None, fits: FitTest | None) -> None:
+        """Measure by the encoder's `token_spans`, and by what is quicker, where it has that."""
+        self._text, self._token_spans, self._token_starts, self._fits = text, token_spans, token_starts, fits
         self._is_ascii: Final = text.isascii()
         self._stretch, self._starts = Span(0, 0), np.empty(0, np.int64)  # what is measured at once
         self._exact: tuple[Span, Starts] | None = None  # what was tokenized last
@@ -41,8 +40,8 @@ class TokenRuler:
         if self._guesses.get(span, budget) <= SURE_SHARE * budget:
             return True
         is_likely = span.end - span.start <= _LIKELY_FITS * budget
-        if self._count_tokens is not None and is_likely and not self._is_measured(span):
-            return self._count_tokens(self._text[span.start : span.end]) <= budget
+        if self._fits is not None and is_likely and not self._is_measured(span):
+            return self._fits(self._text[span.start : span.end], budget)
         return len(self.find_starts(span)) <= budget
 
     def find_starts(self, span: Span) -> Starts:
