@@ -53,8 +53,9 @@ types: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock pyright
 	$(BIN)/pytest -m slow tests/test_examples.py
 
+test-slow: export OMP_NUM_THREADS := 1
 test-slow: $(READY)
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 --dist worksteal -m slow
 
 test-install: $(READY)
 	$(BIN)/python -m tests.installing $(INSTALL)

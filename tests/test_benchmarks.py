@@ -33,6 +33,7 @@ def data(data_template: Path, tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_compare_writes_a_table_a_plot_and_figures(data_template: Path, tmp_path: Path) -> None:
     words = {"--queries": QUERIES, "--vectors": data_template, "--out": tmp_path, "--texts": SAMPLE_DATA / "words.jsonl"}
     command = [sys.executable, "-m", "benchmarks.compare", *(str(word) for pair in words.items() for word in pair)]
@@ -69,6 +70,7 @@ def test_the_stages_of_ingest_are_all_timed() -> None:
     assert sum(seconds.wall for seconds in stages.values()) < whole
 
 
+@pytest.mark.slow
 def test_compare_asks_in_words_too(data_template: Path, tmp_path: Path) -> None:
     words = {"--queries": QUERIES, "--vectors": data_template, "--out": tmp_path, "--texts": SAMPLE_DATA / "words.jsonl"}
     command = [

@@ -167,6 +167,7 @@ def test_a_filter_without_measure_is_refused_in_a_line(filtered: vecsearch.Colle
         assert len(str(excinfo.value)) < 1_000
 
 
+@pytest.mark.slow
 def test_a_filter_as_large_as_is_taken_is_answered(filtered: vecsearch.Collection) -> None:
     many = [*(f"no{n}" for n in range(20_000)), *range(5_000, 25_000), "en", 1, 10**20, -(10**400)]
     check_filter(filtered, {"lang": {"$in": many}})
@@ -489,6 +490,7 @@ def test_what_is_large_or_deep_comes_back_or_is_refused(tmp_path: Path, argument
     assert is_sound(tmp_path / "db")
 
 
+@pytest.mark.slow
 def test_a_text_of_ten_megabytes_comes_back(tmp_path: Path) -> None:
     with vecsearch.open(tmp_path / "db", model=ENCODER) as notes:
         notes.add([LARGE], ids=["large"], vectors=[[1.0] * 32])

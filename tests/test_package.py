@@ -254,6 +254,7 @@ def run_mypy(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
     return run
 
 
+@pytest.mark.slow
 def test_a_user_s_code_is_type_checked_against_the_wheel(run_mypy: Callable[[str], tuple[int, str]]) -> None:
     returncode, output = run_mypy(USER_CODE)
     assert returncode == 0, output

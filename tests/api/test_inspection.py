@@ -93,6 +93,7 @@ def test_leaving_a_word_out_is_passing_the_text_without_it(pair: vecsearch.Inspe
     assert vecsearch.inspect(FASHION).texts[0].leave_one_out is None
 
 
+@pytest.mark.slow
 def test_attention_agrees_with_leave_one_out_as_far_as_is_said(shared: Callable[[str], Path]) -> None:
     """The figure that is printed beside attention, on 50 of the 204 sentences that it was measured on."""
     with (shared("wic") / "wic.dev.tsv").open(encoding="utf-8", newline="") as file:

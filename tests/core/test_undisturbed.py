@@ -61,6 +61,7 @@ def test_work_ends_whenever_its_caller_is_interrupted() -> None:
     assert run_undisturbed(lambda: 5) == 5
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_made_durable_is_closed_whenever_that_is_interrupted(tmp_path: Path) -> None:
     def is_open() -> bool:
         return any(handle.samefile(tmp_path) for handle in Path("/proc/self/fd").iterdir() if handle.exists())

@@ -155,6 +155,7 @@ def test_long_runs_of_white_space_cost_no_more_than_other_text(unit):
     ]
 
 
+@pytest.mark.slow
 def test_a_text_of_millions_of_characters_is_cut_within_the_budget_a_block_at_a_time(token_spans):
     seen_texts = []
 

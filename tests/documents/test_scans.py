@@ -127,6 +127,7 @@ def test_a_page_without_words_is_said_to_be_a_scan() -> None:
         load_items(build_scan([np.full((800, 600), 255, np.uint8)]))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("reads_pages")
 def test_a_file_may_take_longer_the_more_pages_it_has_to_read(tmp_path: Path) -> None:
     allowed: list[float] = []

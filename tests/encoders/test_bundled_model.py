@@ -67,6 +67,7 @@ def test_everything_works_without_torch(tmp_path: Path) -> None:
     assert all(error.endswith("is not installed; pip install sentence-transformers") for error in errors), errors
 
 
+@pytest.mark.slow
 def test_the_stored_reference_is_what_sentence_transformers_makes() -> None:
     stored = BundledModelSource(model_files.find_model_folder(BUNDLED_MODEL)).compute_reference_vectors()
     assert (stored * compute_reference_vectors()).sum(axis=1).min() >= 0.9999

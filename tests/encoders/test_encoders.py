@@ -45,7 +45,8 @@ def other_model(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("texts", "vectors"), [("scifact_queries_all1109", "scifact_queries"), ("scidocs_queries", "scidocs_queries")]
+    ("texts", "vectors"),
+    [pytest.param("scifact_queries_all1109", "scifact_queries", marks=pytest.mark.slow), ("scidocs_queries", "scidocs_queries")],
 )
 @pytest.mark.parametrize(
     ("arithmetic", "min_cosine", "mean"), [(ComputePrecision.FLOAT32, 0.9999, 0.9999), (ComputePrecision.INT8, 0.99, 0.997)]
@@ -161,6 +162,7 @@ def test_the_runtime_tells_nobody_anything(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch", "x.vec"]
 
 
+@pytest.mark.slow
 def test_a_damaged_prepared_model_is_prepared_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: TextEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:

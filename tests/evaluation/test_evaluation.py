@@ -171,6 +171,7 @@ def test_hybrid_is_compared_to_the_better_of_the_others_query_by_query() -> None
 # -- a data set
 
 
+@pytest.mark.slow
 def test_all_modes_stand_side_by_side(dataset: Path, shell: Shell) -> None:
     result = shell("eval", dataset)
     assert result.status == 0, result.err

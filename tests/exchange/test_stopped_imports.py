@@ -53,7 +53,7 @@ def make_plain_lines(folder: Path) -> Path:
     return folder / "plain.jsonl"
 
 
-@pytest.mark.parametrize("kind", ["plain", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["plain", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("jsonl", "parquet"))])
 def test_an_import_can_be_stopped_anywhere_and_goes_on(tmp_path: Path, kind: str) -> None:
     if kind == "parquet":
         pytest.importorskip("pyarrow")

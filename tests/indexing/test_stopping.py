@@ -166,18 +166,18 @@ def measure_undisturbed(template: Path, files: Path) -> Undisturbed:
         return Undisturbed(before, read_documents(collection), read_sources(collection), report, encoder.texts)
 
 
-def check_stopped_anywhere(template: Path, files: Path, undisturbed: Undisturbed, begun: list[Any]) -> int:
-    """Stop a run at each of its questions in turn; returns how many there are."""
-    for number in count(1):
+def check_stopped_anywhere(template: Path, files: Path, undisturbed: Undisturbed, begun: list[Any], points: Iterator[int]) -> int:
+    """Stop a run at these of its questions in turn; returns how many there are."""
+    for number in points:
         folder, encoder, should_stop = template.with_name(f"{number}.vec"), RecordingEncoder(), StopAt(number)
         shutil.copytree(template, folder)
         with vecsearch.open(folder, model=encoder) as collection:
             report = collection.index(files, should_stop=should_stop)
             check_no_parser(begun)
             if not report.stopped:
-                assert should_stop.questions == number - 1
+                assert should_stop.questions < number
                 assert read_documents(collection) == undisturbed.after
-                return number - 1
+                return should_stop.questions
             assert should_stop.questions >= number
             check_what_is_there(collection, report, undisturbed)
             check_sound(folder)
@@ -204,6 +204,12 @@ def check_what_is_there(collection: vecsearch.Collection, report: vecsearch.Inde
                    for said_then, rows_then in states)  # fmt: skip
 
 
+@pytest.fixture(params=[pytest.param(3, id="some"), pytest.param(1, id="all", marks=pytest.mark.slow)])
+def points(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Number the questions at which a run is stopped: one in three, in `make test-slow` each."""
+    return count(1, request.param)
+
+
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
     """Make a database without anything in it."""
@@ -211,15 +217,19 @@ def empty(tmp_path: Path) -> Path:
         return tmp_path / "empty.vec"
 
 
-def test_a_first_run_can_be_stopped_anywhere_and_goes_on(empty: Path, tmp_path: Path, parsers: list[Any]) -> None:
+def test_a_first_run_can_be_stopped_anywhere_and_goes_on(
+    empty: Path, tmp_path: Path, parsers: list[Any], points: Iterator[int]
+) -> None:
     write_files(tmp_path / "files")
     for name in ("2", "3", "gone", "old name", "bad"):
         (tmp_path / f"files/{name}.txt").unlink()
     undisturbed = measure_undisturbed(empty, tmp_path / "files")
-    assert check_stopped_anywhere(empty, tmp_path / "files", undisturbed, parsers) > 20
+    assert check_stopped_anywhere(empty, tmp_path / "files", undisturbed, parsers, points) > 20
 
 
-def test_a_run_over_changed_files_can_be_stopped_anywhere_and_goes_on(tmp_path: Path, parsers: list[Any]) -> None:
+def test_a_run_over_changed_files_can_be_stopped_anywhere_and_goes_on(
+    tmp_path: Path, parsers: list[Any], points: Iterator[int]
+) -> None:
     template, files = tmp_path / "template.vec", tmp_path / "files"
     write_files(files)
     with vecsearch.open(template, model=FakeEncoder()) as collection:
@@ -227,7 +237,7 @@ def test_a_run_over_changed_files_can_be_stopped_anywhere_and_goes_on(tmp_path: 
     change_files(files)
     undisturbed = measure_undisturbed(template, files)
     assert (undisturbed.report.removed, len(undisturbed.report.failed)) == (3, 1)
-    assert check_stopped_anywhere(template, files, undisturbed, parsers) > 30
+    assert check_stopped_anywhere(template, files, undisturbed, parsers, points) > 30
 
 
 def make_long_text(word: str) -> str:
@@ -235,12 +245,14 @@ def make_long_text(word: str) -> str:
 
 
 @pytest.mark.usefixtures("short_portions")
-def test_between_portions_of_a_large_file_a_run_stops_and_goes_on_there(empty: Path, tmp_path: Path, parsers: list[Any]) -> None:
+def test_between_portions_of_a_large_file_a_run_stops_and_goes_on_there(
+    empty: Path, tmp_path: Path, parsers: list[Any], points: Iterator[int]
+) -> None:
     (tmp_path / "long.txt").write_text(make_long_text("first"))
     with vecsearch.open(tmp_path / "reference.vec", model=RecordingEncoder()) as collection:
         collection.index(tmp_path / "long.txt")
         expected, lengths = read_documents(collection), set()
-    for number in count(1):
+    for number in points:
         folder, encoder = tmp_path / f"{number}.vec", RecordingEncoder()
         shutil.copytree(empty, folder)
         with vecsearch.open(folder, model=encoder) as collection:
@@ -256,7 +268,7 @@ def test_between_portions_of_a_large_file_a_run_stops_and_goes_on_there(empty: P
             assert read_documents(collection) == expected
         assert len(encoder.texts) == len(set(encoder.texts))
         shutil.rmtree(folder)
-    assert len(lengths) > 4
+    assert len(lengths) > 2
 
 
 @pytest.mark.usefixtures("short_portions")
@@ -303,7 +315,7 @@ def test_a_run_that_is_stopped_while_it_finds_files_removes_none(tmp_path: Path)
         assert sorted(collection) == ["files/b/x.txt", "files/c/x.txt"]
 
 
-def test_an_id_that_changes_hands_is_right_wherever_a_run_is_stopped(tmp_path: Path) -> None:
+def test_an_id_that_changes_hands_is_right_wherever_a_run_is_stopped(tmp_path: Path, points: Iterator[int]) -> None:
     template, files = tmp_path / "template.vec", tmp_path / "files"
     files.mkdir()
     (files / "a.jsonl").write_text('{"id": "one", "text": "of a"}\n')
@@ -312,7 +324,7 @@ def test_an_id_that_changes_hands_is_right_wherever_a_run_is_stopped(tmp_path: P
         collection.index(files)
     (files / "a.jsonl").write_text('{"id": "one", "text": "of a"}\n{"id": "two", "text": "of a by now"}\n')
     (files / "b.jsonl").write_text('{"id": "three", "text": "of b too"}\n')
-    for number in count(1):
+    for number in points:
         folder = tmp_path / f"{number}.vec"
         shutil.copytree(template, folder)
         with vecsearch.open(folder, model=FakeEncoder()) as collection:
@@ -455,7 +467,7 @@ def test_filling_stops_within_a_batch_of_the_encoder_and_encodes_nothing_twice(t
 
 
 def test_a_stopped_reembedding_keeps_what_it_made_and_the_old_vectors_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: Iterator[int]
 ) -> None:
     monkeypatch.setattr("vecsearch.stores.sqlite.write.replacement.READ_DOCUMENTS", 5)
     monkeypatch.setattr("vecsearch.indexing.reembed._FINAL_PASS_DOCUMENTS_MAX", 3)
@@ -466,7 +478,7 @@ def test_a_stopped_reembedding_keeps_what_it_made_and_the_old_vectors_answer(
     with vecsearch.open(tmp_path / "expected.vec", model=FakeEncoder(2)) as collection:
         collection.add(texts, ids=[f"d{n}" for n in range(16)])
     expected = read_folder(tmp_path / "expected.vec")
-    for number in count(1):
+    for number in points:
         folder, first, second = tmp_path / f"{number}.vec", RecordingEncoder(2), RecordingEncoder(2)
         shutil.copytree(template, folder)
         with vecsearch.open(folder, model=FakeEncoder()) as collection:
@@ -485,7 +497,7 @@ def test_a_stopped_reembedding_keeps_what_it_made_and_the_old_vectors_answer(
         assert sorted(first.texts + second.texts) == sorted(texts)
         shutil.rmtree(folder)
     assert read_folder(folder) == expected
-    assert len(reached) > 7
+    assert len(reached) > 2
 
 
 def test_a_thread_stops_a_reembedding(tmp_path: Path) -> None:

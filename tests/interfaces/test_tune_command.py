@@ -62,6 +62,7 @@ def test_no_gain_changes_nothing_and_is_no_failure(collection: Path, shell: Shel
     assert "there is no map of questions" in shell("tune", "--drop").out
 
 
+@pytest.mark.slow
 def test_pairs_and_labels_are_read_and_answered_as_json(collection: Path, shell: Shell) -> None:
     answers = []
     for source in (["--pairs", "pairs.tsv"], ["--pairs", "pairs.jsonl"], ["--queries", "queries.jsonl", "--qrels", "qrels.tsv"]):

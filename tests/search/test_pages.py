@@ -35,7 +35,7 @@ def list_places(hits: list[vecsearch.Hit]) -> list[tuple[str, int]]:
     "options",
     [
         {"mode": "dense"}, {"mode": "lexical"}, {"mode": "hybrid"}, {"group_by": "document"}, {"dedupe": True},
-        {"where": {"n": {"$lt": 60}}}, {"min_similarity": 0.2}, {"rerank": True},
+        {"where": {"n": {"$lt": 60}}}, {"min_similarity": 0.2}, pytest.param({"rerank": True}, marks=pytest.mark.slow),
     ],
     ids=str,
 )  # fmt: skip

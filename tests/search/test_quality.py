@@ -18,6 +18,7 @@ BARS = {  # nDCG@10 of dense and of the default, a little under what was measure
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_likeness_of_sentences_is_what_people_say(shared: Callable[[str], Path], encoder: TextEncoder) -> None:
     """Spearman's correlation on the STS benchmark's test pairs; published for the default encoder: 0.820."""
     pairs = shared("sts_benchmark") / "pairs.tsv"

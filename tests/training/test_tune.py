@@ -93,6 +93,7 @@ def test_dropping_it_brings_every_answer_back(words: vecsearch.Collection) -> No
     assert not words.drop_tuning()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_map(words: vecsearch.Collection) -> None:
     first = tune(words)
     scores = list_scores(ask(words))
@@ -142,6 +143,7 @@ def test_learning_ends_with_its_minutes(words: vecsearch.Collection) -> None:
     assert sum(line.startswith("learning") for line in lines) == 1
 
 
+@pytest.mark.slow
 def test_judgements_are_graded_and_may_name_what_is_not_there(words: vecsearch.Collection) -> None:
     plain = tune(words, dry_run=True)
     more = {**QUESTIONS.qrels, "nobody": {"0-1-2": 1}}

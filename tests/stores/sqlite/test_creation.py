@@ -46,6 +46,7 @@ def check_all(place: Path, writers: dict[str, set[str]]) -> None:
     assert not [path for path in place.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_threads_that_create_and_upgrade_at_once_do_not_meet(tmp_path: Path) -> None:
     for n in range(3):
         place = tmp_path / str(n)

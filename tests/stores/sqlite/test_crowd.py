@@ -45,6 +45,7 @@ def test_threads_and_processes_on_one_folder_lose_nothing_and_get_right_answers(
     assert "found wrong by workers: 0" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", SPOILT)
 def test_a_store_that_answers_wrongly_or_hangs_is_found_out(what):
     done = run_crowd("--steps", "60", "--threads", "2", "--processes", "0", "--patience", "3", spoilt=SPOILT[what])

@@ -97,15 +97,24 @@ def rounds(tmp_path_factory):
         process.communicate()
 
 
-@pytest.mark.parametrize(("blow", "count"), [("kill", 40), ("fault", 40), ("power cut", 60)])
+@pytest.mark.parametrize(
+    ("blow", "count"),
+    [
+        ("kill", 20),
+        ("fault", 20),
+        ("power cut", 30),
+        *(pytest.param(*more, marks=pytest.mark.slow) for more in (("kill", 60), ("fault", 60), ("power cut", 90))),
+    ],
+)
 def test_nothing_is_lost_and_every_answer_is_right(rounds, blow, count):
     seen = list(islice(rounds(blow, seed=0), count))
     assert len(seen) == count
     assert [each for each in seen if each["finding"]] == []
     assert sum(each["hit"] for each in seen) > count / 2
-    assert len({(each["step"], each["point"]) for each in seen if each["hit"]}) > 10
+    assert len({(each["step"], each["point"]) for each in seen if each["hit"]}) > count / 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", SPOILT)
 def test_a_store_that_loses_something_is_found_out(rounds, what):
     blow, spoilt = SPOILT[what]
@@ -127,6 +136,7 @@ def test_a_reader_that_is_not_told_of_vectors_that_come_late_is_found_out(tmp_pa
             check(tmp_path, expected, seed)
 
 
+@pytest.mark.slow
 def test_runs_that_are_ended_while_they_make_vectors_cost_nothing(tmp_path):
     filling = Filling(tmp_path / "base", seed=1)
     for _ in filling.ends():
