@@ -53,7 +53,7 @@ def test_it_is_the_number_of_tokens(tokenizer: Tokenizer, encoder: TextEncoder, 
 def test_whether_a_text_fits_is_told_by_its_number_of_tokens(tokenizer: Tokenizer, text: str, more: int) -> None:
     count, counter = len(tokenizer.encode(text, add_special_tokens=False)), TokenCounter(tokenizer)
     for _ in range(2):  # by the lengths of words, then by their tokens
-        assert counter.fits(text, count + more) == (more >= 0)
+        assert counter.has_at_most(text, count + more) == (more >= 0)
         counter.count(text)
 
 

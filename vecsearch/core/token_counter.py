@@ -43,7 +43,7 @@ class TokenCounter:
         data = text.encode()
         return sum(self._count_each(_split_words(data))) + len(data) - len(data.translate(None, _MARKS))
 
-    def fits(self, text: str, most: int) -> bool:
+    def has_at_most(self, text: str, most: int) -> bool:
         """Return whether a text has at most so many tokens. A rare word is tokenized only where its length does not tell."""
         if not self._is_counted_by_words(text):
             return self.count(text) <= most

@@ -38,9 +38,9 @@ class TokenizerWindow:
         """Return how many `token_spans` a text has."""
         return self._counter.count(text)
 
-    def fits(self, text: str, most: int) -> bool:
+    def has_at_most(self, text: str, most: int) -> bool:
         """Return whether a text has at most so many; sooner told than how many."""
-        return self._counter.fits(text, most)
+        return self._counter.has_at_most(text, most)
 
     def token_starts(self, text: str) -> NDArray[np.int64] | None:
         """Return where each token of a text begins, or its word does; None where words do not tell."""

@@ -84,7 +84,7 @@ def _find_spans(document: ParsedDocument, split: Split, title: str, window: Toke
 def _choose_fit_test(window: TokenWindow) -> FitTest | None:
     """Return the quickest way to tell whether a text has at most so many tokens; None where all must be found for that."""
     if (tokenizer := find_token_window(window)) is not None:
-        return tokenizer.fits
+        return tokenizer.has_at_most
     return (lambda text, most: read_token_count(window, text) <= most) if hasattr(window, "count_tokens") else None
 
 
