@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import select
 import subprocess
 import sys
 import weakref
@@ -140,8 +141,12 @@ class HelperProcess:
         return True
 
     def _is_computing(self) -> bool:
+        if self._connection is None:
+            return False
+        look = select.poll()  # the connection's own makes far more for each look, and this is asked once for each file
         try:
-            return self._connection is not None and not self._connection.poll()
+            look.register(self._connection.fileno(), select.POLLIN)
+            return not look.poll(0)
         except OSError as error:
             raise_foreign(error)
             return False

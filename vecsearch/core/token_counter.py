@@ -40,18 +40,17 @@ class TokenCounter:
         """Return how many tokens a text has."""
         if not self._is_counted_by_words(text):
             return len(self._tokenizer.encode(text, add_special_tokens=False))
-        data = text.encode()
-        return sum(self._count_each(_split_words(data))) + len(data) - len(data.translate(None, _MARKS))
+        words, marks = _split_marks(text)
+        return sum(self._count_each(words)) + marks
 
     def has_at_most(self, text: str, most: int) -> bool:
         """Return whether a text has at most so many tokens. A rare word is tokenized only where its length does not tell."""
         if not self._is_counted_by_words(text):
             return self.count(text) <= most
-        data = text.encode()
-        words = _split_words(data)
+        words, marks = _split_marks(text)
         counts = map(self._counts.get, words)
         bound = sum(_find_bound(word) if count is None else count for word, count in zip(words, counts, strict=True))
-        return bound + len(data) - len(data.translate(None, _MARKS)) <= most or self.count(text) <= most
+        return bound + marks <= most or sum(self._count_each(words)) + marks <= most
 
     def find_starts(self, text: str) -> NDArray[np.int64] | None:
         """Return for each token of a text, in order, where it begins, or where its word does; None where words do not tell."""
@@ -95,6 +94,12 @@ class TokenCounter:
             return {}
         counts = Counter(self._tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False).word_ids)
         return {word: counts[place] for place, word in enumerate(words)}
+
+
+def _split_marks(text: str) -> tuple[list[str], int]:
+    """Return the words between white space and marks, and how many marks there are."""
+    data = text.encode()
+    return _split_words(data), len(data) - len(data.translate(None, _MARKS))
 
 
 def _split_words(data: bytes) -> list[str]:

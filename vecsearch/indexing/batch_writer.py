@@ -41,7 +41,6 @@ from vecsearch.text.analyzer import STEMMER_DEFAULT, is_known_stemmer
 from vecsearch.text.language import detect_language
 
 _SPANS_KEPT: Final = 1_000
-_LOOK_SECONDS: Final = 0.01  # after so long it is looked again whether what was begun is prepared: each look is a system call
 
 
 @dataclass(slots=True)
@@ -125,7 +124,6 @@ class BatchWriter:
         self._begun: tuple[_Batch, BatchEmbedding] | None = None  # what is encoded, and not committed yet
         self._prepare = prepare
         self._prepared: _PreparedBatch | None = None  # what is to be committed as soon as that is prepared
-        self._look_again = 0.0
         self._vectors: Mapping[str, Matrix] = {}  # of the batch that was committed last
         self._made_by: EncoderSpec | None = None  # what encodes the first batch of a collection that was not there
         with target.open_snapshot() as snapshot:
@@ -163,9 +161,7 @@ class BatchWriter:
         """
         batch = self._batch
         batch.files.append(FinishedFile(file, ids, removes_others))
-        if monotonic() >= self._look_again:
-            self._commit_once_prepared()
-            self._look_again = monotonic() + _LOOK_SECONDS
+        self._commit_once_prepared()
         if not batch.chunked and not batch.ready and self._prepared is None:
             self.flush()
         else:
